@@ -1,0 +1,319 @@
+"""Patient cases in: files read, each case isolated from all others, checked, and what counts of it derived.
+
+Of a file only what its cases reach is taken, and each case gets nodes of its own, so that no file and no case can
+change another, and none can say anything of a term of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import pyoxigraph as ox
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools import shacl
+from kb_tools.errors import UnreadableInput
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
+from kb_tools.rdf import FORMATS, Triple, graph_of, parse, parse_file, to_oxigraph, to_quads, to_rdflib
+
+# What is said of each node of a case.
+Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
+
+MANIFEST = "manifest.ttl"
+ISOLATED = "urn:kb:"
+
+
+@dataclass
+class Case:
+    """One case, on nodes of its own.
+
+    Attributes:
+        source: the file it came from, as the user named it.
+        name: what the file calls it: the last part of its IRI.
+        iri: its IRI in the file, "" if it is a blank node.
+        node: its node here.
+        about: what it says, by subject.
+        names: for each node here, the node of the file that it stands for.
+        notices: what a reader must know of how the file was read.
+    """
+
+    source: str
+    name: str
+    iri: str
+    node: URIRef
+    about: Statements = field(repr=False)
+    names: dict[URIRef, Node] = field(repr=False)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.source}#{self.name}" if self.name else self.source
+
+    def triples(self) -> Iterator[Triple]:
+        for subject, pairs in self.about.items():
+            for predicate, object_ in pairs:
+                yield subject, predicate, object_
+
+    def values(self, node: Node | None, predicate: URIRef) -> list[Node]:
+        if not isinstance(node, URIRef):
+            return []
+        return [object_ for each, object_ in self.about.get(node, ()) if each == predicate]
+
+    def value(self, node: Node | None, predicate: URIRef) -> Node | None:
+        return next(iter(self.values(node, predicate)), None)
+
+    @property
+    def service_date(self) -> date:
+        """The date of service. Only a case that passed the case shapes is sure to have one."""
+        return date.fromisoformat(str(self.value(self.value(self.node, CASE.request), CASE.serviceDate)))
+
+    def in_file(self, node: URIRef) -> str:
+        """How the file calls a node: its IRI, or "" for a blank node."""
+        named = self.names.get(node)
+        return str(named) if isinstance(named, URIRef) else ""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One way in which a case breaks the case shapes."""
+
+    focus: str
+    path: str
+    value: str
+    message: str
+    shape: str
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A case that breaks the case shapes, and so is not determined."""
+
+    case: Case
+    violations: tuple[Violation, ...]
+
+
+def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | UnreadableInput]:
+    """The files that the arguments name: files themselves, the RDF files under folders, "-" (with no path).
+
+    A folder's manifest.ttl says what its cases must come to and is no case. A path that is missing, or a folder without
+    a file to read, comes out as the error it is, so that the others can go on.
+    """
+    for argument in paths:
+        path = Path(argument)
+        if argument == "-":
+            yield "-", None
+        elif path.is_dir():
+            found = sorted(
+                each for each in path.rglob("*") if each.suffix.lower() in FORMATS and each.name != MANIFEST
+            )
+            if not found:
+                yield UnreadableInput(
+                    "no case files in this folder", where=argument, mend=f"name a folder with {', '.join(FORMATS)} files"
+                )
+            yield from ((str(each), each) for each in found)
+        else:
+            yield argument, path
+
+
+class CaseReader:
+    """Reads case files and gives every case nodes of its own."""
+
+    def __init__(self, kb: KnowledgeBase) -> None:
+        self.kb = kb
+        self._count = 0
+
+    def read(
+        self, source: str, path: Path | None, stdin: bytes = b"", format_: ox.RdfFormat | None = None
+    ) -> list[Case]:
+        """The cases of one file, in order of their names.
+
+        Raises:
+            UnreadableInput: the file cannot be read, says something of a term of the vocabulary, or holds no case.
+        """
+        triples = parse_file(path, format_) if path else parse(stdin, format_ or ox.RdfFormat.TRIG, "standard input")
+        about: dict[Node, list[tuple[URIRef, Node]]] = defaultdict(list)
+        for subject, predicate, object_ in triples:
+            if is_term(subject):
+                raise UnreadableInput(
+                    f"says something of {self.kb.curie(subject)}, a term of the vocabulary",
+                    where=source,
+                    mend="a case may use the vocabulary and not define it: remove the statement",
+                )
+            assert isinstance(predicate, URIRef)
+            about[subject].append((predicate, object_))
+        roots = [node for node, pairs in about.items() if (RDF.type, CASE.Case) in pairs]
+        if not roots:
+            raise UnreadableInput("no case in this file", where=source, mend="a case is a node of class case:Case")
+        reached: set[Node] = set()
+        cases = [self._isolate(source, root, about, reached) for root in sorted(roots, key=str)]
+        stray = sorted(
+            {
+                self.kb.curie(str(object_))
+                for node, pairs in about.items()
+                if node not in reached
+                for predicate, object_ in pairs
+                if predicate == RDF.type and is_term(object_)
+            }
+        )
+        if stray:
+            notice = f"The file also holds {', '.join(stray)} that no case is linked to: not read."
+            for case in cases:
+                case.notices = (notice,)
+        return cases
+
+    def _isolate(
+        self, source: str, root: Node, about: dict[Node, list[tuple[URIRef, Node]]], reached: set[Node]
+    ) -> Case:
+        self._count += 1
+        renamed: dict[Node, URIRef] = {}
+
+        def own(node: Node) -> URIRef:
+            if node not in renamed:
+                renamed[node] = URIRef(f"{ISOLATED}{self._count}:{len(renamed)}")
+                waiting.append(node)
+            return renamed[node]
+
+        waiting: list[Node] = []
+        mine: Statements = {}
+        case = own(root)
+        while waiting:
+            node = waiting.pop(0)
+            reached.add(node)
+            pairs = mine.setdefault(renamed[node], [])
+            for predicate, object_ in about.get(node, ()):
+                keep = isinstance(object_, Literal) or predicate == RDF.type or is_term(object_)
+                pairs.append((predicate, object_ if keep else own(object_)))
+        name = str(root).rpartition("#")[2].rpartition("/")[2] if isinstance(root, URIRef) else ""
+        return Case(
+            source=source,
+            name=name,
+            iri=str(root) if isinstance(root, URIRef) else "",
+            node=case,
+            about=mine,
+            names={new: old for old, new in renamed.items()},
+        )
+
+
+class CaseChecker:
+    """Holds cases against the case shapes and derives what counts of those that pass, many at a time."""
+
+    def __init__(self, kb: KnowledgeBase, engine: str) -> None:
+        self.kb = kb
+        self.engine = engine
+        self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+
+    @cached_property
+    def concepts(self) -> list[Triple]:
+        """What the shapes need of the vocabularies: which concept is of which class, and what is broader."""
+        return list(concept_facts(self.kb.ontology))
+
+    def check(self, cases: Sequence[Case]) -> list[Case | Malformed]:
+        """Each case with what counts of it derived, or what breaks the case shapes in it, in the order given."""
+        data = graph_of(self.concepts)
+        for case in cases:
+            for triple in case.triples():
+                data.add(triple)
+        found: dict[str, list[Violation]] = defaultdict(list)
+        by_number = {number_of(case.node): case for case in cases}
+        for result in shacl.validate(data, self.shapes, self.engine):
+            found[number_of(result.focus)].append(self._violation(by_number[number_of(result.focus)], result))
+        sound = {number: case for number, case in by_number.items() if number not in found}
+        derived = self._derive(sound)
+        return [
+            Malformed(case, tuple(sorted(set(found[number]), key=lambda each: (each.focus, each.path, each.value))))
+            if number in found
+            else replace(case, about=_merged(case.about, derived[number]))
+            for number, case in by_number.items()
+        ]
+
+    def _violation(self, case: Case, result: shacl.Result) -> Violation:
+        """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""
+        path = self.kb.curie(result.path) if result.path.startswith("http") else ""
+        message = result.message
+        if result.component == str(SH.ClosedConstraintComponent) and path:
+            allowed = [self.kb.curie(str(each)) for each in self._properties]
+            guess = difflib.get_close_matches(path, allowed, n=1)
+            message += f" Did you mean {guess[0]}?" if guess and guess[0] != path else ""
+        focus = URIRef(result.focus)
+        kind = case.value(focus, RDF.type)
+        name = case.in_file(focus) or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
+        value = case.in_file(URIRef(result.value)) or result.value
+        return Violation(
+            focus=name,
+            path=path,
+            value=self.kb.curie(value) if value.startswith("http") else "" if value.startswith(ISOLATED) else value,
+            message=message,
+            shape=self.kb.curie(result.shape),
+        )
+
+    @cached_property
+    def _properties(self) -> set[Node]:
+        return {path for path in self.shapes.objects(None, SH.path) if isinstance(path, URIRef)}
+
+    @cached_property
+    def _rules(self) -> list[str]:
+        """The queries that derive what counts, in their order."""
+        graph = self.kb.graph([self.kb.root / "shapes/derivation.ttl"])
+        ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
+        return [str(graph.value(rule, SH.construct)) for _, rule in ordered]
+
+    def _derive(self, cases: Mapping[str, Case]) -> dict[str, list[Triple]]:
+        """What counts of each case, by its number."""
+        derived: dict[str, list[Triple]] = {number: [] for number in cases}
+        store = ox.Store()
+        store.bulk_extend(to_quads(self.kb.ontology))
+        store.bulk_extend(quad for case in cases.values() for quad in to_quads(case.triples()))
+        for rule in self._rules:
+            found = store.query(rule, prefixes=self.kb.prefixes)
+            assert isinstance(found, ox.QueryTriples)
+            for triple in list(found):
+                store.add(ox.Quad(*triple))
+                subject, predicate, object_ = map(to_rdflib, triple)
+                derived[number_of(str(subject))].append((subject, predicate, object_))
+        return derived
+
+
+def _merged(about: Statements, more: Iterable[Triple]) -> Statements:
+    merged = {subject: list(pairs) for subject, pairs in about.items()}
+    for subject, predicate, object_ in more:
+        assert isinstance(subject, URIRef) and isinstance(predicate, URIRef)
+        merged[subject].append((predicate, object_))
+    return merged
+
+
+def is_term(node: Node) -> bool:
+    """Whether a node is a term of the vocabularies, or a code, rather than something that a file describes."""
+    return isinstance(node, URIRef) and str(node).startswith(TERM_NAMESPACES)
+
+
+def number_of(node: str) -> str:
+    """The number of the case that an isolated node belongs to."""
+    return node.removeprefix(ISOLATED).partition(":")[0]
+
+
+def concept_facts(ontology: Graph) -> Iterator[Triple]:
+    """Every concept with its class and what is broader: all that shapes ask of the vocabularies."""
+    classes = {SKOS.Concept, *ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept)}
+    for subject, predicate, object_ in ontology:
+        if predicate == SKOS.broader or (predicate == RDF.type and object_ in classes):
+            yield subject, predicate, object_
+
+
+def original_triples(case: Case) -> Iterable[Triple]:
+    """What a case says, with what was derived of it, on the nodes that its file uses."""
+
+    def back(node: Node) -> Node:
+        return case.names.get(node, node) if isinstance(node, URIRef) else node
+
+    for subject, predicate, object_ in case.triples():
+        yield back(subject), predicate, back(object_)

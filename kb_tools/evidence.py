@@ -1,0 +1,208 @@
+"""What each condition reads of a case, and the value that SHACL gives it.
+
+A condition reads one kind of fact (pol:reads): findings of a class, or a property of the request, its product or the
+coverage. Its shapes are held against just these facts, on a node made for them. So facts that are alike, in whichever
+cases they stand, are evaluated once, and the facts that made a value are known. That no condition reads more than it
+says is a conformance check; that the values are those of the whole case is a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from rdflib import Graph, URIRef
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools import shacl
+from kb_tools.cases import Case, concept_facts
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import CASE, CLIN, SH
+from kb_tools.rdf import Triple, graph_of
+from kb_tools.revision import Condition
+from kb_tools.truth import Value, of_evidence
+
+# What a finding says, as its shapes see it; the findings it contradicts are given by what they say.
+Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
+# Findings with those that contradict them, and the other facts by the path that leads to them.
+Statement: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
+Signature: TypeAlias = tuple[tuple[tuple[Said, tuple[Said, ...]], ...], tuple[Statement, ...]]
+
+T = TypeVar("T")
+
+_HOLDS, _FAILS = "holds", "fails"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a condition reads of one case.
+
+    Attributes:
+        findings: current findings, by node.
+        statements: other facts: the node that states them, the property, the value.
+        signature: what the shapes can see of them; equal signatures have equal values.
+    """
+
+    findings: tuple[URIRef, ...]
+    statements: tuple[tuple[URIRef, URIRef, Node], ...]
+    signature: Signature
+
+
+class Evaluator:
+    """Gives conditions their values, evaluating each kind of evidence once."""
+
+    def __init__(self, kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> None:
+        self.engine = engine
+        self.conditions = tuple(conditions)
+        self._concepts = list(concept_facts(kb.ontology))
+        self._shapes = kb.conditions
+        self._seen = predicates_in_paths(self._shapes)
+        self._known: dict[tuple[frozenset[str], Signature], dict[str, Value]] = {}
+        self._by_kind: dict[frozenset[str], list[Condition]] = {}
+        for condition in self.conditions:
+            self._by_kind.setdefault(condition.reads, []).append(condition)
+
+    def evaluate(self, cases: Sequence[Case]) -> list[dict[str, tuple[Value, Facts]]]:
+        """The value of every condition on every case, with the facts it read; one engine call for all of them."""
+        read = [{kind: self._facts(case, kind) for kind in self._by_kind} for case in cases]
+        new = {
+            (kind, facts.signature): None
+            for by_kind in read
+            for kind, facts in by_kind.items()
+            if (kind, facts.signature) not in self._known
+        }
+        if new:
+            self._learn(list(new))
+        return [
+            {
+                condition.iri: (self._known[kind, facts.signature][condition.iri], facts)
+                for kind, facts in by_kind.items()
+                for condition in self._by_kind[kind]
+            }
+            for by_kind in read
+        ]
+
+    # ------------------------------------------------------------------ reading a case
+
+    def _facts(self, case: Case, kind: frozenset[str]) -> Facts:
+        findings = sorted(
+            node
+            for node in case.values(case.node, CASE.currentFinding)
+            if isinstance(node, URIRef) and str(finding_class(case, node)) in kind
+        )
+        statements: list[tuple[URIRef, URIRef, Node]] = []
+        seen: list[Statement] = []
+        self._statements(case, case.node, (), kind, statements, seen)
+        said = [
+            (self._said(case, node), _ordered(self._said(case, each) for each in case.values(node, CASE.contradictedBy)))
+            for node in findings
+        ]
+        return Facts(tuple(findings), tuple(statements), (_ordered(said), _ordered(seen)))
+
+    def _said(self, case: Case, node: Node) -> Said:
+        assert isinstance(node, URIRef)
+        return _ordered(
+            pair
+            for pair in case.about[node]
+            if pair[0] == RDF.type or (pair[0] in self._seen and pair[0] != CASE.contradictedBy)
+        )
+
+    def _statements(
+        self,
+        case: Case,
+        node: URIRef,
+        path: tuple[URIRef, ...],
+        kind: frozenset[str],
+        statements: list[tuple[URIRef, URIRef, Node]],
+        seen: list[Statement],
+    ) -> None:
+        """Collects what the case states with a property of `kind`, findings apart."""
+        for predicate, object_ in case.about.get(node, ()):
+            if str(predicate) in kind:
+                statements.append((node, predicate, object_))
+                seen.append((path, predicate, object_))
+            elif isinstance(object_, URIRef) and object_ in case.about and predicate not in _FINDING_LINKS:
+                self._statements(case, object_, (*path, predicate), kind, statements, seen)
+
+    # ------------------------------------------------------------------ asking SHACL
+
+    def _learn(self, new: Sequence[tuple[frozenset[str], Signature]]) -> None:
+        """Evaluates evidence not met before, all of it in one call of the engine."""
+        kinds = {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self._by_kind)}
+        data = graph_of(self._concepts)
+        for number, (kind, signature) in enumerate(new):
+            for triple in _evidence_graph(f"urn:kb:evidence:{number}", kinds[kind], signature):
+                data.add(triple)
+        shapes = graph_of(self._shapes)
+        for kind, conditions in self._by_kind.items():
+            for condition in conditions:
+                for side, shape in ((_HOLDS, condition.holds_when), (_FAILS, condition.fails_when)):
+                    wrapper = URIRef(f"{condition.iri}?{side}")
+                    shapes.add((wrapper, RDF.type, SH.NodeShape))
+                    shapes.add((wrapper, SH.targetClass, kinds[kind]))
+                    shapes.add((wrapper, SH.node, URIRef(shape)))
+        refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self.engine)}
+        for number, (kind, signature) in enumerate(new):
+            focus = f"urn:kb:evidence:{number}"
+            self._known[kind, signature] = {
+                condition.iri: of_evidence(
+                    (focus, f"{condition.iri}?{_HOLDS}") not in refused,
+                    (focus, f"{condition.iri}?{_FAILS}") not in refused,
+                )
+                for condition in self._by_kind[kind]
+            }
+
+
+_FINDING_LINKS = {CASE.finding, CASE.countableFinding, CASE.currentFinding}
+
+
+def finding_class(case: Case, node: URIRef) -> Node | None:
+    """The class that a finding speaks of: its own, or for a stated absence the class that was absent."""
+    own = case.value(node, RDF.type)
+    return case.value(node, CLIN.absenceOf) if own == CLIN.StatedAbsence else own
+
+
+def _evidence_graph(focus: str, target: URIRef, signature: Signature) -> Iterable[Triple]:
+    """The facts of a signature on a node made for them."""
+    findings, statements = signature
+    root = URIRef(focus)
+    yield root, RDF.type, target
+    for number, (said, contradicting) in enumerate(findings):
+        node = URIRef(f"{focus}:{number}")
+        yield root, CASE.currentFinding, node
+        yield from _said_triples(node, said)
+        for other_number, other in enumerate(contradicting):
+            other_node = URIRef(f"{focus}:{number}:{other_number}")
+            yield node, CASE.contradictedBy, other_node
+            yield from _said_triples(other_node, other)
+    for path, predicate, value in statements:
+        node = root
+        for step in path:
+            following = URIRef(f"{node}/{step.rpartition('#')[2]}")
+            yield node, step, following
+            node = following
+        yield node, predicate, value
+
+
+def _said_triples(node: URIRef, said: Said) -> Iterable[Triple]:
+    return ((node, predicate, value) for predicate, value in said)
+
+
+def _ordered(items: Iterable[T]) -> tuple[T, ...]:
+    """The items in an order that depends on nothing but themselves."""
+    return tuple(sorted(items, key=repr))
+
+
+def predicates_in_paths(shapes: Graph) -> set[Node]:
+    """Every property that a path of the shapes goes through."""
+    found: set[Node] = set()
+    waiting: list[Node] = list(shapes.objects(None, SH.path))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, URIRef):
+            found.add(node)
+            continue
+        waiting.extend(object_ for _, object_ in shapes.predicate_objects(node))
+    return found

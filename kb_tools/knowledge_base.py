@@ -1,0 +1,351 @@
+"""Finds the knowledge base, loads its files as named graphs, and says which revision is in force when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS
+from rdflib.term import Node
+
+from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision
+from kb_tools.namespaces import BASE, CITO, POL, SH
+from kb_tools.rdf import Triple, graph_of, parse_file
+
+PREFIX_TABLE = Path("ontology/prefixes.ttl")
+INSTALLED = Path(__file__).parent / "data"
+
+
+def find_root(given: Path | None = None) -> Path:
+    """The folder of the knowledge base: `given`, else KB_ROOT, else upwards from here, else the installed copy.
+
+    Raises:
+        KnowledgeBaseError: the folder named, or every place looked at, holds no knowledge base.
+    """
+    named = given or (Path(os.environ["KB_ROOT"]) if os.environ.get("KB_ROOT") else None)
+    if named is not None:
+        if not (named / PREFIX_TABLE).is_file():
+            raise KnowledgeBaseError(
+                "no knowledge base here", where=str(named), mend=f"name a folder that holds {PREFIX_TABLE}"
+            )
+        return named
+    here = Path.cwd()
+    for folder in (here, *here.parents, INSTALLED):
+        if (folder / PREFIX_TABLE).is_file():
+            return folder
+    raise KnowledgeBaseError("no knowledge base found", where=str(here), mend="use --kb DIR or set KB_ROOT")
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """What the revision log says of one revision: its dates as printed, and the approval if there is one."""
+
+    iri: str
+    order: int
+    revision_printed: str
+    approval_printed: str
+    approval: date | None
+
+
+@dataclass(frozen=True)
+class RevisionEntry:
+    """One revision in the history of its policy.
+
+    Attributes:
+        month: the first day of its revision month.
+        effective: the day from which it is taken to be in force: approval if the log gives one, else `month`.
+        row: its row in the log, None where the log has none.
+        bases: what is on file, by part (local name, "Criteria") and basis ("DocumentOnFile").
+    """
+
+    iri: str
+    name: str
+    label: str
+    month: date
+    row: LogRow | None
+    bases: dict[str, str] = field(hash=False)
+
+    @property
+    def effective(self) -> date:
+        return self.row.approval if self.row and self.row.approval else self.month
+
+    @property
+    def criteria_on_file(self) -> bool:
+        return self.bases.get("Criteria", "NotOnFile") != "NotOnFile"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The revision chosen for a case, and what a reader must know of the choice."""
+
+    revision: RevisionEntry
+    notices: tuple[str, ...]
+
+
+class KnowledgeBase:
+    """The files under one root, each loaded once, each as a graph with a name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._files: dict[Path, list[Triple]] = {}
+
+    def triples(self, path: Path) -> list[Triple]:
+        """The triples of one file of the knowledge base."""
+        if path not in self._files:
+            self._files[path] = parse_file(path)
+        return self._files[path]
+
+    def files(self, *folders: str) -> list[Path]:
+        """The Turtle files under the folders, given relative to the root, in order of their names."""
+        found: list[Path] = []
+        for folder in folders:
+            found.extend(sorted((self.root / folder).rglob("*.ttl")))
+        return found
+
+    def graph(self, paths: Iterable[Path]) -> Graph:
+        """One graph of several files."""
+        return graph_of(triple for path in paths for triple in self.triples(path))
+
+    @cached_property
+    def ontology(self) -> Graph:
+        """The vocabularies."""
+        return self.graph(self.files("ontology"))
+
+    @cached_property
+    def conditions(self) -> Graph:
+        """The reusable conditions and their shapes."""
+        return self.graph(self.files("shapes/conditions"))
+
+    @cached_property
+    def prefixes(self) -> dict[str, str]:
+        """The prefix table: the shared rows and those that each policy declares for its own namespaces.
+
+        Raises:
+            KnowledgeBaseError: one prefix is declared for two namespaces.
+        """
+        table: dict[str, str] = {}
+        for path in (self.root / PREFIX_TABLE, *(folder / "policy.ttl" for folder in self.policy_folders)):
+            graph = self.graph([path])
+            for row in graph.objects(None, SH.declare):
+                prefix, namespace = str(graph.value(row, SH.prefix)), str(graph.value(row, SH.namespace))
+                if table.setdefault(prefix, namespace) != namespace:
+                    raise KnowledgeBaseError(
+                        f"prefix {prefix} is declared for {table[prefix]} and for {namespace}",
+                        where=str(path),
+                        mend="choose another prefix",
+                    )
+        return table
+
+    def curie(self, iri: str) -> str:
+        """The IRI with its prefix, or in angle brackets where none fits."""
+        fits = [(namespace, prefix) for prefix, namespace in self.prefixes.items() if iri.startswith(namespace)]
+        if not fits:
+            return f"<{iri}>"
+        namespace, prefix = max(fits, key=lambda pair: len(pair[0]))
+        return f"{prefix}:{iri[len(namespace) :]}"
+
+    # ------------------------------------------------------------------ policies and revisions
+
+    @cached_property
+    def policy_folders(self) -> list[Path]:
+        return sorted(path.parent for path in (self.root / "policies").glob("*/policy.ttl"))
+
+    def policy(self, identifier: str | None = None) -> Policy:
+        """The policy named, or the only one.
+
+        Raises:
+            KbError: there is none of that name, or several and none was named.
+        """
+        known = [folder.name for folder in self.policy_folders]
+        if identifier is None:
+            if len(known) != 1:
+                raise KbError(f"{len(known)} policies on file", mend=f"choose one with --policy: {', '.join(known)}")
+            identifier = known[0]
+        if identifier not in known:
+            raise KbError(f"no policy {identifier} on file", mend=f"known: {', '.join(known)}")
+        return Policy(self, self.root / "policies" / identifier)
+
+    def policies(self) -> Iterator[Policy]:
+        for folder in self.policy_folders:
+            yield self.policy(folder.name)
+
+
+class Policy:
+    """One policy: its folder, its history, and the graph of each of its revisions."""
+
+    def __init__(self, kb: KnowledgeBase, folder: Path) -> None:
+        self.kb = kb
+        self.folder = folder
+        self.identifier = folder.name
+        self.iri = BASE + self.identifier
+
+    @cached_property
+    def shared(self) -> Graph:
+        """What the policy says apart from any revision: the work, its log, its discrepancies."""
+        return self.kb.graph(sorted(self.folder.glob("*.ttl")))
+
+    @cached_property
+    def title(self) -> str:
+        return str(self.shared.value(URIRef(self.iri), DCTERMS.title) or self.identifier)
+
+    @cached_property
+    def cases_folder(self) -> Path:
+        return self.folder / "cases"
+
+    @cached_property
+    def revision_folders(self) -> dict[str, Path]:
+        return {path.parent.name: path.parent for path in sorted(self.folder.glob("*/revision.ttl"))}
+
+    @cached_property
+    def history(self) -> list[RevisionEntry]:
+        """Its revisions, oldest first."""
+        rows = {str(revision): row for row, revision in self.shared.subject_objects(POL.records)}
+        entries = []
+        for name, folder in self.revision_folders.items():
+            graph = self.kb.graph([folder / "revision.ttl"])
+            iri = URIRef(f"{self.iri}/{name}")
+            month = graph.value(iri, POL.revisionMonth)
+            if not isinstance(month, Literal):
+                raise KnowledgeBaseError(
+                    f"{iri} has no revision month", where=str(folder / "revision.ttl"), mend="add pol:revisionMonth"
+                )
+            bases = {
+                local_name(graph.value(holding, POL.part)): local_name(graph.value(holding, POL.basis))
+                for holding in graph.objects(iri, POL.partOnFile)
+            }
+            row = rows.get(str(iri))
+            entries.append(
+                RevisionEntry(
+                    iri=str(iri),
+                    name=name,
+                    label=str(graph.value(iri, RDFS.label) or name),
+                    month=first_day(month),
+                    row=self._log_row(row) if isinstance(row, URIRef) else None,
+                    bases=bases,
+                )
+            )
+        return sorted(entries, key=lambda entry: entry.month)
+
+    def _log_row(self, row: URIRef) -> LogRow:
+        approval = self.shared.value(row, POL.approval)
+        return LogRow(
+            iri=str(row),
+            order=int(str(self.shared.value(row, POL.order))),
+            revision_printed=str(self.shared.value(row, POL.revisionAsPrinted)),
+            approval_printed=str(self.shared.value(row, POL.approvalAsPrinted) or ""),
+            approval=first_day(approval) if isinstance(approval, Literal) else None,
+        )
+
+    def entry(self, name: str) -> RevisionEntry:
+        """The revision of that name, as "2026-02" or "CP.MP.101/2026-02".
+
+        Raises:
+            UnknownRevision: the policy has none of that name; the error lists those it has.
+        """
+        wanted = name.removeprefix(self.iri + "/").removeprefix(self.identifier + "/")
+        for entry in self.history:
+            if entry.name == wanted:
+                return entry
+        known = ", ".join(entry.name for entry in self.history)
+        raise UnknownRevision(f"{self.identifier} has no revision {name}", mend=f"known: {known}")
+
+    def require_criteria(self, entry: RevisionEntry) -> RevisionEntry:
+        """The entry itself, when its criteria are on file.
+
+        Raises:
+            UnknownRevision: they are not; the error names the nearest revision whose criteria are.
+        """
+        if entry.criteria_on_file:
+            return entry
+        on_file = [each for each in self.history if each.criteria_on_file]
+        nearest = min(on_file, key=lambda each: abs((each.month - entry.month).days), default=None)
+        mend = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
+        raise UnknownRevision(
+            f"the criteria of {self.identifier} revision {entry.name} are not on file", mend=mend
+        )
+
+    def in_force(self, day: date) -> Selection:
+        """The revision taken to be in force on `day`, with what a reader must know of that.
+
+        From the approval date where the log gives one (a month means its first day), else from the revision month.
+        The document says that its effective date may differ, so the choice is always marked as assumed.
+
+        Raises:
+            UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
+        """
+        started = [entry for entry in self.history if entry.effective <= day]
+        if not started:
+            first = self.history[0]
+            raise UnknownRevision(
+                f"no revision of {self.identifier} was in force on {day}",
+                mend=f"the first known is {first.name}, from {first.effective}",
+            )
+        chosen = max(started, key=lambda entry: (entry.effective, entry.month))
+        notices = [
+            f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its "
+            f"{'approval' if chosen.row and chosen.row.approval else 'revision month'}. The plan sets the actual effective date."
+        ]
+        by_month = [entry for entry in self.history if entry.month <= day][-1]
+        if by_month.iri != chosen.iri:
+            notices.append(
+                f"By revision month, revision {by_month.name} would have been chosen; it counts from its approval, "
+                f"{by_month.row.approval_printed if by_month.row else 'not given'}."
+            )
+        if chosen.row is None:
+            later = next((entry for entry in self.history if entry.month > chosen.month), None)
+            until = f" until {later.name}" if later else ""
+            notices.append(
+                f"The revision log has no row for {chosen.name}: reviews that it does not list are likely{until}."
+            )
+        return Selection(self.require_criteria(chosen), tuple(notices))
+
+    def revision_graph(self, entry: RevisionEntry) -> Graph:
+        """Everything needed to read one revision: vocabularies, conditions, the work, and the revision's own graph.
+
+        Where the revision says that its criteria are as in another (pol:criteriaAsIn), what that other's graph says
+        of the criteria that this one names is filled in, and nothing else.
+        """
+        graph = self.own_graph(entry)
+        iri = URIRef(entry.iri)
+        source = graph.value(iri, POL.criteriaAsIn)
+        if source is not None:
+            theirs = self.own_graph(self.entry(str(source)))
+            for link in (POL.appliesWhen, POL.indication, POL.limitation, POL.exclusion, POL.remainder):
+                for criterion in list(graph.objects(iri, link)):
+                    _copy(criterion, theirs, graph)
+        for shared in (self.kb.ontology, self.kb.conditions, self.shared):
+            graph += shared
+        return graph
+
+    def own_graph(self, entry: RevisionEntry) -> Graph:
+        """What the files in the revision's own folder say."""
+        return self.kb.graph(sorted(self.revision_folders[entry.name].glob("*.ttl")))
+
+
+# What belongs to the description of a criterion: its tree, its places and its citations.
+_BELONGS = {POL.allOf, POL.anyOf, POL.noneOf, RDF.first, RDF.rest, POL.statedIn, CITO.citesAsEvidence}
+
+
+def _copy(node: Node, source: Graph, target: Graph) -> None:
+    """Copies into `target` what `source` says of a criterion and of what belongs to it."""
+    for triple in source.triples((node, None, None)):
+        if triple not in target:
+            target.add(triple)
+            if triple[1] in _BELONGS:
+                _copy(triple[2], source, target)
+
+
+def local_name(node: object) -> str:
+    """The last part of an IRI."""
+    return str(node).rpartition("#")[2].rpartition("/")[2]
+
+
+def first_day(literal: Literal) -> date:
+    """The day of an xsd:date, or the first day of an xsd:gYearMonth."""
+    text = str(literal)
+    return date.fromisoformat(text if len(text) == 10 else text + "-01")

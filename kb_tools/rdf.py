@@ -1,0 +1,125 @@
+"""RDF files in, without ever reaching the network: parsed by pyoxigraph, handed on as rdflib terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pyoxigraph as ox
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.namespace import XSD
+from rdflib.term import Node
+
+from kb_tools.errors import UnreadableInput
+
+Triple: TypeAlias = tuple[Node, Node, Node]
+
+FORMATS = {
+    ".ttl": ox.RdfFormat.TURTLE,
+    ".trig": ox.RdfFormat.TRIG,
+    ".nt": ox.RdfFormat.N_TRIPLES,
+    ".jsonld": ox.RdfFormat.JSON_LD,
+}
+FORMAT_NAMES = {
+    "turtle": ox.RdfFormat.TURTLE,
+    "trig": ox.RdfFormat.TRIG,
+    "ntriples": ox.RdfFormat.N_TRIPLES,
+    "jsonld": ox.RdfFormat.JSON_LD,
+}
+# A case is a few kilobytes; 32 MiB hold thousands. Above that a file is refused before it is read.
+MAX_BYTES = 32 * 1024 * 1024
+
+
+def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Node:
+    """The rdflib term for a pyoxigraph term; the lexical form of a literal is kept as it is."""
+    if isinstance(term, ox.NamedNode):
+        return URIRef(term.value)
+    if isinstance(term, ox.BlankNode):
+        return BNode(term.value)
+    if isinstance(term, ox.Literal):
+        if term.language:
+            return Literal(term.value, lang=term.language)
+        if term.datatype.value == str(XSD.string):
+            return Literal(term.value)
+        return Literal(term.value, datatype=URIRef(term.datatype.value), normalize=False)
+    raise UnreadableInput("a triple stands as a term (RDF 1.2)", mend="use RDF 1.1")
+
+
+def to_oxigraph(term: Node) -> ox.NamedNode | ox.BlankNode | ox.Literal:
+    """The pyoxigraph term for an rdflib term."""
+    if isinstance(term, URIRef):
+        return ox.NamedNode(str(term))
+    if isinstance(term, BNode):
+        return ox.BlankNode(str(term))
+    assert isinstance(term, Literal)
+    if term.language:
+        return ox.Literal(str(term), language=term.language)
+    if term.datatype is None:
+        return ox.Literal(str(term))
+    return ox.Literal(str(term), datatype=ox.NamedNode(str(term.datatype)))
+
+
+def to_quads(triples: Iterable[Triple]) -> Iterator[ox.Quad]:
+    """Triples as pyoxigraph quads of the default graph."""
+    for subject, predicate, object_ in triples:
+        yield ox.Quad(
+            to_oxigraph(subject),  # type: ignore[arg-type]
+            to_oxigraph(predicate),  # type: ignore[arg-type]
+            to_oxigraph(object_),
+        )
+
+
+def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
+    """The triples of a file, those of named graphs included.
+
+    Raises:
+        UnreadableInput: the text is not RDF of that format; the error names `where` and the line.
+    """
+    try:
+        quads = list(ox.parse(data, format=format_, lenient=False))
+    except SyntaxError as error:
+        line = f":{error.lineno}" if error.lineno else ""
+        reason = "".join(c if c.isprintable() else "�" for c in (error.msg or "syntax error")[:200])
+        hint = "correct the syntax"
+        if "context" in reason.lower():
+            hint = "write the @context into the file: no remote context is ever fetched"
+        raise UnreadableInput(f"not valid {format_.name}: {reason}", where=where + line, mend=hint) from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UnreadableInput(f"not valid {format_.name}: {error}", where=where, mend="correct the syntax") from error
+    return [(to_rdflib(q.subject), to_rdflib(q.predicate), to_rdflib(q.object)) for q in quads]
+
+
+def parse_file(path: Path, format_: ox.RdfFormat | None = None) -> list[Triple]:
+    """The triples of the file at `path`, in the format of its name unless `format_` is given.
+
+    Raises:
+        UnreadableInput: no such file, too large, of no known format, or not RDF.
+    """
+    if format_ is None:
+        format_ = FORMATS.get(path.suffix.lower())
+    if format_ is None:
+        raise UnreadableInput(
+            f"unknown format {path.suffix or '(no extension)'}", where=str(path), mend="use " + ", ".join(FORMATS)
+        )
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadableInput(
+                f"{path.stat().st_size // 2**20} MiB, more than the {MAX_BYTES // 2**20} MiB a file may have",
+                where=str(path),
+                mend="split it into smaller files",
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableInput(
+            error.strerror or "cannot be read", where=str(path), mend="check the path and its permissions"
+        ) from error
+    return parse(data, format_, str(path))
+
+
+def graph_of(triples: Iterable[Triple]) -> Graph:
+    """A graph of the triples, without rdflib's own prefixes."""
+    graph = Graph(bind_namespaces="none")
+    for triple in triples:
+        graph.add(triple)
+    return graph

@@ -1,0 +1,305 @@
+"""A revision as Python reads it: when it applies, its criteria as trees of conditions, its advisories and works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rdflib import Graph, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.errors import KnowledgeBaseError
+from kb_tools.knowledge_base import Policy, RevisionEntry, local_name
+from kb_tools.namespaces import BIBO, CITO, POL
+from kb_tools.truth import OPERATORS, Tree
+
+# The roles a criterion can have, in the order in which a reader wants them, by the property that gives them.
+ROLES = {
+    "applicability": POL.appliesWhen,
+    "indication": POL.indication,
+    "limitation": POL.limitation,
+    "remainder": POL.remainder,
+    "exclusion": POL.exclusion,
+}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A place in the document."""
+
+    iri: str
+    notation: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A work that a statement cites, as one line of print."""
+
+    iri: str
+    number: int
+    text: str
+    doi: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A leaf of the criteria.
+
+    Attributes:
+        reads: the classes of findings and the properties that it reads, and nothing else.
+        holds_when, fails_when: the IRIs of its two node shapes.
+        possible: the local names of the values that it can take ("Holds", …).
+    """
+
+    iri: str
+    label: str
+    definition: str
+    notes: tuple[str, ...]
+    asks_for: str
+    reads: frozenset[str]
+    holds_when: str
+    fails_when: str
+    possible: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A statement that decides.
+
+    Attributes:
+        role: a key of ROLES.
+        tree: its content; None for a remainder, which holds where the indication fails.
+        otherwise: title and IRI of the policy to read where an applicability fails.
+    """
+
+    iri: str
+    role: str
+    notation: str
+    label: str
+    definition: str
+    notes: tuple[str, ...]
+    tree: Tree | None
+    places: tuple[Passage, ...]
+    citations: tuple[Reference, ...]
+    otherwise: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Advisory:
+    """What the document advises outside its criteria.
+
+    Given when each of `when` holds or is conflicting, and `unless` is absent or does not hold.
+    """
+
+    iri: str
+    label: str
+    text: str
+    when: tuple[Tree | str, ...]
+    unless: Tree | str | None
+    places: tuple[Passage, ...]
+    citations: tuple[Reference, ...]
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision, read from the graph that holds it and all it shares."""
+
+    policy: Policy
+    entry: RevisionEntry
+    graph: Graph = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, policy: Policy, entry: RevisionEntry) -> Revision:
+        return cls(policy, entry, policy.revision_graph(entry))
+
+    @property
+    def iri(self) -> URIRef:
+        return URIRef(self.entry.iri)
+
+    @cached_property
+    def disposition(self) -> tuple[str, str] | None:
+        """IRI and label of how unsupported uses are classed, None where that is not known."""
+        node = self.graph.value(self.iri, POL.disposition)
+        return (str(node), str(self.graph.value(node, SKOS.prefLabel))) if node else None
+
+    @cached_property
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Its criteria: applicability first, then in the order of their notation."""
+        found = [
+            self._criterion(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)
+        ]
+        # The order of the document: the places of the Policy/Criteria section are numbered.
+        return tuple(sorted(found, key=lambda each: (each.role != "applicability", self._position(each), each.iri)))
+
+    def _position(self, criterion: Criterion) -> int:
+        orders = [self.graph.value(URIRef(place.iri), POL.order) for place in criterion.places]
+        return min((int(str(order)) for order in orders if order is not None), default=0)
+
+    def of_role(self, *roles: str) -> tuple[Criterion, ...]:
+        return tuple(criterion for criterion in self.criteria if criterion.role in roles)
+
+    @cached_property
+    def indication(self) -> Criterion:
+        return self.of_role("indication")[0]
+
+    @cached_property
+    def applicability_tree(self) -> Tree:
+        """Holds where the revision applies: all of its applicability criteria hold."""
+        return Tree("allOf", tuple(self._content(criterion) for criterion in self.of_role("applicability")))
+
+    @cached_property
+    def criteria_tree(self) -> Tree:
+        """Holds where the criteria hold: the indication does, and none of the limitations and exclusions."""
+        against = tuple(self._content(criterion) for criterion in self.of_role("limitation", "exclusion"))
+        return Tree("allOf", (self._content(self.indication), Tree("noneOf", against)))
+
+    @staticmethod
+    def _content(criterion: Criterion) -> Tree:
+        assert criterion.tree is not None
+        return criterion.tree
+
+    @cached_property
+    def deciding_conditions(self) -> tuple[str, ...]:
+        """The conditions of the criteria, each once, in the order of the criteria."""
+        trees = [criterion.tree for criterion in self.criteria if criterion.tree]
+        return tuple(dict.fromkeys(iri for tree in trees for iri in tree.conditions()))
+
+    @cached_property
+    def conditions(self) -> dict[str, Condition]:
+        """Every condition that the revision reads, those of its advisories last."""
+        parts = [part for advisory in self.advisories for part in (*advisory.when, advisory.unless) if part]
+        advising = sorted(iri for part in parts for iri in (part.conditions() if isinstance(part, Tree) else [part]))
+        return {iri: self._condition(iri) for iri in dict.fromkeys((*self.deciding_conditions, *advising))}
+
+    @cached_property
+    def advisories(self) -> tuple[Advisory, ...]:
+        found = []
+        for node in self.graph.objects(self.iri, POL.advises):
+            unless = self.graph.value(node, POL.adviseUnless)
+            found.append(
+                Advisory(
+                    iri=str(node),
+                    label=self._label(node),
+                    text=self._text(node, SKOS.definition),
+                    when=tuple(self._part(when) for when in self.graph.objects(node, POL.adviseWhen)),
+                    unless=self._part(unless) if unless else None,
+                    places=self.places(node),
+                    citations=self.citations(node),
+                )
+            )
+        return tuple(sorted(found, key=lambda each: (not each.when, each.iri)))
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of every determination under this revision must know of its basis."""
+        notices = []
+        if self.entry.bases.get("Criteria") == "InferredFromLog":
+            notices.append(
+                f"The document of revision {self.entry.name} is not on file: its criteria are inferred backwards from "
+                "a later document and its revision log."
+            )
+        if self.disposition is None:
+            notices.append(f"How revision {self.entry.name} classes unsupported uses is not on file.")
+        for borrowed in self.graph.objects(self.iri, POL.borrowsDefinition):
+            term = self._label(self.graph.value(borrowed, POL.definition))
+            source = local_name(self.graph.value(borrowed, POL.borrowedFrom))
+            notices.append(f"Revision {self.entry.name} as on file does not define {term}: taken from {source}.")
+        return tuple(sorted(notices))
+
+    # ------------------------------------------------------------------ reading nodes
+
+    def _text(self, node: Node | None, property_: URIRef) -> str:
+        return str(self.graph.value(node, property_) or "")
+
+    def _label(self, node: Node | None) -> str:
+        return self._text(node, RDFS.label) or self._text(node, SKOS.prefLabel) or local_name(node)
+
+    def _notes(self, node: Node) -> tuple[str, ...]:
+        return tuple(sorted(str(note) for note in self.graph.objects(node, SKOS.scopeNote)))
+
+    def _criterion(self, node: Node, role: str) -> Criterion:
+        other = self.graph.value(node, POL.otherwiseSee)
+        tree = self._tree(node)
+        if tree is None and role != "remainder":
+            raise KnowledgeBaseError(
+                f"{self.policy.kb.curie(str(node))} has no content in revision {self.entry.name}",
+                where=str(self.policy.folder / self.entry.name),
+                mend="add pol:allOf, pol:anyOf or pol:noneOf",
+            )
+        return Criterion(
+            iri=str(node),
+            role=role,
+            notation=self._text(node, SKOS.notation),
+            label=self._label(node),
+            definition=self._text(node, SKOS.definition),
+            notes=self._notes(node),
+            tree=tree,
+            places=self.places(node),
+            citations=self.citations(node),
+            otherwise=(self._text(other, DCTERMS.identifier) or local_name(other), str(other)) if other else None,
+        )
+
+    def _tree(self, node: Node) -> Tree | None:
+        for operator in OPERATORS:
+            head = self.graph.value(node, POL[operator])
+            if head is not None:
+                parts = tuple(self._part(part) for part in Collection(self.graph, head))
+                return Tree(operator, parts, self._text(node, SKOS.notation), self._text(node, RDFS.label))
+        return None
+
+    def _part(self, node: Node) -> Tree | str:
+        return self._tree(node) or str(node)
+
+    def _condition(self, iri: str) -> Condition:
+        node = URIRef(iri)
+        if (node, RDF.type, POL.Condition) not in self.graph:
+            raise KnowledgeBaseError(
+                f"{self.policy.kb.curie(iri)} is no condition", where=str(self.policy.kb.root / "shapes/conditions")
+            )
+        return Condition(
+            iri=iri,
+            label=self._label(node),
+            definition=self._text(node, SKOS.definition),
+            notes=self._notes(node),
+            asks_for=self._text(node, POL.asksFor),
+            reads=frozenset(str(each) for each in self.graph.objects(node, POL.reads)),
+            holds_when=self._text(node, POL.holdsWhen),
+            fails_when=self._text(node, POL.failsWhen),
+            possible=frozenset(local_name(each) for each in self.graph.objects(node, POL.possibleValue)),
+        )
+
+    def places(self, node: Node) -> tuple[Passage, ...]:
+        """Where in the document a statement stands, in the document's order."""
+        found = [
+            (
+                int(str(self.graph.value(place, POL.order) or 0)),
+                Passage(str(place), self._text(place, SKOS.notation), self._text(place, POL.section)),
+            )
+            for place in self.graph.objects(node, POL.statedIn)
+        ]
+        return tuple(passage for _, passage in sorted(found, key=lambda pair: (pair[0], pair[1].iri)))
+
+    def citations(self, node: Node) -> tuple[Reference, ...]:
+        """The works that a statement cites, by their number in this revision."""
+        found = [self.reference(each) for each in self.graph.objects(node, CITO.citesAsEvidence)]
+        return tuple(sorted(found, key=lambda each: (each.number, each.iri)))
+
+    def reference(self, node: Node) -> Reference:
+        """One work of the list of references; number 0 where this revision's list is not on file."""
+        authors = self._text(node, POL.authorsAsPrinted)
+        year = self._text(node, DCTERMS.issued)[:4] or self._text(node, DCTERMS.modified)[:4]
+        parts = [authors.rstrip("."), self._text(node, DCTERMS.title).rstrip("."), year]
+        return Reference(
+            iri=str(node),
+            number=int(self._text(node, POL.number) or 0),
+            text=". ".join(part for part in parts if part) or local_name(node),
+            doi=self._text(node, BIBO.doi),
+        )
+
+    def references(self) -> Iterator[Reference]:
+        for node in self.graph.objects(self.iri, POL.listsReference):
+            yield self.reference(node)
