@@ -24,7 +24,7 @@ from kb_tools import shacl
 from kb_tools.errors import UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
-from kb_tools.rdf import FORMATS, Triple, graph_of, parse, parse_file, to_oxigraph, to_quads, to_rdflib
+from kb_tools.rdf import FORMATS, Triple, graph_of, parse, parse_file, to_quads, to_rdflib
 
 # What is said of each node of a case.
 Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
@@ -113,12 +113,12 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
         if argument == "-":
             yield "-", None
         elif path.is_dir():
-            found = sorted(
-                each for each in path.rglob("*") if each.suffix.lower() in FORMATS and each.name != MANIFEST
-            )
+            found = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS and each.name != MANIFEST)
             if not found:
                 yield UnreadableInput(
-                    "no case files in this folder", where=argument, mend=f"name a folder with {', '.join(FORMATS)} files"
+                    "no case files in this folder",
+                    where=argument,
+                    mend=f"name a folder with {', '.join(FORMATS)} files",
                 )
             yield from ((str(each), each) for each in found)
         else:
@@ -145,7 +145,7 @@ class CaseReader:
         for subject, predicate, object_ in triples:
             if is_term(subject):
                 raise UnreadableInput(
-                    f"says something of {self.kb.curie(subject)}, a term of the vocabulary",
+                    f"says something of {self.kb.curie(str(subject))}, a term of the vocabulary",
                     where=source,
                     mend="a case may use the vocabulary and not define it: remove the statement",
                 )
@@ -309,11 +309,23 @@ def concept_facts(ontology: Graph) -> Iterator[Triple]:
             yield subject, predicate, object_
 
 
-def original_triples(case: Case) -> Iterable[Triple]:
-    """What a case says, with what was derived of it, on the nodes that its file uses."""
+def prepared(kb: KnowledgeBase, cases: Sequence[Case]) -> Graph:
+    """One graph of cases with what counts of them derived, on the nodes that their files use.
 
-    def back(node: Node) -> Node:
-        return case.names.get(node, node) if isinstance(node, URIRef) else node
-
-    for subject, predicate, object_ in case.triples():
-        yield back(subject), predicate, back(object_)
+    Raises:
+        UnreadableInput: two cases describe one node: together in a graph, each would change the other.
+    """
+    graph = Graph(bind_namespaces="none")
+    for prefix, namespace in kb.prefixes.items():
+        graph.bind(prefix, namespace)
+    owner: dict[Node, Case] = {}
+    for case in cases:
+        fresh = {new: BNode() if isinstance(old, BNode) else old for new, old in case.names.items()}
+        for node, old in fresh.items():
+            if case.about[node] and owner.setdefault(old, case) is not case:
+                raise UnreadableInput(
+                    f"{old} is described by {owner[old].title} too", where=case.title, mend="prepare them one at a time"
+                )
+        for subject, predicate, object_ in case.triples():
+            graph.add((fresh[subject], predicate, fresh.get(object_, object_)))  # type: ignore[index, call-overload]
+    return graph

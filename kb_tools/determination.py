@@ -19,7 +19,7 @@ from rdflib.term import Node
 from kb_tools.cases import Case, CaseChecker, Malformed
 from kb_tools.errors import KbError
 from kb_tools.evidence import Evaluator, Facts
-from kb_tools.knowledge_base import KnowledgeBase, Policy, Selection, local_name
+from kb_tools.knowledge_base import KnowledgeBase, Policy, Selection
 from kb_tools.namespaces import CASE
 from kb_tools.revision import Advisory, Condition, Criterion, Revision
 from kb_tools.truth import Assignments, Tree, Value, evaluate
@@ -174,7 +174,9 @@ def can_still_change(revision: Revision, values: Mapping[str, Value]) -> frozens
     return assignments.can_change(applies, applies & assignments.where(revision.criteria_tree))
 
 
-def needed(part: Tree | str, values: Mapping[str, Value], asked: frozenset[str], wanted: bool = True) -> Need | str | None:
+def needed(
+    part: Tree | str, values: Mapping[str, Value], asked: frozenset[str], wanted: bool = True
+) -> Need | str | None:
     """What to send in so that a tree may come to hold (or, if not `wanted`, to fail); None where it is settled.
 
     Conditions of which any one suffices are grouped as alternatives.
@@ -216,7 +218,9 @@ class Determiner:
         self.revision = revision
         self.evaluator = Evaluator(kb, revision.conditions.values(), engine)
         # Many cases share the values of their conditions, and with them all that follows.
-        self._known: dict[tuple[Value, ...], tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]] = {}
+        self._known: dict[
+            tuple[Value, ...], tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]
+        ] = {}
 
     def determine(self, cases: Sequence[Case], notices: tuple[str, ...] = ()) -> list[Determination]:
         """The determinations of well-formed cases, in their order.
@@ -236,9 +240,7 @@ class Determiner:
         values = {iri: value for iri, (value, _) in evidence.items()}
         to_send, outcome, needs, criteria = self._conclude(values)
         results = {
-            iri: ConditionResult(
-                revision.conditions[iri], value, tuple(facts_in_words(self.kb, case, facts))
-            )
+            iri: ConditionResult(revision.conditions[iri], value, tuple(facts_in_words(self.kb, case, facts)))
             for iri, (value, facts) in evidence.items()
         }
         return Determination(

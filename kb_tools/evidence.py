@@ -96,7 +96,10 @@ class Evaluator:
         seen: list[Statement] = []
         self._statements(case, case.node, (), kind, statements, seen)
         said = [
-            (self._said(case, node), _ordered(self._said(case, each) for each in case.values(node, CASE.contradictedBy)))
+            (
+                self._said(case, node),
+                _ordered(self._said(case, each) for each in case.values(node, CASE.contradictedBy)),
+            )
             for node in findings
         ]
         return Facts(tuple(findings), tuple(statements), (_ordered(said), _ordered(seen)))

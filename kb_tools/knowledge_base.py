@@ -265,9 +265,7 @@ class Policy:
         on_file = [each for each in self.history if each.criteria_on_file]
         nearest = min(on_file, key=lambda each: abs((each.month - entry.month).days), default=None)
         mend = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
-        raise UnknownRevision(
-            f"the criteria of {self.identifier} revision {entry.name} are not on file", mend=mend
-        )
+        raise UnknownRevision(f"the criteria of {self.identifier} revision {entry.name} are not on file", mend=mend)
 
     def in_force(self, day: date) -> Selection:
         """The revision taken to be in force on `day`, with what a reader must know of that.
@@ -286,9 +284,10 @@ class Policy:
                 mend=f"the first known is {first.name}, from {first.effective}",
             )
         chosen = max(started, key=lambda entry: (entry.effective, entry.month))
+        since = "approval" if chosen.row and chosen.row.approval else "revision month"
         notices = [
-            f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its "
-            f"{'approval' if chosen.row and chosen.row.approval else 'revision month'}. The plan sets the actual effective date."
+            f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its {since}. "
+            "The plan sets the actual effective date."
         ]
         by_month = [entry for entry in self.history if entry.month <= day][-1]
         if by_month.iri != chosen.iri:
@@ -308,7 +307,7 @@ class Policy:
         """Everything needed to read one revision: vocabularies, conditions, the work, and the revision's own graph.
 
         Where the revision says that its criteria are as in another (pol:criteriaAsIn), what that other's graph says
-        of the criteria that this one names is filled in, and nothing else.
+        of the criteria that this one names is filled in, and nothing else; so is a definition that it borrows.
         """
         graph = self.own_graph(entry)
         iri = URIRef(entry.iri)
@@ -318,6 +317,10 @@ class Policy:
             for link in (POL.appliesWhen, POL.indication, POL.limitation, POL.exclusion, POL.remainder):
                 for criterion in list(graph.objects(iri, link)):
                     _copy(criterion, theirs, graph)
+        for borrowed in list(graph.objects(iri, POL.borrowsDefinition)):
+            definition, lender = graph.value(borrowed, POL.definition), graph.value(borrowed, POL.borrowedFrom)
+            if definition is not None and lender is not None:
+                _copy(definition, self.own_graph(self.entry(str(lender))), graph)
         for shared in (self.kb.ontology, self.kb.conditions, self.shared):
             graph += shared
         return graph

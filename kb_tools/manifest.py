@@ -64,7 +64,9 @@ def read_manifest(kb: KnowledgeBase, folder: Path) -> list[Expectation]:
     if not path.is_file():
         raise KnowledgeBaseError("no manifest of example cases", where=str(path), mend="write one")
     graph = kb.graph([path])
-    nodes = {node for manifest in graph.subjects(RDF.type, CASE.Manifest) for node in graph.objects(manifest, CASE.expects)}
+    nodes = {
+        node for manifest in graph.subjects(RDF.type, CASE.Manifest) for node in graph.objects(manifest, CASE.expects)
+    }
     if not nodes:
         raise KnowledgeBaseError("the manifest expects nothing", where=str(path), mend="list its expectations")
     return [_expectation(graph, path, node) for node in sorted(nodes, key=str)]
@@ -181,14 +183,7 @@ def _set_difference(kb: KnowledgeBase, what: str, expected: frozenset[str], foun
 # ---------------------------------------------------------------------- coverage
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Something that no example case shows."""
-
-    what: str
-
-
-def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], list[Gap]]:
+def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], list[str]]:
     """What the cases show, as lines, and what no case shows.
 
     Every condition must be seen in each value that it can take, every outcome under each revision, and every criterion
@@ -196,7 +191,7 @@ def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], lis
     against the request, or the policy does not apply.
     """
     lines: list[str] = []
-    gaps: list[Gap] = []
+    gaps: list[str] = []
     seen: dict[str, set[str]] = {}
     possible: dict[str, frozenset[str]] = {}
     for verdict in verdicts:
@@ -206,19 +201,21 @@ def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], lis
                 seen.setdefault(iri, set()).add(result.value.name.capitalize())
     for iri in sorted(seen):
         lines.append(f"{kb.curie(iri)}: {', '.join(sorted(value.lower() for value in seen[iri]))}")
-        gaps.extend(Gap(f"{kb.curie(iri)} is never {value.lower()}") for value in sorted(possible[iri] - seen[iri]))
-        gaps.extend(Gap(f"{kb.curie(iri)} cannot be {value.lower()} and is") for value in sorted(seen[iri] - possible[iri]))
+        gaps.extend(f"{kb.curie(iri)} is never {value.lower()}" for value in sorted(possible[iri] - seen[iri]))
+        gaps.extend(f"{kb.curie(iri)} cannot be {value.lower()} and is" for value in sorted(seen[iri] - possible[iri]))
     for revision in sorted({verdict.expectation.revision for verdict in verdicts}):
-        found = [each.determination for each in verdicts if each.determination and each.expectation.revision == revision]
+        found = [
+            each.determination for each in verdicts if each.determination and each.expectation.revision == revision
+        ]
         lines.extend(_decided(revision, found, gaps))
         outcomes = {each.outcome for each in found}
-        gaps.extend(Gap(f"{revision}: no case comes to {each.value}") for each in Outcome if each not in outcomes)
+        gaps.extend(f"{revision}: no case comes to {each.value}" for each in Outcome if each not in outcomes)
     unseen = sorted(set(map(str, kb.conditions.subjects(RDF.type, POL.Condition))) - seen.keys())
-    gaps.extend(Gap(f"{kb.curie(iri)} is read by no case") for iri in unseen)
+    gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
     return lines, gaps
 
 
-def _decided(revision: str, found: list[Determination], gaps: list[Gap]) -> Iterator[str]:
+def _decided(revision: str, found: list[Determination], gaps: list[str]) -> Iterator[str]:
     """For each criterion of a revision, how many cases it decides in each direction; gaps where it decides none."""
     if not found:
         return
@@ -231,7 +228,7 @@ def _decided(revision: str, found: list[Determination], gaps: list[Gap]) -> Iter
             )
             yield f"{revision}: {criterion.notation} decides {count} cases of {outcome.value}"
             if not count:
-                gaps.append(Gap(f"{revision}: {criterion.notation} decides no case of {outcome.value}"))
+                gaps.append(f"{revision}: {criterion.notation} decides no case of {outcome.value}")
 
 
 def _must_decide(role: str) -> tuple[Outcome, ...]:

@@ -128,16 +128,16 @@ class Revision:
 
     @cached_property
     def criteria(self) -> tuple[Criterion, ...]:
-        """Its criteria: applicability first, then in the order of their notation."""
+        """Its criteria: applicability first, then in the order of the document."""
         found = [
             self._criterion(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)
         ]
-        # The order of the document: the places of the Policy/Criteria section are numbered.
         return tuple(sorted(found, key=lambda each: (each.role != "applicability", self._position(each), each.iri)))
 
     def _position(self, criterion: Criterion) -> int:
+        """The last of its places: a criterion under a heading stands in the heading too."""
         orders = [self.graph.value(URIRef(place.iri), POL.order) for place in criterion.places]
-        return min((int(str(order)) for order in orders if order is not None), default=0)
+        return max((int(str(order)) for order in orders if order is not None), default=0)
 
     def of_role(self, *roles: str) -> tuple[Criterion, ...]:
         return tuple(criterion for criterion in self.criteria if criterion.role in roles)

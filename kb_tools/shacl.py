@@ -53,6 +53,7 @@ def _pyshifty(data: Graph, shapes: Graph, rules: bool) -> Graph:
     except ImportError:
         raise KbError("the engine pyshifty is not installed", mend="pip install 'kb-tools[fast]'") from None
     _, report, _ = shifty.validate(data, shapes, infer=rules, sort_results=False, on_unsupported="error")
+    assert isinstance(report, Graph)
     return report
 
 

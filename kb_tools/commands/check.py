@@ -1,0 +1,40 @@
+"""kb check."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kb_tools.commands.common import console, format_option, kb_option, open_kb
+
+
+@click.command("check")
+@click.option("--only", multiple=True, metavar="ID", help="Run only this check; may be repeated.")
+@format_option("text", "json", "junit")
+@kb_option
+def command(only: tuple[str, ...], format_: str, root: Path | None) -> None:
+    """Run the conformance checks of the knowledge base.
+
+    Exit code 0 if all pass, 1 if one finds an error, 2 if they could not run.
+
+    \b
+    Examples:
+      kb check
+      kb check --only dangling-iris --only prefixes --format json
+    """
+    from kb_tools.checks import Severity, run_checks
+    from kb_tools.render import checks as render
+
+    results = []
+    out = console()
+    for result in run_checks(open_kb(root), only):
+        results.append(result)
+        if format_ == "text":
+            render.text_line(out, result)
+    if format_ == "text":
+        render.text_summary(out, results)
+    else:
+        click.echo(render.json(results) if format_ == "json" else render.junit(results), nl=False)
+    sys.exit(int(any(not each.passed and each.check.severity is Severity.ERROR for each in results)))

@@ -1,0 +1,94 @@
+"""What several commands share: options, and output that fits the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kb_tools.knowledge_base import KnowledgeBase
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def parse_day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    """The calendar day that an option names, as YYYY-MM-DD; anything else is a usage error."""
+    try:
+        if value is not None and len(value) != len("YYYY-MM-DD"):
+            raise ValueError
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no calendar day: write YYYY-MM-DD", ctx, param) from None
+
+
+def kb_option(command: F) -> F:
+    """--kb DIR."""
+    return click.option(
+        "--kb",
+        "root",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="The knowledge base; default: KB_ROOT, else upwards from here, else the installed copy.",
+    )(command)
+
+
+def policy_option(command: F) -> F:
+    """--policy ID."""
+    return click.option("--policy", metavar="ID", help="The policy; needed only when several are on file.")(command)
+
+
+def engine_option(command: F) -> F:
+    """--engine NAME."""
+    # The names are those of kb_tools.shacl.ENGINES, written out so that --help stays fast; a test compares them.
+    return click.option(
+        "--engine",
+        type=click.Choice(["pyshacl", "pyshifty"]),
+        default="pyshacl",
+        show_default=True,
+        help="The SHACL engine; pyshifty is faster and comes with pip install 'kb-tools[fast]'.",
+    )(command)
+
+
+def format_option(*formats: str) -> Callable[[F], F]:
+    """--format, the first of `formats` being the default."""
+    return click.option("--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True)
+
+
+def open_kb(root: Path | None) -> KnowledgeBase:
+    """The knowledge base that the options call for."""
+    from kb_tools.knowledge_base import KnowledgeBase, find_root
+
+    return KnowledgeBase(find_root(root))
+
+
+class _WithoutPadding(io.TextIOBase):
+    """Writes to stdout without the spaces with which tables fill their lines."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(re.sub(r" +(?=\n)", "", text))
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def console() -> Console:
+    """Where text goes: fitted to the terminal; in a pipe plain and 100 columns wide."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        return Console(highlight=False, emoji=False, markup=False)
+    return Console(file=_WithoutPadding(), highlight=False, emoji=False, markup=False, width=100, color_system=None)  # type: ignore[arg-type]
+
+
+def warn(line: str) -> None:
+    """One line on stderr."""
+    click.echo(f"kb: {line}", err=True)

@@ -1,0 +1,38 @@
+"""kb shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option
+
+FORMATS = {"turtle": "longturtle", "ntriples": "nt", "jsonld": "json-ld"}
+
+
+@click.command("shapes")
+@click.argument("revision", metavar="REVISION")
+@policy_option
+@format_option(*FORMATS)
+@kb_option
+def command(revision: str, policy: str | None, format_: str, root: Path | None) -> None:
+    """Print one self-contained SHACL graph of a revision, for other engines.
+
+    A violation of the outcome shape CriteriaNotMet says that the criteria are not met, a warning that the outcome is
+    undetermined, an info that the policy does not apply; no result that they are met. A violation of any other shape
+    is a malformed case. What counts of a case is derived by the graph's rules (SHACL-AF), or beforehand by
+    `kb validate --prepare` for engines without rules.
+
+    \b
+    Example:
+      kb shapes 2026-02 > shapes.ttl && pyshacl --advanced --max-depth 100 -s shapes.ttl case.ttl
+    """
+    from kb_tools.export import self_contained
+    from kb_tools.revision import Revision
+
+    kb = open_kb(root)
+    chosen = kb.policy(policy)
+    entry = chosen.require_criteria(chosen.entry(revision))
+    graph = self_contained(kb, Revision.load(chosen, entry))
+    click.echo(graph.serialize(format=FORMATS[format_]), nl=False)

@@ -1,0 +1,42 @@
+"""kb show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option
+
+
+@click.command("show")
+@click.argument("revision", required=False, metavar="[REVISION]")
+@policy_option
+@format_option("text", "json")
+@kb_option
+def command(revision: str | None, policy: str | None, format_: str, root: Path | None) -> None:
+    """The policies and revisions on file, or one revision as a readable tree.
+
+    \b
+    Examples:
+      kb show
+      kb show 2026-02
+      kb show 2019-10 --format json
+    """
+    from kb_tools.render import show as render
+    from kb_tools.revision import Revision
+
+    kb = open_kb(root)
+    if revision is None:
+        chosen = [kb.policy(policy)] if policy else list(kb.policies())
+        if format_ == "json":
+            click.echo(render.history_json(chosen), nl=False)
+        else:
+            render.history(console(), chosen)
+        return
+    found = kb.policy(policy)
+    loaded = Revision.load(found, found.entry(revision))
+    if format_ == "json":
+        click.echo(render.revision_json(loaded), nl=False)
+    else:
+        render.revision(console(), loaded)

@@ -1,0 +1,42 @@
+"""kb test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kb_tools.commands.common import console, engine_option, format_option, kb_option, open_kb
+
+
+@click.command("test")
+@click.option("--coverage", is_flag=True, help="Also show what the cases cover, and fail where they leave a gap.")
+@format_option("text", "json", "junit")
+@engine_option
+@kb_option
+def command(coverage: bool, format_: str, engine: str, root: Path | None) -> None:
+    """Determine the example cases and compare with what they must come to.
+
+    Runs the manifest of every policy. Exit code 0 if every case comes to exactly the outcome, values, requests and
+    advisories that the manifest states, 1 if not (or, with --coverage, if something is seen in no case).
+
+    \b
+    Examples:
+      kb test
+      kb test --coverage --engine pyshifty
+    """
+    from kb_tools import manifest
+    from kb_tools.render import manifest as render
+
+    kb = open_kb(root)
+    reports = []
+    for policy in kb.policies():
+        verdicts = list(manifest.run_manifest(kb, policy, engine))
+        shown, gaps = manifest.coverage(kb, verdicts) if coverage else ([], [])
+        reports.append(render.Report(policy.identifier, verdicts, shown, gaps))
+    if format_ == "text":
+        render.text(console(), reports)
+    else:
+        click.echo(render.json(reports) if format_ == "json" else render.junit(reports), nl=False)
+    sys.exit(int(not all(report.passed for report in reports)))

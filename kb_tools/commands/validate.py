@@ -1,0 +1,154 @@
+"""kb validate."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kb_tools.commands.common import (
+    console,
+    engine_option,
+    format_option,
+    kb_option,
+    open_kb,
+    parse_day,
+    policy_option,
+    warn,
+)
+from kb_tools.errors import KbError
+
+if TYPE_CHECKING:
+    from kb_tools.cases import Case
+    from kb_tools.determination import Answer
+    from kb_tools.knowledge_base import KnowledgeBase
+
+
+@click.command("validate")
+@click.argument("cases", nargs=-1, required=True, metavar="CASE...")
+@click.option(
+    "--revision", metavar="YYYY-MM", help="The revision for all cases; default: in force on the service date."
+)
+@click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
+@policy_option
+@click.option("--explain", is_flag=True, help="Every condition with its facts, the places and the citations.")
+@click.option("--prepare", is_flag=True, help="Print the cases with what counts of them derived, as Turtle, and stop.")
+@click.option(
+    "--input-format",
+    type=click.Choice(["turtle", "trig", "ntriples", "jsonld"]),
+    help="The format of the cases; default: by file name, TriG for '-'.",
+)
+@format_option("text", "json", "turtle", "junit")
+@engine_option
+@kb_option
+def command(
+    cases: tuple[str, ...],
+    revision: str | None,
+    as_of: date | None,
+    policy: str | None,
+    explain: bool,
+    prepare: bool,
+    input_format: str | None,
+    format_: str,
+    engine: str,
+    root: Path | None,
+) -> None:
+    """Determine patient cases under a revision of a policy.
+
+    CASE is a file (.ttl, .trig, .nt, .jsonld; one case or many), a folder, or - for standard input. A case that breaks
+    the case shapes is reported as malformed and not determined.
+
+    Exit code 0 if every case meets the criteria, 1 if one does not (or is malformed), 2 if a file could not be read
+    or no revision could be used; all other cases are determined all the same.
+
+    \b
+    Examples:
+      kb validate case.ttl
+      kb validate cases/ --revision 2026-02 --format json
+      kb validate case.ttl --explain
+    """
+    if revision and as_of:
+        raise click.UsageError("--revision and --as-of exclude each other.")
+    from kb_tools.determination import Determination, NotDetermined, Outcome, Run
+
+    kb = open_kb(root)
+    errors: list[KbError] = []
+    read = _read(kb, cases, input_format, errors)
+    if prepare:
+        _print_prepared(kb, engine, read, errors)
+        return
+    run = Run(kb, kb.policy(policy), engine, revision, as_of)
+    worst = 0
+    answers: list[Answer] = []
+    out = console()
+    if format_ == "text":
+        from kb_tools.render import text
+    for answer in _with_progress(run.answers(read)):
+        if isinstance(answer, NotDetermined):
+            worst = 2
+            warn(f"{answer.case.title}: {answer.error}")
+        elif not isinstance(answer, Determination) or answer.outcome is not Outcome.MET:
+            worst = max(worst, 1)
+        answers.append(answer)
+        if format_ == "text":
+            text.answer(out, kb, answer, explain)
+    if format_ == "text":
+        text.summary(out, answers, len(errors))
+    else:
+        from importlib import import_module
+
+        click.echo(import_module(f"kb_tools.render.{format_}").answers(kb, answers, errors, explain), nl=False)
+    sys.exit(2 if errors else worst)
+
+
+def _read(
+    kb: KnowledgeBase, arguments: tuple[str, ...], input_format: str | None, errors: list[KbError]
+) -> Iterator[Case]:
+    """The cases of all files that can be read; of each other file, one line on stderr."""
+    from kb_tools.cases import CaseReader, find_files
+    from kb_tools.rdf import FORMAT_NAMES
+
+    reader = CaseReader(kb)
+    format_ = FORMAT_NAMES[input_format] if input_format else None
+    for found in find_files(arguments):
+        try:
+            if isinstance(found, KbError):
+                raise found
+            name, path = found
+            stdin = sys.stdin.buffer.read() if path is None else b""
+            yield from reader.read(name, path, stdin, format_)
+        except KbError as error:
+            warn(str(error))
+            errors.append(error)
+
+
+def _with_progress(answers: Iterator[Answer]) -> Iterator[Answer]:
+    """The answers, with a count on stderr once a run turns out to be long and a terminal is there to show it."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    err = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} cases determined"), TimeElapsedColumn())
+    with Progress(
+        *columns, console=err, transient=True, disable=not err.is_terminal or sys.stdout.isatty()
+    ) as progress:
+        task = progress.add_task("cases", total=None)
+        for answer in answers:
+            yield answer
+            progress.advance(task)
+
+
+def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], errors: list[KbError]) -> None:
+    from kb_tools.cases import CaseChecker, Malformed, prepared
+
+    checked = CaseChecker(kb, engine).check(list(cases))
+    sound = [each for each in checked if not isinstance(each, Malformed)]
+    for each in checked:
+        if isinstance(each, Malformed):
+            warn(f"{each.case.title}: malformed, not prepared; {each.violations[0].message}")
+    click.echo(prepared(kb, sound).serialize(format="longturtle"), nl=False)
+    sys.exit(2 if errors else int(len(sound) < len(checked)))

@@ -1,0 +1,68 @@
+"""What kb check shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from kb_tools.checks import CheckResult, Severity
+from kb_tools.render import json as as_json
+from kb_tools.render import junit as as_junit
+
+
+def _status(result: CheckResult) -> str:
+    if result.skipped:
+        return "not run"
+    return "passed" if result.passed else "FAILED" if result.check.severity is Severity.ERROR else "WARNING"
+
+
+def text_line(out: Console, result: CheckResult) -> None:
+    """One check, as soon as it is done, with every problem it found."""
+    status = _status(result)
+    style = {"passed": "green", "FAILED": "bold red"}.get(status, "yellow")
+    out.print(Text(f"{status:8}", style).append(f"{result.check.id}  {result.check.title}", "default"))
+    if result.skipped:
+        out.print(f"        - {result.skipped}")
+    for problem in result.problems:
+        out.print(f"        - {problem.where}: {problem.message}")
+
+
+def text_summary(out: Console, results: Sequence[CheckResult]) -> None:
+    """How many checks ran and passed."""
+    passed = sum(result.passed for result in results)
+    problems = sum(len(result.problems) for result in results)
+    out.print(f"{len(results)} checks, {passed} passed, {problems} problems")
+
+
+def json(results: Sequence[CheckResult]) -> str:
+    """The same for other programs."""
+    return as_json.dump(
+        [
+            {
+                "check": result.check.id,
+                "title": result.check.title,
+                "severity": result.check.severity.value,
+                "status": _status(result).lower(),
+                "problems": [{"where": each.where, "message": each.message} for each in result.problems],
+            }
+            for result in results
+        ]
+    )
+
+
+def junit(results: Sequence[CheckResult]) -> str:
+    """The same as JUnit XML: a test case for each check."""
+    cases = []
+    for result in results:
+        kind = (
+            ""
+            if result.passed
+            else "skipped"
+            if result.skipped or result.check.severity is Severity.WARNING
+            else "failure"
+        )
+        message = result.skipped or "; ".join(f"{each.where}: {each.message}" for each in result.problems)
+        cases.append(as_junit.TestCase("kb check", result.check.id, kind, message))
+    return as_junit.suite("kb check", cases)

@@ -1,0 +1,129 @@
+"""JSON: everything that a determination says, for other programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kb_tools import __version__
+from kb_tools.cases import Malformed
+from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, NotDetermined
+from kb_tools.errors import KbError
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.revision import Passage, Reference
+
+
+def dump(content: Any) -> str:
+    """The one way in which JSON is written."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
+    """A run of kb validate. It is complete with or without --explain."""
+    return dump(
+        {
+            "tool": f"kb {__version__}",
+            "review": REVIEW,
+            "determinations": [_determination(each) for each in answered if isinstance(each, Determination)],
+            "malformed": [_malformed(each) for each in answered if isinstance(each, Malformed)],
+            "notDetermined": [
+                {**_case(each), "error": str(each.error)} for each in answered if isinstance(each, NotDetermined)
+            ],
+            "errors": [str(error) for error in errors],
+        }
+    )
+
+
+def _case(answer: Answer) -> dict[str, str]:
+    return {"case": answer.case.iri or answer.case.title, "file": answer.case.source}
+
+
+def _malformed(found: Malformed) -> dict[str, Any]:
+    violations = [
+        {"focus": each.focus, "path": each.path, "value": each.value, "shape": each.shape, "message": each.message}
+        for each in found.violations
+    ]
+    return {**_case(found), "violations": violations}
+
+
+def _determination(found: Determination) -> dict[str, Any]:
+    revision = found.revision
+    disposition = revision.disposition if found.outcome.value == "CriteriaNotMet" else None
+    return {
+        **_case(found),
+        "policy": revision.policy.identifier,
+        "revision": revision.entry.name,
+        "criteriaBasis": revision.entry.bases.get("Criteria"),
+        "serviceDate": found.service_date.isoformat(),
+        "outcome": found.outcome.value,
+        "disposition": disposition[1] if disposition else None,
+        "referredTo": found.referred_to[0] if found.referred_to else None,
+        "applicability": found.applicability.value,
+        "criteria": found.criteria.value,
+        "criterionResults": [
+            {
+                "criterion": each.criterion.iri,
+                "role": each.criterion.role,
+                "place": each.criterion.notation,
+                "label": each.criterion.label,
+                "value": each.value.value,
+                "decides": each.decides,
+                "reason": each.reason,
+                "grounds": list(each.grounds),
+                "passages": _passages(each.criterion.places),
+                "references": _references(each.criterion.citations),
+            }
+            for each in found.criterion_results
+        ],
+        "conditionResults": [
+            {
+                "condition": iri,
+                "label": each.condition.label,
+                "value": each.value.value,
+                "facts": [_fact(fact) for fact in each.facts],
+            }
+            for iri, each in found.condition_results.items()
+        ],
+        "toSend": _need(found, found.needs) if found.needs else None,
+        "conflicts": [
+            {"condition": each.condition.iri, "facts": [_fact(fact) for fact in each.contradicting]}
+            for each in found.conflicts
+        ],
+        "advisories": [
+            {
+                "advisory": each.iri,
+                "label": each.label,
+                "text": each.text,
+                "always": not each.when,
+                "passages": _passages(each.places),
+                "references": _references(each.citations),
+            }
+            for each in found.advisories
+        ],
+        "notices": list(found.notices),
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "node": fact.node or None,
+        "text": fact.text,
+        "date": fact.day.isoformat() if fact.day else None,
+        "ageInDays": fact.age,
+        "contradicted": fact.contradicted,
+    }
+
+
+def _need(found: Determination, need: Need | str) -> dict[str, Any]:
+    if isinstance(need, str):
+        return {"condition": need, "asksFor": found.revision.conditions[need].asks_for}
+    return {f"{need.operator}Of": [_need(found, each) for each in need.parts]}
+
+
+def _passages(places: Sequence[Passage]) -> list[dict[str, str]]:
+    return [{"passage": each.iri, "section": each.section, "place": each.notation} for each in places]
+
+
+def _references(references: Sequence[Reference]) -> list[dict[str, Any]]:
+    return [{"number": each.number, "text": each.text, "doi": each.doi or None} for each in references]

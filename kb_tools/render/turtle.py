@@ -1,0 +1,140 @@
+"""Determinations as RDF: prov and the case vocabulary, the same Turtle for the same determinations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.namespace import PROV, RDF, RDFS, SKOS, XSD
+from rdflib.term import Node
+
+from kb_tools import __version__
+from kb_tools.cases import Malformed
+from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, Outcome
+from kb_tools.errors import KbError
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import BASE, CASE, CITO, POL, SH
+from kb_tools.revision import Advisory, Criterion
+from kb_tools.truth import Value
+
+
+def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
+    """A run of kb validate: determinations, and a validation report for each malformed case.
+
+    Inputs that could not be read leave no trace here: they are on stderr and in the exit code.
+    """
+    graph = Graph(bind_namespaces="none")
+    for prefix, namespace in kb.prefixes.items():
+        graph.bind(prefix, namespace)
+    for each in answered:
+        if isinstance(each, Determination):
+            add_determination(graph, each)
+        elif isinstance(each, Malformed):
+            _add_report(graph, each)
+    return graph.serialize(format="longturtle", canon=True)
+
+
+def add_determination(graph: Graph, found: Determination) -> URIRef:
+    """Adds one determination to the graph, and returns its IRI."""
+    revision = found.revision
+    key = f"{found.case.title} {found.case.iri} {revision.iri}"
+    node = URIRef(BASE + "determination/" + hashlib.sha256(key.encode()).hexdigest()[:32])
+    case = URIRef(found.case.iri) if found.case.iri else BNode()
+    said: list[tuple[URIRef, Node]] = [
+        (RDF.type, CASE.Determination),
+        (RDFS.label, Literal(f"{found.case.title} under {revision.policy.identifier} {revision.entry.name}")),
+        (CASE.ofCase, case),
+        (PROV.wasDerivedFrom, case),
+        (PROV.wasDerivedFrom, revision.iri),
+        (CASE.underRevision, revision.iri),
+        (CASE.criteriaBasis, POL[revision.entry.bases.get("Criteria", "NotOnFile")]),
+        (CASE.outcome, POL[found.outcome.value]),
+        (CASE.applicability, _value(found.applicability)),
+        (CASE.criteria, _value(found.criteria)),
+        (CASE.reviewedBy, CASE.Clinician),
+        (CASE.notice, Literal(REVIEW, lang="en")),
+    ]
+    if found.outcome is Outcome.NOT_MET and revision.disposition:
+        said.append((CASE.disposition, URIRef(revision.disposition[0])))
+    if found.referred_to:
+        said.append((CASE.referredTo, URIRef(found.referred_to[1])))
+    said += [(CASE.notice, Literal(notice, lang="en")) for notice in found.notices]
+    said += [(CASE.toSend, URIRef(iri)) for iri in found.to_send]
+    said += [(CASE.sendGroup, _group(graph, part)) for part in (found.needs.parts if found.needs else ())]
+    said += [(CASE.advisory, _statement(graph, each)) for each in found.advisories]
+    for predicate, object_ in said:
+        graph.add((node, predicate, object_))
+    for result in found.criterion_results:
+        value = _linked(graph, node, CASE.criterionValue, CASE.CriterionValue)
+        graph.add((value, CASE.criterion, _statement(graph, result.criterion)))
+        graph.add((value, SKOS.notation, Literal(result.criterion.notation)))
+        graph.add((value, CASE.value, _value(result.value)))
+        graph.add((value, CASE.decides, Literal(result.decides)))
+        graph.add((value, CASE.reasonText, Literal(result.reason, lang="en")))
+    for iri, each in found.condition_results.items():
+        value = _linked(graph, node, CASE.conditionValue, CASE.ConditionValue)
+        graph.add((value, CASE.condition, URIRef(iri)))
+        graph.add((value, CASE.value, _value(each.value)))
+        for fact in each.facts:
+            _add_fact(graph, value, fact)
+    activity = _linked(graph, node, PROV.wasGeneratedBy, PROV.Activity)
+    agent = _linked(graph, activity, PROV.wasAssociatedWith, PROV.SoftwareAgent)
+    graph.add((agent, RDFS.label, Literal(f"kb {__version__}")))
+    return node
+
+
+def _statement(graph: Graph, statement: Criterion | Advisory) -> URIRef:
+    """A criterion or advisory with its label, its places and what it cites, so that the graph reads by itself."""
+    node = URIRef(statement.iri)
+    graph.add((node, RDFS.label, Literal(statement.label, lang="en")))
+    for place in statement.places:
+        graph.add((node, POL.statedIn, URIRef(place.iri)))
+        graph.add((URIRef(place.iri), SKOS.notation, Literal(place.notation)))
+    for reference in statement.citations:
+        graph.add((node, CITO.citesAsEvidence, URIRef(reference.iri)))
+    return node
+
+
+def _value(value: Value) -> URIRef:
+    return POL[value.name.capitalize()]
+
+
+def _linked(graph: Graph, subject: Node, predicate: URIRef, class_: URIRef) -> BNode:
+    node = BNode()
+    graph.add((subject, predicate, node))
+    graph.add((node, RDF.type, class_))
+    return node
+
+
+def _add_fact(graph: Graph, value: Node, fact: Fact) -> None:
+    node = _linked(graph, value, CASE.fact, CASE.Fact)
+    graph.add((node, CASE.factText, Literal(fact.text, lang="en")))
+    if fact.node:
+        graph.add((node, CASE.factNode, URIRef(fact.node)))
+    if fact.age is not None:
+        graph.add((node, CASE.ageInDays, Literal(fact.age, datatype=XSD.integer)))
+
+
+def _group(graph: Graph, need: Need | str) -> BNode:
+    """What to send in for one part of the criteria: any one of the conditions named."""
+    node = BNode()
+    for iri in _leaves(need):
+        graph.add((node, CASE.condition, URIRef(iri)))
+    return node
+
+
+def _leaves(need: Need | str) -> list[str]:
+    return [need] if isinstance(need, str) else [iri for part in need.parts for iri in _leaves(part)]
+
+
+def _add_report(graph: Graph, found: Malformed) -> None:
+    report = BNode()
+    graph.add((report, RDF.type, SH.ValidationReport))
+    graph.add((report, SH.conforms, Literal(False)))
+    graph.add((report, RDFS.label, Literal(f"{found.case.title}: malformed, not determined")))
+    for violation in found.violations:
+        result = _linked(graph, report, SH.result, SH.ValidationResult)
+        graph.add((result, SH.resultMessage, Literal(violation.message)))
+        graph.add((result, SH.resultSeverity, SH.Violation))
+        graph.add((result, RDFS.label, Literal(f"{violation.focus} {violation.path} {violation.value}".strip())))
