@@ -288,10 +288,13 @@ class Determiner:
 
 def _undetermined_need(revision: Revision, values: Mapping[str, Value], asked: frozenset[str]) -> Need:
     """What to send in so that the policy may come to apply and its criteria to hold."""
-    need = needed(Tree("allOf", (revision.applicability_tree, revision.criteria_tree)), values, asked)
-    if isinstance(need, Need) and need.operator == "all":
-        return need
-    return Need("all", (need,) if need else ())
+    parts: list[Need | str] = []
+    # Apart from each other: an open applicability is asked for even where the criteria fail.
+    for tree in (revision.applicability_tree, revision.criteria_tree):
+        need = needed(tree, values, asked)
+        flat = need.parts if isinstance(need, Need) and need.operator == "all" else (need,)
+        parts.extend(one for one in flat if one is not None and one not in parts)
+    return Need("all", tuple(parts))
 
 
 def _decides(criterion: Criterion, value: Value, outcome: Outcome) -> bool:

@@ -1,0 +1,151 @@
+"""Checks of the conditions and of the findings they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import OWL, RDF, RDFS, XSD
+from rdflib.term import Node
+
+from kb_tools.checks.core import FOLDERS, Problem, name, names, statements
+from kb_tools.checks.sight import CORE, Sight
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import CASE, CLIN, POL, SH, SHAPE
+
+
+def _conditions(kb: KnowledgeBase) -> list[URIRef]:
+    return sorted(each for each in kb.conditions.subjects(RDF.type, POL.Condition) if isinstance(each, URIRef))
+
+
+def conditions(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Conditions without two node shapes of their own, a question, what they read, or the values they can take."""
+    graph = kb.conditions
+    for condition in _conditions(kb):
+        for predicate in (POL.holdsWhen, POL.failsWhen, POL.asksFor):
+            count = len(list(graph.objects(condition, predicate)))
+            if count != 1:
+                yield Problem(name(kb, condition), f"states {count} {name(kb, predicate)}; state one")
+        for predicate in (POL.holdsWhen, POL.failsWhen):
+            for shape in graph.objects(condition, predicate):
+                if (shape, RDF.type, SH.NodeShape) not in graph:
+                    yield Problem(
+                        name(kb, condition), f"{name(kb, predicate)} {name(kb, shape)} is no sh:NodeShape; name one"
+                    )
+        if set(graph.objects(condition, POL.holdsWhen)) & set(graph.objects(condition, POL.failsWhen)):
+            yield Problem(name(kb, condition), "holds and fails by one shape; evidence for and against are two")
+        missing = {POL.Holds, POL.Fails, POL.Unknown} - set(graph.objects(condition, POL.possibleValue))
+        if missing:
+            yield Problem(
+                name(kb, condition), f"does not list {names(kb, missing)} as pol:possibleValue; add what cases must show"
+            )
+
+
+def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Conditions whose shapes see other facts than pol:reads says, which are the only facts they are shown."""
+    for condition in _conditions(kb):
+        sight = Sight(kb)
+        for predicate in (POL.holdsWhen, POL.failsWhen):
+            for shape in kb.conditions.objects(condition, predicate):
+                sight.of_case(shape)
+        where = name(kb, condition)
+        for blind in dict.fromkeys(sight.unshown):
+            yield Problem(where, f"{blind}: kb shows a condition only the facts of pol:reads; say it another way")
+        reads = set(kb.conditions.objects(condition, POL.reads))
+        if sight.reads != reads:
+            yield Problem(
+                where,
+                f"its shapes read {names(kb, sight.reads)}, its pol:reads names {names(kb, reads)}; make them agree",
+            )
+
+
+def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Shapes with a severity, which changes what sh:not over them means, and conditions beyond SHACL Core."""
+    for _, (subject, predicate, object_) in statements(kb, "shapes"):
+        if predicate == SH.severity:
+            yield Problem(
+                name(kb, subject), f"carries sh:severity {name(kb, object_)}; remove it: only outcome shapes, which are written by kb, do"
+            )
+    for subject, predicate, object_ in sorted(kb.conditions):
+        for term in (predicate, object_):
+            if term.startswith(str(SH)) and term not in CORE and predicate != SH.severity:
+                yield Problem(name(kb, subject), f"uses {name(kb, term)}; a condition is untargeted SHACL Core")
+
+
+def conditions_used(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Conditions that no criterion and no advisory of any revision hangs on."""
+    links = (RDF.first, POL.adviseWhen, POL.adviseUnless)
+    used = {object_ for _, (_, predicate, object_) in statements(kb, "policies") if predicate in links}
+    for condition in _conditions(kb):
+        if condition not in used:
+            yield Problem(name(kb, condition), "is read by no criterion and no advisory; use it or retire it")
+
+
+# ---------------------------------------------------------------------- classes of findings
+
+_FLAGS = (CASE.latestCounts, CASE.sinceTransplant, CASE.ofReasonOnly, CASE.onServiceDate)
+_PROPERTIES = (CASE.countedBy, CASE.differsBy, CASE.keyProperty)
+
+
+def finding_classes(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Classes of findings that a case cannot state, that it can misspell, or of which it is not said what counts."""
+    shapes = kb.graph([kb.root / "shapes/case.ttl"])
+    head = shapes.value(SHAPE["Finding-class"], SH["in"])
+    listed = set(Collection(shapes, head)) if head else set()
+    classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
+    for unknown in sorted(listed - classes):
+        yield Problem(name(kb, unknown), "is listed by shape:Finding-class and is no subclass of case:Finding; correct the list")
+    for finding in sorted(classes):
+        if finding not in listed:
+            yield Problem(name(kb, finding), "is not listed by shape:Finding-class; add it there, or no case can state it")
+        messages = (
+            *_shape_problems(kb, shapes, finding),
+            *_counting_problems(kb, finding),
+            *_disjointness_problems(kb, finding, classes),
+        )
+        yield from (Problem(name(kb, finding), message) for message in messages)
+
+
+def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator[str]:
+    """Whether a closed shape targets the class and lets it state what counts."""
+    closed = [
+        shape
+        for shape in shapes.subjects(SH.targetClass, finding)
+        if (shape, SH.closed, Literal(True)) in shapes and (shape, RDF.type, SH.NodeShape) in shapes
+    ]
+    if not closed:
+        yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property is a silence"
+        return
+    allowed = {
+        path for shape in closed for each in shapes.objects(shape, SH.property) for path in shapes.objects(each, SH.path)
+    }
+    for predicate in _PROPERTIES:
+        for property_ in sorted(set(kb.ontology.objects(finding, predicate)) - allowed):
+            yield f"{name(kb, predicate)} {name(kb, property_)}, which its shape does not let it state; correct one of them"
+
+
+def _counting_problems(kb: KnowledgeBase, finding: Node) -> Iterator[str]:
+    """Whether it is said when a finding of the class counts."""
+    for flag in _FLAGS:
+        values = list(kb.ontology.objects(finding, flag))
+        if len(values) != 1 or not isinstance(values[0], Literal) or values[0].datatype != XSD.boolean:
+            yield f"does not state {name(kb, flag)} once, as true or false; state it"
+    if (finding, CASE.countedBy, None) not in kb.ontology:
+        yield "states no case:countedBy, so no finding of it ever counts; name the properties"
+    latest = (finding, CASE.latestCounts, Literal(True)) in kb.ontology
+    if latest and (finding, CASE.differsBy, None) not in kb.ontology:
+        yield "states no case:differsBy, so no two findings of it ever conflict; name the properties"
+    if len(list(kb.ontology.objects(finding, CASE.keyProperty))) > 1:
+        yield "states several case:keyProperty; state one at most"
+
+
+def _disjointness_problems(kb: KnowledgeBase, finding: Node, classes: set[Node]) -> Iterator[str]:
+    """Whether the class is declared disjoint with every other: else no contradiction of classes can be found."""
+    disjoint: set[Node] = {finding}
+    for head in kb.ontology.objects(None, OWL.members):
+        members = set(Collection(kb.ontology, head))
+        if finding in members:
+            disjoint |= members
+    for other in sorted(classes - disjoint):
+        yield f"is not declared disjoint with {name(kb, other)}; add it to the owl:AllDisjointClasses of the findings"

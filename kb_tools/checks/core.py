@@ -1,0 +1,117 @@
+"""What a conformance check is, what it finds, and what the checks have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from rdflib import BNode
+from rdflib.term import Node
+
+from kb_tools.errors import KbError
+from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
+from kb_tools.rdf import Triple
+
+# The folders whose Turtle files are the knowledge base.
+FOLDERS = ("ontology", "shapes", "policies")
+
+
+class Severity(Enum):
+    """Whether a knowledge base with the problem may be relied on."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        where: the file, folder or CURIE that it is about.
+        message: what is wrong and what to do, in one line.
+    """
+
+    where: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One statement that must be true of the knowledge base, and what looks for the contrary.
+
+    Attributes:
+        id: its name, in kebab case.
+        title: the statement, in words.
+        run: finds what contradicts it.
+        needs_graphs: whether it can be run only where every file parses.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    run: Callable[[KnowledgeBase], Iterator[Problem]]
+    needs_graphs: bool = True
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check came to.
+
+    Attributes:
+        skipped: why it was not run, "" where it was.
+    """
+
+    check: Check
+    problems: tuple[Problem, ...]
+    skipped: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was run and found nothing, warnings included."""
+        return not self.problems and not self.skipped
+
+
+def relative(kb: KnowledgeBase, path: Path | str) -> str:
+    """A path as seen from the root of the knowledge base, a line number behind it included."""
+    return str(path).removeprefix(f"{kb.root}/")
+
+
+def problem_of(kb: KnowledgeBase, error: KbError, where: str) -> Problem:
+    """The problem that an error reports; at `where`, unless the error names a place of its own."""
+    message = f"{error.what}; {error.mend}" if error.mend else error.what
+    return Problem(relative(kb, error.where) or where, message)
+
+
+def statements(kb: KnowledgeBase, *folders: str) -> Iterator[tuple[str, Triple]]:
+    """Every triple of the files under the folders, with the file that states it."""
+    for path in kb.files(*folders):
+        file = relative(kb, path)
+        for triple in kb.triples(path):
+            yield file, triple
+
+
+def name(kb: KnowledgeBase, node: Node) -> str:
+    """How a message calls a node."""
+    return "a node without a name" if isinstance(node, BNode) else kb.curie(str(node))
+
+
+def names(kb: KnowledgeBase, nodes: Iterable[Node]) -> str:
+    """How a message calls several nodes, in order; "nothing" where there are none."""
+    return ", ".join(sorted(name(kb, node) for node in nodes)) or "nothing"
+
+
+def revisions(kb: KnowledgeBase) -> Iterator[tuple[Policy, RevisionEntry, str]]:
+    """Every revision of every policy, with its folder as seen from the root."""
+    for policy in kb.policies():
+        for entry in policy.history:
+            yield policy, entry, relative(kb, policy.revision_folders[entry.name])
+
+
+def in_each(policy: Policy, found: dict[Problem, list[str]]) -> Iterator[Problem]:
+    """Problems that were found in several revisions' graphs, each once, with the revisions named."""
+    for problem, where in found.items():
+        which = "every revision" if len(where) == len(policy.history) else ", ".join(where)
+        yield Problem(problem.where, f"{problem.message} (in {which})")

@@ -1,0 +1,146 @@
+"""Checks of the files as files: that all are read, and that all use the one prefix table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from rdflib import Literal, URIRef
+from rdflib.namespace import XSD
+
+from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
+from kb_tools.errors import UnreadableInput
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.rdf import FORMATS
+
+
+def parses(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Files that are no Turtle, and folders without a file, over which every other check would pass."""
+    for folder in FOLDERS:
+        files = kb.files(folder)
+        if not files:
+            yield Problem(folder, "holds no .ttl file; restore the folder")
+        for path in files:
+            try:
+                kb.triples(path)
+            except UnreadableInput as error:
+                yield problem_of(kb, error, relative(kb, path))
+
+
+def files_read(kb: KnowledgeBase) -> Iterator[Problem]:
+    """RDF files that no command ever reads, because of their name or their place."""
+    for folder in FOLDERS:
+        for path in sorted((kb.root / folder).rglob("*")):
+            if path.suffix.lower() in FORMATS and (path.suffix != ".ttl" or not _in_place(kb, path)):
+                yield Problem(
+                    relative(kb, path),
+                    "is never read; put it, as .ttl, into a policy's folder with a policy.ttl, into a revision's folder "
+                    "with a revision.ttl, or into cases/",
+                )
+
+
+def _in_place(kb: KnowledgeBase, path: Path) -> bool:
+    """Whether a file under policies/ stands where a policy's, a revision's or the example cases' files are looked for."""
+    folder, *parts = path.relative_to(kb.root).parts
+    if folder != "policies":
+        return True
+    match parts:
+        case [policy, _]:
+            return (kb.root / folder / policy / "policy.ttl").is_file()
+        case [_, "cases", *_]:
+            return True
+        case [_, _, _]:
+            return (path.parent / "revision.ttl").is_file()
+    return False
+
+
+# ---------------------------------------------------------------------- prefixes
+
+# What can hold a colon without being a prefixed name. IRIs stand first: a "#" within one begins no comment.
+_IRI = r"<[^<>\s]*>"
+_STRINGS_AND_COMMENTS = (
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#[^\n]*'
+)
+_QUOTED = re.compile(f"(?P<iri>{_IRI})|{_STRINGS_AND_COMMENTS}", re.DOTALL)
+_DECLARATION = re.compile(rf"@?\bprefix\s+(?P<prefix>[\w.-]*):\s*(?P<iri>{_IRI})", re.IGNORECASE)
+
+
+def _bare(path: Path) -> str:
+    """A file's Turtle without strings and comments, line for line."""
+    return _QUOTED.sub(lambda found: found["iri"] or "\n" * found[0].count("\n"), path.read_text(encoding="utf-8"))
+
+
+def prefixes(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Declarations that the prefix table does not know or contradicts, that stand twice, or that nothing uses."""
+    for path in kb.files(*FOLDERS):
+        text = _bare(path)
+        body = re.sub(_IRI, "", _DECLARATION.sub("", text))
+        seen: set[str] = set()
+        for found in _DECLARATION.finditer(text):
+            prefix, namespace = found["prefix"], found["iri"][1:-1]
+            where = f"{relative(kb, path)}:{text.count(chr(10), 0, found.start()) + 1}"
+            if prefix and prefix not in kb.prefixes:
+                yield Problem(where, f"prefix {prefix}: is not in the prefix table; add it there or use one that is")
+            elif prefix and kb.prefixes[prefix] != namespace:
+                yield Problem(where, f"prefix {prefix}: is {kb.prefixes[prefix]} in the prefix table; use that")
+            if prefix in seen:
+                yield Problem(where, f"prefix {prefix}: is declared twice; keep one")
+            if not re.search(rf"(?<![\w.-]){re.escape(prefix)}:", body):
+                yield Problem(where, f"prefix {prefix}: is not used; remove it")
+            seen.add(prefix)
+
+
+def blank_node_labels(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Labelled blank nodes: a label keeps its name when files are joined, so that equal ones become one node."""
+    for path in kb.files(*FOLDERS):
+        for number, line in enumerate(re.sub(_IRI, "", _bare(path)).split("\n"), start=1):
+            for label in re.findall(r"(?<![\w.-])_:[\w.-]+", line):
+                yield Problem(f"{relative(kb, path)}:{number}", f"labels a blank node {label}; use [ ] or an IRI")
+
+
+# ---------------------------------------------------------------------- literals
+
+
+def _day(text: str) -> None:
+    date.fromisoformat(text)
+
+
+def _any(text: str) -> None:
+    """Every text of the right form is a value."""
+
+
+# The datatypes that the knowledge base uses: their lexical forms, and what else a value must be.
+_DATATYPES = {
+    XSD.boolean: (r"true|false", _any),
+    XSD.integer: (r"[+-]?\d+", _any),
+    XSD.decimal: (r"[+-]?(\d+(\.\d*)?|\.\d+)", _any),
+    XSD.date: (r"\d{4}-\d{2}-\d{2}", _day),
+    XSD.gYearMonth: (r"\d{4}-(0[1-9]|1[0-2])", _any),
+    XSD.gYear: (r"\d{4}", _any),
+    XSD.duration: (r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", _any),
+    XSD.anyURI: (r"\S+", _any),
+}
+
+
+def literals(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Literals that are no value of their datatype: comparisons with them come out as nothing, without an error."""
+    for file, (subject, predicate, object_) in statements(kb, *FOLDERS):
+        if isinstance(object_, Literal) and object_.datatype and not _is_value(str(object_), object_.datatype):
+            yield Problem(
+                file,
+                f'{name(kb, subject)} states with {name(kb, predicate)} "{object_}", which is no {name(kb, object_.datatype)}'
+                " as the knowledge base uses it; correct the value or its datatype",
+            )
+
+
+def _is_value(text: str, datatype: URIRef) -> bool:
+    form, converted = _DATATYPES.get(datatype, (r"(?!)", _any))
+    if not re.fullmatch(form, text):
+        return False
+    try:
+        converted(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""Checks of the terms: that each is defined once, in its place, and used as it is declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.checks.core import FOLDERS, Problem, name, relative, statements
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, SH, SHAPE
+
+# Where the terms of each of our namespaces are described: a file or a folder.
+_PLACES = {
+    str(POL): "ontology/policy.ttl",
+    str(CASE): "ontology/case.ttl",
+    str(CLIN): "ontology/clinical.ttl",
+    str(COND): "shapes/conditions/",
+    str(SHAPE): "shapes/",
+}
+
+
+def _is_own_term(node: Node | None) -> bool:
+    return isinstance(node, URIRef) and str(node).startswith(tuple(_PLACES))
+
+
+def ontology_headers(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Ontology files without exactly one header that names, describes and versions them."""
+    for path in kb.files("ontology"):
+        graph = kb.graph([path])
+        headers = list(graph.subjects(RDF.type, OWL.Ontology))
+        if len(headers) != 1:
+            yield Problem(relative(kb, path), f"has {len(headers)} owl:Ontology headers; state one")
+        for header in headers:
+            yield from (
+                Problem(relative(kb, path), message) for message in _header_problems(kb, graph, header)
+            )
+
+
+def _header_problems(kb: KnowledgeBase, graph: Graph, header: Node) -> Iterator[str]:
+    for predicate in (RDFS.label, DCTERMS.description, OWL.versionIRI, OWL.versionInfo):
+        count = len(list(graph.objects(header, predicate)))
+        if count != 1:
+            yield f"its header states {count} {name(kb, predicate)}; state one"
+    iri, version = graph.value(header, OWL.versionIRI), graph.value(header, OWL.versionInfo)
+    if iri and version and str(iri) != f"{header}/{version}":
+        yield f"owl:versionIRI {iri} does not belong to owl:versionInfo {version}; write {header}/{version}"
+
+
+def terms_defined(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Terms and conditions without exactly one label and one definition, property shapes without one message."""
+    declared = set(kb.ontology.subjects(RDF.type, None)) - set(kb.ontology.subjects(RDF.type, OWL.Ontology))
+    conditions = set(kb.conditions.subjects(RDF.type, POL.Condition))
+    for graph, terms in ((kb.ontology, declared), (kb.conditions, conditions)):
+        yield from _counted(kb, graph, terms, "label", RDFS.label, SKOS.prefLabel)
+        yield from _counted(kb, graph, terms, "definition", SKOS.definition)
+    shapes = kb.graph(kb.files("shapes"))
+    yield from _counted(kb, shapes, set(shapes.subjects(RDF.type, SH.PropertyShape)), "message", SH.message)
+
+
+def _counted(
+    kb: KnowledgeBase, graph: Graph, nodes: set[Node], what: str, *predicates: URIRef
+) -> Iterator[Problem]:
+    """The named nodes that do not state exactly one of the predicates, exactly once."""
+    for node in sorted(each for each in nodes if isinstance(each, URIRef)):
+        count = sum(len(list(graph.objects(node, predicate))) for predicate in predicates)
+        if count != 1:
+            wanted = " or ".join(name(kb, predicate) for predicate in predicates)
+            yield Problem(name(kb, node), f"has {count} {what}s; state one {wanted}")
+
+
+def undefined_terms(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Terms of our namespaces that are used and defined nowhere, the text of rules included."""
+    defined = {
+        subject for _, (subject, predicate, _) in statements(kb, "ontology", "shapes") if predicate == RDF.type
+    }
+    for file, triple in statements(kb, *FOLDERS):
+        for term in dict.fromkeys((*triple, *_within(kb, triple[2]))):
+            if _is_own_term(term) and term not in defined:
+                yield Problem(file, f"{name(kb, term)} is not defined; correct it or define it in the vocabulary")
+
+
+# A prefixed name in the text of a query, where neither a string nor an IRI is cut in two.
+_PREFIXED = re.compile(r"(?<![\w<?$:\"'])([a-z][\w-]*):([A-Za-z][\w-]*)")
+
+
+def _within(kb: KnowledgeBase, node: Node) -> Iterator[Node]:
+    """The datatype of a literal, and the prefixed names in it where it is the text of a query."""
+    if isinstance(node, Literal):
+        if node.datatype:
+            yield node.datatype
+        if re.search(r"\b(CONSTRUCT|SELECT|ASK)\b", str(node)):
+            for prefix, local in _PREFIXED.findall(str(node)):
+                if prefix in kb.prefixes:
+                    yield URIRef(kb.prefixes[prefix] + local)
+
+
+def terms_in_place(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Statements on a term of our namespaces outside the file that describes it, as a policy might make them."""
+    for file, (subject, _, _) in statements(kb, *FOLDERS):
+        for namespace, place in _PLACES.items():
+            if subject.startswith(namespace) and not file.startswith(place):
+                yield Problem(
+                    file, f"says something of {name(kb, subject)}; terms of its namespace are described in {place}"
+                )
+
+
+def property_kinds(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Properties of our namespaces used with a literal where a node is meant, or the other way round."""
+    kinds = {
+        kind: set(kb.ontology.subjects(RDF.type, kind))
+        for kind in (OWL.ObjectProperty, OWL.DatatypeProperty, OWL.AnnotationProperty)
+    }
+    for file, (_, predicate, object_) in statements(kb, *FOLDERS):
+        if not _is_own_term(predicate):
+            continue
+        declared = [kind for kind, properties in kinds.items() if predicate in properties]
+        if len(declared) != 1:
+            yield Problem(file, f"{name(kb, predicate)} is used as a property and declared as {len(declared)} kinds of one")
+        elif declared[0] == OWL.ObjectProperty and isinstance(object_, Literal):
+            yield Problem(file, f'{name(kb, predicate)} is given the text "{object_}"; give an IRI or a node')
+        elif declared[0] == OWL.DatatypeProperty and not isinstance(object_, Literal):
+            yield Problem(file, f"{name(kb, predicate)} is given {name(kb, object_)}; give a literal")
+
+
+# Of a patient nothing may be said; a version's IRI names a state of the file.
+_NOT_DESCRIBED = {CASE.patient, OWL.versionIRI}
+
+
+def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
+    """IRIs of ours that policies or shapes point to and that nothing describes."""
+    described = {subject for _, (subject, _, _) in statements(kb, *FOLDERS)}
+    for file, (subject, predicate, object_) in statements(kb, "shapes", "policies"):
+        ours = isinstance(object_, URIRef) and object_.startswith(BASE)
+        if ours and predicate not in _NOT_DESCRIBED and object_ not in described:
+            yield Problem(
+                file, f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which nothing describes"
+            )
+
+
+# ---------------------------------------------------------------------- OWL 2 RL
+
+# What the vocabularies may use. Whether a class expression is inside OWL 2 RL depends on where it stands, so none is
+# allowed; owl:imports is left out since no external ontology is loaded.
+_OWL_2_RL = {
+    *(OWL[each] for each in ("Ontology", "versionIRI", "versionInfo", "priorVersion", "deprecated")),
+    *(OWL[each] for each in ("Class", "equivalentClass", "disjointWith", "AllDisjointClasses", "members")),
+    *(OWL[each] for each in ("ObjectProperty", "DatatypeProperty", "AnnotationProperty")),
+    *(OWL[each] for each in ("FunctionalProperty", "InverseFunctionalProperty", "TransitiveProperty")),
+    *(OWL[each] for each in ("SymmetricProperty", "AsymmetricProperty", "IrreflexiveProperty")),
+    *(OWL[each] for each in ("inverseOf", "equivalentProperty", "propertyDisjointWith", "AllDisjointProperties")),
+    *(OWL[each] for each in ("differentFrom", "AllDifferent", "distinctMembers")),
+    *(RDFS[each] for each in ("label", "comment", "seeAlso", "isDefinedBy")),
+    *(RDFS[each] for each in ("subClassOf", "subPropertyOf", "domain", "range")),
+}
+
+
+def owl_rl_profile(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Terms of OWL and RDF Schema in the vocabularies that are not known to stay inside OWL 2 RL."""
+    for file, triple in statements(kb, "ontology"):
+        for term in triple:
+            if str(term).startswith((str(OWL), str(RDFS))) and term not in _OWL_2_RL and isinstance(term, URIRef):
+                yield Problem(
+                    file, f"{name(kb, triple[0])} uses {name(kb, term)}, which may leave OWL 2 RL; say it without, or in a shape"
+                )
