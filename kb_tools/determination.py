@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from rdflib import Literal, URIRef
-from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases import Case, CaseChecker, Malformed
@@ -239,8 +239,9 @@ class Determiner:
         revision = self.revision
         values = {iri: value for iri, (value, _) in evidence.items()}
         to_send, outcome, needs, criteria = self._conclude(values)
+        words = {facts: tuple(facts_in_words(self.kb, case, facts)) for _, facts in evidence.values()}
         results = {
-            iri: ConditionResult(revision.conditions[iri], value, tuple(facts_in_words(self.kb, case, facts)))
+            iri: ConditionResult(revision.conditions[iri], value, words[facts])
             for iri, (value, facts) in evidence.items()
         }
         return Determination(
@@ -337,8 +338,7 @@ def _label(kb: KnowledgeBase, node: Node | None) -> str:
     """The name of a term, or a literal as it stands."""
     if isinstance(node, Literal):
         return {"true": "yes", "false": "no"}.get(str(node), str(node))
-    label = kb.ontology.value(node, SKOS.prefLabel) or kb.ontology.value(node, RDFS.label)
-    return str(label) if label else kb.curie(str(node))
+    return kb.labels.get(str(node)) or kb.curie(str(node))
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:

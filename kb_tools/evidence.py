@@ -8,7 +8,7 @@ says is a conformance check; that the values are those of the whole case is a te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -58,7 +58,7 @@ class Evaluator:
         self.conditions = tuple(conditions)
         self._concepts = list(concept_facts(kb.ontology))
         self._shapes = kb.conditions
-        self._seen = predicates_in_paths(self._shapes)
+        self._seen = {RDF.type, *predicates_in_paths(self._shapes)} - {CASE.contradictedBy}
         self._known: dict[tuple[frozenset[str], Signature], dict[str, Value]] = {}
         self._by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
@@ -66,7 +66,7 @@ class Evaluator:
 
     def evaluate(self, cases: Sequence[Case]) -> list[dict[str, tuple[Value, Facts]]]:
         """The value of every condition on every case, with the facts it read; one engine call for all of them."""
-        read = [{kind: self._facts(case, kind) for kind in self._by_kind} for case in cases]
+        read = [self._read(case) for case in cases]
         new = {
             (kind, facts.signature): None
             for by_kind in read
@@ -86,15 +86,24 @@ class Evaluator:
 
     # ------------------------------------------------------------------ reading a case
 
-    def _facts(self, case: Case, kind: frozenset[str]) -> Facts:
-        findings = sorted(
-            node
-            for node in case.values(case.node, CASE.currentFinding)
-            if isinstance(node, URIRef) and str(finding_class(case, node)) in kind
-        )
-        statements: list[tuple[URIRef, URIRef, Node]] = []
-        seen: list[Statement] = []
-        self._statements(case, case.node, (), kind, statements, seen)
+    def _read(self, case: Case) -> dict[frozenset[str], Facts]:
+        """What the conditions of each kind read of a case."""
+        by_class: dict[str, list[URIRef]] = {}
+        for node in case.values(case.node, CASE.currentFinding):
+            assert isinstance(node, URIRef)
+            by_class.setdefault(str(finding_class(case, node)), []).append(node)
+        stated = list(_statements(case, case.node, ()))
+        return {kind: self._facts(case, kind, by_class, stated) for kind in self._by_kind}
+
+    def _facts(
+        self,
+        case: Case,
+        kind: frozenset[str],
+        by_class: Mapping[str, Sequence[URIRef]],
+        stated: Iterable[tuple[URIRef, Statement]],
+    ) -> Facts:
+        findings = sorted(node for class_ in kind for node in by_class.get(class_, ()))
+        statements = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
         said = [
             (
                 self._said(case, node),
@@ -102,32 +111,15 @@ class Evaluator:
             )
             for node in findings
         ]
-        return Facts(tuple(findings), tuple(statements), (_ordered(said), _ordered(seen)))
+        return Facts(
+            tuple(findings),
+            tuple((node, predicate, value) for node, (_, predicate, value) in statements),
+            (_ordered(said), _ordered(statement for _, statement in statements)),
+        )
 
     def _said(self, case: Case, node: Node) -> Said:
         assert isinstance(node, URIRef)
-        return _ordered(
-            pair
-            for pair in case.about[node]
-            if pair[0] == RDF.type or (pair[0] in self._seen and pair[0] != CASE.contradictedBy)
-        )
-
-    def _statements(
-        self,
-        case: Case,
-        node: URIRef,
-        path: tuple[URIRef, ...],
-        kind: frozenset[str],
-        statements: list[tuple[URIRef, URIRef, Node]],
-        seen: list[Statement],
-    ) -> None:
-        """Collects what the case states with a property of `kind`, findings apart."""
-        for predicate, object_ in case.about.get(node, ()):
-            if str(predicate) in kind:
-                statements.append((node, predicate, object_))
-                seen.append((path, predicate, object_))
-            elif isinstance(object_, URIRef) and object_ in case.about and predicate not in _FINDING_LINKS:
-                self._statements(case, object_, (*path, predicate), kind, statements, seen)
+        return _ordered(pair for pair in case.about[node] if pair[0] in self._seen)
 
     # ------------------------------------------------------------------ asking SHACL
 
@@ -159,6 +151,15 @@ class Evaluator:
 
 
 _FINDING_LINKS = {CASE.finding, CASE.countableFinding, CASE.currentFinding}
+
+
+def _statements(case: Case, node: URIRef, path: tuple[URIRef, ...]) -> Iterator[tuple[URIRef, Statement]]:
+    """What a case states apart from its findings: the node that states it, and the path, property and value."""
+    for predicate, object_ in case.about.get(node, ()):
+        if not isinstance(object_, URIRef) or object_ not in case.about:
+            yield node, (path, predicate, object_)
+        elif predicate not in _FINDING_LINKS:
+            yield from _statements(case, object_, (*path, predicate))
 
 
 def finding_class(case: Case, node: URIRef) -> Node | None:

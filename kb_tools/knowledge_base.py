@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rdflib import Graph, Literal, URIRef
-from rdflib.namespace import DCTERMS, RDF, RDFS
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision
@@ -18,7 +18,8 @@ from kb_tools.namespaces import BASE, CITO, POL, SH
 from kb_tools.rdf import Triple, graph_of, parse_file
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
-INSTALLED = Path(__file__).parent / "data"
+# The copy inside an installed wheel; in an editable install, the checkout itself.
+INSTALLED = (Path(__file__).parent / "data", Path(__file__).parent.parent)
 
 
 def find_root(given: Path | None = None) -> Path:
@@ -35,7 +36,7 @@ def find_root(given: Path | None = None) -> Path:
             )
         return named
     here = Path.cwd()
-    for folder in (here, *here.parents, INSTALLED):
+    for folder in (here, *here.parents, *INSTALLED):
         if (folder / PREFIX_TABLE).is_file():
             return folder
     raise KnowledgeBaseError("no knowledge base found", where=str(here), mend="use --kb DIR or set KB_ROOT")
@@ -115,6 +116,11 @@ class KnowledgeBase:
     def ontology(self) -> Graph:
         """The vocabularies."""
         return self.graph(self.files("ontology"))
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The name of each term of the vocabularies."""
+        return {str(node): str(label) for link in (RDFS.label, SKOS.prefLabel) for node, label in self.ontology[:link:]}
 
     @cached_property
     def conditions(self) -> Graph:

@@ -1,0 +1,40 @@
+# Needs only Python 3.11 or later and make; everything else is installed into .venv.
+PYTHON ?= python3
+BIN    := .venv/bin
+CASES  := policies/CP.MP.101/cases
+
+.PHONY: demo test lint bench clean
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev,fast]'
+	touch $@
+
+# The main job on real input: what five requests come to. Exit code 1 of kb says that not all meet the criteria.
+demo: .venv/ready
+	$(BIN)/kb show
+	@echo
+	$(BIN)/kb validate --revision 2026-02 \
+	    $(CASES)/relapsed-aml-after-transplant-meets.ttl \
+	    $(CASES)/cd4-selected-lymphocytes-are-excluded.ttl \
+	    $(CASES)/dual-eligible-plan-is-referred.ttl \
+	    $(CASES)/mrd-before-the-transplant-does-not-count.ttl \
+	    $(CASES)/grades-1-and-3-on-one-day-conflict.ttl \
+	    || test $$? -eq 1
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+	$(BIN)/kb check
+	$(BIN)/kb test --coverage
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/determine.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis dist build
