@@ -7,7 +7,7 @@ change another, and none can say anything of a term of the vocabulary.
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -29,8 +29,12 @@ from kb_tools.rdf import FORMATS, Triple, graph_of, parse, parse_file, to_quads,
 # What is said of each node of a case.
 Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
 
+# What is derived of a case, and never stated in a file.
+DERIVED = {CASE.countableFinding, CASE.currentFinding, CASE.contradictedBy}
 MANIFEST = "manifest.ttl"
 ISOLATED = "urn:kb:"
+# Characters shown of a value that breaks a shape.
+_LONGEST = 80
 
 
 @dataclass
@@ -83,15 +87,26 @@ class Case:
         return str(named) if isinstance(named, URIRef) else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Violation:
-    """One way in which a case breaks the case shapes."""
+    """One way in which a case breaks the case shapes.
+
+    Attributes:
+        focus, path, value: the node, the property and the value, as the file names them; "" where there is none.
+        message: what is wrong, and what to do.
+        shape: the shape that says so.
+    """
 
     focus: str
     path: str
     value: str
     message: str
     shape: str
+
+    @property
+    def place(self) -> str:
+        """Where in the file it is."""
+        return " ".join(part for part in (self.focus, self.path, self.value) if part)
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,7 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
     for argument in paths:
         path = Path(argument)
         if argument == "-":
-            yield "-", None
+            yield "standard input", None
         elif path.is_dir():
             found = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS and each.name != MANIFEST)
             if not found:
@@ -140,7 +155,7 @@ class CaseReader:
         Raises:
             UnreadableInput: the file cannot be read, says something of a term of the vocabulary, or holds no case.
         """
-        triples = parse_file(path, format_) if path else parse(stdin, format_ or ox.RdfFormat.TRIG, "standard input")
+        triples = parse_file(path, format_) if path else parse(stdin, format_ or ox.RdfFormat.TRIG, source)
         about: dict[Node, list[tuple[URIRef, Node]]] = defaultdict(list)
         for subject, predicate, object_ in triples:
             if is_term(subject):
@@ -155,7 +170,9 @@ class CaseReader:
         if not roots:
             raise UnreadableInput("no case in this file", where=source, mend="a case is a node of class case:Case")
         reached: set[Node] = set()
-        cases = [self._isolate(source, root, about, reached) for root in sorted(roots, key=str)]
+        # Blank nodes have no name to sort by: they keep the order of the file.
+        named = sorted(roots, key=lambda root: str(root) if isinstance(root, URIRef) else "")
+        cases = [self._isolate(source, root, about, reached) for root in named]
         stray = sorted(
             {
                 self.kb.curie(str(object_))
@@ -183,11 +200,11 @@ class CaseReader:
                 waiting.append(node)
             return renamed[node]
 
-        waiting: list[Node] = []
+        waiting: deque[Node] = deque()
         mine: Statements = {}
         case = own(root)
         while waiting:
-            node = waiting.pop(0)
+            node = waiting.popleft()
             reached.add(node)
             pairs = mine.setdefault(renamed[node], [])
             for predicate, object_ in about.get(node, ()):
@@ -217,12 +234,18 @@ class CaseChecker:
         """What the shapes need of the vocabularies: which concept is of which class, and what is broader."""
         return list(concept_facts(self.kb.ontology))
 
+    @cached_property
+    def _concept_classes(self) -> set[Node]:
+        return concept_classes(self.kb.ontology)
+
     def check(self, cases: Sequence[Case]) -> list[Case | Malformed]:
         """Each case with what counts of it derived, or what breaks the case shapes in it, in the order given."""
         data = graph_of(self.concepts)
         for case in cases:
             for triple in case.triples():
-                data.add(triple)
+                # A case uses concepts and makes none: a node of its own is no disease, whatever it calls itself.
+                if triple[1] != RDF.type or triple[2] not in self._concept_classes:
+                    data.add(triple)
         found: dict[str, list[Violation]] = defaultdict(list)
         by_number = {number_of(case.node): case for case in cases}
         for result in shacl.validate(data, self.shapes, self.engine):
@@ -230,7 +253,7 @@ class CaseChecker:
         sound = {number: case for number, case in by_number.items() if number not in found}
         derived = self._derive(sound)
         return [
-            Malformed(case, tuple(sorted(set(found[number]), key=lambda each: (each.focus, each.path, each.value))))
+            Malformed(case, tuple(sorted(set(found[number]))))
             if number in found
             else replace(case, about=_merged(case.about, derived[number]))
             for number, case in by_number.items()
@@ -238,27 +261,41 @@ class CaseChecker:
 
     def _violation(self, case: Case, result: shacl.Result) -> Violation:
         """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""
-        path = self.kb.curie(result.path) if result.path.startswith("http") else ""
-        message = result.message
-        if result.component == str(SH.ClosedConstraintComponent) and path:
-            allowed = [self.kb.curie(str(each)) for each in self._properties]
-            guess = difflib.get_close_matches(path, allowed, n=1)
-            message += f" Did you mean {guess[0]}?" if guess and guess[0] != path else ""
+        path = self.kb.curie(result.path) if ":" in result.path else ""
         focus = URIRef(result.focus)
         kind = case.value(focus, RDF.type)
         name = case.in_file(focus) or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
-        value = case.in_file(URIRef(result.value)) or result.value
+        value = "" if result.value == result.focus else result.value
+        if result.component == str(SH.ClosedConstraintComponent):
+            guess = difflib.get_close_matches(path, self._properties, n=1)
+        else:
+            guess = self._meant(case, value)
+        if value.startswith(ISOLATED):
+            value = case.in_file(URIRef(value))
         return Violation(
             focus=name,
             path=path,
-            value=self.kb.curie(value) if value.startswith("http") else "" if value.startswith(ISOLATED) else value,
-            message=message,
+            value=self.kb.curie(value) if value.startswith("http") else _printable(value),
+            message=result.message + (f" Did you mean {guess[0]}?" if guess and guess[0] != path else ""),
             shape=self.kb.curie(result.shape),
         )
 
+    def _meant(self, case: Case, value: str) -> list[str]:
+        """The term that a value, or the class of a value, comes close to when the vocabulary has none of its name."""
+        kinds = case.values(URIRef(value), RDF.type) if value.startswith(ISOLATED) else []
+        for iri in (value, *map(str, kinds)):
+            if iri.startswith(TERM_NAMESPACES) and (URIRef(iri), None, None) not in self.kb.ontology:
+                return difflib.get_close_matches(self.kb.curie(iri), self._terms, n=1, cutoff=0.8)
+        return []
+
     @cached_property
-    def _properties(self) -> set[Node]:
-        return {path for path in self.shapes.objects(None, SH.path) if isinstance(path, URIRef)}
+    def _properties(self) -> list[str]:
+        paths = self.shapes.objects(None, SH.path)
+        return sorted({self.kb.curie(str(path)) for path in paths if isinstance(path, URIRef)})
+
+    @cached_property
+    def _terms(self) -> list[str]:
+        return sorted({self.kb.curie(str(term)) for term in self.kb.ontology.subjects() if is_term(term)})
 
     @cached_property
     def _rules(self) -> list[str]:
@@ -301,16 +338,30 @@ def number_of(node: str) -> str:
     return node.removeprefix(ISOLATED).partition(":")[0]
 
 
+def _printable(text: str) -> str:
+    """A value of a file as one short line, without what a terminal would obey."""
+    line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def concept_classes(ontology: Graph) -> set[Node]:
+    """The classes whose members are concepts of the vocabularies."""
+    return {each for each in ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept) if each is not None}
+
+
 def concept_facts(ontology: Graph) -> Iterator[Triple]:
     """Every concept with its class and what is broader: all that shapes ask of the vocabularies."""
-    classes = {SKOS.Concept, *ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept)}
+    classes = concept_classes(ontology)
     for subject, predicate, object_ in ontology:
         if predicate == SKOS.broader or (predicate == RDF.type and object_ in classes):
             yield subject, predicate, object_
 
 
-def prepared(kb: KnowledgeBase, cases: Sequence[Case]) -> Graph:
-    """One graph of cases with what counts of them derived, on the nodes that their files use.
+def prepared(kb: KnowledgeBase, cases: Sequence[Case], derived: bool = True) -> Graph:
+    """One graph of cases on the nodes that their files use, with what counts of them derived.
+
+    Args:
+        derived: False to leave out what is derived, so that the graph can be submitted.
 
     Raises:
         UnreadableInput: two cases describe one node: together in a graph, each would change the other.
@@ -327,5 +378,7 @@ def prepared(kb: KnowledgeBase, cases: Sequence[Case]) -> Graph:
                     f"{old} is described by {owner[old].title} too", where=case.title, mend="prepare them one at a time"
                 )
         for subject, predicate, object_ in case.triples():
+            if not derived and predicate in DERIVED:
+                continue
             graph.add((fresh[subject], predicate, fresh.get(object_, object_)))  # type: ignore[index, call-overload]
     return graph

@@ -92,7 +92,7 @@ class Evaluator:
         for node in case.values(case.node, CASE.currentFinding):
             assert isinstance(node, URIRef)
             by_class.setdefault(str(finding_class(case, node)), []).append(node)
-        stated = list(_statements(case, case.node, ()))
+        stated = list(statements(case, case.node))
         return {kind: self._facts(case, kind, by_class, stated) for kind in self._by_kind}
 
     def _facts(
@@ -103,7 +103,7 @@ class Evaluator:
         stated: Iterable[tuple[URIRef, Statement]],
     ) -> Facts:
         findings = sorted(node for class_ in kind for node in by_class.get(class_, ()))
-        statements = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
+        mine = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
         said = [
             (
                 self._said(case, node),
@@ -113,8 +113,8 @@ class Evaluator:
         ]
         return Facts(
             tuple(findings),
-            tuple((node, predicate, value) for node, (_, predicate, value) in statements),
-            (_ordered(said), _ordered(statement for _, statement in statements)),
+            tuple((node, predicate, value) for node, (_, predicate, value) in mine),
+            (_ordered(said), _ordered(statement for _, statement in mine)),
         )
 
     def _said(self, case: Case, node: Node) -> Said:
@@ -153,13 +153,13 @@ class Evaluator:
 _FINDING_LINKS = {CASE.finding, CASE.countableFinding, CASE.currentFinding}
 
 
-def _statements(case: Case, node: URIRef, path: tuple[URIRef, ...]) -> Iterator[tuple[URIRef, Statement]]:
+def statements(case: Case, node: URIRef, path: tuple[URIRef, ...] = ()) -> Iterator[tuple[URIRef, Statement]]:
     """What a case states apart from its findings: the node that states it, and the path, property and value."""
     for predicate, object_ in case.about.get(node, ()):
         if not isinstance(object_, URIRef) or object_ not in case.about:
             yield node, (path, predicate, object_)
         elif predicate not in _FINDING_LINKS:
-            yield from _statements(case, object_, (*path, predicate))
+            yield from statements(case, object_, (*path, predicate))
 
 
 def finding_class(case: Case, node: URIRef) -> Node | None:

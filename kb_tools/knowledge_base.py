@@ -336,14 +336,17 @@ class Policy:
         return self.kb.graph(sorted(self.revision_folders[entry.name].glob("*.ttl")))
 
 
-# What belongs to the description of a criterion: its tree, its places and its citations.
-_BELONGS = {POL.allOf, POL.anyOf, POL.noneOf, RDF.first, RDF.rest, POL.statedIn, CITO.citesAsEvidence}
+# What belongs to the description of a criterion: its tree and its places.
+_BELONGS = {POL.allOf, POL.anyOf, POL.noneOf, RDF.first, RDF.rest, POL.statedIn}
 
 
 def _copy(node: Node, source: Graph, target: Graph) -> None:
-    """Copies into `target` what `source` says of a criterion and of what belongs to it."""
+    """Copies into `target` what `source` says of a criterion or definition, and of what belongs to it.
+
+    Not what it cites: of the references of the revision that shares it nothing is known.
+    """
     for triple in source.triples((node, None, None)):
-        if triple not in target:
+        if triple not in target and triple[1] != CITO.citesAsEvidence:
             target.add(triple)
             if triple[1] in _BELONGS:
                 _copy(triple[2], source, target)

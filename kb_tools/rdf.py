@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import logging
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,6 +35,20 @@ FORMAT_NAMES = {
 MAX_BYTES = 32 * 1024 * 1024
 
 
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Keeps rdflib from logging a traceback for a literal like "soon"^^xsd:date: what is wrong the shapes say."""
+    logger = logging.getLogger("rdflib.term")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"(Parsing|Serializing) weird ", UserWarning)
+            yield
+    finally:
+        logger.disabled = before
+
+
 def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Node:
     """The rdflib term for a pyoxigraph term; the lexical form of a literal is kept as it is."""
     if isinstance(term, ox.NamedNode):
@@ -43,7 +61,7 @@ def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Nod
         if term.datatype.value == str(XSD.string):
             return Literal(term.value)
         return Literal(term.value, datatype=URIRef(term.datatype.value), normalize=False)
-    raise UnreadableInput("a triple stands as a term (RDF 1.2)", mend="use RDF 1.1")
+    raise TypeError(f"not a term of RDF 1.1: {term}")
 
 
 def to_oxigraph(term: Node) -> ox.NamedNode | ox.BlankNode | ox.Literal:
@@ -74,20 +92,33 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
     """The triples of a file, those of named graphs included.
 
     Raises:
-        UnreadableInput: the text is not RDF of that format; the error names `where` and the line.
+        UnreadableInput: too large, or not RDF of that format; the error names `where` and the line.
     """
+    if len(data) > MAX_BYTES:
+        raise _too_large(f"more than {MAX_BYTES // 2**20} MiB", where)
     try:
-        quads = list(ox.parse(data, format=format_, lenient=False))
+        quads = list(ox.parse(data.removeprefix(codecs.BOM_UTF8), format=format_, lenient=False))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         reason = "".join(c if c.isprintable() else "�" for c in (error.msg or "syntax error")[:200])
         hint = "correct the syntax"
         if "context" in reason.lower():
             hint = "write the @context into the file: no remote context is ever fetched"
+        elif "utf-8" in reason.lower():
+            hint = "save the file as UTF-8"
         raise UnreadableInput(f"not valid {format_.name}: {reason}", where=where + line, mend=hint) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise UnreadableInput(f"not valid {format_.name}: {error}", where=where, mend="correct the syntax") from error
-    return [(to_rdflib(q.subject), to_rdflib(q.predicate), to_rdflib(q.object)) for q in quads]
+    if any(isinstance(q.object, ox.Triple) for q in quads):
+        raise UnreadableInput("a triple stands as a term (RDF 1.2)", where=where, mend="use RDF 1.1")
+    with without_remarks():
+        return [(to_rdflib(q.subject), to_rdflib(q.predicate), to_rdflib(q.object)) for q in quads]
+
+
+def _too_large(size: str, where: str) -> UnreadableInput:
+    return UnreadableInput(
+        f"{size}, and a file may have {MAX_BYTES // 2**20} MiB", where=where, mend="split it into smaller files"
+    )
 
 
 def parse_file(path: Path, format_: ox.RdfFormat | None = None) -> list[Triple]:
@@ -104,12 +135,9 @@ def parse_file(path: Path, format_: ox.RdfFormat | None = None) -> list[Triple]:
         )
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UnreadableInput(
-                f"{path.stat().st_size // 2**20} MiB, more than the {MAX_BYTES // 2**20} MiB a file may have",
-                where=str(path),
-                mend="split it into smaller files",
-            )
-        data = path.read_bytes()
+            raise _too_large(f"{path.stat().st_size / 2**20:.0f} MiB", str(path))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UnreadableInput(
             error.strerror or "cannot be read", where=str(path), mend="check the path and its permissions"

@@ -200,7 +200,7 @@ class Revision:
         if self.entry.bases.get("Criteria") == "InferredFromLog":
             notices.append(
                 f"The document of revision {self.entry.name} is not on file: its criteria are inferred backwards from "
-                "a later document and its revision log."
+                "a later document and its revision log, and the places given are those of that document."
             )
         if self.disposition is None:
             notices.append(f"How revision {self.entry.name} classes unsupported uses is not on file.")
@@ -248,7 +248,8 @@ class Revision:
             head = self.graph.value(node, POL[operator])
             if head is not None:
                 parts = tuple(self._part(part) for part in Collection(self.graph, head))
-                return Tree(operator, parts, self._text(node, SKOS.notation), self._text(node, RDFS.label))
+                iri = str(node) if isinstance(node, URIRef) else ""
+                return Tree(operator, parts, iri, self._text(node, SKOS.notation), self._text(node, RDFS.label))
         return None
 
     def _part(self, node: Node) -> Tree | str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import rdflib
 from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 
 from kb_tools.errors import KbError
 from kb_tools.namespaces import SH
+from kb_tools.rdf import without_remarks
 
 # Deep enough for a whole revision composed into one shape; pySHACL's own default of 15 is not.
 MAX_DEPTH = 100
@@ -52,7 +54,12 @@ def _pyshifty(data: Graph, shapes: Graph, rules: bool) -> Graph:
         import shifty
     except ImportError:
         raise KbError("the engine pyshifty is not installed", mend="pip install 'kb-tools[fast]'") from None
-    _, report, _ = shifty.validate(data, shapes, infer=rules, sort_results=False, on_unsupported="error")
+    # It reads its report with rdflib, which by default rewrites the values that the report quotes: "maybe" to "false".
+    rdflib.NORMALIZE_LITERALS = False
+    try:
+        _, report, _ = shifty.validate(data, shapes, infer=rules, sort_results=False, on_unsupported="error")
+    finally:
+        rdflib.NORMALIZE_LITERALS = True
     assert isinstance(report, Graph)
     return report
 
@@ -71,7 +78,8 @@ def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool
     Raises:
         KbError: the engine is not installed, or could not run.
     """
-    report = _ENGINES[engine](data, shapes, rules)
+    with without_remarks():
+        report = _ENGINES[engine](data, shapes, rules)
     root = next(report.subjects(RDF.type, SH.ValidationReport))
     results = []
     for node in report.objects(root, SH.result):

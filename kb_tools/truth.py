@@ -63,11 +63,12 @@ class Tree:
     Attributes:
         operator: "allOf", "anyOf" or "noneOf".
         parts: trees, or IRIs of conditions.
-        notation, label: place and name, where the document gives this part of a criterion one of its own.
+        iri, notation, label: where the document gives this part of a criterion a place of its own.
     """
 
     operator: str
     parts: tuple[Tree | str, ...]
+    iri: str = ""
     notation: str = ""
     label: str = ""
 

@@ -9,10 +9,10 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, XSD
 from rdflib.term import Node
 
-from kb_tools.checks.core import FOLDERS, Problem, name, names, statements
+from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE, CLIN, POL, SH, SHAPE
+from kb_tools.namespaces import CASE, POL, SH, SHAPE
 
 
 def _conditions(kb: KnowledgeBase) -> list[URIRef]:
@@ -38,7 +38,8 @@ def conditions(kb: KnowledgeBase) -> Iterator[Problem]:
         missing = {POL.Holds, POL.Fails, POL.Unknown} - set(graph.objects(condition, POL.possibleValue))
         if missing:
             yield Problem(
-                name(kb, condition), f"does not list {names(kb, missing)} as pol:possibleValue; add what cases must show"
+                name(kb, condition),
+                f"does not list {names(kb, missing)} as pol:possibleValue; add what cases must show",
             )
 
 
@@ -65,11 +66,12 @@ def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
     for _, (subject, predicate, object_) in statements(kb, "shapes"):
         if predicate == SH.severity:
             yield Problem(
-                name(kb, subject), f"carries sh:severity {name(kb, object_)}; remove it: only outcome shapes, which are written by kb, do"
+                name(kb, subject),
+                f"carries sh:severity {name(kb, object_)}; remove it: only outcome shapes, written by kb, do",
             )
     for subject, predicate, object_ in sorted(kb.conditions):
         for term in (predicate, object_):
-            if term.startswith(str(SH)) and term not in CORE and predicate != SH.severity:
+            if str(term).startswith(str(SH)) and term not in CORE and predicate != SH.severity:
                 yield Problem(name(kb, subject), f"uses {name(kb, term)}; a condition is untargeted SHACL Core")
 
 
@@ -94,11 +96,15 @@ def finding_classes(kb: KnowledgeBase) -> Iterator[Problem]:
     head = shapes.value(SHAPE["Finding-class"], SH["in"])
     listed = set(Collection(shapes, head)) if head else set()
     classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
-    for unknown in sorted(listed - classes):
-        yield Problem(name(kb, unknown), "is listed by shape:Finding-class and is no subclass of case:Finding; correct the list")
-    for finding in sorted(classes):
+    for unknown in sorted(listed - classes, key=str):
+        yield Problem(
+            name(kb, unknown), "is listed by shape:Finding-class and is no subclass of case:Finding; correct the list"
+        )
+    for finding in sorted(classes, key=str):
         if finding not in listed:
-            yield Problem(name(kb, finding), "is not listed by shape:Finding-class; add it there, or no case can state it")
+            yield Problem(
+                name(kb, finding), "is not listed by shape:Finding-class; add it there, or no case can state it"
+            )
         messages = (
             *_shape_problems(kb, shapes, finding),
             *_counting_problems(kb, finding),
@@ -118,11 +124,14 @@ def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator
         yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property is a silence"
         return
     allowed = {
-        path for shape in closed for each in shapes.objects(shape, SH.property) for path in shapes.objects(each, SH.path)
+        path
+        for shape in closed
+        for each in shapes.objects(shape, SH.property)
+        for path in shapes.objects(each, SH.path)
     }
     for predicate in _PROPERTIES:
-        for property_ in sorted(set(kb.ontology.objects(finding, predicate)) - allowed):
-            yield f"{name(kb, predicate)} {name(kb, property_)}, which its shape does not let it state; correct one of them"
+        for property_ in sorted(set(kb.ontology.objects(finding, predicate)) - allowed, key=str):
+            yield f"{name(kb, predicate)} {name(kb, property_)} is not allowed by its shape; correct one of them"
 
 
 def _counting_problems(kb: KnowledgeBase, finding: Node) -> Iterator[str]:
@@ -147,5 +156,5 @@ def _disjointness_problems(kb: KnowledgeBase, finding: Node, classes: set[Node])
         members = set(Collection(kb.ontology, head))
         if finding in members:
             disjoint |= members
-    for other in sorted(classes - disjoint):
+    for other in sorted(classes - disjoint, key=str):
         yield f"is not declared disjoint with {name(kb, other)}; add it to the owl:AllDisjointClasses of the findings"

@@ -36,13 +36,13 @@ def files_read(kb: KnowledgeBase) -> Iterator[Problem]:
             if path.suffix.lower() in FORMATS and (path.suffix != ".ttl" or not _in_place(kb, path)):
                 yield Problem(
                     relative(kb, path),
-                    "is never read; put it, as .ttl, into a policy's folder with a policy.ttl, into a revision's folder "
-                    "with a revision.ttl, or into cases/",
+                    "is never read; put it, as .ttl, into a policy's folder with a policy.ttl, into a revision's "
+                    "folder with a revision.ttl, or into cases/",
                 )
 
 
 def _in_place(kb: KnowledgeBase, path: Path) -> bool:
-    """Whether a file under policies/ stands where a policy's, a revision's or the example cases' files are looked for."""
+    """Whether a file under policies/ stands where those of a policy, a revision or its example cases are looked for."""
     folder, *parts = path.relative_to(kb.root).parts
     if folder != "policies":
         return True
@@ -130,8 +130,8 @@ def literals(kb: KnowledgeBase) -> Iterator[Problem]:
         if isinstance(object_, Literal) and object_.datatype and not _is_value(str(object_), object_.datatype):
             yield Problem(
                 file,
-                f'{name(kb, subject)} states with {name(kb, predicate)} "{object_}", which is no {name(kb, object_.datatype)}'
-                " as the knowledge base uses it; correct the value or its datatype",
+                f'{name(kb, subject)} states with {name(kb, predicate)} "{object_}", which is no '
+                f"{name(kb, object_.datatype)} as the knowledge base uses it; correct the value or its datatype",
             )
 
 

@@ -46,18 +46,19 @@ def _what_can_contradict(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry
         (subject, predicate, object_)
         for part in parts
         for subject, predicate, object_ in part
-        if not isinstance(object_, Literal) and (str(predicate) in described or predicate.startswith(languages))
+        if not isinstance(object_, Literal) and (str(predicate) in described or str(predicate).startswith(languages))
     )
 
 
 def _contradictions(kb: KnowledgeBase, closure: Graph) -> list[str]:
     """What owlrl reports: each contradiction is a node of the closed graph, with a text."""
     texts = sorted(str(text) for text in closure.objects(None, ERRNS.error))
-    return [f"{re.sub(r'https?://\S+', lambda iri: kb.curie(iri[0]), text)}; correct the statement that is wrong" for text in texts]
+    short = [re.sub(r"https?://\S+", lambda iri: kb.curie(iri[0]), text) for text in texts]
+    return [f"{text}; correct the statement that is wrong" for text in short]
 
 
 def _mergers(kb: KnowledgeBase, closure: Graph) -> list[str]:
-    """Nodes inferred to be one and the same, which owlrl takes for no contradiction: here every name is a thing of its own."""
+    """Nodes inferred to be one and the same: no contradiction to owlrl, but here every name is a thing of its own."""
     pairs = sorted(
         (one, other)
         for one, other in closure.subject_objects(OWL.sameAs)

@@ -77,6 +77,8 @@ class Sight:
         self._look(shape, _At.CASE)
 
     def _look(self, shape: Node, at: _At) -> None:
+        if (shape, None, None) not in self.shapes:
+            self._report(shape, "is described outside shapes/conditions")
         path = self.shapes.value(shape, SH.path)
         for after in dict.fromkeys(self._follow(path, at) if path else [at]):
             for predicate, object_ in self.shapes.predicate_objects(shape):
@@ -103,7 +105,11 @@ class Sight:
     @staticmethod
     def _is_of_values(predicate: Node, at: _At) -> bool:
         """Whether a constraint looks at the node itself, where the node is shown as the case has it."""
-        return predicate == SH["class"] if at in (_At.FINDING, _At.CONTRADICTING) else at is _At.VALUE and predicate in _OF_VALUES
+        return (
+            predicate == SH["class"]
+            if at in (_At.FINDING, _At.CONTRADICTING)
+            else at is _At.VALUE and predicate in _OF_VALUES
+        )
 
     # ------------------------------------------------------------------ findings
 
@@ -112,8 +118,10 @@ class Sight:
         classes = set(self._classes(shape))
         if not classes:
             self._report(shape, "counts current findings of every class: say sh:class")
-        for each in sorted(classes - self._finding_classes):
-            self._report(shape, f"counts findings by {name(self.kb, each)}, which is no class that findings are shown by")
+        for each in sorted(classes - self._finding_classes, key=str):
+            self._report(
+                shape, f"counts findings by {name(self.kb, each)}, which is no class that findings are shown by"
+            )
         self.reads |= classes
         self._look(shape, _At.FINDING)
 
@@ -153,27 +161,27 @@ class Sight:
         for route in routes:
             after = self._after(route, at)
             if after is None:
-                steps = " / ".join(name(self.kb, step) for step in route) or "skos:broader"
+                steps = " / ".join(name(self.kb, step) for step in route)
                 self._report(path, f"looks along {steps} from {at.name.lower().replace('_', ' ')}")
             else:
                 yield after
 
     def _after(self, route: tuple[URIRef, ...], at: _At) -> _At | None:
         """Where a way of single steps leads, None where it leads to what is not shown."""
+        while route and route[-1] == SKOS.broader:
+            route = route[:-1]  # A concept is shown with all that is broader.
         match at, route:
             case _At.CASE, (CASE.currentFinding,):
                 return _At.ANY_FINDING
-            case _At.CASE, (*links, last) if not _FINDINGS & set(route) and set(links) <= _LINKS:
+            case _At.CASE, (*links, last) if set(links) <= _LINKS and last not in _LINKS | _FINDINGS:
                 self.reads.add(last)
-                return _At.CASE if last in _LINKS else _At.VALUE
-            case _At.FINDING, (CASE.contradictedBy,):
-                return _At.CONTRADICTING
-            case _At.FINDING, (CASE.contradictedBy, property_) if not self._leads_on(property_):
                 return _At.VALUE
-            case (_At.FINDING | _At.CONTRADICTING), (property_,) if not self._leads_on(property_):
+            case _At.FINDING, (CASE.contradictedBy, *rest):
+                return self._after(tuple(rest), _At.CONTRADICTING)
+            case ((_At.FINDING | _At.CONTRADICTING), (property_,)) if not self._leads_on(property_):
                 return _At.VALUE
-            case _At.VALUE, ():
-                return _At.VALUE
+            case ((_At.CONTRADICTING | _At.VALUE), ()):
+                return at
         return None
 
     @staticmethod
@@ -182,13 +190,13 @@ class Sight:
         return property_ in _LINKS | _FINDINGS | {CASE.contradictedBy}
 
     def _routes(self, path: Node) -> Iterator[tuple[URIRef, ...]]:
-        """Every way along a path, as single steps. Steps along skos:broader are left out: concepts are shown whole.
+        """Every way along a path, as single steps; any number of steps along skos:broader is one.
 
         Raises:
             _CannotFollow: a step goes backwards, or repeats another property than skos:broader.
         """
         if isinstance(path, URIRef):
-            yield () if path == SKOS.broader else (path,)
+            yield (path,)
         elif (path, RDF.first, None) in self.shapes:
             routes: list[tuple[URIRef, ...]] = [()]
             for step in Collection(self.shapes, path):
@@ -200,7 +208,7 @@ class Sight:
                     for each in Collection(self.shapes, inner):
                         yield from self._routes(each)
                 elif kind != SH.inversePath and inner == SKOS.broader:
-                    yield ()
+                    yield (SKOS.broader,)
                 else:
                     raise _CannotFollow(f"follows {name(self.kb, kind)} of {name(self.kb, inner)}")
 

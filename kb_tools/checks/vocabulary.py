@@ -35,9 +35,7 @@ def ontology_headers(kb: KnowledgeBase) -> Iterator[Problem]:
         if len(headers) != 1:
             yield Problem(relative(kb, path), f"has {len(headers)} owl:Ontology headers; state one")
         for header in headers:
-            yield from (
-                Problem(relative(kb, path), message) for message in _header_problems(kb, graph, header)
-            )
+            yield from (Problem(relative(kb, path), message) for message in _header_problems(kb, graph, header))
 
 
 def _header_problems(kb: KnowledgeBase, graph: Graph, header: Node) -> Iterator[str]:
@@ -61,9 +59,7 @@ def terms_defined(kb: KnowledgeBase) -> Iterator[Problem]:
     yield from _counted(kb, shapes, set(shapes.subjects(RDF.type, SH.PropertyShape)), "message", SH.message)
 
 
-def _counted(
-    kb: KnowledgeBase, graph: Graph, nodes: set[Node], what: str, *predicates: URIRef
-) -> Iterator[Problem]:
+def _counted(kb: KnowledgeBase, graph: Graph, nodes: set[Node], what: str, *predicates: URIRef) -> Iterator[Problem]:
     """The named nodes that do not state exactly one of the predicates, exactly once."""
     for node in sorted(each for each in nodes if isinstance(each, URIRef)):
         count = sum(len(list(graph.objects(node, predicate))) for predicate in predicates)
@@ -74,9 +70,7 @@ def _counted(
 
 def undefined_terms(kb: KnowledgeBase) -> Iterator[Problem]:
     """Terms of our namespaces that are used and defined nowhere, the text of rules included."""
-    defined = {
-        subject for _, (subject, predicate, _) in statements(kb, "ontology", "shapes") if predicate == RDF.type
-    }
+    defined = {subject for _, (subject, predicate, _) in statements(kb, "ontology", "shapes") if predicate == RDF.type}
     for file, triple in statements(kb, *FOLDERS):
         for term in dict.fromkeys((*triple, *_within(kb, triple[2]))):
             if _is_own_term(term) and term not in defined:
@@ -102,7 +96,7 @@ def terms_in_place(kb: KnowledgeBase) -> Iterator[Problem]:
     """Statements on a term of our namespaces outside the file that describes it, as a policy might make them."""
     for file, (subject, _, _) in statements(kb, *FOLDERS):
         for namespace, place in _PLACES.items():
-            if subject.startswith(namespace) and not file.startswith(place):
+            if str(subject).startswith(namespace) and not file.startswith(place):
                 yield Problem(
                     file, f"says something of {name(kb, subject)}; terms of its namespace are described in {place}"
                 )
@@ -119,7 +113,9 @@ def property_kinds(kb: KnowledgeBase) -> Iterator[Problem]:
             continue
         declared = [kind for kind, properties in kinds.items() if predicate in properties]
         if len(declared) != 1:
-            yield Problem(file, f"{name(kb, predicate)} is used as a property and declared as {len(declared)} kinds of one")
+            yield Problem(
+                file, f"{name(kb, predicate)} is used as a property and declared as {len(declared)} kinds of one"
+            )
         elif declared[0] == OWL.ObjectProperty and isinstance(object_, Literal):
             yield Problem(file, f'{name(kb, predicate)} is given the text "{object_}"; give an IRI or a node')
         elif declared[0] == OWL.DatatypeProperty and not isinstance(object_, Literal):
@@ -137,7 +133,9 @@ def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
         ours = isinstance(object_, URIRef) and object_.startswith(BASE)
         if ours and predicate not in _NOT_DESCRIBED and object_ not in described:
             yield Problem(
-                file, f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which nothing describes"
+                file,
+                f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which "
+                "nothing describes; correct the IRI or describe it",
             )
 
 
@@ -164,5 +162,7 @@ def owl_rl_profile(kb: KnowledgeBase) -> Iterator[Problem]:
         for term in triple:
             if str(term).startswith((str(OWL), str(RDFS))) and term not in _OWL_2_RL and isinstance(term, URIRef):
                 yield Problem(
-                    file, f"{name(kb, triple[0])} uses {name(kb, term)}, which may leave OWL 2 RL; say it without, or in a shape"
+                    file,
+                    f"{name(kb, triple[0])} uses {name(kb, term)}, which may leave OWL 2 RL; say it without, or "
+                    "in a shape",
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,8 +15,11 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kb_tools.knowledge_base import KnowledgeBase
+    from kb_tools.cases import Case
+    from kb_tools.errors import KbError
+    from kb_tools.knowledge_base import KnowledgeBase, Policy
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -63,6 +66,20 @@ def format_option(*formats: str) -> Callable[[F], F]:
     return click.option("--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True)
 
 
+def policy_of(kb: KnowledgeBase, named: str | None, *revisions: str) -> Policy:
+    """The policy that the options call for, or that the revisions name before their month ("CP.MP.101/2026-02").
+
+    Raises:
+        KbError: they name more than one.
+    """
+    from kb_tools.errors import KbError
+
+    names = {each.split("/")[-2] for each in revisions if "/" in each} | ({named} if named else set())
+    if len(names) > 1:
+        raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", mend="name two of one policy")
+    return kb.policy(next(iter(names), None))
+
+
 def open_kb(root: Path | None) -> KnowledgeBase:
     """The knowledge base that the options call for."""
     from kb_tools.knowledge_base import KnowledgeBase, find_root
@@ -92,3 +109,39 @@ def console() -> Console:
 def warn(line: str) -> None:
     """One line on stderr."""
     click.echo(f"kb: {line}", err=True)
+
+
+def read_cases(
+    kb: KnowledgeBase, arguments: tuple[str, ...], input_format: str | None, errors: list[KbError]
+) -> Iterator[Case]:
+    """The cases of all files that can be read; of each other file, one line on stderr."""
+    from kb_tools.cases import CaseReader, find_files
+    from kb_tools.errors import KbError
+    from kb_tools.rdf import FORMAT_NAMES, MAX_BYTES
+
+    reader = CaseReader(kb)
+    format_ = FORMAT_NAMES[input_format] if input_format else None
+    for found in find_files(arguments):
+        try:
+            if isinstance(found, KbError):
+                raise found
+            name, path = found
+            stdin = sys.stdin.buffer.read(MAX_BYTES + 1) if path is None else b""
+            yield from reader.read(name, path, stdin, format_)
+        except KbError as error:
+            warn(str(error))
+            errors.append(error)
+
+
+def progress(items: Iterator[T], what: str) -> Iterator[T]:
+    """The items, with a count on stderr while a terminal shows that and stdout is busy with nothing else."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    err = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed} " + what), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or sys.stdout.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        for item in items:
+            yield item
+            bar.advance(task)

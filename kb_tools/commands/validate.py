@@ -18,6 +18,8 @@ from kb_tools.commands.common import (
     open_kb,
     parse_day,
     policy_option,
+    progress,
+    read_cases,
     warn,
 )
 from kb_tools.errors import KbError
@@ -77,7 +79,7 @@ def command(
 
     kb = open_kb(root)
     errors: list[KbError] = []
-    read = _read(kb, cases, input_format, errors)
+    read = read_cases(kb, cases, input_format, errors)
     if prepare:
         _print_prepared(kb, engine, read, errors)
         return
@@ -87,7 +89,7 @@ def command(
     out = console()
     if format_ == "text":
         from kb_tools.render import text
-    for answer in _with_progress(run.answers(read)):
+    for answer in progress(run.answers(read), "cases determined"):
         if isinstance(answer, NotDetermined):
             worst = 2
             warn(f"{answer.case.title}: {answer.error}")
@@ -105,43 +107,6 @@ def command(
     sys.exit(2 if errors else worst)
 
 
-def _read(
-    kb: KnowledgeBase, arguments: tuple[str, ...], input_format: str | None, errors: list[KbError]
-) -> Iterator[Case]:
-    """The cases of all files that can be read; of each other file, one line on stderr."""
-    from kb_tools.cases import CaseReader, find_files
-    from kb_tools.rdf import FORMAT_NAMES
-
-    reader = CaseReader(kb)
-    format_ = FORMAT_NAMES[input_format] if input_format else None
-    for found in find_files(arguments):
-        try:
-            if isinstance(found, KbError):
-                raise found
-            name, path = found
-            stdin = sys.stdin.buffer.read() if path is None else b""
-            yield from reader.read(name, path, stdin, format_)
-        except KbError as error:
-            warn(str(error))
-            errors.append(error)
-
-
-def _with_progress(answers: Iterator[Answer]) -> Iterator[Answer]:
-    """The answers, with a count on stderr once a run turns out to be long and a terminal is there to show it."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    err = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed} cases determined"), TimeElapsedColumn())
-    with Progress(
-        *columns, console=err, transient=True, disable=not err.is_terminal or sys.stdout.isatty()
-    ) as progress:
-        task = progress.add_task("cases", total=None)
-        for answer in answers:
-            yield answer
-            progress.advance(task)
-
-
 def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], errors: list[KbError]) -> None:
     from kb_tools.cases import CaseChecker, Malformed, prepared
 
@@ -149,6 +114,7 @@ def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], error
     sound = [each for each in checked if not isinstance(each, Malformed)]
     for each in checked:
         if isinstance(each, Malformed):
-            warn(f"{each.case.title}: malformed, not prepared; {each.violations[0].message}")
+            for violation in each.violations:
+                warn(f"{each.case.title}: malformed, not prepared: {violation.place}: {violation.message}")
     click.echo(prepared(kb, sound).serialize(format="longturtle"), nl=False)
     sys.exit(2 if errors else int(len(sound) < len(checked)))

@@ -54,7 +54,8 @@ def _test_case(answer: Answer) -> TestCase:
     if isinstance(answer, NotDetermined):
         return TestCase("kb validate", name, "error", str(answer.error))
     if isinstance(answer, Malformed):
-        return TestCase("malformed", name, "error", "; ".join(each.message for each in answer.violations))
+        said = "; ".join(f"{each.place}: {each.message}" for each in answer.violations)
+        return TestCase("malformed", name, "error", said)
     suite_name = f"{answer.revision.policy.identifier}/{answer.revision.entry.name}"
     if answer.outcome is Outcome.MET:
         return TestCase(suite_name, name)

@@ -114,10 +114,10 @@ def _explain(out: Console, found: Determination) -> None:
         said = "; ".join(facts) or "the case does not say"
         lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
     _block(out, "Conditions, the facts they read, and the criteria that read them", lines)
-    places = [
-        f"{each.criterion.notation}: {'; '.join(f'{place.section}, {place.notation}' for place in each.criterion.places)}"
-        for each in found.criterion_results
-    ]
+    places = []
+    for each in found.criterion_results:
+        where = "; ".join(f"{place.section}, {place.notation}" for place in each.criterion.places)
+        places.append(f"{each.criterion.notation}: {where}")
     _block(out, "Places in the document", places)
     statements: list[Criterion | Advisory] = [each.criterion for each in found.criterion_results]
     statements += found.advisories

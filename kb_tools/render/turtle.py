@@ -137,4 +137,4 @@ def _add_report(graph: Graph, found: Malformed) -> None:
         result = _linked(graph, report, SH.result, SH.ValidationResult)
         graph.add((result, SH.resultMessage, Literal(violation.message)))
         graph.add((result, SH.resultSeverity, SH.Violation))
-        graph.add((result, RDFS.label, Literal(f"{violation.focus} {violation.path} {violation.value}".strip())))
+        graph.add((result, RDFS.label, Literal(violation.place)))

@@ -1,0 +1,135 @@
+"""The conformance checks of the knowledge base: what must be true of it whatever policy it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from kb_tools.checks import conditions, files, history, policy, reasoning, vocabulary
+from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
+from kb_tools.errors import KbError
+from kb_tools.knowledge_base import KnowledgeBase
+
+__all__ = ["CHECKS", "Check", "CheckResult", "Problem", "Severity", "run_checks"]
+
+_PARSES = Check(
+    "parses", "Every file of the knowledge base is Turtle", Severity.ERROR, files.parses, needs_graphs=False
+)
+
+CHECKS: tuple[Check, ...] = (
+    _PARSES,
+    Check(
+        "files-read", "Every RDF file stands where kb reads it", Severity.ERROR, files.files_read, needs_graphs=False
+    ),
+    Check("prefixes", "Every file uses the one prefix table, and no prefix in vain", Severity.ERROR, files.prefixes),
+    Check("blank-node-labels", "No file labels a blank node", Severity.ERROR, files.blank_node_labels),
+    Check("literals", "Every literal is a value of its datatype", Severity.ERROR, files.literals),
+    Check(
+        "ontology-headers",
+        "Every ontology file has one header, with a version",
+        Severity.ERROR,
+        vocabulary.ontology_headers,
+    ),
+    Check(
+        "terms-defined",
+        "Every term and condition has a label and a definition, every property shape a message",
+        Severity.ERROR,
+        vocabulary.terms_defined,
+    ),
+    Check("undefined-terms", "No term of ours is used and not defined", Severity.ERROR, vocabulary.undefined_terms),
+    Check("terms-in-place", "Every term of ours is described in one place", Severity.ERROR, vocabulary.terms_in_place),
+    Check("property-kinds", "Every property of ours is used as declared", Severity.ERROR, vocabulary.property_kinds),
+    Check(
+        "dangling-iris", "Every IRI of ours that is pointed to is described", Severity.ERROR, vocabulary.dangling_iris
+    ),
+    Check("owl-rl-profile", "The vocabularies stay inside OWL 2 RL", Severity.ERROR, vocabulary.owl_rl_profile),
+    Check(
+        "owl-rl-consistent",
+        "No revision, closed under OWL 2 RL with the vocabularies, contradicts itself",
+        Severity.ERROR,
+        reasoning.owl_rl_consistent,
+    ),
+    Check(
+        "conditions",
+        "Every condition has a shape for, a shape against, a question and its values",
+        Severity.ERROR,
+        conditions.conditions,
+    ),
+    Check(
+        "condition-reads",
+        "Every condition sees what it says that it reads, and no more",
+        Severity.ERROR,
+        conditions.condition_reads,
+    ),
+    Check(
+        "condition-severity",
+        "No shape on file carries a severity, and conditions are SHACL Core",
+        Severity.ERROR,
+        conditions.condition_severity,
+    ),
+    Check("conditions-used", "Every condition is read by a revision", Severity.WARNING, conditions.conditions_used),
+    Check(
+        "finding-classes",
+        "Every class of findings can be stated, is closed, and says what counts",
+        Severity.ERROR,
+        conditions.finding_classes,
+    ),
+    Check("policy-shapes", "Every revision conforms to shapes/policy.ttl", Severity.ERROR, policy.policy_shapes),
+    Check("history", "Folder, revision and log row agree", Severity.ERROR, history.history),
+    Check("log-dates", "The dates of the log are those printed", Severity.ERROR, history.log_dates),
+    Check(
+        "in-force", "On every day one revision is in force, or an error says why none", Severity.ERROR, history.in_force
+    ),
+    Check("on-file", "What is said to be on file is stated, and nothing else", Severity.ERROR, policy.on_file),
+    Check("inferences", "Every inference names all it rests on", Severity.ERROR, policy.inferences),
+    Check("criteria", "The criteria of every revision on file can be read whole", Severity.ERROR, policy.criteria),
+    Check(
+        "stable-iris", "What lasts from revision to revision names none in its IRI", Severity.ERROR, policy.stable_iris
+    ),
+    Check("reference-numbers", "References are numbered 1 to n", Severity.ERROR, policy.reference_numbers),
+    Check("citations", "Everything cited is in the list of references", Severity.ERROR, policy.citations),
+    Check("examples", "Every example case is expected to come to something", Severity.ERROR, policy.examples),
+)
+
+
+def run_checks(kb: KnowledgeBase, only: Collection[str] = ()) -> Iterator[CheckResult]:
+    """Runs the checks in their order and gives each result as soon as it is known.
+
+    Args:
+        only: the ids of the checks to run; all of them where it is empty.
+
+    Raises:
+        KbError: `only` names an unknown check; the error lists those that are known.
+    """
+    known = [check.id for check in CHECKS]
+    unknown = [each for each in only if each not in known]
+    if unknown:
+        raise KbError(f"no check {', '.join(unknown)}", mend=f"known: {', '.join(known)}")
+    return _results(kb, [check for check in CHECKS if not only or check.id in only])
+
+
+def _results(kb: KnowledgeBase, checks: Collection[Check]) -> Iterator[CheckResult]:
+    parsed = _result(kb, _PARSES)
+    for check in checks:
+        if check is _PARSES:
+            yield parsed
+        elif check.needs_graphs and not parsed.passed:
+            first = parsed.problems[0]
+            yield CheckResult(
+                check, (), skipped=f"not run, because the check parses failed: {first.where}: {first.message}"
+            )
+        else:
+            yield _result(kb, check)
+
+
+def _result(kb: KnowledgeBase, check: Check) -> CheckResult:
+    problems: list[Problem] = []
+    try:
+        problems.extend(check.run(kb))
+    except KbError as error:
+        problems.append(problem_of(kb, error, str(kb.root)))
+    except Exception as error:
+        # Broken data can break the code that reads it anywhere. No check may stop the others, or count as passed.
+        problems.append(
+            Problem(str(kb.root), f"the check stopped: {type(error).__name__}: {error}; mend the data it was reading")
+        )
+    return CheckResult(check, tuple(dict.fromkeys(problems)))

@@ -1,0 +1,147 @@
+"""Checks of a policy's history: its folders, revisions and log, and which revision is in force when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+
+from rdflib import URIRef
+from rdflib.namespace import PROV, RDF
+from rdflib.term import Node
+
+from kb_tools.checks.core import Problem, name, names, relative
+from kb_tools.errors import UnknownRevision
+from kb_tools.knowledge_base import KnowledgeBase, Policy, local_name
+from kb_tools.namespaces import POL
+
+
+def history(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Folders, revisions and log rows that do not stand for each other one to one, or not in order."""
+    for policy in kb.policies():
+        yield from _folder_problems(kb, policy)
+        yield from _row_problems(kb, policy)
+        yield from _chain_problems(kb, policy)
+
+
+def _folder_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
+    """Folder name = revision IRI = revision month = log row, or a discrepancy that records the missing row."""
+    for folder_name, folder in policy.revision_folders.items():
+        where = relative(kb, folder)
+        iri = URIRef(f"{policy.iri}/{folder_name}")
+        graph = kb.graph(sorted(folder.glob("*.ttl")))
+        described = set(graph.subjects(RDF.type, POL.Revision))
+        if described != {iri}:
+            yield Problem(
+                where, f"describes {names(kb, described)} as pol:Revision; describe <{iri}>, as the folder is called"
+            )
+        months = [str(month) for month in graph.objects(iri, POL.revisionMonth)]
+        if months != [folder_name]:
+            yield Problem(
+                where,
+                f"gives pol:revisionMonth {', '.join(months) or 'nothing'}; give {folder_name}, as the folder is",
+            )
+        if set(graph.objects(iri, POL.revisionOf)) != {URIRef(policy.iri)}:
+            yield Problem(where, f"is not pol:revisionOf <{policy.iri}> alone; state it")
+        rows = len(list(policy.shared.subjects(POL.records, iri)))
+        missing = len(list(policy.shared.subjects(POL.recordsMissingRowOf, iri)))
+        if rows + missing != 1:
+            yield Problem(
+                where,
+                f"has {rows} log rows and {missing} discrepancies that record a missing one; "
+                "give it the row that the log prints, or one discrepancy with pol:recordsMissingRowOf",
+            )
+
+
+def _row_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
+    """Every row records one revision that has a folder, of its own month; rows are numbered in the order of months."""
+    shared = policy.shared
+    rows = sorted(set(shared.subjects(RDF.type, POL.LogRow)), key=str)
+    for row in rows:
+        month = str(shared.value(row, POL.revisionMonth))
+        recorded = list(shared.objects(row, POL.records))
+        if [local_name(revision) for revision in recorded] != [month] or month not in policy.revision_folders:
+            yield Problem(
+                name(kb, row),
+                f"of month {month} records {names(kb, recorded)}; name the revision of that month, with a folder",
+            )
+    by_month = sorted(rows, key=lambda row: str(shared.value(row, POL.revisionMonth)))
+    for number, row in enumerate(by_month, start=1):
+        orders = [str(order) for order in shared.objects(row, POL.order)]
+        if orders != [str(number)]:
+            yield Problem(
+                name(kb, row), f"has pol:order {', '.join(orders) or 'nothing'}; by its month it is row {number}"
+            )
+
+
+def _chain_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
+    """Every revision but the first was made from the one before it."""
+    before: set[Node] = set()
+    for folder_name, folder in sorted(policy.revision_folders.items()):
+        iri = URIRef(f"{policy.iri}/{folder_name}")
+        said = set(kb.graph([folder / "revision.ttl"]).objects(iri, PROV.wasRevisionOf))
+        if said != before:
+            yield Problem(
+                relative(kb, folder), f"was revised from {names(kb, said)}; by the folders it is {names(kb, before)}"
+            )
+        before = {iri}
+
+
+def log_dates(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Dates of log rows that are not those printed: they say which revision is in force when."""
+    pairs = ((POL.revisionMonth, POL.revisionAsPrinted), (POL.approval, POL.approvalAsPrinted))
+    for policy in kb.policies():
+        for row in sorted(set(policy.shared.subjects(RDF.type, POL.LogRow)), key=str):
+            for taken, printed in pairs:
+                text, value = policy.shared.value(row, printed), policy.shared.value(row, taken)
+                if not _agree(str(text or ""), str(value or "")):
+                    yield Problem(
+                        name(kb, row),
+                        f'{name(kb, taken)} is {value or "not given"} where "{text or ""}" is printed; correct one',
+                    )
+
+
+def _agree(printed: str, taken: str) -> bool:
+    """Whether a date as printed, in whatever order and with two digits of the year or four, has the numbers of `taken`.
+
+    A date printed with a month in letters is not compared.
+    """
+    if re.search(r"[A-Za-z]", printed):
+        return bool(taken)
+    short = sorted(int(number) % 100 for number in re.findall(r"\d+", printed))
+    return short == sorted(int(number) % 100 for number in re.findall(r"\d+", taken))
+
+
+def in_force(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Days on which no one revision can be chosen, and revisions that a later one overtakes."""
+    for policy in kb.policies():
+        where = relative(kb, policy.folder)
+        for earlier, later in pairwise(policy.history):
+            if later.effective <= earlier.effective:
+                yield Problem(
+                    where,
+                    f"revision {later.name} is in force from {later.effective}, revision {earlier.name} from "
+                    f"{earlier.effective}: not in their order; correct a pol:approval",
+                )
+        last = max((entry.effective for entry in policy.history), default=None)
+        first = min((entry.effective for entry in policy.history), default=None)
+        if first is None or last is None:
+            yield Problem(where, "has no revision; add a folder with a revision.ttl")
+        else:
+            yield from _sweep(policy, where, first, last.replace(year=last.year + 5, day=1))
+
+
+def _sweep(policy: Policy, where: str, first: date, last: date) -> Iterator[Problem]:
+    """Asks for the revision in force on the first of every month."""
+    months = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    for day in (date(month // 12, month % 12 + 1, 1) for month in months):
+        try:
+            policy.in_force(day)
+        except UnknownRevision:
+            continue  # None was in force yet, or its criteria are not on file: an answer that names the mend.
+        except Exception as error:  # Whatever else is raised, a user asking for that day meets it.
+            yield Problem(
+                where, f"no revision can be chosen on {day}: {type(error).__name__}: {error}; correct the history"
+            )
+            return

@@ -1,0 +1,251 @@
+"""Checks of what the revisions of a policy say: what is on file, criteria, references and example cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdflib import Graph, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools import shacl
+from kb_tools.cases import MANIFEST
+from kb_tools.checks.core import Problem, in_each, name, names, problem_of, relative, revisions
+from kb_tools.errors import KbError
+from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry, local_name
+from kb_tools.manifest import read_manifest
+from kb_tools.namespaces import BASE, CASE, CITO, POL
+from kb_tools.revision import Revision
+from kb_tools.truth import OPERATORS
+
+
+def policy_shapes(kb: KnowledgeBase) -> Iterator[Problem]:
+    """What shapes/policy.ttl finds in the graph of each revision."""
+    shapes = kb.graph([kb.root / "shapes/policy.ttl"])
+    for policy in kb.policies():
+        found: dict[Problem, list[str]] = {}
+        for entry in policy.history:
+            for result in shacl.validate(policy.revision_graph(entry), shapes):
+                found.setdefault(_violation(kb, policy, result), []).append(entry.name)
+        yield from in_each(policy, found)
+
+
+def _violation(kb: KnowledgeBase, policy: Policy, result: shacl.Result) -> Problem:
+    """A result of SHACL in CURIEs; on a node without a name, in the policy's folder."""
+    named = result.focus.startswith("http")
+    said = [kb.curie(each) if each.startswith("http") else each for each in (result.path, result.value) if each]
+    shape = kb.curie(result.shape) if result.shape.startswith("http") else "a shape without a name"
+    return Problem(
+        kb.curie(result.focus) if named else relative(kb, policy.folder),
+        f"{'' if named else 'a node without a name: '}{' '.join((*said, result.message))} [{shape}]",
+    )
+
+
+# ---------------------------------------------------------------------- what is on file
+
+# What a revision says where a part of it is known, as properties of the revision.
+_SAYS = {
+    POL.Criteria: {POL.indication, POL.limitation, POL.exclusion, POL.remainder, POL.appliesWhen},
+    POL.DispositionPart: {POL.disposition},
+    POL.Codes: {POL.lists},
+    POL.References: {POL.listsReference},
+    POL.Evidence: {POL.reports},
+}
+
+
+def on_file(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Parts of a revision that are said to be known and are not stated, or stated and said not to be known."""
+    for policy, entry, where in revisions(kb):
+        graph = policy.own_graph(entry)
+        stated = {part for part, links in _SAYS.items() if links & set(graph.predicates(URIRef(entry.iri)))}
+        if (None, RDF.type, POL.Definition) in graph:
+            stated.add(POL.Definitions)
+        held: dict[Node | None, list[Node | None]] = {}
+        for holding in graph.objects(URIRef(entry.iri), POL.partOnFile):
+            held.setdefault(graph.value(holding, POL.part), []).append(graph.value(holding, POL.basis))
+        for part in (*_SAYS, POL.Definitions):
+            bases = held.get(part, [])
+            if len(bases) != 1:
+                yield Problem(where, f"says {len(bases)} times on what basis {name(kb, part)} is held; say it once")
+            elif (bases[0] != POL.NotOnFile) != (part in stated):
+                does = "states" if part in stated else "does not state"
+                yield Problem(
+                    where,
+                    f"{does} {name(kb, part)}, held as {names(kb, [each for each in bases if each])}; correct one",
+                )
+
+
+def inferences(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Parts inferred backwards that do not name a document on file and every log row between it and the revision."""
+    for policy, entry, where in revisions(kb):
+        graph = policy.own_graph(entry)
+        for holding in graph.objects(URIRef(entry.iri), POL.partOnFile):
+            if graph.value(holding, POL.basis) == POL.InferredFromLog:
+                part = graph.value(holding, POL.part)
+                yield from (
+                    Problem(where, f"{names(kb, [part] if part else [])} {message}")
+                    for message in _inference_problems(
+                        kb, policy, entry, part, set(graph.objects(holding, POL.inferredFrom))
+                    )
+                )
+
+
+def _inference_problems(
+    kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, part: Node | None, basis: set[Node]
+) -> Iterator[str]:
+    sources = [each for each in policy.history if URIRef(each.iri) in basis]
+    if len(sources) != 1 or sources[0].bases.get(local_name(part)) != "DocumentOnFile":
+        yield "is inferred, and not from one revision whose document is on file; name that one in pol:inferredFrom"
+        return
+    if part == POL.Criteria and policy.own_graph(entry).value(URIRef(entry.iri), POL.criteriaAsIn) != URIRef(
+        sources[0].iri
+    ):
+        yield f"is inferred from {sources[0].name}, which pol:criteriaAsIn does not name; make them agree"
+    between = {
+        URIRef(each.row.iri) for each in policy.history if each.row and entry.month < each.month <= sources[0].month
+    }
+    if between - basis:
+        yield f"is inferred across {names(kb, between - basis)}, not named by pol:inferredFrom; read and name them"
+
+
+# ---------------------------------------------------------------------- criteria
+
+
+def criteria(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Revisions on file whose criteria cannot be read, or would be read in part."""
+    for policy, entry, where in revisions(kb):
+        if not entry.criteria_on_file:
+            continue
+        graph = policy.own_graph(entry)
+        trees = {node for operator in OPERATORS for node in graph.subjects(POL[operator], None)}
+        malformed = [
+            Problem(where, message) for node in sorted(trees, key=str) for message in _tree_problems(kb, graph, node)
+        ]
+        yield from malformed
+        if not malformed:
+            yield from _unreadable(kb, policy, entry, where)
+
+
+def _tree_problems(kb: KnowledgeBase, graph: Graph, node: Node) -> Iterator[str]:
+    """One operator with one list that is not empty: of more only one would be read, and an empty allOf always holds."""
+    heads = [head for operator in OPERATORS for head in graph.objects(node, POL[operator])]
+    if len(heads) != 1:
+        yield f"{name(kb, node)} has {len(heads)} lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf"
+    elif heads[0] == RDF.nil:
+        yield f"{name(kb, node)} has no parts; list them"
+    elif node in _below(graph, node, set()):
+        yield f"{name(kb, node)} is a part of itself; correct the tree"
+
+
+def _below(graph: Graph, node: Node, seen: set[Node]) -> set[Node]:
+    """Every part of a tree, and their parts."""
+    for operator in OPERATORS:
+        for head in graph.objects(node, POL[operator]):
+            for part in set(Collection(graph, head)) - seen:
+                seen.add(part)
+                _below(graph, part, seen)
+    return seen
+
+
+def _unreadable(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
+    """Whatever keeps a revision from being read as kb reads it to determine a case."""
+    revision = Revision.load(policy, entry)
+    try:
+        indications = len(revision.of_role("indication"))
+        _ = revision.conditions
+    except KbError as error:
+        yield problem_of(kb, error, where)
+        return
+    if indications != 1:
+        yield Problem(where, f"has {indications} indications; state one with pol:indication")
+
+
+# Statements whose IRIs stay the same from revision to revision.
+_LASTING = (
+    POL.Criterion, POL.Applicability, POL.Indication, POL.Limitation, POL.Exclusion, POL.Remainder,
+    POL.Definition, POL.Code, POL.Reference, POL.EvidenceStatement, POL.Advisory,
+)  # fmt: skip
+
+
+def stable_iris(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Criteria, codes, references and the like whose IRI names a revision, or stands in another policy's namespace."""
+    for policy, entry, where in revisions(kb):
+        graph = policy.own_graph(entry)
+        for node in sorted({str(node) for kind in _LASTING for node in graph.subjects(RDF.type, kind)}):
+            if any(each.name in node for each in policy.history):
+                yield Problem(
+                    where, f"{kb.curie(node)} carries a revision in its IRI; drop it, or a diff sees another thing"
+                )
+            if not node.startswith((f"{policy.iri}/", f"{BASE}code/")):
+                yield Problem(where, f"{kb.curie(node)} stands outside <{policy.iri}/>; give it an IRI of this policy")
+
+
+# ---------------------------------------------------------------------- references
+
+
+def reference_numbers(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Lists of references whose numbers are not 1 to n, each once."""
+    for policy, entry, where in revisions(kb):
+        graph = policy.own_graph(entry)
+        listed = set(graph.objects(URIRef(entry.iri), POL.listsReference))
+        numbers = [str(number) for reference in listed for number in graph.objects(reference, POL.number)]
+        wanted = [str(number) for number in range(1, len(listed) + 1)]
+        wrong = sorted(
+            {*(each for each in numbers if numbers.count(each) > 1), *(set(numbers) ^ set(wanted))}, key=_as_number
+        )
+        if wrong:
+            yield Problem(
+                where,
+                f"lists {len(listed)} references, whose numbers are wrong at {', '.join(wrong)}; number them 1 to n",
+            )
+
+
+def _as_number(text: str) -> tuple[int, str]:
+    return (int(text) if text.isdecimal() else 0, text)
+
+
+def citations(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Works cited that neither the revision's list nor that of the revision with its criteria holds."""
+    for policy, entry, where in revisions(kb):
+        graph = policy.own_graph(entry)
+        listed = set(graph.objects(URIRef(entry.iri), POL.listsReference))
+        source = graph.value(URIRef(entry.iri), POL.criteriaAsIn)
+        if source is not None:
+            listed |= set(policy.own_graph(policy.entry(str(source))).objects(source, POL.listsReference))
+        for subject, cited in sorted(graph.subject_objects(CITO.citesAsEvidence), key=str):
+            if cited not in listed:
+                yield Problem(
+                    where,
+                    f"{name(kb, subject)} cites {name(kb, cited)}, which is not in the list of references; "
+                    "list it or correct the citation",
+                )
+
+
+# ---------------------------------------------------------------------- example cases
+
+
+def examples(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Example cases that no expectation names, and expectations that are never run or cannot be."""
+    for policy in kb.policies():
+        folder = policy.cases_folder
+        where = relative(kb, folder / MANIFEST)
+        expectations = read_manifest(kb, folder)
+        graph = kb.graph([folder / MANIFEST])
+        listed = set(graph.objects(None, CASE.expects))
+        for node in sorted(set(graph.subjects(RDF.type, CASE.Expectation)) - listed, key=str):
+            yield Problem(where, f"does not list {name(kb, node)} with case:expects, so it is never run; list it")
+        known = {entry.name for entry in policy.history if entry.criteria_on_file}
+        for each in expectations:
+            if not each.path.is_file():
+                yield Problem(
+                    where, f"{each.name} names the file {each.path.name}, which is not there; correct case:inFile"
+                )
+            if each.revision not in known:
+                yield Problem(
+                    where, f"{each.name} names revision {each.revision}, whose criteria are not on file; name another"
+                )
+        for path in sorted(set(folder.rglob("*.ttl")) - {each.path for each in expectations} - {folder / MANIFEST}):
+            yield Problem(
+                relative(kb, path), "is named by no expectation of the manifest; say what the case must come to"
+            )

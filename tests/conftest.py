@@ -1,0 +1,67 @@
+"""What the tests share: the knowledge base of the checkout, one well-formed case to vary, and the command itself."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from kb_tools import cli
+from kb_tools.knowledge_base import KnowledgeBase, Policy
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def kb() -> KnowledgeBase:
+    """The knowledge base under test."""
+    return KnowledgeBase(ROOT)
+
+
+@pytest.fixture(scope="session")
+def policy(kb: KnowledgeBase) -> Policy:
+    """Its one policy."""
+    return kb.policy("CP.MP.101")
+
+
+@pytest.fixture(scope="session")
+def well_formed() -> str:
+    """A case that states one finding of every class, and meets the criteria of 2026-02."""
+    return (ROOT / "tests/data/case.ttl").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def vary(well_formed: str) -> Callable[[str, str], str]:
+    """The well-formed case with one part of its text, which stands in it exactly once, put another way."""
+
+    def varied(old: str, new: str) -> str:
+        assert well_formed.count(old) == 1, f"{old!r} stands {well_formed.count(old)} times in the case"
+        return well_formed.replace(old, new)
+
+    return varied
+
+
+@pytest.fixture
+def run_kb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., CompletedProcess[str]]:
+    """Runs the command in an empty folder, its edge included: what it prints, and the code with which it exits."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KB_ROOT", str(ROOT))
+
+    def run(*arguments: str, stdin: bytes = b"") -> CompletedProcess[str]:
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "argv", ["kb", *arguments])
+            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        said = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return CompletedProcess(["kb", *arguments], ended.value.code, said.out, said.err)
+
+    return run
