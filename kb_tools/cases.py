@@ -35,6 +35,8 @@ MANIFEST = "manifest.ttl"
 ISOLATED = "urn:kb:"
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
+# How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
+_CLOSE = 0.8
 
 
 @dataclass
@@ -267,31 +269,35 @@ class CaseChecker:
         name = case.in_file(focus) or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
         value = "" if result.value == result.focus else result.value
         if result.component == str(SH.ClosedConstraintComponent):
-            guess = difflib.get_close_matches(path, self._properties, n=1)
+            guess = self._property_meant(path, result.shape)
         else:
-            guess = self._meant(case, value)
+            guess = self._term_meant(case, value)
         if value.startswith(ISOLATED):
             value = case.in_file(URIRef(value))
+        elif value.startswith("http"):
+            value = self.kb.curie(value)
         return Violation(
             focus=name,
             path=path,
-            value=self.kb.curie(value) if value.startswith("http") else _printable(value),
-            message=result.message + (f" Did you mean {guess[0]}?" if guess and guess[0] != path else ""),
+            value=_printable(value),
+            message=result.message + (f" Did you mean {guess[0]}?" if guess else ""),
             shape=self.kb.curie(result.shape),
         )
 
-    def _meant(self, case: Case, value: str) -> list[str]:
+    def _property_meant(self, path: str, shape: str) -> list[str]:
+        """The property of a closed shape that one which it does not allow comes close to."""
+        named = (self.shapes.value(each, SH.path) for each in self.shapes.objects(URIRef(shape), SH.property))
+        allowed = sorted(self.kb.curie(str(each)) for each in named)
+        same = [each for each in allowed if each.partition(":")[2] == path.partition(":")[2]]
+        return same or difflib.get_close_matches(path, allowed, n=1, cutoff=_CLOSE)
+
+    def _term_meant(self, case: Case, value: str) -> list[str]:
         """The term that a value, or the class of a value, comes close to when the vocabulary has none of its name."""
         kinds = case.values(URIRef(value), RDF.type) if value.startswith(ISOLATED) else []
         for iri in (value, *map(str, kinds)):
             if iri.startswith(TERM_NAMESPACES) and (URIRef(iri), None, None) not in self.kb.ontology:
-                return difflib.get_close_matches(self.kb.curie(iri), self._terms, n=1, cutoff=0.8)
+                return difflib.get_close_matches(self.kb.curie(iri), self._terms, n=1, cutoff=_CLOSE)
         return []
-
-    @cached_property
-    def _properties(self) -> list[str]:
-        paths = self.shapes.objects(None, SH.path)
-        return sorted({self.kb.curie(str(path)) for path in paths if isinstance(path, URIRef)})
 
     @cached_property
     def _terms(self) -> list[str]:

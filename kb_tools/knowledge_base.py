@@ -310,7 +310,14 @@ class Policy:
         return Selection(self.require_criteria(chosen), tuple(notices))
 
     def revision_graph(self, entry: RevisionEntry) -> Graph:
-        """Everything needed to read one revision: vocabularies, conditions, the work, and the revision's own graph.
+        """Everything needed to read one revision: vocabularies, conditions, the work, and what the revision states."""
+        graph = self.stated_graph(entry)
+        for shared in (self.kb.ontology, self.kb.conditions, self.shared):
+            graph += shared
+        return graph
+
+    def stated_graph(self, entry: RevisionEntry) -> Graph:
+        """The revision's own graph, with what it shares filled in.
 
         Where the revision says that its criteria are as in another (pol:criteriaAsIn), what that other's graph says
         of the criteria that this one names is filled in, and nothing else; so is a definition that it borrows.
@@ -327,8 +334,6 @@ class Policy:
             definition, lender = graph.value(borrowed, POL.definition), graph.value(borrowed, POL.borrowedFrom)
             if definition is not None and lender is not None:
                 _copy(definition, self.own_graph(self.entry(str(lender))), graph)
-        for shared in (self.kb.ontology, self.kb.conditions, self.shared):
-            graph += shared
         return graph
 
     def own_graph(self, entry: RevisionEntry) -> Graph:

@@ -114,17 +114,20 @@ def _inference_problems(
 
 def criteria(kb: KnowledgeBase) -> Iterator[Problem]:
     """Revisions on file whose criteria cannot be read, or would be read in part."""
-    for policy, entry, where in revisions(kb):
-        if not entry.criteria_on_file:
-            continue
-        graph = policy.own_graph(entry)
-        trees = {node for operator in OPERATORS for node in graph.subjects(POL[operator], None)}
-        malformed = [
-            Problem(where, message) for node in sorted(trees, key=str) for message in _tree_problems(kb, graph, node)
-        ]
-        yield from malformed
-        if not malformed:
-            yield from _unreadable(kb, policy, entry, where)
+    malformed = [problem for policy, entry, where in revisions(kb) for problem in _malformed(kb, policy, entry, where)]
+    yield from malformed
+    if not malformed:
+        for policy, entry, where in revisions(kb):
+            if entry.criteria_on_file:
+                yield from _unreadable(kb, policy, entry, where)
+
+
+def _malformed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
+    """What is wrong with the trees of a revision's own graph; to read them could take for ever."""
+    graph = policy.own_graph(entry)
+    trees = {node for operator in OPERATORS for node in graph.subjects(POL[operator], None)}
+    for node in sorted(trees, key=str):
+        yield from (Problem(where, message) for message in _tree_problems(kb, graph, node))
 
 
 def _tree_problems(kb: KnowledgeBase, graph: Graph, node: Node) -> Iterator[str]:

@@ -56,8 +56,8 @@ def malformed(out: Console, found: Malformed) -> None:
     out.print(Text(found.case.title, "bold"))
     out.print(Text("MALFORMED CASE, not determined", "bold red"))
     for violation in found.violations:
-        place = " ".join(part for part in (_short(violation.focus), violation.path, violation.value) if part)
-        _block(out, "", [f"{place}: {violation.message}"])
+        names = violation.focus.partition("#")[0] + "#"
+        _block(out, "", [f"{violation.place.replace(names, ':')}: {violation.message}"])
     out.print()
 
 
@@ -213,10 +213,6 @@ def _places(places: Iterable[Passage]) -> str:
 def reference_line(reference: Reference) -> str:
     """A work as one line, with its number and DOI."""
     return f"[{reference.number}] {reference.text}." + (f" doi:{reference.doi}" if reference.doi else "")
-
-
-def _short(iri: str) -> str:
-    return ":" + iri.rpartition("#")[2] if "#" in iri else iri
 
 
 def _block(out: Console, title: str, lines: Sequence[str], numbered: bool = False) -> None:

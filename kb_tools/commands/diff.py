@@ -1,0 +1,118 @@
+"""kb diff."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kb_tools.commands.common import (
+    console,
+    engine_option,
+    format_option,
+    kb_option,
+    open_kb,
+    policy_of,
+    policy_option,
+    progress,
+    read_cases,
+)
+from kb_tools.errors import KbError
+
+if TYPE_CHECKING:
+    from kb_tools.cases import Case
+    from kb_tools.diff import Diff
+    from kb_tools.impact import Replayer
+    from kb_tools.render.diff import Impact
+
+
+@click.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@policy_option
+@click.option("--cases", multiple=True, metavar="PATH", help="Also replay these cases under both; may be repeated.")
+@click.option(
+    "--fail-on",
+    multiple=True,
+    type=click.Choice(["stricter", "flips", "unexplained"]),
+    help="Exit with 1 for this only, and not for every difference; may be repeated.",
+)
+@click.option("--witness", type=click.Path(path_type=Path), help="Also write the generated witness cases to this file.")
+@format_option("text", "markdown", "json", "html")
+@engine_option
+@kb_option
+def command(
+    old: str,
+    new: str,
+    policy: str | None,
+    cases: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    witness: Path | None,
+    format_: str,
+    engine: str,
+    root: Path | None,
+) -> None:
+    """Compare two revisions: what changed, stricter or looser, and does the log say so.
+
+    The verdict goes over every way in which the conditions of both sides can turn out. Each direction has a smallest
+    witness, which is also generated as a case and determined under both revisions. With --cases, every case is
+    determined under both and each flip is attributed to a criterion, a condition and the log.
+
+    Exit code 0 if nothing differs, 1 if something does (or, with --fail-on, what is named there), 2 if the two could
+    not be compared or a case could not be read.
+
+    \b
+    Examples:
+      kb diff 2019-10 2026-02
+      kb diff 2025-02 2026-02 --format markdown
+      kb diff 2019-10 2026-02 --cases policies/CP.MP.101/cases --fail-on unexplained
+    """
+    from kb_tools.diff import compare
+    from kb_tools.impact import WitnessBuilder
+    from kb_tools.render import diff as render
+    from kb_tools.render import document
+
+    kb = open_kb(root)
+    found = compare(policy_of(kb, policy, old, new), old, new)
+    builder = WitnessBuilder(kb, found, engine)
+    name = f"witness {found.old.entry.name} {found.new.entry.name}"
+    witnesses = [(each, builder.build(each, name)) for each in found.verdict.witnesses]
+    errors: list[KbError] = []
+    impact = None
+    if cases:
+        impact = _replay(found, builder.replayer, read_cases(kb, cases, None, errors))
+    report = render.Report(found, witnesses, impact)
+    if witness:
+        from kb_tools.cases import prepared
+
+        borne = [each.before.case for _, each in witnesses if each]
+        witness.write_text(prepared(kb, borne, derived=False).serialize(format="longturtle"), encoding="utf-8")
+    if format_ == "json":
+        click.echo(render.json(report), nl=False)
+    elif format_ == "text":
+        document.text(console(), render.document(report))
+    else:
+        show = document.markdown if format_ == "markdown" else document.page
+        click.echo(show(render.document(report)), nl=False)
+    if errors:
+        sys.exit(2)
+    sys.exit(int(render.failing(report, fail_on) if fail_on else found.differ))
+
+
+def _replay(diff: Diff, replayer: Replayer, cases: Iterator[Case]) -> Impact:
+    from kb_tools.cases import Malformed
+    from kb_tools.impact import flip_of
+    from kb_tools.render.diff import Impact
+
+    impact = Impact()
+    for each in progress(replayer.replay(cases), "cases replayed"):
+        if isinstance(each, Malformed):
+            impact.malformed.append(each)
+            continue
+        impact.counts[each.before.outcome.value, each.after.outcome.value] += 1
+        if each.flipped:
+            impact.flips.append(flip_of(diff, each))
+    return impact
