@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 CASES  := policies/CP.MP.101/cases
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,10 @@ test: lint
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/determine.py
+
+# The picture of the model, from the vocabularies.
+docs: .venv/ready
+	$(BIN)/python tools/model_diagram.py > docs/model.svg.new && mv docs/model.svg.new docs/model.svg
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis dist build

@@ -7,6 +7,7 @@ change another, and none can say anything of a term of the vocabulary.
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from typing import TypeAlias
 
 import pyoxigraph as ox
 from rdflib import BNode, Graph, Literal, URIRef
-from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools import shacl
@@ -35,6 +36,11 @@ MANIFEST = "manifest.ttl"
 ISOLATED = "urn:kb:"
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
+# How XML Schema writes numbers.
+_NUMBERS = {
+    XSD.integer: re.compile(r"[+-]?[0-9]+"),
+    XSD.decimal: re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"),
+}
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
 _CLOSE = 0.8
 
@@ -167,7 +173,7 @@ class CaseReader:
                     mend="a case may use the vocabulary and not define it: remove the statement",
                 )
             assert isinstance(predicate, URIRef)
-            about[subject].append((predicate, object_))
+            about[subject].append((predicate, _number_or_text(object_)))
         roots = [node for node, pairs in about.items() if (RDF.type, CASE.Case) in pairs]
         if not roots:
             raise UnreadableInput("no case in this file", where=source, mend="a case is a node of class case:Case")
@@ -342,6 +348,16 @@ def is_term(node: Node) -> bool:
 def number_of(node: str) -> str:
     """The number of the case that an isolated node belongs to."""
     return node.removeprefix(ISOLATED).partition(":")[0]
+
+
+def _number_or_text(node: Node) -> Node:
+    """The node itself, or as a mere text what is stated to be a number and is none.
+
+    Python takes more for a number than XML Schema does ("NaN", "1_000", digits of every script), and pySHACL ends where
+    it compares "NaN" with a limit. A text it compares and refuses.
+    """
+    pattern = _NUMBERS.get(node.datatype) if isinstance(node, Literal) and node.datatype else None
+    return node if pattern is None or pattern.fullmatch(str(node)) else Literal(str(node))
 
 
 def _printable(text: str) -> str:

@@ -16,7 +16,11 @@ COMMANDS = {
     "check": "Run the conformance checks of the knowledge base.",
     "validate": "Determine patient cases under a revision of a policy.",
     "test": "Determine the example cases and compare with what they must come to.",
+    "query": "Ask the knowledge base: a ready question, or SPARQL of your own.",
+    "diff": "Compare two revisions: what changed, stricter or looser, and does the log say so.",
     "shapes": "Print one self-contained SHACL graph of a revision, for other engines.",
+    "freeze": "Write the digest that a released revision must keep.",
+    "export": "Write the knowledge base for any triple store, or load it into one.",
 }
 
 

@@ -6,21 +6,23 @@ it is never reported as removed or added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import Enum
 from functools import cached_property
-from typing import TypeAlias
+from itertools import pairwise
 
-from rdflib import Graph, URIRef
-from rdflib.namespace import DCTERMS, RDFS, SKOS
+from rdflib import BNode, Graph, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.determination import Outcome, outcome_of
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.knowledge_base import Policy, RevisionEntry, local_name
-from kb_tools.namespaces import BIBO, CITO, POL
-from kb_tools.revision import Criterion, Revision
+from kb_tools.namespaces import POL
+from kb_tools.revision import Advisory, Criterion, Revision
 from kb_tools.truth import Assignments, Tree, Value, evaluate
 
 
@@ -38,8 +40,8 @@ class Kind(Enum):
 
 
 OPERATOR_WORDS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of"}
-# What a thing says, by property.
-Describe: TypeAlias = Callable[[Graph, Node], dict[str, str]]
+# The kinds of change by which what a criterion lets through can change.
+CONTENT = (Kind.ADDED, Kind.REMOVED, Kind.LOGIC)
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,11 @@ class Witness:
     """Values of conditions on which the two revisions differ, and what each comes to.
 
     Attributes:
+        direction: what it bears witness of: stricter, looser or rescoped.
         values: no more than it takes; the other conditions do not matter.
     """
 
+    direction: Direction
     values: Mapping[str, Value]
     before: Outcome
     after: Outcome
@@ -100,6 +104,7 @@ class Verdict:
     Attributes:
         by: what changed it: "applicability alone", "criteria alone", "applicability and criteria", or "".
         inferred: whether one side's criteria are inferred from the log.
+        borrowed: of each definition that a side takes from another revision, a sentence that says so.
         stricter: a smallest case that met the criteria and no longer does.
         looser: a smallest case that meets them and did not.
         rescoped: where neither exists, one that is not applicable on one side and not met on the other.
@@ -108,9 +113,10 @@ class Verdict:
     direction: Direction
     by: str
     inferred: bool
-    stricter: Witness | None
-    looser: Witness | None
-    rescoped: Witness | None
+    borrowed: tuple[str, ...]
+    stricter: Witness | None = None
+    looser: Witness | None = None
+    rescoped: Witness | None = None
 
     @property
     def words(self) -> str:
@@ -200,8 +206,23 @@ TOLD_BY = {
     "References": ("References", "WholePolicy"),
     "Evidence": ("Evidence", "Background", "Description", "WholePolicy"),
 }
+# The parts that are lists of things, each with the property that lists them.
+LISTED = {
+    "Definitions": POL.gives,
+    "Codes": POL.lists,
+    "References": POL.listsReference,
+    "Evidence": POL.reports,
+}
 # Kinds of log statements that say that something changed; a review says nothing of the kind.
 TELLING = {"Added", "Removed", "Updated", "Reworded"}
+# The kinds that do not tell of a change, by the kind of the change: what was added or reworded has not gone.
+UNTOLD = {
+    Kind.ADDED: {"Removed", "Reworded"},
+    Kind.REMOVED: {"Added", "Reworded"},
+    Kind.LOGIC: {"Reworded"},
+}
+# What a kind reports when two revisions are compared backwards.
+MIRRORED = {"Added": "Removed", "Removed": "Added"}
 
 
 def compare(policy: Policy, before: str, after: str) -> Diff:
@@ -213,30 +234,37 @@ def compare(policy: Policy, before: str, after: str) -> Diff:
     old, new = policy.entry(before), policy.entry(after)
     if old.iri == new.iri:
         raise KbError(f"{old.name} is compared with itself", mend="name two revisions")
-    policy.require_criteria(old)
-    policy.require_criteria(new)
-    return _Comparison(Revision.load(policy, old), Revision.load(policy, new)).diff()
+    for entry in (old, new):
+        if not entry.criteria_on_file:
+            raise UnknownRevision(
+                f"the criteria of {policy.identifier} revision {entry.name} are not on file",
+                mend=f"on file: {', '.join(each.name for each in policy.history if each.criteria_on_file)}",
+            )
+    return diff_of(Revision.load(policy, old), Revision.load(policy, new))
+
+
+def diff_of(old: Revision, new: Revision) -> Diff:
+    """The difference between two revisions that are loaded; the log is that of the new one's policy."""
+    return _Comparison(old, new).diff()
 
 
 class _Comparison:
     def __init__(self, old: Revision, new: Revision) -> None:
         self.old = old
         self.new = new
+        self.sides = (old, new)
 
     def diff(self) -> Diff:
+        verdict = verdict_of(self.old, self.new)
         found = [
             *self._criteria(),
             *self._disposition(),
             *self._conditions(),
-            *self._things("Definitions", POL.gives, _definition),
-            *self._things("Codes", POL.lists, _code),
-            *self._things("References", POL.listsReference, _reference),
-            *self._things("Evidence", POL.reports, _evidence),
+            *(change for part, link in LISTED.items() for change in self._things(part, link)),
             *self._advisories(),
         ]
         between = list(self._statements())
-        changes = tuple(self._explained(change, between) for change in found)
-        verdict = verdict_of(self.old, self.new)
+        changes = tuple(self._explained(change, between, verdict) for change in found)
         return Diff(
             self.old,
             self.new,
@@ -248,23 +276,20 @@ class _Comparison:
 
     # ------------------------------------------------------------------ parts
 
-    def _on_both(self, part: str) -> bool:
-        return all(side.entry.bases.get(part, "NotOnFile") != "NotOnFile" for side in (self.old, self.new))
+    def _missing(self, part: str) -> list[str]:
+        """The sides that do not have a part on file; advisories stand all over the document, and so need all of it."""
+        parts = CHECKABLE_PARTS if part == "Advisories" else (part,)
+        return [side.entry.name for side in self.sides if any(_basis(side, each) == "NotOnFile" for each in parts)]
 
     def _unknown(self) -> Iterator[tuple[str, str]]:
         """The parts that one side, or both, do not have on file."""
-        for part in CHECKABLE_PARTS:
-            missing = [
-                side.entry.name
-                for side in (self.old, self.new)
-                if side.entry.bases.get(part, "NotOnFile") == "NotOnFile"
-            ]
-            if missing:
+        for part in (*CHECKABLE_PARTS, "Advisories"):
+            if missing := self._missing(part):
                 yield part, " and ".join(missing)
 
     def _criteria(self) -> Iterator[Change]:
-        before = {each.iri: each for each in self.old.criteria}
-        after = {each.iri: each for each in self.new.criteria}
+        """Criteria and the parts of them that the document numbers, in the order of the new document."""
+        before, after = _statements_of(self.old), _statements_of(self.new)
         for iri in dict.fromkeys((*after, *before)):
             old, new = before.get(iri), after.get(iri)
             if new is None and old is not None:
@@ -274,25 +299,21 @@ class _Comparison:
             elif old is not None and new is not None:
                 yield from self._criterion(old, new)
 
-        parts = [
-            {each.iri: each for one in side.criteria for each in _named_parts(one.tree)}
-            for side in (self.old, self.new)
-        ]
-        for iri in sorted(parts[0].keys() ^ parts[1].keys()):
-            gone = iri in parts[0]
-            side, part = (self.old, parts[0][iri]) if gone else (self.new, parts[1][iri])
-            lines = tuple(_tree_lines(side, part))
-            kind = Kind.REMOVED if gone else Kind.ADDED
-            name = f"{part.notation}, {part.label}"
-            yield Change("Criteria", kind, iri, name, lines if gone else (), () if gone else lines)
-
     def _criterion(self, old: Criterion, new: Criterion) -> Iterator[Change]:
+        def change(kind: Kind, before: Iterable[str], after: Iterable[str]) -> Change:
+            return Change("Criteria", kind, new.iri, _name(new), tuple(before), tuple(after))
+
         if old.notation != new.notation:
-            yield Change("Criteria", Kind.RENUMBERED, new.iri, new.label, (old.notation,), (new.notation,))
-        if _content(old.tree) != _content(new.tree) or old.role != new.role:
-            yield Change("Criteria", Kind.LOGIC, new.iri, _name(new), _lines(self.old, old), _lines(self.new, new))
-        elif (old.label, old.definition) != (new.label, new.definition):
-            yield Change("Criteria", Kind.REWORDED, new.iri, _name(new), (old.definition,), (new.definition,))
+            yield replace(change(Kind.RENUMBERED, (old.notation,), (new.notation,)), label=new.label)
+        if _content(old) != _content(new):
+            yield change(Kind.LOGIC, _lines(self.old, old, new), _lines(self.new, new, old))
+        elif (wording := _wording(self.old, old)) != (other := _wording(self.new, new)):
+            yield change(Kind.REWORDED, *_differing(wording, other))
+        if old.otherwise != new.otherwise:
+            yield change(Kind.UPDATED, _referral(old), _referral(new))
+        cited = [[f"cites {local_name(each.iri)}" for each in side.citations] for side in (old, new)]
+        if sorted(cited[0]) != sorted(cited[1]) and not self._missing("References"):
+            yield change(Kind.UPDATED, *cited)
 
     def _disposition(self) -> Iterator[Change]:
         old, new = self.old.disposition, self.new.disposition
@@ -320,39 +341,47 @@ class _Comparison:
             condition = self.old.conditions[iri]
             yield Change("Conditions", Kind.REMOVED, iri, condition.label, (condition.definition,))
 
-    def _things(self, part: str, link: URIRef, describe: Describe) -> Iterator[Change]:
-        """Definitions, codes, references or evidence statements, matched by identity."""
-        if not self._on_both(part):
+    def _things(self, part: str, link: URIRef) -> Iterator[Change]:
+        """Definitions, codes, references or evidence statements, matched by identity, in the document's order."""
+        if self._missing(part):
             return
-        before = {str(each): describe(self.old.graph, each) for each in self.old.graph.objects(self.old.iri, link)}
-        after = {str(each): describe(self.new.graph, each) for each in self.new.graph.objects(self.new.iri, link)}
-        for iri in sorted(before.keys() | after.keys()):
-            old, new = before.get(iri), after.get(iri)
+        before, after = (
+            {each: _said(side.graph, each) for each in side.graph.objects(side.iri, link)} for side in self.sides
+        )
+
+        def source(node: Node) -> Graph:
+            return (self.new if node in after else self.old).graph
+
+        def place(node: Node) -> tuple[int, str]:
+            orders = (source(node).value(each, POL.order) for each in source(node).objects(node, POL.statedIn))
+            return min((int(str(order)) for order in orders if order is not None), default=0), str(node)
+
+        for node in sorted(before.keys() | after.keys(), key=place):
+            old, new = before.get(node), after.get(node)
             if old == new:
                 continue
             kind = Kind.REMOVED if new is None else Kind.ADDED if old is None else Kind.UPDATED
-            either = (old or {}) | (new or {})
-            shown = [key for key in either if (old or {}).get(key) != (new or {}).get(key)]
-            if old and new and shown == ["number"]:
+            said = _differing(old or {}, new or {})
+            if old and new and {key for key in (*old, *new) if old.get(key) != new.get(key)} == {"number"}:
                 kind = Kind.RENUMBERED
-            sides = [
-                tuple(f"{key}: {side[key]}" for key in shown if key and key in side) for side in (old or {}, new or {})
-            ]
-            yield Change(part, kind, iri, either[""], sides[0], sides[1])
+            yield Change(part, kind, str(node), _title(source(node), node), *said)
 
     def _advisories(self) -> Iterator[Change]:
-        """Advisories stand all over the document, so they are compared only where both sides have all of it on file."""
-        if not all(self._on_both(part) for part in CHECKABLE_PARTS):
+        if self._missing("Advisories"):
             return
-        before = {each.iri: each for each in self.old.advisories}
-        after = {each.iri: each for each in self.new.advisories}
+        before, after = ({each.iri: each for each in side.advisories} for side in self.sides)
         for iri in sorted(before.keys() | after.keys()):
             old, new = before.get(iri), after.get(iri)
-            if old and new and (old.text, old.when, old.unless) == (new.text, new.when, new.unless):
-                continue
-            kind = Kind.REMOVED if new is None else Kind.ADDED if old is None else Kind.UPDATED
-            label = (new or old).label if (new or old) else iri  # type: ignore[union-attr]
-            yield Change("Advisories", kind, iri, label, (old.text,) if old else (), (new.text,) if new else ())
+            said = [_advised(side, each) if each else {} for side, each in zip(self.sides, (old, new), strict=True)]
+            if said[0] != said[1]:
+                kind = Kind.REMOVED if new is None else Kind.ADDED if old is None else Kind.UPDATED
+                yield Change(
+                    "Advisories",
+                    kind,
+                    iri,
+                    _title(self.new.graph if new else self.old.graph, URIRef(iri)),
+                    *_differing(*said),
+                )
 
     # ------------------------------------------------------------------ the log
 
@@ -373,123 +402,194 @@ class _Comparison:
     def _affected(self, statement: URIRef) -> set[str]:
         return {str(each) for each in self.new.policy.shared.objects(statement, POL.affects)}
 
-    def _telling(self, statement: URIRef) -> bool:
-        kinds = self.new.policy.shared.objects(statement, POL.changeKind)
-        return any(local_name(kind) in TELLING for kind in kinds)
+    def _telling(self, statement: URIRef) -> set[str]:
+        """The kinds of change that a statement reports, as seen from the old side to the new one."""
+        kinds = {local_name(each) for each in self.new.policy.shared.objects(statement, POL.changeKind)} & TELLING
+        backwards = self.old.entry.month > self.new.entry.month
+        return {MIRRORED.get(each, each) for each in kinds} if backwards else kinds
 
     def _claims_no_impact(self, statement: URIRef) -> bool:
         return (statement, POL.impactClaim, POL.NoImpactOnCriteria) in self.new.policy.shared
 
-    def _explained(self, change: Change, between: Iterable[tuple[RevisionEntry, URIRef, URIRef]]) -> Change:
+    @cached_property
+    def _known_between(self) -> list[tuple[date, dict[str, object]]]:
+        """Of every revision between the two, themselves included, that has its criteria on file: month and criteria."""
+        low, high = sorted((self.old.entry.month, self.new.entry.month))
+        policy, loaded = self.new.policy, {side.entry.name: side for side in self.sides}
+        found = []
+        for entry in policy.history:
+            if low <= entry.month <= high and entry.criteria_on_file:
+                revision = loaded.get(entry.name) or Revision(policy, entry, policy.stated_graph(entry))
+                found.append((entry.month, {iri: _content(each) for iri, each in _statements_of(revision).items()}))
+        return found
+
+    def _could_tell(self, change: Change, entry: RevisionEntry) -> bool:
+        """Whether a change may have come with a revision: one of content not where criteria before and after agree.
+
+        Of wording and numbers an inferred revision says nothing.
+        """
+        if change.part != "Criteria" or change.kind not in CONTENT:
+            return True
+        return any(
+            low < entry.month <= high and before.get(change.iri) != after.get(change.iri)
+            for (low, before), (high, after) in pairwise(self._known_between)
+        )
+
+    def _explained(
+        self, change: Change, between: Iterable[tuple[RevisionEntry, URIRef, URIRef]], verdict: Verdict
+    ) -> Change:
         """The change with the log statements that tell of it: those that name it, then those that name its part.
 
-        A statement that claims no impact on the criteria tells of no more than wording and numbers.
+        A statement that claims no impact on the criteria tells of no change of their content, unless what comes to what
+        is indeed the same.
         """
-        telling = [statement for _, _, statement in between if self._telling(statement)]
-        if change.kind not in (Kind.REWORDED, Kind.RENUMBERED):
+        telling = [
+            statement
+            for entry, _, statement in between
+            if self._telling(statement) - UNTOLD.get(change.kind, set()) and self._could_tell(change, entry)
+        ]
+        decides = change.part == "DispositionPart" or (change.part == "Criteria" and change.kind in CONTENT)
+        if decides and verdict.direction is not Direction.EQUIVALENT:
             telling = [each for each in telling if not self._claims_no_impact(each)]
-        naming = tuple(str(each) for each in telling if change.iri in self._affected(each))
         parts = {str(POL[part]) for part in TOLD_BY.get(change.part, ())}
+        naming = tuple(str(each) for each in telling if change.iri in self._affected(each))
         wide = tuple(str(each) for each in telling if self._affected(each) & parts)
         return replace(change, named=naming, general=wide)
 
     def _log(
         self,
-        changes: Iterable[Change],
+        changes: tuple[Change, ...],
         between: Iterable[tuple[RevisionEntry, URIRef, URIRef]],
         verdict: Verdict,
     ) -> Iterator[LogFinding]:
-        explaining = {statement for change in changes for statement in change.rows}
-        logic = {change.iri for change in changes if change.kind is Kind.LOGIC}
         graph = self.new.policy.shared
-        adjacent = len(list(self._rows())) == 1
         for entry, row, statement in between:
-            if not self._telling(statement):
-                continue
-            finding, why = self._finding(statement, explaining, logic, verdict, adjacent)
-            printed = entry.row.revision_printed if entry.row else entry.name
-            label = str(graph.value(statement, RDFS.label) or local_name(statement))
-            yield LogFinding(str(row), printed, str(statement), label, finding, why)
+            if self._telling(statement):
+                finding, why = self._finding(statement, changes, verdict)
+                printed = entry.row.revision_printed if entry.row else entry.name
+                label = str(graph.value(statement, RDFS.label) or local_name(statement))
+                yield LogFinding(str(row), printed, str(statement), label, finding, why)
 
-    def _finding(
-        self, statement: URIRef, explaining: set[str], logic: set[str], verdict: Verdict, adjacent: bool
-    ) -> tuple[Finding, str]:
+    def _finding(self, statement: URIRef, changes: tuple[Change, ...], verdict: Verdict) -> tuple[Finding, str]:
+        if self._claims_no_impact(statement) and self._contradicted(changes, verdict):
+            return Finding.CONTRADICTED, f"the verdict is {verdict.words}, and no row tells of a change of the criteria"
+        if why := self._not_checkable(statement, changes):
+            return Finding.NOT_CHECKABLE, why
+        named = [each for each in changes if str(statement) in each.named]
+        if named:
+            return Finding.EXPLAINS, "; ".join(f"{each.label}: {each.kind.value}" for each in named)
+        general = [each for each in changes if str(statement) in each.general]
+        if general:
+            count = f"{len(general)} change" + ("s" if len(general) > 1 else "")
+            told = [PARTS[part] for part in PARTS if part in {each.part for each in general}]
+            return Finding.EXPLAINS, f"names none; {count} of the {' and '.join(told)} found"
+        if self._telling(statement) == {"Reworded"}:
+            return Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
+        return Finding.NOT_FOUND, "nothing that it tells of differs"
+
+    def _not_checkable(self, statement: URIRef, changes: Iterable[Change]) -> str:
+        """Why a statement cannot be held against the changes; "" if it can."""
         affected = self._affected(statement)
         parts = {part for part, told in TOLD_BY.items() if affected & {str(POL[each]) for each in told}}
-        if any(not iri.startswith(str(POL)) for iri in affected):
-            parts.add("Criteria")
-        for part in sorted(parts):
-            for side in (self.old, self.new):
-                basis = side.entry.bases.get(part, "NotOnFile")
-                if basis != "DocumentOnFile":
-                    state = "inferred from the log" if basis == "InferredFromLog" else "not on file"
-                    return Finding.NOT_CHECKABLE, f"{PARTS[part]} of {side.entry.name}: {state}"
+        parts |= {self._part_of.get(iri, "Criteria") for iri in affected if not iri.startswith(str(POL))}
         if not parts:
-            return Finding.NOT_CHECKABLE, "what it affects is kept of no revision"
-        if self._claims_no_impact(statement) and adjacent and verdict.direction is not Direction.EQUIVALENT:
-            return Finding.CONTRADICTED, f"the verdict is {verdict.words}"
-        if self._claims_no_impact(statement) and affected & logic:
-            return Finding.NOT_CHECKABLE, "what it rewords also changed in content"
-        if str(statement) in explaining:
-            return Finding.EXPLAINS, "a change that it tells of is found"
-        return Finding.NOT_FOUND, "nothing that it tells of differs"
+            return "what it affects is kept of no revision"
+        for side in self.sides:
+            for basis, words in (("NotOnFile", "not on file"), ("InferredFromLog", "inferred from the log")):
+                missing = [PARTS[part] for part in PARTS if part in parts and _basis(side, part) == basis]
+                if missing:
+                    return f"{' and '.join(missing)} of {side.entry.name}: {words}"
+        if self._claims_no_impact(statement) and affected & {each.iri for each in changes if each.kind in CONTENT}:
+            return "what it rewords also changed in content"
+        return ""
+
+    def _contradicted(self, changes: Iterable[Change], verdict: Verdict) -> bool:
+        """Whether a claim of no impact, made in the one row between the two, is shown to be wrong.
+
+        It is where the criteria of both documents are on file, what comes to what differs, and no other statement tells
+        of a change by which it could.
+        """
+        return (
+            len(list(self._rows())) == 1
+            and all(_basis(side, "Criteria") == "DocumentOnFile" for side in self.sides)
+            and verdict.direction is not Direction.EQUIVALENT
+            and any(each.part == "Criteria" and each.kind in CONTENT and not each.rows for each in changes)
+        )
+
+    @cached_property
+    def _part_of(self) -> dict[str, str]:
+        """The part that a definition, code, reference or evidence statement belongs to."""
+        return {
+            str(node): part
+            for part, link in LISTED.items()
+            for side in self.sides
+            for node in side.graph.objects(side.iri, link)
+        }
 
 
 # ---------------------------------------------------------------------- verdict
 
 
 def allowed(assignments: Assignments, conditions: Iterable[str], graph: Graph) -> int:
-    """The assignments that pol:entails and pol:excludes allow."""
+    """The assignments that pol:entails and pol:excludes allow, by way of other conditions too."""
+    holding = {str(each): set(graph.transitive_objects(URIRef(each), POL.entails)) for each in conditions}
+    excluded = {*graph.subject_objects(POL.excludes)}
     mask = assignments.everything
-    known = set(conditions)
-    for link, sign in ((POL.entails, False), (POL.excludes, True)):
-        for one, other in graph.subject_objects(link):
-            if str(one) in known and str(other) in known:
-                holds = assignments.where(str(other))
-                refused = holds if sign else assignments.everything & ~holds
-                mask &= ~(assignments.where(str(one)) & refused)
+    for one, with_one in holding.items():
+        for other, with_other in holding.items():
+            if URIRef(other) in with_one:
+                mask &= ~(assignments.where(one) & ~assignments.where(other))
+            if any(here in with_one and there in with_other for here, there in excluded):
+                mask &= ~(assignments.where(one) & assignments.where(other))
     return mask
 
 
 def verdict_of(old: Revision, new: Revision) -> Verdict:
     """Stricter or looser, over every assignment of holds and fails that the conditions allow."""
+    sides = (old, new)
     conditions = tuple(dict.fromkeys((*old.deciding_conditions, *new.deciding_conditions)))
     space = Assignments(dict.fromkeys(conditions, Value.UNKNOWN))
     mask = allowed(space, conditions, new.policy.kb.conditions)
-    applies = [space.where(side.applicability_tree) & mask for side in (old, new)]
-    criteria = [space.where(side.criteria_tree) & mask for side in (old, new)]
+    applies = [space.where(side.applicability_tree) & mask for side in sides]
+    criteria = [space.where(side.criteria_tree) & mask for side in sides]
     met = [applies[side] & criteria[side] for side in (0, 1)]
-    lost, gained = met[0] & ~met[1], met[1] & ~met[0]
-    exchanged = applies[0] ^ applies[1]
-    if lost or gained:
-        direction = Direction.MIXED if lost and gained else Direction.STRICTER if lost else Direction.LOOSER
-    else:
-        direction = Direction.RESCOPED if exchanged else Direction.EQUIVALENT
-    differing = {"applicability": bool(exchanged), "criteria": criteria[0] != criteria[1]}
-    names = [name for name, differs in differing.items() if differs]
-    by = "" if direction is Direction.EQUIVALENT else " and ".join(names) + (" alone" if len(names) == 1 else "")
-    plain = direction is Direction.RESCOPED
+    lost, gained, exchanged = met[0] & ~met[1], met[1] & ~met[0], applies[0] ^ applies[1]
+    found = {Direction.STRICTER: lost, Direction.LOOSER: gained}
+    if not lost and not gained:
+        found = {Direction.RESCOPED: exchanged}
+    there = {each: cases for each, cases in found.items() if cases}
+    direction = Direction.MIXED if len(there) > 1 else next(iter(there), Direction.EQUIVALENT)
+    changed = lost | gained or exchanged
+    # Where the applicability of a case changes hands alone, what its criteria come to is of no account.
+    differing = {"applicability": exchanged & changed, "criteria": (criteria[0] ^ criteria[1]) & (lost | gained)}
+    names = [name for name, cases in differing.items() if cases]
     return Verdict(
         direction,
-        by,
-        any(side.entry.bases.get("Criteria") == "InferredFromLog" for side in (old, new)),
-        _smallest(space, lost, old, new) if lost else None,
-        _smallest(space, gained, old, new) if gained else None,
-        _smallest(space, exchanged, old, new) if plain else None,
+        " and ".join(names) + (" alone" if len(names) == 1 else ""),
+        any(_basis(side, "Criteria") == "InferredFromLog" for side in sides),
+        tuple(sentence for side in sides for sentence in _borrowed(side)),
+        **{each.value: _smallest(each, space, cases, sides) for each, cases in there.items()},
     )
 
 
-def _smallest(space: Assignments, candidates: int, old: Revision, new: Revision) -> Witness:
+def _borrowed(side: Revision) -> Iterator[str]:
+    for node in side.graph.objects(side.iri, POL.borrowsDefinition):
+        term = _title(side.graph, side.graph.value(node, POL.definition))
+        lender = local_name(side.graph.value(node, POL.borrowedFrom))
+        yield f"{side.entry.name} as on file does not define {term}: the definition of {lender} is taken."
+
+
+def _smallest(direction: Direction, space: Assignments, candidates: int, sides: tuple[Revision, Revision]) -> Witness:
     """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter."""
     best = min(_bits(candidates), key=lambda each: (each.bit_count(), each))
     values = {iri: Value.HOLDS if best >> position & 1 else Value.FAILS for position, iri in enumerate(space.open)}
-    wanted = [_outcome(side, values) for side in (old, new)]
+    wanted = [_outcome(side, values) for side in sides]
     # What fails is left open first: a witness reads best as what holds.
     for iri in sorted(values, key=lambda each: (values[each] is Value.HOLDS, each)):
         trial = {**values, iri: Value.UNKNOWN}
-        if [_outcome(side, trial) for side in (old, new)] == wanted:
+        if [_outcome(side, trial) for side in sides] == wanted:
             values = trial
-    return Witness({iri: value for iri, value in values.items() if value.settled}, wanted[0], wanted[1])
+    return Witness(direction, {iri: value for iri, value in values.items() if value.settled}, *wanted)
 
 
 def _bits(number: int) -> Iterator[int]:
@@ -510,30 +610,87 @@ def _outcome(side: Revision, values: Mapping[str, Value]) -> Outcome:
 # ---------------------------------------------------------------------- things in words
 
 
+def _basis(side: Revision, part: str) -> str:
+    return side.entry.bases.get(part, "NotOnFile")
+
+
 def _name(criterion: Criterion) -> str:
     return f"{criterion.notation}, {criterion.label}"
 
 
-def _content(part: Tree | str | None) -> object:
-    """A tree without the names of its parts: two trees with the same content decide alike, word for word."""
+def _statements_of(side: Revision) -> dict[str, Criterion]:
+    """The criteria of a revision by IRI, each followed by the parts of it that the document numbers."""
+    found: dict[str, Criterion] = {}
+    for criterion in side.criteria:
+        found[criterion.iri] = criterion
+        for part in _named_parts(criterion.tree):
+            node = URIRef(part.iri)
+            found[part.iri] = Criterion(
+                part.iri,
+                "part",
+                part.notation,
+                part.label,
+                str(side.graph.value(node, SKOS.definition) or ""),
+                tuple(sorted(str(each) for each in side.graph.objects(node, SKOS.scopeNote))),
+                part,
+                side.places(node),
+                side.citations(node),
+                None,
+            )
+    return found
+
+
+def _content(criterion: Criterion) -> object:
+    """What a criterion decides, without names, wording and order: what has the same content decides alike."""
+    return criterion.role, _unordered(criterion.tree)
+
+
+def _unordered(part: Tree | str | None) -> object:
     if isinstance(part, Tree):
-        return part.operator, tuple(_content(each) for each in part.parts)
+        return part.operator, tuple(sorted((_unordered(each) for each in part.parts), key=repr))
     return part
 
 
-def _lines(side: Revision, criterion: Criterion) -> tuple[str, ...]:
-    """A criterion in words: its definition, its tree, its readings."""
+def _wording(side: Revision, criterion: Criterion) -> dict[str, str]:
+    """How a criterion says what it says; its parts as a list, so that another order is seen."""
+    tree = "\n".join(_tree_lines(side, criterion.tree, named=False)) if criterion.tree else ""
+    return {"label": criterion.label, "": criterion.definition, "parts": tree}
+
+
+def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What each side says of what the two say differently, a line for each, headed by its key."""
+    keys = [key for key in dict.fromkeys((*new, *old)) if old.get(key) != new.get(key)]
+    before, after = (
+        _facts({key: side[key] for key in keys if side.get(key)}, alone=len(keys) == 1) for side in (old, new)
+    )
+    return before, after
+
+
+def _facts(said: Mapping[str, str], alone: bool = False) -> tuple[str, ...]:
+    return tuple(
+        line for key, value in said.items() for line in (f"{key}: {value}" if key and not alone else value).split("\n")
+    )
+
+
+def _lines(side: Revision, criterion: Criterion, other: Criterion | None = None) -> tuple[str, ...]:
+    """A criterion in words: its definition, its tree, and those of its readings that the other side does not share."""
     tree = _tree_lines(side, criterion.tree) if criterion.tree else [f"what {side.indication.notation} leaves"]
     definition = [criterion.definition] if criterion.definition else []
-    return (*definition, *tree, *(f"Reading: {note}" for note in criterion.notes))
+    role = [f"as {criterion.role}:"] if other and other.role != criterion.role else []
+    notes = (f"Reading: {note}" for note in criterion.notes if not other or note not in other.notes)
+    return (*role, *definition, *tree, *_referral(criterion), *notes)
 
 
-def _tree_lines(side: Revision, part: Tree | str, depth: int = 0) -> list[str]:
+def _referral(criterion: Criterion) -> list[str]:
+    return [f"otherwise see {criterion.otherwise[0]}"] if criterion.otherwise else []
+
+
+def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, named: bool = True) -> list[str]:
     indent = "  " * depth
     if not isinstance(part, Tree):
         return [indent + side.conditions[part].label]
-    name = f" ({part.notation}, {part.label})" if part.notation and depth else ""
-    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1)]
+    name = f" ({part.notation}, {part.label})" if part.notation and depth and named else ""
+    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1, named)]
     return [f"{indent}{OPERATOR_WORDS[part.operator]}{name}", *below]
 
 
@@ -551,32 +708,39 @@ def _named_parts(part: Tree | str | None) -> Iterator[Tree]:
             yield from _named_parts(each)
 
 
-def _said(graph: Graph, node: Node, *properties: URIRef) -> dict[str, str]:
-    """What a thing says, by property; under "" its name."""
-    label = graph.value(node, RDFS.label) or graph.value(node, DCTERMS["title"]) or graph.value(node, SKOS.notation)
-    said = {"": str(label or local_name(node))}
-    for property_ in properties:
-        values = sorted(str(each) for each in graph.objects(node, property_))
-        if values:
-            said[local_name(property_)] = ", ".join(local_name(each) if "://" in each else each for each in values)
-    return said
+# What is said of a thing and is not compared: its class, its place, and our own remarks.
+_UNCOMPARED = {RDF.type, POL.statedIn, SKOS.scopeNote}
+# What a reader wants to see first of a thing, in this order; the rest follows by name.
+_FIRST = ("label", "number", "authors as printed", "title", "definition", "gloss")
 
 
-def _definition(graph: Graph, node: Node) -> dict[str, str]:
-    return _said(graph, node, SKOS.definition, POL.lessThan, POL.equalTo, POL.unit)
+def _said(graph: Graph, node: Node) -> dict[str, str]:
+    """What a revision says of a thing, by property, in words."""
+    said: dict[str, list[str]] = {}
+    for predicate, value in graph.predicate_objects(node):
+        if predicate not in _UNCOMPARED and not isinstance(value, BNode):
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", local_name(predicate)).lower()
+            said.setdefault(words, []).append(_label(graph, value) if isinstance(value, URIRef) else str(value))
+    ordered = sorted(said, key=lambda key: (_FIRST.index(key) if key in _FIRST else len(_FIRST), key))
+    return {key: ", ".join(sorted(said[key])) for key in ordered}
 
 
-def _code(graph: Graph, node: Node) -> dict[str, str]:
-    return _said(graph, node, SKOS.notation, POL.codeSystem, POL.gloss, POL.copyrightYear)
+def _title(graph: Graph, node: Node | None) -> str:
+    """What a thing is called in a list: its label, else its title, else its number."""
+    names = (graph.value(node, each) for each in (RDFS.label, DCTERMS.title, SKOS.notation))
+    return next((str(each) for each in names if each), local_name(node))
 
 
-def _reference(graph: Graph, node: Node) -> dict[str, str]:
-    dates = (DCTERMS.issued, DCTERMS.modified, POL.accessed)
-    return _said(
-        graph, node, POL.number, POL.authorsAsPrinted, DCTERMS["title"], POL.guidelineVersion, *dates, BIBO.doi
-    )
+def _label(graph: Graph, node: Node) -> str:
+    """What a thing is called in passing; a work goes by the name of its IRI, which outlives every list."""
+    return str(graph.value(node, RDFS.label) or graph.value(node, SKOS.prefLabel) or local_name(node))
 
 
-def _evidence(graph: Graph, node: Node) -> dict[str, str]:
-    figures = (POL.low, POL.high, POL["count"], POL.total, POL.unit, POL.atTime)
-    return _said(graph, node, SKOS.definition, POL.population, *figures, CITO.citesAsEvidence)
+def _advised(side: Revision, advisory: Advisory) -> dict[str, str]:
+    """What an advisory says, and when."""
+
+    def words(parts: Iterable[Tree | str]) -> str:
+        return "; ".join(sorted(" ".join(line.strip() for line in _tree_lines(side, each)) for each in parts))
+
+    unless = words([advisory.unless]) if advisory.unless else ""
+    return {"label": advisory.label, "": advisory.text, "when": words(advisory.when), "unless": unless}

@@ -78,6 +78,8 @@ def _list_groups(graph: Graph, ontology: Graph) -> None:
         if not steps or graph.value(steps[-1], SH.zeroOrMorePath) != SKOS.broader:
             continue
         graph.remove((shape, SH.path, path))
+        _remove_list(graph, path)
+        graph.remove((steps[-1], None, None))
         graph.add((shape, SH.path, steps[0] if len(steps) == 2 else _list_of(graph, steps[:-1])))
         group = graph.value(shape, SH.hasValue)
         if group is not None:
@@ -93,6 +95,7 @@ def _list_groups(graph: Graph, ontology: Graph) -> None:
             listed = graph.value(members, SH["in"])
             assert listed is not None
             groups = list(Collection(graph, listed))
+            _remove_list(graph, listed)
             graph.remove((members, SH["in"], None))
         members_of = (ontology.transitive_subjects(SKOS.broader, group) for group in groups)
         narrower = {each for found in members_of for each in found if each is not None}
@@ -103,6 +106,12 @@ def _list_of(graph: Graph, items: Iterable[Node]) -> BNode:
     head = BNode()
     Collection(graph, head, list(items))
     return head
+
+
+def _remove_list(graph: Graph, head: Node) -> None:
+    """Removes the nodes of a list, so that nothing of a path is left where no shape leads."""
+    for node in list(graph.transitive_objects(head, RDF.rest)):
+        graph.remove((node, None, None))
 
 
 # ---------------------------------------------------------------------- rules

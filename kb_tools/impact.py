@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from rdflib import URIRef
+from rdflib import BNode, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools.cases import DERIVED, Case, CaseChecker, CaseReader, Malformed, Statements
-from kb_tools.determination import BATCH, Determination, Determiner, Outcome
-from kb_tools.diff import Diff, Witness
-from kb_tools.evidence import finding_class, statements
+from kb_tools.cases import DERIVED, MANIFEST, Case, CaseChecker, CaseReader, Malformed, Statements
+from kb_tools.determination import BATCH, CriterionResult, Determination, Determiner, Outcome
+from kb_tools.diff import CONTENT, Diff, Witness
+from kb_tools.errors import UnreadableInput
+from kb_tools.evidence import Evaluator, finding_class, statements
 from kb_tools.knowledge_base import KnowledgeBase, Policy
 from kb_tools.manifest import read_manifest
-from kb_tools.namespaces import CASE
+from kb_tools.namespaces import BASE, CASE
 from kb_tools.truth import Value
 
 # How many ways of putting a witness together are tried before it is left in words.
@@ -42,7 +44,8 @@ class Flip:
     """A case whose outcome differs, and what flipped it.
 
     Attributes:
-        criteria: the criteria, by place and name, that turn the case away or keep it open where it is not met.
+        criteria: the criteria, by place and name, that changed, and turn the case away or keep it open where it is not
+            met.
         conditions: the labels of the conditions that give them their values.
         rows: the log statements that name the change of these criteria, else those that tell of it in general, by IRI.
     """
@@ -59,6 +62,7 @@ class Replayer:
     """Determines cases under both revisions of a difference; each case is read, checked and prepared once."""
 
     def __init__(self, kb: KnowledgeBase, diff: Diff, engine: str) -> None:
+        self.engine = engine
         self.checker = CaseChecker(kb, engine)
         self.before = Determiner(kb, diff.old, engine)
         self.after = Determiner(kb, diff.new, engine)
@@ -75,56 +79,97 @@ class Replayer:
 
 
 def flip_of(diff: Diff, replay: Replay) -> Flip:
-    """What flipped a case: the criteria of the side on which it is not met, and what gives them their values."""
-    side = replay.after if replay.after.outcome is not Outcome.MET else replay.before
-    if side.outcome.settled:
-        deciding = [each for each in side.criterion_results if each.decides]
-    else:
-        open_ = [each for each in side.criterion_results if not each.value.settled]
-        deciding = [each for each in open_ if side.to_send.intersection(each.grounds)]
-    conditions = dict.fromkeys(iri for each in deciding for iri in each.grounds)
-    changed = {change.iri: change.named or change.general for change in diff.changes}
-    rows = dict.fromkeys(row for each in deciding for row in changed.get(each.criterion.iri, ()))
+    """What flipped a case: the criteria that changed and turn it away or keep it open, and the conditions in them."""
+    changed = {each.iri: each for each in diff.changes if each.part == "Criteria" and each.kind in CONTENT}
+    deciding = [(side, each) for side in _sides_that_tell(replay) for each in _deciding(side)]
+    # What both revisions ask alike comes out alike under both, and flips nothing.
+    deciding = [(side, each) for side, each in deciding if each.criterion.iri in changed] or deciding
+    told = [changed[each.criterion.iri] for _, each in deciding if each.criterion.iri in changed]
     return Flip(
         case=replay.before.case.title,
         before=replay.before.outcome,
         after=replay.after.outcome,
         criteria=tuple(
             f"{each.criterion.notation} of {side.revision.entry.name}, {each.criterion.label}: {each.value.value}"
-            for each in deciding
+            for side, each in deciding
         ),
-        conditions=tuple(f"{diff.conditions[iri]}: {side.condition_results[iri].value.value}" for iri in conditions),
-        rows=tuple(rows),
+        conditions=_unique(
+            f"{diff.conditions[iri]}: {side.condition_results[iri].value.value}"
+            for side, each in deciding
+            for iri in each.grounds
+        ),
+        rows=_unique(row for change in told for row in change.named or change.general),
     )
+
+
+def _sides_that_tell(replay: Replay) -> tuple[Determination, ...]:
+    """Where to look for what flipped a case.
+
+    Before, if it is met after; else after. What was settled before and is open after, or was in conflict and is so no
+    longer, was let go by one thing and is held by another: then both.
+    """
+    before, after = replay.before, replay.after
+    if after.outcome is Outcome.MET:
+        return (before,)
+    if after.outcome.settled or before.outcome in (Outcome.MET, Outcome.NEEDED):
+        return (after,)
+    return before, after
+
+
+def _deciding(side: Determination) -> list[CriterionResult]:
+    """The criteria that turn a case away, or those that keep it open."""
+    if side.outcome.settled:
+        return [each for each in side.criterion_results if each.decides]
+    return [
+        each for each in side.criterion_results if not each.value.settled and side.to_send.intersection(each.grounds)
+    ]
+
+
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))
 
 
 # ---------------------------------------------------------------------- witnesses as cases
 
 
+@dataclass(frozen=True)
+class _Example:
+    """An example case and the values of its conditions, as the manifest states them."""
+
+    path: Path
+    iri: str
+    values: dict[str, Value]
+
+
 class WitnessBuilder:
     """Puts a witness together as a case, from facts of the policy's example cases, and holds it to its word.
 
-    A condition's facts are taken from an example in which it has the wanted value. The case is determined under both
-    revisions, and is a witness only if both outcomes are those of the verdict.
+    A condition's facts are taken from an example in which it has the wanted value, as the manifest states it; what no
+    expectation states, as of a condition that is new, is evaluated. The case is determined under both revisions, and is
+    a witness only if both outcomes are those of the verdict.
     """
 
     def __init__(self, kb: KnowledgeBase, diff: Diff, engine: str) -> None:
         self.kb = kb
         self.diff = diff
         self.replayer = Replayer(kb, diff, engine)
-        conditions = {**diff.old.conditions, **diff.new.conditions}
-        self._kinds = {iri: condition.reads for iri, condition in conditions.items()}
-        self._examples = list(_examples(kb, diff.new.policy))
+        self._conditions = {**diff.old.conditions, **diff.new.conditions}
+        self._kinds = {iri: condition.reads for iri, condition in self._conditions.items()}
+        self._reader = CaseReader(kb)
+        self._read: dict[Path, dict[str, Case]] = {}
+        # The examples that say least come first: what a witness does not need is not to distract.
+        self._examples = sorted(
+            _examples(kb, diff.new.policy),
+            key=lambda each: (each.path.stat().st_size if each.path.is_file() else 0, each.path, each.iri),
+        )
 
-    def build(self, witness: Witness, name: str) -> Replay | None:
-        """The witness as a case under both revisions; None where the examples do not give the facts for it.
-
-        Args:
-            name: what the case is to be called.
-        """
+    def build(self, witness: Witness) -> Replay | None:
+        """The witness as a case under both revisions; None where the examples do not give the facts for it."""
+        old, new = self.diff.old.entry.name, self.diff.new.entry.name
+        name = f"witness-{old}-{new}-{witness.direction.value}"
+        self._evaluate(witness.values)
         for case in islice(self._candidates(witness.values), ATTEMPTS):
-            named = replace(case, source=name, name="", iri="")
-            (found,) = self.replayer.replay([named])
+            (found,) = self.replayer.replay([_named(case, name)])
             if (
                 isinstance(found, Replay)
                 and found.before.outcome is witness.before
@@ -134,6 +179,30 @@ class WitnessBuilder:
                 return found
         return None
 
+    def _case(self, example: _Example) -> Case | None:
+        """The case of an example; None if its file cannot be read or does not hold it."""
+        if example.path not in self._read:
+            self._read[example.path] = {}
+            with suppress(UnreadableInput):
+                self._read[example.path] = {
+                    case.iri: case for case in self._reader.read(example.path.name, example.path)
+                }
+        return self._read[example.path].get(example.iri)
+
+    def _evaluate(self, wanted: Iterable[str]) -> None:
+        """Gives the examples the values of those conditions that no expectation states."""
+        stated = {iri for each in self._examples for iri in each.values}
+        unstated = [self._conditions[iri] for iri in wanted if iri not in stated]
+        if not unstated:
+            return
+        cases = {case.node: (case, each) for each in self._examples if (case := self._case(each))}
+        checked = self.replayer.checker.check([case for case, _ in cases.values()])
+        sound = [each for each in checked if isinstance(each, Case)]
+        found = Evaluator(self.kb, unstated, self.replayer.engine).evaluate(sound)
+        for each, results in zip(sound, found, strict=True):
+            _, example = cases[each.node]
+            example.values.update({iri: value for iri, (value, _) in results.items()})
+
     @staticmethod
     def _agrees(found: Replay, values: Mapping[str, Value]) -> bool:
         results = {**found.before.condition_results, **found.after.condition_results}
@@ -142,41 +211,58 @@ class WitnessBuilder:
     def _candidates(self, wanted: Mapping[str, Value]) -> Iterator[Case]:
         """Example cases with the facts of as few kinds as possible exchanged for those of other examples."""
 
-        def wrong(values: Mapping[str, Value]) -> list[frozenset[str]]:
-            kinds = (self._kinds[iri] for iri, value in wanted.items() if values.get(iri) is not value)
+        def wrong(example: _Example) -> list[frozenset[str]]:
+            kinds = (self._kinds[iri] for iri, value in wanted.items() if example.values.get(iri) is not value)
             return sorted(set(kinds), key=sorted)
 
-        ranked = sorted(self._examples, key=lambda each: (len(wrong(each[1])), each[0].source))
-        for case, values in ranked:
-            missing = wrong(values)
-            choices = [
-                [donor for donor, theirs in self._examples if self._gives(theirs, wanted, kind)] for kind in missing
-            ]
-            if all(choices):
-                yield from _exchanged(case, missing, choices)
+        for example in sorted(self._examples, key=lambda each: len(wrong(each))):
+            missing = wrong(example)
+            choices = [[each for each in self._examples if self._gives(each, wanted, kind)] for kind in missing]
+            if all(choices) and (case := self._case(example)):
+                yield from self._exchanged(case, missing, choices)
 
-    def _gives(self, values: Mapping[str, Value], wanted: Mapping[str, Value], kind: frozenset[str]) -> bool:
-        return all(values.get(iri) is value for iri, value in wanted.items() if self._kinds[iri] == kind)
+    def _gives(self, example: _Example, wanted: Mapping[str, Value], kind: frozenset[str]) -> bool:
+        return all(example.values.get(iri) is value for iri, value in wanted.items() if self._kinds[iri] == kind)
 
-
-def _examples(kb: KnowledgeBase, policy: Policy) -> Iterator[tuple[Case, dict[str, Value]]]:
-    """The example cases of a policy with the values that the manifest states, which `kb test` holds them to."""
-    values: dict[Path, dict[str, Value]] = {}
-    for expectation in read_manifest(kb, policy.cases_folder):
-        values.setdefault(expectation.path, {}).update(expectation.values)
-    reader = CaseReader(kb)
-    for path, stated in sorted(values.items()):
-        for case in reader.read(path.name, path):
-            yield case, stated
+    def _exchanged(
+        self, case: Case, kinds: Sequence[frozenset[str]], choices: Sequence[Sequence[_Example]]
+    ) -> Iterator[Case]:
+        """The case with the facts of each kind taken from one of its choices; the first few of each are tried."""
+        if not kinds:
+            yield case
+            return
+        for example in choices[0][:5]:
+            if donor := self._case(example):
+                yield from self._exchanged(_with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
 
 
-def _exchanged(case: Case, kinds: Sequence[frozenset[str]], choices: Sequence[Sequence[Case]]) -> Iterator[Case]:
-    """The case with the facts of each kind taken from one of its choices; the first few choices of each are tried."""
-    if not kinds:
-        yield case
-        return
-    for donor in choices[0][:5]:
-        yield from _exchanged(_with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
+def _examples(kb: KnowledgeBase, policy: Policy) -> Iterator[_Example]:
+    """The example cases of a policy with the values that `kb test` holds them to; none where it has no examples."""
+    if (policy.cases_folder / MANIFEST).is_file():
+        found: dict[tuple[Path, str], dict[str, Value]] = {}
+        for each in read_manifest(kb, policy.cases_folder):
+            found.setdefault((each.path, each.case), {}).update(each.values)
+        yield from (_Example(path, iri, values) for (path, iri), values in found.items())
+
+
+def _named(case: Case, name: str) -> Case:
+    """The case with an IRI of its own and no other name, and without what exchanged facts have left behind."""
+    reached = {case.node: None}
+    for node in (waiting := [case.node]):
+        for _, value in case.about.get(node, ()):
+            if isinstance(value, URIRef) and value in case.about and value not in reached:
+                reached[value] = None
+                waiting.append(value)
+    patient = case.value(case.node, CASE.patient)
+    own = {case.node: f"{BASE}example/{name}#case", patient: f"{BASE}example/{name}#patient"}
+    return replace(
+        case,
+        source=name,
+        name="case",
+        iri=own[case.node],
+        about={node: case.about[node] for node in reached},
+        names={node: URIRef(own[node]) if node in own else BNode() for node in reached},
+    )
 
 
 def _with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
@@ -204,7 +290,7 @@ def _with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
     for _, (path, predicate, value) in statements(donor, donor.node):
         if str(predicate) in kind:
             about[_at(about, case.node, path, donor)].append((predicate, value))
-    return replace(case, about=about, names={**case.names, **donor.names})
+    return replace(case, about=about)
 
 
 def _at(about: Statements, node: URIRef, path: Sequence[URIRef], donor: Case) -> URIRef:

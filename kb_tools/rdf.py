@@ -102,7 +102,7 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
         line = f":{error.lineno}" if error.lineno else ""
         reason = "".join(c if c.isprintable() else "�" for c in (error.msg or "syntax error")[:200])
         hint = "correct the syntax"
-        if "context" in reason.lower():
+        if "remote context" in reason.lower():
             hint = "write the @context into the file: no remote context is ever fetched"
         elif "utf-8" in reason.lower():
             hint = "save the file as UTF-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ def _pyshacl(data: Graph, shapes: Graph, rules: bool) -> Graph:
         data, shacl_graph=shapes, advanced=rules, inplace=not rules, max_validation_depth=MAX_DEPTH
     )
     if not isinstance(report, Graph):
-        raise KbError(f"pySHACL could not validate: {report}", mend="check the shapes with kb check")
+        raise ValueError(report)
     return report
 
 
@@ -57,7 +58,10 @@ def _pyshifty(data: Graph, shapes: Graph, rules: bool) -> Graph:
     # It reads its report with rdflib, which by default rewrites the values that the report quotes: "maybe" to "false".
     rdflib.NORMALIZE_LITERALS = False
     try:
-        _, report, _ = shifty.validate(data, shapes, infer=rules, sort_results=False, on_unsupported="error")
+        with warnings.catch_warnings():
+            # A constraint that it would ignore with a warning is an error: what is not looked at must not conform.
+            warnings.simplefilter("error", shifty.ShaclDiagnosticWarning)
+            _, report, _ = shifty.validate(data, shapes, infer=rules, sort_results=False, on_unsupported="error")
     finally:
         rdflib.NORMALIZE_LITERALS = True
     assert isinstance(report, Graph)
@@ -78,8 +82,13 @@ def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool
     Raises:
         KbError: the engine is not installed, or could not run.
     """
-    with without_remarks():
-        report = _ENGINES[engine](data, shapes, rules)
+    try:
+        with without_remarks():
+            report = _ENGINES[engine](data, shapes, rules)
+    except KbError:
+        raise
+    except Exception as error:  # An engine has errors of many classes for shapes that it cannot read.
+        raise KbError(f"{engine} could not validate: {error}", mend="check the shapes with kb check") from error
     root = next(report.subjects(RDF.type, SH.ValidationReport))
     results = []
     for node in report.objects(root, SH.result):

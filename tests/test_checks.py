@@ -946,6 +946,14 @@ SLIPS = [
         "names revision 2022-10, whose criteria are not on file",
         cases=True,
     ),
+    Slip(
+        "seal",
+        "a threshold of a released condition is raised",
+        replaced(GVHD, "sh:minInclusive 2 ]", "sh:minInclusive 3 ]"),
+        f"{POLICY}/2026-02",
+        "cond:AcuteGvHDGrade2OrHigher-finding changed: - sh:qualifiedValueShape/sh:property/sh:minInclusive 2 + ",
+        only_revision="2026-02",
+    ),
 ]
 
 
@@ -953,7 +961,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 29
+    assert len(IDS) == len(set(IDS)) == 30
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 

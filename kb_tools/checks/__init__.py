@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kb_tools.checks import conditions, files, history, policy, reasoning, vocabulary
+from kb_tools.checks import conditions, files, history, policy, reasoning, seal, vocabulary
 from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
@@ -88,6 +88,7 @@ CHECKS: tuple[Check, ...] = (
     Check("reference-numbers", "References are numbered 1 to n", Severity.ERROR, policy.reference_numbers),
     Check("citations", "Everything cited is in the list of references", Severity.ERROR, policy.citations),
     Check("examples", "Every example case is expected to come to something", Severity.ERROR, policy.examples),
+    Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, seal.sealed),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from kb_tools.commands.common import (
     policy_option,
     progress,
     read_cases,
+    warn,
 )
 from kb_tools.errors import KbError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from kb_tools.cases import Case
     from kb_tools.diff import Diff
     from kb_tools.impact import Replayer
+    from kb_tools.knowledge_base import KnowledgeBase
     from kb_tools.render.diff import Impact
 
 
@@ -61,8 +63,9 @@ def command(
     witness, which is also generated as a case and determined under both revisions. With --cases, every case is
     determined under both and each flip is attributed to a criterion, a condition and the log.
 
-    Exit code 0 if nothing differs, 1 if something does (or, with --fail-on, what is named there), 2 if the two could
-    not be compared or a case could not be read.
+    Exit code 0 if nothing differs; 1 if something does (or, with --fail-on, what is named there; unexplained is a
+    change that no log row tells of, or a log row that is not borne out) or a case is malformed; 2 if the two could not
+    be compared or a case could not be read.
 
     \b
     Examples:
@@ -75,21 +78,22 @@ def command(
     from kb_tools.render import diff as render
     from kb_tools.render import document
 
+    if "flips" in fail_on and not cases:
+        raise KbError("--fail-on flips without cases to flip", mend="name some with --cases PATH")
     kb = open_kb(root)
     found = compare(policy_of(kb, policy, old, new), old, new)
     builder = WitnessBuilder(kb, found, engine)
-    name = f"witness {found.old.entry.name} {found.new.entry.name}"
-    witnesses = [(each, builder.build(each, name)) for each in found.verdict.witnesses]
+    witnesses = [(each, builder.build(each)) for each in found.verdict.witnesses]
     errors: list[KbError] = []
     impact = None
     if cases:
         impact = _replay(found, builder.replayer, read_cases(kb, cases, None, errors))
     report = render.Report(found, witnesses, impact)
     if witness:
-        from kb_tools.cases import prepared
-
         borne = [each.before.case for _, each in witnesses if each]
-        witness.write_text(prepared(kb, borne, derived=False).serialize(format="longturtle"), encoding="utf-8")
+        _write(kb, borne, witness)
+        if lacking := len(witnesses) - len(borne):
+            warn(f"{witness}: lacks {lacking} of {len(witnesses)} witnesses: no case could be made of the examples")
     if format_ == "json":
         click.echo(render.json(report), nl=False)
     elif format_ == "text":
@@ -99,7 +103,18 @@ def command(
         click.echo(show(render.document(report)), nl=False)
     if errors:
         sys.exit(2)
-    sys.exit(int(render.failing(report, fail_on) if fail_on else found.differ))
+    malformed = bool(impact and impact.malformed)
+    sys.exit(int(malformed or (render.failing(report, fail_on) if fail_on else found.differ)))
+
+
+def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
+    from kb_tools.cases import prepared
+
+    text = prepared(kb, cases, derived=False).serialize(format="longturtle", canon=True)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise KbError(f"cannot be written: {error.strerror}", where=str(path), mend="name another file") from None
 
 
 def _replay(diff: Diff, replayer: Replayer, cases: Iterator[Case]) -> Impact:
@@ -110,6 +125,7 @@ def _replay(diff: Diff, replayer: Replayer, cases: Iterator[Case]) -> Impact:
     impact = Impact()
     for each in progress(replayer.replay(cases), "cases replayed"):
         if isinstance(each, Malformed):
+            warn(f"{each.case.title}: malformed, not determined; see kb validate")
             impact.malformed.append(each)
             continue
         impact.counts[each.before.outcome.value, each.after.outcome.value] += 1

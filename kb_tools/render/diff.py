@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from kb_tools.cases import Malformed
-from kb_tools.diff import PARTS, Change, Diff, Finding, Witness
+from kb_tools.diff import CHECKABLE_PARTS, PARTS, Change, Diff, Finding, Witness
 from kb_tools.impact import Flip, Replay
 from kb_tools.render import json as as_json
 from kb_tools.render.document import Document, Paragraph, Table
 from kb_tools.render.text import BASES
 from kb_tools.truth import Value
+
+# What flipped a case: criteria, conditions and log statements.
+Cause: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+# So many cases of a group of flips are named; all are in the JSON.
+NAMED = 20
 
 
 @dataclass
@@ -43,25 +48,27 @@ def document(report: Report) -> Document:
     diff = report.diff
     old, new = diff.old.entry, diff.new.entry
     shown = Document(f"{diff.new.policy.identifier}: revision {old.name} compared with {new.name}")
-    basis = (f"{entry.name}: criteria {BASES[entry.bases['Criteria']]}" for entry in (old, new))
     shown.section(
         "Verdict",
         Paragraph(f"{new.name} against {old.name}: {diff.verdict.words}."),
-        *(Paragraph(_witness_line(diff, *each), item=True) for each in report.witnesses),
-        Paragraph("; ".join(basis) + "."),
+        *([] if diff.differ else [Paragraph("Nothing differs in what both have on file.")]),
+        *(Paragraph(f"Criteria of {each.name}: {BASES[each.bases['Criteria']]}.", item=True) for each in (old, new)),
+        *(Paragraph(each, item=True) for each in diff.verdict.borrowed),
+        Table(
+            ("Witness", "Where these hold", "and these fail"),
+            [_witness_row(diff, *each) for each in report.witnesses],
+        ),
     )
     for part, title in PARTS.items():
         changes = [change for change in diff.changes if change.part == part]
+        told = ("Told by the log",) if part in CHECKABLE_PARTS else ()
         shown.section(
             f"Changes of the {title}",
-            Table(
-                ("What, and how", old.name, new.name, "Told by the log"),
-                [_change_row(diff, change) for change in changes],
-            ),
+            Table(("Change", old.name, new.name, *told), [_change_row(diff, change) for change in changes]),
         )
     shown.section(
         "Not compared",
-        *(Paragraph(f"{PARTS[part]}: not on file for {side}.", item=True) for part, side in diff.unknown),
+        *(Paragraph(each, item=True) for each in _not_compared(diff)),
     )
     shown.section(
         "The log held against the changes",
@@ -70,62 +77,104 @@ def document(report: Report) -> Document:
             [(each.row_label, each.label, each.finding.value, each.why) for each in diff.log],
         ),
         *([] if diff.log else [Paragraph("No row of the log between the two reports a change.")]),
+        *(
+            Paragraph(f"The log has no row for {each.name}: reviews that it does not list are likely.")
+            for each in (old, new)
+            if each.row is None
+        ),
     )
     shown.section(
         "Changes that no row of the log tells of",
-        *(Paragraph(f"{PARTS[each.part]}: {each.label} ({each.kind.value}).", item=True) for each in diff.unexplained),
+        *(Paragraph(f"{PARTS[each.part]}: {each.label}: {each.kind.value}.", item=True) for each in diff.unexplained),
     )
     if report.impact:
         _add_impact(shown, diff, report.impact)
     return shown
 
 
+def _not_compared(diff: Diff) -> Iterator[str]:
+    for side in dict.fromkeys(side for _, side in diff.unknown):
+        parts = [PARTS[part] for part, lacking in diff.unknown if lacking == side and part in CHECKABLE_PARTS]
+        if parts:
+            yield f"{', '.join(parts)}: not on file for {side}."
+    yield from (
+        f"{PARTS[part]}: they stand all over the document, and not all of it is on file for {side}."
+        for part, side in diff.unknown
+        if part not in CHECKABLE_PARTS
+    )
+
+
 def _change_row(diff: Diff, change: Change) -> tuple[str, ...]:
-    named, general = _row_names(diff, change.named), _row_names(diff, change.general)
-    told = "\n".join(part for part in (named, f"in general: {general}" if general else "") if part)
-    return f"{change.label}\n{change.kind.value}", "\n".join(change.before), "\n".join(change.after), told or "-"
+    row = (f"{change.kind.value}:\n{change.label}", "\n".join(change.before), "\n".join(change.after))
+    if change.part not in CHECKABLE_PARTS:
+        return row
+    named, general = _rows(diff, change.named), _rows(diff, change.general)
+    told = "\n".join(part for part in (named, f"in general:\n{general}" if general else "") if part)
+    return *row, told or "no row"
 
 
-def _row_names(diff: Diff, statements: Iterable[str]) -> str:
+def _rows(diff: Diff, statements: Iterable[str]) -> str:
     """The printed months of the rows that log statements belong to."""
     months = {each.statement: each.row_label for each in diff.log}
     return ", ".join(dict.fromkeys(months[each] for each in statements))
 
 
-def _witness_line(diff: Diff, witness: Witness, replay: Replay | None) -> str:
-    before = f"{witness.before.value} under {diff.old.entry.name}"
-    after = f"{witness.after.value} under {diff.new.entry.name}"
+def _witness_row(diff: Diff, witness: Witness, replay: Replay | None) -> tuple[str, ...]:
+    borne = "a generated case comes to both" if replay else "no case could be made of the examples"
+    comes_to = (
+        f"{witness.direction.value}:\n"
+        f"{witness.before.value} under {diff.old.entry.name},\n"
+        f"{witness.after.value} under {diff.new.entry.name}\n"
+        f"({borne})"
+    )
     holding, failing = (
-        ", ".join(diff.conditions[iri] for iri, value in sorted(witness.values.items()) if value is wanted)
+        "\n".join(f"- {label}" for iri, label in diff.conditions.items() if witness.values.get(iri) is wanted)
         for wanted in (Value.HOLDS, Value.FAILS)
     )
-    parts = [f"holding: {holding}" if holding else "", f"failing: {failing}" if failing else ""]
-    borne = "a generated case comes to both" if replay else "no case could be generated from the examples"
-    return f"{before}, {after}: {'; '.join(part for part in parts if part)} ({borne})."
+    return comes_to, holding or "none", failing or "none"
 
 
 def _add_impact(shown: Document, diff: Diff, impact: Impact) -> None:
     old, new = diff.old.entry.name, diff.new.entry.name
     shown.section(
         "Cases under both",
+        Paragraph(f"{_cases(impact.counts.total())} under both, {len(impact.flips)} with another outcome."),
         Table(
             (f"Under {old}", f"Under {new}", "Cases"),
             [(before, after, str(count)) for (before, after), count in sorted(impact.counts.items())],
         ),
         *(Paragraph(f"{each.case.title}: malformed, not determined.", item=True) for each in impact.malformed),
     )
-    grouped: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], list[Flip]] = {}
+    grouped: dict[tuple[str, str], dict[Cause, list[Flip]]] = {}
     for flip in impact.flips:
-        grouped.setdefault((flip.before.value, flip.after.value, flip.criteria, flip.conditions), []).append(flip)
-    for (before, after, criteria, conditions), flips in sorted(grouped.items()):
-        count = f"{len(flips)} case" + ("s" if len(flips) > 1 else "")
+        causes = grouped.setdefault((flip.before.value, flip.after.value), {})
+        causes.setdefault((flip.criteria, flip.conditions, flip.rows), []).append(flip)
+    for (before, after), causes in sorted(grouped.items()):
         shown.section(
-            f"Flip from {before} to {after}: {count}",
-            *(Paragraph(f"Criterion: {each}", item=True) for each in criteria),
-            *(Paragraph(f"Condition: {each}", item=True) for each in conditions),
-            Paragraph(f"Log: {_row_names(diff, flips[0].rows) or 'no row tells of it'}", item=True),
-            Paragraph("Cases: " + ", ".join(flip.case.rpartition("/")[2] for flip in flips), item=True),
+            f"From {before} to {after}: {_cases(sum(map(len, causes.values())))}",
+            *(block for cause, flips in sorted(causes.items()) for block in _cause(diff, cause, flips)),
         )
+
+
+def _cause(diff: Diff, cause: Cause, flips: Sequence[Flip]) -> Iterator[Paragraph]:
+    """What flipped a group of cases, and which they are."""
+    criteria, conditions, rows = cause
+    names = [flip.case.rpartition("/")[2] for flip in flips]
+    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    log = {each.statement: f"{each.row_label}, {each.label}" for each in diff.log}
+    yield Paragraph(f"{_cases(len(names))}: {', '.join(names[:NAMED])}{more}")
+    yield from (Paragraph(f"criterion {each}", item=True) for each in criteria)
+    yield from (Paragraph(f"condition: {each}", item=True) for each in conditions)
+    in_general = {row for change in diff.changes for row in change.general}
+    yield from (
+        Paragraph(f"log{', in general' if each in in_general else ''}: {log[each]}", item=True) for each in rows
+    )
+    if not rows:
+        yield Paragraph("no row of the log tells of it", item=True)
+
+
+def _cases(count: int) -> str:
+    return f"{count} case" + ("" if count == 1 else "s")
 
 
 def json(report: Report) -> str:
@@ -140,6 +189,7 @@ def json(report: Report) -> str:
             "direction": diff.verdict.direction.value,
             "by": diff.verdict.by or None,
             "byInference": diff.verdict.inferred,
+            "borrowed": list(diff.verdict.borrowed),
             "witnesses": [_witness_json(*each) for each in report.witnesses],
         },
         "changes": [
@@ -192,6 +242,7 @@ def json(report: Report) -> str:
 
 def _witness_json(witness: Witness, replay: Replay | None) -> dict[str, Any]:
     return {
+        "direction": witness.direction.value,
         "values": {iri: value.value for iri, value in sorted(witness.values.items())},
         "old": witness.before.value,
         "new": witness.after.value,

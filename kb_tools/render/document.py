@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from itertools import zip_longest
+from math import sqrt
+from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table as RichTable
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -54,57 +55,115 @@ class Document:
             self.sections.append(Section(title, shown))
 
 
-# Characters of a column that is never wrapped, and from which on a column gets no more of the width.
-SHORT, LONG = 24, 70
+# Characters between two columns; those up to which a column is never wrapped, and so the least that a column gets.
+GAP, SHORT = 2, 18
+# Lines that a row may have before its table keeps its rows apart.
+TALL = 3
 
 
 def text(out: Console, document: Document) -> None:
     """For a terminal."""
-    out.print(Text(document.title, "bold"))
+    out.print(document.title, style="bold", soft_wrap=True)
     for section in document.sections:
         out.print()
-        out.print(Text(section.title, "bold"))
-        for block in section.blocks:
-            if isinstance(block, Paragraph):
-                out.print(Padding(("- " if block.item else "") + block.text, (0, 0, 0, 2)))
-                continue
-            table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
-            for number, heading in enumerate(block.headings):
-                # A column of short words keeps its width; the others share the rest by the length of what they hold.
-                longest = max(len(line) for row in block.rows for line in row[number].split("\n"))
-                short = longest <= SHORT
-                table.add_column(heading, overflow="fold", no_wrap=short, ratio=None if short else min(longest, LONG))
-            for row in block.rows:
-                table.add_row(*row)
-            out.print(Padding(table, (0, 0, 0, 2)))
+        out.print(section.title, style="bold", soft_wrap=True)
+        for before, block in zip((None, *section.blocks), section.blocks, strict=False):
+            if before and not _is_item(block):
+                out.print()
+            for number, line in enumerate(_block_lines(block, out.width - 2)):
+                heading = isinstance(block, Table) and number == 0
+                out.print(f"  {line}".rstrip(), style="bold" if heading else "", soft_wrap=True)
+
+
+def _is_item(block: Block) -> bool:
+    return isinstance(block, Paragraph) and block.item
+
+
+def _block_lines(block: Block, width: int) -> Iterator[str]:
+    if isinstance(block, Paragraph):
+        yield from _wrapped(("- " if block.item else "") + block.text, width)
+        return
+    rows = [[each.split("\n") for each in row] for row in (block.headings, *block.rows)]
+    widths = _widths(rows, width)
+    wrapped = [
+        [[line for said in cell for line in _wrapped(said, room)] for cell, room in zip(row, widths, strict=True)]
+        for row in rows
+    ]
+    tall = any(len(cell) > TALL for row in wrapped for cell in row)
+    for number, row in enumerate(wrapped):
+        if tall and number > 1:
+            yield ""
+        for lines in zip_longest(*row, fillvalue=""):
+            yield (" " * GAP).join(line.ljust(room) for line, room in zip(lines, widths, strict=True)).rstrip()
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """A line broken at spaces; of an item, or of a line of a tree, what is broken off hangs further in."""
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    hanging = indent + ("    " if indent else "  " if line.startswith("- ") else "")
+    return textwrap.wrap(
+        line.strip(" "),
+        width,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_on_hyphens=False,
+    ) or [""]
+
+
+def _widths(rows: Sequence[Sequence[Sequence[str]]], width: int) -> list[int]:
+    """The width of each column: as wide as it needs to be if all fit, else the long ones share by what they hold."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(line) for cell in column for line in cell) for column in columns]
+    if sum(widths) + GAP * (len(columns) - 1) <= width:
+        return widths
+    # The height of a row is that of its tallest cell; the root keeps a column that holds little readable.
+    weights = {
+        number: sqrt(max(sum(map(len, cell)) for cell in column))
+        for number, column in enumerate(columns)
+        if widths[number] > SHORT
+    }
+    for number in sorted(weights, key=lambda each: weights[each]):
+        others = sum(widths[each] for each in range(len(columns)) if each not in weights)
+        room = width - GAP * (len(columns) - 1) - others
+        share = weights[number] / sum(weights.values())
+        widths[number] = min(widths[number], max(SHORT, int(room * share)))
+        del weights[number]
+    return widths
 
 
 def markdown(document: Document) -> str:
     """As Markdown, tables as pipe tables."""
-    lines = [f"# {document.title}"]
+    lines = [f"# {_escaped(document.title)}"]
     for section in document.sections:
-        lines += ["", f"## {section.title}", ""]
+        lines += ["", f"## {_escaped(section.title)}"]
+        listed = False
         for block in section.blocks:
+            item = _is_item(block)
+            # Only the items of one list stand without a line between them.
+            if not (item and listed):
+                lines.append("")
+            listed = item
             if isinstance(block, Paragraph):
-                lines.append(("- " if block.item else "") + _escaped(block.text))
-                if not block.item:
-                    lines.append("")
+                lines.append(("- " if item else "") + _escaped(block.text))
                 continue
-            lines.append("| " + " | ".join(block.headings) + " |")
+            lines.append("| " + " | ".join(_cell(each) for each in block.headings) + " |")
             lines.append("| " + " | ".join("---" for _ in block.headings) + " |")
             lines += ["| " + " | ".join(_cell(each) for each in row) + " |" for row in block.rows]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _escaped(line: str) -> str:
-    for character in "\\`*_<|":
+    for character in "\\`*_<>|[]&~":
         line = line.replace(character, "\\" + character)
     return line
 
 
 def _cell(content: str) -> str:
-    lines = (_escaped(line) for line in content.split("\n"))
-    return "<br>".join(line.replace("  ", "&nbsp;&nbsp;") for line in lines)
+    lines = []
+    for line in content.split("\n"):
+        indent = len(line) - len(line.lstrip(" "))
+        lines.append("&nbsp;" * indent + _escaped(line[indent:]))
+    return "<br>".join(lines)
 
 
 STYLE = """
@@ -123,7 +182,7 @@ def page(document: Document) -> str:
         body.append(f"<section><h2>{html.escape(section.title)}</h2>")
         listed = False
         for block in section.blocks:
-            item = isinstance(block, Paragraph) and block.item
+            item = _is_item(block)
             if item != listed:
                 body.append("<ul>" if item else "</ul>")
                 listed = item

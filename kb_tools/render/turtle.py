@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import count
 
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import PROV, RDF, RDFS, SKOS, XSD
@@ -13,10 +14,12 @@ from kb_tools import __version__
 from kb_tools.cases import Malformed
 from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, Outcome
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import BASE, CASE, CITO, POL, SH
 from kb_tools.revision import Advisory, Criterion
 from kb_tools.truth import Value
+
+_DETERMINATION = BASE + "determination/"
 
 
 def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
@@ -32,15 +35,15 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
             add_determination(graph, each)
         elif isinstance(each, Malformed):
             _add_report(graph, each)
-    return graph.serialize(format="longturtle", canon=True)
+    # Not with canon=True, which takes minutes for a hundred cases: blank nodes are named after what they stand in.
+    return graph.serialize(format="longturtle")
 
 
 def add_determination(graph: Graph, found: Determination) -> URIRef:
     """Adds one determination to the graph, and returns its IRI."""
     revision = found.revision
-    key = f"{found.case.title} {found.case.iri} {revision.iri}"
-    node = URIRef(BASE + "determination/" + hashlib.sha256(key.encode()).hexdigest()[:32])
-    case = URIRef(found.case.iri) if found.case.iri else BNode()
+    node = URIRef(_unused(graph, URIRef, _DETERMINATION, f"{found.case.title} {found.case.iri} {revision.iri}"))
+    case = URIRef(found.case.iri) if found.case.iri else BNode("case" + node.removeprefix(_DETERMINATION))
     said: list[tuple[URIRef, Node]] = [
         (RDF.type, CASE.Determination),
         (RDFS.label, Literal(f"{found.case.title} under {revision.policy.identifier} {revision.entry.name}")),
@@ -61,10 +64,13 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         said.append((CASE.referredTo, URIRef(found.referred_to[1])))
     said += [(CASE.notice, Literal(notice, lang="en")) for notice in found.notices]
     said += [(CASE.toSend, URIRef(iri)) for iri in found.to_send]
-    said += [(CASE.sendGroup, _group(graph, part)) for part in (found.needs.parts if found.needs else ())]
     said += [(CASE.advisory, _statement(graph, each)) for each in found.advisories]
     for predicate, object_ in said:
         graph.add((node, predicate, object_))
+    for part in found.needs.parts if found.needs else ():
+        group = _blank(graph, node, CASE.sendGroup)
+        for iri in _leaves(part):
+            graph.add((group, CASE.condition, URIRef(iri)))
     for result in found.criterion_results:
         value = _linked(graph, node, CASE.criterionValue, CASE.CriterionValue)
         graph.add((value, CASE.criterion, _statement(graph, result.criterion)))
@@ -100,9 +106,23 @@ def _value(value: Value) -> URIRef:
     return POL[value.name.capitalize()]
 
 
-def _linked(graph: Graph, subject: Node, predicate: URIRef, class_: URIRef) -> BNode:
-    node = BNode()
+def _unused(graph: Graph, kind: type[URIRef] | type[BNode], prefix: str, key: str) -> str:
+    """A name that is the same in every run; cases without names can share a key, and each needs a node of its own."""
+    names = (prefix + hashlib.sha256(f"{key} {number}".encode()).hexdigest()[:32] for number in count())
+    return next(name for name in names if (kind(name), None, None) not in graph)
+
+
+def _blank(graph: Graph, subject: Node, predicate: URIRef) -> BNode:
+    """One more blank node that the subject has by a predicate, named so that it is the same in every run."""
+    ordinal = sum(1 for _ in graph.objects(subject, predicate))
+    owner = str(subject).removeprefix(_DETERMINATION)
+    node = BNode(f"{owner}.{local_name(predicate)}{ordinal:03}")
     graph.add((subject, predicate, node))
+    return node
+
+
+def _linked(graph: Graph, subject: Node, predicate: URIRef, class_: URIRef) -> BNode:
+    node = _blank(graph, subject, predicate)
     graph.add((node, RDF.type, class_))
     return node
 
@@ -116,20 +136,12 @@ def _add_fact(graph: Graph, value: Node, fact: Fact) -> None:
         graph.add((node, CASE.ageInDays, Literal(fact.age, datatype=XSD.integer)))
 
 
-def _group(graph: Graph, need: Need | str) -> BNode:
-    """What to send in for one part of the criteria: any one of the conditions named."""
-    node = BNode()
-    for iri in _leaves(need):
-        graph.add((node, CASE.condition, URIRef(iri)))
-    return node
-
-
 def _leaves(need: Need | str) -> list[str]:
     return [need] if isinstance(need, str) else [iri for part in need.parts for iri in _leaves(part)]
 
 
 def _add_report(graph: Graph, found: Malformed) -> None:
-    report = BNode()
+    report = BNode(_unused(graph, BNode, "report", found.case.title))
     graph.add((report, RDF.type, SH.ValidationReport))
     graph.add((report, SH.conforms, Literal(False)))
     graph.add((report, RDFS.label, Literal(f"{found.case.title}: malformed, not determined")))

@@ -1,0 +1,213 @@
+"""kb query."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kb_tools.commands.common import console, kb_option, parse_day, policy_option, warn
+
+if TYPE_CHECKING:
+    from kb_tools.query import Result
+
+# Those of kb_tools.query.FORMATS, written out so that --help stays fast; a test compares them.
+FORMATS = ("table", "csv", "tsv", "json", "markdown", "turtle")
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    # Written so that "nan" is refused as well.
+    if not 0 < value <= 24 * 60 * 60:
+        raise click.BadParameter(f"{value:g} is not more than 0 and at most a day", ctx, param)
+    return value
+
+
+def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for each in values:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{each!a} is not NAME=VALUE", ctx, param)
+        if name in pairs:
+            raise click.BadParameter(f"{name} is given twice", ctx, param)
+        pairs[name] = value
+    return pairs
+
+
+@click.command("query")
+@click.argument("question", required=False, metavar="[QUESTION|FILE|-]")
+@click.option(
+    "--param", "parameters", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A parameter of the question."
+)
+@click.option("--revision", metavar="YYYY-MM", help="The revision in the default graph; default: in force today.")
+@click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revisions in force on this day.")
+@click.option(
+    "--all", "union", is_flag=True, help="The union of all graphs: a criterion then shows every revision at once."
+)
+@policy_option
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Add the RDF of this file or folder to the default graph; may be repeated.",
+)
+@click.option(
+    "--entail",
+    type=click.Choice(["none", "rdfs", "owlrl"]),
+    default="none",
+    show_default=True,
+    help="Ask what follows from a revision and the ontologies too.",
+)
+@click.option(
+    "--timeout",
+    type=float,
+    default=30,
+    show_default=True,
+    callback=_seconds,
+    metavar="SECONDS",
+    help="End the query after this time.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Print no more rows than this, and say so.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), help="Default: table, or turtle for CONSTRUCT and DESCRIBE."
+)
+@kb_option
+def command(
+    question: str | None,
+    parameters: dict[str, str],
+    revision: str | None,
+    as_of: date | None,
+    union: bool,
+    policy: str | None,
+    data: tuple[Path, ...],
+    entail: str,
+    timeout: float,
+    max_rows: int,
+    format_: str | None,
+    root: Path | None,
+) -> None:
+    """Ask the knowledge base: a ready question, or SPARQL of your own.
+
+    Without a QUESTION, lists the ready ones. A FILE with the ending .rq, or - for standard input, is a query of your
+    own: SELECT, ASK, CONSTRUCT or DESCRIBE. Every prefix of the prefix table is declared, and a relative IRI stands
+    under https://w3id.org/policykb/, as tables show it: <CP.MP.101/2026-02>.
+
+    Each revision, policy, vocabulary and shapes file is a named graph. The default graph holds what is shared and one
+    revision of each policy, with what that shares with another filled in. With --all it holds every graph, and so every
+    revision's content of a criterion at once; a question across revisions names them with GRAPH.
+
+    SERVICE and updates are refused: no query reaches another server or changes anything.
+
+    Exit code 0 if it was answered, 1 if the answer is no (ASK) or is not whole (--max-rows), 2 if it could not run.
+
+    \b
+    Examples:
+      kb query
+      kb query criteria
+      kb query criteria --revision 2019-10 --format csv
+      kb query where-cited --param reference=ref:9
+      kb query mine.rq --all --timeout 60
+      echo 'SELECT ?code { ?code a pol:Code }' | kb query -
+    """
+    if sum(map(bool, (revision, as_of, union))) > 1:
+        raise click.UsageError("--revision, --as-of and --all exclude each other.")
+    if hasattr(sys.stdout, "reconfigure"):
+        # What the terminal has no letters for is no reason to show nothing.
+        sys.stdout.reconfigure(errors="replace")
+    if question is None:
+        _list(format_)
+        return
+    from kb_tools.query import Inquiry, run
+
+    is_file = question == "-" or Path(question).suffix in (".rq", ".sparql") or "/" in question or "\\" in question
+    if parameters and is_file:
+        raise click.UsageError("--param is for ready questions: a query of your own has its values in it.")
+    inquiry = Inquiry(
+        root=root,
+        text=_read(question) if is_file else "",
+        question="" if is_file else question,
+        parameters=parameters,
+        policy=policy,
+        revision=revision,
+        as_of=as_of,
+        union=union,
+        data=data,
+        entail=entail,
+        max_rows=max_rows,
+        format=format_ or "",
+    )
+    result = run(inquiry, timeout, lambda: warn("the graphs are many: they are loaded now, once"))
+    for note in result.notes:
+        warn(note)
+    _show(result, format_ or ("table" if result.triples is None else "turtle"))
+    if result.more:
+        warn(f"there are more than {max_rows}: the answer is not whole; narrow the query, or raise --max-rows")
+    sys.exit(int(result.more or result.truth is False))
+
+
+def _read(name: str) -> str:
+    """The text of a query file, or of standard input.
+
+    Raises:
+        KbError: it cannot be read, is too long or no text.
+    """
+    from kb_tools.errors import UnreadableInput
+    from kb_tools.query import MAX_LENGTH
+
+    where = "standard input" if name == "-" else name
+    try:
+        # A character has at most four bytes.
+        if name == "-":
+            found = sys.stdin.buffer.read(4 * MAX_LENGTH + 1)
+        else:
+            with Path(name).open("rb") as file:
+                found = file.read(4 * MAX_LENGTH + 1)
+        if len(found) > 4 * MAX_LENGTH:
+            raise UnreadableInput(f"a query of more than {MAX_LENGTH} characters", where=where, mend="shorten it")
+        return found.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise UnreadableInput("not a text in UTF-8", where=where, mend="save it as UTF-8") from None
+        reason = getattr(error, "strerror", None) or "cannot be read"
+        raise UnreadableInput(reason, where=where, mend="check the path and its permissions") from None
+
+
+def _list(format_: str | None) -> None:
+    from kb_tools.query import questions
+    from kb_tools.render import results as render
+
+    listed = questions()
+    if format_ in (None, "table"):
+        render.question_text(console(), listed)
+    elif format_ == "markdown":
+        click.echo(render.question_markdown(listed).encode(), nl=False)
+    elif format_ == "json":
+        click.echo(render.question_json(listed), nl=False)
+    else:
+        raise click.UsageError("The list of questions comes as table, markdown or json.")
+
+
+def _show(result: Result, format_: str) -> None:
+    from kb_tools.render import results as render
+
+    if format_ == "table":
+        render.text(console(), result)
+    elif format_ == "turtle":
+        click.echo(result.turtle.encode(), nl=False)
+    elif format_ == "markdown":
+        click.echo(render.markdown(result).encode(), nl=False)
+    elif format_ == "json":
+        click.echo(render.json(result), nl=False)
+    else:
+        click.echo(render.separated(result, format_), nl=False)

@@ -1,0 +1,418 @@
+"""The self-contained graph of a revision gives the same answers through plain validation, with nothing beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import pyoxigraph as ox
+import pytest
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.term import Node
+from strategies import ROOT, VOCABULARY
+
+from kb_tools import shacl
+from kb_tools.cases import Case, CaseChecker, CaseReader, Malformed, prepared
+from kb_tools.determination import Outcome
+from kb_tools.export import outcome_shape, self_contained
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.manifest import Expectation, read_manifest
+from kb_tools.namespaces import BASE, CASE, CLIN, COND, SH, SHAPE
+from kb_tools.rdf import graph_of, parse_file, to_quads
+from kb_tools.revision import Revision
+from kb_tools.shacl import ENGINES, Result
+
+REVISIONS = ("2026-02", "2019-10")
+INFERRED = ("2023-10", "2023-11", "2024-04", "2025-02")
+# The sample of the reference with its rules, which are slow there: so many cases of each outcome and revision.
+SAMPLE = 2
+# A pySHACL call takes about 0.1 s a case: the parts spread over the processes that run the tests.
+PARTS = 6
+
+
+@cache
+def revision_of(name: str) -> Revision:
+    policy = VOCABULARY.policy()
+    return Revision.load(policy, policy.entry(name))
+
+
+@cache
+def shapes_of(name: str) -> Graph:
+    return self_contained(VOCABULARY, revision_of(name))
+
+
+@cache
+def expectations() -> tuple[Expectation, ...]:
+    return tuple(read_manifest(VOCABULARY, VOCABULARY.policy().cases_folder))
+
+
+@cache
+def shapes_for(engine: str, name: str) -> Graph:
+    """A copy of the export for one engine: pySHACL adds to the shapes that it is given."""
+    assert engine in ENGINES
+    return graph_of(shapes_of(name))
+
+
+def as_submitted(expectation: Expectation) -> Graph:
+    """The case graph as its file has it."""
+    return graph_of(parse_file(expectation.path))
+
+
+@cache
+def checked() -> dict[str, Case]:
+    """The cases of the manifest, checked and prepared, by their IRIs."""
+    reader = CaseReader(VOCABULARY)
+    paths = sorted({each.path for each in expectations()})
+    cases = CaseChecker(VOCABULARY, "pyshifty").check([case for path in paths for case in reader.read(path.name, path)])
+    return {each.iri: each for each in cases if isinstance(each, Case)}
+
+
+def as_prepared(expectation: Expectation) -> Graph:
+    """The same with what counts of it derived."""
+    return prepared(VOCABULARY, [checked()[expectation.case]])
+
+
+SEVERITIES = {
+    "CriteriaNotMet": ("CriteriaNotMet", "Violation", "The policy applies and its criteria are not met."),
+    "InformationNeeded": (
+        "Undetermined",
+        "Warning",
+        "The outcome is undetermined: information is missing or conflicting.",
+    ),
+    "InformationConflicting": (
+        "Undetermined",
+        "Warning",
+        "The outcome is undetermined: information is missing or conflicting.",
+    ),
+    "PolicyNotApplicable": ("PolicyNotApplicable", "Info", "The policy does not apply to this case."),
+}
+
+
+def said_of(results: list[Result]) -> list[tuple[str, str, str, str]]:
+    return [(each.focus, each.shape, each.severity, each.message) for each in results]
+
+
+def expected_of(expectation: Expectation) -> list[tuple[str, str, str, str]]:
+    """The one result that the outcome of a case is, none where the criteria are met."""
+    if expectation.outcome == "CriteriaMet":
+        return []
+    name, severity, message = SEVERITIES[expectation.outcome]
+    shape = f"{BASE}CP.MP.101/{expectation.revision}/outcome/{name}"
+    return [(expectation.case, shape, severity, message)]
+
+
+def differing(some: list[Expectation], engine: str, rules: bool) -> dict[str, object]:
+    """The cases whose plain validation does not give their outcome, each with its results."""
+    differences: dict[str, object] = {}
+    for expectation in some:
+        data = as_submitted(expectation) if rules else as_prepared(expectation)
+        results = shacl.validate(data, shapes_for(engine, expectation.revision), engine, rules=rules)
+        if said_of(results) != expected_of(expectation):
+            differences[expectation.name] = results
+    return differences
+
+
+def sample() -> list[Expectation]:
+    """A few cases of each outcome under each revision."""
+    taken: Counter[tuple[str, str]] = Counter()
+    found = []
+    for each in expectations():
+        taken[each.revision, each.outcome] += 1
+        if taken[each.revision, each.outcome] <= SAMPLE:
+            found.append(each)
+    return found
+
+
+# ---------------------------------------------------------------------- the answers
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_second_engine_gives_every_case_its_outcome_by_the_rules_of_the_graph(part: int) -> None:
+    assert len(expectations()) == 245
+    assert differing(list(expectations()[part::PARTS]), "pyshifty", rules=True) == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_reference_gives_every_prepared_case_its_outcome(part: int) -> None:
+    assert differing(list(expectations()[part::PARTS]), "pyshacl", rules=False) == {}
+
+
+def test_the_reference_gives_a_sample_of_all_outcomes_theirs_by_the_rules_of_the_graph() -> None:
+    found = sample()
+    assert {(each.revision, each.outcome) for each in found} == {
+        (revision, outcome.value) for revision in REVISIONS for outcome in Outcome
+    }
+    assert len(found) == 19
+    assert differing(found, "pyshacl", rules=True) == {}
+
+
+def assert_each_comes_to_its_own(some: list[Expectation], engine: str, revision: str) -> None:
+    data = prepared(VOCABULARY, [checked()[each.case] for each in some])
+    expected = sorted(result for each in some for result in expected_of(each))
+    assert sorted(said_of(shacl.validate(data, shapes_for(engine, revision), engine))) == expected
+
+
+@pytest.mark.parametrize(("revision", "count"), [("2026-02", 179), ("2019-10", 66)])
+def test_the_second_engine_gives_all_prepared_cases_in_one_graph_their_outcomes(revision: str, count: int) -> None:
+    some = [each for each in expectations() if each.revision == revision]
+    assert len(some) == count
+    assert_each_comes_to_its_own(some, "pyshifty", revision)
+
+
+def test_the_reference_gives_several_prepared_cases_in_one_graph_their_outcomes() -> None:
+    some = [each for each in sample() if each.revision == "2026-02"]
+    assert len(some) == 10
+    assert_each_comes_to_its_own(some, "pyshacl", "2026-02")
+
+
+def test_the_shape_of_an_outcome_is_named_after_it() -> None:
+    revision = revision_of("2026-02")
+    base = f"{BASE}CP.MP.101/2026-02/outcome/"
+    assert {each: str(outcome_shape(revision, each)).removeprefix(base) for each in Outcome} == {
+        Outcome.MET: "CriteriaMet",
+        Outcome.NOT_MET: "CriteriaNotMet",
+        Outcome.NOT_APPLICABLE: "PolicyNotApplicable",
+        Outcome.NEEDED: "Undetermined",
+        Outcome.CONFLICTING: "Undetermined",
+    }
+
+
+# ---------------------------------------------------------------------- the graph stands alone
+
+
+def paths_in(graph: Graph) -> Iterator[Node]:
+    """Every node of every path of the shapes."""
+    for path in graph.objects(None, SH.path):
+        waiting: list[Node] = [path]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            if isinstance(node, BNode):
+                waiting.extend(object_ for _, object_ in graph.predicate_objects(node))
+
+
+@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+def test_no_shape_needs_the_vocabularies(revision: str) -> None:
+    graph = shapes_of(revision)
+    assert SKOS.broader not in set(paths_in(graph))
+    assert SH.zeroOrMorePath not in set(graph.predicates())
+    concept_classes = set(VOCABULARY.ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept))
+    assert set(graph.objects(None, SH["class"])) & concept_classes == set()
+    # What is left are classes that a case itself states.
+    findings = set(VOCABULARY.ontology.subjects(RDFS.subClassOf, CASE.Finding))
+    stated = {CASE.Coverage, CASE.Request, CASE.Product} | findings
+    assert set(graph.objects(None, SH["class"])) | set(graph.objects(None, SH.targetClass)) <= stated | {CASE.Case}
+    assert not any(concept in graph.subjects() for concept in VOCABULARY.ontology.subjects(SKOS.broader))
+
+
+@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+def test_everything_that_the_shapes_point_to_is_in_the_graph(revision: str) -> None:
+    graph = shapes_of(revision)
+    links = (SH.property, SH.node, SH["not"], SH.qualifiedValueShape, SH.rule, SH.prefixes)
+    lists = (SH["and"], SH["or"])
+    targets = {object_ for link in links for object_ in graph.objects(None, link)}
+    targets |= {item for link in lists for head in graph.objects(None, link) for item in Collection(graph, head)}
+    assert {each for each in targets if (each, None, None) not in graph} == set()
+    assert len(targets) > 100
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_only_the_conditions_that_decide_are_carried(revision: str) -> None:
+    graph = shapes_of(revision)
+    deciding = revision_of(revision).deciding_conditions
+    wanted = {
+        URIRef(shape)
+        for iri in deciding
+        for condition in [revision_of(revision).conditions[iri]]
+        for shape in (condition.holds_when, condition.fails_when)
+    }
+    carried = {each for each in graph.subjects(RDF.type, SH.NodeShape) if str(each).startswith(COND)}
+    assert wanted <= carried
+    advising = {
+        URIRef(shape)
+        for iri, condition in revision_of(revision).conditions.items()
+        if iri not in deciding
+        for shape in (condition.holds_when, condition.fails_when)
+    }
+    assert carried & advising == set()
+
+
+def test_a_group_of_diseases_is_listed_with_all_that_is_under_it() -> None:
+    graph = shapes_of("2026-02")
+    shape = URIRef(COND + "ReasonHematologicMalignancy-reason")
+    listed = graph.value(graph.value(shape, SH.qualifiedValueShape), SH["in"])
+    assert listed is not None
+    members = list(Collection(graph, listed))
+    assert len(members) == len(set(members)) > 20
+    assert set(members) == set(VOCABULARY.ontology.transitive_subjects(SKOS.broader, CLIN.HematologicMalignancy))
+    head = graph.value(shape, SH.path)
+    assert head is not None
+    assert list(Collection(graph, head)) == [CASE.request, CASE.reason]
+    assert graph.value(shape, SH.qualifiedMinCount) == Literal(1)
+
+
+@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+def test_only_outcome_shapes_carry_a_severity(revision: str) -> None:
+    base = f"{BASE}CP.MP.101/{revision}/outcome/"
+    assert {str(shape): severity for shape, severity in shapes_of(revision).subject_objects(SH.severity)} == {
+        base + "CriteriaNotMet": SH.Violation,
+        base + "Undetermined": SH.Warning,
+        base + "PolicyNotApplicable": SH.Info,
+    }
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_each_criterion_has_a_shape_for_where_it_holds_and_one_for_where_it_fails(revision: str) -> None:
+    graph = shapes_of(revision)
+    for criterion in revision_of(revision).criteria:
+        name = criterion.iri.rpartition("/")[2]
+        for side in ("holds", "fails"):
+            shape = URIRef(f"{BASE}CP.MP.101/{revision}/shape/{name}-{side}")
+            present = (shape, RDF.type, SH.NodeShape) in graph
+            assert present == (criterion.role != "remainder")
+            assert not present or graph.value(shape, SKOS.notation) == Literal(criterion.notation)
+
+
+def test_the_rules_run_in_order_the_facts_of_the_vocabularies_first() -> None:
+    graph = shapes_of("2026-02")
+    rules = {
+        int(str(graph.value(rule, SH.order))): str(rule).removeprefix(str(SHAPE))
+        for rule in graph.objects(SHAPE.WhatCounts, SH.rule)
+    }
+    assert rules == {0: "VocabularyFacts", 1: "CountableFindings", 2: "CurrentFindings", 3: "Contradictions"}
+
+
+def canonical(quads: Iterable[ox.Quad]) -> set[str]:
+    """The triples with canonical names for blank nodes: the same for isomorphic graphs, and for no others."""
+    dataset = ox.Dataset(quads)
+    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+    return {str(quad) for quad in dataset}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_export_is_the_same_every_time_whatever_was_exported_before(revision: str) -> None:
+    policy = KnowledgeBase(ROOT).policy()
+    for name in ("2025-02", *REVISIONS):
+        found = self_contained(policy.kb, Revision.load(policy, policy.entry(name)))
+        if name == revision:
+            assert canonical(to_quads(found)) == canonical(to_quads(shapes_of(revision)))
+
+
+@pytest.mark.parametrize(("format_", "parser"), [("longturtle", ox.RdfFormat.TURTLE), ("nt", ox.RdfFormat.N_TRIPLES)])
+def test_the_export_survives_writing_and_reading(format_: str, parser: ox.RdfFormat) -> None:
+    written = shapes_of("2026-02").serialize(format=format_)
+    assert canonical(ox.parse(written, format=parser)) == canonical(to_quads(shapes_of("2026-02")))
+
+
+def test_no_part_of_a_path_is_left_over() -> None:
+    for revision in REVISIONS:
+        graph = shapes_of(revision)
+        pointed_to = set(graph.objects())
+        assert {each for each in graph.subjects() if isinstance(each, BNode)} - pointed_to == set()
+
+
+# ---------------------------------------------------------------------- malformed cases
+
+PLAIN = ROOT / "policies/CP.MP.101/cases/relapsed-aml-after-transplant-meets.ttl"
+IRI = f"{BASE}example/relapsed-aml-after-transplant-meets#"
+# What is replaced in a case that meets the criteria, by what, and the shape that is then violated, with its focus node.
+MALFORMED = {
+    "a misspelt property": ("clin:grade 0", "clin:grades 0", "AcuteGvHDAssessment", "gvhd"),
+    "a grade of 7": ("clin:grade 0", "clin:grade 7", "AcuteGvHDAssessment-grade", "gvhd"),
+    "a grade that is no whole number": ("clin:grade 0", "clin:grade 1.5", "AcuteGvHDAssessment-grade", "gvhd"),
+    "an unknown status": (
+        "clin:diseaseStatus clin:Relapsed",
+        "clin:diseaseStatus clin:Relapsing",
+        "DiseaseStatusAssessment-diseaseStatus",
+        "relapse",
+    ),
+    "an unknown disease": (
+        "clin:disease clin:AcuteMyeloidLeukemia",
+        "clin:disease clin:AcuteLeukemia",
+        "DiseaseStatusAssessment-disease",
+        "relapse",
+    ),
+    "a disease of one's own": (
+        "clin:disease clin:AcuteMyeloidLeukemia",
+        "clin:disease :aml",
+        "DiseaseStatusAssessment-disease",
+        "relapse",
+    ),
+    "a date with a time": (
+        '"2026-06-01"^^xsd:date',
+        '"2026-06-01T00:00:00"^^xsd:dateTime',
+        "Finding-date",
+        "relapse",
+    ),
+    "a date with a time zone": ('"2026-06-01"^^xsd:date', '"2026-06-01Z"^^xsd:date', "Finding-date", "relapse"),
+    "a date that no calendar has": ('"2026-06-01"^^xsd:date', '"2026-02-30"^^xsd:date', "Finding-date", "relapse"),
+    "two dates": (
+        '"2026-06-01"^^xsd:date',
+        '"2026-06-01"^^xsd:date , "2026-06-02"^^xsd:date',
+        "Finding-date",
+        "relapse",
+    ),
+    "no basis": (
+        '"2026-06-01"^^xsd:date ;\n    case:basis case:ChartEvidence ;',
+        '"2026-06-01"^^xsd:date ;',
+        "Finding-basis",
+        "relapse",
+    ),
+    "a finding of no class": (
+        ":relapse a clin:DiseaseStatusAssessment",
+        ":relapse a clin:Something",
+        "Case-finding",
+        "case",
+    ),
+    "no service date": ('case:serviceDate "2026-07-01"^^xsd:date ;', "", "Request-serviceDate", ""),
+    "two plans": (
+        "case:lineOfBusiness case:Commercial",
+        "case:lineOfBusiness case:Commercial , case:Medicaid",
+        "Coverage-lineOfBusiness",
+        "",
+    ),
+    "a product that is and is not manipulated": (
+        "clin:processing clin:Unmanipulated",
+        "clin:processing clin:Unmanipulated , clin:CD8Depletion",
+        "Product-unmanipulatedOrManipulated",
+        "",
+    ),
+    "something said of the patient": (
+        ":relapse a",
+        ":patient case:date 3 .\n:relapse a",
+        "Case-patient",
+        "case",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_a_malformed_case_violates_the_same_shape_with_both_engines(what: str) -> None:
+    before, after, shape, focus = MALFORMED[what]
+    text = PLAIN.read_text()
+    assert before in text
+    (case,) = CaseReader(VOCABULARY).read("x", None, text.replace(before, after).encode())
+    data = prepared(VOCABULARY, [case])
+    outcomes = {str(outcome_shape(revision_of("2026-02"), each)) for each in Outcome}
+    for engine in ENGINES:
+        results = shacl.validate(data, shapes_for(engine, "2026-02"), engine)
+        found = {
+            (each.shape, each.severity, each.focus if each.focus.startswith("http") else "")
+            for each in results
+            if each.shape not in outcomes
+        }
+        assert found == {(str(SHAPE[shape]), "Violation", IRI + focus if focus else "")}, engine
+        (malformed,) = CaseChecker(VOCABULARY, engine).check([case])
+        assert isinstance(malformed, Malformed)
+        assert {each.shape for each in malformed.violations} == {f"shape:{shape}"}
+
+
+def test_the_plain_case_violates_nothing() -> None:
+    (case,) = CaseReader(VOCABULARY).read("x", PLAIN)
+    assert isinstance(CaseChecker(VOCABULARY, "pyshifty").check([case])[0], Case)
+    for engine in ENGINES:
+        data = graph_of(parse_file(PLAIN))
+        assert shacl.validate(data, shapes_for(engine, "2026-02"), engine, rules=True) == []
