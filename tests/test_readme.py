@@ -23,8 +23,8 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_the_readme_shows_four_commands_a_case_and_a_query() -> None:
-    assert (len(blocks("console")), len(blocks("turtle")), len(blocks("sparql"))) == (4, 1, 1)
+def test_the_readme_shows_commands_a_case_and_queries() -> None:
+    assert (len(blocks("console")), len(blocks("turtle")), len(blocks("sparql"))) == (9, 1, 2)
 
 
 @pytest.mark.parametrize("block", blocks("console"))
@@ -64,5 +64,9 @@ def test_the_query_of_the_readme_lists_what_each_criterion_cites() -> None:
 def test_every_command_and_outcome_is_told_of() -> None:
     for outcome in Outcome:
         assert f"`{outcome.value}`" in README
-    for command in ("show", "check", "validate", "test", "diff", "freeze", "shapes"):
+    for command in ("show", "check", "validate", "test", "diff", "freeze", "query", "export", "shapes"):
         assert f"kb {command}" in README
+
+
+def test_the_query_of_the_tour_is_the_file_that_it_names() -> None:
+    assert blocks("sparql")[1] == (ROOT / "docs/tour.rq").read_text(encoding="utf-8")
