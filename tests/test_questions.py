@@ -1,0 +1,674 @@
+"""The library of questions: the exact rows of each, on Oxigraph and on rdflib's own engine, and its parameters.
+
+The rows stand in tests/data/questions, one tab-separated file a question, with IRIs as the prefix table shortens them.
+`python tests/test_questions.py NAME …` writes the files of the questions named (of all, if none is) anew from what
+Oxigraph finds. A file is what was read against the Turtle files, row by row: read its difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyoxigraph as ox
+import pytest
+from click.testing import CliRunner
+from rdflib import Dataset, Graph, URIRef
+from rdflib.namespace import RDF, SKOS
+from rdflib.query import ResultRow
+from rdflib.term import Node
+
+from kb_tools import cli, dataset, query
+from kb_tools.errors import KbError, UnknownRevision
+from kb_tools.knowledge_base import KnowledgeBase, Policy
+from kb_tools.namespaces import BASE, CLIN
+from kb_tools.query import Inquiry, QueryError, Request, Result
+from kb_tools.rdf import Triple, to_oxigraph, without_remarks
+
+ROOT = Path(__file__).parents[1]
+EXPECTED = Path(__file__).parent / "data/questions"
+SECOND_POLICY = Path(__file__).parent / "data/TST.7"
+CASES = ROOT / "policies/CP.MP.101/cases"
+OPEN_VIEW = dataset.open_view
+QUESTIONS = {question.name: question for question in query.questions()}
+
+# What the rows on file were asked for, where that is not the question's own: "today" would change them.
+ASKED: dict[str, dict[str, str]] = {
+    "in-force": {"date": "2026-03-01"},
+    "references-by-age": {"date": "2026-05-26"},
+    "stale-statements": {"date": "2026-05-26"},
+    "terms-not-defined": {"revision": "2019-10"},
+}
+# Another value for each parameter, and how many rows there are then.
+OTHERWISE: dict[tuple[str, str], tuple[str, int]] = {
+    ("advisories", "revision"): ("2019-10", 0),
+    ("changed-criteria", "after"): ("2023-10", 8),
+    ("changed-criteria", "before"): ("2023-10", 1),
+    ("codes", "revision"): ("2019-10", 0),
+    ("condition-dependencies", "condition"): ("cond:lymphocytes-genetically-modified", 11),
+    ("conditions", "revision"): ("2019-10", 11),
+    ("criteria", "revision"): ("2019-10", 7),
+    ("criterion-citations", "criterion"): ("crit:indication", 1),
+    ("criterion-history", "criterion"): ("crit:relapsed-malignancy", 1),
+    ("criterion-tree", "criterion"): ("crit:chimerism-alone", 4),
+    ("definitions", "revision"): ("2019-10", 1),
+    ("discrepancies-concerning", "thing"): ("cpt:38215", 3),
+    ("diseases-outside-group", "group"): ("clin:NonHodgkinLymphoma", 33),
+    ("documents-to-submit", "revision"): ("2019-10", 9),
+    ("evidence-for-disease", "disease"): ("clin:MultipleMyeloma", 9),
+    ("evidence-on-outcome", "outcome"): ("clin:Complication", 17),
+    ("example-cases", "condition"): ("cond:disease-is-relapsed", 4),
+    ("fact-influence", "fact"): ("case:reason", 5),
+    ("fact-influence", "revision"): ("2019-10", 4),
+    ("finding-values", "finding"): ("clin:AcuteGvHDAssessment", 6),
+    ("guidelines", "revision"): ("2019-10", 0),
+    ("icd-10-cm-under-disease", "disease"): ("clin:SolidTumor", 3),
+    ("in-force", "date"): ("2015-10-31", 0),
+    ("logged-changes", "affected"): ("pol:Codes", 2),
+    ("open-discrepancies", "severity"): ("pol:Minor", 10),
+    ("policies-listing-code", "number"): ("S2150", 10),
+    ("readings", "revision"): ("2019-10", 17),
+    ("references-by-age", "date"): ("2028-01-01", 11),
+    ("references-by-age", "years"): ("30", 1),
+    ("references-by-kind", "revision"): ("2019-10", 0),
+    ("said-at-place", "place"): ("II.B", 9),
+    ("said-in-section", "section"): ("Header", 4),
+    ("shared-conditions", "revisions"): ("6", 5),
+    ("stale-statements", "date"): ("2020-01-01", 10),
+    ("stale-statements", "years"): ("30", 2),
+    ("terms-not-defined", "revision"): ("2026-02", 0),
+    ("terms-without-definition", "namespace"): ("http://purl.org/ontology/bibo/", 13),
+    ("uncited-evidence", "revision"): ("2019-10", 0),
+    ("uncited-references", "revision"): ("2019-10", 0),
+    ("where-cited", "reference"): ("ref:kolb-2004", 3),
+}
+# Example cases whose determinations, by revision, are the data of the questions on determinations.
+DETERMINED = {
+    "2019-10": ["relapsed-aml-after-transplant-meets", "a-repeat-after-no-response-was-excluded"],
+    "2026-02": [
+        "relapsed-aml-after-transplant-meets",
+        "refractory-leukemia-meets",
+        "cd4-selected-lymphocytes-are-excluded",
+        "dual-eligible-plan-is-referred",
+        "mrd-before-the-transplant-does-not-count",
+        "grades-1-and-3-on-one-day-conflict",
+        "a-bare-request-is-asked-for-everything",
+    ],
+}
+
+Row: TypeAlias = tuple[str, ...]
+
+
+# ---------------------------------------------------------------------- asking
+
+
+@cache
+def the_kb(root: Path) -> KnowledgeBase:
+    return KnowledgeBase(root)
+
+
+@cache
+def view(root: Path, graphs: tuple[str, ...] | None) -> ox.Store:
+    """The store with its default graph laid down: made once for all questions that read it."""
+    return OPEN_VIEW(the_kb(root), graphs)
+
+
+def requested(name: str, given: Mapping[str, str], data: Sequence[Path] = (), root: Path = ROOT) -> Request:
+    """What a question comes to; it reads revision 2026-02 unless it takes another or all of them."""
+    question = QUESTIONS[name]
+    revision = None if question.scope == "all" or "revision" in given else "2026-02"
+    policy = "CP.MP.101" if question.scope == "revision" else None
+    asked = Inquiry(root, question=name, parameters=given, policy=policy, revision=revision, data=data)
+    return query.resolve(the_kb(root), asked, Result())
+
+
+def ask(request: Request) -> tuple[list[str], list[list[Any]]]:
+    """The variables and rows that kb finds, with the stores that are open already."""
+    return found_by_kb(request.root, request.text, tuple(request.revisions), tuple(request.data))
+
+
+@cache
+def found_by_kb(
+    root: Path, text: str, revisions: tuple[tuple[str, str], ...], data: tuple[Path, ...]
+) -> tuple[list[str], list[list[Any]]]:
+    with pytest.MonkeyPatch.context() as patched:
+        if not data:
+            patched.setattr(dataset, "open_view", lambda kb, graphs: view(kb.root, graphs and tuple(graphs)))
+        found = query.execute(Request(root, text, revisions, data))
+    assert not found.more
+    return found.variables, found.rows
+
+
+@cache
+def named_graphs(root: Path) -> Dataset:
+    """The named graphs as rdflib reads them, without a store of Oxigraph or a query between."""
+    kb = the_kb(root)
+    found = Dataset(default_union=False)
+    for path, name in dataset.graph_names(kb).items():
+        _add(found.graph(URIRef(name)), kb.triples(path))
+    for policy in kb.policies():
+        for entry in policy.history:
+            own = policy.own_graph(entry)
+            _add(found.graph(URIRef(f"{entry.iri}/filled-in")), (t for t in policy.stated_graph(entry) if t not in own))
+    return found
+
+
+@cache
+def rdflib_view(root: Path, graphs: tuple[str, ...] | None) -> Dataset:
+    """The same with a default graph: those of these names, or all."""
+    found = Dataset(default_union=False)
+    for named in named_graphs(root).graphs():
+        name = str(named.identifier)
+        if name.startswith(BASE):
+            _add(found.graph(URIRef(name)), named)
+            if graphs is None or name in graphs:
+                _add(found.default_graph, named)
+    return found
+
+
+def _add(graph: Graph, triples: Iterable[Triple]) -> None:
+    for triple in triples:
+        graph.add(triple)
+
+
+def ask_rdflib(request: Request) -> tuple[list[str], list[list[Any]]]:
+    """The variables and rows that rdflib's own engine finds."""
+    kb = the_kb(request.root)
+    chosen = [(kb.policy(identifier), kb.policy(identifier).entry(name)) for identifier, name in request.revisions]
+    graphs = tuple(dataset.default_graph(kb, chosen)) if chosen else None
+    read = rdflib_view(request.root, graphs)
+    if request.data:
+        extended = Dataset(default_union=False)
+        _add(extended.default_graph, read.default_graph)
+        for path in request.data:
+            for file in sorted(path.glob("*.ttl")):
+                _add(extended.default_graph, Graph().parse(file))
+        read = extended
+    with without_remarks(), warnings.catch_warnings():
+        # rdflib's engine uses what rdflib itself deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = read.query(request.text)
+        assert found.vars is not None
+        rows = [
+            [None if term is None else to_oxigraph(term) for term in row] for row in found if isinstance(row, ResultRow)
+        ]
+    return [str(variable) for variable in found.vars], rows
+
+
+def to_ox(term: Node | None) -> object:
+    return None if term is None else to_oxigraph(term)
+
+
+def exact(term: Any) -> object:
+    """A term to compare: the engines write 22.0 in two ways, and nothing else."""
+    if isinstance(term, ox.Literal) and term.datatype.value.rpartition("#")[2] in ("integer", "decimal"):
+        return (Decimal(term.value), term.datatype.value)
+    return term
+
+
+def readable(kb: KnowledgeBase, term: Any) -> str:
+    if term is None:
+        return ""
+    if isinstance(term, ox.NamedNode):
+        return kb.curie(term.value).replace(f"<{BASE}", "<")
+    assert isinstance(term, ox.Literal), f"{term} is not to be read by anyone"
+    assert not re.search(r"[\t\n\r]", term.value)
+    return term.value
+
+
+def table(request: Request) -> list[Row]:
+    """What kb finds, readable: the names of the columns, then the rows."""
+    variables, rows = ask(request)
+    kb = the_kb(request.root)
+    return [tuple(variables), *(tuple(readable(kb, term) for term in row) for row in rows)]
+
+
+def columns(rows: list[Row], *names: str) -> list[Row]:
+    """Some columns of a table, without its head."""
+    places = [rows[0].index(name) for name in names]
+    return [tuple(row[place] for place in places) for row in rows[1:]]
+
+
+def on_file(name: str) -> list[Row]:
+    text = (EXPECTED / f"{name}.tsv").read_text(encoding="utf-8")
+    return [tuple(line.split("\t")) for line in text.removesuffix("\n").split("\n")]
+
+
+def write_determinations(folder: Path) -> Path:
+    """A folder of determination graphs, one file for each revision."""
+    for revision, names in DETERMINED.items():
+        files = [str(CASES / f"{name}.ttl") for name in names]
+        done = CliRunner().invoke(
+            cli.kb, ["validate", *files, "--revision", revision, "--format", "turtle", "--kb", str(ROOT)]
+        )
+        assert done.exit_code == 1, done.output
+        (folder / f"{revision}.ttl").write_text(done.stdout, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def determinations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_determinations(tmp_path_factory.mktemp("determinations"))
+
+
+@pytest.fixture(scope="module")
+def two_policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the knowledge base with a second policy."""
+    root = tmp_path_factory.mktemp("two-policies")
+    for folder in ("ontology", "shapes", "policies"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("cases"))
+    shutil.copytree(SECOND_POLICY, root / "policies/TST.7", ignore=shutil.ignore_patterns("cases"))
+    return root
+
+
+def data_for(name: str, determinations: Path) -> list[Path]:
+    return [determinations] if name.startswith("determinations-") else []
+
+
+# ---------------------------------------------------------------------- the library as files
+
+
+def test_the_library_and_the_rows_on_file_go_together() -> None:
+    assert len(QUESTIONS) == 47
+    assert {path.stem for path in EXPECTED.glob("*.tsv")} == set(QUESTIONS)
+    parameters = {(question.name, each.name) for question in QUESTIONS.values() for each in question.parameters}
+    assert set(OTHERWISE) == parameters
+    assert len(parameters) == 40
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_runs_as_it_stands_in_any_store(name: str) -> None:
+    question = QUESTIONS[name]
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+    assert question.scope in ("revision", "all")
+    # Every prefix is declared: a store that knows none takes the text.
+    found = ox.Store().query(question.text)
+    assert isinstance(found, ox.QuerySolutions)
+    assert list(found) == []
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_is_put_in_words_and_its_answer_has_an_order(name: str) -> None:
+    text = QUESTIONS[name].text
+    head = [line for line in text.split("\n") if line.startswith("#")]
+    words = [line for line in head if not line.startswith(("# Scope: ", "# Param: "))]
+    assert len(words) in (1, 2)
+    assert words[0].endswith("?")
+    # Nothing but the head begins with a number sign, or it would be read as part of the question.
+    assert text.startswith("\n".join(head) + "\nPREFIX ")
+    assert re.search(r"\n}\nORDER BY .+\n$|\n}\n(?:GROUP BY .+\n)(?:HAVING .+\n)?ORDER BY .+\n$", text)
+    declared, body = text.split("\n\n", 1)
+    for prefix in re.findall(r"^PREFIX (\w+):", declared, re.MULTILINE):
+        assert re.search(rf"\b{prefix}:\w", body), f"prefix {prefix} is declared and not used"
+    assert all(len(line) <= 130 for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_each_parameter_is_bound_on_a_line_of_its_own_in_the_pattern(name: str) -> None:
+    question = QUESTIONS[name]
+    pattern = question.text.partition("WHERE {")[2]
+    declared = len(re.findall(r"^# Param:", question.text, re.MULTILINE))
+    assert len(question.parameters) == declared
+    for parameter in question.parameters:
+        assert parameter.type in ("iri", "revision", "policy", "date", "integer", "text")
+        assert question.text.count(f"VALUES ?{parameter.name} {{") == 1
+        assert re.search(rf"^ +VALUES \?{parameter.name} {{ [^}}]+ }}$", pattern, re.MULTILINE)
+
+
+# ---------------------------------------------------------------------- the rows
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_finds_exactly_the_rows_on_file(name: str, determinations: Path) -> None:
+    found = table(requested(name, ASKED.get(name, {}), data_for(name, determinations)))
+    assert found == on_file(name)
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_engines_find_the_same_rows_in_the_same_order(name: str, determinations: Path) -> None:
+    request = requested(name, ASKED.get(name, {}), data_for(name, determinations))
+    assert same_rows(request) > 0 or name == "terms-without-definition"
+
+
+@pytest.mark.parametrize(("name", "parameter"), OTHERWISE)
+def test_another_value_of_a_parameter_finds_other_rows(name: str, parameter: str, determinations: Path) -> None:
+    value, rows = OTHERWISE[name, parameter]
+    request = requested(name, {**ASKED.get(name, {}), parameter: value}, data_for(name, determinations))
+    found = table(request)
+    assert len(found) - 1 == rows
+    assert found != on_file(name)
+    assert same_rows(request) == rows
+
+
+def same_rows(request: Request) -> int:
+    """How many rows there are, which must be the same by both engines."""
+    variables, rows = ask(request)
+    theirs, their_rows = ask_rdflib(request)
+    assert variables == theirs
+    assert [[exact(term) for term in row] for row in rows] == [[exact(term) for term in row] for row in their_rows]
+    return len(rows)
+
+
+@pytest.mark.parametrize("name", ["in-force", "criteria"])
+def test_the_command_finds_the_rows_on_file_in_its_own_process(name: str) -> None:
+    given = ASKED.get(name, {})
+    revision = None if QUESTIONS[name].scope == "all" else "2026-02"
+    found = query.run(Inquiry(ROOT, question=name, parameters=given, revision=revision), timeout=30)
+    kb = the_kb(ROOT)
+    assert [tuple(readable(kb, term) for term in row) for row in found.rows] == on_file(name)[1:]
+    assert found.title == QUESTIONS[name].title
+
+
+def test_determinations_are_counted_from_a_folder_in_the_process_of_the_command(determinations: Path) -> None:
+    asked = Inquiry(ROOT, question="determinations-by-outcome", revision="2026-02", data=[determinations])
+    found = query.run(asked, timeout=30)
+    kb = the_kb(ROOT)
+    assert [tuple(readable(kb, term) for term in row) for row in found.rows] == on_file("determinations-by-outcome")[1:]
+
+
+def test_without_data_there_are_no_determinations() -> None:
+    for name in ("determinations-by-outcome", "determinations-waiting"):
+        assert table(requested(name, {}))[1:] == []
+
+
+# ---------------------------------------------------------------------- the rows against what kb computes
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return the_kb(ROOT).policy("CP.MP.101")
+
+
+def boundaries() -> Iterator[date]:
+    """The day before and the day of each revision's beginning."""
+    for entry in the_kb(ROOT).policy("CP.MP.101").history:
+        for first in {entry.effective, entry.month}:
+            yield from (first - timedelta(1), first)
+
+
+@pytest.mark.parametrize("day", sorted(set(boundaries())), ids=str)
+def test_the_revision_in_force_is_the_one_that_kb_selects(policy: Policy, day: date) -> None:
+    found = columns(table(requested("in-force", {"date": day.isoformat()})), "by", "revision", "from")
+    begun = [entry for entry in policy.history if entry.effective <= day]
+    dated = [entry for entry in policy.history if entry.month <= day]
+    expected = []
+    if begun:
+        latest = max(begun, key=lambda entry: (entry.effective, entry.month))
+        expected.append(("approval, else revision month", f"<CP.MP.101/{latest.name}>", str(latest.effective)))
+    if dated:
+        expected.append(("revision month alone", f"<CP.MP.101/{dated[-1].name}>", str(dated[-1].month)))
+    assert found == expected
+
+
+def test_what_is_on_file_is_what_kb_takes_to_be_on_file(policy: Policy) -> None:
+    words = {
+        "DocumentOnFile": "document on file",
+        "InferredFromLog": "inferred from the revision log",
+        "NotOnFile": "not on file",
+    }
+    parts = ("Criteria", "DispositionPart", "Definitions", "Codes", "References", "Evidence")
+    assert [row[1:] for row in table(requested("on-file", {}))[1:]] == [
+        (f"<CP.MP.101/{entry.name}>", *(words[entry.bases[part]] for part in parts)) for entry in policy.history
+    ]
+
+
+@pytest.mark.parametrize("revision", ["2019-10", "2023-10", "2025-02", "2026-02"])
+def test_what_to_submit_is_what_a_bare_request_is_asked_for(revision: str, tmp_path: Path) -> None:
+    files = [str(CASES / "a-bare-request-is-asked-for-everything.ttl")]
+    done = CliRunner().invoke(
+        cli.kb, ["validate", *files, "--revision", revision, "--format", "turtle", "--kb", str(ROOT)]
+    )
+    (tmp_path / "bare.ttl").write_text(done.stdout, encoding="utf-8")
+    asked = columns(table(requested("determinations-waiting", {}, [tmp_path])), "sendIn")
+    listed = columns(table(requested("documents-to-submit", {"revision": revision})), "sendIn")
+    assert sorted(asked) == sorted(set(listed))
+
+
+def test_codes_under_a_disease_go_down_the_whole_hierarchy() -> None:
+    graph = the_kb(ROOT).ontology
+    malignancies = {
+        disease
+        for disease in graph.subjects(RDF.type, CLIN.Disease)
+        if CLIN.HematologicMalignancy in graph.transitive_objects(disease, SKOS.broader)
+    }
+    expected = [
+        (str(code), the_kb(ROOT).curie(str(disease)))
+        for disease in malignancies
+        for code in graph.objects(disease, CLIN.icd10cm)
+    ]
+    rows = table(requested("icd-10-cm-under-disease", {"disease": "clin:HematologicMalignancy"}))
+    assert columns(rows, "code", "narrower") == sorted(expected)
+    outside = columns(table(requested("diseases-outside-group", {})), "disease")
+    assert {disease for (disease,) in outside}.isdisjoint(the_kb(ROOT).curie(str(each)) for each in malignancies)
+    assert len(set(outside)) + len(malignancies) == len(set(graph.subjects(RDF.type, CLIN.Disease)))
+
+
+# ---------------------------------------------------------------------- what the rows on file do not show
+
+
+def test_medicare_plans_left_the_policy_between_10_23_and_11_23() -> None:
+    assert table(requested("changed-criteria", {"before": "2023-10", "after": "2023-11"}))[1:] == [
+        ("crit:plan", "added", "", "Medicare note", "", "For Medicare plans another policy gives the criteria.")
+    ]
+
+
+def test_nothing_changed_between_two_revisions_inferred_alike() -> None:
+    assert table(requested("changed-criteria", {"before": "2023-11", "after": "2025-02"}))[1:] == []
+
+
+def test_a_revision_compared_with_one_whose_criteria_are_not_on_file_shows_all_as_added() -> None:
+    rows = table(requested("changed-criteria", {"before": "2015-11", "after": "2026-02"}))
+    assert [change for (change,) in columns(rows, "change")] == ["added"] * 7
+
+
+def test_the_criteria_of_2019_10_show_the_parts_of_criterion_i() -> None:
+    rows = table(requested("criteria", {"revision": "2019-10"}))
+    assert columns(rows, "place", "role", "criterion") == [
+        ("I", "indication", "crit:indication"),
+        ("I.A", "criterion", "crit:relapsed-malignancy"),
+        ("I.B", "criterion", "crit:chimerism-conversion"),
+        ("II.A", "remainder", "crit:other-indications"),
+        ("II.B", "exclusion", "crit:manipulated-lymphocytes"),
+        ("II.C", "exclusion", "crit:repeat-infusion"),
+        ("Scope", "applicability", "crit:service"),
+    ]
+
+
+def test_an_inferred_revision_has_the_criteria_of_the_one_it_is_inferred_from() -> None:
+    rows = table(requested("criteria", {"revision": "2025-02"}))
+    assert rows == on_file("criteria")
+
+
+def test_the_tree_of_a_criterion_shows_how_its_conditions_are_joined() -> None:
+    rows = table(requested("criterion-tree", {"criterion": "crit:chimerism-alone"}))
+    assert columns(rows, "depth", "operator", "position", "condition") == [
+        ("1", "pol:allOf", "1", "cond:raising-donor-chimerism-is-the-only-purpose"),
+        ("2", "pol:noneOf", "1", "cond:disease-relapsed-refractory-or-progressing"),
+        ("2", "pol:noneOf", "2", "cond:mrd-is-detected"),
+        ("2", "pol:noneOf", "3", "cond:relapse-risk-is-raised"),
+    ]
+
+
+def test_the_reason_of_a_request_decides_which_disease_status_counts() -> None:
+    rows = table(requested("fact-influence", {"fact": "case:reason"}))
+    assert columns(rows, "condition", "how", "statement") == [
+        ("cond:disease-relapsed-refractory-or-progressing", "it decides which findings count", "adv:purpose-alone"),
+        ("cond:disease-relapsed-refractory-or-progressing", "it decides which findings count", "crit:chimerism-alone"),
+        ("cond:disease-relapsed-refractory-or-progressing", "it decides which findings count", "crit:indication"),
+        ("cond:reason-is-hematologic-malignancy", "a shape names it", "crit:indication"),
+        ("cond:reason-is-hematologic-malignancy", "it is read", "crit:indication"),
+    ]
+
+
+def test_a_single_value_influences_the_conditions_whose_shapes_name_it() -> None:
+    rows = table(requested("fact-influence", {"fact": "cpt:38242"}))
+    found = columns(rows, "condition", "how", "statement")
+    assert found == [("cond:service-is-dli", "a shape names it", "crit:service")]
+
+
+def test_a_code_that_no_revision_lists_is_not_said_to_be_unlisted_where_codes_are_not_on_file() -> None:
+    rows = columns(table(requested("policies-listing-code", {"number": "99999"})), "revision", "answer")
+    assert [row for row in rows if row[1] != "codes not on file"] == [("<CP.MP.101/2026-02>", "does not list it")]
+    assert len(rows) == 10
+
+
+def test_revision_10_19_borrows_its_one_definition() -> None:
+    rows = table(requested("definitions", {"revision": "2019-10"}))
+    assert columns(rows, "definition", "below", "unit", "borrowedFrom") == [
+        ("def:mixed-chimerism", "90", "%", "<CP.MP.101/2026-02>")
+    ]
+
+
+def test_a_term_that_is_used_without_a_definition_is_found(tmp_path: Path) -> None:
+    (tmp_path / "more.ttl").write_text(
+        "PREFIX pol: <https://w3id.org/policykb/policy#>\n"
+        "PREFIX clin: <https://w3id.org/policykb/clinical#>\n"
+        "PREFIX owl: <http://www.w3.org/2002/07/owl#>\n"
+        "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>\n"
+        "<https://example.org/a> a pol:Unheard ; pol:unheardOf true .\n"
+        "clin:NewDisease a clin:Disease .\n"
+        "clin:newProperty a owl:DatatypeProperty .\n",
+        encoding="utf-8",
+    )
+    request = requested("terms-without-definition", {}, [tmp_path])
+    assert table(request)[1:] == [
+        ("clin:NewDisease",),
+        ("clin:newProperty",),
+        ("pol:Unheard",),
+        ("pol:unheardOf",),
+    ]
+    assert same_rows(request) == 4
+
+
+def test_an_undated_reference_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "more.ttl").write_text(
+        "PREFIX bibo: <http://purl.org/ontology/bibo/>\n"
+        "PREFIX dcterms: <http://purl.org/dc/terms/>\n"
+        "PREFIX pol: <https://w3id.org/policykb/policy#>\n"
+        "<https://example.org/undated> a pol:Reference , bibo:Book ; pol:number 30 ; pol:authorsAsPrinted 'Nobody' ;\n"
+        "    dcterms:title 'Undated'@en .\n",
+        encoding="utf-8",
+    )
+    request = requested("references-by-age", ASKED["references-by-age"], [tmp_path])
+    assert table(request)[-1] == ("", "bibo:Book", "30", "<https://example.org/undated>", "Nobody", "Undated", "", "0")
+    assert same_rows(request) == 10
+
+
+# ---------------------------------------------------------------------- two policies
+
+
+def test_both_policies_are_asked_where_two_are_on_file(two_policies: Path) -> None:
+    shared = table(requested("shared-conditions", {"revisions": "7"}, root=two_policies))
+    assert columns(shared, "condition", "policyCount", "revisionCount") == [("cond:service-is-dli", "2", "7")]
+    listed = columns(table(requested("policies-listing-code", {}, root=two_policies)), "policy", "revision", "answer")
+    assert ("<TST.7>", "<TST.7/2024-01>", "codes not on file") in listed
+    assert len(listed) == 11
+    in_force = table(requested("in-force", {"date": "2026-05-26"}, root=two_policies))
+    assert columns(in_force, "policy", "revision") == [
+        ("<CP.MP.101>", "<CP.MP.101/2026-02>"),
+        ("<CP.MP.101>", "<CP.MP.101/2026-02>"),
+        ("<TST.7>", "<TST.7/2024-01>"),
+        ("<TST.7>", "<TST.7/2024-01>"),
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name, each in QUESTIONS.items() if each.scope == "all"])
+def test_a_question_on_all_revisions_finds_the_same_by_both_engines_where_two_policies_are_on_file(
+    name: str, two_policies: Path
+) -> None:
+    same_rows(requested(name, ASKED.get(name, {}), root=two_policies))
+
+
+def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path) -> None:
+    given = {"condition": "cond:mrd-is-detected"}
+    rows = table(requested("condition-dependencies", given, root=two_policies))
+    readers = {row[1:] for row in columns(rows, "relation", "thing", "revision") if row[0] == "read by criterion"}
+    assert ("tcrit:residual-disease", "<TST.7/2024-01>") in readers
+    assert ("crit:indication", "<CP.MP.101/2023-10>") in readers
+    assert len(readers) == 11
+
+
+# ---------------------------------------------------------------------- values that are none
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "error", "line"),
+    [
+        (
+            "criteria",
+            {"revision": "2024-13"},
+            UnknownRevision,
+            "CP.MP.101 has no revision 2024-13; known: 2015-11, 2019-10, 2022-10, 2023-02, 2023-08, 2023-10, 2023-11, "
+            "2024-04, 2025-02, 2026-02",
+        ),
+        ("changed-criteria", {"before": "TST.7/2024-01"}, KbError, "no policy TST.7 on file; known: CP.MP.101"),
+        ("in-force", {"date": "2026-02-30"}, QueryError, "date: '2026-02-30' is no date; the date"),
+        ("in-force", {"date": ""}, QueryError, "date: '' is no date; the date"),
+        (
+            "references-by-age",
+            {"years": "ten"},
+            QueryError,
+            "years: 'ten' is no integer; how many years at least",
+        ),
+        (
+            "criterion-tree",
+            {"criterion": "acute-gvhd"},
+            QueryError,
+            "criterion: 'acute-gvhd' is no IRI; write prefix:name or a whole IRI",
+        ),
+        (
+            "criterion-tree",
+            {"criterion": "crit:acute gvhd"},
+            QueryError,
+            "criterion: 'crit:acute gvhd' is no IRI; write prefix:name or a whole IRI",
+        ),
+        (
+            "criterion-tree",
+            {"criterion": "crti:acute-gvhd"},
+            QueryError,
+            "criterion: 'crti:acute-gvhd' is no IRI; write prefix:name or a whole IRI",
+        ),
+        ("said-at-place", {"page": "3"}, QueryError, "question said-at-place has no parameter page; it has: place"),
+        ("on-file", {"part": "codes"}, QueryError, "question on-file has no parameter part; it has: none"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(name: str, given: dict[str, str], error: type[KbError], line: str) -> None:
+    with pytest.raises(KbError) as raised:
+        query.bind(the_kb(ROOT), None, QUESTIONS[name], given)
+    assert type(raised.value) is error
+    assert str(raised.value) == line
+
+
+def test_text_given_for_a_parameter_stays_text() -> None:
+    """Whatever it looks like: neither quotes nor braces end the literal or the clause."""
+    given = {"place": 'II.A" } # UNION { ?s ?p ?o } VALUES ?place { "II.B'}
+    assert table(requested("said-at-place", given))[1:] == []
+
+
+# ---------------------------------------------------------------------- writing the rows anew
+
+
+def write(names: Sequence[str]) -> None:
+    """Writes the rows of these questions, or of all, into tests/data/questions."""
+    EXPECTED.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        determinations = write_determinations(Path(folder))
+        for name in names or QUESTIONS:
+            rows = table(requested(name, ASKED.get(name, {}), data_for(name, determinations)))
+            lines = ["\t".join(row) + "\n" for row in rows]
+            (EXPECTED / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
+            print(f"{name}: {len(rows) - 1} rows")
+
+
+if __name__ == "__main__":
+    write(sys.argv[1:])
