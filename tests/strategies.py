@@ -189,9 +189,11 @@ USUAL = {
     "clin:disease": ("clin:AcuteMyeloidLeukemia",),
     "clin:diseaseStatus": ("clin:Relapsed", "clin:CompleteRemission"),
     "clin:response": ("clin:PositiveResponse",),
+    "clin:method": ("clin:FlowCytometry",),
+    "clin:lineage": ("clin:TCells",),
 }
-# Chimerism, which can be stated in the most ways, twice as often as the others.
-KINDS = (*FINDINGS, "clin:ChimerismTest")
+# The classes with several kinds, which have more to go wrong, twice as often as the others.
+KINDS = (*FINDINGS, "clin:ChimerismTest", "clin:MRDTest")
 DAYS_BEFORE = (400, 100, 30, 7, 7, 1, 0, -1)
 SERVICE_DATES = (date(2026, 7, 1), date(2024, 2, 29), date(2020, 1, 1))
 
@@ -307,13 +309,17 @@ def _plain(service_date: date) -> tuple[Finding, ...]:
 
 
 @st.composite
-def _twins(draw: st.DrawFn, one: Finding) -> tuple[Finding, ...]:
-    """A finding, and every other time one more of its kind and day."""
-    if draw(st.booleans()):
-        return (one,)
-    alike = tuple(pair for pair in one.said if pair[0] in _KIND)
-    other = tuple(pair for pair in draw(said(one.kind)) if pair[0] not in _KIND)
-    return one, replace(one, said=alike + other)
+def _with_kin(draw: st.DrawFn, one: Finding, service_date: date) -> tuple[Finding, ...]:
+    """A finding, and up to three of its class: of its kind on its day or another, or of another kind on its day."""
+    found = [one]
+    for how in draw(st.lists(st.sampled_from(("day", "kind", "both")), max_size=3)):
+        day = one.day if how != "kind" else service_date - timedelta(draw(st.sampled_from(DAYS_BEFORE)))
+        stated = draw(said(one.kind))
+        if how != "day":
+            alike = tuple(pair for pair in one.said if pair[0] in _KIND)
+            stated = alike + tuple(pair for pair in stated if pair[0] not in _KIND)
+        found.append(replace(one, day=day, said=stated))
+    return tuple(found)
 
 
 def _mostly(value: str | None, others: st.SearchStrategy[str]) -> st.SearchStrategy[str | None]:
@@ -322,12 +328,12 @@ def _mostly(value: str | None, others: st.SearchStrategy[str]) -> st.SearchStrat
 
 
 @st.composite
-def pictures(draw: st.DrawFn, max_findings: int = 5) -> Picture:
+def pictures(draw: st.DrawFn, max_findings: int = 3) -> Picture:
     """A well-formed case: parts of a plain one, changed, left out and joined by findings of every class."""
     service_date = draw(st.sampled_from(SERVICE_DATES))
     plain = [each for each in _plain(service_date) if draw(st.integers(0, 4))]
     more = draw(st.lists(findings(service_date), max_size=max_findings))
-    stated = [twin for each in (*plain, *more) for twin in draw(_twins(each))]
+    stated = [kin for each in (*plain, *more) for kin in draw(_with_kin(each, service_date))]
     return Picture(
         service_date=service_date,
         line_of_business=draw(_mostly("case:Commercial", concepts("case:LineOfBusiness"))),
@@ -368,7 +374,10 @@ def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
     one = draw(st.sampled_from(newer))
     other = tuple(pair for pair in draw(said(one.kind)) if pair[0] not in _KIND)
     alike = tuple(pair for pair in one.said if pair[0] in _KIND)
-    return Finding(one.kind, one.day - timedelta(draw(st.sampled_from((1, 40)))), alike + other)
+    # On a day that others of its class have too, if there is one.
+    days = {each.day for each in picture.findings if each.kind == one.kind and each.day < one.day}
+    days = days or {one.day - timedelta(1)}
+    return Finding(one.kind, draw(st.sampled_from(sorted(days))), alike + other)
 
 
 def batches(size: int = 20) -> st.SearchStrategy[list[Picture]]:

@@ -189,7 +189,7 @@ def test_a_settled_outcome_stays_and_an_open_one_asks_for_just_what_can_change_i
     seen: set[Outcome] = set()
 
     @given(batches(20))
-    @examples(15, shrink=False)
+    @examples(12, shrink=False)
     def compared(batch: list[Picture]) -> None:
         for found in determined(read(batch), revision):
             assert_concluded_rightly(revision, found)
@@ -230,7 +230,7 @@ def with_each(more: Callable[[Picture], st.SearchStrategy[T]]) -> st.SearchStrat
 
 
 @given(with_each(later_findings))
-@examples(12, shrink=False)
+@examples(8, shrink=False)
 def test_a_finding_dated_after_the_service_date_changes_nothing(pairs: list[tuple[Picture, Finding]]) -> None:
     for revision in REVISIONS:
         before = determined(read(one for one, _ in pairs), revision)
@@ -247,7 +247,7 @@ def test_a_finding_older_than_the_latest_of_its_kind_changes_nothing() -> None:
             pictures().flatmap(lambda one: st.tuples(st.just(one), superseded_findings(one))), min_size=10, max_size=10
         )
     )
-    @examples(20, shrink=False)
+    @examples(14, shrink=False)
     def compared(drawn: list[tuple[Picture, Finding | None]]) -> None:
         pairs = [(one, one.with_findings(older)) for one, older in drawn if older]
         kinds.update(older.kind for _, older in drawn if older)
@@ -304,7 +304,7 @@ def rewritten(batch: Sequence[Picture], random: Random) -> list[Case]:
     return [found[number] for number in range(len(batch))]
 
 
-@pytest.mark.parametrize(("engine", "count"), [("pyshifty", 12), ("pyshacl", 3)])
+@pytest.mark.parametrize(("engine", "count"), [("pyshifty", 8), ("pyshacl", 3)])
 def test_order_of_triples_names_of_nodes_and_company_in_the_run_never_matter(engine: str, count: int) -> None:
     @given(batches(10), st.integers(0, 2**32))
     @examples(count, shrink=False)

@@ -91,9 +91,12 @@ def command(
     report = render.Report(found, witnesses, impact)
     if witness:
         borne = [each.before.case for _, each in witnesses if each]
-        _write(kb, borne, witness)
+        if borne:
+            _write(kb, borne, witness)
         if lacking := len(witnesses) - len(borne):
             warn(f"{witness}: lacks {lacking} of {len(witnesses)} witnesses: no case could be made of the examples")
+        if not witnesses:
+            warn(f"{witness}: not written: where every case comes to the same there is no witness")
     if format_ == "json":
         click.echo(render.json(report), nl=False)
     elif format_ == "text":

@@ -70,7 +70,7 @@ def text(out: Console, document: Document) -> None:
         for before, block in zip((None, *section.blocks), section.blocks, strict=False):
             if before and not _is_item(block):
                 out.print()
-            for number, line in enumerate(_block_lines(block, out.width - 2)):
+            for number, line in enumerate(_block_lines(block, max(out.width - 2, SHORT))):
                 heading = isinstance(block, Table) and number == 0
                 out.print(f"  {line}".rstrip(), style="bold" if heading else "", soft_wrap=True)
 
@@ -171,7 +171,9 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; max-width: 76rem; 
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #d0d7de; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; }
-th { background: #f3f5f7; } td { border-top: 1px solid #e3e7eb; white-space: pre-wrap; overflow-wrap: anywhere; }
+th { background: #f3f5f7; white-space: nowrap; }
+td { border-top: 1px solid #e3e7eb; overflow-wrap: break-word; }
+td div[style] { text-indent: -2ch; }
 """
 
 
@@ -193,8 +195,18 @@ def page(document: Document) -> str:
             heads = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in block.headings)
             body.append(f"<table><thead><tr>{heads}</tr></thead><tbody>")
             for row in block.rows:
-                body.append("<tr>" + "".join(f"<td>{html.escape(each)}</td>" for each in row) + "</tr>")
+                body.append("<tr>" + "".join(f"<td>{_html_cell(each)}</td>" for each in row) + "</tr>")
             body.append("</tbody></table>")
         body.append("</ul></section>" if listed else "</section>")
     head = f'<meta charset="utf-8"><title>{html.escape(document.title)}</title><style>{STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
+
+
+def _html_cell(content: str) -> str:
+    """Each line of a cell as a block, so that what is broken off of an indented one hangs further in."""
+    lines = []
+    for line in content.split("\n"):
+        indent = len(line) - len(line.lstrip(" "))
+        style = f' style="padding-left:{indent + 2}ch"' if indent else ""
+        lines.append(f"<div{style}>{html.escape(line[indent:])}</div>")
+    return "".join(lines)
