@@ -12,7 +12,7 @@ from rdflib import BNode, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools.cases import DERIVED, MANIFEST, Case, CaseChecker, CaseReader, Malformed, Statements
+from kb_tools.cases import MANIFEST, Case, CaseChecker, CaseReader, Malformed, Statements
 from kb_tools.determination import BATCH, CriterionResult, Determination, Determiner, Outcome
 from kb_tools.diff import CONTENT, Diff, Witness
 from kb_tools.errors import UnreadableInput
@@ -266,31 +266,30 @@ def _named(case: Case, name: str) -> Case:
 
 
 def _with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
-    """The case with its facts of one kind replaced by the donor's; nothing derived is kept."""
+    """The case with its facts of one kind replaced by the donor's, on nodes of the case's own."""
     about: Statements = {
-        node: [
-            (predicate, value) for predicate, value in pairs if predicate not in DERIVED and str(predicate) not in kind
-        ]
-        for node, pairs in case.about.items()
+        node: [pair for pair in pairs if str(pair[0]) not in kind] for node, pairs in case.about.items()
     }
-    kept = [
-        value
-        for value in case.values(case.node, CASE.finding)
-        if isinstance(value, URIRef) and str(finding_class(case, value)) not in kind
-    ]
-    given = [
-        value
-        for value in donor.values(donor.node, CASE.finding)
-        if isinstance(value, URIRef) and str(finding_class(donor, value)) in kind
-    ]
-    root = [pair for pair in about[case.node] if pair[0] != CASE.finding]
-    about[case.node] = [*root, *((CASE.finding, each) for each in (*kept, *given))]
-    for each in given:
-        about[each] = [pair for pair in donor.about[each] if pair[0] not in DERIVED]
+
+    def concerned(whose: Case) -> list[URIRef]:
+        found = whose.values(whose.node, CASE.finding)
+        return [each for each in found if isinstance(each, URIRef) and str(finding_class(whose, each)) in kind]
+
+    gone = concerned(case)
+    about[case.node] = [pair for pair in about[case.node] if pair[1] not in gone]
+    for each in concerned(donor):
+        node = _fresh(about, case.node)
+        about[node] = list(donor.about[each])
+        about[case.node].append((CASE.finding, node))
     for _, (path, predicate, value) in statements(donor, donor.node):
         if str(predicate) in kind:
             about[_at(about, case.node, path, donor)].append((predicate, value))
     return replace(case, about=about)
+
+
+def _fresh(about: Statements, root: URIRef) -> URIRef:
+    """A node that a case does not have yet; by its name it belongs to the case."""
+    return URIRef(f"{root}-{len(about)}")
 
 
 def _at(about: Statements, node: URIRef, path: Sequence[URIRef], donor: Case) -> URIRef:
@@ -300,7 +299,7 @@ def _at(about: Statements, node: URIRef, path: Sequence[URIRef], donor: Case) ->
         theirs = donor.value(theirs, step)
         following = next((value for predicate, value in about[node] if predicate == step), None)
         if not isinstance(following, URIRef):
-            following = URIRef(f"{node}-{len(about)}")
+            following = _fresh(about, node)
             about[node].append((step, following))
             about[following] = [(RDF.type, kind) for kind in donor.values(theirs, RDF.type)]
         node = following

@@ -17,9 +17,9 @@ from test_diff import LOG, ON_FILE, THRESHOLD, against_2026_02, copied, differen
 
 from kb_tools.cases import Case, CaseReader, Malformed
 from kb_tools.determination import BATCH, Outcome
-from kb_tools.diff import CONTENT, Diff, compare
+from kb_tools.diff import CONTENT, Diff, Direction, Witness, compare
 from kb_tools.impact import Flip, Replay, Replayer, WitnessBuilder, flip_of
-from kb_tools.namespaces import CASE
+from kb_tools.namespaces import CASE, COND
 from kb_tools.render.diff import Impact, Report, document
 from kb_tools.render.diff import json as as_json
 from kb_tools.render.document import Paragraph
@@ -278,6 +278,15 @@ def test_every_witness_is_borne_out_by_a_case(old: str, new: str) -> None:
         results = {**found.before.condition_results, **found.after.condition_results}
         assert {iri: results[iri].value for iri in witness.values} == dict(witness.values)
         assert found.before.case.title == f"witness-{old}-{new}-{witness.direction.value}#case"
+
+
+def test_facts_that_contradict_each_other_can_be_taken_from_an_example() -> None:
+    wanted = {COND + "chimerism-is-mixed": Value.CONFLICTING, COND + "plan-is-not-medicare": Value.FAILS}
+    witness = Witness(Direction.STRICTER, wanted, CONFLICTING, NOT_APPLICABLE)
+    found = WitnessBuilder(VOCABULARY, difference("2019-10", "2026-02"), "pyshifty").build(witness)
+    assert found is not None
+    facts = found.before.condition_results[COND + "chimerism-is-mixed"].contradicting
+    assert len(facts) == 2 and all(each.contradicted for each in facts)
 
 
 def test_a_witness_of_a_new_condition_is_found_by_evaluating_the_examples(tmp_path: Path) -> None:
