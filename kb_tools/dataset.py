@@ -109,7 +109,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
         KnowledgeBaseError: a file is not valid Turtle.
         KbError: the store on disk cannot be written.
     """
-    if _large(kb):
+    if on_disk(kb):
         load(kb)
         return _open(_graphs_folder(kb))
     store = ox.Store()
@@ -151,7 +151,7 @@ def open_view(kb: KnowledgeBase, graphs: Sequence[str] | None) -> ox.Store:
     Args:
         graphs: the names; None for all graphs.
     """
-    if _large(kb):
+    if on_disk(kb):
         load(kb, [graphs])
         return _open(_view_folder(kb, graphs))
     store = open_store(kb)
@@ -160,14 +160,15 @@ def open_view(kb: KnowledgeBase, graphs: Sequence[str] | None) -> ox.Store:
 
 
 def _lay_down(store: ox.Store, graphs: Sequence[str] | None) -> None:
-    for name in [None] if graphs is None else map(ox.NamedNode, graphs):
-        found = store.quads_for_pattern(None, None, None, name)
-        store.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in found)
+    names = [None] if graphs is None else map(ox.NamedNode, graphs)
+    found = (quad for name in names for quad in store.quads_for_pattern(None, None, None, name))
+    # In one go: each goes into files of its own.
+    store.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in found)
 
 
 def extended(kb: KnowledgeBase, store: ox.Store, quads: Iterable[ox.Quad], scratch: Path) -> ox.Store:
     """The store with more quads; of a store on disk, a copy in the folder `scratch`, made of links."""
-    if _large(kb):
+    if on_disk(kb):
         store.backup(str(scratch / "store"))
         store = ox.Store(str(scratch / "store"))
     store.bulk_extend(quads)
@@ -215,7 +216,7 @@ def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: st
 def policies(kb: KnowledgeBase) -> dict[str, Policy]:
     """The policies by identifier; where the graphs are many, with histories, and a prefix table, kept with them."""
     found = {policy.identifier: policy for policy in kb.policies()}
-    if _large(kb):
+    if on_disk(kb):
         load(kb)
         kept = json.loads((_graphs_folder(kb) / "catalog.json").read_text(encoding="utf-8"))
         kb.prefixes = kept["prefixes"]
@@ -238,7 +239,7 @@ def _entry(month: str, row: dict[str, Any] | None, **same: Any) -> RevisionEntry
 def loaded(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> bool:
     """Whether the graphs, and views of them, are there to be opened without a long wait."""
     folders = [_graphs_folder(kb), *(_view_folder(kb, graphs) for graphs in views)]
-    return not _large(kb) or all(folder.is_dir() for folder in folders)
+    return not on_disk(kb) or all(folder.is_dir() for folder in folders)
 
 
 def load(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> None:
@@ -262,6 +263,8 @@ def _make_graphs(kb: KnowledgeBase, folder: Path) -> None:
     store.bulk_extend(quad for path, name in graph_names(kb).items() for quad in _quads(path, ox.NamedNode(name)))
     _fill_in(store)
     store.flush()
+    # Else each copy, see `extended`, would tidy up for itself, and share no file with this one.
+    store.optimize()
     _prune(kb)
 
 
@@ -313,7 +316,8 @@ def _prune(kb: KnowledgeBase) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _large(kb: KnowledgeBase) -> bool:
+def on_disk(kb: KnowledgeBase) -> bool:
+    """Whether the graphs are so many that they are kept in a store on disk."""
     return _state(kb)[0] >= KEPT_FROM
 
 

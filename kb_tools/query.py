@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pickle
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,23 +20,39 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urljoin
 
 import pyoxigraph as ox
 
+from kb_tools import confine
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
+from kb_tools.sparql import BASE, Checked, QueryError, absolute, check
 
 # The process that asks needs neither the graphs nor rdflib; the one that answers loads them.
 if TYPE_CHECKING:
     from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
 
+__all__ = [
+    "FORMATS",
+    "Inquiry",
+    "Parameter",
+    "QueryError",
+    "Question",
+    "Request",
+    "Result",
+    "Term",
+    "bind",
+    "check",
+    "execute",
+    "find_question",
+    "questions",
+    "read_question",
+    "resolve",
+    "run",
+    "serve",
+]
+
 Term: TypeAlias = ox.NamedNode | ox.BlankNode | ox.Literal
-# Relative IRIs of a query stand under this.
-BASE = "https://w3id.org/policykb/"
-# A query is written by hand; a longer text, in characters, is none.
-MAX_LENGTH = 200_000
-# Address space of the process that runs a query, and size of what it finds, in bytes.
-MAX_MEMORY = 4 * 1024**3
+# Size of what a query finds, in bytes.
 MAX_ANSWER = 256 * 1024**2
 # The forms of query whose answer each format can write.
 FORMATS = {
@@ -49,10 +64,6 @@ FORMATS = {
     "turtle": ("CONSTRUCT", "DESCRIBE"),
 }
 QUESTIONS = Path(__file__).parent / "queries" / "questions"
-
-
-class QueryError(KbError):
-    """A query that is refused, is not SPARQL, or took too long."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +273,7 @@ def _iri(kb: KnowledgeBase, parameter: Parameter, value: str) -> ox.NamedNode:
     prefix, colon, local = value.partition(":")
     try:
         if value.startswith("<") and value.endswith(">"):
-            return ox.NamedNode(urljoin(BASE, value[1:-1]))
+            return ox.NamedNode(absolute(value[1:-1]))
         if colon and prefix in kb.prefixes:
             return ox.NamedNode(kb.prefixes[prefix] + local)
         if "://" in value:
@@ -270,180 +281,6 @@ def _iri(kb: KnowledgeBase, parameter: Parameter, value: str) -> ox.NamedNode:
     except ValueError:
         pass
     raise QueryError(f"{parameter.name}: {value!a} is no IRI", mend="write prefix:name or a whole IRI")
-
-
-# ---------------------------------------------------------------------- what is refused
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A query that may run.
-
-    Attributes:
-        text: as both parsers read it alike: with code points for escapes, and without comments.
-        form: "SELECT", "ASK", "CONSTRUCT" or "DESCRIBE".
-        graphs, named: the graphs of its FROM and its FROM NAMED clauses; None for both if it has none.
-    """
-
-    text: str
-    form: str
-    graphs: list[str] | None = None
-    named: list[str] | None = None
-
-
-_SERVICE = QueryError("SERVICE asks another server, and no query may", mend="load the data and use --data")
-
-
-def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
-    """Refuses what may not run, by the parsed query.
-
-    The parser is rdflib's, and the query is run by Oxigraph. So both are given a text in which nothing is left that the
-    one takes for a comment or the end of a string, and the other does not.
-
-    Args:
-        prefixes: those that the query need not declare.
-
-    Raises:
-        QueryError: an update, a query with SERVICE, one too long or too deeply nested, or no SPARQL.
-    """
-    from pyparsing import ParseException
-    from rdflib.plugins.sparql.parser import parseQuery
-
-    from kb_tools.rdf import without_remarks
-
-    if len(text) > MAX_LENGTH:
-        raise QueryError(f"a query of {len(text)} characters", mend=f"keep it under {MAX_LENGTH}")
-    text = _plain(text)
-    try:
-        with without_remarks():
-            prologue, query = parseQuery(text)
-    except RecursionError:
-        # rdflib's parser does not come to an end with one SERVICE in another.
-        raise (_SERVICE if "service" in text.lower() else QueryError("nested too deeply", mend="flatten it")) from None
-    except ParseException as error:
-        if _is_update(text):
-            raise QueryError(
-                "updates are refused: the knowledge base is only read", mend="write SELECT, ASK, CONSTRUCT or DESCRIBE"
-            ) from None
-        raise _not_sparql(text, error.loc) from None
-    except Exception as error:  # what else the parser's own actions stumble over
-        raise QueryError(f"not a SPARQL query: {error}", mend="correct the syntax") from None
-    parts = list(_parts(query))
-    if any(part.name == "ServiceGraphPattern" for part in parts):
-        raise _SERVICE
-    table = dict(prefixes or {})
-    base = BASE
-    for declared in prologue:
-        iri = _resolved(declared.iri, base, table)
-        if declared.name == "Base":
-            base = iri
-        else:
-            table[declared.prefix or ""] = iri
-    for part in parts:
-        if part.name == "pname" and (part.prefix or "") not in table:
-            place = re.search(rf"(?<![\w.:-]){re.escape(part.prefix or '')}:", text)
-            raise QueryError(
-                f"{_line(text, place.start() if place else 0)}: prefix {part.prefix or ''}: is not declared",
-                mend="declare it with PREFIX",
-            )
-    clauses = query.datasetClause
-    graphs, named = (
-        [_resolved(each[kind], base, table) for each in clauses if kind in each] if clauses else None
-        for kind in ("default", "named")
-    )
-    return Checked(text, query.name.removesuffix("Query").upper(), graphs, named)
-
-
-def _resolved(term: Any, base: str, table: Mapping[str, str]) -> str:
-    """The IRI that a term of the parsed query stands for."""
-    if isinstance(term, str):
-        return urljoin(base, term)
-    return table.get(term.prefix or "", "") + (term.localname or "").replace("\\", "")
-
-
-_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
-_HALF_ESCAPE = re.compile(r"\\u[0-9a-f]{4}", re.IGNORECASE)
-# The other quotation mark.
-_OTHER = {'"': "'", "'": '"'}
-# Words of SPARQL in which what looks like another is none (strings, IRIs, labels of blank nodes), and those that the
-# two parsers read differently: comments, and the local part of names. To be completed with rdflib's pattern of that.
-_WORDS = r"""
-    "{3} (?: "{0,2} (?: [^"\\] | \\. ) )*+ "{3} | " (?: [^"\\\n] | \\. )*+ "
-    | '{3} (?: '{0,2} (?: [^'\\] | \\. ) )*+ '{3} | ' (?: [^'\\\n] | \\. )*+ '
-    | < [^<>"{}|^`\\\x00-\x20]*+ > | _: [\w.-]*+ | \\.
-    | (?P<comment> \# [^\n]* )
-    | (?: [^\W\d_] [\w.-]* )? : (?P<local> %s )
-"""
-
-
-def _plain(text: str) -> str:
-    """The text as both parsers read it alike, line for line the same: rdflib's, which checks it, and Oxigraph's.
-
-    SPARQL has code point escapes replaced before anything else (19.2): rdflib does so, Oxigraph does in strings and
-    IRIs alone. A comment ends at a carriage return for Oxigraph, and not for rdflib, which also skips one in the middle
-    of a name. Oxigraph ends a name before its second dot, so dots in names are escaped. And rdflib knows no escape of a
-    quotation mark that is not that of the string.
-    """
-    from rdflib.plugins.sparql.parser import PN_LOCAL
-
-    try:
-        text = _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
-        text.encode()
-    except (ValueError, OverflowError):
-        raise QueryError("not a SPARQL query: an escape stands for no character", mend="correct it") from None
-    text = re.sub(r"\r\n?", "\n", text)
-    if left := _HALF_ESCAPE.search(text):
-        raise _not_sparql(text, left.start(), "write \\u with four digits, or \\U with eight")
-
-    def alike(found: re.Match[str]) -> str:
-        word: str = found[0]
-        if found["comment"] is not None:
-            return ""
-        if word[0] in _OTHER:
-            return re.sub(
-                r"\\(.)", lambda each: each[1] if each[1] == _OTHER[word[0]] else each[0], word, flags=re.DOTALL
-            )
-        if found["local"] is not None:
-            dotted = re.sub(r"\\.|\.", lambda each: r"\." if each[0] == "." else each[0], found["local"])
-            return word.removesuffix(found["local"]) + dotted
-        return word
-
-    return re.sub(_WORDS % PN_LOCAL.pattern, alike, text, flags=re.DOTALL | re.VERBOSE)
-
-
-def _not_sparql(text: str, position: int, mend: str = "correct the syntax") -> QueryError:
-    near = " ".join(text[position:].partition("\n")[0].split())[:60]
-    what = f"near {near!a}" if near else "it ends too early"
-    return QueryError(f"{_line(text, position)}: not a SPARQL query, {what}", mend=mend)
-
-
-def _line(text: str, position: int) -> str:
-    return f"line {text.count(chr(10), 0, position) + 1}"
-
-
-def _is_update(text: str) -> bool:
-    from rdflib.plugins.sparql.parser import parseUpdate
-
-    with suppress(Exception):
-        return bool(parseUpdate(text).get("request"))
-    return False
-
-
-def _parts(parsed: Any) -> Iterator[Any]:
-    """All named parts of a parsed query, without recursion."""
-    from pyparsing import ParseResults
-    from rdflib.plugins.sparql.parserutils import CompValue, ParamValue
-
-    waiting = [parsed]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, CompValue):
-            yield each
-            waiting.extend(each.values())
-        elif isinstance(each, ParamValue):
-            waiting.append(each.tokenList)
-        elif isinstance(each, list | tuple | ParseResults):
-            waiting.extend(each)
 
 
 # ---------------------------------------------------------------------- running
@@ -484,10 +321,11 @@ def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Re
         )
     except subprocess.TimeoutExpired:
         raise QueryError(f"the query took more than {timeout:g} s", mend="narrow it, or raise --timeout") from None
+    if done.returncode > 0:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise QueryError(f"the query failed: {said}", mend="simplify it")
     if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        what = f"the query failed: {last}" if done.returncode > 0 else "the query ran out of memory"
-        raise QueryError(what, mend="narrow it")
+        raise QueryError("the query ran out of memory, or is nested too deeply", mend="narrow it")
     answer = pickle.loads(done.stdout)
     if isinstance(answer, KbError):
         raise answer
@@ -498,7 +336,12 @@ def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Re
 def serve() -> None:
     """The process that runs one query: reads what is asked from standard input, and writes the answer."""
     asked, timeout = pickle.load(sys.stdin.buffer)
-    _end_after(timeout)
+    # rdflib's parser takes some 20 calls for one level of nesting.
+    sys.setrecursionlimit(5000)
+    confine.connect_nowhere()
+    if timeout is not None:
+        # The process that asked ends this one in time, if it is still there.
+        confine.end_after(timeout + 1)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     answer: Result | KbError | None
     try:
@@ -513,14 +356,6 @@ def serve() -> None:
     out.flush()
     # A store on disk has things to tidy up, for which it would open files.
     os._exit(0)
-
-
-def _end_after(timeout: float | None) -> None:
-    """Ends this process soon after its time, where the system can, though the one that asked may be gone by then."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if timeout is not None and hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, timeout + 1)
 
 
 def _answer(asked: Inquiry | Request, loading: bool) -> Result | None:
@@ -568,6 +403,8 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
         raise QueryError(f"question {question.name} goes over all revisions", mend="leave out --revision and --as-of")
     chosen = [] if union else _choose(kb, asked.policy, revision, asked.as_of, frame.notes)
     frame.graphs = ", ".join(f"{policy.identifier}/{entry.name}" for policy, entry in chosen) or "all graphs"
+    if len(chosen) > 3:
+        frame.graphs = f"the revisions of {len(chosen)} policies"
     text = asked.text
     if question:
         frame.title = question.title
@@ -666,9 +503,13 @@ def _execute(kb: KnowledgeBase, request: Request, plan: _Plan, confined: bool) -
         if further:
             store = dataset.extended(kb, store, further, Path(scratch))
         prefixes = kb.prefixes
-        write = _turtle_writer(prefixes) if checked.form in FORMATS["turtle"] else None
+        if checked.form in FORMATS["turtle"]:
+            # Now, since no file can be opened later.
+            from kb_tools.dump import serialize
         if confined:
-            _confine()
+            if not dataset.on_disk(kb):
+                confine.open_no_file()
+            confine.limit_memory()
         try:
             found = store.query(
                 checked.text,
@@ -682,14 +523,28 @@ def _execute(kb: KnowledgeBase, request: Request, plan: _Plan, confined: bool) -
             raise _not_run(str(error)) from None
         result = _result(found, request.max_rows)
         result.prefixes = prefixes
+        if not result.rows and not result.truth and not result.triples:
+            result.notes += [f"{kb.curie(iri)} stands in no statement here" for iri in _unknown(store, checked.iris)]
         for name in [*(checked.graphs or ()), *(checked.named or ())]:
             if not store.contains_named_graph(ox.NamedNode(name)):
                 result.notes.append(f"FROM <{name}>: there is no such graph here, and none is fetched")
-        if write and result.triples is not None:
-            result.turtle = write(result.triples)
+        if result.triples is not None:
+            quads = (ox.Quad(each.subject, each.predicate, each.object) for each in result.triples)
+            result.turtle = serialize(quads, "turtle", prefixes).decode()
         shown = {term.value for row in result.rows for term in row if isinstance(term, ox.NamedNode)}
         result.labels = {iri: label for iri in sorted(shown) if (label := _label(store, iri))}
     return result
+
+
+def _unknown(store: ox.Store, iris: Sequence[str]) -> Iterator[str]:
+    """Those IRIs that no statement of any graph has, and no graph is named with: perhaps misspelt."""
+    for iri in iris:
+        with suppress(ValueError):
+            node = ox.NamedNode(iri)
+            patterns: list[tuple[Any, Any, Any]] = [(node, None, None), (None, node, None), (None, None, node)]
+            found = (store.quads_for_pattern(*pattern, None) for pattern in patterns)
+            if not store.contains_named_graph(node) and not any(next(quads, None) for quads in found):
+                yield iri
 
 
 def _not_run(message: str) -> QueryError:
@@ -719,20 +574,6 @@ def _data(path: Path) -> Iterator[ox.Quad]:
 
 def _fresh(term: Any, fresh: dict[str, ox.BlankNode]) -> Any:
     return fresh.setdefault(term.value, ox.BlankNode()) if isinstance(term, ox.BlankNode) else term
-
-
-def _confine() -> None:
-    """From here on this process opens no connection and takes no more than its memory, where the system can say so."""
-    try:
-        import resource
-    except ImportError:
-        return
-    # A socket needs a file descriptor: no new one is given. Nor is what was in memory written to a file if it breaks.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Refused where the system knows no such limit, or a lower one is set.
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
 def _result(found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int) -> Result:
@@ -786,22 +627,3 @@ def _label(store: ox.Store, iri: str) -> str:
             if names:
                 return min(names)
     return ""
-
-
-def _turtle_writer(prefixes: Mapping[str, str]) -> Callable[[Iterable[ox.Triple]], str]:
-    """Writes triples as canonical Turtle; all that this needs is loaded now, since no file can be opened later."""
-    from rdflib import Graph
-
-    from kb_tools.rdf import to_rdflib, without_remarks
-
-    def write(triples: Iterable[ox.Triple]) -> str:
-        graph = Graph(bind_namespaces="none")
-        for prefix, namespace in prefixes.items():
-            graph.bind(prefix, namespace)
-        with without_remarks():
-            for triple in triples:
-                graph.add((to_rdflib(triple.subject), to_rdflib(triple.predicate), to_rdflib(triple.object)))
-            return graph.serialize(format="longturtle", canon=True)
-
-    write(())
-    return write

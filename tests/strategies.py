@@ -224,7 +224,7 @@ def concepts(class_: str, usual: tuple[str, ...] = ()) -> st.SearchStrategy[str]
 
 
 def _percents() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
-    usual = st.sampled_from(("85", "95", "100"))
+    usual = st.sampled_from(("85", "95", "100", "100"))
     exact = st.sampled_from(("0", "50.5", "89", "89.9", "90", "90.0", "99.9", "100.0"))
     low, high = st.sampled_from(("0", "85", "90", "95", "100")), st.sampled_from(("89.9", "90", "95", "100"))
 
@@ -232,6 +232,7 @@ def _percents() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
         return ("clin:donorPercentAtLeast", pair[0]), ("clin:donorPercentAtMost", pair[1])
 
     return st.one_of(
+        usual.map(lambda value: (("clin:donorPercent", value),)),
         usual.map(lambda value: (("clin:donorPercent", value),)),
         exact.map(lambda value: (("clin:donorPercent", value),)),
         low.map(lambda value: (("clin:donorPercentAtLeast", value),)),
@@ -285,9 +286,8 @@ def findings(
 @st.composite
 def products(draw: st.DrawFn) -> Product:
     """A product, which is never both unmanipulated and manipulated."""
-    processing = draw(
-        st.one_of(st.just(frozenset({"clin:Unmanipulated"})), st.frozensets(concepts("clin:Processing"), max_size=2))
-    )
+    usual = ("clin:Unmanipulated", "clin:GeneticModification")
+    processing = draw(st.frozensets(concepts("clin:Processing", usual), max_size=2))
     if "clin:Unmanipulated" in processing:
         processing -= _MANIPULATION
     donor = draw(st.none() | concepts("clin:LymphocyteDonor"))
@@ -310,9 +310,9 @@ def _plain(service_date: date) -> tuple[Finding, ...]:
 
 @st.composite
 def _with_kin(draw: st.DrawFn, one: Finding, service_date: date) -> tuple[Finding, ...]:
-    """A finding, and up to three of its class: of its kind on its day or another, or of another kind on its day."""
+    """A finding, and up to two of its class: of its kind on its day or another, or of another kind on its day."""
     found = [one]
-    for how in draw(st.lists(st.sampled_from(("day", "kind", "both")), max_size=3)):
+    for how in draw(st.lists(st.sampled_from(("day", "kind", "both")), max_size=2)):
         day = one.day if how != "kind" else service_date - timedelta(draw(st.sampled_from(DAYS_BEFORE)))
         stated = draw(said(one.kind))
         if how != "day":
@@ -332,7 +332,7 @@ def pictures(draw: st.DrawFn, max_findings: int = 3) -> Picture:
     """A well-formed case: parts of a plain one, changed, left out and joined by findings of every class."""
     service_date = draw(st.sampled_from(SERVICE_DATES))
     plain = [each for each in _plain(service_date) if draw(st.integers(0, 4))]
-    more = draw(st.lists(findings(service_date), max_size=max_findings))
+    more = draw(st.lists(findings(service_date), min_size=1, max_size=max_findings))
     stated = [kin for each in (*plain, *more) for kin in draw(_with_kin(each, service_date))]
     return Picture(
         service_date=service_date,
@@ -371,7 +371,9 @@ def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
     newer = [each for each in picture.findings if counts(each)]
     if not newer:
         return None
-    one = draw(st.sampled_from(newer))
+    with_older = [each for each in newer if any(other.kind == each.kind and other.day < each.day for other in newer)]
+    wanted: bool = draw(st.booleans())
+    one = draw(st.sampled_from(with_older if with_older and wanted else newer))
     other = tuple(pair for pair in draw(said(one.kind)) if pair[0] not in _KIND)
     alike = tuple(pair for pair in one.said if pair[0] in _KIND)
     # On a day that others of its class have too, if there is one.

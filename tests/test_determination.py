@@ -189,7 +189,7 @@ def test_a_settled_outcome_stays_and_an_open_one_asks_for_just_what_can_change_i
     seen: set[Outcome] = set()
 
     @given(batches(20))
-    @examples(12, shrink=False)
+    @examples(10, shrink=False)
     def compared(batch: list[Picture]) -> None:
         for found in determined(read(batch), revision):
             assert_concluded_rightly(revision, found)
@@ -247,7 +247,7 @@ def test_a_finding_older_than_the_latest_of_its_kind_changes_nothing() -> None:
             pictures().flatmap(lambda one: st.tuples(st.just(one), superseded_findings(one))), min_size=10, max_size=10
         )
     )
-    @examples(14, shrink=False)
+    @examples(10, shrink=False)
     def compared(drawn: list[tuple[Picture, Finding | None]]) -> None:
         pairs = [(one, one.with_findings(older)) for one, older in drawn if older]
         kinds.update(older.kind for _, older in drawn if older)

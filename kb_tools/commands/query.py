@@ -116,7 +116,7 @@ def command(
       kb query
       kb query criteria
       kb query criteria --revision 2019-10 --format csv
-      kb query where-cited --param reference=ref:9
+      kb query where-cited --param reference=ref:castagna-2016
       kb query mine.rq --all --timeout 60
       echo 'SELECT ?code { ?code a pol:Code }' | kb query -
     """
@@ -163,7 +163,7 @@ def _read(name: str) -> str:
         KbError: it cannot be read, is too long or no text.
     """
     from kb_tools.errors import UnreadableInput
-    from kb_tools.query import MAX_LENGTH
+    from kb_tools.sparql import MAX_LENGTH
 
     where = "standard input" if name == "-" else name
     try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 
-from kb_tools.query import BASE, Question, Result, Term
+from kb_tools.query import Question, Result, Term
+from kb_tools.sparql import BASE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -126,8 +127,8 @@ def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
         most, widths = widths, [1] * len(widths)
     for _ in range(min(room, sum(most)) - sum(widths)):
         # One more for the column whose cells are the highest.
-        widest = max(range(len(widths)), key=lambda number: (most[number] - 1) // widths[number])
-        widths[widest] += 1
+        highest = max(range(len(widths)), key=lambda number: (most[number] - 1) // widths[number])
+        widths[highest] += 1
     return widths
 
 
