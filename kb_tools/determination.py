@@ -319,19 +319,23 @@ def is_given(advisory: Advisory, values: Mapping[str, Value]) -> bool:
 
 def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:
     """The facts that a condition read, each as a reader would say it; findings latest first."""
-    for node in sorted(facts.findings, key=lambda each: (str(case.value(each, CASE.date)), each), reverse=True):
-        day = date.fromisoformat(str(case.value(node, CASE.date)))
-        kind, basis = case.value(node, RDF.type), case.value(node, CASE.basis)
-        said = [
-            f"{_label(kb, predicate)} {_label(kb, value)}"
-            for predicate, value in sorted(case.about[node])
-            if predicate not in (RDF.type, CASE.date, CASE.basis, CASE.contradictedBy)
-        ]
-        text = f"{_label(kb, kind)}: {', '.join(said) or 'given'} ({day}, {_label(kb, basis)})"
-        age = (case.service_date - day).days
-        yield Fact(case.in_file(node), text, day, age, bool(case.value(node, CASE.contradictedBy)))
+    findings = [_finding_in_words(kb, case, node) for node in facts.findings]
+    yield from sorted(sorted(findings, key=lambda each: each.text), key=lambda each: str(each.day), reverse=True)
     for node, predicate, value in sorted(facts.statements, key=lambda each: (each[1], str(each[2]))):
         yield Fact(case.in_file(node), f"{_label(kb, predicate)}: {_label(kb, value)}", None, None, False)
+
+
+def _finding_in_words(kb: KnowledgeBase, case: Case, node: URIRef) -> Fact:
+    day = date.fromisoformat(str(case.value(node, CASE.date)))
+    kind, basis = case.value(node, RDF.type), case.value(node, CASE.basis)
+    said = [
+        f"{_label(kb, predicate)} {_label(kb, value)}"
+        for predicate, value in sorted(case.about[node])
+        if predicate not in (RDF.type, CASE.date, CASE.basis, CASE.contradictedBy)
+    ]
+    text = f"{_label(kb, kind)}: {', '.join(said) or 'given'} ({day}, {_label(kb, basis)})"
+    age = (case.service_date - day).days
+    return Fact(case.in_file(node), text, day, age, bool(case.value(node, CASE.contradictedBy)))
 
 
 def _label(kb: KnowledgeBase, node: Node | None) -> str:

@@ -845,3 +845,26 @@ def test_days_before_the_service_are_counted_over_a_leap_day() -> None:
     leap = replace(MET, service_date=date(2024, 3, 1), findings=(Finding("clin:Transplant", date(2024, 2, 28)),))
     (fact,) = one(leap).condition_results[COND + "after-allogeneic-transplant"].facts
     assert fact.age == 2
+
+
+def test_facts_are_told_in_one_order_whatever_the_order_of_the_file() -> None:
+    path = VOCABULARY.policy().cases_folder / "grades-1-and-3-on-one-day-conflict.ttl"
+    text = path.read_text(encoding="utf-8")
+    turned = text.replace(":gvhd-ward , :gvhd-clinic", ":gvhd-clinic , :gvhd-ward")
+    assert turned != text
+    told = []
+    for each in (text, turned):
+        [case] = CaseReader(VOCABULARY).read(path.name, None, each.encode(), ox.RdfFormat.TURTLE)
+        [found] = determined([case], "2026-02")
+        facts = found.condition_results[str(COND["acute-gvhd-of-grade-2-or-higher"])].facts
+        told.append([fact.text for fact in facts])
+    assert (
+        told
+        == [
+            [
+                "acute GvHD assessment: grade 1 (2026-06-20, chart evidence)",
+                "acute GvHD assessment: grade 3 (2026-06-20, attestation)",
+            ]
+        ]
+        * 2
+    )
