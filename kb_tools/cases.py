@@ -10,11 +10,12 @@ import difflib
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import pyoxigraph as ox
 from rdflib import BNode, Graph, Literal, URIRef
@@ -23,9 +24,25 @@ from rdflib.term import Node
 
 from kb_tools import shacl
 from kb_tools.errors import UnreadableInput
+from kb_tools.fhir import NDJSON, FhirReader, is_fhir, loose_resources
+from kb_tools.fhir_case import Imported
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
-from kb_tools.rdf import FORMATS, Triple, graph_of, parse, parse_file, to_quads, to_rdflib
+from kb_tools.plain import PlainFormat
+from kb_tools.rdf import (
+    FORMAT_NAMES,
+    FORMATS,
+    MAX_BYTES,
+    Triple,
+    graph_of,
+    parse,
+    parse_file,
+    read_bytes,
+    to_quads,
+    to_rdflib,
+    unopened,
+)
+from kb_tools.reading import Reading
 
 # What is said of each node of a case.
 Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
@@ -33,6 +50,11 @@ Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
 # What is derived of a case, and never stated in a file.
 DERIVED = {CASE.countableFinding, CASE.currentFinding, CASE.contradictedBy}
 MANIFEST = "manifest.ttl"
+# Plain JSON: a file with one case, and a file with one case a line.
+JSON, JSON_LINES = ".json", ".jsonl"
+SUFFIXES = (*FORMATS, JSON, JSON_LINES, NDJSON)
+# Standard input that begins so is no TriG, where no subject is a text.
+_JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\"")
 ISOLATED = "urn:kb:"
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
@@ -57,6 +79,8 @@ class Case:
         about: what it says, by subject.
         names: for each node here, the node of the file that it stands for.
         notices: what a reader must know of how the file was read.
+        places: of nodes without a name, where in the file they stand, if that is known.
+        reading: what was read of the FHIR resources that it is from, if it is from such.
     """
 
     source: str
@@ -66,6 +90,8 @@ class Case:
     about: Statements = field(repr=False)
     names: dict[URIRef, Node] = field(repr=False)
     notices: tuple[str, ...] = ()
+    places: Mapping[Node, str] = field(default_factory=dict, repr=False)
+    reading: Reading | None = field(default=None, repr=False)
 
     @property
     def title(self) -> str:
@@ -126,24 +152,28 @@ class Malformed:
 
 
 def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | UnreadableInput]:
-    """The files that the arguments name: files themselves, the RDF files under folders, "-" (with no path).
+    """The files that the arguments name: files themselves, the RDF and JSON files under folders, "-" (with no path).
 
-    A folder's manifest.ttl says what its cases must come to and is no case. A path that is missing, or a folder without
-    a file to read, comes out as the error it is, so that the others can go on.
+    A folder's manifest.ttl says what its cases must come to and is no case. FHIR resources that stand by themselves
+    come out as the folder that they are in. A path that is missing, or a folder without a file to read, comes out as
+    the error it is, so that the others can go on.
     """
     for argument in paths:
         path = Path(argument)
         if argument == "-":
             yield "standard input", None
         elif path.is_dir():
-            found = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS and each.name != MANIFEST)
+            known = (each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
+            found = sorted(each for each in known if each.name != MANIFEST)
             if not found:
                 yield UnreadableInput(
                     "no case files in this folder",
                     where=argument,
-                    mend=f"name a folder with {', '.join(FORMATS)} files",
+                    mend=f"name a folder with {', '.join(SUFFIXES)} files",
                 )
-            yield from ((str(each), each) for each in found)
+            loose = loose_resources(found)
+            places = dict.fromkeys(each.parent if each in loose else each for each in found)
+            yield from ((str(each), each) for each in places)
         else:
             yield argument, path
 
@@ -151,19 +181,96 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
 class CaseReader:
     """Reads case files and gives every case nodes of its own."""
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: KnowledgeBase, terminology: Sequence[Path] = ()) -> None:
+        """`terminology`: files that say what the codes of a plan's own systems mean."""
         self.kb = kb
+        self._terminology = terminology
         self._count = 0
+
+    @cached_property
+    def _plain(self) -> PlainFormat:
+        return PlainFormat(self.kb)
+
+    @cached_property
+    def _fhir(self) -> FhirReader:
+        return FhirReader(self.kb, self._terminology)
+
+    def stream(
+        self, source: str, path: Path | None, stdin: BinaryIO, format_name: str | None = None
+    ) -> Iterator[Case | UnreadableInput]:
+        """The cases of one file, and in place of what cannot be read the error: of a .jsonl file each line for itself.
+
+        Args:
+            path: None for standard input; a folder for the FHIR resources that stand in it by themselves.
+            format_name: a key of FORMAT_NAMES, "json", "jsonl" or "ndjson"; None for what the name of the file says.
+        """
+        format_ = FORMAT_NAMES.get(format_name or "")
+        suffix = f".{format_name}" if format_name else path.suffix.lower() if path else ""
+        try:
+            if suffix == JSON_LINES:
+                with path.open("rb") if path else nullcontext(stdin) as file:
+                    yield from self._lines(source, file)
+                return
+            if path and path.is_dir():
+                yield from map(self._imported, self._fhir.patients(source, sorted(loose_resources(path.iterdir()))))
+                return
+            if suffix == NDJSON:
+                yield from map(self._imported, self._fhir.ndjson(source, path, stdin))
+                return
+            data = b"" if path else stdin.read(MAX_BYTES + 1)
+            if suffix == JSON or (not suffix and path is None and _JSON_OBJECT.match(data)):
+                data = read_bytes(path) if path else data
+                if is_fhir(data):
+                    yield self._imported(self._fhir.bundle(data, source))
+                else:
+                    yield self._plain_case(source, data)
+            else:
+                yield from self.read(source, path, data, format_)
+        except UnreadableInput as error:
+            yield error
+        except OSError as error:
+            yield unopened(error, path or Path(source))
+
+    def _lines(self, source: str, file: BinaryIO) -> Iterator[Case | UnreadableInput]:
+        """The case of each line of a .jsonl file, or why there is none; empty lines are nothing."""
+        number = 0
+        while line := file.readline(MAX_BYTES + 1):
+            number += 1
+            rest = line
+            while len(line) > MAX_BYTES and rest and not rest.endswith(b"\n"):
+                rest = file.readline(MAX_BYTES)
+            if line.strip() or len(line) > MAX_BYTES:
+                try:
+                    yield self._plain_case(f"{source}:{number}", line.rstrip(b"\r\n"), one_line=True)
+                except UnreadableInput as error:
+                    yield error
+
+    def _plain_case(self, source: str, data: bytes, one_line: bool = False) -> Case:
+        triples, places = self._plain.triples(data, source, one_line)
+        (case,) = self._cases(source, triples)
+        case.places = places
+        return case
+
+    def _imported(self, imported: Imported | UnreadableInput) -> Case | UnreadableInput:
+        if isinstance(imported, UnreadableInput):
+            return imported
+        (case,) = self._cases(imported.source, imported.triples)
+        case.places, case.reading, case.notices = imported.places, imported.reading, imported.notices
+        return case
 
     def read(
         self, source: str, path: Path | None, stdin: bytes = b"", format_: ox.RdfFormat | None = None
     ) -> list[Case]:
-        """The cases of one file, in order of their names.
+        """The cases of one RDF file, in order of their names.
 
         Raises:
             UnreadableInput: the file cannot be read, says something of a term of the vocabulary, or holds no case.
         """
-        triples = parse_file(path, format_) if path else parse(stdin, format_ or ox.RdfFormat.TRIG, source)
+        return self._cases(
+            source, parse_file(path, format_) if path else parse(stdin, format_ or ox.RdfFormat.TRIG, source)
+        )
+
+    def _cases(self, source: str, triples: Iterable[Triple]) -> list[Case]:
         about: dict[Node, list[tuple[URIRef, Node]]] = defaultdict(list)
         for subject, predicate, object_ in triples:
             if is_term(subject):
@@ -272,7 +379,11 @@ class CaseChecker:
         path = self.kb.curie(result.path) if ":" in result.path else ""
         focus = URIRef(result.focus)
         kind = case.value(focus, RDF.type)
-        name = case.in_file(focus) or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
+        name = (
+            case.in_file(focus)
+            or case.places.get(case.names[focus])
+            or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
+        )
         value = "" if result.value == result.focus else result.value
         if result.component == str(SH.ClosedConstraintComponent):
             guess = self._property_meant(path, result.shape)

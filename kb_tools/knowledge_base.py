@@ -18,6 +18,7 @@ from kb_tools.namespaces import BASE, CITO, POL, SH
 from kb_tools.rdf import Triple, graph_of, parse_file
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
+TERMINOLOGY = Path("ontology/terminology.ttl")
 # The copy inside an installed wheel; in an editable install, the checkout itself.
 INSTALLED = (Path(__file__).parent / "data", Path(__file__).parent.parent)
 
@@ -62,6 +63,7 @@ class RevisionEntry:
         effective: the day from which it is taken to be in force: approval if the log gives one, else `month`.
         row: its row in the log, None where the log has none.
         bases: what is on file, by part (local name, "Criteria") and basis ("DocumentOnFile").
+        draft: whether something is still to be done before it may decide a case.
     """
 
     iri: str
@@ -70,6 +72,7 @@ class RevisionEntry:
     month: date
     row: LogRow | None
     bases: dict[str, str] = field(hash=False)
+    draft: bool = False
 
     @property
     def effective(self) -> date:
@@ -77,7 +80,7 @@ class RevisionEntry:
 
     @property
     def criteria_on_file(self) -> bool:
-        return self.bases.get("Criteria", "NotOnFile") != "NotOnFile"
+        return not self.draft and self.bases.get("Criteria", "NotOnFile") != "NotOnFile"
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ class KnowledgeBase:
 
     @cached_property
     def ontology(self) -> Graph:
-        """The vocabularies."""
-        return self.graph(self.files("ontology"))
+        """The vocabularies; not the terminology, which is about the codes of others."""
+        return self.graph(path for path in self.files("ontology") if path != self.root / TERMINOLOGY)
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -233,6 +236,7 @@ class Policy:
                     month=first_day(month),
                     row=self._log_row(row) if isinstance(row, URIRef) else None,
                     bases=bases,
+                    draft=(iri, POL.toDo, None) in graph,
                 )
             )
         return sorted(entries, key=lambda entry: entry.month)
@@ -268,6 +272,11 @@ class Policy:
         """
         if entry.criteria_on_file:
             return entry
+        if entry.draft:
+            raise UnknownRevision(
+                f"{self.identifier} revision {entry.name} is a draft",
+                mend="do what its pol:toDo ask for, and remove them",
+            )
         on_file = [each for each in self.history if each.criteria_on_file]
         nearest = min(on_file, key=lambda each: abs((each.month - entry.month).days), default=None)
         mend = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
@@ -282,7 +291,7 @@ class Policy:
         Raises:
             UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
         """
-        started = [entry for entry in self.history if entry.effective <= day]
+        started = [entry for entry in self.history if entry.effective <= day and not entry.draft]
         if not started:
             first = self.history[0]
             raise UnknownRevision(
@@ -295,7 +304,7 @@ class Policy:
             f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its {since}. "
             "The plan sets the actual effective date."
         ]
-        by_month = [entry for entry in self.history if entry.month <= day][-1]
+        by_month = [entry for entry in self.history if entry.month <= day and not entry.draft][-1]
         if by_month.iri != chosen.iri:
             notices.append(
                 f"By revision month, revision {by_month.name} would have been chosen; it counts from its approval, "

@@ -9,10 +9,11 @@ CASE = Namespace(BASE + "case#")
 CLIN = Namespace(BASE + "clinical#")
 COND = Namespace(BASE + "condition#")
 SHAPE = Namespace(BASE + "shape#")
+READ = Namespace(BASE + "reading#")
 SH = Namespace("http://www.w3.org/ns/shacl#")
 CITO = Namespace("http://purl.org/spar/cito/")
 BIBO = Namespace("http://purl.org/ontology/bibo/")
 OA = Namespace("http://www.w3.org/ns/oa#")
 
 # Everything under these is a term of ours or a code: a case may use it and may say nothing of it.
-TERM_NAMESPACES = (str(POL), str(CASE), str(CLIN), str(COND), str(SHAPE), BASE + "code/")
+TERM_NAMESPACES = (str(POL), str(CASE), str(CLIN), str(COND), str(SHAPE), str(READ), BASE + "code/")

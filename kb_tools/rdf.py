@@ -133,16 +133,29 @@ def parse_file(path: Path, format_: ox.RdfFormat | None = None) -> list[Triple]:
         raise UnreadableInput(
             f"unknown format {path.suffix or '(no extension)'}", where=str(path), mend="use " + ", ".join(FORMATS)
         )
+    return parse(read_bytes(path), format_, str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of the file at `path`; one byte more than a file may have where it grew meanwhile.
+
+    Raises:
+        UnreadableInput: no such file, or too large.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise _too_large(f"{path.stat().st_size / 2**20:.0f} MiB", str(path))
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UnreadableInput(
-            error.strerror or "cannot be read", where=str(path), mend="check the path and its permissions"
-        ) from error
-    return parse(data, format_, str(path))
+        raise unopened(error, path) from error
+
+
+def unopened(error: OSError, path: Path) -> UnreadableInput:
+    """What the system says of a file that cannot be read, as one line."""
+    return UnreadableInput(
+        error.strerror or "cannot be read", where=str(path), mend="check the path and its permissions"
+    )
 
 
 def graph_of(triples: Iterable[Triple]) -> Graph:

@@ -72,12 +72,13 @@ def determined(kb: KnowledgeBase, policy: Policy, cases: list[Case]) -> list[Out
 
 
 def test_the_files_of_a_folder_are_found_in_every_format_and_depth_but_for_the_manifest(tmp_path: Path) -> None:
-    for name in ("b.ttl", "a.TTL", "deep/er/c.trig", "deep/d.nt", "e.jsonld", "manifest.ttl", "deep/manifest.ttl"):
+    names = ("b.ttl", "a.TTL", "deep/er/c.trig", "deep/d.nt", "e.jsonld", "f.json", "g.jsonl", "h.ndjson")
+    for name in (*names, "manifest.ttl", "deep/manifest.ttl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "notes.txt").touch()
     found = list(find_files([str(tmp_path)]))
-    expected = ["a.TTL", "b.ttl", "deep/d.nt", "deep/er/c.trig", "e.jsonld"]
+    expected = ["a.TTL", "b.ttl", "deep/d.nt", "deep/er/c.trig", "e.jsonld", "f.json", "g.jsonl", "h.ndjson"]
     assert found == [(str(tmp_path / name), tmp_path / name) for name in expected]
 
 
@@ -99,7 +100,8 @@ def test_a_folder_without_cases_is_an_error_among_the_files(tmp_path: Path) -> N
     (tmp_path / "manifest.ttl").touch()
     error, file = find_files([str(tmp_path), "a.ttl"])
     assert str(error) == (
-        f"{tmp_path}: no case files in this folder; name a folder with .ttl, .trig, .nt, .jsonld files"
+        f"{tmp_path}: no case files in this folder; "
+        "name a folder with .ttl, .trig, .nt, .jsonld, .json, .jsonl, .ndjson files"
     )
     assert file == ("a.ttl", Path("a.ttl"))
 

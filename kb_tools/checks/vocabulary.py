@@ -11,7 +11,7 @@ from rdflib.term import Node
 
 from kb_tools.checks.core import FOLDERS, Problem, name, relative, statements
 from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, SH, SHAPE
+from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
 
 # Where the terms of each of our namespaces are described: a file or a folder.
 _PLACES = {
@@ -20,6 +20,7 @@ _PLACES = {
     str(CLIN): "ontology/clinical.ttl",
     str(COND): "shapes/conditions/",
     str(SHAPE): "shapes/",
+    str(READ): "ontology/reading.ttl",
 }
 
 

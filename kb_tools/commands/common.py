@@ -66,6 +66,16 @@ def format_option(*formats: str) -> Callable[[F], F]:
     return click.option("--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True)
 
 
+def document_option(command: F) -> F:
+    """--document FILE."""
+    return click.option(
+        "--document",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Your own copy of the policy's document (text, PDF or HTML): print the passage under each statement.",
+    )(command)
+
+
 def policy_of(kb: KnowledgeBase, named: str | None, *revisions: str) -> Policy:
     """The policy that the options call for, or that the revisions name before their month ("CP.MP.101/2026-02").
 
@@ -112,25 +122,25 @@ def warn(line: str) -> None:
 
 
 def read_cases(
-    kb: KnowledgeBase, arguments: tuple[str, ...], input_format: str | None, errors: list[KbError]
+    kb: KnowledgeBase,
+    arguments: tuple[str, ...],
+    input_format: str | None,
+    errors: list[KbError],
+    terminology: tuple[Path, ...] = (),
 ) -> Iterator[Case]:
-    """The cases of all files that can be read; of each other file, one line on stderr."""
+    """The cases of all files that can be read; of each other file, or line of one, one line on stderr."""
     from kb_tools.cases import CaseReader, find_files
     from kb_tools.errors import KbError
-    from kb_tools.rdf import FORMAT_NAMES, MAX_BYTES
 
-    reader = CaseReader(kb)
-    format_ = FORMAT_NAMES[input_format] if input_format else None
+    reader = CaseReader(kb, terminology)
     for found in find_files(arguments):
-        try:
-            if isinstance(found, KbError):
-                raise found
-            name, path = found
-            stdin = sys.stdin.buffer.read(MAX_BYTES + 1) if path is None else b""
-            yield from reader.read(name, path, stdin, format_)
-        except KbError as error:
-            warn(str(error))
-            errors.append(error)
+        read = [found] if isinstance(found, KbError) else reader.stream(*found, sys.stdin.buffer, input_format)
+        for each in read:
+            if isinstance(each, KbError):
+                warn(str(each))
+                errors.append(each)
+            else:
+                yield each
 
 
 def progress(items: Iterator[T], what: str) -> Iterator[T]:

@@ -12,6 +12,7 @@ import click
 
 from kb_tools.commands.common import (
     console,
+    document_option,
     engine_option,
     format_option,
     kb_option,
@@ -38,13 +39,21 @@ if TYPE_CHECKING:
 @click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
 @policy_option
 @click.option("--explain", is_flag=True, help="Every condition with its facts, the places and the citations.")
+@document_option
 @click.option("--prepare", is_flag=True, help="Print the cases with what counts of them derived, as Turtle, and stop.")
 @click.option(
     "--input-format",
-    type=click.Choice(["turtle", "trig", "ntriples", "jsonld"]),
-    help="The format of the cases; default: by file name, TriG for '-'.",
+    type=click.Choice(["turtle", "trig", "ntriples", "jsonld", "json", "jsonl", "ndjson"]),
+    help="The format of the cases; default: by file name, for '-' TriG or one JSON object.",
 )
-@format_option("text", "json", "turtle", "junit")
+@click.option(
+    "--terminology",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="What the codes of your own systems mean in FHIR cases; as ontology/terminology.ttl, and once a file.",
+)
+@format_option("text", "json", "turtle", "junit", "fhir")
 @engine_option
 @kb_option
 def command(
@@ -53,16 +62,19 @@ def command(
     as_of: date | None,
     policy: str | None,
     explain: bool,
+    document: Path | None,
     prepare: bool,
     input_format: str | None,
+    terminology: tuple[Path, ...],
     format_: str,
     engine: str,
     root: Path | None,
 ) -> None:
     """Determine patient cases under a revision of a policy.
 
-    CASE is a file (.ttl, .trig, .nt, .jsonld; one case or many), a folder, or - for standard input. A case that breaks
-    the case shapes is reported as malformed and not determined.
+    CASE is a file (.ttl, .trig, .nt, .jsonld: one case or many; .json: one; .jsonl: one a line), a folder, or - for
+    standard input. FHIR R4 is read too: a bundle (.json), bundles or bulk data (.ndjson), a folder of resources. A case
+    that breaks the case shapes is reported as malformed and not determined.
 
     Exit code 0 if every case meets the criteria, 1 if one does not (or is malformed), 2 if a file could not be read
     or no revision could be used; all other cases are determined all the same.
@@ -71,15 +83,17 @@ def command(
     Examples:
       kb validate case.ttl
       kb validate cases/ --revision 2026-02 --format json
-      kb validate case.ttl --explain
+      kb validate case.ttl --explain --document CP.MP.101.pdf
     """
     if revision and as_of:
         raise click.UsageError("--revision and --as-of exclude each other.")
+    if document and not (explain and format_ == "text"):
+        raise click.UsageError("--document goes with --explain and the format text.")
     from kb_tools.determination import Determination, NotDetermined, Outcome, Run
 
     kb = open_kb(root)
     errors: list[KbError] = []
-    read = read_cases(kb, cases, input_format, errors)
+    read = read_cases(kb, cases, input_format, errors, terminology)
     if prepare:
         _print_prepared(kb, engine, read, errors)
         return
@@ -87,8 +101,13 @@ def command(
     worst = 0
     answers: list[Answer] = []
     out = console()
+    wording = None
     if format_ == "text":
         from kb_tools.render import text
+    if document:
+        from kb_tools.trace import quotes
+
+        wording = quotes(run.policy, document)
     for answer in progress(run.answers(read), "cases determined"):
         if isinstance(answer, NotDetermined):
             worst = 2
@@ -97,7 +116,7 @@ def command(
             worst = max(worst, 1)
         answers.append(answer)
         if format_ == "text":
-            text.answer(out, kb, answer, explain)
+            text.answer(out, kb, answer, explain, wording)
     if format_ == "text":
         text.summary(out, answers, len(errors))
     else:

@@ -11,6 +11,7 @@ from kb_tools.cases import Malformed
 from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, NotDetermined
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.render import reading
 from kb_tools.revision import Passage, Reference
 
 
@@ -35,8 +36,9 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
     )
 
 
-def _case(answer: Answer) -> dict[str, str]:
-    return {"case": answer.case.iri or answer.case.title, "file": answer.case.source}
+def _case(answer: Answer) -> dict[str, Any]:
+    read = {"reading": reading.as_json(answer.case.reading)} if answer.case.reading else {}
+    return {"case": answer.case.iri or answer.case.title, "file": answer.case.source, **read}
 
 
 def _malformed(found: Malformed) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def text(out: Console, reports: Sequence[Report]) -> None:
             out.print(f"GAP {report.policy}: {gap}")
         ran, failed = len(report.verdicts), len(report.failed)
         files = len({verdict.expectation.path for verdict in report.verdicts})
-        out.print(f"{report.policy}: {ran} expectations on {files} cases, {ran - failed} as expected, {failed} not")
+        counted = f"{ran} expectation{'s'[: ran != 1]} on {files} case{'s'[: files != 1]}"
+        out.print(f"{report.policy}: {counted}, {ran - failed} as expected, {failed} not")
 
 
 def json(reports: Sequence[Report]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.padding import Padding
@@ -23,6 +24,8 @@ from kb_tools.determination import (
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.revision import Advisory, Criterion, Passage, Reference
 
+# The wording of passages, by their IRIs, in the reader's own copy of the document.
+Quotes: TypeAlias = Mapping[str, str]
 TITLES = {
     Outcome.MET: "CRITERIA MET",
     Outcome.NOT_MET: "CRITERIA NOT MET",
@@ -39,15 +42,18 @@ STYLES = {
 }
 
 
-def answer(out: Console, kb: KnowledgeBase, answered: Answer, explain: bool) -> None:
+def answer(out: Console, kb: KnowledgeBase, answered: Answer, explain: bool, quotes: Quotes | None = None) -> None:
     """One case: its determination, or why there is none."""
     if isinstance(answered, Determination):
-        determination(out, answered, explain)
+        determination(out, answered, explain, quotes)
     elif isinstance(answered, Malformed):
         malformed(out, answered)
     else:
         out.print(Text(f"{answered.case.title}: NOT DETERMINED", "bold"))
         _block(out, "", [str(answered.error)])
+        out.print()
+    if explain and answered.case.reading:
+        _block(out, f"What was read of {answered.case.title}", [str(note) for note in answered.case.reading.notes])
         out.print()
 
 
@@ -61,8 +67,12 @@ def malformed(out: Console, found: Malformed) -> None:
     out.print()
 
 
-def determination(out: Console, found: Determination, explain: bool) -> None:
-    """One determination: outcome, criteria and why, what contradicts, what to send in, advisories, notices."""
+def determination(out: Console, found: Determination, explain: bool, quotes: Quotes | None = None) -> None:
+    """One determination: outcome, criteria and why, what contradicts, what to send in, advisories, notices.
+
+    Args:
+        quotes: the passages in the reader's own copy of the document, to be printed with `explain`.
+    """
     revision = found.revision
     out.print(Text(found.case.title, "bold"))
     out.print(
@@ -89,7 +99,7 @@ def determination(out: Console, found: Determination, explain: bool) -> None:
         _block(out, "Always to be kept in mind", ["; ".join(each.label for each in standing) + "."])
     _block(out, "Note", found.notices)
     if explain:
-        _explain(out, found)
+        _explain(out, found, quotes)
     out.print(Text(REVIEW, "italic"))
     out.print()
 
@@ -105,8 +115,8 @@ def _reasons(found: Determination, result: CriterionResult) -> Iterator[str]:
         yield f"{each.value.value}: {each.condition.label}" + (f" - {facts}" if facts else "")
 
 
-def _explain(out: Console, found: Determination) -> None:
-    """Every condition with its facts, and the works cited."""
+def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
+    """Every condition with its facts, the places with their wording if there is a copy, and the works cited."""
     lines = []
     for result in found.condition_results.values():
         facts = [fact.text + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
@@ -117,10 +127,13 @@ def _explain(out: Console, found: Determination) -> None:
     places = []
     for each in found.criterion_results:
         where = "; ".join(f"{place.section}, {place.notation}" for place in each.criterion.places)
-        places.append(f"{each.criterion.notation}: {where}")
+        places.append("\n".join((f"{each.criterion.notation}: {where}", *quoted(quotes, each.criterion.places))))
     _block(out, "Places in the document", places)
     statements: list[Criterion | Advisory] = [each.criterion for each in found.criterion_results]
     statements += found.advisories
+    if quotes is not None:
+        advice = ["\n".join((f"{each.label}:", *quoted(quotes, each.places))) for each in found.advisories]
+        _block(out, "What the advice rests on", advice)
     cited = sorted({reference for each in statements for reference in each.citations}, key=lambda each: each.number)
     _block(out, "Cited", [reference_line(each) for each in cited])
 
@@ -208,6 +221,15 @@ def _cited(statement: Criterion | Advisory) -> str:
 
 def _places(places: Iterable[Passage]) -> str:
     return "; ".join(place.notation for place in places)
+
+
+def quoted(quotes: Quotes | None, places: Iterable[Passage]) -> Iterator[str]:
+    """The wording of each place, a line each; none without a copy of the document."""
+    if quotes is None:
+        return
+    for place in places:
+        wording = quotes.get(place.iri)
+        yield f"{place.notation}: " + (f"“{wording}”" if wording else "not found in this copy of the document")
 
 
 def reference_line(reference: Reference) -> str:

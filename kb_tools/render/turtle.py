@@ -16,6 +16,7 @@ from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, Ou
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import BASE, CASE, CITO, POL, SH
+from kb_tools.render import reading
 from kb_tools.revision import Advisory, Criterion
 from kb_tools.truth import Value
 
@@ -84,6 +85,8 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         graph.add((value, CASE.value, _value(each.value)))
         for fact in each.facts:
             _add_fact(graph, value, fact)
+    if found.case.reading:
+        reading.add(graph, case, found.case.reading, node.removeprefix(_DETERMINATION))
     activity = _linked(graph, node, PROV.wasGeneratedBy, PROV.Activity)
     agent = _linked(graph, activity, PROV.wasAssociatedWith, PROV.SoftwareAgent)
     graph.add((agent, RDFS.label, Literal(f"kb {__version__}")))

@@ -1,0 +1,116 @@
+"""kb case."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kb_tools.commands.common import engine_option, format_option, kb_option, open_kb, read_cases, warn
+from kb_tools.errors import KbError
+
+
+@click.group("case")
+def command() -> None:
+    """Cases as plain JSON: a template, the schema, and any other case converted.
+
+    \b
+    Examples:
+      kb case template CP.MP.101 > case.json
+      kb case convert case.ttl > case.json
+    """
+
+
+@command.command("template")
+@click.argument("policy", metavar="POLICY")
+@click.option("--revision", metavar="YYYY-MM", help="The revision that asks; default: in force today.")
+@kb_option
+def template(policy: str, revision: str | None, root: Path | None) -> None:
+    """Print an empty case with notes: what each key takes, and what the policy asks for.
+
+    A key that begins with // is a note: no command reads it.
+
+    \b
+    Example:
+      kb case template CP.MP.101 --revision 2026-02 > case.json
+    """
+    from kb_tools.plain import PlainFormat
+    from kb_tools.plain_schema import template as blank
+    from kb_tools.revision import Revision
+
+    kb = open_kb(root)
+    chosen = kb.policy(policy)
+    entry = chosen.require_criteria(chosen.entry(revision)) if revision else chosen.in_force(date.today()).revision
+    _print(blank(PlainFormat(kb), Revision.load(chosen, entry)))
+
+
+@command.command("schema")
+@click.option("--context", is_flag=True, help="Print the JSON-LD context that maps keys and terms instead.")
+@kb_option
+def schema(context: bool, root: Path | None) -> None:
+    """Print the JSON Schema (draft 2020-12) of a case, generated from the vocabularies and the case shapes.
+
+    \b
+    Example:
+      kb case schema > case.schema.json
+    """
+    from kb_tools.plain import PlainFormat
+    from kb_tools.plain_schema import schema as described
+
+    plain = PlainFormat(open_kb(root))
+    _print({"@context": plain.context} if context else described(plain))
+
+
+@command.command("convert")
+@click.argument("cases", nargs=-1, required=True, metavar="CASE...")
+@format_option("json", "jsonl")
+@engine_option
+@kb_option
+def convert(cases: tuple[str, ...], format_: str, engine: str, root: Path | None) -> None:
+    """Print cases of any format that kb validate reads as plain JSON: one (json), or one a line (jsonl).
+
+    Labels and comments of a case, and names of its findings, are left out. Exit code 1 if a case is malformed, 2 if a
+    file could not be read or a case not be written; all others are written all the same.
+
+    \b
+    Examples:
+      kb case convert case.ttl > case.json
+      kb case convert cases/ --format jsonl > cases.jsonl
+    """
+    from kb_tools.cases import CaseChecker, Malformed
+    from kb_tools.plain import PlainFormat
+
+    kb = open_kb(root)
+    plain = PlainFormat(kb)
+    errors: list[KbError] = []
+    read = list(read_cases(kb, cases, None, errors))
+    if format_ == "json" and len(read) > 1:
+        raise KbError(f"{len(read)} cases, and --format json writes one", mend="use --format jsonl")
+    malformed = False
+    for each in CaseChecker(kb, engine).check(read):
+        if isinstance(each, Malformed):
+            malformed = True
+            for violation in each.violations:
+                warn(f"{each.case.title}: malformed, not converted: {violation.place}: {violation.message}")
+            continue
+        try:
+            written = plain.write(each)
+        except KbError as error:
+            warn(str(error))
+            errors.append(error)
+            continue
+        if format_ == "json":
+            _print(written)
+        else:
+            click.echo(json.dumps(written, ensure_ascii=False))
+    sys.exit(2 if errors else int(malformed))
+
+
+def _print(value: Any) -> None:
+    from kb_tools.render.json import dump
+
+    click.echo(dump(value), nl=False)

@@ -1,0 +1,374 @@
+"""FHIR R4 resources as they come: JSON read, each resource held against the R4 definitions, references followed.
+
+The definitions are those of `fhirclient` (FHIR 4.0.1). What it says of a resource is never repeated: its messages
+quote the input.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.rdf import MAX_BYTES
+from kb_tools.reading import Note, Treatment
+
+# The types of resources that are read. A Medication is read only where an administration refers to it.
+READ_TYPES = (
+    "Claim",
+    "ServiceRequest",
+    "Coverage",
+    "Patient",
+    "Condition",
+    "Procedure",
+    "Observation",
+    "MedicationAdministration",
+    "QuestionnaireResponse",
+)
+# Where a resource of each type says whose it is.
+SUBJECT = {
+    "Claim": "patient",
+    "Coverage": "beneficiary",
+    **dict.fromkeys(
+        (
+            "ServiceRequest",
+            "Condition",
+            "Procedure",
+            "Observation",
+            "MedicationAdministration",
+            "QuestionnaireResponse",
+        ),
+        "subject",
+    ),
+}
+# Elements by which a resource shows that it is of another version of FHIR than R4.
+_OTHER_VERSIONS = {
+    ("Claim", "event"): "R5",
+    ("Condition", "participant"): "R5",
+    ("Coverage", "insurer"): "R5",
+    ("Coverage", "kind"): "R5",
+    ("Coverage", "paymentBy"): "R5",
+    ("MedicationAdministration", "occurenceDateTime"): "R5",
+    ("MedicationAdministration", "occurencePeriod"): "R5",
+    ("Observation", "context"): "STU3",
+    ("Observation", "instantiatesReference"): "R5",
+    ("Procedure", "context"): "STU3",
+    ("Procedure", "notDone"): "STU3",
+    ("Procedure", "occurrenceDateTime"): "R5",
+    ("Procedure", "occurrencePeriod"): "R5",
+    ("ServiceRequest", "reason"): "R5",
+}
+_VERSION_OF_PROFILE = re.compile(r"/fhir/([1-9]\.[0-9])/StructureDefinition/")
+_FULL_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.*)?")
+_LAST_TWO = re.compile(r"([A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]+)?$")
+
+
+class Decimal(float):
+    """A JSON number with a fraction, with the digits in which it is written."""
+
+    def __new__(cls, text: str) -> Decimal:
+        self = super().__new__(cls, text)
+        self.text = text
+        return self
+
+    text: str
+
+
+class Aside(Exception):
+    """A resource, or a part of one, of which no fact is made.
+
+    Args:
+        treatment: IGNORED or NOT_UNDERSTOOD.
+        text: why, without any value of the resource.
+        elements: the elements that it is about; none for the resource as a whole.
+    """
+
+    def __init__(self, treatment: Treatment, text: str, *elements: str) -> None:
+        self.treatment = treatment
+        self.text = text
+        self.elements = elements
+        super().__init__(text)
+
+
+class Element:
+    """One object of a resource, which remembers what of it was looked at."""
+
+    def __init__(self, content: dict[str, Any], path: str = "", seen: set[str] | None = None) -> None:
+        self.content = content
+        self.path = path
+        self._seen: set[str] = set() if seen is None else seen
+
+    def at(self, name: str) -> str:
+        """The path of one of its elements."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def get(self, name: str) -> Any:
+        """The value of an element, whatever it is; None where there is none."""
+        value = self.content.get(name)
+        if value is not None:
+            self._seen.add(self.at(name))
+        return value
+
+    def text(self, name: str) -> str:
+        """The value of an element that is a string, "" for none."""
+        value = self.get(name)
+        return value if isinstance(value, str) else ""
+
+    def one(self, name: str) -> Element | None:
+        """An element that is an object."""
+        value = self.get(name)
+        return Element(value, self.at(name), self._seen) if isinstance(value, dict) else None
+
+    def all(self, name: str) -> list[Element]:
+        """The objects of an element that is a list."""
+        value = self.get(name)
+        found = enumerate(value) if isinstance(value, list) else ()
+        return [Element(each, f"{self.at(name)}[{i}]", self._seen) for i, each in found if isinstance(each, dict)]
+
+    def codings(self, name: str) -> list[Element]:
+        """The codings of an element that is a CodeableConcept."""
+        concept = self.one(name)
+        return concept.all("coding") if concept else []
+
+    def day(self, name: str) -> date | None:
+        """The calendar day of an element that is a date or dateTime, as printed; None where it has none.
+
+        Raises:
+            Aside: it is a date without a day, or none at all.
+        """
+        text = self.text(name)
+        if not text:
+            return None
+        found = _FULL_DATE.fullmatch(text)
+        try:
+            if found:
+                return date.fromisoformat(found[1])
+        except ValueError:
+            pass
+        raise Aside(Treatment.NOT_UNDERSTOOD, "no full date", self.at(name))
+
+    def unread(self) -> Iterator[str]:
+        """The paths at which nothing was looked at, the highest of each branch."""
+        for name, value in self.content.items():
+            path = self.at(name)
+            if name == "resourceType":
+                continue
+            if path not in self._seen:
+                yield path
+            elif isinstance(value, dict):
+                yield from Element(value, path, self._seen).unread()
+            elif isinstance(value, list):
+                for i, each in enumerate(value):
+                    if isinstance(each, dict):
+                        yield from Element(each, f"{path}[{i}]", self._seen).unread()
+
+    def read(self) -> tuple[str, ...]:
+        """The names of the elements that were looked at."""
+        return tuple(name for name in self.content if self.at(name) in self._seen)
+
+
+@dataclass(eq=False)
+class Resource:
+    """One resource in its place.
+
+    Attributes:
+        place: by position: "entry[3] Observation".
+        type: its resource type.
+        content: the JSON object.
+        url: where it stands, if the bundle says so.
+        container: the resource that contains it, if any.
+        notes: what became of it.
+    """
+
+    place: str
+    type: str
+    content: dict[str, Any] = field(repr=False)
+    url: str = ""
+    container: Resource | None = None
+    notes: list[Note] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.root = Element(self.content)
+        within = self.content.get("contained")
+        self.contained = [
+            Resource(f"{self.place} contained[{i}] {type_of(each)}", type_of(each), each, container=self)
+            for i, each in enumerate(within if isinstance(within, list) else ())
+            if isinstance(each, dict)
+        ]
+
+    @property
+    def id(self) -> str:
+        value = self.content.get("id")
+        return value if isinstance(value, str) else ""
+
+    def note(self, treatment: Treatment, text: str = "", *elements: str) -> None:
+        """Adds what became of it, or of some of its elements."""
+        self.notes.append(Note(self.place, treatment, text, elements))
+
+    def invalid(self) -> str:
+        """Why it is not of R4, without any value of it; "" if it is.
+
+        Raises:
+            UnreadableInput: it is of another version of FHIR.
+        """
+        version = self._other_version()
+        if version:
+            raise UnreadableInput(f"{self.place} is of {version}", mend="convert it to FHIR R4 (4.0.1)")
+        if _changes_meaning(self.content):
+            return "a modifier extension or implicit rules may change what it means"
+        try:
+            library_class(self.type)(self.content)
+        except Exception as error:
+            return "not valid FHIR R4: " + ", ".join(sorted(set(_causes(error, ""))))
+        return ""
+
+    def _other_version(self) -> str:
+        for name in self.content:
+            if (self.type, name) in _OTHER_VERSIONS:
+                return f"FHIR {_OTHER_VERSIONS[self.type, name]} ({name})"
+        if self.type == "Condition" and isinstance(self.content.get("clinicalStatus"), str):
+            return "FHIR STU3 (clinicalStatus)"
+        code = self.content.get("code")
+        if self.type == "ServiceRequest" and isinstance(code, dict) and "concept" in code:
+            return "FHIR R5 (code.concept)"
+        meta = self.content.get("meta")
+        profiles = meta.get("profile") if isinstance(meta, dict) else None
+        for profile in profiles if isinstance(profiles, list) else ():
+            found = _VERSION_OF_PROFILE.search(profile) if isinstance(profile, str) else None
+            if found and found[1] != "4.0":
+                return f"FHIR {found[1]} (meta.profile)"
+        return ""
+
+
+def type_of(content: Any) -> str:
+    """The type of a resource as far as it may be named: "resource" for one that R4 does not have."""
+    name = content.get("resourceType") if isinstance(content, dict) else None
+    return name if isinstance(name, str) and name.lower() in _library_modules() and name[:1].isupper() else "resource"
+
+
+_modules: set[str] = set()
+
+
+def _library_modules() -> set[str]:
+    if not _modules:
+        _modules.update(each.name for each in iter_modules(library().__path__))
+    return _modules
+
+
+def library() -> Any:
+    """The FHIR library.
+
+    Raises:
+        KbError: it is not installed.
+    """
+    try:
+        return import_module("fhirclient.models")
+    except ImportError as error:
+        raise KbError("reading FHIR needs fhirclient", mend="pip install 'kb-tools[fhir]'") from error
+
+
+def library_class(type_: str) -> Any:
+    """The class of the library for a type of resource that R4 has."""
+    return getattr(import_module(f"fhirclient.models.{type_.lower()}"), type_)
+
+
+def _causes(error: Exception, path: str) -> Iterator[str]:
+    """Where the library found a fault, by element; nothing of what its messages quote."""
+    own = getattr(error, "path", None)
+    here = ".".join(each for each in (path, own) if each)
+    inner = getattr(error, "errors", None)
+    if isinstance(inner, list):
+        for each in inner:
+            yield from _causes(each, here)
+    elif isinstance(error, KeyError):
+        missing = re.search(r'property "(\w+)"', str(error))
+        yield ".".join(each for each in (here, missing[1] if missing else "") if each) + " is missing"
+    elif isinstance(error, AttributeError):
+        yield f"an element that R4 does not have{f' in {here}' if here else ''}"
+    else:
+        yield f"{here or 'the resource'} is malformed"
+
+
+def _changes_meaning(content: Any) -> bool:
+    """Whether anything in it must be understood that is not understood here."""
+    if isinstance(content, dict):
+        return any(
+            (name in ("modifierExtension", "implicitRules") and value)
+            or (name != "contained" and _changes_meaning(value))
+            for name, value in content.items()
+        )
+    return isinstance(content, list) and any(map(_changes_meaning, content))
+
+
+class References:
+    """Follows references within the resources of one case."""
+
+    def __init__(self, resources: list[Resource]) -> None:
+        self._by_url: dict[str, Resource] = {}
+        for each in resources:
+            for key in (each.url, f"{each.type}/{each.id}" if each.id else ""):
+                if key:
+                    self._by_url.setdefault(key, each)
+
+    def follow(self, within: Resource, reference: Element | None) -> Resource | None:
+        """The resource that a Reference leads to; None where it leads nowhere in the input."""
+        text = reference.text("reference") if reference else ""
+        if text.startswith("#"):
+            holder = within.container or within
+            return next((each for each in holder.contained if each.id == text[1:]), None)
+        if text in self._by_url:
+            return self._by_url[text]
+        return self._by_url.get(last_two(text))
+
+
+def last_two(reference: str) -> str:
+    """A reference as type and id, whatever server it names: "Patient/1"; "" for one of another form."""
+    found = _LAST_TWO.search(reference)
+    return f"{found[1]}/{found[2]}" if found else ""
+
+
+def load(data: bytes, where: str, one_line: bool = False) -> Any:
+    """The value of a FHIR JSON text.
+
+    Args:
+        where: what errors name, with the line that is wrong.
+        one_line: whether the text is one line of a file, and `where` names that already.
+
+    Raises:
+        UnreadableInput: too large, not UTF-8, not JSON, nested too deeply, or with a key twice in one object.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadableInput(
+            f"more than {MAX_BYTES // 2**20} MiB", where=where, mend="send one bundle a line, in an .ndjson file"
+        )
+
+    def refuse(_: str) -> None:
+        raise UnreadableInput("NaN or infinity is no JSON number", where=where, mend="leave the element out")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise UnreadableInput("a key twice in one object", where=where, mend="keep one")
+        return found
+
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
+        return json.loads(text, object_pairs_hook=once, parse_float=Decimal, parse_constant=refuse)
+    except UnicodeDecodeError as error:
+        raise UnreadableInput("not UTF-8", where=where, mend="save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        place = where if one_line else f"{where}:{error.lineno}"
+        raise UnreadableInput(
+            f"not valid JSON: {error.msg}, column {error.colno}", where=place, mend="correct the syntax"
+        ) from error
+    except RecursionError as error:
+        raise UnreadableInput("nested too deeply", where=where, mend="a FHIR resource has a few levels") from error
+    except ValueError as error:
+        raise UnreadableInput("a number with too many digits", where=where, mend="correct the number") from error

@@ -1,0 +1,55 @@
+"""The record of how a case was read from resources: what became of each of them, element by element.
+
+It names resources by position and elements by path. It never repeats a value that could tell of a person: no
+identifier, no name, no text, no code that is not known to be one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Treatment(Enum):
+    """What became of some elements of a resource."""
+
+    USED = "used"
+    IGNORED = "ignored"
+    NOT_UNDERSTOOD = "not understood"
+    NOT_READ = "not read"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What became of a resource, or of some of its elements.
+
+    Attributes:
+        place: the resource, or several of one type, by position: "entry[3] Observation".
+        text: what was made of the elements, or why nothing was.
+        elements: paths within the resource; none where the note is of the resource as a whole.
+    """
+
+    place: str
+    treatment: Treatment
+    text: str = ""
+    elements: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        said = ": ".join(each for each in (self.place, self.treatment.value, self.text) if each)
+        if not self.elements:
+            return said
+        listed = ", ".join(self.elements)
+        return f"{said} (from {listed})" if self.treatment is Treatment.USED else f"{said}: {listed}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The whole record of one case.
+
+    Attributes:
+        source: the input, as the user named it.
+        notes: in the order of the resources.
+    """
+
+    source: str
+    notes: tuple[Note, ...]

@@ -1,0 +1,258 @@
+"""What codes mean: the rows of the terminology, what a plan adds to them, and what contradicts them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from rdflib import Literal, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
+
+from kb_tools.errors import KnowledgeBaseError, UnreadableInput
+from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase, local_name
+from kb_tools.namespaces import CLIN, READ
+from kb_tools.terminology import Meaning, Terminology
+
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+CPT = "http://www.ama-assn.org/go/cpt"
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+SCT = "http://snomed.info/sct"
+CLINICAL_STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+SOPT = "https://nahdo.org/sopt"
+LOCAL = "https://plan.example/codes"
+
+
+@pytest.fixture(scope="module")
+def terminology(kb: KnowledgeBase) -> Terminology:
+    return Terminology(kb)
+
+
+def named(meaning: Meaning | None) -> set[str]:
+    assert meaning
+    return {local_name(each) for each in meaning.concepts}
+
+
+def test_every_row_has_a_label_a_source_and_a_system_that_is_described(kb: KnowledgeBase) -> None:
+    graph = kb.graph([kb.root / TERMINOLOGY])
+    rows = list(graph.subjects(RDF.type, READ.Mapping))
+    assert len(rows) > 80
+    for row in rows:
+        label = str(graph.value(row, RDFS.label))
+        assert str(graph.value(row, DCTERMS.source)).startswith(("http://", "https://")), label
+        assert (graph.value(row, READ.system), RDF.type, READ.CodeSystem) in graph, label
+        said = [*graph.objects(row, READ.concept), *graph.objects(row, READ.finding)]
+        assert said or list(graph.objects(row, SKOS.scopeNote)), label
+
+
+def test_how_many_codes_of_each_system_are_mapped(terminology: Terminology) -> None:
+    assert Counter(system for system, _, _ in terminology) == {
+        ICD: 541,
+        CPT: 4,
+        HCPCS: 1,
+        SCT: 18,
+        "http://loinc.org": 1,
+        CLINICAL_STATUS: 6,
+        SOPT: 26,
+        "http://terminology.hl7.org/CodeSystem/v3-ActCode": 4,
+    }
+
+
+def covers(block: str, code: str) -> bool:
+    """Whether a code or category of ICD-10-CM, or a block of categories, holds a code."""
+    if "-" in block:
+        first, last = block.split("-")
+        return first <= code[:3] <= last
+    return code.startswith(block)
+
+
+def test_a_code_is_mapped_to_a_disease_under_which_the_vocabulary_classes_it(
+    kb: KnowledgeBase, terminology: Terminology
+) -> None:
+    seen = 0
+    for system, code, meaning in terminology:
+        for disease in meaning.concepts if system == ICD else ():
+            if (disease, RDF.type, CLIN.Disease) in kb.ontology:
+                broader = kb.ontology.transitive_objects(disease, SKOS.broader)
+                blocks = [str(block) for each in broader for block in kb.ontology.objects(each, CLIN.icd10cm)]
+                assert any(covers(block, code) for block in blocks), code
+                seen += 1
+    assert seen > 500
+
+
+@pytest.mark.parametrize(
+    ("code", "concepts", "not_present"),
+    [
+        ("C92.00", {"AcuteMyeloidLeukemia"}, False),
+        ("C92.01", {"AcuteMyeloidLeukemia"}, True),
+        ("C92.02", {"AcuteMyeloidLeukemia", "Relapsed"}, False),
+        ("C90.02", {"MultipleMyeloma", "Relapsed"}, False),
+        ("C81.9A", {"HodgkinLymphoma"}, True),
+        ("C83.39", {"DiffuseLargeBCellLymphoma"}, False),
+        ("D89.813", set(), False),
+        ("Z94.84", set(), False),
+    ],
+)
+def test_what_the_last_digit_says(terminology: Terminology, code: str, concepts: set[str], not_present: bool) -> None:
+    meaning = terminology.meaning(ICD, code)
+    assert named(meaning) == concepts
+    assert meaning and meaning.not_present is not_present
+
+
+def test_no_code_is_taken_for_refractory_or_complete_remission_but_the_one_that_says_so(
+    terminology: Terminology,
+) -> None:
+    said = {(local_name(system), code) for system, code, each in terminology if CLIN.CompleteRemission in each.concepts}
+    assert said == {("sct", "103338009")}
+    assert not [code for _, code, each in terminology if CLIN.Refractory in each.concepts]
+
+
+def test_what_codes_state_as_findings(terminology: Terminology) -> None:
+    stated = {
+        code: (local_name(each.kind), {(local_name(p), str(o).rpartition("#")[2]) for p, o in each.values})
+        for _, code, each in terminology
+        if each.kind
+    }
+    assert stated == {
+        "D89.810": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
+        "D89.812": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
+        "38240": ("Transplant", {("graftSource", "Allogeneic")}),
+        "38241": ("Transplant", {("graftSource", "Autologous")}),
+        "38242": ("EarlierInfusion", set()),
+        "S2150": ("Transplant", set()),
+        "58390007": ("Transplant", {("graftSource", "Allogeneic")}),
+        "97509-4": ("DiseaseStatusAssessment", set()),
+    }
+
+
+def test_a_dual_eligible_plan_is_medicare_and_private_insurance_is_left_open(
+    kb: KnowledgeBase, terminology: Terminology
+) -> None:
+    for code in ("1", "14", "141", "142"):
+        (line,) = terminology.meaning(SOPT, code).concepts  # type: ignore[union-attr]
+        assert "Medicare" in {local_name(each) for each in kb.ontology.transitive_objects(line, SKOS.broader)}
+    assert named(terminology.meaning(SOPT, "2")) == {"Medicaid"}
+    assert named(terminology.meaning(SOPT, "5")) == set()
+
+
+def test_a_system_is_known_by_its_aliases(terminology: Terminology) -> None:
+    assert terminology.meaning("urn:oid:2.16.840.1.113883.6.90", "C92.02") == terminology.meaning(ICD, "C92.02")
+    assert terminology.meaning(ICD, "c92.02") is None
+
+
+def test_our_own_terms_are_codes(terminology: Terminology) -> None:
+    assert named(terminology.meaning(str(CLIN), "Relapsed")) == {"Relapsed"}
+    assert terminology.meaning(str(CLIN), "ChimerismTest") == Meaning(kind=URIRef(CLIN + "ChimerismTest"))
+    assert terminology.meaning(str(CLIN), "disease") is None
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "name"),
+    [
+        (ICD, "C92.02", "ICD-10-CM C92.02"),
+        (ICD, "I10", "ICD-10-CM I10"),
+        (ICD, "Jane Roe", "a code of ICD-10-CM"),
+        (SCT, "260373001", "SNOMED CT 260373001"),
+        (SCT, "123456789", "a code of SNOMED CT"),
+        (LOCAL, "Jane Roe", "a code of a system that is not known here"),
+        ("", "Jane Roe", "a code without a system"),
+        (str(CLIN), "Relapsed", "clin:Relapsed"),
+        (str(CLIN), "Jane Roe", "a code of our vocabularies"),
+    ],
+)
+def test_a_code_is_named_only_if_it_can_be_no_text(terminology: Terminology, system: str, code: str, name: str) -> None:
+    assert terminology.name(system, code) == name
+
+
+# ---------------------------------------------------------------------- a plan's own codes
+
+PREFIXES = """PREFIX case: <https://w3id.org/policykb/case#>
+PREFIX clin: <https://w3id.org/policykb/clinical#>
+PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+PREFIX read: <https://w3id.org/policykb/reading#>
+PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
+"""
+PLAN = f"""<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .
+[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "MKT" ; read:concept case:Marketplace .
+[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "CHIM-T" ;
+    read:finding [ a clin:ChimerismTest ; clin:lineage clin:TCells ] .
+"""
+
+
+def added(kb: KnowledgeBase, folder: Path, text: str) -> Terminology:
+    path = folder / "plan.ttl"
+    path.write_text(PREFIXES + text, encoding="utf-8")
+    return Terminology(kb, [path])
+
+
+def test_a_plan_adds_codes_of_its_own_systems(kb: KnowledgeBase, tmp_path: Path) -> None:
+    terminology = added(kb, tmp_path, PLAN)
+    assert named(terminology.meaning(LOCAL, "MKT")) == {"Marketplace"}
+    chimerism = terminology.meaning(LOCAL, "CHIM-T")
+    assert chimerism and chimerism.values == {(CLIN.lineage, CLIN.TCells)}
+    assert terminology.name(LOCAL, "MKT") == "plan MKT"
+    assert terminology.name(LOCAL, "Jane Roe") == "a code of plan"
+
+
+def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> None:
+    row = f'[] a read:Mapping ; read:system <{SOPT}> ; skos:notation "511" ; read:concept case:Commercial .'
+    assert named(added(kb, tmp_path, row).meaning(SOPT, "511")) == {"Commercial"}
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        (
+            f'[] a read:Mapping ; read:system <{SOPT}> ; skos:notation "14" ; read:concept case:Medicaid .',
+            "https://nahdo.org/sopt 14 is mapped twice, differently; keep one mapping",
+        ),
+        (
+            '[] a read:Mapping ; skos:notation "14" ; read:concept case:Medicaid .',
+            "a mapping without a system or a code; give read:system and skos:notation",
+        ),
+        (
+            f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; read:concept clin:Relaps .',
+            f"{LOCAL} x is mapped to clin:Relaps, which is no concept or class of findings; "
+            "map it to a term of the case or clinical vocabulary",
+        ),
+        (
+            f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; '
+            "read:finding [ a clin:MRDTest ; clin:grade 2 ] .",
+            f"{LOCAL} x is mapped to a finding with clin:grade, no property of its class; "
+            "use the properties of the class of the finding",
+        ),
+        (
+            "clin:Relapsed skos:broader clin:CompleteRemission .",
+            "says something of clin:Relapsed, a term of the vocabulary; a terminology maps codes and defines no term",
+        ),
+    ],
+)
+def test_what_a_plan_cannot_add_is_one_line(kb: KnowledgeBase, tmp_path: Path, row: str, line: str) -> None:
+    with pytest.raises(UnreadableInput) as refused:
+        added(kb, tmp_path, row)
+    assert str(refused.value) == f"{tmp_path / 'plan.ttl'}: {line}"
+
+
+def test_a_knowledge_base_that_maps_a_code_twice_is_broken(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = kb.graph([kb.root / TERMINOLOGY])
+    row = next(each for each in graph.subjects(SKOS.notation, Literal("14")))
+    graph.add((row, SKOS.notation, Literal("2")))
+    monkeypatch.setattr(kb, "graph", lambda _: graph)
+    with pytest.raises(KnowledgeBaseError, match=re.escape("https://nahdo.org/sopt 2 is mapped twice, differently")):
+        Terminology(kb)
+
+
+def test_a_plan_is_determined_by_its_own_codes(run_kb: Callable[..., CompletedProcess[str]], tmp_path: Path) -> None:
+    (tmp_path / "plan.ttl").write_text(PREFIXES + PLAN, encoding="utf-8")
+    bundle = (Path(__file__).parent / "data/fhir/a-plan-of-unknown-kind-is-asked-for.json").read_text(encoding="utf-8")
+    (tmp_path / "case.json").write_text(
+        bundle.replace('{"system": "https://nahdo.org/sopt", "code": "5"}', f'{{"system": "{LOCAL}", "code": "MKT"}}'),
+        encoding="utf-8",
+    )
+    arguments = ("validate", "case.json", "--revision", "2026-02")
+    assert "INFORMATION NEEDED" in run_kb(*arguments).stdout
+    assert "CRITERIA MET" in run_kb(*arguments, "--terminology", "plan.ttl").stdout
+    assert run_kb(*arguments, "--terminology", "none.ttl").stderr.startswith("kb: none.ttl: No such file")
