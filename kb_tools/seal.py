@@ -7,6 +7,7 @@ A seal has four layers, each with a digest of its own, so that a broken seal say
 - case-shapes-and-derivation: the shapes that a case must pass, and the rules that derive what counts of it;
 - vocabulary-facts: what shapes and rules ask of the vocabularies: the class of each concept, what is broader, and how
   the findings of each class count. A group of diseases is a path over skos:broader, so these facts decide cases too.
+  What they say of terms that are newer than the seal does not break it.
 
 The last two are empty where no condition is read: without criteria nothing is decided.
 
@@ -149,6 +150,17 @@ def digests(layers: Layers) -> dict[str, Layer]:
 def differing(one: Mapping[str, Layer], other: Mapping[str, Layer]) -> list[str]:
     """The names of the layers in which two seals differ."""
     return [name for name in LAYERS if one[name] != other[name]]
+
+
+def since_sealed(sealed: Layers, now: Layers) -> Layers:
+    """What a revision reaches now, without what the vocabularies say of terms that are newer than its seal.
+
+    A case that states such a term was malformed when the revision was sealed: no case that it decided comes to
+    anything else by them.
+    """
+    facts = LAYERS[-1]
+    known = {subject for subject, _, _ in sealed[facts]}
+    return {**now, facts: [triple for triple in now[facts] if triple[0] in known]}
 
 
 def _sha256(content: bytes) -> str:
@@ -311,8 +323,15 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
         again: whether a seal that differs, or that cannot be read, is replaced.
 
     Raises:
-        KbError: there is such a seal and it is not to be replaced; or the files cannot be written.
+        KbError: there is such a seal and it is not to be replaced; the revision is a draft; or the files cannot be
+            written.
     """
+    if entry.draft:
+        raise KbError(
+            f"{policy.identifier} revision {entry.name} is a draft, and not released",
+            where=str(policy.revision_folders[entry.name]),
+            mend="do what its pol:toDo ask for, and remove them",
+        )
     layers = reached(kb, policy, entry)
     statements = canonical(_quads(entry.iri, layers))
     seal = Seal(entry.iri, _sha256(statements), digests(layers))
@@ -321,10 +340,10 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
     if (folder / MANIFEST).exists() or (folder / STATEMENTS).exists():
         changed: tuple[str, ...] = ()
         try:
-            kept, _ = read_seal(folder, entry.iri)
-            changed = tuple(differing(kept.layers, seal.layers))
+            kept, before = read_seal(folder, entry.iri)
+            changed = tuple(differing(kept.layers, digests(since_sealed(before, layers))))
             if not changed:
-                return Frozen(policy, entry, seal, "unchanged")
+                return Frozen(policy, entry, kept, "unchanged")
             reason = f"differs from its seal in {', '.join(changed)}"
         except KnowledgeBaseError as error:
             reason = f"has a seal that cannot be relied on ({Path(error.where).name}: {error.what})"

@@ -121,6 +121,7 @@ DISEASE = "shapes/conditions/disease.ttl"
 LOG = f"{POLICY}/revision-log.ttl"
 CRITERIA = f"{POLICY}/2026-02/criteria.ttl"
 REFERENCES = f"{POLICY}/2026-02/references.ttl"
+PASSAGES = f"{POLICY}/2026-02/passages.ttl"
 GRADE = "sh:path [ sh:alternativePath ( clin:grade clin:gradeAtLeast ) ]"
 GRADE_2 = f"""    sh:qualifiedValueShape [
         sh:class clin:AcuteGvHDAssessment ;
@@ -919,6 +920,48 @@ SLIPS = [
         "crit:service cites ref:kolb-2004, which is not in the list of references",
     ),
     Slip(
+        "passages",
+        "a sentence is neither stated nor left out",
+        replaced(PASSAGES, "    pol:accountedAs pol:Boilerplate .", '    skos:scopeNote "Read."@en .'),
+        "psg:reminder-1.1",
+        "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs",
+    ),
+    Slip(
+        "passages",
+        "a criterion's passage is said to be left out",
+        appended(PASSAGES, "psg:criterion-II.B pol:accountedAs pol:LegalNotice ."),
+        "psg:criterion-II.B",
+        "is stated, and said to be left out by pol:accountedAs; correct one",
+    ),
+    Slip(
+        "passages",
+        "a passage has no digest",
+        replaced(PASSAGES, "    pol:digest ", "    skos:editorialNote "),
+        "psg:header-title",
+        "has no pol:digest, as other passages of this document have; add it",
+    ),
+    Slip(
+        "passages",
+        "a part of what is no passage",
+        replaced(PASSAGES, "    dcterms:isPartOf psg:background-10.2 ;", "    dcterms:isPartOf psg:background-10.9 ;"),
+        "psg:background-10.2-mixed",
+        "is part of psg:background-10.9, which is no passage of this document; correct it",
+    ),
+    Slip(
+        "passages",
+        "a number is given twice",
+        replaced(PASSAGES, '"Header, reference number" ; pol:order 2 ;', '"Header, reference number" ; pol:order 1 ;'),
+        "CP.MP.101/2026-02",
+        "the passages are not numbered 1 to 155: 2 is missing, or a number stands twice",
+    ),
+    Slip(
+        "to-do",
+        "a draft is not finished",
+        appended(CRITERIA, 'crit:acute-gvhd pol:toDo "Read II.B again."@en .'),
+        f"{POLICY}/2026-02",
+        "crit:acute-gvhd: to do: Read II.B again.",
+    ),
+    Slip(
         "examples",
         "a case is in no expectation",
         written(f"{POLICY}/cases/nobody-asks.ttl"),
@@ -961,7 +1004,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 30
+    assert len(IDS) == len(set(IDS)) == 32
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 

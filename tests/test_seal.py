@@ -530,6 +530,23 @@ def test_the_name_of_a_term_and_the_message_of_a_case_shape_can_be_corrected(lat
     assert problems(latest) == []
 
 
+def test_a_new_term_of_the_vocabulary_breaks_no_seal(latest: Path) -> None:
+    appended(
+        latest / "ontology/clinical.ttl",
+        'clin:NewLeukemia a clin:Disease ; skos:prefLabel "new leukemia"@en ; skos:definition "Invented."@en ; '
+        "skos:broader clin:Leukemia .\n",
+    )
+    assert problems(latest) == []
+    kb = KnowledgeBase(latest)
+    assert freeze(kb, kb.policy(), kb.policy().entry("2026-02")).status == "unchanged"
+
+
+def test_a_known_term_put_under_a_new_one_breaks_the_seal(latest: Path) -> None:
+    appended(latest / "ontology/clinical.ttl", "clin:AcuteMyeloidLeukemia skos:broader clin:NewLeukemia .\n")
+    named = "clin:AcuteMyeloidLeukemia changed: + skos:broader clin:NewLeukemia"
+    assert found(latest) == {"2026-02": f"differs from its seal in vocabulary facts: {named}{UNDO}"}
+
+
 def appended(file: Path, text: str) -> None:
     file.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
 

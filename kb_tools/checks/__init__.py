@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kb_tools.checks import conditions, files, history, policy, reasoning, seal, vocabulary
+from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, vocabulary
 from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
@@ -87,6 +87,13 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("reference-numbers", "References are numbered 1 to n", Severity.ERROR, policy.reference_numbers),
     Check("citations", "Everything cited is in the list of references", Severity.ERROR, policy.citations),
+    Check(
+        "passages",
+        "Every passage of a document is stated or said to be left out",
+        Severity.ERROR,
+        passages.passages_accounted,
+    ),
+    Check("to-do", "No revision is a draft", Severity.ERROR, passages.nothing_to_do),
     Check("examples", "Every example case is expected to come to something", Severity.ERROR, policy.examples),
     Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, seal.sealed),
 )

@@ -15,7 +15,7 @@ from kb_tools.checks.core import Problem, name, problem_of, relative, revisions
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.rdf import Triple
-from kb_tools.seal import MANIFEST, STATEMENTS, differing, digests, reached, read_seal
+from kb_tools.seal import MANIFEST, STATEMENTS, differing, digests, reached, read_seal, since_sealed
 
 # How many statements a message names of those removed, and of those added.
 _MOST = 10
@@ -28,9 +28,11 @@ _BARE = {XSD.integer: r"[+-]?\d+", XSD.decimal: r"[+-]?\d*\.\d+", XSD.boolean: "
 def sealed(kb: KnowledgeBase) -> Iterator[Problem]:
     """Revisions without a seal, seals that cannot be relied on, and what changed since a revision was sealed."""
     for policy, entry, where in revisions(kb):
+        if entry.draft:
+            continue
         try:
             seal, before = read_seal(policy.revision_folders[entry.name], entry.iri)
-            now = reached(kb, policy, entry)
+            now = since_sealed(before, reached(kb, policy, entry))
         except KbError as error:
             yield problem_of(kb, error, where)
             continue

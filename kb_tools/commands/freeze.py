@@ -48,7 +48,7 @@ def command(
         wanted = [(chosen, chosen.entry(revision))]
     else:
         policies = [kb.policy(policy)] if policy else list(kb.policies())
-        wanted = [(each, entry) for each in policies for entry in each.history]
+        wanted = [(each, entry) for each in policies for entry in each.history if not entry.draft]
     done: list[Frozen] = []
     errors: list[KbError] = []
     for each, entry in wanted:

@@ -6,15 +6,23 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option
+from kb_tools.commands.common import (
+    console,
+    document_option,
+    format_option,
+    kb_option,
+    open_kb,
+    policy_option,
+)
 
 
 @click.command("show")
 @click.argument("revision", required=False, metavar="[REVISION]")
 @policy_option
+@document_option
 @format_option("text", "json")
 @kb_option
-def command(revision: str | None, policy: str | None, format_: str, root: Path | None) -> None:
+def command(revision: str | None, policy: str | None, document: Path | None, format_: str, root: Path | None) -> None:
     """The policies and revisions on file, or one revision as a readable tree.
 
     \b
@@ -22,10 +30,13 @@ def command(revision: str | None, policy: str | None, format_: str, root: Path |
       kb show
       kb show 2026-02
       kb show 2019-10 --format json
+      kb show 2026-02 --document CP.MP.101.pdf
     """
     from kb_tools.render import show as render
     from kb_tools.revision import Revision
 
+    if document and (format_ == "json" or revision is None):
+        raise click.UsageError("--document goes with a REVISION and the format text.")
     kb = open_kb(root)
     if revision is None:
         chosen = [kb.policy(policy)] if policy else list(kb.policies())
@@ -39,4 +50,6 @@ def command(revision: str | None, policy: str | None, format_: str, root: Path |
     if format_ == "json":
         click.echo(render.revision_json(loaded), nl=False)
     else:
-        render.revision(console(), loaded)
+        from kb_tools.trace import quotes
+
+        render.revision(console(), loaded, quotes(found, document) if document else None)

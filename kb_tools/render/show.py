@@ -15,8 +15,8 @@ from rich.tree import Tree as RichTree
 from kb_tools.knowledge_base import Policy, RevisionEntry
 from kb_tools.namespaces import POL
 from kb_tools.render import json as as_json
-from kb_tools.render.text import BASES, reference_line
-from kb_tools.revision import Criterion, Revision
+from kb_tools.render.text import BASES, Quotes, quoted, reference_line
+from kb_tools.revision import Criterion, Passage, Revision
 from kb_tools.truth import Tree
 
 PARTS = {
@@ -79,8 +79,12 @@ def history_json(policies: Iterable[Policy]) -> str:
 # ---------------------------------------------------------------------- one revision
 
 
-def revision(out: Console, shown: Revision) -> None:
-    """One revision as a tree: when it applies, its criteria, definitions, codes, references and advisories."""
+def revision(out: Console, shown: Revision, quotes: Quotes | None = None) -> None:
+    """One revision as a tree: when it applies, its criteria, definitions, codes, references and advisories.
+
+    Args:
+        quotes: the passages in the reader's own copy of the document, to be printed under each statement.
+    """
     entry = shown.entry
     basis = BASES[entry.bases.get("Criteria", "NotOnFile")]
     root = RichTree(Text(f"{shown.policy.identifier} revision {entry.name}: criteria {basis}", "bold"))
@@ -93,19 +97,25 @@ def revision(out: Console, shown: Revision) -> None:
         if criteria:
             branch = root.add(Text(title, "bold"))
             for criterion in criteria:
-                _add_criterion(branch, shown, criterion)
+                node = _add_criterion(branch, shown, criterion)
+                _add_quotes(node, quotes, criterion.places)
     for title, lines in _sections(shown):
         if lines:
             branch = root.add(Text(title, "bold"))
-            for line in lines:
-                branch.add(line)
+            for line, places in lines:
+                _add_quotes(branch.add(line), quotes, places)
     out.print(root)
+
+
+def _add_quotes(branch: RichTree, quotes: Quotes | None, places: Iterable[Passage]) -> None:
+    for line in quoted(quotes, places):
+        branch.add(Text(line, "dim"))
 
 
 _DECIDING = ("indication", "limitation", "remainder", "exclusion")
 
 
-def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> None:
+def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> RichTree:
     cited = f" [{', '.join(str(each.number) for each in criterion.citations)}]" if criterion.citations else ""
     node = branch.add(
         Text(criterion.notation, "bold").append(f"  {criterion.label} ({criterion.role}){cited}", "default")
@@ -118,6 +128,7 @@ def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> N
         node.add(f"what {shown.indication.notation} leaves")
     for note in criterion.notes:
         node.add(Text(f"Reading: {note}", "italic"))
+    return node
 
 
 def _add_tree(branch: RichTree, shown: Revision, tree: Tree) -> None:
@@ -130,19 +141,28 @@ def _add_tree(branch: RichTree, shown: Revision, tree: Tree) -> None:
             operator.add(shown.conditions[part].label)
 
 
-def _sections(shown: Revision) -> Iterator[tuple[str, list[str]]]:
+def _sections(shown: Revision) -> Iterator[tuple[str, list[tuple[str, tuple[Passage, ...]]]]]:
+    """What a revision holds beside its criteria: each statement as one line, with its places in the document."""
     graph = shown.graph
 
     def text(node: Any, property_: URIRef) -> str:
         return str(graph.value(node, property_) or "")
 
     definitions = graph.objects(shown.iri, POL.gives)
-    yield "Definitions", sorted(f"{text(each, RDFS.label)}: {text(each, SKOS.definition)}" for each in definitions)
+    yield (
+        "Definitions",
+        sorted(
+            (f"{text(each, RDFS.label)}: {text(each, SKOS.definition)}", shown.places(each)) for each in definitions
+        ),
+    )
     codes = graph.objects(shown.iri, POL.lists)
-    yield "Codes", sorted(f"{text(each, SKOS.notation)}: {text(each, POL.gloss)}" for each in codes)
+    yield (
+        "Codes",
+        sorted((f"{text(each, SKOS.notation)}: {text(each, POL.gloss)}", shown.places(each)) for each in codes),
+    )
     references = sorted(shown.references(), key=lambda each: each.number)
-    yield "References", [reference_line(each) for each in references]
-    yield "Advice, which does not decide", [f"{each.label}: {each.text}" for each in shown.advisories]
+    yield "References", [(reference_line(each), shown.places(URIRef(each.iri))) for each in references]
+    yield "Advice, which does not decide", [(f"{each.label}: {each.text}", each.places) for each in shown.advisories]
 
 
 def revision_json(shown: Revision) -> str:
@@ -155,7 +175,7 @@ def revision_json(shown: Revision) -> str:
             "notices": list(shown.notices),
             "disposition": shown.disposition[1] if shown.disposition else None,
             "criteria": [_criterion_json(shown, each) for each in shown.criteria],
-            **dict(_sections(shown)),
+            **{title: [line for line, _ in lines] for title, lines in _sections(shown)},
         }
     )
 

@@ -1,0 +1,67 @@
+"""Checks of the places in the document: that each is accounted for, and of drafts, that nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdflib import URIRef
+from rdflib.namespace import DCTERMS, RDF
+from rdflib.term import Node
+
+from kb_tools.checks.core import Problem, name, revisions
+from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
+from kb_tools.namespaces import POL
+
+
+def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Passages of a document with digests that nothing states, or that are stated and said to be left out.
+
+    Not those of a draft, which `nothing_to_do` reports.
+    """
+    for policy, entry, _ in revisions(kb):
+        graph = policy.own_graph(entry)
+        known = set(graph.subjects(RDF.type, POL.Passage))
+        if entry.draft or not any((node, POL.digest, None) in graph for node in known):
+            continue
+        stated = {place for each in (graph, policy.shared) for place in each.objects(None, POL.statedIn)}
+        stated |= {whole for part in stated for whole in graph.objects(part, DCTERMS.isPartOf)}
+        for node in sorted(known, key=str):
+            yield from (Problem(name(kb, node), said) for said in _problems(policy, entry, node, stated))
+        orders = sorted(
+            int(str(order))
+            for node in known
+            if (node, DCTERMS.isPartOf, None) not in graph
+            for order in graph.objects(node, POL.order)
+        )
+        if orders != list(range(1, len(orders) + 1)):
+            wrong = next(number for number, order in enumerate(orders, 1) if number != order)
+            yield Problem(
+                f"{policy.identifier}/{entry.name}",
+                f"the passages are not numbered 1 to {len(orders)}: {wrong} is missing, or a number stands twice",
+            )
+
+
+def _problems(policy: Policy, entry: RevisionEntry, node: Node, stated: set[Node]) -> Iterator[str]:
+    graph = policy.own_graph(entry)
+    for wanted in (POL.digest, POL.sketch):
+        if (node, wanted, None) not in graph:
+            yield f"has no {policy.kb.curie(str(wanted))}, as other passages of this document have; add it"
+    left_out = (node, POL.accountedAs, None) in graph
+    whole = graph.value(node, DCTERMS.isPartOf)
+    if whole is not None and (whole, RDF.type, POL.Passage) not in graph:
+        yield f"is part of {policy.kb.curie(str(whole))}, which is no passage of this document; correct it"
+    if (node in stated) == left_out:
+        yield (
+            "is stated, and said to be left out by pol:accountedAs; correct one"
+            if left_out
+            else "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs"
+        )
+
+
+def nothing_to_do(kb: KnowledgeBase) -> Iterator[Problem]:
+    """What a draft still asks for."""
+    for policy, entry, where in revisions(kb):
+        graph = policy.own_graph(entry)
+        for node, to_do in sorted(graph.subject_objects(POL.toDo)):
+            which = "" if node == URIRef(entry.iri) else f"{name(kb, node)}: "
+            yield Problem(where, f"{which}to do: {to_do}")

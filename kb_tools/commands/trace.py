@@ -1,0 +1,89 @@
+"""kb trace."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option, warn
+
+if TYPE_CHECKING:
+    from kb_tools.knowledge_base import KnowledgeBase
+    from kb_tools.source import Unit
+
+
+@click.command("trace")
+@click.argument("document", type=click.Path(path_type=Path), metavar="DOCUMENT")
+@click.option("--revision", metavar="YYYY-MM", help="The revision; default: the latest of which digests are kept.")
+@policy_option
+@click.option(
+    "--draft", metavar="YYYY-MM", help="Also write the skeleton of this new revision into the policy's folder."
+)
+@click.option("--leaks", is_flag=True, help="Instead, look for wording that the project shares with the document.")
+@format_option("text", "markdown", "json")
+@kb_option
+def command(
+    document: Path,
+    revision: str | None,
+    policy: str | None,
+    draft: str | None,
+    leaks: bool,
+    format_: str,
+    root: Path | None,
+) -> None:
+    """Hold a copy of the policy's document against the knowledge base.
+
+    DOCUMENT is plain text, PDF or HTML. Each of its sentences, items, table rows and references is looked up by its
+    digest among the passages of the revision; the knowledge base holds no text of the document, and none is written to
+    a file. Of a new document: what is new, gone, moved or reworded, and which criteria, definitions, codes, references
+    and evidence to review, worst first.
+
+    With --draft, what is unchanged is carried over into a new revision folder, and what is not is marked to do. With
+    --leaks, every literal and file of the project is searched for runs of eight words of the document.
+
+    Exit code 0 if all is accounted for (or nothing leaks), 1 if not, 2 if the document could not be read.
+
+    \b
+    Examples:
+      kb trace CP.MP.101.txt
+      kb trace next-year.pdf --draft 2027-02
+      kb trace CP.MP.101.pdf --leaks
+    """
+    if leaks and draft:
+        raise click.UsageError("--leaks and --draft exclude each other.")
+    from kb_tools.trace import notations, passages, trace, traceable, units_of
+
+    kb = open_kb(root)
+    chosen = kb.policy(policy)
+    entry = traceable(chosen, revision)
+    units = units_of(document, passages(chosen, entry))
+    if leaks:
+        sys.exit(_leaks(kb, list(zip(units, notations(units), strict=True)), format_))
+    found = trace(chosen, entry, units)
+    from kb_tools.render import document as form
+    from kb_tools.render import trace as render
+
+    if format_ == "json":
+        click.echo(render.json(found, document.name), nl=False)
+    elif format_ == "text":
+        form.text(console(), render.document(kb, found, document.name, quoted=True))
+    else:
+        click.echo(form.markdown(render.document(kb, found, document.name, quoted=False)), nl=False)
+    if draft:
+        from kb_tools.draft import write_draft
+
+        folder, to_do = write_draft(found, draft)
+        warn(f"{folder}: written, with {to_do} things to do; kb check lists them")
+    sys.exit(int(not found.whole))
+
+
+def _leaks(kb: KnowledgeBase, units: list[tuple[Unit, str]], format_: str) -> int:
+    from kb_tools.leaks import leaks
+    from kb_tools.render import trace as render
+
+    found = list(leaks(kb, units))
+    click.echo(render.leaks_json(found) if format_ == "json" else render.leaks(found), nl=False)
+    return int(bool(found))
