@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import pyoxigraph as ox
 from rdflib import BNode, Graph, Literal, URIRef
@@ -24,11 +24,8 @@ from rdflib.term import Node
 
 from kb_tools import shacl
 from kb_tools.errors import UnreadableInput
-from kb_tools.fhir import NDJSON, FhirReader, is_fhir, loose_resources
-from kb_tools.fhir_case import Imported
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
-from kb_tools.plain import PlainFormat
 from kb_tools.rdf import (
     FORMAT_NAMES,
     FORMATS,
@@ -42,7 +39,12 @@ from kb_tools.rdf import (
     to_rdflib,
     unopened,
 )
-from kb_tools.reading import Reading
+from kb_tools.reading import NDJSON, Reading
+
+if TYPE_CHECKING:
+    from kb_tools.fhir import FhirReader
+    from kb_tools.fhir_case import Imported
+    from kb_tools.plain import PlainFormat
 
 # What is said of each node of a case.
 Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
@@ -50,7 +52,7 @@ Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
 # What is derived of a case, and never stated in a file.
 DERIVED = {CASE.countableFinding, CASE.currentFinding, CASE.contradictedBy}
 MANIFEST = "manifest.ttl"
-# Plain JSON: a file with one case, and a file with one case a line.
+# A file with one case, plain or FHIR, and a file with one plain case a line.
 JSON, JSON_LINES = ".json", ".jsonl"
 SUFFIXES = (*FORMATS, JSON, JSON_LINES, NDJSON)
 # Standard input that begins so is no TriG, where no subject is a text.
@@ -171,11 +173,18 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
                     where=argument,
                     mend=f"name a folder with {', '.join(SUFFIXES)} files",
                 )
-            loose = loose_resources(found)
+            loose = _loose_resources(found)
             places = dict.fromkeys(each.parent if each in loose else each for each in found)
             yield from ((str(each), each) for each in places)
         else:
             yield argument, path
+
+
+def _loose_resources(paths: Iterable[Path]) -> set[Path]:
+    """The files whose FHIR resources stand by themselves, in no bundle."""
+    from kb_tools.fhir import loose_resources
+
+    return loose_resources(paths)
 
 
 class CaseReader:
@@ -189,10 +198,14 @@ class CaseReader:
 
     @cached_property
     def _plain(self) -> PlainFormat:
+        from kb_tools.plain import PlainFormat
+
         return PlainFormat(self.kb)
 
     @cached_property
     def _fhir(self) -> FhirReader:
+        from kb_tools.fhir import FhirReader
+
         return FhirReader(self.kb, self._terminology)
 
     def stream(
@@ -212,7 +225,7 @@ class CaseReader:
                     yield from self._lines(source, file)
                 return
             if path and path.is_dir():
-                yield from map(self._imported, self._fhir.patients(source, sorted(loose_resources(path.iterdir()))))
+                yield from map(self._imported, self._fhir.patients(source, sorted(_loose_resources(path.iterdir()))))
                 return
             if suffix == NDJSON:
                 yield from map(self._imported, self._fhir.ndjson(source, path, stdin))
@@ -220,6 +233,8 @@ class CaseReader:
             data = b"" if path else stdin.read(MAX_BYTES + 1)
             if suffix == JSON or (not suffix and path is None and _JSON_OBJECT.match(data)):
                 data = read_bytes(path) if path else data
+                from kb_tools.fhir import is_fhir
+
                 if is_fhir(data):
                     yield self._imported(self._fhir.bundle(data, source))
                 else:

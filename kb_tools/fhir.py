@@ -22,11 +22,11 @@ from kb_tools.fhir_case import CaseBuilder, Imported
 from kb_tools.fhir_resources import READ_TYPES, SUBJECT, Resource, last_two, library, load, type_of
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.rdf import MAX_BYTES, read_bytes, unopened
+from kb_tools.reading import NDJSON
 from kb_tools.terminology import Terminology
 
 # The environment variable with the key that makes pseudonyms.
 KEY = "KB_PSEUDONYM_KEY"
-NDJSON = ".ndjson"
 # Other JSON may hold these words in a text: what matches is parsed before it is believed.
 _RESOURCE = re.compile(rb'"resourceType"\s*:')
 # Where they come first they are at the top, and nothing need be parsed.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -216,11 +216,12 @@ class _Build(RequestReader, FactReader, AnswerReader):
 
     def _part_triples(self, class_: URIRef, node: BNode) -> Iterator[Triple]:
         """What is stated of a part; what may be stated once, only where all sources agree."""
-        for property_, stated in self.parts[class_].items():
-            values = list(stated)
-            if property_ not in _MANY and len(values) > 1:
-                narrowest = self.terms.narrowest({each for each in values if isinstance(each, URIRef)})
-                values = [narrowest] if narrowest else []
+        agreed = {property_: self._agreed(property_, stated) for property_, stated in self.parts[class_].items()}
+        if agreed.get(CASE.service) == []:
+            # A code names a service too, and must not decide alone where another source names another.
+            agreed.pop(CASE.procedureCode, None)
+        for property_, values in agreed.items():
+            stated = self.parts[class_][property_]
             if not values:
                 places = sorted({said.resource.place for each in stated.values() for said in each})
                 label = self.terms.label(property_)
@@ -233,6 +234,13 @@ class _Build(RequestReader, FactReader, AnswerReader):
                         said.resource.note(IGNORED, f"{said.text}; stated differently elsewhere", *said.elements)
             for value in values:
                 yield node, property_, value
+
+    def _agreed(self, property_: URIRef, stated: Mapping[Node, object]) -> list[Node]:
+        """The values to state: of what may be stated once the narrowest, or none where sources differ."""
+        if property_ in _MANY or len(stated) < 2:
+            return list(stated)
+        narrowest = self.terms.narrowest({each for each in stated if isinstance(each, URIRef)})
+        return [narrowest] if narrowest else []
 
     def _finding_triples(self) -> Iterator[Triple]:
         for said, finding in self.findings.items():

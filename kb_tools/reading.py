@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+# The ending of files with one FHIR bundle or resource a line.
+NDJSON = ".ndjson"
+
 
 class Treatment(Enum):
     """What became of some elements of a resource."""

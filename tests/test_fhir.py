@@ -22,7 +22,7 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.fhir import FhirReader, is_fhir
 from kb_tools.knowledge_base import KnowledgeBase, Policy, local_name
 from kb_tools.manifest import read_manifest
-from kb_tools.namespaces import CASE, READ
+from kb_tools.namespaces import CASE, COND, READ
 from kb_tools.plain import PlainFormat
 from kb_tools.rdf import MAX_BYTES
 from kb_tools.reading import Treatment
@@ -30,6 +30,7 @@ from kb_tools.reading import Treatment
 DATA = Path(__file__).parent / "data/fhir"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((DATA / "manifest.json").read_text(encoding="utf-8"))
 MEETING = "a-relapse-after-an-allogeneic-transplant-meets"
+CLINICAL = "https://w3id.org/policykb/clinical#"
 TIMES = "\N{MULTIPLICATION SIGN}"
 RunKb = Callable[..., CompletedProcess[str]]
 
@@ -791,3 +792,18 @@ def test_the_record_is_provenance(run_kb: RunKb, tmp_path: Path) -> None:
     assert len(notes) == len(EXPECTED[MEETING]["reading"])
     treatments = {local_name(each) for note in notes for each in graph.objects(note, READ.treatment)}
     assert treatments == {"Used", "Ignored", "NotRead"}
+
+
+def test_a_code_does_not_decide_alone_where_an_answer_names_another_service(
+    kb: KnowledgeBase, policy: Policy, tmp_path: Path
+) -> None:
+    bundle = content()
+    item = {"linkId": "Request/service", "answer": [{"valueCoding": {"system": CLINICAL, "code": "OtherService"}}]}
+    resources(bundle)["QuestionnaireResponse"]["item"].append(item)
+    case = case_of(kb, bundle, tmp_path)
+    (found,) = Run(kb, policy, "pyshifty", "2026-02").answers([case])
+    assert isinstance(found, Determination)
+    assert (found.outcome.value, found.to_send) == ("InformationNeeded", frozenset({str(COND["service-is-dli"])}))
+    assert case.notices == (
+        "The service is stated differently by entry[0] Claim and entry[5] QuestionnaireResponse: none is taken.",
+    )

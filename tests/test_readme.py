@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 
-from kb_tools.cases import CaseReader
+from kb_tools.cases import Case, CaseReader
+from kb_tools.cli import COMMANDS
 from kb_tools.determination import Determination, Outcome, Run
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.rdf import FORMATS
@@ -24,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_shows_commands_a_case_and_queries() -> None:
-    assert (len(blocks("console")), len(blocks("turtle")), len(blocks("sparql"))) == (9, 1, 2)
+    assert (len(blocks("console")), len(blocks("turtle")), len(blocks("sparql"))) == (10, 1, 2)
 
 
 @pytest.mark.parametrize("block", blocks("console"))
@@ -41,6 +43,16 @@ def test_the_case_of_the_readme_meets_the_criteria() -> None:
     kb = KnowledgeBase(ROOT)
     cases = CaseReader(kb).read("-", None, blocks("turtle")[0].encode(), FORMATS[".ttl"])
     (found,) = Run(kb, kb.policy(), "pyshacl", revision="2026-02").answers(cases)
+    assert isinstance(found, Determination)
+    assert found.outcome is Outcome.MET
+
+
+def test_the_json_of_the_readme_is_the_case_of_the_readme() -> None:
+    (shown,) = blocks("json")
+    (case,) = CaseReader(KnowledgeBase(ROOT)).stream("standard input", None, io.BytesIO(shown.encode()))
+    assert isinstance(case, Case)
+    kb = KnowledgeBase(ROOT)
+    (found,) = Run(kb, kb.policy(), "pyshacl", revision="2026-02").answers([case])
     assert isinstance(found, Determination)
     assert found.outcome is Outcome.MET
 
@@ -64,7 +76,7 @@ def test_the_query_of_the_readme_lists_what_each_criterion_cites() -> None:
 def test_every_command_and_outcome_is_told_of() -> None:
     for outcome in Outcome:
         assert f"`{outcome.value}`" in README
-    for command in ("show", "check", "validate", "test", "diff", "freeze", "query", "export", "shapes"):
+    for command in COMMANDS:
         assert f"kb {command}" in README
 
 
