@@ -86,18 +86,25 @@ def _graphs(trace: Trace, iri: str) -> dict[str, Graph]:
                 graph.add((node, POL.toDo, Literal(marks[str(node)], lang="en")))
         graphs[path.name] = graph
     _date(graphs["revision.ttl"], URIRef(iri), old, trace)
+    label = f"document of revision {_printed(iri)}"
+    graphs[PASSAGES].set((renamed[document], RDFS.label, Literal(label, lang="en")))
     graphs[PASSAGES] = graph_of([*graphs[PASSAGES], *_passages(trace, renamed[document], iri, names)])
     return graphs
 
 
 def _date(graph: Graph, new: URIRef, old: URIRef, trace: Trace) -> None:
     """Gives the draft its own month, label and predecessor, and says that it is a draft."""
-    year, month = new.rpartition("/")[2].split("-")
-    graph.set((new, POL.revisionMonth, Literal(f"{year}-{month}", datatype=XSD.gYearMonth)))
-    graph.set((new, RDFS.label, Literal(f"{trace.policy.identifier}, revision {month}/{year[2:]}", lang="en")))
+    graph.set((new, POL.revisionMonth, Literal(new.rpartition("/")[2], datatype=XSD.gYearMonth)))
+    graph.set((new, RDFS.label, Literal(f"{trace.policy.identifier}, revision {_printed(new)}", lang="en")))
     graph.set((new, PROV.wasRevisionOf, old))
     to_do = "A draft. Do what is marked here, and give the revision its row in the log; then remove this mark."
     graph.set((new, POL.toDo, Literal(to_do, lang="en")))
+
+
+def _printed(iri: str) -> str:
+    """The month of a revision as documents print it: "02/27"."""
+    year, month = iri.rpartition("/")[2].split("-")
+    return f"{month}/{year[2:]}"
 
 
 def _marks(trace: Trace) -> Iterator[tuple[str, str]]:

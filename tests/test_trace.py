@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 
 import pytest
 from rdflib import Literal, URIRef
-from rdflib.namespace import SKOS
+from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.checks import run_checks
 from kb_tools.draft import write_draft
@@ -488,6 +488,8 @@ def test_a_draft_carries_over_what_is_unchanged_and_marks_the_rest(drafted: Path
             "New: state what it says and point here by pol:statedIn, or say pol:accountedAs.",
         ),
     }
+    assert graph.value(URIRef(X + "2032-03"), RDFS.label) == Literal("XX.99, revision 03/32", lang="en")
+    assert graph.value(URIRef(X + "2032-03/document"), RDFS.label) == Literal("document of revision 03/32", lang="en")
     assert set(graph.objects(URIRef(X + "painted"), POL.statedIn)) == {URIRef(new + "II.A")}
     assert graph.value(URIRef(X + "george"), POL.number) == Literal(8)
     assert graph.value(URIRef(new + "Reference-7"), SKOS.notation) == Literal("Reference 8")
