@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdflib import URIRef
+from rdflib import Graph, URIRef
 from rdflib.namespace import DCTERMS, RDF
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, revisions
-from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
+from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import POL
 
 
@@ -26,7 +26,7 @@ def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
         stated = {place for each in (graph, policy.shared) for place in each.objects(None, POL.statedIn)}
         stated |= {whole for part in stated for whole in graph.objects(part, DCTERMS.isPartOf)}
         for node in sorted(known, key=str):
-            yield from (Problem(name(kb, node), said) for said in _problems(policy, entry, node, stated))
+            yield from (Problem(name(kb, node), said) for said in _problems(kb, graph, node, stated))
         orders = sorted(
             int(str(order))
             for node in known
@@ -41,15 +41,14 @@ def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
             )
 
 
-def _problems(policy: Policy, entry: RevisionEntry, node: Node, stated: set[Node]) -> Iterator[str]:
-    graph = policy.own_graph(entry)
+def _problems(kb: KnowledgeBase, graph: Graph, node: Node, stated: set[Node]) -> Iterator[str]:
     for wanted in (POL.digest, POL.sketch):
         if (node, wanted, None) not in graph:
-            yield f"has no {policy.kb.curie(str(wanted))}, as other passages of this document have; add it"
+            yield f"has no {kb.curie(str(wanted))}, as other passages of this document have; add it"
     left_out = (node, POL.accountedAs, None) in graph
     whole = graph.value(node, DCTERMS.isPartOf)
     if whole is not None and (whole, RDF.type, POL.Passage) not in graph:
-        yield f"is part of {policy.kb.curie(str(whole))}, which is no passage of this document; correct it"
+        yield f"is part of {kb.curie(str(whole))}, which is no passage of this document; correct it"
     if (node in stated) == left_out:
         yield (
             "is stated, and said to be left out by pol:accountedAs; correct one"
