@@ -6,8 +6,6 @@ quote the input.
 
 from __future__ import annotations
 
-import codecs
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +14,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from kb_tools import strict_json
 from kb_tools.errors import KbError, UnreadableInput
-from kb_tools.rdf import MAX_BYTES
 from kb_tools.reading import Note, Treatment
 
 # The types of resources that are read. A Medication is read only where an administration refers to it.
@@ -334,41 +332,15 @@ def last_two(reference: str) -> str:
     return f"{found[1]}/{found[2]}" if found else ""
 
 
+# Keys are not shown: they may tell of a person.
+_DIALECT = strict_json.Dialect(
+    fraction=Decimal,
+    whole=int,
+    too_large="send one bundle a line, in an .ndjson file",
+    too_deep="a FHIR resource has a few levels",
+)
+
+
 def load(data: bytes, where: str, one_line: bool = False) -> Any:
-    """The value of a FHIR JSON text.
-
-    Args:
-        where: what errors name, with the line that is wrong.
-        one_line: whether the text is one line of a file, and `where` names that already.
-
-    Raises:
-        UnreadableInput: too large, not UTF-8, not JSON, nested too deeply, or with a key twice in one object.
-    """
-    if len(data) > MAX_BYTES:
-        raise UnreadableInput(
-            f"more than {MAX_BYTES // 2**20} MiB", where=where, mend="send one bundle a line, in an .ndjson file"
-        )
-
-    def refuse(_: str) -> None:
-        raise UnreadableInput("NaN or infinity is no JSON number", where=where, mend="leave the element out")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise UnreadableInput("a key twice in one object", where=where, mend="keep one")
-        return found
-
-    try:
-        text = data.removeprefix(codecs.BOM_UTF8).decode()
-        return json.loads(text, object_pairs_hook=once, parse_float=Decimal, parse_constant=refuse)
-    except UnicodeDecodeError as error:
-        raise UnreadableInput("not UTF-8", where=where, mend="save the file as UTF-8") from error
-    except json.JSONDecodeError as error:
-        place = where if one_line else f"{where}:{error.lineno}"
-        raise UnreadableInput(
-            f"not valid JSON: {error.msg}, column {error.colno}", where=place, mend="correct the syntax"
-        ) from error
-    except RecursionError as error:
-        raise UnreadableInput("nested too deeply", where=where, mend="a FHIR resource has a few levels") from error
-    except ValueError as error:
-        raise UnreadableInput("a number with too many digits", where=where, mend="correct the number") from error
+    """The value of a FHIR JSON text; see `strict_json.load`."""
+    return strict_json.load(data, where, _DIALECT, one_line)

@@ -1,4 +1,4 @@
-"""A case as plain JSON: its keys read off the case shapes, JSON made a graph of, and a case written as JSON.
+"""A case as plain JSON: its keys read off the case shapes, and JSON made a graph of.
 
 Nothing here names a key, a class or a concept: all of them come from `shapes/case.ttl` and the vocabularies, by local
 name. So a new class of findings needs no change of code. What JSON-LD would drop in silence (a key that it does not
@@ -8,16 +8,14 @@ here; what a value must be, the case shapes say afterwards, as for any other cas
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyoxigraph as ox
 from rdflib import BNode, Literal, URIRef
@@ -28,10 +26,8 @@ from rdflib.term import Node
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import BASE, CASE, SH
-from kb_tools.rdf import MAX_BYTES, Triple, parse
-
-if TYPE_CHECKING:
-    from kb_tools.cases import Case
+from kb_tools.rdf import Triple, parse
+from kb_tools.strict_json import Dialect, load
 
 SHAPES = "shapes/case.ttl"
 # A key that begins so is a note to people, of any content, and is not read.
@@ -259,44 +255,9 @@ class PlainFormat:
             UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is.
         """
         reading = _Reading(self, where)
-        node = reading.object((ROOT,), load(data, where, one_line), "")
+        node = reading.object((ROOT,), load(data, where, _DIALECT, one_line), "")
         document = f'{{"@context":{self._context_text},{json.dumps(node)[1:]}'
         return parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places
-
-    # ------------------------------------------------------------------ JSON out
-
-    def write(self, case: Case) -> dict[str, Any]:
-        """A well-formed case as plain JSON. Labels and comments of the case, and names of its parts, are left out.
-
-        Raises:
-            UnreadableInput: a name or number of it cannot be written so that it is read back as it is.
-        """
-        named = {"id": _given(case.iri, "case/", case.title)} if case.iri else {}
-        return named | self._written(self.forms[ROOT], case, case.node)
-
-    def _written(self, form: Form, case: Case, node: Node) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key in form.keys.values():
-            subject = case.value(node, key.holder.path) if key.holder else node
-            values = [self._value(key, case, each) for each in case.values(subject, key.path)]
-            if values:
-                found[key.name] = values if key.many else values[0]
-        return found
-
-    def _value(self, key: Key, case: Case, value: Node) -> Any:
-        if key.classes:
-            kind = local_name(case.value(value, RDF.type))
-            named = {"type": kind} if len(key.classes) > 1 else {}
-            return named | self._written(self.forms[kind], case, value)
-        if isinstance(value, Literal):
-            return _written_literal(value, case.title)
-        if key.terms:
-            return local_name(value)
-        if key.is_code:
-            return self.kb.curie(str(value))
-        assert isinstance(value, URIRef)
-        # A patient without a name is some patient: any name says as much.
-        return _given(case.in_file(value), key.name + "/", case.title) or key.name
 
 
 class _Reading:
@@ -311,7 +272,7 @@ class _Reading:
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
         """An object as the JSON-LD of a node of one of the classes."""
         if not isinstance(value, dict):
-            raise self._refusal(path, f"{_shown(value)} where an object is due")
+            raise self._refusal(path, f"{shown(value)} where an object is due")
         name = classes[0]
         if len(classes) > 1:
             if "type" not in value:
@@ -348,7 +309,7 @@ class _Reading:
         if not key.many or content is None:
             return self._value(key, content, path)
         if not isinstance(content, list):
-            raise self._refusal(path, f"{_shown(content)} where an array is due", "put what there is in brackets")
+            raise self._refusal(path, f"{shown(content)} where an array is due", "put what there is in brackets")
         return [self._value(key, each, f"{path}[{index}]") for index, each in enumerate(content)]
 
     def _value(self, key: Key, value: Any, path: str) -> Any:
@@ -360,7 +321,7 @@ class _Reading:
             return self._one_of(tuple(key.terms), value, path)
         if key.is_code:
             if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
-                raise self._refusal(path, f"{_shown(value)} is no code", key.hint)
+                raise self._refusal(path, f"{shown(value)} is no code", key.hint)
             return value
         if key.datatype is None:
             return {"@id": self._name(value, key.name + "/", path)}
@@ -380,7 +341,7 @@ class _Reading:
         else:
             fits, due = isinstance(value, str) and not isinstance(value, Number), "a text"
         if not fits:
-            raise self._refusal(path, f"{_shown(value)} where {due} is due")
+            raise self._refusal(path, f"{shown(value)} where {due} is due")
 
     def _name(self, value: Any, under: str, path: str) -> str:
         """The IRI that a name of the file stands for."""
@@ -389,64 +350,23 @@ class _Reading:
             with suppress(ValueError):
                 return ox.NamedNode(iri).value
         mend = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
-        raise self._refusal(path, f"{_shown(value)} is no name", mend)
+        raise self._refusal(path, f"{shown(value)} is no name", mend)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
         mend = _meant(value, names) if isinstance(value, str) else ""
-        raise self._refusal(path, f"{_shown(value)} is no value of this key", mend or f"it takes {_listed(names)}")
+        raise self._refusal(path, f"{shown(value)} is no value of this key", mend or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
         if given == "@context":
             mend = "this is JSON-LD: name the file .jsonld, or use --input-format jsonld"
         else:
             mend = _meant(given, known) or f"known here: {', '.join(known)}"
-        return self._refusal(path, f"unknown key {_shown(given)}", mend)
+        return self._refusal(path, f"unknown key {shown(given)}", mend)
 
     def _refusal(self, path: str, what: str, mend: str = "kb case schema tells what a key takes") -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, mend=mend)
-
-
-def load(data: bytes, where: str, one_line: bool = False) -> Any:
-    """The value of a JSON text, with numbers as they are written.
-
-    Args:
-        one_line: whether the text is one line of a file, and `where` names that already.
-
-    Raises:
-        UnreadableInput: too large, not UTF-8, not JSON (NaN and infinity are not), nested too deeply, or a key stands
-            twice in an object.
-    """
-    if len(data) > MAX_BYTES:
-        raise UnreadableInput(
-            f"more than {MAX_BYTES // 2**20} MiB", where=where, mend="write one case a line, in a .jsonl file"
-        )
-
-    def refuse(constant: str) -> None:
-        raise UnreadableInput(f"{constant} is no JSON number", where=where, mend="leave out what is unknown")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise UnreadableInput(f"key {_shown(twice)} twice in one object", where=where, mend="keep one")
-        return found
-
-    try:
-        text = data.removeprefix(codecs.BOM_UTF8).decode()
-        return json.loads(text, object_pairs_hook=once, parse_float=Number, parse_int=Number, parse_constant=refuse)
-    except UnicodeDecodeError as error:
-        raise UnreadableInput("not UTF-8", where=where, mend="save the file as UTF-8") from error
-    except json.JSONDecodeError as error:
-        place = where if one_line else f"{where}:{error.lineno}"
-        mend = "correct the syntax"
-        if error.msg == "Extra data" and not one_line:
-            mend = "a .json file holds one case; write several one a line, as .jsonl"
-        raise UnreadableInput(f"not valid JSON: {error.msg}, column {error.colno}", where=place, mend=mend) from error
-    except RecursionError as error:
-        raise UnreadableInput("nested too deeply", where=where, mend="a case has three levels") from error
 
 
 def _term(key: Key) -> dict[str, str]:
@@ -477,7 +397,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_FEW]) + more
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value of a file, short and without what a terminal would obey."""
     if isinstance(value, list | dict):
         return "an array" if isinstance(value, list) else "an object"
@@ -485,23 +405,11 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _given(iri: str, under: str, where: str) -> str:
-    """The name in a file of what has an IRI; "" for what has none."""
-    name = iri.removeprefix(GIVEN + under)
-    if iri and not re.fullmatch(NAME, name):
-        raise UnreadableInput(f"{_shown(iri)} cannot be written as JSON", where=where, mend="use an https: or urn: IRI")
-    return name
-
-
-def _written_literal(value: Literal, where: str) -> bool | int | float | str:
-    """A literal as JSON, a number with no digit more or less than it has."""
-    text = str(value)
-    if value.datatype == XSD.boolean:
-        return text == "true"
-    if value.datatype not in (XSD.integer, XSD.decimal):
-        return text
-    exact = Decimal(text)
-    number = int(exact) if exact == exact.to_integral_value() and "." not in text else float(exact)
-    if Decimal(repr(number)) != exact or "e" in repr(number):
-        raise UnreadableInput(f"{_shown(Number(text))} has too many digits", where=where, mend="round it yourself")
-    return number
+_DIALECT = Dialect(
+    fraction=Number,
+    whole=Number,
+    too_large="write one case a line, in a .jsonl file",
+    too_deep="a case has three levels",
+    several="a .json file holds one case; write several one a line, as .jsonl",
+    shown=shown,
+)

@@ -26,6 +26,7 @@ from kb_tools.namespaces import CASE, COND, READ
 from kb_tools.plain import PlainFormat
 from kb_tools.rdf import MAX_BYTES
 from kb_tools.reading import Treatment
+from kb_tools.render.plain import write
 
 DATA = Path(__file__).parent / "data/fhir"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((DATA / "manifest.json").read_text(encoding="utf-8"))
@@ -130,7 +131,7 @@ def test_nothing_disappears_from_a_resource_that_is_read(answered: dict[str, Det
 
 
 def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path) -> None:
-    written = PlainFormat(kb).write(case_of(kb, content(), tmp_path))
+    written = write(PlainFormat(kb), case_of(kb, content(), tmp_path))
     assert re.fullmatch(r"urn:policykb:patient:[0-9a-f]{32}", written.pop("patient"))
     findings = written.pop("findings")
     assert written == {
@@ -364,7 +365,7 @@ def test_no_element_of_another_version_is_one_of_r4() -> None:
             b'{"resourceType": "Bundle",\n "type": }',
             "in.json:2: not valid JSON: Expecting value, column 10; correct the syntax",
         ),
-        (b'{"resourceType": "Bundle", "a": NaN}', "in.json: NaN or infinity is no JSON number; leave the element out"),
+        (b'{"resourceType": "Bundle", "a": NaN}', "in.json: NaN is no JSON number; leave out what is unknown"),
         (b'{"resourceType": "Bundle", "a": 1, "a": 2}', "in.json: a key twice in one object; keep one"),
         (b'{"resourceType": "\xff"}', "in.json: not UTF-8; save the file as UTF-8"),
         (

@@ -488,7 +488,8 @@ def test_a_folder_without_cases_is_an_error(tmp_path: Path, run_kb: RunKb) -> No
     found = run_kb("diff", "2025-02", "2026-02", "--cases", "cases", *FAST)
     assert found.returncode == 2
     assert found.stderr == (
-        "kb: cases: no case files in this folder; name a folder with .ttl, .trig, .nt, .jsonld, .json, .jsonl, .ndjson files\n"
+        "kb: cases: no case files in this folder; name a folder with .ttl, .trig, .nt, .jsonld, .json, .jsonl, .ndjson "
+        "files\n"
     )
 
 

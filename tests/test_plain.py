@@ -23,6 +23,7 @@ from kb_tools.manifest import read_manifest
 from kb_tools.plain import PlainFormat
 from kb_tools.plain_schema import schema, template
 from kb_tools.rdf import MAX_BYTES
+from kb_tools.render.plain import write
 from kb_tools.revision import Revision
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +131,7 @@ def broken(kb: KnowledgeBase, case: dict[str, Any]) -> list[tuple[str, str]]:
 
 def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: PlainFormat) -> None:
     (turtle,) = CaseReader(kb).read("case.ttl", DATA / "case.ttl")
-    again = read(kb, plain.write(turtle))
+    again = read(kb, write(plain, turtle))
     assert statements(again) == statements(turtle)
     assert (again.iri, again.name, again.title) == ("https://example.org/case#case", "case", "case.json#case")
 
@@ -391,7 +392,7 @@ def test_a_line_longer_than_a_file_may_be_is_refused_and_the_next_is_read(
 ) -> None:
     small = 2000
     monkeypatch.setattr("kb_tools.cases.MAX_BYTES", small)
-    monkeypatch.setattr("kb_tools.plain.MAX_BYTES", small)
+    monkeypatch.setattr("kb_tools.strict_json.MAX_BYTES", small)
     monkeypatch.setattr("kb_tools.rdf.MAX_BYTES", MAX_BYTES)
     good = json.dumps(CASE).encode()
     data = b'{"//": "' + b"x" * 3 * small + b'"}\n' + good + b"\n" + b" " * 3 * small + good
@@ -449,7 +450,7 @@ def test_every_example_case_comes_to_the_same_in_json(
     expectations = read_manifest(kb, policy.cases_folder)
     reader = CaseReader(kb)
     turtle = {path: reader.read(path.name, path) for path in {each.path for each in expectations}}
-    text = {path: [json.dumps(plain.write(case)) for case in cases] for path, cases in turtle.items()}
+    text = {path: [json.dumps(write(plain, case)) for case in cases] for path, cases in turtle.items()}
     assert (len(expectations), len(turtle)) == (245, 179)
     for written in text.values():
         for each in written:
@@ -738,7 +739,7 @@ def test_a_class_of_findings_that_only_the_data_know_is_read_and_described(grown
         "type": "number",
         "exclusiveMinimum": 0.5,
     }
-    assert PlainFormat(kb).write(case)["findings"] == [finding]
+    assert write(PlainFormat(kb), case)["findings"] == [finding]
 
 
 def test_a_shape_that_says_nothing_of_its_value_is_an_error_of_the_knowledge_base(grown: Path) -> None:

@@ -83,6 +83,7 @@ def convert(cases: tuple[str, ...], format_: str, engine: str, root: Path | None
     """
     from kb_tools.cases import CaseChecker, Malformed
     from kb_tools.plain import PlainFormat
+    from kb_tools.render.plain import write
 
     kb = open_kb(root)
     plain = PlainFormat(kb)
@@ -98,7 +99,7 @@ def convert(cases: tuple[str, ...], format_: str, engine: str, root: Path | None
                 warn(f"{each.case.title}: malformed, not converted: {violation.place}: {violation.message}")
             continue
         try:
-            written = plain.write(each)
+            written = write(plain, each)
         except KbError as error:
             warn(str(error))
             errors.append(error)
