@@ -17,7 +17,8 @@ import hashlib
 import hmac
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from rdflib import BNode, Literal, URIRef
@@ -37,6 +38,8 @@ from kb_tools.reading import Note, Reading
 from kb_tools.terminology import Terminology
 
 PATIENT = "urn:policykb:patient:"
+# The types of resources that state findings by their codes.
+_STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 # What a request and a product may state more than once.
 _MANY = {CASE.procedureCode, CASE.purpose, CLIN.processing}
 
@@ -111,6 +114,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
             self._read(each)
         for each in list(self.referred.values()):
             self._read(each)
+        self._withhold_the_doubtful()
         pseudonym = hmac.new(key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
         triples = [*self._request_triples(URIRef(PATIENT + pseudonym)), *self._finding_triples()]
         return Imported(
@@ -139,6 +143,46 @@ class _Build(RequestReader, FactReader, AnswerReader):
         except Aside as aside:
             self._aside(resource, aside)
 
+    def _withhold_the_doubtful(self) -> None:
+        """Withholds all findings of a class of which a resource that may be newer could not be understood.
+
+        Else what could be read of a class would decide alone, though something else was said of it later.
+        """
+        for resource in self.resources:
+            if not any(note.treatment is NOT_UNDERSTOOD for note in resource.notes):
+                continue
+            day = _day_of(resource)
+            for kind in self._kinds_of(resource):
+                others = {said: each for said, each in self.findings.items() if each.kind == kind}
+                newest = max((each.day for each in others.values() if each.resource is not resource), default=None)
+                all_count = (kind, CASE.countedBy, CASE.date) in self.terms.kb.ontology
+                if newest is None or (day is not None and day < newest and not all_count):
+                    continue
+                label = self.terms.label(kind)
+                self.notices.append(
+                    f"Withheld: {label}, since {resource.place} states one that could not be read and may be newer."
+                )
+                for said, each in others.items():
+                    del self.findings[said]
+                    each.resource.notes[:] = [
+                        replace(note, treatment=IGNORED, text=f"{note.text}; withheld for {resource.place}")
+                        if note.treatment is USED and note.text == each.text
+                        else note
+                        for note in each.resource.notes
+                    ]
+
+    def _kinds_of(self, resource: Resource) -> set[Node]:
+        """The classes of findings that a resource states by its codes, whatever else it says."""
+        root = resource.root
+        elements = [root, *root.all("component")]
+        names = ("code", "medicationCodeableConcept")
+        meanings = self._meanings([each for element in elements for name in names for each in element.codings(name)])
+        kinds: set[Node] = {each.kind for each in meanings if each.kind}
+        if resource.type == "Condition" and self._concepts(root.codings("code"), CLIN.Disease):
+            stated = [*root.codings("code"), *root.codings("clinicalStatus")]
+            kinds |= {CLIN.DiseaseStatusAssessment} if self._concepts(stated, CLIN.DiseaseStatus) else set()
+        return kinds if resource.type in _STATING else set()
+
     def _patient(self) -> str:
         """Finds out whom the resources are of, and returns what tells that patient from others."""
         people = {id(each): each for each in self.resources if each.type == "Patient"}
@@ -152,25 +196,29 @@ class _Build(RequestReader, FactReader, AnswerReader):
                 elif found is None and reference is not None:
                     text = reference.text("reference")
                     stranger = last_two(text) or ("" if known else text)
-                    self.strangers |= {stranger} if stranger.startswith("Patient/") or not known else set()
-        identities = {_identity(each) for each in people.values()} | self.strangers - {""}
+                    if stranger.startswith("Patient/") or (stranger and not known):
+                        self.strangers.add(stranger)
+        # Two are one person only if all that is said of whom they are is the same.
+        identities = {_identity(each) for each in people.values()} | {frozenset({each}) for each in self.strangers}
         if len(identities) > 1:
             raise UnreadableInput("resources of more than one patient", mend="send one bundle a patient")
-        if not identities:
+        identity = next(iter(identities), None)
+        if not identity:
             raise UnreadableInput("no patient", mend="give the request a patient")
         self.patients = set(people)
         for each in people.values():
             if each.container is None and id(each) not in self.done:
                 each.note(USED, "as the pseudonym of the patient", *(each.root.read() or ("id",)))
                 self.done.add(id(each))
-        return identities.pop()
+        return min(identity)
 
     def _set_versions_aside(self) -> None:
         """Of several resources with one id only the latest version is read."""
         versions: dict[str, list[Resource]] = defaultdict(list)
         for each in self.resources:
-            if each.id and id(each) not in self.done:
-                versions[f"{each.type}/{each.id}"].append(each)
+            # One that is not understood can be the latest: then no earlier one stands for it.
+            if each.id and (id(each) not in self.done or id(each) in self.rejected):
+                versions[each.url if "://" in each.url else f"{each.type}/{each.id}"].append(each)
         for same in versions.values():
             if len(same) > 1:
                 self._keep_latest(same)
@@ -188,11 +236,11 @@ class _Build(RequestReader, FactReader, AnswerReader):
         times = [_updated(each) for each in kept]
         latest = max((each for each in times if each), default=None)
         for each, time in zip(kept, times, strict=True):
-            if len(kept) > 1 and (None in times or times.count(latest) > 1):
+            if len(kept) > 1 and (None in times or times.count(latest) > 1) and id(each) not in self.rejected:
                 why = "several versions of one resource, and not said which is the latest"
                 self._aside(each, Aside(NOT_UNDERSTOOD, why))
                 self.rejected.add(id(each))
-            elif time != latest:
+            elif time != latest and id(each) not in self.rejected:
                 self._aside(each, Aside(IGNORED, f"replaced by {kept[times.index(latest)].place}"))
                 self.rejected.add(id(each))
 
@@ -271,10 +319,12 @@ def _with_the_rest(resource: Resource) -> Iterator[Note]:
         yield Note(resource.place, NOT_READ, elements=rest)
 
 
-def _identity(patient: Resource) -> str:
-    """What tells a patient from others: the first identifier, else the id."""
-    found = sorted(f"{each.text('system')}|{each.text('value')}" for each in patient.root.all("identifier"))
-    return found[0] if found else f"Patient/{patient.id}" if patient.id else patient.url
+def _identity(patient: Resource) -> frozenset[str]:
+    """What tells a patient from others: the identifiers that have a value, else the id."""
+    found = {
+        f"{each.text('system')}|{each.text('value')}" for each in patient.root.all("identifier") if each.text("value")
+    }
+    return frozenset(found or {f"Patient/{patient.id}" if patient.id else patient.url} - {""})
 
 
 def _updated(resource: Resource) -> datetime | None:
@@ -286,3 +336,12 @@ def _updated(resource: Resource) -> datetime | None:
     except ValueError:
         return None
     return time if time and time.tzinfo else None
+
+
+def _day_of(resource: Resource) -> date | None:
+    """The day of a resource, where it has a full one."""
+    for name in ("recordedDate", "performedDateTime", "effectiveDateTime", "effectiveInstant"):
+        with suppress(Aside):
+            if day := resource.root.day(name):
+                return day
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NoReturn
 
 from rdflib import BNode, Literal, URIRef
@@ -73,10 +73,17 @@ class Said:
 
 @dataclass(frozen=True)
 class Found:
-    """A finding of the case, and the resource that it is from."""
+    """A finding of the case: its class and day, the resource that it is from, and what the record says of it."""
 
     node: BNode
-    place: str
+    kind: Node
+    day: date
+    resource: Resource
+    text: str
+
+    @property
+    def place(self) -> str:
+        return self.resource.place
 
 
 class Draft:
@@ -128,7 +135,10 @@ class Draft:
 
     def _verified(self, resource: Resource) -> None:
         """Sets a condition aside that is not confirmed."""
-        for coding in resource.root.codings("verificationStatus"):
+        codings = resource.root.codings("verificationStatus")
+        if resource.root.get("verificationStatus") and not codings:
+            raise Aside(NOT_UNDERSTOOD, "no verification status that R4 has", "verificationStatus")
+        for coding in codings:
             code = coding.text("code")
             if coding.text("system") != VERIFICATION or code not in STATUSES:
                 raise Aside(NOT_UNDERSTOOD, "no verification status that R4 has", "verificationStatus")
@@ -274,8 +284,11 @@ class Draft:
             raise Aside(NOT_UNDERSTOOD, "no date", dated)
         if self.service_day and day > self.service_day:
             raise Aside(IGNORED, "dated after the service date")
-        if self.made and day > self.made:
+        if self.made and day > self.made + timedelta(days=1):
             raise Aside(IGNORED, "dated after the bundle was made")
+        if self.made and day > self.made:
+            # Days are as printed, each in its own time zone.
+            raise Aside(NOT_UNDERSTOOD, "dated on the day after the bundle was made, which may be later or not", dated)
         said: dict[Node, Node] = {
             RDF.type: kind,
             CASE.date: Literal(day.isoformat(), datatype=XSD.date, normalize=False),
@@ -289,7 +302,7 @@ class Draft:
         if key in self.findings:
             resource.note(IGNORED, f"{text}; the same as from {self.findings[key].place}")
             return
-        self.findings[key] = Found(BNode(), resource.place)
+        self.findings[key] = Found(BNode(), kind, day, resource, text)
         resource.note(USED, text, *elements)
 
     def _state(self, class_: URIRef, property_: URIRef, value: Node, said: Said) -> None:

@@ -11,11 +11,22 @@ from rdflib.namespace import XSD
 from rdflib.term import Node
 
 from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, Draft, unstated
-from kb_tools.fhir_resources import Aside, Decimal, Element, Resource
+from kb_tools.fhir_resources import Aside, Decimal, Element, Resource, last_two
 from kb_tools.namespaces import CASE, CLIN
 from kb_tools.terminology import Meaning
 
 UCUM = "http://unitsofmeasure.org"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+# What an interpretation says of a test for residual disease.
+_INTERPRETED = {
+    "POS": CLIN.MRDDetected,
+    "DET": CLIN.MRDDetected,
+    "NEG": CLIN.MRDNotDetected,
+    "ND": CLIN.MRDNotDetected,
+}
+# The properties by which results are told apart, each with the element that states it.
+_TELLING = {"method": CLIN.method, "bodySite": CLIN.lineage}
 # The numbers that findings state, each with the UCUM unit that it needs.
 _NUMBERS = {
     CLIN.ChimerismTest: (CLIN.donorPercent, "%"),
@@ -36,7 +47,7 @@ class FactReader(Draft):
         if not meanings:
             self._explain_codes(codings, "code", "nothing that is read")
         stated = self._meanings(clinical)
-        if clinical and not stated:
+        if root.get("clinicalStatus") and (not stated or any(not self._is_clinical(each) for each in clinical)):
             raise Aside(NOT_UNDERSTOOD, "no clinical status that R4 has", "clinicalStatus")
         gone = any(each.not_present for each in (*meanings, *stated))
         ended = next((name for name in root.content if name.startswith("abatement")), "")
@@ -47,11 +58,13 @@ class FactReader(Draft):
             for each in meaning.concepts
             if CLIN.DiseaseStatus in self._classes(each)
         }
-        if statuses and gone:
+        # "In remission" is the one status that goes with being gone, and that ends nothing by having ended.
+        present = statuses - {CLIN.InRemission}
+        if present and gone:
             raise Aside(
                 NOT_UNDERSTOOD, "it says that the disease is back and that it is not there", "code", "clinicalStatus"
             )
-        if (statuses or any(each.kind for each in meanings)) and ended:
+        if (present or any(each.kind for each in meanings)) and ended:
             raise Aside(IGNORED, "it has ended", ended)
         made = False
         if statuses and diseases:
@@ -62,7 +75,15 @@ class FactReader(Draft):
             if day is None:
                 raise Aside(NOT_UNDERSTOOD, "the status has no date: recordedDate is missing", "recordedDate")
             values = {CLIN.disease: disease, CLIN.diseaseStatus: status}
+            of_code = status == CLIN.Relapsed and not any(status in each.concepts for each in stated)
+            stated_onset = re.match(r"[0-9]{4}(?:-[0-9]{2}){0,2}", root.text("onsetDateTime")) if of_code else None
+            onset = stated_onset[0] if stated_onset else ""
             self._find(resource, CLIN.DiseaseStatusAssessment, day, values, root.read())
+            # As far as the onset is stated: a year, a month or a day. It may be that of the first diagnosis.
+            if onset and onset < year_before(day)[: len(onset)]:
+                self.notices.append(
+                    f"{resource.place}: the relapse is dated by its record of {day}; its onset is stated as {onset}."
+                )
             made = True
         for meaning in meanings:
             if meaning.kind:
@@ -74,6 +95,9 @@ class FactReader(Draft):
         if not made:
             notes = unstated(meanings) or unstated(stated)
             raise Aside(IGNORED, ". ".join(notes) or "it states no status and no finding", *root.read())
+
+    def _is_clinical(self, coding: Element) -> bool:
+        return coding.text("system") == CLINICAL and self._meaning(coding) is not None
 
     def _procedure(self, resource: Resource) -> None:
         self._status(resource, "completed")
@@ -92,8 +116,10 @@ class FactReader(Draft):
         medication = self.references.follow(resource, reference)
         if medication is None or id(medication) in self.rejected:
             raise Aside(NOT_UNDERSTOOD, NOWHERE, "medicationReference")
+        if medication.root.text("status") == "entered-in-error":
+            raise Aside(IGNORED, "the status of what it refers to is entered-in-error", "medicationReference")
         self._done(resource, medication.root.codings("code"), "medicationReference", single, span)
-        medication.note(USED, f"as what was given by {resource.place}", "code")
+        medication.note(USED, f"as what was given by {resource.place}", *medication.root.read())
 
     def _done(self, resource: Resource, codings: list[Element], element: str, single: str, span: str) -> None:
         """Something that was done on one day."""
@@ -113,6 +139,7 @@ class FactReader(Draft):
         components = root.all("component")
         if not outer and not components:
             self._explain_codes(codings, "code", "nothing that is read")
+        self._about_the_patient(resource)
         if outer and (not components or any(name.startswith("value") for name in root.content)):
             self._observed(resource, root, outer, day)
         for component in components:
@@ -129,8 +156,15 @@ class FactReader(Draft):
         root = resource.root
         if CLIN.disease in self.terms.domain[kind]:
             values[CLIN.disease] = self._focus(resource)
-        for codings in (element.codings("code"), root.codings("method"), root.codings("bodySite")):
-            values |= self._coded(kind, codings)
+        values |= self._coded(kind, element.codings("code"))
+        for name, property_ in _TELLING.items():
+            found = self._coded(kind, root.codings(name))
+            if property_ in self.terms.domain[kind] and root.get(name) and not found:
+                raise Aside(NOT_UNDERSTOOD, "no code of it that is known for this finding", name)
+            values |= found
+        for each in {root.path: root, element.path: element}.values():
+            if each.get("dataAbsentReason"):
+                raise Aside(NOT_UNDERSTOOD, "its value is said to be absent", each.at("dataAbsentReason"))
         given = sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))
         if len(given) > 1:
             raise Aside(NOT_UNDERSTOOD, "more than one value", *map(element.at, given))
@@ -139,14 +173,27 @@ class FactReader(Draft):
         counted = set(self.terms.kb.ontology.objects(kind, CASE.countedBy))
         if not counted & {*values, CASE.date}:
             raise Aside(NOT_UNDERSTOOD, "no value", element.at("value[x]"))
+        if CLIN.mrdResult in values and _interpreted(element) - {values[CLIN.mrdResult]}:
+            raise Aside(NOT_UNDERSTOOD, "value and interpretation contradict each other", element.at("interpretation"))
         self._find(resource, kind, day, values, root.read(), "effectiveDateTime")
 
-    def _focus(self, resource: Resource) -> Node:
-        """The disease that an observation is about."""
-        found: set[URIRef] = set()
+    def _about_the_patient(self, resource: Resource) -> None:
+        """Sets an observation aside of which a focus is something other than the patient or a condition."""
         for reference in resource.root.all("focus"):
-            found |= self._referred_diseases(resource, reference)
-        disease = self.terms.narrowest(found) if found else None
+            found = self.references.follow(resource, reference)
+            text = reference.text("reference")
+            named = last_two(text)
+            if found is None and (text in self.strangers or named in self.strangers):
+                continue
+            if found is None and (not named or named.startswith("Condition/")):
+                raise Aside(NOT_UNDERSTOOD, NOWHERE, "focus")
+            if found is None or (id(found) not in self.patients and found.type != "Condition"):
+                raise Aside(IGNORED, "it is about something other than the patient", "focus")
+
+    def _focus(self, resource: Resource) -> Node:
+        """The disease that an observation is about: that of every focus."""
+        named = [self._referred_diseases(resource, each) for each in resource.root.all("focus")]
+        disease = self.terms.narrowest(set().union(*named)) if named and all(named) else None
         if disease is None:
             raise Aside(NOT_UNDERSTOOD, "it does not say of which disease", "focus")
         return disease
@@ -195,3 +242,15 @@ class FactReader(Draft):
         datatype = XSD.integer if isinstance(value, int) else XSD.decimal
         named = URIRef(f"{property_}{_COMPARATORS[comparator]}")
         return {named: Literal(text, datatype=datatype, normalize=False)}
+
+
+def _interpreted(element: Element) -> set[URIRef]:
+    """The results of a test for residual disease that its interpretations state."""
+    codings = [coding for each in element.all("interpretation") for coding in each.all("coding")]
+    codes = [each.text("code") for each in codings if each.text("system") == INTERPRETATION]
+    return {_INTERPRETED[code] for code in codes if code in _INTERPRETED}
+
+
+def year_before(day: date) -> str:
+    """The day a year before, as text; that of a 29th of February need not exist and still can be compared with."""
+    return f"{day.year - 1:04}{day.isoformat()[4:]}"

@@ -321,9 +321,15 @@ class References:
         if text.startswith("#"):
             holder = within.container or within
             return next((each for each in holder.contained if each.id == text[1:]), None)
-        if text in self._by_url:
-            return self._by_url[text]
-        return self._by_url.get(last_two(text))
+        # Relative to the server that the resource is from, where that is known.
+        server = within.url.removesuffix(last_two(within.url)) if "://" in within.url else ""
+        found = self._by_url.get(server + text) or self._by_url.get(text)
+        if found is None and ("://" not in text or not server):
+            found = self._by_url.get(last_two(text))
+            # Another server's resource of that type and id is another resource.
+            if found is not None and "://" in text and "://" in found.url:
+                return None
+        return found
 
 
 def last_two(reference: str) -> str:

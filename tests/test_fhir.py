@@ -158,13 +158,24 @@ def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path)
 
 
 def test_no_digit_of_a_percentage_is_lost(kb: KnowledgeBase, tmp_path: Path) -> None:
-    path = tmp_path / "case.json"
-    path.write_bytes(
-        (DATA / "donor-cells-need-percent.json").read_bytes().replace(b'"value": 87.5,', b'"value": 87.50,')
+    bundle = content()
+    bundle["entry"].append(
+        {
+            "resource": {
+                "resourceType": "Observation",
+                "status": "final",
+                "code": {"coding": [{"system": CLINICAL, "code": "ChimerismTest"}]},
+                "subject": {"reference": "Patient/p"},
+                "effectiveDateTime": "2026-06-01",
+                "valueQuantity": {"value": 87.25, "system": "http://unitsofmeasure.org", "code": "%"},
+            }
+        }
     )
+    path = tmp_path / "case.json"
+    path.write_bytes(data(bundle).replace(b"87.25", b"87.250"))
     (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
     assert isinstance(case, Case)
-    assert "87.50" in {str(object_) for _, _, object_ in case.triples()}
+    assert "87.250" in {str(object_) for _, _, object_ in case.triples()}
 
 
 # What a case says of its service twice cannot be said in a claim: a code names the service too.
@@ -203,8 +214,8 @@ def test_a_service_request_by_itself_is_a_case_without_a_chart(reader: FhirReade
     imported = reader.bundle(data(request), "request.json")
     assert [str(each) for each in imported.reading.notes] == [
         "ServiceRequest: not understood: the reference leads nowhere in the input: insurance[0]",
-        "ServiceRequest: used: as the request (from status, code, subject, occurrenceDateTime, insurance)",
-        "ServiceRequest: not read: id, intent",
+        "ServiceRequest: used: as the request (from status, intent, code, subject, occurrenceDateTime, insurance)",
+        "ServiceRequest: not read: id",
     ]
 
 
@@ -300,8 +311,14 @@ CLAIM = resources(content())["Claim"]
 OTHER_DAY = [*CLAIM["item"], {**CLAIM["item"][0], "sequence": 2, "servicedDate": "2026-07-08"}]
 MEND_REQUEST = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
 BAD: dict[str, tuple[Any, str]] = {
-    "no request": (changed(use="claim"), f"no request; {MEND_REQUEST}"),
-    "a request in error": (changed(status="entered-in-error"), f"no request; {MEND_REQUEST}"),
+    "no request": (
+        changed(use="claim"),
+        f"no request: entry[0] Claim: it is no request for preauthorization; {MEND_REQUEST}",
+    ),
+    "a request in error": (
+        changed(status="entered-in-error"),
+        f"no request: entry[0] Claim: its status is entered-in-error; {MEND_REQUEST}",
+    ),
     "two requests": (with_more({**CLAIM, "id": "other"}), "2 requests; send one bundle a request"),
     "no service date": (
         changed(item=[{**CLAIM["item"][0], "servicedDate": "2026-07"}]),
@@ -416,7 +433,9 @@ def test_other_cases_go_on(run_kb: RunKb, tmp_path: Path) -> None:
     ended = run_kb("validate", str(tmp_path), "--revision", "2026-02", "--format", "json")
     said = json.loads(ended.stdout)
     assert (ended.returncode, len(said["determinations"])) == (2, 1)
-    assert said["errors"] == [f"{tmp_path / 'a.json'}: no request; {MEND_REQUEST}"]
+    assert said["errors"] == [
+        f"{tmp_path / 'a.json'}: no request: entry[0] Claim: it is no request for preauthorization; {MEND_REQUEST}"
+    ]
     assert said["determinations"][0]["reading"][1] == {
         "resource": "entry[0] Claim",
         "treatment": "used",
@@ -632,7 +651,8 @@ def planted(value: Any, key: str = "") -> Any:
     if isinstance(value, list):
         return [planted(each, key) for each in value]
     if key in ("id", "reference") and isinstance(value, str):
-        return f"{value}-{PLANTED}"
+        # All of one server: another server's patient is another patient.
+        return f"{fhir_resources.last_two(value) or value}-{PLANTED}"
     return value
 
 

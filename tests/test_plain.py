@@ -199,19 +199,19 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("findings.1.diseaseStatus", "relapsed", 'findings[1].diseaseStatus: "relapsed" is no value of this key; did you '
      "mean Relapsed?"),
     ("findings.1.diseaseStatus", "x", 'findings[1].diseaseStatus: "x" is no value of this key; it takes Relapsed, '
-     "Refractory, RelapsedAndRefractory, Progressing, CompleteRemission, PartialRemission, Active"),
+     "Refractory, RelapsedAndRefractory, Progressing, CompleteRemission, PartialRemission, InRemission, Active"),
     ("request.reason", "acute myeloid leukemia", 'request.reason: "acute myeloid leukemia" is no value of this key; '
      "did you mean AcuteMyeloidLeukemia?"),
     ("request.reason", "Leukaemie" * 20, 'request.reason: "LeukaemieLeukaemieLeukaemieLeukaemieLeukaemieLeukaemieLeuk'
      "… is no value of this key; it takes HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, "
      "AcutePromyelocyticLeukemia, AcuteLymphoblasticLeukemia, ChronicMyeloidLeukemia, ChronicLymphocyticLeukemia, "
-     "ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 19 "
+     "ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 25 "
      "more: kb case schema"),
     # A concept of another class is none of this key.
     ("request.reason", "Relapsed", 'request.reason: "Relapsed" is no value of this key; it takes '
      "HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, AcutePromyelocyticLeukemia, AcuteLymphoblasticLeukemia, "
      "ChronicMyeloidLeukemia, ChronicLymphocyticLeukemia, ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, "
-     "PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 19 more: kb case schema"),
+     "PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 25 more: kb case schema"),
     ("request.reason", None, "request.reason: null says nothing; leave the key out: what is not stated is unknown"),
     ("request.purposes", None, "request.purposes: null says nothing; leave the key out: what is not stated is unknown"),
     ("request.purposes", [None], "request.purposes[0]: null says nothing; leave the key out: what is not stated is "

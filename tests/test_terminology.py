@@ -87,10 +87,10 @@ def test_a_code_is_mapped_to_a_disease_under_which_the_vocabulary_classes_it(
     ("code", "concepts", "not_present"),
     [
         ("C92.00", {"AcuteMyeloidLeukemia"}, False),
-        ("C92.01", {"AcuteMyeloidLeukemia"}, True),
+        ("C92.01", {"AcuteMyeloidLeukemia", "InRemission"}, True),
         ("C92.02", {"AcuteMyeloidLeukemia", "Relapsed"}, False),
         ("C90.02", {"MultipleMyeloma", "Relapsed"}, False),
-        ("C81.9A", {"HodgkinLymphoma"}, True),
+        ("C81.9A", {"HodgkinLymphoma", "InRemission"}, True),
         ("C83.39", {"DiffuseLargeBCellLymphoma"}, False),
         ("D89.813", set(), False),
         ("Z94.84", set(), False),

@@ -1,0 +1,368 @@
+"""Findings and answers in FHIR that say less, or something else, than they seem to: what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rdflib.namespace import RDF
+from test_fhir import CLINICAL, case_of, content, record, resources
+
+from kb_tools.cases import Case
+from kb_tools.knowledge_base import KnowledgeBase, local_name
+from kb_tools.namespaces import CASE, CLIN
+
+PATIENT = {"reference": "Patient/p"}
+SNOMED = "http://snomed.info/sct"
+STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+DETECTED, NOT_DETECTED = "260373001", "260415000"
+LOCAL = {"coding": [{"system": "https://lab.example", "code": "x"}]}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _key() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
+        yield
+
+
+def own(name: str) -> dict[str, Any]:
+    return {"coding": [{"system": CLINICAL, "code": name}]}
+
+
+def observation(kind: str, **said: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": own(kind),
+        "subject": PATIENT,
+        "effectiveDateTime": "2026-06-20",
+        **said,
+    }
+
+
+def answer(link: str, *values: Any, **more: Any) -> dict[str, Any]:
+    """An item: a text stands for a term of ours, a number for itself, anything else for a whole answer."""
+    answers = [
+        {"valueCoding": {"system": CLINICAL, "code": each}}
+        if isinstance(each, str)
+        else {"valueInteger": each}
+        if isinstance(each, int)
+        else each
+        for each in values
+    ]
+    return {"linkId": link, "answer": answers, **more}
+
+
+def dated(kind: str, *items: dict[str, Any]) -> dict[str, Any]:
+    """A group of answers that make a finding of 2026-06-24."""
+    return {"linkId": kind, "item": [answer(f"{kind}/date", {"valueDate": "2026-06-24"}), *items]}
+
+
+def with_(*more: dict[str, Any], **changed: dict[str, Any]) -> dict[str, Any]:
+    """The meeting bundle, with elements of the first resource of a type changed, and with more resources."""
+    bundle = content()
+    for type_, elements in changed.items():
+        resources(bundle)[type_].update(elements)
+    bundle["entry"] += [{"resource": each} for each in more]
+    return bundle
+
+
+def answered(*items: dict[str, Any], **said: Any) -> dict[str, Any]:
+    return with_(QuestionnaireResponse={"item": list(items), **said})
+
+
+def of_class(case: Case, kind: Any) -> list[dict[Any, str]]:
+    """What the findings of a class state."""
+    return [
+        {p: local_name(o) if "#" in str(o) else str(o) for p, o in case.about[each]}  # type: ignore[index]
+        for each in case.values(case.node, CASE.finding)
+        if kind in case.values(each, RDF.type)
+    ]
+
+
+def processing(case: Case) -> list[str]:
+    product = case.value(case.value(case.node, CASE.request), CASE.product)
+    return sorted(local_name(each) for each in case.values(product, CLIN.processing)) if product else []
+
+
+def noted(case: Case, text: str) -> list[str]:
+    return [each.partition(": ")[2] for each in record(case) if text in each]
+
+
+# ---------------------------------------------------------------------- observations
+
+
+OTHER = "ignored: it is about something other than the patient: focus"
+NOWHERE = "not understood: the reference leads nowhere in the input: focus"
+
+
+@pytest.mark.parametrize(
+    ("focus", "why"),
+    [
+        ("Patient/p", ""),
+        ("Condition/aml", ""),
+        ("RelatedPerson/donor", OTHER),
+        ("Patient/donor", OTHER),
+        ("Procedure/t", OTHER),
+        ("Condition/none", NOWHERE),
+        ("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", NOWHERE),
+    ],
+)
+def test_an_observation_is_of_the_patient_unless_its_focus_is_another(
+    kb: KnowledgeBase, tmp_path: Path, focus: str, why: str
+) -> None:
+    case = case_of(kb, with_(Observation={"focus": [PATIENT, {"reference": focus}]}), tmp_path)
+    assert len(of_class(case, CLIN.AcuteGvHDAssessment)) == (not why)
+    assert noted(case, "focus")[-1:] == ([why] if why else noted(case, "focus")[-1:])
+
+
+@pytest.mark.parametrize(("others", "found"), [([], 2), ([PATIENT], 1)])
+def test_a_status_is_of_a_disease_only_if_each_focus_is(
+    kb: KnowledgeBase, tmp_path: Path, others: list[Any], found: int
+) -> None:
+    status = observation(
+        "DiseaseStatusAssessment",
+        focus=[{"reference": "Condition/aml"}, *others],
+        valueCodeableConcept=own("Progressing"),
+    )
+    case = case_of(kb, with_(status), tmp_path)
+    stated = [each[CLIN.diseaseStatus] for each in of_class(case, CLIN.DiseaseStatusAssessment)]
+    assert ("Progressing" in stated) is (found == 2)
+    assert noted(case, "of which disease") == (
+        [] if found == 2 else ["not understood: it does not say of which disease: focus"]
+    )
+
+
+def test_a_value_that_is_said_to_be_absent_is_none(kb: KnowledgeBase, tmp_path: Path) -> None:
+    absent = {"dataAbsentReason": {"text": "not done"}}
+    case = case_of(kb, with_(Observation=absent), tmp_path)
+    assert of_class(case, CLIN.AcuteGvHDAssessment) == []
+    assert noted(case, "absent") == ["not understood: its value is said to be absent: dataAbsentReason"]
+    part = {"code": own("AcuteGvHDAssessment"), "valueInteger": 0}
+    panel = with_(Observation={"component": [part | absent], "code": LOCAL})
+    del resources(panel)["Observation"]["valueInteger"]
+    case = case_of(kb, panel, tmp_path)
+    assert of_class(case, CLIN.AcuteGvHDAssessment) == []
+    assert noted(case, "absent") == ["not understood: its value is said to be absent: component[0].dataAbsentReason"]
+
+
+@pytest.mark.parametrize(
+    ("element", "said", "why"),
+    [
+        ("method", own("FlowCytometry"), ""),
+        ("method", {"coding": [*LOCAL["coding"], *own("FlowCytometry")["coding"]]}, ""),
+        ("method", LOCAL, "not understood: no code of it that is known for this finding: method"),
+        ("method", {"text": "flow"}, "not understood: no code of it that is known for this finding: method"),
+        ("bodySite", LOCAL, ""),
+    ],
+)
+def test_residual_disease_is_told_apart_by_a_method_that_is_known(
+    kb: KnowledgeBase, tmp_path: Path, element: str, said: Any, why: str
+) -> None:
+    case = case_of(
+        kb, with_(observation("MRDTest", valueCodeableConcept=own("MRDDetected"), **{element: said})), tmp_path
+    )
+    assert len(of_class(case, CLIN.MRDTest)) == (not why)
+    assert noted(case, "known for") == ([why] if why else [])
+
+
+@pytest.mark.parametrize(
+    ("element", "said", "found"), [("bodySite", own("TCells"), 1), ("bodySite", LOCAL, 0), ("method", LOCAL, 1)]
+)
+def test_chimerism_is_told_apart_by_a_site_that_is_known(
+    kb: KnowledgeBase, tmp_path: Path, element: str, said: Any, found: int
+) -> None:
+    percent = {"value": 40, "system": "http://unitsofmeasure.org", "code": "%"}
+    case = case_of(kb, with_(observation("ChimerismTest", valueQuantity=percent, **{element: said})), tmp_path)
+    assert len(of_class(case, CLIN.ChimerismTest)) == found
+    why = "not understood: no code of it that is known for this finding: bodySite"
+    assert noted(case, "known for") == ([] if found else [why])
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "found"),
+    [
+        (DETECTED, "POS", 1),
+        (DETECTED, "DET", 1),
+        (DETECTED, "NEG", 0),
+        (DETECTED, "ND", 0),
+        (NOT_DETECTED, "POS", 0),
+        (NOT_DETECTED, "DET", 0),
+        (NOT_DETECTED, "NEG", 1),
+        (NOT_DETECTED, "ND", 1),
+        (DETECTED, "H", 1),
+    ],
+)
+def test_a_result_that_its_interpretation_contradicts_is_none(
+    kb: KnowledgeBase, tmp_path: Path, result: str, code: str, found: int
+) -> None:
+    test = observation(
+        "MRDTest",
+        valueCodeableConcept={"coding": [{"system": SNOMED, "code": result}]},
+        interpretation=[{"coding": [{"system": INTERPRETATION, "code": code}]}],
+    )
+    case = case_of(kb, with_(test), tmp_path)
+    assert len(of_class(case, CLIN.MRDTest)) == found
+    why = "not understood: value and interpretation contradict each other: interpretation"
+    assert noted(case, "contradict") == ([] if found else [why])
+
+
+# ---------------------------------------------------------------------- conditions and administrations
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        ({"coding": [{"system": STATUS, "code": "active"}]}, 1),
+        ({"text": "Resolved"}, 0),
+        ({"coding": [{"system": STATUS, "code": "back"}]}, 0),
+        ({"coding": [{"system": SNOMED, "code": "271299001"}]}, 0),
+        ({"coding": [{"system": STATUS, "code": "active"}, {"system": SNOMED, "code": "271299001"}]}, 0),
+    ],
+)
+def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path, status: Any, found: int) -> None:
+    case = case_of(kb, with_(Condition={"clinicalStatus": status}), tmp_path)
+    assert len(of_class(case, CLIN.DiseaseStatusAssessment)) == found
+    why = "not understood: no clinical status that R4 has: clinicalStatus"
+    assert noted(case, "that R4 has") == ([] if found else [why])
+
+
+@pytest.mark.parametrize(
+    ("onset", "status", "notice"),
+    [
+        ("2024-03-01", "active", "2024-03-01"),
+        ("2025-05-31T10:00:00Z", "active", "2025-05-31"),
+        ("2025-06-01", "active", ""),
+        ("2024", "active", "2024"),
+        ("2025", "active", ""),
+        ("2024-03-01", "relapse", ""),
+    ],
+)
+def test_an_onset_long_before_the_record_of_a_relapse_is_told(
+    kb: KnowledgeBase, tmp_path: Path, onset: str, status: str, notice: str
+) -> None:
+    changed = {"onsetDateTime": onset, "clinicalStatus": {"coding": [{"system": STATUS, "code": status}]}}
+    case = case_of(kb, with_(Condition=changed), tmp_path)
+    text = f"entry[4] Condition: the relapse is dated by its record of 2026-06-01; its onset is stated as {notice}."
+    assert [each for each in case.notices if "onset" in each] == ([text] if notice else [])
+    assert [each[CASE.date] for each in of_class(case, CLIN.DiseaseStatusAssessment)] == ["2026-06-01"]
+
+
+@pytest.mark.parametrize(("status", "found"), [("active", 1), ("entered-in-error", 0)])
+def test_a_medication_entered_in_error_was_not_given(
+    kb: KnowledgeBase, tmp_path: Path, status: str, found: int
+) -> None:
+    code = {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "38242"}]}
+    medication = {"resourceType": "Medication", "id": "m", "status": status, "code": code}
+    given = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "subject": PATIENT,
+        "effectiveDateTime": "2026-01-01",
+        "medicationReference": {"reference": "Medication/m"},
+    }
+    case = case_of(kb, with_(medication, given), tmp_path)
+    assert len(of_class(case, CLIN.EarlierInfusion)) == found
+    why = "ignored: the status of what it refers to is entered-in-error: medicationReference"
+    assert noted(case, "in-error") == ([] if found else [why])
+
+
+# ---------------------------------------------------------------------- answers
+
+
+GRADE = "AcuteGvHDAssessment/grade"
+
+
+def attested(case: Case) -> list[dict[Any, str]]:
+    return [each for each in of_class(case, CLIN.AcuteGvHDAssessment) if each[CASE.basis] == "Attestation"]
+
+
+@pytest.mark.parametrize("again", [answer(GRADE, 3), answer("AcuteGvHDAssessment/date", {"valueDate": "2026-06-01"})])
+def test_a_question_answered_twice_makes_no_finding(kb: KnowledgeBase, tmp_path: Path, again: Any) -> None:
+    once = case_of(kb, answered(dated("AcuteGvHDAssessment", answer(GRADE, 0))), tmp_path)
+    assert [each[CLIN.grade] for each in attested(once)] == ["0"]
+    twice = case_of(kb, answered(dated("AcuteGvHDAssessment", answer(GRADE, 0), again)), tmp_path)
+    assert attested(twice) == []
+    assert noted(twice, "more than one") == ["not understood: more than one answer: item[0].item[2]"]
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        {"linkId": "x", "item": [answer(GRADE, 3)]},
+        {"linkId": "x", "item": [{"linkId": "y", "item": [answer(GRADE, 3)]}]},
+    ],
+)
+def test_answers_count_however_deep_in_their_group(kb: KnowledgeBase, tmp_path: Path, nested: Any) -> None:
+    case = case_of(kb, answered(dated("AcuteGvHDAssessment", nested)), tmp_path)
+    assert [each[CLIN.grade] for each in attested(case)] == ["3"]
+
+
+def test_answers_count_within_answers(kb: KnowledgeBase, tmp_path: Path) -> None:
+    inner = {"valueDate": "2026-06-24", "item": [answer(GRADE, 3)]}
+    group = {"linkId": "AcuteGvHDAssessment", "item": [answer("AcuteGvHDAssessment/date", inner)]}
+    case = case_of(kb, answered(group), tmp_path)
+    assert [each[CLIN.grade] for each in attested(case)] == ["3"]
+    outer = answer("Product/processing", "Apheresis")
+    outer["answer"][0]["item"] = [answer("Product/processing", "Cryopreservation")]
+    assert processing(case_of(kb, answered(outer), tmp_path)) == ["Apheresis", "Cryopreservation"]
+
+
+def test_a_group_that_states_no_value_is_no_finding(kb: KnowledgeBase, tmp_path: Path) -> None:
+    case = case_of(kb, answered(dated("AcuteGvHDAssessment"), dated("Transplant")), tmp_path)
+    assert attested(case) == []
+    assert noted(case, "no value") == ["not understood: no value: item[0].item[0]"]
+    assert [each[CASE.date] for each in of_class(case, CLIN.Transplant)] == ["2025-01-15", "2026-06-24"]
+
+
+def test_a_property_of_a_part_is_not_stated_by_halves(kb: KnowledgeBase, tmp_path: Path) -> None:
+    known, unknown = answer("Product/processing", "Unmanipulated"), answer("Product/processing", {"valueString": "x"})
+    donor = answer("Product/lymphocyteDonor", "TransplantDonor")
+    expected = [
+        "ignored: another answer to the same question is not understood: item[0]",
+        "not understood: no answer that this question takes: item[1].answer[0]",
+    ]
+    assert processing(case_of(kb, answered(known, donor), tmp_path)) == ["Unmanipulated"]
+    for first, second in ((known, unknown), (unknown, known)):
+        case = case_of(kb, answered(first, second, donor), tmp_path)
+        assert processing(case) == []
+        assert len(noted(case, "another answer")) == len(noted(case, "no answer that")) == 1
+        assert len(noted(case, "donor of the transplant")) == 1
+    assert noted(case_of(kb, answered(known, unknown), tmp_path), " answer") == expected
+
+
+@pytest.mark.parametrize(("status", "stated"), [("completed", []), ("in-progress", ["Unmanipulated"])])
+def test_what_another_form_answers_counts_as_well(
+    kb: KnowledgeBase, tmp_path: Path, status: str, stated: list[str]
+) -> None:
+    other = {
+        "resourceType": "QuestionnaireResponse",
+        "status": status,
+        "subject": PATIENT,
+        "item": [answer("Product/processing", {"valueString": "x"})],
+    }
+    assert processing(case_of(kb, with_(other), tmp_path)) == stated
+
+
+@pytest.mark.parametrize(
+    ("authored", "stated", "grades", "why"),
+    [
+        ("2026-06-24", ["Unmanipulated"], 1, []),
+        ("2025-07-01", ["Unmanipulated"], 1, []),
+        ("2025-06-30", [], 1, ["ignored: answered more than a year before the service date: item[0]"]),
+        ("2026-06-28", [], 0, ["ignored: dated after the bundle was made: authored"]),
+        ("2026-07-02", [], 0, ["ignored: dated after the service date: authored"]),
+    ],
+)
+def test_answers_count_in_their_time(
+    kb: KnowledgeBase, tmp_path: Path, authored: str, stated: list[str], grades: int, why: list[str]
+) -> None:
+    items = (answer("Product/processing", "Unmanipulated"), dated("AcuteGvHDAssessment", answer(GRADE, 0)))
+    case = case_of(kb, answered(*items, authored=authored), tmp_path)
+    assert processing(case) == stated
+    assert len(attested(case)) == grades
+    assert [each for each in noted(case, "ignored") if "dated after" in each or "answered" in each] == why

@@ -1,0 +1,375 @@
+"""What is requested, why, when and under which plan, as FHIR states it: what is not understood is never read over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rdflib import URIRef
+
+from kb_tools.errors import UnreadableInput
+from kb_tools.fhir import FhirReader
+from kb_tools.fhir_case import Imported
+from kb_tools.knowledge_base import KnowledgeBase, local_name
+from kb_tools.namespaces import CASE
+
+MEETING = Path(__file__).parent / "data/fhir/a-relapse-after-an-allogeneic-transplant-meets.json"
+PLAN = "https://nahdo.org/sopt"
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+CPT = "http://www.ama-assn.org/go/cpt"
+PRINCIPAL = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/ex-diagnosistype", "code": "principal"}]}
+REQUESTED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-requestedService"
+MEND = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
+NOT_EVERY_PLAN = "The line of business is not stated for every plan that the request names: none is taken."
+Json = dict[str, Any]
+Read = Callable[[Json], Imported]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _key() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
+        yield
+
+
+@pytest.fixture(scope="module")
+def read(kb: KnowledgeBase) -> Read:
+    reader = FhirReader(kb)
+    return lambda bundle: reader.bundle(json.dumps(bundle).encode(), "in.json")
+
+
+def concept(system: str, *codes: str) -> Json:
+    return {"coding": [{"system": system, "code": code} for code in codes]}
+
+
+def claim(*more: Json, **changes: Any) -> Json:
+    """The meeting bundle with elements of its claim changed (None removes one) and resources added."""
+    bundle: Json = json.loads(MEETING.read_text(encoding="utf-8"))
+    request = bundle["entry"][0]["resource"]
+    bundle["entry"][0]["resource"] = {k: v for k, v in (request | changes).items() if v is not None}
+    bundle["entry"] += [{"resource": each} for each in more]
+    return bundle
+
+
+def orders(*requests: Json) -> Json:
+    """The meeting bundle with these service requests in the place of its claim."""
+    bundle = claim(*requests)
+    del bundle["entry"][0]
+    return bundle
+
+
+def order(id_: str = "s1", code: str = "38242", day: str = "2026-07-01", **more: Any) -> Json:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": id_,
+        "status": "active",
+        "intent": "order",
+        "code": concept(CPT, code),
+        "subject": {"reference": "Patient/p"},
+        "occurrenceDateTime": day,
+        **more,
+    }
+
+
+def item(code: str = "38242", *pointers: int, **more: Any) -> Json:
+    pointed = {"diagnosisSequence": list(pointers)} if pointers else {}
+    return {"sequence": 1, "productOrService": concept(CPT, code), "servicedDate": "2026-07-01", **pointed, **more}
+
+
+def diagnosis(sequence: int, *codes: str, **more: Any) -> Json:
+    return {"sequence": sequence, "diagnosisCodeableConcept": concept(ICD, *codes) if codes else {"text": "x"}, **more}
+
+
+def stated(imported: Imported, property_: URIRef) -> list[str]:
+    return sorted(local_name(o) if isinstance(o, URIRef) else str(o) for _, p, o in imported.triples if p == property_)
+
+
+def notes(imported: Imported, type_: str) -> list[str]:
+    """What is noted of the resources of a type, apart from what was used and not read."""
+    found = [str(each) for each in imported.reading.notes if f" {type_}" in each.place]
+    return [each for each in found if ": used" not in each and ": not read" not in each]
+
+
+# ---------------------------------------------------------------------- the reason
+
+UNKNOWN = "ICD-10-CM D61.9 is not known here"
+STATUS = "the status that the code states has no date: send it as a Condition"
+NOT_EVERY = "not understood: not every reason is known here, so none is stated"
+AML = ["AcuteMyeloidLeukemia"]
+CODED = "diagnosisCodeableConcept.coding[0]"
+TWO = [diagnosis(1, "D61.9"), diagnosis(2, "C92.01")]
+AT_1 = f"not understood: {UNKNOWN}: diagnosis[0].{CODED}"
+AT_2 = f"ignored: {STATUS}: diagnosis[1].{CODED}"
+REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
+    "the disease that is pointed to": (claim(diagnosis=TWO, item=[item("38242", 2)]), AML, [AT_2]),
+    "a pointed-to diagnosis beside it is not known": (
+        claim(diagnosis=TWO, item=[item("38242", 1, 2)]),
+        [],
+        [AT_1, AT_2, f"{NOT_EVERY}: diagnosis"],
+    ),
+    "the principal diagnosis is not known": (
+        claim(diagnosis=[{**TWO[0], "type": [PRINCIPAL]}, TWO[1]], item=[item("38242", 1, 2)]),
+        [],
+        [AT_1],
+    ),
+    "the principal diagnosis decides": (
+        claim(diagnosis=[TWO[0], {**TWO[1], "type": [PRINCIPAL]}], item=[item("38242", 1, 2)]),
+        AML,
+        [AT_2],
+    ),
+    "a diagnosis in words is not known": (
+        claim(diagnosis=[diagnosis(1), TWO[1]], item=[item()]),
+        [],
+        ["not understood: no code: diagnosis[0].diagnosisCodeableConcept", AT_2, f"{NOT_EVERY}: diagnosis"],
+    ),
+    "a code that is known to be no disease hides none": (
+        claim(diagnosis=[diagnosis(1, "Z94.84"), TWO[1]], item=[item()]),
+        AML,
+        [f"ignored: ICD-10-CM Z94.84 names no disease that is treated: diagnosis[0].{CODED}", AT_2],
+    ),
+    "an item for something else points to the disease": (
+        claim(diagnosis=TWO, item=[item("38242", 1), item("80053", 2, sequence=2)]),
+        [],
+        [AT_1],
+    ),
+    "an item without a pointer is for all diagnoses": (
+        claim(diagnosis=TWO, item=[item(), item("80053", 2, sequence=2)]),
+        [],
+        [AT_1, AT_2, f"{NOT_EVERY}: diagnosis"],
+    ),
+    "a pointer to no diagnosis": (
+        claim(item=[item("38242", 9)]),
+        [],
+        ["not understood: it points to a diagnosis that is not there: item.diagnosisSequence"],
+    ),
+    "a pointer to no diagnosis beside one to the disease": (
+        claim(diagnosis=[diagnosis(1, "C92.01")], item=[item("38242", 1, 9)]),
+        [],
+        [
+            "not understood: it points to a diagnosis that is not there: item.diagnosisSequence",
+            f"ignored: {STATUS}: diagnosis[0].{CODED}",
+            f"{NOT_EVERY}: diagnosis",
+        ],
+    ),
+}
+ORDERED = f"ignored: {STATUS}: reasonCode[1].coding[0]"
+ORDER_REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
+    "a reason code beside it is not known": (
+        order(reasonCode=[concept(ICD, "D61.9"), concept(ICD, "C92.02")]),
+        [],
+        [f"not understood: {UNKNOWN}: reasonCode[0].coding[0]", ORDERED, f"{NOT_EVERY}: reasonCode"],
+    ),
+    "a reason code beside it is known to be no disease": (
+        order(reasonCode=[concept(ICD, "Z94.84"), concept(ICD, "C92.02")]),
+        AML,
+        ["ignored: ICD-10-CM Z94.84 names no disease that is treated: reasonCode[0].coding[0]", ORDERED],
+    ),
+    "a reason beside it leads nowhere": (
+        order(reasonReference=[{"reference": "Condition/aml"}, {"reference": "Condition/other"}]),
+        [],
+        [
+            "not understood: the reference leads nowhere in the input: reasonReference[1]",
+            f"{NOT_EVERY}: reasonCode",
+        ],
+    ),
+    "a reason by reference": (order(reasonReference=[{"reference": "Condition/aml"}]), AML, []),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_of_a_claim_is_stated_only_if_all_that_is_pointed_to_is_known(read: Read, name: str) -> None:
+    bundle, diseases, expected = REASONS[name]
+    imported = read(bundle)
+    assert stated(imported, CASE.reason) == diseases
+    assert notes(imported, "Claim") == [f"entry[0] Claim: {each}" for each in expected]
+    assert imported.notices == ()
+
+
+@pytest.mark.parametrize("name", ORDER_REASONS)
+def test_the_reason_of_an_order_is_stated_only_if_all_reasons_are_known(read: Read, name: str) -> None:
+    request, diseases, expected = ORDER_REASONS[name]
+    imported = read(orders(request))
+    assert stated(imported, CASE.reason) == diseases
+    assert notes(imported, "ServiceRequest") == [f"entry[6] ServiceRequest: {each}" for each in expected]
+
+
+def test_an_order_states_no_reason_that_its_claim_leaves_open(read: Read) -> None:
+    linked = [{"url": REQUESTED, "valueReference": {"reference": "ServiceRequest/s1"}}]
+    request = order(reasonReference=[{"reference": "Condition/aml"}])
+    imported = read(claim(request, diagnosis=TWO, item=[item("38242", 1, extension=linked)]))
+    assert stated(imported, CASE.reason) == []
+    assert notes(imported, "Claim") == [f"entry[0] Claim: {each}" for each in (AT_1, f"{NOT_EVERY}: diagnosis")]
+
+
+# ---------------------------------------------------------------------- the plan
+
+
+def plan(id_: str = "d", *codes: str, **more: Any) -> Json:
+    found = {
+        "resourceType": "Coverage",
+        "id": id_,
+        "status": "active",
+        "type": concept(PLAN, *codes or ("122",)),
+        "beneficiary": {"reference": "Patient/p"},
+        "payor": [{"reference": "Organization/o"}],
+        **more,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def insured(*references: Json) -> list[Json]:
+    return [{"sequence": i, "focal": False, "coverage": each} for i, each in enumerate(references, 1)]
+
+
+C, D = {"reference": "Coverage/c"}, {"reference": "Coverage/d"}
+NOT_KNOWN = "entry[7] Coverage: not understood: a code of Source of Payment Typology is not known here: type"
+NOT_TAKEN = (
+    "entry[2] Coverage: ignored: line of business: commercial; not stated for another plan: status, type, beneficiary"
+)
+OPEN: dict[str, tuple[Json, list[str]]] = {
+    "a type that is not known": (claim(plan(), insurance=insured(C, D)), [NOT_TAKEN, NOT_KNOWN]),
+    "one of all, where none is named": (orders(order(), plan()), [NOT_TAKEN.replace("[2]", "[1]"), NOT_KNOWN]),
+    "a code that is not known": (claim(plan("d", "511", "122"), insurance=insured(C, D)), [NOT_TAKEN, NOT_KNOWN]),
+    "a plan that is not there": (claim(insurance=insured(C, D)), [NOT_TAKEN]),
+    "a plan that only an identifier names": (claim(insurance=insured(C, {"identifier": {"value": "x"}})), [NOT_TAKEN]),
+    "a plan that is not valid": (
+        claim(plan("d", "1", payor=None), insurance=insured(C, D)),
+        [NOT_TAKEN, "entry[7] Coverage: not understood: not valid FHIR R4: payor is missing"],
+    ),
+    "one of all that is not valid": (
+        orders(order(), plan("d", "1", payor=None)),
+        [NOT_TAKEN.replace("[2]", "[1]"), "entry[7] Coverage: not understood: not valid FHIR R4: payor is missing"],
+    ),
+    "a period without a day": (
+        claim(plan("d", "1", period={"end": "2026"}), insurance=insured(C, D)),
+        [NOT_TAKEN, "entry[7] Coverage: not understood: no full date: period.end"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_no_line_of_business_is_taken_where_one_plan_leaves_it_open(read: Read, name: str) -> None:
+    bundle, expected = OPEN[name]
+    imported = read(bundle)
+    assert stated(imported, CASE.lineOfBusiness) == []
+    assert imported.notices == (NOT_EVERY_PLAN,)
+    assert notes(imported, "Coverage") == expected
+
+
+ASIDE: dict[str, tuple[Json, str]] = {
+    "cancelled": (plan("d", status="cancelled"), "its status is cancelled: status"),
+    "ended": (plan("d", period={"end": "2026-06-30"}), "it ended before the service date: period"),
+    "not yet begun": (plan("d", period={"start": "2026-07-02"}), "it begins after the service date: period"),
+}
+
+
+@pytest.mark.parametrize("name", ASIDE)
+def test_a_plan_that_is_not_in_force_leaves_nothing_open(read: Read, name: str) -> None:
+    other, expected = ASIDE[name]
+    imported = read(claim(other, insurance=insured(C, D)))
+    assert stated(imported, CASE.lineOfBusiness) == ["Commercial"]
+    assert (imported.notices, notes(imported, "Coverage")) == ((), [f"entry[7] Coverage: ignored: {expected}"])
+
+
+@pytest.mark.parametrize(("start", "lines"), [("2026-07-01", ["Commercial"]), ("2026-07-02", [])])
+def test_a_plan_begins_by_the_service_date(read: Read, start: str, lines: list[str]) -> None:
+    bundle = claim()
+    bundle["entry"][2]["resource"]["period"] = {"start": start}
+    imported = read(bundle)
+    assert (stated(imported, CASE.lineOfBusiness), imported.notices) == (lines, ())
+
+
+def test_a_plan_of_a_known_and_an_unknown_code_is_not_understood(read: Read) -> None:
+    bundle = claim()
+    bundle["entry"][2]["resource"]["type"] = concept(PLAN, "511", "122")
+    imported = read(bundle)
+    assert (stated(imported, CASE.lineOfBusiness), imported.notices) == ([], ())
+    assert notes(imported, "Coverage") == [NOT_KNOWN.replace("[7]", "[2]")]
+
+
+# ---------------------------------------------------------------------- what, and when
+
+
+@pytest.mark.parametrize("other", ["38240", "38243"])
+def test_where_items_request_different_services_no_code_decides(read: Read, other: str) -> None:
+    imported = read(claim(item=[item("38242", 1), item(other, 1, sequence=2)]))
+    assert stated(imported, CASE.service) == stated(imported, CASE.procedureCode) == []
+    assert imported.notices == ("The service is stated differently by entry[0] Claim: none is taken.",)
+    text = "its items request different services, so none is stated: productOrService"
+    assert notes(imported, "Claim")[0] == f"entry[0] Claim: not understood: {text}"
+
+
+def test_an_item_for_something_else_changes_no_service(read: Read) -> None:
+    imported = read(claim(item=[item("38242", 1), item("80053", 1, sequence=2)]))
+    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+    assert (len(stated(imported, CASE.procedureCode)), imported.notices) == (2, ())
+
+
+def linked(*requests: Json, **of_item: Any) -> Json:
+    """The meeting bundle with an item that names these orders."""
+    links = [{"url": REQUESTED, "valueReference": {"reference": f"ServiceRequest/{each['id']}"}} for each in requests]
+    asked = {**item("38242", 1), **of_item, "extension": links}
+    return claim(*requests, item=[{name: value for name, value in asked.items() if value is not None}])
+
+
+LOCAL = {"coding": [{"system": "https://local.example", "code": "DLI"}]}
+SEVERAL_DATES = "several service dates; send one bundle a date of service"
+NO_REQUEST: dict[str, tuple[Json, str]] = {
+    "two orders, of one of which the code is not known": (
+        orders(order(code="38240"), order("s2", code="38240") | {"code": LOCAL}),
+        "2 requests; send one bundle a request",
+    ),
+    "orders of a claim on two days": (
+        linked(order(), order("s2", day="2026-09-01"), servicedDate=None),
+        SEVERAL_DATES,
+    ),
+    "an order on another day than its claim": (linked(order(day="2027-01-01")), SEVERAL_DATES),
+    "a draft": (
+        orders(order(status="draft")),
+        f"no request: entry[6] ServiceRequest: its status is draft; {MEND}",
+    ),
+    "a claim that is not valid": (
+        claim(provider=None),
+        f"no request: entry[0] Claim: not valid FHIR R4: provider is missing; {MEND}",
+    ),
+    "a claim that may mean something else": (
+        claim(modifierExtension=[{"url": "http://x", "valueBoolean": True}]),
+        f"no request: entry[0] Claim: a modifier extension or implicit rules may change what it means; {MEND}",
+    ),
+    "a claim that is none for preauthorization": (
+        claim(use="claim"),
+        f"no request: entry[0] Claim: it is no request for preauthorization; {MEND}",
+    ),
+    "nothing of the kind": (orders(), f"no request; {MEND}"),
+    **{
+        f"a {intent}": (
+            orders(order(intent=intent)),
+            f"no request: entry[6] ServiceRequest: its intent is {intent}; {MEND}",
+        )
+        for intent in ("proposal", "plan", "option")
+    },
+}
+
+
+@pytest.mark.parametrize("name", NO_REQUEST)
+def test_what_is_not_one_request_is_an_error_that_says_why(read: Read, name: str) -> None:
+    bundle, expected = NO_REQUEST[name]
+    with pytest.raises(UnreadableInput) as caught:
+        read(bundle)
+    assert str(caught.value) == f"in.json: {expected}"
+
+
+def test_orders_that_are_none_leave_the_one_that_is(read: Read) -> None:
+    imported = read(orders(order(), order("s2", status="draft"), order("s3", intent="plan")))
+    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+    assert notes(imported, "ServiceRequest") == [
+        "entry[7] ServiceRequest: ignored: its status is draft: status",
+        "entry[8] ServiceRequest: ignored: its intent is plan: intent",
+    ]
+
+
+def test_orders_of_a_claim_on_its_day_are_read(read: Read) -> None:
+    assert stated(read(linked(order(), order("s2"))), CASE.serviceDate) == ["2026-07-01"]
