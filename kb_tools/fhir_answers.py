@@ -14,8 +14,8 @@ vocabularies (system `https://w3id.org/policykb/clinical#` or `https://w3id.org/
 of any system of the terminology; other answers are a date, a number in the unit of its property (percent for donor
 cells) or a boolean.
 
-Items count however deep they stand, within items or answers. Of a part, a property to which any answer is not understood
-is not taken from answers at all, nor from answers of more than a year before the service.
+Items count however deep they stand, within items or answers. A property of a part is not taken from answers if any
+answer to it is not understood, nor from answers of more than a year before the service.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class AnswerReader(Draft):
         if CLIN.disease in self.terms.domain[kind] and CLIN.disease not in values:
             raise Aside(NOT_UNDERSTOOD, "it does not say of which disease", *paths)
         if not set(self.terms.kb.ontology.objects(kind, CASE.countedBy)) & {*values, CASE.date}:
-            raise Aside(NOT_UNDERSTOOD, "no value", *paths)
+            raise Aside(IGNORED, "no value", *paths)
         self._find(resource, kind, day, values, paths, f"{name}/date", CASE.Attestation)
 
     def _property(self, class_: Node, link: str, item: Element) -> URIRef:

@@ -172,7 +172,9 @@ class _Build(RequestReader, FactReader, AnswerReader):
                     ]
 
     def _kinds_of(self, resource: Resource) -> set[Node]:
-        """The classes of findings that a resource states by its codes, whatever else it says."""
+        """The classes of findings that a resource states by its codes, or answers by groups that are not understood."""
+        if resource.type == "QuestionnaireResponse":
+            return set(self._doubtful_groups(resource))
         root = resource.root
         elements = [root, *root.all("component")]
         names = ("code", "medicationCodeableConcept")
@@ -182,6 +184,18 @@ class _Build(RequestReader, FactReader, AnswerReader):
             stated = [*root.codings("code"), *root.codings("clinicalStatus")]
             kinds |= {CLIN.DiseaseStatusAssessment} if self._concepts(stated, CLIN.DiseaseStatus) else set()
         return kinds if resource.type in _STATING else set()
+
+    def _doubtful_groups(self, resource: Resource) -> Iterator[Node]:
+        """The classes of the groups of answers of which something is not understood."""
+        paths = {path for note in resource.notes if note.treatment is NOT_UNDERSTOOD for path in note.elements}
+        waiting = resource.root.all("item")
+        while waiting:
+            item = waiting.pop()
+            name = item.text("linkId")
+            within = (f"{item.path}.", f"{name}/")
+            if name in self.terms.kinds and any(path == item.path or path.startswith(within) for path in paths):
+                yield self.terms.kinds[name]
+            waiting += item.all("item")
 
     def _patient(self) -> str:
         """Finds out whom the resources are of, and returns what tells that patient from others."""

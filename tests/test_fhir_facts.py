@@ -315,7 +315,7 @@ def test_answers_count_within_answers(kb: KnowledgeBase, tmp_path: Path) -> None
 def test_a_group_that_states_no_value_is_no_finding(kb: KnowledgeBase, tmp_path: Path) -> None:
     case = case_of(kb, answered(dated("AcuteGvHDAssessment"), dated("Transplant")), tmp_path)
     assert attested(case) == []
-    assert noted(case, "no value") == ["not understood: no value: item[0].item[0]"]
+    assert noted(case, "no value") == ["ignored: no value: item[0].item[0]"]
     assert [each[CASE.date] for each in of_class(case, CLIN.Transplant)] == ["2025-01-15", "2026-06-24"]
 
 

@@ -153,7 +153,10 @@ def test_a_later_remission_ends_an_earlier_relapse(outcome: Outcome, code: str, 
 
 
 def test_a_newer_grade_that_is_not_understood_keeps_an_older_one_from_deciding(outcome: Outcome) -> None:
-    notice = "Withheld: acute GvHD assessment, since entry[7] Observation states one that could not be read and may be newer."
+    notice = (
+        "Withheld: acute GvHD assessment, since entry[7] Observation states one that could not be read and may be "
+        "newer."
+    )
     assert outcome(added(gvhd(valueString="III"))) == ("InformationNeeded", (notice,))
 
 
@@ -193,3 +196,29 @@ def test_a_verification_in_words_alone_is_not_understood(outcome: Outcome) -> No
         resources(bundle)["Condition"]["verificationStatus"] = {"text": "Refuted"}
 
     assert outcome(edit)[0] == "InformationNeeded"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [{"linkId": "AcuteGvHDAssessment/grade", "answer": [{"valueString": "III"}]}],
+        [
+            {"linkId": "AcuteGvHDAssessment/grade", "answer": [{"valueInteger": 0}]},
+            {"linkId": "AcuteGvHDAssessment/grade", "answer": [{"valueInteger": 3}]},
+        ],
+    ],
+    ids=["in words", "two grades"],
+)
+def test_an_attested_grade_that_is_not_understood_keeps_the_chart_from_deciding(
+    outcome: Outcome, answers: list[dict[str, Any]]
+) -> None:
+    def edit(bundle: dict[str, Any]) -> None:
+        day = {"linkId": "AcuteGvHDAssessment/date", "answer": [{"valueDate": "2026-06-24"}]}
+        group = {"linkId": "AcuteGvHDAssessment", "item": [day, *answers]}
+        resources(bundle)["QuestionnaireResponse"]["item"].append(group)
+
+    notice = (
+        "Withheld: acute GvHD assessment, since entry[5] QuestionnaireResponse states one that could not be read and "
+        "may be newer."
+    )
+    assert outcome(edit) == ("InformationNeeded", (notice,))
