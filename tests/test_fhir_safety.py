@@ -23,15 +23,20 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KB_PSEUDONYM_KEY", "of the tests")
 
 
+@pytest.fixture(scope="module")
+def run(kb: KnowledgeBase, policy: Policy) -> Run:
+    return Run(kb, policy, "pyshifty", "2026-02")
+
+
 @pytest.fixture
-def outcome(kb: KnowledgeBase, policy: Policy, tmp_path: Path) -> Callable[[Edit], tuple[str, tuple[str, ...]]]:
+def outcome(kb: KnowledgeBase, run: Run, tmp_path: Path) -> Callable[[Edit], tuple[str, tuple[str, ...]]]:
     """What the bundle that meets the criteria comes to after an edit, with the notices of its reading."""
 
     def determined(edit: Edit) -> tuple[str, tuple[str, ...]]:
         bundle = content()
         edit(bundle)
         case = case_of(kb, bundle, tmp_path)
-        (found,) = Run(kb, policy, "pyshifty", "2026-02").answers([case])
+        (found,) = run.answers([case])
         assert isinstance(found, Determination)
         return found.outcome.value, case.notices
 

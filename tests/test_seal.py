@@ -6,7 +6,6 @@ import hashlib
 import json
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -410,11 +409,8 @@ def test_a_seal_that_cannot_be_written_is_an_error(bare: Path, monkeypatch: pyte
 # ---------------------------------------------------------------------- the check: what changed
 
 
-def test_a_frozen_knowledge_base_passes_in_under_two_seconds(root: Path) -> None:
-    kb = KnowledgeBase(root)
-    started = time.process_time()
-    assert list(sealed(kb)) == []
-    assert time.process_time() - started < 2
+def test_a_frozen_knowledge_base_passes(root: Path) -> None:
+    assert list(sealed(KnowledgeBase(root))) == []
 
 
 UNDO = "; undo it, or state it as a new revision or condition; once reviewed, kb freeze 2026-02 --again"
