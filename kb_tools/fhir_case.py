@@ -3,7 +3,8 @@
 What a code means the terminology says; what is fixed here is how FHIR says a thing.
 
 - The request is the one active Claim for preauthorization, else the one active ServiceRequest. Its reason is the
-  disease that its service item points to (Claim), or its reasonCode or reasonReference (ServiceRequest).
+  disease that its service item points to (Claim; of several the principal one), or its reasonCode or reasonReference
+  (ServiceRequest). Where one of these is not known here, no reason is stated.
 - A finding needs a full date of its own, a status that makes it final, and a code with a known meaning. Its date is
   when it was observed or done, for a Condition when it was recorded; a dateTime counts as the day that it prints, in
   its own time zone. Nothing dated after the service date, or after the bundle was made, is one.
