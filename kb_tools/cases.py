@@ -7,6 +7,8 @@ change another, and none can say anything of a term of the vocabulary.
 from __future__ import annotations
 
 import difflib
+import json
+import os
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -55,8 +58,10 @@ MANIFEST = "manifest.ttl"
 # A file with one case, plain or FHIR, and a file with one plain case a line.
 JSON, JSON_LINES = ".json", ".jsonl"
 SUFFIXES = (*FORMATS, JSON, JSON_LINES, NDJSON)
-# Standard input that begins so is no TriG, where no subject is a text.
-_JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\"")
+# Files of these endings are not read, and are not passed over in silence either.
+_PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+# Standard input that begins so is no TriG.
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[\[{\"0-9])")
 ISOLATED = "urn:kb:"
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
@@ -165,19 +170,35 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
         if argument == "-":
             yield "standard input", None
         elif path.is_dir():
-            known = (each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES)
-            found = sorted(each for each in known if each.name != MANIFEST)
-            if not found:
-                yield UnreadableInput(
-                    "no case files in this folder",
-                    where=argument,
-                    mend=f"name a folder with {', '.join(SUFFIXES)} files",
-                )
-            loose = _loose_resources(found)
-            places = dict.fromkeys(each.parent if each in loose else each for each in found)
-            yield from ((str(each), each) for each in places)
+            yield from _in_folder(path)
         else:
             yield argument, path
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
+    """What there is to read in a folder and all below it, and what there is that cannot be read."""
+    refused: list[OSError] = []
+    walked = os.walk(folder, onerror=refused.append)
+    inside = sorted(file for place, _, names in walked for name in names if (file := Path(place, name)).is_file())
+    known = [each for each in inside if each.suffix.lower() in SUFFIXES and each.name != MANIFEST]
+    packed = [each for each in inside if each.suffix.lower() in _PACKED and Path(each.stem).suffix.lower() in SUFFIXES]
+    yield from (unopened(error, Path(error.filename)) for error in refused)
+    yield from (UnreadableInput("packed, and not read", where=str(each), mend="unpack it") for each in packed)
+    if not (known or refused or packed):
+        mend = f"name a folder with {', '.join(SUFFIXES)} files"
+        yield UnreadableInput("no case files in this folder", where=str(folder), mend=mend)
+    loose = _loose_resources(known)
+    places = dict.fromkeys(each.parent if each in loose else each for each in known)
+    yield from ((str(each), each) for each in places)
+
+
+def _is_a_line(text: bytes) -> bool:
+    """Whether a text is a JSON value by itself."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _loose_resources(paths: Iterable[Path]) -> set[Path]:
@@ -224,18 +245,24 @@ class CaseReader:
                 with path.open("rb") if path else nullcontext(stdin) as file:
                     yield from self._lines(source, file)
                 return
-            if path and path.is_dir():
-                yield from map(self._imported, self._fhir.patients(source, sorted(_loose_resources(path.iterdir()))))
+            if path and (path.is_dir() or (suffix == NDJSON and path.is_file())):
+                files = sorted(_loose_resources(path.iterdir())) if path.is_dir() else [path]
+                yield from map(self._imported, self._fhir.files(source, files))
                 return
             if suffix == NDJSON:
-                yield from map(self._imported, self._fhir.ndjson(source, path, stdin))
+                with path.open("rb") if path else nullcontext(stdin) as file:
+                    yield from map(self._imported, self._fhir.stream(source, file))
                 return
             data = b"" if path else stdin.read(MAX_BYTES + 1)
-            if suffix == JSON or (not suffix and path is None and _JSON_OBJECT.match(data)):
+            if suffix == JSON or (not suffix and path is None and _JSON.match(data)):
                 data = read_bytes(path) if path else data
                 from kb_tools.fhir import is_fhir
 
-                if is_fhir(data):
+                if not suffix and _is_a_line(first := data.partition(b"\n")[0]) and data[len(first) :].strip():
+                    # Standard input has no name that says so.
+                    suffix = NDJSON if is_fhir(first) else JSON_LINES
+                    yield from self.stream(source, None, BytesIO(data), suffix.removeprefix("."))
+                elif is_fhir(data):
                     yield self._imported(self._fhir.bundle(data, source))
                 else:
                     yield self._plain_case(source, data)
@@ -408,6 +435,8 @@ class CaseChecker:
             value = case.in_file(URIRef(value))
         elif value.startswith("http"):
             value = self.kb.curie(value)
+        elif value and (result.path == str(CASE.patient) or focus == case.value(case.node, CASE.patient)):
+            value = "a text"  # It may be the name of the patient.
         return Violation(
             focus=name,
             path=path,

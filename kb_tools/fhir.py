@@ -1,6 +1,6 @@
 """FHIR R4 in: bundles, folders of resources and bulk NDJSON become cases, each with the record of its reading.
 
-What is read at once is one bundle, or the resources of one patient. Of bulk NDJSON, whose files are not in the order of
+What is read at once is one bundle, or the resources of one patient. Of bulk data, whose files are not in the order of
 patients, a first pass keeps only where in the files each patient's resources stand.
 """
 
@@ -11,15 +11,26 @@ import re
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_case import CaseBuilder, Imported
-from kb_tools.fhir_resources import READ_TYPES, SUBJECT, Resource, last_two, library, load, type_of
+from kb_tools.fhir_doubts import STATING
+from kb_tools.fhir_resources import (
+    READ_TYPES,
+    REQUESTS,
+    SUBJECT,
+    Resource,
+    last_two,
+    library,
+    load,
+    type_of,
+    unversioned,
+)
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.rdf import MAX_BYTES, read_bytes, unopened
 from kb_tools.reading import NDJSON
@@ -30,8 +41,12 @@ KEY = "KB_PSEUDONYM_KEY"
 # Other JSON may hold these words in a text: what matches is parsed before it is believed.
 _RESOURCE = re.compile(rb'"resourceType"\s*:')
 # Where they come first they are at the top, and nothing need be parsed.
-_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
+_FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
 _BUNDLES = ("transaction", "batch", "collection", "document", "message", "searchset")
+# What an entry of a bundle may hold beside a resource.
+_WITHOUT_RESOURCE = {"id", "extension", "link", "fullUrl", "search", "request", "response"}
+# So many places a notice lists.
+_FEW = 3
 
 
 def is_fhir(data: bytes) -> bool:
@@ -46,31 +61,78 @@ def is_fhir(data: bytes) -> bool:
 
 
 def loose_resources(paths: Iterable[Path]) -> set[Path]:
-    """The files whose FHIR resources stand by themselves, in no bundle: of NDJSON the first line tells."""
-    found = set()
-    for path in paths:
-        try:
-            if path.suffix.lower() == NDJSON:
-                with path.open("rb") as file:
-                    top = _top(next(iter(_lines(file)), (0, 0, b""))[2])
-            elif path.suffix.lower() == ".json" and is_fhir(data := read_bytes(path)):
-                top = _top(data)
-            else:
-                continue
-        except (OSError, UnreadableInput):
-            continue
-        if type_of(top) not in ("Bundle", "resource"):
-            found.add(path)
-    return found
+    """The files whose FHIR resources belong together: all NDJSON, and JSON with one resource that is no bundle."""
+    return {path for path in paths if path.suffix.lower() == NDJSON or _is_loose(path)}
+
+
+def _is_loose(path: Path) -> bool:
+    try:
+        data = read_bytes(path) if path.suffix.lower() == ".json" else b""
+        return is_fhir(data) and type_of(_top(data)) not in ("Bundle", "resource")
+    except (OSError, UnreadableInput):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Where a resource of bulk NDJSON stands: its file, the byte at which its line begins, and its number."""
+    """Where a resource of bulk data stands: its file, the byte at which it begins, and its line, 0 for a whole file."""
 
     path: Path
     start: int
     number: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.number}" if self.number else str(self.path)
+
+    def read(self) -> Any:
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            return load(file.readline() if self.number else file.read(), str(self), one_line=bool(self.number))
+
+
+@dataclass
+class _Index:
+    """The resources of bulk data.
+
+    Attributes:
+        places: where the resources of each patient stand, "" for those that do not say of whom they are.
+        requesting: the patients of whom there is a request.
+        medications: where these stand, by type and id; they are of no patient.
+        unread: how many there are of each type that is not read.
+        lost: where what could not be read stands: it may be of any patient.
+    """
+
+    places: dict[str, list[_Line]] = field(default_factory=lambda: defaultdict(list))
+    requesting: set[str] = field(default_factory=set)
+    medications: dict[str, _Line] = field(default_factory=dict)
+    unread: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, content: dict[str, Any], line: _Line) -> None:
+        """Notes whose a resource is."""
+        owner = _owner(kind, content) if kind in READ_TYPES else ""
+        if kind == "Medication":
+            self.medications[f"Medication/{content.get('id')}"] = line
+        elif kind not in READ_TYPES or (owner and not last_two(owner).startswith("Patient/")):
+            self.unread[f"{kind} of something else" if owner else kind] += 1
+        else:
+            self.places[owner].append(line)
+            if kind in REQUESTS:
+                self.requesting.add(owner)
+
+    def patients(self) -> dict[str, list[_Line]]:
+        """Where the resources of each patient stand, in the order in which patients first appear.
+
+        A patient named with a server and without one is the same, if no other server is named.
+        """
+        if len({owner.removesuffix(last_two(owner)) for owner in self.places} - {""}) > 1:
+            return {owner: lines for owner, lines in self.places.items() if owner}
+        self.requesting = set(map(last_two, self.requesting))
+        found: dict[str, list[_Line]] = defaultdict(list)
+        for owner, lines in self.places.items():
+            if owner:
+                found[last_two(owner)] += lines
+        return found
 
 
 class FhirReader:
@@ -98,115 +160,179 @@ class FhirReader:
         Raises:
             UnreadableInput: not FHIR R4 JSON, or not one case.
         """
-        content = load(data, source, one_line)
-        if not isinstance(content, dict):
-            raise UnreadableInput("no FHIR resource", where=source, mend="send a Bundle")
-        try:
-            return self._bundle(content, source)
-        except RecursionError as error:
-            raise UnreadableInput("nested too deeply", where=source, mend="a FHIR resource has a few levels") from error
+        return self._bundle(load(data, source, one_line), source)
 
-    def ndjson(self, source: str, path: Path | None, stdin: BinaryIO) -> Iterator[Imported | UnreadableInput]:
-        """The cases of an NDJSON file: one a line where lines are bundles, else one a patient.
+    def stream(self, source: str, stdin: BinaryIO) -> Iterator[Imported | UnreadableInput]:
+        """The cases of NDJSON that comes as a stream, a bundle a line; for a line that cannot be read, the error."""
+        found = False
+        for number, _, line in _lines(stdin):
+            if line.strip():
+                found = True
+                where = f"{source}:{number}"
+                try:
+                    content = load(line, where, one_line=True)
+                    if type_of(content) in READ_TYPES:
+                        mend = "bulk data is read twice: give it as a file"
+                        raise UnreadableInput("a resource in no bundle", where=where, mend=mend)
+                    yield self._bundle(content, where)
+                except UnreadableInput as error:
+                    yield error
+        if not found:
+            yield _nothing(source)
 
-        A line that cannot be read comes out as the error it is. Lines of resources need a file: it is read twice.
+    def files(self, source: str, paths: Sequence[Path]) -> Iterator[Imported | UnreadableInput]:
+        """The cases of files: one for each bundle, and one for each patient of the resources in no bundle.
+
+        For what cannot be read the error comes out. Files with such resources are read twice.
+
+        Args:
+            source: what the cases of patients are called by.
         """
-        loose: list[Path] = []
-        try:
-            with path.open("rb") if path else nullcontext(stdin) as file:
-                for number, _, line in _lines(file):
-                    where = f"{source}:{number}"
-                    if not line.strip():
-                        continue
-                    try:
-                        if path and type_of(_top(line, where)) != "Bundle":
-                            loose = [path]
-                            break
-                        yield self.bundle(line, where, one_line=True)
-                    except UnreadableInput as error:
-                        yield error
-        except OSError as error:
-            yield unopened(error, path or Path(source))
-            return
-        if loose:
-            yield from self.patients(source, loose)
-
-    def patients(self, source: str, paths: Iterable[Path]) -> Iterator[Imported | UnreadableInput]:
-        """The cases of resources in files, grouped by patient, in the order in which patients first appear."""
-        index: dict[str, list[_Line]] = defaultdict(list)
-        unread: Counter[str] = Counter()
+        index = _Index()
+        found = False
         for path in paths:
-            yield from self._index(path, index, unread)
-        nobody = index.pop("", [])
-        shared = [f"{name} \N{MULTIPLICATION SIGN}{count}" for name, count in sorted(unread.items())]
-        if not index and nobody:
-            index["?"] = []
-        for number, places in enumerate(index.values(), 1):
-            title = source if len(index) == 1 else f"{source} patient {number}"
-            resources = []
-            for i, place in enumerate([*places, *nobody]):
-                content = load(_line_at(place), f"{place.path}:{place.number}", one_line=True)
-                resources.append(Resource(f"resource[{i}] {type_of(content)}", type_of(content), content))
-            try:
-                yield self._builder.build(title, resources, shared)
-            except UnreadableInput as error:
-                yield error
-            except RecursionError:
-                yield UnreadableInput("nested too deeply", where=title, mend="a FHIR resource has a few levels")
+            for each in self._first_pass(path, index):
+                found = True
+                yield each
+        for each in self._patients(source, index):
+            found = True
+            yield each
+        if not found:
+            yield _nothing(source)
 
-    def _index(self, path: Path, index: dict[str, list[_Line]], unread: Counter[str]) -> Iterator[UnreadableInput]:
-        """Notes for each resource of a file whose it is; in place of what cannot be read comes the error."""
+    def _first_pass(self, path: Path, index: _Index) -> Iterator[Imported | UnreadableInput]:
+        """The cases of the bundles of a file, and the errors; of other resources it is noted where they stand."""
+        whole = path.suffix.lower() != NDJSON
         try:
             with path.open("rb") as file:
-                for number, start, line in _lines(file, whole=path.suffix.lower() != NDJSON):
-                    if not line.strip():
+                for number, start, text in _lines(file, whole):
+                    if not text.strip():
                         continue
+                    line = _Line(path, start, 0 if whole else number)
+                    kind = _quick_type(text)
                     try:
-                        content = load(line, f"{path}:{number}", one_line=True)
+                        content = load(text, str(line), one_line=not whole)
+                        kind = type_of(content)
+                        if kind in ("Bundle", "resource"):
+                            yield self._bundle(content, str(line))
+                        else:
+                            index.add(kind, content, line)
                     except UnreadableInput as error:
+                        if kind != "Bundle":
+                            index.lost.append(str(line))
                         yield error
-                        continue
-                    kind = type_of(content)
-                    if kind in READ_TYPES:
-                        index[_owner(kind, content)].append(_Line(path, start, number))
-                    elif kind == "Medication":
-                        index[""].append(_Line(path, start, number))
-                    else:
-                        unread[kind] += 1
         except OSError as error:
+            index.lost.append(str(path))
             yield unopened(error, path)
+
+    def _patients(self, source: str, index: _Index) -> Iterator[Imported | UnreadableInput]:
+        """The cases of the patients of whom there is a request; if there is none of any, each is an error."""
+        patients, nobody = index.patients(), index.places[""]
+        if len(patients) > 1:
+            index.lost += map(str, nobody)
+            for line in nobody:
+                what = "a resource that does not say of which patient it is"
+                yield UnreadableInput(what, where=str(line), mend="give it a reference to a Patient")
+        elif nobody:
+            # Of a single patient everything is, or is set aside.
+            patients = {owner: lines + nobody for owner, lines in (patients or {"": []}).items()}
+            index.requesting = set()
+        for number, (owner, lines) in enumerate(patients.items(), 1):
+            if owner in index.requesting or not index.requesting:
+                title = source if len(patients) == 1 else f"{source} patient {number}"
+                try:
+                    yield self._patient(title, lines, index)
+                except UnreadableInput as error:
+                    yield error
+        others = len(patients.keys() - index.requesting) if index.requesting else 0
+        if others:
+            what = f"{others} patient{'s' * (others > 1)} without a request: not determined"
+            yield UnreadableInput(what, where=source, mend="send a Claim or ServiceRequest, or leave them out")
+
+    def _patient(self, title: str, lines: Iterable[_Line], index: _Index) -> Imported:
+        """The case of one patient of bulk data."""
+        contents = [line.read() for line in lines]
+        named = {name for content in contents if (name := _medication(content)) in index.medications}
+        contents += [index.medications[name].read() for name in sorted(named)]
+        listed = ", ".join(index.lost[:_FEW]) + (" and more" if len(index.lost) > _FEW else "")
+        notices = [f"Could not be read, and may be of this patient: {listed}."] if index.lost else []
+        with _few_levels(title):
+            resources = [
+                Resource(f"resource[{i}] {type_of(content)}", type_of(content), content)
+                for i, content in enumerate(contents)
+            ]
+            return self._builder.build(title, resources, _counted(index.unread), notices=notices)
 
     # ------------------------------------------------------------------ one bundle
 
-    def _bundle(self, content: dict[str, Any], source: str) -> Imported:
+    def _bundle(self, content: Any, source: str) -> Imported:
+        """The case of a bundle, or of one resource by itself."""
+        kind = type_of(content)
+        if kind == "resource":
+            raise UnreadableInput("no FHIR R4 resource", where=source, mend="send a Bundle")
+        if kind == "Parameters":
+            raise UnreadableInput("Parameters are not read", where=source, mend="send the Bundle that they hold")
         version = content.get("fhirVersion")
         if isinstance(version, str) and not version.startswith("4.0"):
             raise UnreadableInput("another version of FHIR", where=source, mend="convert it to FHIR R4 (4.0.1)")
-        if content.get("resourceType") != "Bundle":
-            return self._builder.build(source, [Resource(type_of(content), type_of(content), content)], ())
+        if kind != "Bundle":
+            with _few_levels(source):
+                return self._builder.build(source, [Resource(kind, kind, content)], ())
+        if any(isinstance(each, dict) and each.get("relation") == "next" for each in _listed(content.get("link"))):
+            raise UnreadableInput("one page of a search, and more follow", where=source, mend="send all that was found")
         if content.get("type") not in _BUNDLES:
             raise UnreadableInput(
                 "a bundle of a type that is not read", where=source, mend=f"send one of {', '.join(sorted(_BUNDLES))}"
             )
-        resources: list[Resource] = []
-        unread: Counter[str] = Counter()
-        entries = content.get("entry")
-        for i, entry in enumerate(entries if isinstance(entries, list) else ()):
-            inner = entry.get("resource") if isinstance(entry, dict) else None
-            if not isinstance(inner, dict):
-                unread["entry without a resource"] += 1
-                continue
-            request = entry.get("request")
-            kind = type_of(inner)
-            url = entry.get("fullUrl")
-            if isinstance(request, dict) and request.get("method") == "DELETE":
-                unread["entry that deletes"] += 1
-            elif kind in READ_TYPES or kind == "Medication":
-                resources.append(Resource(f"entry[{i}] {kind}", kind, inner, url if isinstance(url, str) else ""))
-            else:
-                unread[kind] += 1
-        counted = [f"{name} \N{MULTIPLICATION SIGN}{count}" for name, count in sorted(unread.items())]
-        return self._builder.build(source, resources, counted, _made(content))
+        with _few_levels(source):
+            return self._builder.build(source, *_entries(content, source), _made(content))
+
+
+def _entries(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[str]]:
+    """The resources of a bundle that are read, and what else there is.
+
+    Raises:
+        UnreadableInput: an entry cannot be told what it is: it may be of anything.
+    """
+    resources: list[Resource] = []
+    unread: Counter[str] = Counter()
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise UnreadableInput("an entry that is no list", where=source, mend="write the entries in brackets")
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict) or ("resource" not in entry and not entry.keys() <= _WITHOUT_RESOURCE):
+            raise UnreadableInput(f"entry[{i}] holds no resource", where=source, mend="put it into resource")
+        if "resource" not in entry:
+            unread["entry without a resource"] += 1
+            continue
+        inner, request, url = entry["resource"], entry.get("request"), entry.get("fullUrl")
+        kind = type_of(inner)
+        if isinstance(request, dict) and request.get("method") == "DELETE":
+            unread["entry that deletes"] += 1
+            continue
+        if kind in ("resource", "Bundle", "Parameters"):
+            what = "no resource of FHIR R4" if kind == "resource" else f"a {kind} within the bundle"
+            mend = "give each resource an entry of its own"
+            raise UnreadableInput(f"entry[{i}] is {what}", where=source, mend=mend)
+        resource = Resource(f"entry[{i}] {kind}", kind, inner, url if isinstance(url, str) else "")
+        if kind in READ_TYPES or kind == "Medication" or any(each.type in STATING for each in resource.contained):
+            resources.append(resource)
+        else:
+            unread[kind] += 1
+    return resources, _counted(unread)
+
+
+@contextmanager
+def _few_levels(source: str) -> Iterator[None]:
+    """Turns an overflow of the stack into the error that it is."""
+    try:
+        yield
+    except RecursionError as error:
+        raise UnreadableInput("nested too deeply", where=source, mend="a FHIR resource has a few levels") from error
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _made(bundle: dict[str, Any]) -> date | None:
@@ -219,12 +345,25 @@ def _made(bundle: dict[str, Any]) -> date | None:
 
 
 def _owner(kind: str, content: dict[str, Any]) -> str:
-    """Whose a resource of bulk data is, as the type and id of the patient; "" where it does not say so."""
-    if kind == "Patient":
-        return f"Patient/{content.get('id')}"
-    reference = content.get(SUBJECT[kind])
+    """Of whom a resource of bulk data is, as its reference says; "" where it does not say so."""
+    reference = content.get(SUBJECT[kind]) if kind != "Patient" else {"reference": f"Patient/{content.get('id')}"}
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    return unversioned(text) if isinstance(text, str) and last_two(text) else ""
+
+
+def _medication(content: Any) -> str:
+    """The Medication that an administration names, as type and id."""
+    reference = content.get("medicationReference")
     text = reference.get("reference") if isinstance(reference, dict) else None
     return last_two(text) if isinstance(text, str) else ""
+
+
+def _nothing(source: str) -> UnreadableInput:
+    return UnreadableInput("nothing in it to determine", where=source, mend="send bundles, or resources of a patient")
+
+
+def _counted(unread: Counter[str]) -> list[str]:
+    return [f"{name} \N{MULTIPLICATION SIGN}{count}" for name, count in sorted(unread.items())]
 
 
 def _lines(file: BinaryIO, whole: bool = False) -> Iterator[tuple[int, int, bytes]]:
@@ -243,17 +382,13 @@ def _lines(file: BinaryIO, whole: bool = False) -> Iterator[tuple[int, int, byte
             start += len(rest)
 
 
-def _line_at(line: _Line) -> bytes:
-    with line.path.open("rb") as file:
-        if line.path.suffix.lower() != NDJSON:
-            return file.read()
-        file.seek(line.start)
-        return file.readline()
+def _quick_type(data: bytes) -> str:
+    """The type of a resource of which the type comes first, "" of another: nothing is parsed."""
+    found = _FIRST.match(data)
+    return found[1].decode() if found else ""
 
 
-def _top(line: bytes, where: str = "") -> Any:
-    """What a JSON text says at its top; of one that begins with its type no more than that, and nothing is parsed."""
-    found = _FIRST.match(line)
-    if found:
-        return {"resourceType": found[1].decode()}
-    return load(line, where, one_line=True) if line.strip() else None
+def _top(data: bytes) -> Any:
+    """What a JSON text says at its top; of one that begins with its type no more than that."""
+    kind = _quick_type(data)
+    return {"resourceType": kind} if kind else load(data, "", one_line=True)

@@ -15,63 +15,89 @@ of any system of the terminology; other answers are a date, a number in the unit
 cells) or a boolean.
 
 Items count however deep they stand, within items or answers. A property of a part is not taken from answers if any
-answer to it is not understood, nor from answers of more than a year before the service.
+answer to it is not understood, nor from answers of more than a year before the service; of several forms that answer
+it the latest counts. A finding cannot be later than the form that states it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import cached_property
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import XSD
 from rdflib.term import Node
 
-from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, PARTS, USED, Draft, Said
+from kb_tools.fhir_doubts import Doubt, DoubtReader
+from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, PARTS, USED, Said
 from kb_tools.fhir_facts import year_before
-from kb_tools.fhir_resources import Aside, Decimal, Element, Resource
+from kb_tools.fhir_resources import Aside, Element, Resource
 from kb_tools.knowledge_base import local_name
 from kb_tools.namespaces import CASE, CLIN
+from kb_tools.plain import Key
 
 
-class AnswerReader(Draft):
+class AnswerReader(DoubtReader):
     """Reads what a provider attests."""
 
     def _answers(self, resource: Resource) -> None:
         self._current(resource)
         resource.note(USED, "as attestation", *resource.root.read())
-        groups: dict[str, tuple[str, list[Element]]] = {}
+        groups: dict[str, list[Element]] = {}
         for item, group in self._items(resource.root.all("item")):
+            if group:
+                groups.setdefault(group.path, [group]).append(item)
             try:
                 if _of_a_part(item):
                     self._answered_part(resource, item)
-                elif group and item.all("answer"):
-                    groups.setdefault(group.path, (group.text("linkId"), []))[1].append(item)
-                elif item.all("answer"):
+                elif not group and item.all("answer"):
                     raise Aside(NOT_UNDERSTOOD, "a question that is not known here", item.at("linkId"))
             except Aside as aside:
-                resource.note(aside.treatment, aside.text, *aside.elements)
-        for name, items in groups.values():
+                self._set_aside(resource, aside, [item])
+        for group, *items in groups.values():
             try:
-                self._answered_finding(resource, self.terms.kinds[name], name, items)
+                self._answered_finding(resource, group.text("linkId"), items)
             except Aside as aside:
-                resource.note(aside.treatment, aside.text, *aside.elements)
+                self._set_aside(resource, aside, items)
+
+    def _set_aside(self, resource: Resource, aside: Aside, items: Sequence[Element]) -> None:
+        """Notes why nothing is made of some answers."""
+        resource.note(aside.treatment, aside.text, *aside.elements)
+        if aside.doubtful:
+            self._doubt_answers(resource, items)
+
+    def _doubt(self, resource: Resource, *parts: Element) -> None:
+        super()._doubt(resource, *parts)
+        if resource.type == "QuestionnaireResponse":
+            self._doubt_answers(resource, [item for item, _ in self._items(resource.root.all("item"))])
+
+    def _doubt_answers(self, resource: Resource, items: Sequence[Element]) -> None:
+        """Keeps in mind what answers may state: findings of the classes that their questions name."""
+        for name in sorted({item.text("linkId").partition("/")[0] for item in items} & self.terms.kinds.keys()):
+            dates = [each for item in items if item.text("linkId") == f"{name}/date" for each in item.all("answer")]
+            days = {each.days("valueDate") or each.days("valueDateTime") for each in dates}
+            kind = self.terms.kinds[name]
+            keyed = self.terms.kb.ontology.value(kind, CASE.keyProperty) is not None
+            self.doubts.append(Doubt(resource, kind, days.pop() if len(days) == 1 else None, None if keyed else kind))
 
     def _current(self, resource: Resource) -> None:
-        """Sets aside what is not final, or not answered by the time of the request."""
+        """Sets aside what is not final, or not answered by the time of the service.
+
+        A form can be answered after the bundle was made that it is put into.
+        """
+        status = resource.root.text("status")
+        if status in ("in-progress", "stopped"):
+            raise Aside(IGNORED, f"its status is {status}: it was not handed in", "status")
         self._status(resource, "completed", "amended")
         day = resource.root.day("authored")
         if day and self.service_day and day > self.service_day:
             raise Aside(IGNORED, "dated after the service date", "authored")
-        # As for findings: days are as printed, each in its own time zone.
-        if day and self.made and day > self.made + timedelta(days=1):
-            raise Aside(IGNORED, "dated after the bundle was made", "authored")
 
     def _outdated(self, resource: Resource) -> bool:
         """Whether it was answered too long ago to be about this request."""
-        day = resource.root.day("authored")
-        return bool(day and self.service_day and day.isoformat() < year_before(self.service_day))
+        days = resource.root.days("authored")
+        return bool(days and self.service_day and days[1].isoformat() < year_before(self.service_day))
 
     def _items(self, items: list[Element], group: Element | None = None) -> Iterator[tuple[Element, Element | None]]:
         """All items, also those within items and within answers, each with the group of the finding it belongs to."""
@@ -82,48 +108,63 @@ class AnswerReader(Draft):
                 yield from self._items(each.all("item"), within)
 
     @cached_property
-    def _unclear(self) -> set[str]:
-        """The questions about parts to which any answer, in whatever resource, is not understood."""
-        found: set[str] = set()
+    def unclear(self) -> dict[str, str]:
+        """The questions about parts to which any answer is not understood, each with the resource that answers so."""
+        found: dict[str, str] = {}
         for resource in self.resources:
-            if resource.type != "QuestionnaireResponse" or id(resource) in self.rejected:
-                continue
-            try:
-                self._of_the_patient(resource)
-                self._current(resource)
-            except Aside:
-                continue
-            for item, _ in self._items([] if self._outdated(resource) else resource.root.all("item")):
+            if resource.type == "QuestionnaireResponse" and not self._outdated(resource):
+                whole = id(resource) in self.rejected and resource.notes[-1].treatment is NOT_UNDERSTOOD
                 try:
-                    if _of_a_part(item):
-                        self._values(item)
-                except Aside:
-                    found.add(item.text("linkId"))
+                    if id(resource) not in self.rejected:
+                        self._of_the_patient(resource)
+                        self._current(resource)
+                    elif not whole:
+                        continue
+                except Aside as aside:
+                    whole = aside.doubtful
+                    if not whole:
+                        continue
+                for item, _ in self._items(resource.root.all("item")):
+                    if _of_a_part(item) and (whole or not self._understood(item)):
+                        found.setdefault(item.text("linkId"), resource.place)
         return found
+
+    def _understood(self, item: Element) -> bool:
+        try:
+            self._values(item)
+        except Aside:
+            return False
+        return True
 
     def _values(self, item: Element) -> tuple[URIRef, URIRef, list[Node]]:
         """The part and the property that an item is about, and the values that its answers state."""
         name = item.text("linkId")
         class_ = PARTS[name.partition("/")[0]]
         property_ = self._property(class_, name, item)
-        return class_, property_, [self._answer(property_, each) for each in item.all("answer")]
+        return (
+            class_,
+            property_,
+            [self._answer(self.terms.terminology.keys[class_, property_], each) for each in item.all("answer")],
+        )
 
     def _answered_part(self, resource: Resource, item: Element) -> None:
         if self._outdated(resource):
             raise Aside(IGNORED, "answered more than a year before the service date", item.path)
         class_, property_, values = self._values(item)
-        if item.text("linkId") in self._unclear:
-            raise Aside(IGNORED, "another answer to the same question is not understood", item.path)
         for value in values:
             text = f"{self.terms.label(property_)}: {self.terms.label(value)}"
             self._state(class_, property_, value, Said(resource, text, (item.path,)))
 
-    def _answered_finding(self, resource: Resource, kind: Node, name: str, items: list[Element]) -> None:
+    def _answered_finding(self, resource: Resource, name: str, items: Sequence[Element]) -> None:
+        kind = self.terms.kinds[name]
         values: dict[URIRef, Node] = {}
         day: date | None = None
         asked: set[str] = set()
-        for item in items:
-            answers, link = item.all("answer"), item.text("linkId")
+        answered = [(item, item.all("answer")) for item in items if not _of_a_part(item) and item.all("answer")]
+        if not answered:
+            return
+        for item, answers in answered:
+            link = item.text("linkId")
             if len(answers) > 1 or link in asked:
                 raise Aside(NOT_UNDERSTOOD, "more than one answer", item.path)
             asked.add(link)
@@ -131,12 +172,18 @@ class AnswerReader(Draft):
                 day = answers[0].day("valueDate") or answers[0].day("valueDateTime")
             else:
                 property_ = self._property(kind, link, item)
-                values[property_] = self._answer(property_, answers[0])
-        paths = tuple(each.path for each in items)
+                values[property_] = self._answer(self.terms.terminology.keys[kind, property_], answers[0])
+        paths = tuple(item.path for item, _ in answered)
         if CLIN.disease in self.terms.domain[kind] and CLIN.disease not in values:
             raise Aside(NOT_UNDERSTOOD, "it does not say of which disease", *paths)
+        number = self.terms.number_of(kind)
+        if number and not number.consistent(values):
+            raise Aside(NOT_UNDERSTOOD, "its numbers do not go together", *paths)
         if not set(self.terms.kb.ontology.objects(kind, CASE.countedBy)) & {*values, CASE.date}:
             raise Aside(IGNORED, "no value", *paths)
+        authored = resource.root.day("authored")
+        if day and authored and day > authored:
+            raise Aside(NOT_UNDERSTOOD, "dated after it was answered", *paths)
         self._find(resource, kind, day, values, paths, f"{name}/date", CASE.Attestation)
 
     def _property(self, class_: Node, link: str, item: Element) -> URIRef:
@@ -147,29 +194,24 @@ class AnswerReader(Draft):
                 return URIRef(str(each))
         raise Aside(NOT_UNDERSTOOD, "a question that is not known here", item.at("linkId"))
 
-    def _answer(self, property_: URIRef, answer: Element) -> Node:
+    def _answer(self, key: Key, answer: Element) -> Node:
         """The value of an answer, as the property takes it."""
         coding = answer.one("valueCoding")
-        if coding:
+        if key.terms and coding:
             meaning = self._meaning(coding)
-            wanted = self.terms.range.get(property_)
-            if meaning and wanted is None and meaning.kind:
-                return meaning.kind
-            found = {each for each in meaning.concepts if wanted in self._classes(each)} if meaning else set()
+            named: set[Node] = set(meaning.concepts) if meaning else set()
+            if meaning and meaning.kind and not meaning.values:
+                named.add(meaning.kind)
+            found = {each for each in named if str(each) in key.terms.values()}
             if len(found) != 1:
                 name = self.terms.terminology.name(coding.text("system"), coding.text("code"))
                 raise Aside(NOT_UNDERSTOOD, f"{name} is no answer to this question", coding.path)
-            return next(iter(found))
-        if property_ in self.terms.literals:
-            value = answer.get("valueBoolean")
-            if isinstance(value, bool):
-                return Literal("true" if value else "false", datatype=XSD.boolean)
-            for name in ("valueInteger", "valueDecimal"):
-                value = answer.get(name)
-                if value is not None:
-                    text = value.text if isinstance(value, Decimal) else str(value)
-                    datatype = XSD.integer if name == "valueInteger" else XSD.decimal
-                    return Literal(text, datatype=datatype, normalize=False)
+            return found.pop()
+        if key.datatype == XSD.boolean and isinstance(answer.get("valueBoolean"), bool):
+            return Literal("true" if answer.get("valueBoolean") else "false", datatype=XSD.boolean)
+        for name in ("valueInteger", "valueDecimal"):
+            if key.datatype in (XSD.integer, XSD.decimal) and answer.get(name) is not None:
+                return self._number_as(key, answer.get(name), answer.at(name))
         raise Aside(NOT_UNDERSTOOD, "no answer that this question takes", answer.path)
 
 

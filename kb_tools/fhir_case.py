@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from rdflib import BNode, Literal, URIRef
@@ -28,19 +28,19 @@ from rdflib.term import Node
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_answers import AnswerReader
-from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Vocabulary
+from kb_tools.fhir_doubts import STATING
+from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said
 from kb_tools.fhir_facts import FactReader
 from kb_tools.fhir_request import RequestReader
-from kb_tools.fhir_resources import SUBJECT, Aside, References, Resource, last_two
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.fhir_resources import READ_TYPES, SUBJECT, Aside, References, Resource, last_two, unversioned
+from kb_tools.fhir_terms import Vocabulary
+from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, CLIN
 from kb_tools.rdf import Triple
 from kb_tools.reading import Note, Reading
 from kb_tools.terminology import Terminology
 
 PATIENT = "urn:policykb:patient:"
-# The types of resources that state findings by their codes.
-_STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 # What a request and a product may state more than once.
 _MANY = {CASE.procedureCode, CASE.purpose, CLIN.processing}
 
@@ -76,20 +76,27 @@ class CaseBuilder:
         self._notices = notices
 
     def build(
-        self, source: str, resources: Sequence[Resource], unread: Sequence[str], made: date | None = None
+        self,
+        source: str,
+        resources: Sequence[Resource],
+        unread: Sequence[str],
+        made: date | None = None,
+        notices: Sequence[str] = (),
     ) -> Imported:
         """The case that the resources of one patient describe.
 
         Args:
             unread: what there is of types that are not read: "Encounter \N{MULTIPLICATION SIGN}12".
             made: the day on which the bundle was put together, where it says so.
+            notices: given with the case.
 
         Raises:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
         try:
-            return _Build(self._terms, list(resources), made, self._notices).run(source, self._key, unread)
+            build = _Build(self._terms, list(resources), made, [*self._notices, *notices])
+            return build.run(source, self._key, unread)
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, mend=error.mend) from error
 
@@ -100,10 +107,16 @@ class _Build(RequestReader, FactReader, AnswerReader):
     def run(self, source: str, key: bytes, unread: Sequence[str]) -> Imported:
         """Reads all resources, the request first: what it refers to and when it is decides what is a fact."""
         for each in self.resources:
+            if each.type not in (*READ_TYPES, "Medication"):
+                each.note(NOT_READ)
+                self.done.add(id(each))
+                continue
             reason = each.invalid()
             if reason:
                 self.rejected.add(id(each))
                 self._aside(each, Aside(NOT_UNDERSTOOD, reason))
+                if each.type in STATING and not self._codes_of(each):
+                    self.notices.append(f"{each.place} is not valid, and what it is about could not be read.")
         identity = self._patient()
         self._set_versions_aside()
         requests = self._requests()
@@ -115,7 +128,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
             self._read(each)
         for each in list(self.referred.values()):
             self._read(each)
-        self._withhold_the_doubtful()
+        self._withhold()
         pseudonym = hmac.new(key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
         triples = [*self._request_triples(URIRef(PATIENT + pseudonym)), *self._finding_triples()]
         return Imported(
@@ -144,96 +157,64 @@ class _Build(RequestReader, FactReader, AnswerReader):
         except Aside as aside:
             self._aside(resource, aside)
 
-    def _withhold_the_doubtful(self) -> None:
-        """Withholds all findings of a class of which a resource that may be newer could not be understood.
-
-        Else what could be read of a class would decide alone, though something else was said of it later.
-        """
-        for resource in self.resources:
-            if not any(note.treatment is NOT_UNDERSTOOD for note in resource.notes):
-                continue
-            day = _day_of(resource)
-            for kind in self._kinds_of(resource):
-                others = {said: each for said, each in self.findings.items() if each.kind == kind}
-                newest = max((each.day for each in others.values() if each.resource is not resource), default=None)
-                all_count = (kind, CASE.countedBy, CASE.date) in self.terms.kb.ontology
-                if newest is None or (day is not None and day < newest and not all_count):
-                    continue
-                label = self.terms.label(kind)
-                self.notices.append(
-                    f"Withheld: {label}, since {resource.place} states one that could not be read and may be newer."
-                )
-                for said, each in others.items():
-                    del self.findings[said]
-                    each.resource.notes[:] = [
-                        replace(note, treatment=IGNORED, text=f"{note.text}; withheld for {resource.place}")
-                        if note.treatment is USED and note.text == each.text
-                        else note
-                        for note in each.resource.notes
-                    ]
-
-    def _kinds_of(self, resource: Resource) -> set[Node]:
-        """The classes of findings that a resource states by its codes, or answers by groups that are not understood."""
-        if resource.type == "QuestionnaireResponse":
-            return set(self._doubtful_groups(resource))
-        root = resource.root
-        elements = [root, *root.all("component")]
-        names = ("code", "medicationCodeableConcept")
-        meanings = self._meanings([each for element in elements for name in names for each in element.codings(name)])
-        kinds: set[Node] = {each.kind for each in meanings if each.kind}
-        if resource.type == "Condition" and self._concepts(root.codings("code"), CLIN.Disease):
-            stated = [*root.codings("code"), *root.codings("clinicalStatus")]
-            kinds |= {CLIN.DiseaseStatusAssessment} if self._concepts(stated, CLIN.DiseaseStatus) else set()
-        return kinds if resource.type in _STATING else set()
-
-    def _doubtful_groups(self, resource: Resource) -> Iterator[Node]:
-        """The classes of the groups of answers of which something is not understood."""
-        paths = {path for note in resource.notes if note.treatment is NOT_UNDERSTOOD for path in note.elements}
-        waiting = resource.root.all("item")
-        while waiting:
-            item = waiting.pop()
-            name = item.text("linkId")
-            within = (f"{item.path}.", f"{name}/")
-            if name in self.terms.kinds and any(path == item.path or path.startswith(within) for path in paths):
-                yield self.terms.kinds[name]
-            waiting += item.all("item")
-
     def _patient(self) -> str:
         """Finds out whom the resources are of, and returns what tells that patient from others."""
-        people = {id(each): each for each in self.resources if each.type == "Patient"}
-        known = bool(people)
+        people: dict[int, Resource] = {}
+        servers: set[str] = set()
+        stated = [each for each in self.resources if each.type == "Patient" and id(each) not in self.done]
         for each in self.resources:
-            if each.type in SUBJECT and id(each) not in self.done:
-                reference = each.root.one(SUBJECT[each.type])
-                found = self.references.follow(each, reference)
-                if found is not None and found.type == "Patient":
-                    people[id(found)] = found
-                elif found is None and reference is not None:
-                    text = reference.text("reference")
-                    stranger = last_two(text) or ("" if known else text)
-                    if stranger.startswith("Patient/") or (stranger and not known):
-                        self.strangers.add(stranger)
-        # Two are one person only if all that is said of whom they are is the same.
-        identities = {_identity(each) for each in people.values()} | {frozenset({each}) for each in self.strangers}
-        if len(identities) > 1:
+            states = each.type in SUBJECT and id(each) not in self.done
+            reference = each.root.one(SUBJECT[each.type]) if states else None
+            if reference is None:
+                continue
+            found = self.references.follow(each, reference)
+            text = unversioned(reference.text("reference"))
+            if found is not None and found.type == "Patient":
+                people[id(found)] = found
+            elif found is None and (last_two(text).startswith("Patient/") or (text.startswith("urn:") and not stated)):
+                self.strangers.add(text)
+            url = unversioned(found.url) if found and found.url else self.references.whole(each, text)
+            if "://" in url and last_two(url).startswith("Patient/"):
+                servers.add(url.removesuffix(last_two(url)))
+        if not people and not self.strangers and len(stated) == 1:
+            people[id(stated[0])] = stated[0]
+        known = list(people.values())
+        # One that is not in the input may be the one that is, if the id is the same.
+        strangers = {last_two(each) or each for each in self.strangers}
+        strangers -= {f"Patient/{each.id}" for each in known if each.container is None}
+        others = [each for each in stated if id(each) not in people]
+        if (
+            len(servers) > 1
+            or len(strangers) + bool(known) > 1
+            or any(f"Patient/{each.id}" in strangers for each in others)
+            or not all(_same(known[0], each) for each in known)
+        ):
             raise UnreadableInput("resources of more than one patient", mend="send one bundle a patient")
-        identity = next(iter(identities), None)
-        if not identity:
+        if not known and not strangers:
             raise UnreadableInput("no patient", mend="give the request a patient")
         self.patients = set(people)
-        for each in people.values():
-            if each.container is None and id(each) not in self.done:
+        for each in stated:
+            if id(each) in people:
                 each.note(USED, "as the pseudonym of the patient", *(each.root.read() or ("id",)))
-                self.done.add(id(each))
-        return min(identity)
+            else:
+                each.note(IGNORED, "nothing that is read is of this person")
+            self.done.add(id(each))
+        return _identity(known, self.strangers)
 
     def _set_versions_aside(self) -> None:
         """Of several resources with one id only the latest version is read."""
         versions: dict[str, list[Resource]] = defaultdict(list)
+        servers: dict[str, set[str]] = defaultdict(set)
+        for each in self.resources:
+            if each.id and "://" in each.url:
+                servers[f"{each.type}/{each.id}"].add(unversioned(each.url))
         for each in self.resources:
             # One that is not understood can be the latest: then no earlier one stands for it.
             if each.id and (id(each) not in self.done or id(each) in self.rejected):
-                versions[each.url if "://" in each.url else f"{each.type}/{each.id}"].append(each)
+                name = f"{each.type}/{each.id}"
+                urls = servers[name]
+                key = unversioned(each.url) or (next(iter(urls)) if len(urls) == 1 else name)
+                versions[key].append(each)
         for same in versions.values():
             if len(same) > 1:
                 self._keep_latest(same)
@@ -255,7 +236,9 @@ class _Build(RequestReader, FactReader, AnswerReader):
                 why = "several versions of one resource, and not said which is the latest"
                 self._aside(each, Aside(NOT_UNDERSTOOD, why))
                 self.rejected.add(id(each))
-            elif time != latest and id(each) not in self.rejected:
+            elif time != latest and None not in times:
+                # What is replaced leaves no doubt, understood or not.
+                self.doubts = [doubt for doubt in self.doubts if doubt.resource is not each]
                 self._aside(each, Aside(IGNORED, f"replaced by {kept[times.index(latest)].place}"))
                 self.rejected.add(id(each))
 
@@ -279,31 +262,59 @@ class _Build(RequestReader, FactReader, AnswerReader):
 
     def _part_triples(self, class_: URIRef, node: BNode) -> Iterator[Triple]:
         """What is stated of a part; what may be stated once, only where all sources agree."""
-        agreed = {property_: self._agreed(property_, stated) for property_, stated in self.parts[class_].items()}
+        parts = self.parts[class_]
+        unclear = {each: self.unclear.get(f"{local_name(class_)}/{local_name(each)}") for each in parts}
+        agreed = {each: [] if unclear[each] else self._agreed(each, stated) for each, stated in parts.items()}
         if agreed.get(CASE.service) == []:
             # A code names a service too, and must not decide alone where another source names another.
             agreed.pop(CASE.procedureCode, None)
         for property_, values in agreed.items():
-            stated = self.parts[class_][property_]
+            sources = [*parts[property_].values(), *self.unsettled.get(property_, {}).values()]
+            places = sorted({said.resource.place for each in sources for said in each})
+            why = f"is stated differently by {' and '.join(places)}"
+            if unclear[property_]:
+                why = f"is answered in {unclear[property_]} in a way that is not understood"
             if not values:
-                places = sorted({said.resource.place for each in stated.values() for said in each})
-                label = self.terms.label(property_)
-                self.notices.append(f"The {label} is stated differently by {' and '.join(places)}: none is taken.")
-            for sources in stated.values():
-                for said in sources:
-                    if said.text and values:
-                        said.resource.note(USED, said.text, *said.elements)
-                    elif said.text:
-                        said.resource.note(IGNORED, f"{said.text}; stated differently elsewhere", *said.elements)
+                self.notices.append(f"The {self.terms.label(property_)} {why}: none is taken.")
+            for value, stated in parts[property_].items():
+                taken = value in values or (bool(values) and property_ not in _MANY)
+                for said in (each for each in stated if each.text):
+                    text = said.text if taken else f"{said.text}; not taken"
+                    said.resource.note(USED if taken else IGNORED, text, *said.elements)
             for value in values:
                 yield node, property_, value
 
-    def _agreed(self, property_: URIRef, stated: Mapping[Node, object]) -> list[Node]:
-        """The values to state: of what may be stated once the narrowest, or none where sources differ."""
-        if property_ in _MANY or len(stated) < 2:
+    def _agreed(self, property_: URIRef, stated: Mapping[Node, Sequence[Said]]) -> list[Node]:
+        """The values to state; none where sources differ.
+
+        Of what may be stated once, the narrowest. Of what may be stated more than once, what one form answers is the
+        whole answer, and of several forms the latest counts.
+        """
+        if property_ in _MANY:
+            return list(stated) if property_ == CASE.procedureCode else self._latest_answer(stated)
+        values = {each for each in stated if isinstance(each, URIRef)}
+        unsettled = {each for each in self.unsettled.get(property_, ()) if isinstance(each, URIRef)}
+        if len({*stated, *unsettled}) < 2:
             return list(stated)
-        narrowest = self.terms.narrowest({each for each in stated if isinstance(each, URIRef)})
-        return [narrowest] if narrowest else []
+        narrowest = self.terms.narrowest(values)
+        return [narrowest] if narrowest and self.terms.narrowest(values | unsettled) else []
+
+    def _latest_answer(self, stated: Mapping[Node, Sequence[Said]]) -> list[Node]:
+        """The values of the latest form that answers a question; all of them where all forms answer alike."""
+        forms: dict[int, Resource] = {}
+        answers: dict[int, set[Node]] = defaultdict(set)
+        for value, sources in stated.items():
+            for said in sources:
+                forms[id(said.resource)] = said.resource
+                answers[id(said.resource)].add(value)
+        if all(each == set(stated) for each in answers.values()):
+            return list(stated)
+        days = {key: form.root.days("authored") for key, form in forms.items()}
+        latest = max((each[1] for each in days.values() if each), default=None)
+        newest = [key for key, each in days.items() if each and each[1] == latest]
+        if None in days.values() or len({frozenset(answers[key]) for key in newest}) > 1:
+            return []
+        return [each for each in stated if each in answers[newest[0]]]
 
     def _finding_triples(self) -> Iterator[Triple]:
         for said, finding in self.findings.items():
@@ -317,9 +328,8 @@ class _Build(RequestReader, FactReader, AnswerReader):
             if not resource.notes:
                 resource.note(IGNORED, "nothing that is read refers to it")
             yield from _with_the_rest(resource)
-            used = any(note.treatment is USED for note in resource.notes)
             for each in resource.contained:
-                if not each.notes and used:
+                if not each.notes:
                     each.note(NOT_READ)
                 yield from _with_the_rest(each)
         for place in unread:
@@ -334,12 +344,41 @@ def _with_the_rest(resource: Resource) -> Iterator[Note]:
         yield Note(resource.place, NOT_READ, elements=rest)
 
 
-def _identity(patient: Resource) -> frozenset[str]:
-    """What tells a patient from others: the identifiers that have a value, else the id."""
-    found = {
-        f"{each.text('system')}|{each.text('value')}" for each in patient.root.all("identifier") if each.text("value")
-    }
-    return frozenset(found or {f"Patient/{patient.id}" if patient.id else patient.url} - {""})
+def _identifiers(patient: Resource) -> frozenset[tuple[str, str]]:
+    """The identifiers of a patient that have a value, each with its system."""
+    return frozenset(
+        (each.text("system"), each.text("value")) for each in patient.root.all("identifier") if each.text("value")
+    )
+
+
+def _identity(people: Sequence[Resource], strangers: Iterable[str]) -> str:
+    """What tells a patient from all others: every identifier, or else where the resource stands, or else all it says.
+
+    Not some identifier alone: relatives share member numbers.
+    """
+    identifiers = sorted(frozenset().union(*map(_identifiers, people)))
+    if identifiers:
+        return json.dumps(identifiers)
+    places = sorted(filter(None, map(_place, people)), key=lambda place: ("://" not in place, place))
+    said = [json.dumps({**each.content, "id": ""}, sort_keys=True) for each in people]
+    return next(iter([*places, *sorted(strangers), *said]))
+
+
+def _same(one: Resource, other: Resource) -> bool:
+    """Whether two Patient resources are of one person: versions of one resource, or alike in all that names a person.
+
+    The id of one that is contained means nothing outside its container, and relatives can share a member number.
+    """
+    places = [_place(one), _place(other)]
+    told = [(_identifiers(each), each.content.get("birthDate"), each.content.get("name")) for each in (one, other)]
+    return (places[0] != "" and places[0] == places[1]) or (told[0] == told[1] and all(told[0][1:]))
+
+
+def _place(patient: Resource) -> str:
+    """The URL of a Patient, or its type and id; "" of one that is contained."""
+    if patient.container:
+        return ""
+    return f"Patient/{patient.id}" if patient.id and "://" not in patient.url else unversioned(patient.url)
 
 
 def _updated(resource: Resource) -> datetime | None:
@@ -351,12 +390,3 @@ def _updated(resource: Resource) -> datetime | None:
     except ValueError:
         return None
     return time if time and time.tzinfo else None
-
-
-def _day_of(resource: Resource) -> date | None:
-    """The day of a resource, where it has a full one."""
-    for name in ("recordedDate", "performedDateTime", "effectiveDateTime", "effectiveInstant"):
-        with suppress(Aside):
-            if day := resource.root.day(name):
-                return day
-    return None

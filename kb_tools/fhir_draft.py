@@ -2,64 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import NoReturn
+from datetime import date
+from typing import Any, NoReturn
 
 from rdflib import BNode, Literal, URIRef
-from rdflib.namespace import OWL, RDF, RDFS, SKOS, XSD
+from rdflib.namespace import RDF, XSD
 from rdflib.term import Node
 
-from kb_tools.fhir_resources import SUBJECT, Aside, Element, References, Resource, last_two
-from kb_tools.knowledge_base import KnowledgeBase, local_name
+from kb_tools.fhir_resources import SUBJECT, Aside, Decimal, Element, References, Resource, last_two, unversioned
+from kb_tools.fhir_terms import Vocabulary
 from kb_tools.namespaces import CASE, CLIN
+from kb_tools.plain import Key
 from kb_tools.reading import Treatment
-from kb_tools.terminology import Meaning, Terminology
+from kb_tools.terminology import Meaning
 
 USED, IGNORED, NOT_UNDERSTOOD, NOT_READ = Treatment
 NOWHERE = "the reference leads nowhere in the input"
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 # What a case states apart from its findings, by the name under which answers state it.
 PARTS = {"Request": CASE.Request, "Coverage": CASE.Coverage, "Product": CASE.Product}
-# Statuses of R4 that a record may name: anything else may be a text.
-STATUSES = frozenset(
+# Statuses of R4 with which a thing is not yet, or not surely, so: what is older of its kind must not decide alone.
+_DOUBTFUL = frozenset(
     (
-        *("active", "amended", "cancelled", "completed", "corrected", "draft", "entered-in-error", "final"),
-        *("in-progress", "not-done", "on-hold", "preliminary", "preparation", "registered", "revoked", "stopped"),
-        *("unknown", "refuted", "unconfirmed", "provisional", "differential", "confirmed"),
+        *("in-progress", "on-hold", "stopped", "preliminary", "unknown"),
+        *("unconfirmed", "provisional", "differential"),
     )
 )
-
-
-class Vocabulary:
-    """The terms of the case and clinical vocabularies, and the codes that mean them."""
-
-    def __init__(self, kb: KnowledgeBase, terminology: Terminology) -> None:
-        self.kb = kb
-        self.terminology = terminology
-        ontology = kb.ontology
-        self.kinds = {local_name(each): each for each in ontology.subjects(RDFS.subClassOf, CASE.Finding)}
-        self.domain: dict[Node, set[Node]] = defaultdict(set)
-        for property_, class_ in ontology.subject_objects(RDFS.domain):
-            self.domain[class_].add(property_)
-        self.range = dict(ontology.subject_objects(RDFS.range))
-        self.classes: dict[Node, set[Node]] = defaultdict(set)
-        for term, class_ in ontology.subject_objects(RDF.type):
-            self.classes[term].add(class_)
-        self.literals = set(ontology.subjects(RDF.type, OWL.DatatypeProperty))
-        self._broader = {
-            term: set(ontology.transitive_objects(term, SKOS.broader)) for term in ontology.subjects(SKOS.prefLabel)
-        }
-
-    def narrowest(self, concepts: set[URIRef]) -> URIRef | None:
-        """Of concepts that lie in one line of the hierarchy the narrowest, else None."""
-        return next((each for each in concepts if concepts <= self._broader[each]), None)
-
-    def label(self, node: Node) -> str:
-        """The name of a term, or a literal as it stands."""
-        return str(node) if isinstance(node, Literal) else self.kb.labels.get(str(node), local_name(node))
+# Statuses of R4 that a record may name: anything else may be a text.
+STATUSES = _DOUBTFUL | {
+    *("active", "amended", "cancelled", "completed", "corrected", "draft", "entered-in-error", "final"),
+    *("not-done", "preparation", "registered", "revoked", "refuted", "confirmed"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,11 +50,12 @@ class Said:
 
 @dataclass(frozen=True)
 class Found:
-    """A finding of the case: its class and day, the resource that it is from, and what the record says of it."""
+    """A finding of the case: its class, day and values, the resource it is from, and what the record says of it."""
 
     node: BNode
     kind: Node
     day: date
+    values: Mapping[URIRef, Node]
     resource: Resource
     text: str
 
@@ -97,6 +75,7 @@ class Draft:
         self.references = References(resources)
         self.findings: dict[frozenset[tuple[Node, Node]], Found] = {}
         self.parts: dict[URIRef, dict[URIRef, dict[Node, list[Said]]]] = {each: {} for each in PARTS.values()}
+        self.unsettled: dict[URIRef, dict[Node, list[Said]]] = {}
         self.service_day: date | None = None
         self.case = BNode()
         self.notices = list(notices)
@@ -105,11 +84,15 @@ class Draft:
         self.referred: dict[int, Resource] = {}
         self.done: set[int] = set()
         self.rejected: set[int] = set()
+        # Of what is dismissed nothing is of the case, nor of what it contains.
+        self.dismissed: set[int] = set()
 
     def _aside(self, resource: Resource, aside: Aside) -> None:
         """Notes why nothing, or nothing more, is made of a resource."""
         self.done.add(id(resource))
         resource.note(aside.treatment, aside.text, *aside.elements)
+        if aside.treatment is IGNORED and not aside.doubtful:
+            self.dismissed.add(id(resource))
 
     def _of_the_patient(self, resource: Resource) -> None:
         """Sets aside what is not said to be of the patient."""
@@ -118,19 +101,19 @@ class Draft:
         if reference is None:
             raise Aside(NOT_UNDERSTOOD, "it does not say whose it is", name)
         found = self.references.follow(resource, reference)
-        text = reference.text("reference")
-        if found is None and (text in self.strangers or last_two(text) in self.strangers):
+        text = unversioned(reference.text("reference"))
+        if found is None and text in self.strangers:
             return
-        if found is None:
+        if found is None and last_two(text).partition("/")[0] in ("", "Patient"):
             raise Aside(NOT_UNDERSTOOD, NOWHERE, name)
-        if id(found) not in self.patients:
+        if found is None or id(found) not in self.patients:
             raise Aside(IGNORED, "it is about something other than the patient", name)
 
     def _status(self, resource: Resource, *accepted: str) -> None:
         status = resource.root.text("status")
         if status not in accepted:
             if status in STATUSES:
-                raise Aside(IGNORED, f"its status is {status}", "status")
+                raise Aside(IGNORED, f"its status is {status}", "status", doubtful=status in _DOUBTFUL)
             raise Aside(NOT_UNDERSTOOD, "no status that R4 has", "status")
 
     def _verified(self, resource: Resource) -> None:
@@ -143,7 +126,8 @@ class Draft:
             if coding.text("system") != VERIFICATION or code not in STATUSES:
                 raise Aside(NOT_UNDERSTOOD, "no verification status that R4 has", "verificationStatus")
             if code != "confirmed":
-                raise Aside(IGNORED, f"its verification status is {code}", "verificationStatus")
+                text = f"its verification status is {code}"
+                raise Aside(IGNORED, text, "verificationStatus", doubtful=code in _DOUBTFUL)
 
     def _day(self, root: Element, single: str, span: str, *others: str) -> date | None:
         for name in (single, *others):
@@ -170,9 +154,8 @@ class Draft:
         """The diseases that codes of a request name, with a note for each code that names none."""
         found = self._concepts(codings, CLIN.Disease)
         if self._concepts(codings, CLIN.DiseaseStatus):
-            resource.note(
-                IGNORED, "the status that the code states has no date: send it as a Condition", codings[0].path
-            )
+            text = "a request names a disease, and no status of it: send the status as a Condition"
+            resource.note(IGNORED, text, codings[0].path)
         if codings and not found:
             for coding in codings:
                 name = self.terms.terminology.name(coding.text("system"), coding.text("code"))
@@ -242,17 +225,51 @@ class Draft:
             values[property_] = narrowest
         return values
 
-    def _template(self, meanings: list[Meaning], element: str) -> tuple[URIRef, dict[URIRef, Node]]:
-        """The finding that codes state together."""
+    def _template(self, codings: list[Element], element: str) -> tuple[URIRef, dict[URIRef, Node]] | None:
+        """The finding that codes state together, with all that they state of it; None where none of them states one."""
+        meanings = [each for each in self._meanings(codings) if each.kind]
+        if not meanings:
+            return None
         kinds = {each.kind for each in meanings if each.kind}
         values: dict[URIRef, Node] = {}
         for meaning in meanings:
-            for property_, value in meaning.values:
-                if values.setdefault(property_, value) != value:
-                    raise Aside(NOT_UNDERSTOOD, "its codes contradict each other", element)
+            values = self._merged(values, dict(meaning.values), element)
         if len(kinds) != 1:
             raise Aside(NOT_UNDERSTOOD, "its codes contradict each other", element)
-        return next(iter(kinds)), values
+        kind = next(iter(kinds))
+        return kind, self._merged(values, self._coded(kind, codings), element)
+
+    def _merged(self, values: Mapping[URIRef, Node], more: Mapping[URIRef, Node], element: str) -> dict[URIRef, Node]:
+        """What is stated of a finding in two places: of each property the narrower value.
+
+        Raises:
+            Aside: they contradict each other; `element` is where the second ones are stated.
+        """
+        merged = dict(values)
+        for property_, value in more.items():
+            narrower = self._narrower(merged.get(property_, value), value)
+            if narrower is None:
+                raise Aside(NOT_UNDERSTOOD, "its codes contradict each other", element)
+            merged[property_] = narrower
+        return merged
+
+    def _narrower(self, one: Node, other: Node) -> Node | None:
+        """The narrower of two values, None where neither is in the other."""
+        if one == other or not (isinstance(one, URIRef) and isinstance(other, URIRef)):
+            return one if one == other else None
+        return self.terms.narrowest({one, other})
+
+    def _number_as(self, key: Key, value: Any, path: str) -> Literal:
+        """A JSON number as a property takes it, digit for digit."""
+        whole = key.datatype == XSD.integer
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            raise Aside(NOT_UNDERSTOOD, "no number that this finding states", path)
+        if not key.within(value):
+            raise Aside(NOT_UNDERSTOOD, "a number out of range", path)
+        text = value.text if isinstance(value, Decimal) else str(value)
+        if not re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text):
+            raise Aside(NOT_UNDERSTOOD, "a number in exponent notation", path)
+        return Literal(text, datatype=XSD.integer if isinstance(value, int) else XSD.decimal, normalize=False)
 
     def _explain_codes(self, codings: list[Element], element: str, what: str) -> NoReturn:
         """Sets aside what has no code that is read, and says why.
@@ -278,15 +295,15 @@ class Draft:
         elements: Sequence[str],
         dated: str = "",
         basis: URIRef = CASE.ChartEvidence,
-    ) -> None:
-        """Adds one finding, and notes what it was made from."""
+    ) -> Found:
+        """Adds one finding, and notes what it was made from; one that is there already is not added again."""
         if day is None:
             raise Aside(NOT_UNDERSTOOD, "no date", dated)
         if self.service_day and day > self.service_day:
             raise Aside(IGNORED, "dated after the service date")
-        if self.made and day > self.made + timedelta(days=1):
-            raise Aside(IGNORED, "dated after the bundle was made")
-        if self.made and day > self.made:
+        if self.made and basis == CASE.ChartEvidence and day > self.made:
+            if (day - self.made).days > 1:
+                raise Aside(IGNORED, "dated after the bundle was made")
             # Days are as printed, each in its own time zone.
             raise Aside(NOT_UNDERSTOOD, "dated on the day after the bundle was made, which may be later or not", dated)
         said: dict[Node, Node] = {
@@ -301,9 +318,14 @@ class Draft:
         text = f"{self.terms.label(kind)} of {day}" + (f": {words}" if words else "")
         if key in self.findings:
             resource.note(IGNORED, f"{text}; the same as from {self.findings[key].place}")
-            return
-        self.findings[key] = Found(BNode(), kind, day, resource, text)
+            return self.findings[key]
+        self.findings[key] = found = Found(BNode(), kind, day, dict(values), resource, text)
         resource.note(USED, text, *elements)
+        return found
+
+    def _state_unsettled(self, property_: URIRef, value: Node, said: Said) -> None:
+        """Keeps in mind what is stated of a part, and not for certain alone: nothing else may be taken against it."""
+        self.unsettled.setdefault(property_, {}).setdefault(value, []).append(said)
 
     def _state(self, class_: URIRef, property_: URIRef, value: Node, said: Said) -> None:
         """Adds one value of a part of the case."""

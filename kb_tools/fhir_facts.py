@@ -6,37 +6,33 @@ import re
 from datetime import date
 from typing import Any
 
-from rdflib import Literal, URIRef
-from rdflib.namespace import XSD
+from rdflib import URIRef
 from rdflib.term import Node
 
-from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, Draft, unstated
-from kb_tools.fhir_resources import Aside, Decimal, Element, Resource, last_two
+from kb_tools.fhir_doubts import DoubtReader
+from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, unstated
+from kb_tools.fhir_resources import Aside, Element, Resource, last_two, unversioned
+from kb_tools.fhir_terms import Number
 from kb_tools.namespaces import CASE, CLIN
-from kb_tools.terminology import Meaning
 
 UCUM = "http://unitsofmeasure.org"
+# How a record calls a unit, where its code says little.
+_UNITS = {"%": "percent (%)", "1": "that of a bare number (1)"}
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
-INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
-# What an interpretation says of a test for residual disease.
-_INTERPRETED = {
-    "POS": CLIN.MRDDetected,
-    "DET": CLIN.MRDDetected,
-    "NEG": CLIN.MRDNotDetected,
-    "ND": CLIN.MRDNotDetected,
-}
-# The properties by which results are told apart, each with the element that states it.
-_TELLING = {"method": CLIN.method, "bodySite": CLIN.lineage}
-# The numbers that findings state, each with the UCUM unit that it needs.
-_NUMBERS = {
-    CLIN.ChimerismTest: (CLIN.donorPercent, "%"),
-    CLIN.AcuteGvHDAssessment: (CLIN.grade, "1"),
-}
-# How the property of a bound is called after that of the number. More than 90 is at least 90.
-_COMPARATORS = {"": "", ">=": "AtLeast", ">": "AtLeast", "<=": "AtMost", "<": "Below"}
+_ONSETS = ("onsetDateTime", "onsetPeriod")
+# The statuses that go with being gone.
+_REMISSIONS = {CLIN.InRemission, CLIN.CompleteRemission, CLIN.PartialRemission}
+# Why a value is absent if nothing was observed.
+_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+# Which property states a number with a comparator. More than 90 is at least 90.
+_COMPARATORS = {">=": CASE.atLeast, ">": CASE.atLeast, "<=": CASE.atMost, "<": CASE.below}
 
 
-class FactReader(Draft):
+# A class of findings, and what of one is stated.
+_Template = tuple[URIRef, dict[URIRef, Node]]
+
+
+class FactReader(DoubtReader):
     """Reads findings from the chart."""
 
     def _condition(self, resource: Resource) -> None:
@@ -49,8 +45,9 @@ class FactReader(Draft):
         stated = self._meanings(clinical)
         if root.get("clinicalStatus") and (not stated or any(not self._is_clinical(each) for each in clinical)):
             raise Aside(NOT_UNDERSTOOD, "no clinical status that R4 has", "clinicalStatus")
+        self.past += [(resource.place, kind) for meaning in meanings for kind in meaning.past]
         gone = any(each.not_present for each in (*meanings, *stated))
-        ended = next((name for name in root.content if name.startswith("abatement")), "")
+        ended = next((name for name in root.content if name.lstrip("_").startswith("abatement")), "")
         diseases = {each for meaning in meanings for each in meaning.concepts if CLIN.Disease in self._classes(each)}
         statuses = {
             each
@@ -58,43 +55,71 @@ class FactReader(Draft):
             for each in meaning.concepts
             if CLIN.DiseaseStatus in self._classes(each)
         }
-        # "In remission" is the one status that goes with being gone, and that ends nothing by having ended.
-        present = statuses - {CLIN.InRemission}
-        if present and gone:
+        if statuses - _REMISSIONS and gone:
             raise Aside(
                 NOT_UNDERSTOOD, "it says that the disease is back and that it is not there", "code", "clinicalStatus"
             )
-        if (present or any(each.kind for each in meanings)) and ended:
-            raise Aside(IGNORED, "it has ended", ended)
-        made = False
-        if statuses and diseases:
-            disease, status = self.terms.narrowest(diseases), self.terms.narrowest(statuses)
-            if disease is None or status is None:
-                raise Aside(NOT_UNDERSTOOD, "its codes name different diseases or statuses", "code")
-            day = root.day("recordedDate")
-            if day is None:
-                raise Aside(NOT_UNDERSTOOD, "the status has no date: recordedDate is missing", "recordedDate")
-            values = {CLIN.disease: disease, CLIN.diseaseStatus: status}
-            of_code = status == CLIN.Relapsed and not any(status in each.concepts for each in stated)
-            stated_onset = re.match(r"[0-9]{4}(?:-[0-9]{2}){0,2}", root.text("onsetDateTime")) if of_code else None
-            onset = stated_onset[0] if stated_onset else ""
-            self._find(resource, CLIN.DiseaseStatusAssessment, day, values, root.read())
-            # As far as the onset is stated: a year, a month or a day. It may be that of the first diagnosis.
-            if onset and onset < year_before(day)[: len(onset)]:
-                self.notices.append(
-                    f"{resource.place}: the relapse is dated by its record of {day}; its onset is stated as {onset}."
-                )
-            made = True
+        if any(each.kind for each in meanings) and ended:
+            raise Aside(IGNORED, "it has ended", ended, doubtful=True)
+        made = bool(diseases and (statuses or ended))
+        if made:
+            coded = not any(CLIN.Relapsed in each.concepts for each in stated)
+            self._condition_status(resource, diseases, statuses, ended, coded)
         for meaning in meanings:
             if meaning.kind:
                 if gone:
-                    raise Aside(IGNORED, "it is not present now", "clinicalStatus")
+                    raise Aside(IGNORED, "it is not present now", "clinicalStatus", doubtful=True)
                 day = root.day("recordedDate") or root.day("onsetDateTime")
                 self._find(resource, meaning.kind, day, dict(meaning.values), root.read(), "recordedDate")
                 made = True
         if not made:
             notes = unstated(meanings) or unstated(stated)
-            raise Aside(IGNORED, ". ".join(notes) or "it states no status and no finding", *root.read())
+            doubtful = any(each.leaves_open for each in meanings) and not gone
+            raise Aside(
+                IGNORED, ". ".join(notes) or "it states no status and no finding", *root.read(), doubtful=doubtful
+            )
+
+    def _condition_status(
+        self, resource: Resource, diseases: set[URIRef], statuses: set[URIRef], ended: str, coded: bool
+    ) -> None:
+        """The status of a disease that a condition states.
+
+        A disease that has ended is in remission since then; a remission that is recorded later is of that later day.
+
+        Args:
+            ended: the element that states that it has ended, if any does.
+            coded: whether its clinical status does not say that it is relapsed.
+        """
+        root = resource.root
+        remissions = statuses & _REMISSIONS
+        if ended:
+            statuses = remissions or {CLIN.InRemission}
+        if statuses & _REMISSIONS != {CLIN.InRemission}:
+            # That it is complete or partial says more.
+            statuses = statuses - {CLIN.InRemission}
+        disease, status = self.terms.narrowest(diseases), self.terms.narrowest(statuses)
+        if disease is None or status is None:
+            raise Aside(NOT_UNDERSTOOD, "its codes name different diseases or statuses", "code")
+        day = root.day("recordedDate") if remissions or not ended else None
+        if ended:
+            end = root.day(ended) if ended == "abatementDateTime" else None
+            if end is None:
+                raise Aside(NOT_UNDERSTOOD, "its end has no full date", ended)
+            day = max(day, end) if day else end
+        if day is None:
+            raise Aside(NOT_UNDERSTOOD, "the status has no date: recordedDate is missing", "recordedDate")
+        onset = None
+        if status == CLIN.Relapsed and coded:
+            onset = next((root.days(name) for name in _ONSETS if root.get(name)), None)
+        values = {CLIN.disease: disease, CLIN.diseaseStatus: status}
+        found = self._find(resource, CLIN.DiseaseStatusAssessment, day, values, root.read())
+        if onset:
+            self.onsets.append((found, onset[0]))
+            # It may be the onset of the disease.
+            if onset[1].isoformat() < year_before(day):
+                self.notices.append(
+                    f"{resource.place}: the relapse is dated by its record of {day}; its onset is stated as earlier."
+                )
 
     def _is_clinical(self, coding: Element) -> bool:
         return coding.text("system") == CLINICAL and self._meaning(coding) is not None
@@ -123,10 +148,10 @@ class FactReader(Draft):
 
     def _done(self, resource: Resource, codings: list[Element], element: str, single: str, span: str) -> None:
         """Something that was done on one day."""
-        meanings = [each for each in self._meanings(codings) if each.kind]
-        if not meanings:
+        template = self._template(codings, element)
+        if template is None:
             self._explain_codes(codings, element, "nothing that is read")
-        kind, values = self._template(meanings, element)
+        kind, values = template
         day = self._day(resource.root, single, span)
         self._find(resource, kind, day, values, resource.root.read(), single)
 
@@ -135,60 +160,113 @@ class FactReader(Draft):
         root = resource.root
         day = self._day(root, "effectiveDateTime", "effectivePeriod", "effectiveInstant")
         codings = root.codings("code")
-        outer = [each for each in self._meanings(codings) if each.kind]
+        outer = self._template(codings, "code")
         components = root.all("component")
         if not outer and not components:
             self._explain_codes(codings, "code", "nothing that is read")
         self._about_the_patient(resource)
-        if outer and (not components or any(name.startswith("value") for name in root.content)):
-            self._observed(resource, root, outer, day)
+        valued = any(name.startswith("value") for name in root.content)
+        if outer and not valued and not components and self._groups_others(resource):
+            raise Aside(IGNORED, "it groups other observations", "hasMember")
+        if outer and (valued or not components):
+            self._observed(resource, root, *outer, day)
         for component in components:
             try:
-                inner = [each for each in self._meanings(component.codings("code")) if each.kind]
-                if not inner:
-                    self._explain_codes(component.codings("code"), component.at("code"), "nothing that is read")
-                self._observed(resource, component, inner, day)
+                inner = self._component(component, None if valued else outer)
+                self._observed(resource, component, *inner, day)
             except Aside as aside:
                 resource.note(aside.treatment, aside.text, *aside.elements)
+                if aside.doubtful:
+                    # A panel without a value of its own is of what its components are of.
+                    self._doubt(resource, component, *(() if valued else (root,)))
 
-    def _observed(self, resource: Resource, element: Element, meanings: list[Meaning], day: date | None) -> None:
-        kind, values = self._template(meanings, element.at("code"))
-        root = resource.root
+    def _component(self, component: Element, outer: _Template | None) -> _Template:
+        """What a component is of: what its code says, else what its panel is of, where its code names a part of it."""
+        codings = component.codings("code")
+        inner = self._template(codings, component.at("code"))
+        if inner is None and outer:
+            kind, values = outer
+            more = self._coded(kind, codings)
+            if more:
+                return kind, self._merged(values, more, component.at("code"))
+            if self._meanings(codings):
+                raise Aside(NOT_UNDERSTOOD, "its code does not go with that of the panel", component.at("code"))
+        if inner is None:
+            self._explain_codes(codings, component.at("code"), "nothing that is read")
+        return inner
+
+    def _groups_others(self, resource: Resource) -> bool:
+        """Whether an observation refers to others, all of which are read by themselves."""
+        members = [self.references.follow(resource, each) for each in resource.root.all("hasMember")]
+        return bool(members) and all(each and not each.container and id(each) not in self.rejected for each in members)
+
+    def _observed(
+        self, resource: Resource, element: Element, kind: Node, template: dict[URIRef, Node], day: date | None
+    ) -> None:
+        root, values = resource.root, dict(template)
         if CLIN.disease in self.terms.domain[kind]:
             values[CLIN.disease] = self._focus(resource)
-        values |= self._coded(kind, element.codings("code"))
-        for name, property_ in _TELLING.items():
-            found = self._coded(kind, root.codings(name))
-            if property_ in self.terms.domain[kind] and root.get(name) and not found:
-                raise Aside(NOT_UNDERSTOOD, "no code of it that is known for this finding", name)
-            values |= found
+        for property_, name in self.terms.elements.items():
+            if property_ in self.terms.domain[kind] and root.get(name):
+                stated = self._coded(kind, root.codings(name)).get(property_)
+                if stated is None:
+                    raise Aside(NOT_UNDERSTOOD, "no code of it that is known for this finding", name)
+                values = self._merged(values, {property_: stated}, name)
         for each in {root.path: root, element.path: element}.values():
-            if each.get("dataAbsentReason"):
-                raise Aside(NOT_UNDERSTOOD, "its value is said to be absent", each.at("dataAbsentReason"))
+            self._absent(each)
         given = sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))
         if len(given) > 1:
             raise Aside(NOT_UNDERSTOOD, "more than one value", *map(element.at, given))
         if given:
-            values |= self._value(kind, element, given[0])
+            values = self._with_value(kind, values, self._value(kind, element, given[0]), element.at(given[0]))
         counted = set(self.terms.kb.ontology.objects(kind, CASE.countedBy))
         if not counted & {*values, CASE.date}:
             raise Aside(NOT_UNDERSTOOD, "no value", element.at("value[x]"))
-        if CLIN.mrdResult in values and _interpreted(element) - {values[CLIN.mrdResult]}:
-            raise Aside(NOT_UNDERSTOOD, "value and interpretation contradict each other", element.at("interpretation"))
+        self._hold_against_interpretation(kind, values, element)
         self._find(resource, kind, day, values, root.read(), "effectiveDateTime")
+
+    def _with_value(
+        self, kind: Node, values: dict[URIRef, Node], value: dict[URIRef, Node], path: str
+    ) -> dict[URIRef, Node]:
+        """What a code and a value state together, of a number only one of them."""
+        number = self.terms.number_of(kind)
+        if number and values.keys() & number.properties and value.keys() & number.properties:
+            raise Aside(NOT_UNDERSTOOD, "its code states a value too", path)
+        return self._merged(values, value, path)
+
+    def _hold_against_interpretation(self, kind: Node, values: dict[URIRef, Node], element: Element) -> None:
+        """Sets aside what is interpreted otherwise than it states, or as saying nothing for certain."""
+        codings = [coding for each in element.all("interpretation") for coding in each.all("coding")]
+        unclear = any(not each.concepts for each in self._meanings(codings))
+        if unclear or any(values.get(p, concept) != concept for p, concept in self._coded(kind, codings).items()):
+            raise Aside(NOT_UNDERSTOOD, "value and interpretation contradict each other", element.at("interpretation"))
+
+    def _absent(self, element: Element) -> None:
+        """Sets aside what is said to have no value; where nothing was looked for, nothing can be stated either."""
+        if element.get("dataAbsentReason"):
+            codings = element.codings("dataAbsentReason")
+            undone = any(each.text("system") == _ABSENT and each.text("code") == "not-performed" for each in codings)
+            path = element.at("dataAbsentReason")
+            if undone:
+                raise Aside(IGNORED, "it was not performed", path)
+            raise Aside(NOT_UNDERSTOOD, "its value is said to be absent", path)
 
     def _about_the_patient(self, resource: Resource) -> None:
         """Sets an observation aside of which a focus is something other than the patient or a condition."""
         for reference in resource.root.all("focus"):
             found = self.references.follow(resource, reference)
-            text = reference.text("reference")
+            text = unversioned(reference.text("reference"))
             named = last_two(text)
-            if found is None and (text in self.strangers or named in self.strangers):
+            if found is None and text in self.strangers:
                 continue
             if found is None and (not named or named.startswith("Condition/")):
                 raise Aside(NOT_UNDERSTOOD, NOWHERE, "focus")
             if found is None or (id(found) not in self.patients and found.type != "Condition"):
                 raise Aside(IGNORED, "it is about something other than the patient", "focus")
+            diseases = self._concepts(found.root.codings("code"), CLIN.Disease) if found.type == "Condition" else ()
+            reasons = {each for each in self.parts[CASE.Request].get(CASE.reason, ()) if isinstance(each, URIRef)}
+            if reasons and any(self.terms.narrowest({each, *reasons}) is None for each in diseases):
+                raise Aside(IGNORED, "it is about another disease than the one treated", "focus", doubtful=True)
 
     def _focus(self, resource: Resource) -> Node:
         """The disease that an observation is about: that of every focus."""
@@ -204,51 +282,36 @@ class FactReader(Draft):
         if name == "valueCodeableConcept":
             codings = element.codings(name)
             found = self._coded(kind, codings)
+            meanings = self._meanings(codings)
+            if found and any(not self._coded(kind, [each]) for each in codings if self._meaning(each)):
+                raise Aside(NOT_UNDERSTOOD, "its codes contradict each other", path)
             if not found:
-                meanings = self._meanings(codings)
                 if meanings:
                     notes = ". ".join(unstated(meanings))
                     raise Aside(IGNORED, notes or "the value says nothing of this finding", path)
                 named = [self.terms.terminology.name(each.text("system"), each.text("code")) for each in codings]
                 raise Aside(NOT_UNDERSTOOD, f"{', '.join(named) or 'no code'} is not known here", path)
             return found
-        property_, unit = _NUMBERS.get(URIRef(str(kind)), (None, ""))
-        if property_ is None:
+        number = self.terms.number_of(kind)
+        if number and name == "valueInteger" and number.unit == "1":
+            return self._number(kind, number, element.get(name), "", path)
+        quantity = element.one(name) if number and name == "valueQuantity" else None
+        if number is None or quantity is None:
             raise Aside(NOT_UNDERSTOOD, "a value of a type that is not read for this finding", path)
-        if name == "valueInteger" and unit == "1":
-            return self._number(property_, element.get(name), "", path)
-        quantity = element.one(name) if name == "valueQuantity" else None
-        if quantity is None:
-            raise Aside(NOT_UNDERSTOOD, "a value of a type that is not read for this finding", path)
-        if quantity.text("system") != UCUM or quantity.text("code") != unit:
-            wanted = "percent (UCUM %)" if unit == "%" else "that of a bare number (UCUM 1)"
-            raise Aside(NOT_UNDERSTOOD, f"its unit is not {wanted}", path)
-        return self._number(property_, quantity.get("value"), quantity.text("comparator"), path)
+        if quantity.text("system") != UCUM or quantity.text("code") != number.unit:
+            raise Aside(NOT_UNDERSTOOD, f"its unit is not {_UNITS.get(number.unit, number.unit)} in UCUM", path)
+        return self._number(kind, number, quantity.get("value"), quantity.text("comparator"), path)
 
-    def _number(self, property_: URIRef, value: Any, comparator: str, path: str) -> dict[URIRef, Node]:
+    def _number(self, kind: Node, number: Number, value: Any, comparator: str, path: str) -> dict[URIRef, Node]:
         """A number or a bound, in the property that states it."""
-        whole = property_ == CLIN.grade
-        if isinstance(value, bool) or not isinstance(value, int | float) or (whole and not isinstance(value, int)):
-            raise Aside(NOT_UNDERSTOOD, "no number that this finding states", path)
-        if comparator not in _COMPARATORS:
+        if comparator and comparator not in _COMPARATORS:
             raise Aside(NOT_UNDERSTOOD, "no comparator that R4 has", path)
-        if whole and comparator in ("<", ">"):
+        if number.whole and isinstance(value, int) and comparator in ("<", ">"):
             value, comparator = value + (1 if comparator == ">" else -1), comparator + "="
-        if not 0 <= value <= (4 if whole else 100):
-            raise Aside(NOT_UNDERSTOOD, "a number out of range", path)
-        text = value.text if isinstance(value, Decimal) else str(value)
-        if not re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text):
-            raise Aside(NOT_UNDERSTOOD, "a number in exponent notation", path)
-        datatype = XSD.integer if isinstance(value, int) else XSD.decimal
-        named = URIRef(f"{property_}{_COMPARATORS[comparator]}")
-        return {named: Literal(text, datatype=datatype, normalize=False)}
-
-
-def _interpreted(element: Element) -> set[URIRef]:
-    """The results of a test for residual disease that its interpretations state."""
-    codings = [coding for each in element.all("interpretation") for coding in each.all("coding")]
-    codes = [each.text("code") for each in codings if each.text("system") == INTERPRETATION]
-    return {_INTERPRETED[code] for code in codes if code in _INTERPRETED}
+        property_ = number.bounds.get(_COMPARATORS[comparator]) if comparator else number.exact
+        if property_ is None:
+            raise Aside(NOT_UNDERSTOOD, "a bound that this finding does not state", path)
+        return {property_: self._number_as(self.terms.terminology.keys[kind, property_], value, path)}
 
 
 def year_before(day: date) -> str:

@@ -9,9 +9,14 @@ from rdflib import URIRef
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, Draft, Said
-from kb_tools.fhir_resources import Aside, Element, Resource
+from kb_tools.fhir_resources import REQUESTS, Aside, Element, Resource
 from kb_tools.namespaces import CASE, CLIN
 
+# The claim before this one.
+_PRIOR = ("http://terminology.hl7.org/CodeSystem/ex-relatedclaimrelationship", "prior")
+# What Da Vinci PAS calls the time of the whole claim.
+_EVENT = ("http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASSupportingInfoType", "patientEvent")
+_ONE_DATE = "give the request one full date of service"
 REQUESTED_SERVICE = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-requestedService"
 # A reason as a request names it: its disease, or that it is known to be none, or None where it is not known what it is.
 _Reason = set[URIRef] | None
@@ -21,47 +26,92 @@ class RequestReader(Draft):
     """Reads what is requested, why, when, and under which plan."""
 
     def _requests(self) -> list[Resource]:
-        """The request, and the service requests that it refers to."""
-        claims = [each for each in self.resources if each.type == "Claim" and self._asks(each)]
+        """The request, and the service requests that it refers to.
+
+        Raises:
+            UnreadableInput: there is none, or more than one, or one that is not understood and may be the one meant.
+        """
+        claims = self._without_replaced([each for each in self.resources if each.type == "Claim" and self._asks(each)])
         orders = [each for each in self.resources if each.type == "ServiceRequest" and self._asks(each)]
-        if len(claims) > 1:
-            raise UnreadableInput(f"{len(claims)} requests", mend="send one bundle a request")
+        self._refuse_unclear("Claim")
         if claims:
-            wanted = set()
-            for item in claims[0].root.all("item"):
-                for extension in item.all("extension"):
-                    if extension.text("url") == REQUESTED_SERVICE:
-                        found = self.references.follow(claims[0], extension.one("valueReference"))
-                        if found is None:
-                            claims[0].note(NOT_UNDERSTOOD, NOWHERE, extension.at("valueReference"))
-                        else:
-                            wanted.add(id(found))
-            chosen = [*claims, *(each for each in orders if id(each) in wanted)]
+            chosen = claims
         else:
+            self._refuse_unclear("ServiceRequest")
             chosen = [each for each in orders if self._may_be_a_service(each)] or orders
-            if len(chosen) > 1:
-                raise UnreadableInput(f"{len(chosen)} requests", mend="send one bundle a request")
+        if len(chosen) > 1:
+            raise UnreadableInput(f"{len(chosen)} requests", mend="send one bundle a request")
         if not chosen:
             raise UnreadableInput(
                 "no request" + self._why_none(),
                 mend="send a Claim with use preauthorization, or a ServiceRequest, that is active",
             )
+        chosen = [*chosen, *(self._orders_of(claims[0], orders) if claims else ())]
         for each in orders:
             if each not in chosen:
                 each.note(IGNORED, "another request is the one that is decided")
                 self.done.add(id(each))
         return chosen
 
+    def _refuse_unclear(self, type_: str) -> None:
+        """Refuses to decide another request where one of a type is not understood: it may replace or withdraw that."""
+        for each in self.resources:
+            unclear = next((note for note in each.notes if note.treatment is NOT_UNDERSTOOD), None)
+            if each.type == type_ and unclear and self._may_be_a_service(each):
+                what = f"a request that is not understood: {unclear}"
+                raise UnreadableInput(what, mend="correct it, or leave it out")
+
+    def _without_replaced(self, claims: list[Resource]) -> list[Resource]:
+        """Claims without those that another names as the one before it."""
+        replaced: dict[int, Resource] = {}
+        for each in claims:
+            for related in each.root.all("related"):
+                before = self.references.follow(each, related.one("claim"))
+                codes = {(coding.text("system"), coding.text("code")) for coding in related.codings("relationship")}
+                if before is not None and before is not each and _PRIOR in codes:
+                    replaced[id(before)] = each
+        for each in claims:
+            if id(each) in replaced:
+                self._aside(each, Aside(IGNORED, f"replaced by {replaced[id(each)].place}"))
+        return [each for each in claims if id(each) not in replaced]
+
+    def _orders_of(self, claim: Resource, orders: list[Resource]) -> list[Resource]:
+        """The service requests that the items of a claim name.
+
+        Raises:
+            UnreadableInput: one of them does not ask for anything now.
+        """
+        wanted: list[Resource] = []
+        for item in claim.root.all("item"):
+            for extension in item.all("extension"):
+                if extension.text("url") != REQUESTED_SERVICE:
+                    continue
+                found = self.references.follow(claim, extension.one("valueReference"))
+                if found is None:
+                    claim.note(NOT_UNDERSTOOD, NOWHERE, extension.at("valueReference"))
+                elif found in orders:
+                    wanted += [] if found in wanted else [found]
+                elif found.type == "ServiceRequest":
+                    why = found.notes[0].text if found.notes else "it is contained, and not read"
+                    raise UnreadableInput(
+                        f"the request names an order that does not ask: {found.place}: {why}",
+                        mend="send the order that is asked for",
+                    )
+        return wanted
+
     def _why_none(self) -> str:
         """Why the first of what might be a request is none; "" where there is nothing of the kind."""
         for each in self.resources:
-            if each.type in ("Claim", "ServiceRequest") and each.notes:
+            if each.type in REQUESTS and each.notes:
                 return f": {each.place}: {each.notes[0].text}"
         return ""
 
-    def _may_be_a_service(self, order: Resource) -> bool:
-        """Whether the code of an order names a service, or may: nothing that it says is known here."""
-        codings = order.root.codings("code")
+    def _may_be_a_service(self, request: Resource) -> bool:
+        """Whether a request names a service, or may: not an order of something that is known to be none."""
+        codings = request.root.codings("code")
+        measured = [self.terms.terminology.system(each.text("system"), each.text("code")) for each in codings]
+        if codings and all(each and each.of_observations for each in measured):
+            return False
         return bool(self._services(codings)) or not self._meanings(codings)
 
     def _asks(self, resource: Resource) -> bool:
@@ -90,23 +140,13 @@ class RequestReader(Draft):
         return self._concepts(codings, CLIN.Service)
 
     def _read_request(self, requests: list[Resource]) -> None:
-        days: set[date] = set()
         reasons: list[tuple[Resource, list[_Reason]]] = []
         for each in requests:
             self.done.add(id(each))
-            root = each.root
-            items = root.all("item") if each.type == "Claim" else [root]
-            coded, times = (
-                ("productOrService", ("servicedDate", "servicedPeriod"))
-                if each.type == "Claim"
-                else ("code", ("occurrenceDateTime", "occurrencePeriod"))
-            )
+            coded = "productOrService" if each.type == "Claim" else "code"
             services: set[URIRef] = set()
-            for item in items:
+            for item in _items(each):
                 services |= self._read_codes(each, item, coded)
-                day = self._service_time(each, item, *times)
-                if day:
-                    days.add(day)
             # Services that differ are stated all the same: then neither they nor the procedure codes decide.
             for service in services:
                 self._state(CASE.Request, CASE.service, service, Said(each))
@@ -114,18 +154,61 @@ class RequestReader(Draft):
                 each.note(NOT_UNDERSTOOD, "its items request different services, so none is stated", coded)
             reasons.append((each, self._claim_reasons(each) if each.type == "Claim" else self._order_reasons(each)))
         self._state_reason(reasons)
+        days = {day for each in requests for day in self._service_days(each)}
         if not days:
-            raise UnreadableInput("no service date", mend="give the request one full date of service")
+            raise UnreadableInput("no service date", mend=_ONE_DATE)
         if len(days) > 1:
             raise UnreadableInput("several service dates", mend="send one bundle a date of service")
         self.service_day = next(iter(days))
+
+    def _service_days(self, request: Resource) -> set[date]:
+        """The days of service of the items that name the service, or of all if none does; else of the whole claim.
+
+        Raises:
+            UnreadableInput: one of them is not understood.
+        """
+        if request.type != "Claim":
+            return self._days_at(request, request.root, "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming")
+        items = _items(request)
+        naming = [each for each in items if self._services(each.codings("productOrService"))] or items
+        events = [
+            each
+            for each in request.root.all("supportingInfo")
+            if any((coding.text("system"), coding.text("code")) == _EVENT for coding in each.codings("category"))
+        ]
+        return (
+            {day for each in naming for day in self._days_at(request, each, "servicedDate", "servicedPeriod")}
+            or {day for each in events for day in self._days_at(request, each, "timingDate", "timingPeriod")}
+            or self._days_at(request, request.root, "billablePeriod")
+        )
+
+    def _days_at(self, request: Resource, element: Element, *names: str) -> set[date]:
+        """The day of service that an element states; of a period its first day, with a notice."""
+        found: set[date] = set()
+        try:
+            for name in names:
+                whole = element.one(name)
+                if whole is None:
+                    day = element.day(name) if element.get(name) else None
+                elif whole.get("event") or whole.get("repeat") or whole.get("code"):
+                    day = _event(whole)
+                else:
+                    day = whole.day("start")
+                    if day and whole.day("end") not in (None, day):
+                        notice = f"The request is for a period: its first day, {day}, is taken as the service date."
+                        self.notices += [] if notice in self.notices else [notice]
+                found |= {day} if day else set()
+        except Aside as aside:
+            what = f"no service date: {request.place}: {aside.text}: {', '.join(aside.elements)}"
+            raise UnreadableInput(what, mend=_ONE_DATE) from aside
+        return found
 
     def _read_codes(self, request: Resource, item: Element, name: str) -> set[URIRef]:
         """Notes the procedure codes of an item and returns the services that they name."""
         codings = item.codings(name)
         for coding in codings:
             uri, code = coding.text("system"), coding.text("code")
-            system = self.terms.terminology.system(uri)
+            system = self.terms.terminology.system(uri, code)
             if system and system.namespace and re.fullmatch(system.pattern, code):
                 self._state(CASE.Request, CASE.procedureCode, URIRef(system.namespace + code), Said(request))
             elif self._meaning(coding) is None:
@@ -133,22 +216,6 @@ class RequestReader(Draft):
         if not codings:
             request.note(NOT_UNDERSTOOD, "no code", item.at(name))
         return self._services(codings)
-
-    def _service_time(self, request: Resource, item: Element, single: str, span: str) -> date | None:
-        """The day of service; of a period its first day, with a notice."""
-        try:
-            day = item.day(single)
-            period = item.one(span)
-            if day is None and period:
-                day = period.day("start")
-                if day and period.day("end") not in (None, day):
-                    notice = f"The request is for a period: its first day, {day}, is taken as the service date."
-                    if notice not in self.notices:
-                        self.notices.append(notice)
-        except Aside as aside:
-            request.note(aside.treatment, aside.text, *aside.elements)
-            return None
-        return day
 
     def _state_reason(self, reasons: list[tuple[Resource, list[_Reason]]]) -> None:
         """States the disease that is treated, if it is known of all that is named as a reason what it is."""
@@ -161,6 +228,8 @@ class RequestReader(Draft):
             disease = self._one_disease(request, set().union(*filter(None, named)), element)
             if disease and known:
                 self._state(CASE.Request, CASE.reason, disease, Said(request))
+            elif disease:
+                self._state_unsettled(CASE.reason, disease, Said(request))
 
     def _claim_reasons(self, claim: Resource) -> list[_Reason]:
         """What the items for the service point to among the diagnoses of a claim: of that the principal, if any is."""
@@ -175,6 +244,10 @@ class RequestReader(Draft):
             claim.note(NOT_UNDERSTOOD, "it points to a diagnosis that is not there", "item.diagnosisSequence")
         principal = [each for each in diagnoses if "principal" in _roles(each)]
         for each in principal or diagnoses:
+            if "differential" in _roles(each):
+                claim.note(NOT_UNDERSTOOD, "a differential diagnosis is none yet", each.path)
+                named.append(None)
+                continue
             reference = each.one("diagnosisReference")
             if reference:
                 named.append(self._referred(claim, reference))
@@ -236,13 +309,27 @@ class RequestReader(Draft):
                 self._state(CASE.Coverage, CASE.lineOfBusiness, line, Said(plan, text, plan.root.read()))
             else:
                 plan.note(IGNORED, f"{text}; not stated for another plan", *plan.root.read())
+                self._state_unsettled(CASE.lineOfBusiness, line, Said(plan))
         if found and not known:
             self.notices.append(
                 "The line of business is not stated for every plan that the request names: none is taken."
             )
         for each in self.resources:
             if each.type == "Coverage" and id(each) not in self.done:
+                self._set_against(each, {line for _, line in found})
                 self._aside(each, Aside(IGNORED, "the request names another plan"))
+
+    def _set_against(self, plan: Resource, lines: set[URIRef]) -> None:
+        """Tells of a Medicare plan that the request does not name: with it, a Medicaid plan is not without Medicare."""
+        try:
+            self._in_force(plan)
+            line = self._line_of_business(plan)
+        except Aside:
+            return
+        if self.terms.narrowest({line, CASE.Medicare}) == line:
+            self.notices.append(f"{plan.place} is a Medicare plan of the patient, and the request names another.")
+            if CASE.Medicaid in lines:
+                self._state_unsettled(CASE.lineOfBusiness, line, Said(plan))
 
     def _in_force(self, plan: Resource) -> None:
         """Sets aside a plan that is not the patient's on the service date."""
@@ -293,6 +380,22 @@ class RequestReader(Draft):
                 continue
             known = False
         return named, known
+
+
+def _items(request: Resource) -> list[Element]:
+    return request.root.all("item") if request.type == "Claim" else [request.root]
+
+
+def _event(timing: Element) -> date | None:
+    """The day on which a Timing says that something happens.
+
+    Raises:
+        Aside: it says more than one full date.
+    """
+    events = timing.get("event")
+    if timing.get("repeat") or timing.get("code") or not isinstance(events, list) or len(events) != 1:
+        raise Aside(NOT_UNDERSTOOD, "more or less than one date", timing.path)
+    return Element({"event": events[0]}, timing.path).day("event")
 
 
 def _roles(diagnosis: Element) -> set[str]:

@@ -7,6 +7,7 @@ quote the input.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -30,6 +31,8 @@ READ_TYPES = (
     "MedicationAdministration",
     "QuestionnaireResponse",
 )
+# Those that can be the request.
+REQUESTS = ("Claim", "ServiceRequest")
 # Where a resource of each type says whose it is.
 SUBJECT = {
     "Claim": "patient",
@@ -65,7 +68,8 @@ _OTHER_VERSIONS = {
 }
 _VERSION_OF_PROFILE = re.compile(r"/fhir/([1-9]\.[0-9])/StructureDefinition/")
 _FULL_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.*)?")
-_LAST_TWO = re.compile(r"([A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]+)?$")
+_PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
+_TYPE_AND_ID = re.compile(r"[A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 
 
 class Decimal(float):
@@ -86,12 +90,15 @@ class Aside(Exception):
         treatment: IGNORED or NOT_UNDERSTOOD.
         text: why, without any value of the resource.
         elements: the elements that it is about; none for the resource as a whole.
+        doubtful: whether what it states may be so all the same, so that nothing older of its kind can decide; by
+            default where it is not understood.
     """
 
-    def __init__(self, treatment: Treatment, text: str, *elements: str) -> None:
+    def __init__(self, treatment: Treatment, text: str, *elements: str, doubtful: bool | None = None) -> None:
         self.treatment = treatment
         self.text = text
         self.elements = elements
+        self.doubtful = treatment is Treatment.NOT_UNDERSTOOD if doubtful is None else doubtful
         super().__init__(text)
 
 
@@ -146,11 +153,36 @@ class Element:
             return None
         found = _FULL_DATE.fullmatch(text)
         try:
-            if found:
+            # A year of three digits is none that a case can state, and mostly stands for no date.
+            if found and not text.startswith("0"):
                 return date.fromisoformat(found[1])
         except ValueError:
             pass
         raise Aside(Treatment.NOT_UNDERSTOOD, "no full date", self.at(name))
+
+    def days(self, name: str) -> tuple[date, date] | None:
+        """The first and last day that an element can mean: a date, a part of one, or a period, without limit if open.
+
+        It is not taken for looked at.
+        """
+        value = self.content.get(name)
+        if isinstance(value, dict):
+            period = Element(value)
+            start, end = period.days("start"), period.days("end")
+            return start[0] if start else date.min, end[1] if end else date.max
+        if not isinstance(value, str) or value.startswith("0"):
+            return None
+        full, partial = _FULL_DATE.fullmatch(value), _PARTIAL_DATE.fullmatch(value)
+        try:
+            if full:
+                return date.fromisoformat(full[1]), date.fromisoformat(full[1])
+            if partial:
+                year, month = int(partial[1]), int(partial[2] or 0)
+                last = month or 12
+                return date(year, month or 1, 1), date(year, last, monthrange(year, last)[1])
+        except ValueError:
+            pass
+        return None
 
     def unread(self) -> Iterator[str]:
         """The paths at which nothing was looked at, the highest of each branch."""
@@ -221,6 +253,8 @@ class Resource:
             raise UnreadableInput(f"{self.place} is of {version}", mend="convert it to FHIR R4 (4.0.1)")
         if _changes_meaning(self.content):
             return "a modifier extension or implicit rules may change what it means"
+        if _mixes(self.content):
+            return "not valid FHIR R4: a list of values and objects"
         try:
             library_class(self.type)(self.content)
         except Exception as error:
@@ -305,37 +339,65 @@ def _changes_meaning(content: Any) -> bool:
     return isinstance(content, list) and any(map(_changes_meaning, content))
 
 
+def _mixes(content: Any) -> bool:
+    """Whether a list in it holds both objects and values: the library looks at the first of a list of values alone."""
+    if isinstance(content, dict):
+        return any(name != "contained" and _mixes(value) for name, value in content.items())
+    if not isinstance(content, list):
+        return False
+    kinds = {isinstance(each, dict) for each in content if each is not None}
+    return len(kinds) > 1 or any(map(_mixes, content))
+
+
 class References:
     """Follows references within the resources of one case."""
 
     def __init__(self, resources: list[Resource]) -> None:
+        """Prepares following; of resources of one name the first is found."""
         self._by_url: dict[str, Resource] = {}
+        self._by_name: dict[str, list[Resource]] = {}
         for each in resources:
-            for key in (each.url, f"{each.type}/{each.id}" if each.id else ""):
-                if key:
-                    self._by_url.setdefault(key, each)
+            if each.url:
+                self._by_url.setdefault(unversioned(each.url), each)
+            if each.id:
+                self._by_name.setdefault(f"{each.type}/{each.id}", []).append(each)
 
     def follow(self, within: Resource, reference: Element | None) -> Resource | None:
-        """The resource that a Reference leads to; None where it leads nowhere in the input."""
-        text = reference.text("reference") if reference else ""
+        """The resource that a Reference leads to; None where it leads nowhere in the input, or to either of two."""
+        text = unversioned(reference.text("reference")) if reference else ""
         if text.startswith("#"):
             holder = within.container or within
             return next((each for each in holder.contained if each.id == text[1:]), None)
-        # Relative to the server that the resource is from, where that is known.
-        server = within.url.removesuffix(last_two(within.url)) if "://" in within.url else ""
-        found = self._by_url.get(server + text) or self._by_url.get(text)
-        if found is None and ("://" not in text or not server):
-            found = self._by_url.get(last_two(text))
+        whole = self.whole(within, text)
+        found = self._by_url.get(whole)
+        if found is not None:
+            return found
+        named = self._by_name.get(last_two(text), [])
+        placed = {unversioned(each.url) for each in named if "://" in each.url}
+        if "://" in whole:
             # Another server's resource of that type and id is another resource.
-            if found is not None and "://" in text and "://" in found.url:
-                return None
-        return found
+            return next((each for each in named if "://" not in each.url), None)
+        return named[0] if named and len(placed) < 2 else None
+
+    @staticmethod
+    def whole(within: Resource, reference: str) -> str:
+        """A reference with its server: one that names none is of the server that the resource is from."""
+        url = unversioned((within.container or within).url)
+        name = last_two(url)
+        if "://" in reference or reference.startswith(("urn:", "#")) or "://" not in url or not name:
+            return reference
+        return url.removesuffix(name) + reference
 
 
 def last_two(reference: str) -> str:
-    """A reference as type and id, whatever server it names: "Patient/1"; "" for one of another form."""
-    found = _LAST_TWO.search(reference)
-    return f"{found[1]}/{found[2]}" if found else ""
+    """A reference as type and id, whatever server and version it names: "Patient/1"; "" for one of another form."""
+    found = _TYPE_AND_ID.fullmatch("/".join(unversioned(reference).rsplit("/", 2)[-2:]))
+    return found[0] if found else ""
+
+
+def unversioned(reference: str) -> str:
+    """A reference, or the URL of a resource, without the version that it names."""
+    return reference.rpartition("/_history/")[0] or reference
 
 
 # Keys are not shown: they may tell of a person.

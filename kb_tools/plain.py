@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
@@ -33,11 +35,21 @@ SHAPES = "shapes/case.ttl"
 # A key that begins so is a note to people, of any content, and is not read.
 NOTE = "//"
 ROOT = "Case"
+# The key with which editors name the JSON Schema of a file; it is not read either.
+SCHEMA = "$schema"
 # The names that a file gives its cases and patients, where they are no IRIs themselves, are IRIs under this one.
 GIVEN = BASE + "given/"
 TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
+# A number of more digits is refused as it stands.
+_DIGITS = 30
+_WITHIN: dict[str, Callable[[float, float], bool]] = {
+    "minInclusive": operator.ge,
+    "maxInclusive": operator.le,
+    "minExclusive": operator.gt,
+    "maxExclusive": operator.lt,
+}
 # Characters shown of a value that is refused.
 _LONGEST = 60
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
@@ -85,6 +97,20 @@ class Key:
     @property
     def is_code(self) -> bool:
         return bool(self.pattern) and self.datatype is None
+
+    def within(self, number: float) -> bool:
+        """Whether a number is within the bounds."""
+        return all(_WITHIN[name](number, float(bound)) for name, bound in self.bounds)
+
+    def takes(self, value: Node) -> bool:
+        """Whether the value can be this term or literal, as far as its class, datatype and bounds say."""
+        if not isinstance(value, Literal):
+            return str(value) in self.terms.values()
+        whole = value.datatype == XSD.integer
+        if self.datatype in (XSD.integer, XSD.decimal):
+            fits = whole or (self.datatype == XSD.decimal and value.datatype == XSD.decimal)
+            return fits and self.within(float(value))
+        return self.datatype is not None and value.datatype == self.datatype and value.value is not None
 
 
 @dataclass(frozen=True)
@@ -287,7 +313,7 @@ class _Reading:
                 holders[key.holder.name] = node[key.holder.name] = self._node(key.holder.classes[0], path)
         for given, content in value.items():
             place = f"{path}.{given}" if path else given
-            if given.startswith(NOTE) or (given == "type" and "type" in own):
+            if given.startswith(NOTE) or (given == "type" and "type" in own) or (given == SCHEMA and name == ROOT):
                 continue
             if given == "id" and "id" in own:
                 del self.places[BNode(node["@id"][2:])]
@@ -325,23 +351,25 @@ class _Reading:
             return value
         if key.datatype is None:
             return {"@id": self._name(value, key.name + "/", path)}
-        self._check_type(key.datatype, key.pattern, value, path)
-        return value
+        return self._typed(key.datatype, key.pattern, value, path)
 
-    def _check_type(self, datatype: URIRef, pattern: str, value: Any, path: str) -> None:
-        """That a value is what its datatype is in JSON; its bounds are for the case shapes."""
+    def _typed(self, datatype: URIRef, pattern: str, value: Any, path: str) -> Any:
+        """A value that is what its datatype is in JSON; its bounds are for the case shapes."""
+        if datatype in (XSD.integer, XSD.decimal):
+            value = _without_exponent(value, datatype == XSD.integer) if isinstance(value, Number) else value
         if datatype == XSD.boolean:
             fits, due = isinstance(value, bool), "true or false"
         elif datatype == XSD.integer:
             fits, due = isinstance(value, Number) and value.lstrip("-").isdecimal(), "a whole number"
         elif datatype == XSD.decimal:
-            fits, due = isinstance(value, Number) and "e" not in value.lower(), "a number, without an exponent,"
+            fits, due = isinstance(value, Number) and "e" not in value.lower(), "a number"
         elif datatype == XSD.date:
             fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
         else:
             fits, due = isinstance(value, str) and not isinstance(value, Number), "a text"
         if not fits:
             raise self._refusal(path, f"{shown(value)} where {due} is due")
+        return value
 
     def _name(self, value: Any, under: str, path: str) -> str:
         """The IRI that a name of the file stands for."""
@@ -350,7 +378,8 @@ class _Reading:
             with suppress(ValueError):
                 return ox.NamedNode(iri).value
         mend = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
-        raise self._refusal(path, f"{shown(value)} is no name", mend)
+        # What is no name may be that of a person: it is not shown.
+        raise self._refusal(path, "no name that is allowed", mend)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
@@ -361,6 +390,8 @@ class _Reading:
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
         if given == "@context":
             mend = "this is JSON-LD: name the file .jsonld, or use --input-format jsonld"
+        elif given == "resourceType":
+            mend = "this is FHIR: name the file .json, or .ndjson with a resource a line"
         else:
             mend = _meant(given, known) or f"known here: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", mend)
@@ -390,6 +421,17 @@ def _meant(value: str, names: Iterable[str]) -> str:
 
 def _squeezed(name: str) -> str:
     return re.sub(r"[\W_]", "", name.lower())
+
+
+def _without_exponent(number: Number, whole: bool) -> Number:
+    """The same number as it is written without exponent and, if it is whole and must be, without fraction."""
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:
+        return number
+    if abs(exact.adjusted()) > _DIGITS or ("e" not in number.lower() and not whole):
+        return number
+    return Number(int(exact) if whole and exact == exact.to_integral_value() else f"{exact:f}")
 
 
 def _listed(names: Sequence[str]) -> str:

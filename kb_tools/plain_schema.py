@@ -10,7 +10,7 @@ from rdflib.namespace import SKOS, XSD
 
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import BASE
-from kb_tools.plain import NAME, NOTE, ROOT, Form, Key, PlainFormat
+from kb_tools.plain import NAME, NOTE, ROOT, SCHEMA, Form, Key, PlainFormat
 from kb_tools.revision import Revision
 
 _BOUNDS = {
@@ -39,6 +39,7 @@ def schema(plain: PlainFormat) -> dict[str, Any]:
 def _object(plain: PlainFormat, form: Form, typed: bool, definitions: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     if form.name == ROOT:
+        properties[SCHEMA] = {"description": "The JSON Schema, for editors.", "type": "string"}
         properties["id"] = {"description": f"{_ID} {_NAME_HINT}", "type": "string", "pattern": NAME}
     if typed:
         properties["type"] = {"const": form.name}
@@ -162,5 +163,5 @@ def _note(key: Key, asked: Iterable[str]) -> str:
     elif key.datatype is None and not key.is_code:
         takes = _NAME_HINT
     else:
-        takes = key.hint
+        takes = f"{'In brackets. ' if key.many else ''}{key.hint}"
     return " ".join(("Required." if key.required else "Optional.", key.definition, takes, *asked))

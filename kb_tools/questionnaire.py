@@ -187,13 +187,21 @@ class _Items:
         """A group for findings of a class. Their basis is not asked: an answer is an attestation."""
         keys = [key for key in form.keys.values() if key.path != CASE.basis]
         counted = list(self.plain.kb.ontology.objects(form.iri, CASE.countedBy))
+        # Where the case tells findings of the class apart, one that is not told apart settles nothing of those.
+        told = set(self.plain.kb.ontology.objects(form.iri, CASE.keyProperty)) & self._stated_of(form)
         children = []
         for key in keys:
             child = self._question(form, key, key.label, (only or {}).get(_link_id(form, key)))
-            # Without the one thing that it counts by, a finding would settle nothing.
-            children.append({**child, "required": key.required or counted == [key.path]})
+            # Nor does one without the one thing that it counts by.
+            children.append({**child, "required": key.required or counted == [key.path] or key.path in told})
         said = " ".join((text, *form.rules))
         return {"linkId": form.name, "text": said, "type": "group", "repeats": True, "item": children}
+
+    def _stated_of(self, form: Form) -> set[URIRef]:
+        """The properties that findings of a class state in the case."""
+        case = self.found.case
+        findings = [each for each in case.values(case.node, CASE.finding) if case.value(each, RDF.type) == form.iri]
+        return {key.path for key in form.keys.values() if any(case.value(each, key.path) for each in findings)}
 
     def _question(self, form: Form, key: Key, text: str, names: list[str] | None = None) -> dict[str, Any]:
         type_ = "choice" if key.terms else _TYPES.get(key.datatype or XSD.string, "string")

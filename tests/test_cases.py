@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rdflib import Graph, URIRef
@@ -78,8 +80,36 @@ def test_the_files_of_a_folder_are_found_in_every_format_and_depth_but_for_the_m
         (tmp_path / name).touch()
     (tmp_path / "notes.txt").touch()
     found = list(find_files([str(tmp_path)]))
-    expected = ["a.TTL", "b.ttl", "deep/d.nt", "deep/er/c.trig", "e.jsonld", "f.json", "g.jsonl", "h.ndjson"]
-    assert found == [(str(tmp_path / name), tmp_path / name) for name in expected]
+    expected = ["a.TTL", "b.ttl", "deep/d.nt", "deep/er/c.trig", "e.jsonld", "f.json", "g.jsonl"]
+    # What is in NDJSON belongs together with all of its folder.
+    assert found == [*[(str(tmp_path / name), tmp_path / name) for name in expected], (str(tmp_path), tmp_path)]
+
+
+def test_what_of_a_folder_cannot_be_read_is_said(tmp_path: Path) -> None:
+    for name in ("a.ttl", "b.ndjson.gz", "c.tar.gz", "deep/d.json.ZIP"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    os.mkfifo(tmp_path / "e.ttl")
+    packed, deep, file = find_files([str(tmp_path)])
+    assert str(packed) == f"{tmp_path / 'b.ndjson.gz'}: packed, and not read; unpack it"
+    assert str(deep) == f"{tmp_path / 'deep/d.json.ZIP'}: packed, and not read; unpack it"
+    assert file == (str(tmp_path / "a.ttl"), tmp_path / "a.ttl")
+
+
+def test_a_folder_that_must_not_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.ttl").touch()
+    real = os.scandir
+
+    def refused(path: str) -> Any:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(os, "scandir", refused)
+    closed, file = find_files([str(tmp_path)])
+    assert str(closed).startswith(f"{tmp_path / 'closed'}: Permission denied")
+    assert file == (str(tmp_path / "a.ttl"), tmp_path / "a.ttl")
 
 
 def test_a_manifest_that_is_named_is_read(tmp_path: Path) -> None:
@@ -670,7 +700,7 @@ BROKEN = [
         "a patient as a text",
         "case:patient :patient",
         "case:patient 'Jane Roe'",
-        "case | case:patient | Jane Roe | shape:Case-patient",
+        "case | case:patient | a text | shape:Case-patient",
     ),
     broken(
         "an absence of what need not be stated absent",

@@ -15,6 +15,7 @@ from kb_tools.knowledge_base import KnowledgeBase
 
 ROOT = Path(__file__).parents[1]
 POLICY = "policies/CP.MP.101"
+TERMINOLOGY = "ontology/terminology.ttl"
 KB = "https://w3id.org/policykb"
 IRI = f"{KB}/CP.MP.101"
 IDS = [check.id for check in CHECKS]
@@ -349,6 +350,22 @@ SLIPS = [
         replaced(COVERAGE, "clin:DonorLymphocyteInfusion cpt:38242", "clin:DonorLymphocyteInfusion cpt:38243"),
         COVERAGE,
         "points with rdf:first to cpt:38243, which nothing describes",
+    ),
+    Slip(
+        "terminology",
+        "a mapping says what it means in a misspelt way",
+        replaced(TERMINOLOGY, "read:concept clin:AcuteMyeloidLeukemia ;", "read:concpet clin:AcuteMyeloidLeukemia ;"),
+        TERMINOLOGY,
+        '"acute myeloid leukemia, not having achieved remission": read:concpet; A mapping states its system, codes and '
+        "what they mean, and nothing else: check the spelling of the property.",
+    ),
+    Slip(
+        "terminology",
+        "a code states a value that there is not",
+        replaced(TERMINOLOGY, "clin:gradeAtLeast 1", "clin:gradeAtLeast 7"),
+        TERMINOLOGY,
+        "http://hl7.org/fhir/sid/icd-10-cm D89.810 is mapped to a finding whose clin:gradeAtLeast is no one value of "
+        "it; State clin:gradeAtLeast at most once, as a whole number from 0 to 4, not above the upper bound.",
     ),
     Slip(
         "owl-rl-profile",
@@ -1004,7 +1021,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 32
+    assert len(IDS) == len(set(IDS)) == 33
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 

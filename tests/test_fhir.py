@@ -98,7 +98,7 @@ def answered(kb: KnowledgeBase, policy: Policy) -> dict[str, Determination]:
 
 def test_every_bundle_is_expected_and_determined(answered: dict[str, Determination]) -> None:
     assert answered.keys() == EXPECTED.keys()
-    assert len(EXPECTED) == 44
+    assert len(EXPECTED) == 53
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -221,7 +221,7 @@ def test_a_service_request_by_itself_is_a_case_without_a_chart(reader: FhirReade
 
 def test_ndjson_of_bundles_is_read_line_by_line(reader: FhirReader) -> None:
     lines = [data(content()), b"", b"{]", data(content("a-dual-eligible-plan-is-medicare"))]
-    first, broken, last = reader.ndjson("in.ndjson", None, io.BytesIO(b"\n".join(lines)))
+    first, broken, last = reader.stream("in.ndjson", io.BytesIO(b"\n".join(lines)))
     assert not isinstance(first, UnreadableInput) and first.source == "in.ndjson:1"
     assert str(broken).startswith("in.ndjson:3: not valid JSON: Expecting property name")
     assert not isinstance(last, UnreadableInput) and last.source == "in.ndjson:4"
@@ -321,12 +321,20 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "two requests": (with_more({**CLAIM, "id": "other"}), "2 requests; send one bundle a request"),
     "no service date": (
-        changed(item=[{**CLAIM["item"][0], "servicedDate": "2026-07"}]),
+        changed(item=[{name: each for name, each in CLAIM["item"][0].items() if name != "servicedDate"}]),
         "no service date; give the request one full date of service",
+    ),
+    "no full service date": (
+        changed(item=[{**CLAIM["item"][0], "servicedDate": "2026-07"}]),
+        "no service date: entry[0] Claim: no full date: item[0].servicedDate; "
+        "give the request one full date of service",
     ),
     "two service dates": (changed(item=OTHER_DAY), "several service dates; send one bundle a date of service"),
     "two patients": (
-        with_more({"resourceType": "Patient", "id": "q", "identifier": [{"value": "M-2"}]}),
+        with_more(
+            {"resourceType": "Patient", "id": "q", "identifier": [{"value": "M-2"}]},
+            {**resources(content())["Observation"], "id": "s", "subject": {"reference": "Patient/q"}},
+        ),
         "resources of more than one patient; send one bundle a patient",
     ),
     "a stranger": (
@@ -390,7 +398,7 @@ def test_no_element_of_another_version_is_one_of_r4() -> None:
             "in.json: a number with too many digits; correct the number",
         ),
         (b"[" * 1_000_000, "in.json: nested too deeply; a FHIR resource has a few levels"),
-        (b"[]", "in.json: no FHIR resource; send a Bundle"),
+        (b"[]", "in.json: no FHIR R4 resource; send a Bundle"),
         (
             b" " * (MAX_BYTES + 1),
             "in.json: more than 32 MiB; send one bundle a line, in an .ndjson file",
@@ -422,7 +430,7 @@ def test_a_file_of_100_mib_is_refused_before_it_is_read(run_kb: RunKb, tmp_path:
 
 def test_a_line_that_is_too_long_stops_no_other(reader: FhirReader) -> None:
     lines = b'{"resourceType":"Bundle",' + b" " * MAX_BYTES + b"}\n" + data(content())
-    long, good = reader.ndjson("in.ndjson", None, io.BytesIO(lines))
+    long, good = reader.stream("in.ndjson", io.BytesIO(lines))
     assert str(long) == "in.ndjson:1: more than 32 MiB; send one bundle a line, in an .ndjson file"
     assert not isinstance(good, UnreadableInput) and good.source == "in.ndjson:2"
 
@@ -521,7 +529,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a grade needs no unit of its own": (
         observed(GRADE, valueQuantity={"value": 2}),
-        "not understood: its unit is not that of a bare number (UCUM 1): valueQuantity",
+        "not understood: its unit is not that of a bare number (1) in UCUM: valueQuantity",
     ),
     "nothing is no grade": (observed(GRADE), "not understood: no value: value[x]"),
     "two values are none": (
@@ -686,7 +694,6 @@ def identifying() -> dict[str, Any]:
         {**observation, "code": loinc, "valueQuantity": {"value": PLANTED}},
         {**observation, "code": {"coding": [{"system": "https://w3id.org/policykb/clinical#", "code": PLANTED}]}},
         {**observation, "code": loinc, "component": [{"code": loinc, "valueString": PLANTED}]},
-        {"resourceType": PLANTED, "id": PLANTED},
         {"resourceType": "Encounter", "id": PLANTED, "status": "finished", "class": {"display": PLANTED}},
         {
             "resourceType": "QuestionnaireResponse",
@@ -749,6 +756,9 @@ def broken() -> Iterator[bytes]:
     yield data({"resourceType": "Bundle", "type": PLANTED})
     yield data({"resourceType": "Bundle", "type": "collection", "fhirVersion": PLANTED})
     yield data({"resourceType": PLANTED, "name": PLANTED})
+    yield data(with_more({"resourceType": PLANTED, "id": PLANTED, "name": PLANTED}))
+    yield data({**content(), "entry": [PLANTED]})
+    yield data({**content(), "entry": [{PLANTED: PLANTED}]})
 
 
 def resources_of(bundle: dict[str, Any]) -> list[dict[str, Any]]:

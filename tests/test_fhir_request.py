@@ -22,6 +22,8 @@ ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 CPT = "http://www.ama-assn.org/go/cpt"
 PRINCIPAL = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/ex-diagnosistype", "code": "principal"}]}
 REQUESTED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-requestedService"
+UNCLEAR = "a request that is not understood"
+LEAVE_OUT = "correct it, or leave it out"
 MEND = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
 NOT_EVERY_PLAN = "The line of business is not stated for every plan that the request names: none is taken."
 Json = dict[str, Any]
@@ -96,7 +98,7 @@ def notes(imported: Imported, type_: str) -> list[str]:
 # ---------------------------------------------------------------------- the reason
 
 UNKNOWN = "ICD-10-CM D61.9 is not known here"
-STATUS = "the status that the code states has no date: send it as a Condition"
+STATUS = "a request names a disease, and no status of it: send the status as a Condition"
 NOT_EVERY = "not understood: not every reason is known here, so none is stated"
 AML = ["AcuteMyeloidLeukemia"]
 CODED = "diagnosisCodeableConcept.coding[0]"
@@ -212,7 +214,7 @@ def plan(id_: str = "d", *codes: str, **more: Any) -> Json:
         "resourceType": "Coverage",
         "id": id_,
         "status": "active",
-        "type": concept(PLAN, *codes or ("122",)),
+        "type": concept(PLAN, *codes or ("139",)),
         "beneficiary": {"reference": "Patient/p"},
         "payor": [{"reference": "Organization/o"}],
         **more,
@@ -232,7 +234,7 @@ NOT_TAKEN = (
 OPEN: dict[str, tuple[Json, list[str]]] = {
     "a type that is not known": (claim(plan(), insurance=insured(C, D)), [NOT_TAKEN, NOT_KNOWN]),
     "one of all, where none is named": (orders(order(), plan()), [NOT_TAKEN.replace("[2]", "[1]"), NOT_KNOWN]),
-    "a code that is not known": (claim(plan("d", "511", "122"), insurance=insured(C, D)), [NOT_TAKEN, NOT_KNOWN]),
+    "a code that is not known": (claim(plan("d", "511", "139"), insurance=insured(C, D)), [NOT_TAKEN, NOT_KNOWN]),
     "a plan that is not there": (claim(insurance=insured(C, D)), [NOT_TAKEN]),
     "a plan that only an identifier names": (claim(insurance=insured(C, {"identifier": {"value": "x"}})), [NOT_TAKEN]),
     "a plan that is not valid": (
@@ -284,7 +286,7 @@ def test_a_plan_begins_by_the_service_date(read: Read, start: str, lines: list[s
 
 def test_a_plan_of_a_known_and_an_unknown_code_is_not_understood(read: Read) -> None:
     bundle = claim()
-    bundle["entry"][2]["resource"]["type"] = concept(PLAN, "511", "122")
+    bundle["entry"][2]["resource"]["type"] = concept(PLAN, "511", "139")
     imported = read(bundle)
     assert (stated(imported, CASE.lineOfBusiness), imported.notices) == ([], ())
     assert notes(imported, "Coverage") == [NOT_KNOWN.replace("[7]", "[2]")]
@@ -333,11 +335,12 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     ),
     "a claim that is not valid": (
         claim(provider=None),
-        f"no request: entry[0] Claim: not valid FHIR R4: provider is missing; {MEND}",
+        f"{UNCLEAR}: entry[0] Claim: not understood: not valid FHIR R4: provider is missing; {LEAVE_OUT}",
     ),
     "a claim that may mean something else": (
         claim(modifierExtension=[{"url": "http://x", "valueBoolean": True}]),
-        f"no request: entry[0] Claim: a modifier extension or implicit rules may change what it means; {MEND}",
+        f"{UNCLEAR}: entry[0] Claim: not understood: a modifier extension or implicit rules may change what it means; "
+        f"{LEAVE_OUT}",
     ),
     "a claim that is none for preauthorization": (
         claim(use="claim"),

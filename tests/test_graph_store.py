@@ -471,12 +471,12 @@ def test_the_command_says_how_far_it_came_and_never_shows_credentials(
     found = run_kb("export", "--to", server.url, "--user-from-env")
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr.splitlines() == [
-        "kb: 2 of 34 graphs are in the store",
+        "kb: 2 of 35 graphs are in the store",
         f"kb: {server.url}: asks for other credentials (401); {SIGN_IN}, and use --user-from-env",
     ]
     assert set(server.signed) == {"Basic YW5uLW9mLXRoZS1zdG9yZTpwYXNzLW9mLWFubg=="}
     again = run_kb("export", "--to", server.url, "--user-from-env")
-    assert (again.returncode, again.stdout, again.stderr) == (0, "graphs sent: 32, unchanged in the store: 2\n", "")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "graphs sent: 33, unchanged in the store: 2\n", "")
     for note in (Path(os.environ["XDG_CACHE_HOME"]) / "kb-tools/sent").iterdir():
         assert "ann" not in note.read_text(encoding="utf-8")
 
@@ -557,15 +557,15 @@ def replaces_and_keeps(url: str, run_kb: RunKb) -> None:
     name = "https://w3id.org/policykb/CP.MP.101/2026-02"
     GraphStore(url).put(NamedGraph(name, graph("a", "of another time").body))
     found = run_kb("export", "--to", url)
-    assert (found.returncode, found.stdout, found.stderr) == (0, "graphs sent: 34, unchanged in the store: 0\n", "")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "graphs sent: 35, unchanged in the store: 0\n", "")
     written = run_kb("export", "--format", "nquads").stdout
     expected = ox.Dataset(ox.parse(written, format=ox.RdfFormat.N_QUADS))
     assert content(url) == expected
     assert len(expected) > 15_000
-    assert run_kb("export", "--to", url).stdout == "graphs sent: 0, unchanged in the store: 34\n"
+    assert run_kb("export", "--to", url).stdout == "graphs sent: 0, unchanged in the store: 35\n"
     with urlopen(Request(f"{url}?graph={name}", method="DELETE")):
         pass
-    assert run_kb("export", "--to", url).stdout == "graphs sent: 1, unchanged in the store: 33\n"
+    assert run_kb("export", "--to", url).stdout == "graphs sent: 1, unchanged in the store: 34\n"
     assert content(url) == expected
 
 

@@ -219,7 +219,7 @@ def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> N
     assert messages["malformed"].startswith(f"{EX}acute clin:grad 7: An acute GvHD assessment states ")
     assert messages["missing"] == "missing.ttl: no such file; check the path"
 
-    lines = on_screen(100, lambda out: text.summary(out, list(answers.values()), 1))
+    lines = on_screen(100, lambda out: text.summary(out, Counter(map(text.kind, answers.values())), 1))
     counted = {line.rpartition("  ")[0].strip(): int(line.split()[-1]) for line in lines[1:]}
     assert counted == Counter(outcome for _, _, outcome in VARIANTS.values() if outcome != "malformed") | {
         "malformed, not determined": 1,
@@ -272,8 +272,8 @@ def test_text_names_what_contradicts_and_what_to_send_in(kb: KnowledgeBase, answ
 
 
 def test_the_summary_is_left_out_for_a_single_case(answers: Answers) -> None:
-    assert on_screen(100, lambda out: text.summary(out, [answers["met"]], 0)) == []
-    assert on_screen(100, lambda out: text.summary(out, [], 1)) == []
+    assert on_screen(100, lambda out: text.summary(out, Counter(["CriteriaMet"]), 0)) == []
+    assert on_screen(100, lambda out: text.summary(out, Counter(), 1)) == []
 
 
 # ---------------------------------------------------------------------- json in detail
@@ -466,7 +466,7 @@ def test_no_line_is_wider_than_the_screen(kb: KnowledgeBase, policy: Policy, ans
     def draw(out: Console) -> None:
         for answer in answers.values():
             text.answer(out, kb, answer, True)
-        text.summary(out, list(answers.values()), 1)
+        text.summary(out, Counter(map(text.kind, answers.values())), 1)
         show.history(out, [policy])
         for revision in revisions:
             show.revision(out, revision)

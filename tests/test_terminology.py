@@ -18,6 +18,8 @@ from kb_tools.namespaces import CLIN, READ
 from kb_tools.terminology import Meaning, Terminology
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
+HL7 = "http://terminology.hl7.org/CodeSystem/"
 CPT = "http://www.ama-assn.org/go/cpt"
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 SCT = "http://snomed.info/sct"
@@ -50,13 +52,15 @@ def test_every_row_has_a_label_a_source_and_a_system_that_is_described(kb: Knowl
 
 def test_how_many_codes_of_each_system_are_mapped(terminology: Terminology) -> None:
     assert Counter(system for system, _, _ in terminology) == {
-        ICD: 541,
+        ICD: 572,
+        PCS: 30,
         CPT: 4,
-        HCPCS: 1,
-        SCT: 18,
+        HCPCS: 2,
+        SCT: 24,
         "http://loinc.org": 1,
         CLINICAL_STATUS: 6,
-        SOPT: 26,
+        SOPT: 33,
+        f"{HL7}v3-ObservationInterpretation": 6,
         "http://terminology.hl7.org/CodeSystem/v3-ActCode": 4,
     }
 
@@ -113,8 +117,8 @@ def test_no_code_is_taken_for_refractory_or_complete_remission_but_the_one_that_
 def test_what_codes_state_as_findings(terminology: Terminology) -> None:
     stated = {
         code: (local_name(each.kind), {(local_name(p), str(o).rpartition("#")[2]) for p, o in each.values})
-        for _, code, each in terminology
-        if each.kind
+        for system, code, each in terminology
+        if each.kind and system != PCS
     }
     assert stated == {
         "D89.810": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
@@ -122,16 +126,149 @@ def test_what_codes_state_as_findings(terminology: Terminology) -> None:
         "38240": ("Transplant", {("graftSource", "Allogeneic")}),
         "38241": ("Transplant", {("graftSource", "Autologous")}),
         "38242": ("EarlierInfusion", set()),
+        "S2142": ("Transplant", {("graftSource", "CordBlood")}),
         "S2150": ("Transplant", set()),
         "58390007": ("Transplant", {("graftSource", "Allogeneic")}),
+        "425983008": ("Transplant", {("graftSource", "Autologous")}),
+        "234336002": ("Transplant", set()),
+        "23719005": ("Transplant", set()),
+        "402355000": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
         "97509-4": ("DiseaseStatusAssessment", set()),
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "source"),
+    [
+        ("30233G0", "Autologous"),
+        ("30243X0", "Autologous"),
+        ("30243Y2", "Allogeneic"),
+        ("30233Y4", "Allogeneic"),
+        ("30243U4", "Allogeneic"),
+        ("30243Y3", "UnrelatedDonor"),
+        ("30233U3", "UnrelatedDonor"),
+        ("30233X2", "CordBlood"),
+        ("30243X4", "CordBlood"),
+    ],
+)
+def test_whose_cells_an_inpatient_transplant_is_of(terminology: Terminology, code: str, source: str) -> None:
+    meaning = terminology.meaning(PCS, code)
+    assert meaning and meaning.values == {(CLIN.graftSource, CLIN[source])}
+    # White cells may be lymphocytes or not, and nothing is read of red ones.
+    assert terminology.meaning(PCS, "30233Q1") is None and terminology.meaning(PCS, "30233N1") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "leaves_open", "past"),
+    [
+        ("D89.810", set(), set()),
+        ("D89.811", {"ChronicGvHDAssessment"}, set()),
+        ("D89.812", {"ChronicGvHDAssessment"}, set()),
+        ("D89.813", {"AcuteGvHDAssessment", "ChronicGvHDAssessment"}, set()),
+        ("Z94.81", set(), {"Transplant"}),
+        ("Z94.84", set(), {"Transplant"}),
+        ("T86.03", set(), {"Transplant"}),
+        ("C92.02", set(), set()),
+    ],
+)
+def test_what_codes_leave_open(terminology: Terminology, code: str, leaves_open: set[str], past: set[str]) -> None:
+    meaning = terminology.meaning(ICD, code)
+    assert meaning
+    assert ({local_name(each) for each in meaning.leaves_open}, {local_name(each) for each in meaning.past}) == (
+        leaves_open,
+        past,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "disease"),
+    [
+        # A kind that is not stated may be any of the group.
+        *[(code, "Leukemia") for code in ("C95.91", "C95.01", "C92.91", "C91.91", "C93.91")],
+        *[(code, "NonHodgkinLymphoma") for code in ("C83.9A", "C85.9A")],
+        ("C85.1A", "BCellNonHodgkinLymphoma"),
+        ("C84.9A", "TCellNonHodgkinLymphoma"),
+        ("C88.91", "HematologicMalignancy"),
+        # Kinds of acute myeloid leukemia with categories of their own.
+        *[(f"{cat}1", "AcuteMyeloidLeukemia") for cat in ("C92.3", "C92.5", "C93.0", "C94.0", "C94.2", "C94.4")],
+        # In this category alone the character A is a site.
+        ("C84.7B", "AnaplasticLargeCellLymphomaALKNegative"),
+        # Divided by remission from October 2024.
+        ("C86.51", "AngioimmunoblasticTCellLymphoma"),
+        ("C88.41", "MarginalZoneLymphomaOfMucosa"),
+    ],
+)
+def test_a_remission_is_of_the_disease_that_its_code_names(terminology: Terminology, code: str, disease: str) -> None:
+    meaning = terminology.meaning(ICD, code)
+    assert named(meaning) == {disease, "InRemission"}
+    assert meaning and meaning.not_present
+
+
+@pytest.mark.parametrize("code", ["C84.7A", "C86.50", "C86.5", "C88.40", "C83.390", "C96.6", "D46.4"])
+def test_what_says_nothing_of_remission_states_none(terminology: Terminology, code: str) -> None:
+    meaning = terminology.meaning(ICD, code)
+    assert len(named(meaning)) == 1 and meaning and not meaning.not_present
+
+
+def test_two_categories_of_stated_kinds_are_two_diseases(kb: KnowledgeBase, terminology: Terminology) -> None:
+    """Or else a relapse of the one would count as a relapse of the other."""
+    stated = [
+        *("C91.30", "C91.40", "C91.50", "C91.60", "C91.A0", "C91.Z0", "C92.20", "C92.Z0", "C93.30", "C93.Z0", "C94.30"),
+        *("C94.80", "C90.10", "C90.20", "C90.30", "C83.00", "C83.70", "C85.20", "C83.80", "C85.80", "C84.00", "C84.10"),
+        *(
+            "C84.40",
+            "C84.60",
+            "C84.70",
+            "C84.Z0",
+            "C86.0",
+            "C86.1",
+            "C86.2",
+            "C86.3",
+            "C86.4",
+            "C86.5",
+            "C86.6",
+            "C88.0",
+        ),
+        *(
+            "C88.2",
+            "C88.3",
+            "C88.4",
+            "C88.8",
+            "C96.0",
+            "C96.21",
+            "C96.4",
+            "C96.A",
+            "C96.Z",
+            "C94.6",
+            "C92.00",
+            "C91.00",
+        ),
+    ]
+    diseases = {code: next(iter(terminology.meaning(ICD, code).concepts)) for code in stated}  # type: ignore[union-attr]
+    assert len(set(diseases.values())) == len(stated) == 46
+    for one in diseases.values():
+        assert not set(kb.ontology.transitive_objects(one, SKOS.broader)) & (set(diseases.values()) - {one})
+
+
+def test_lymphoblastic_lymphoma_is_a_lymphoma_and_acute_lymphoblastic_leukemia(
+    kb: KnowledgeBase, terminology: Terminology
+) -> None:
+    (disease,) = terminology.meaning(ICD, "C83.50").concepts  # type: ignore[union-attr]
+    broader = {local_name(each) for each in kb.ontology.transitive_objects(disease, SKOS.broader)}
+    assert {"NonHodgkinLymphoma", "AcuteLymphoblasticLeukemia", "Lymphoma", "Leukemia"} <= broader
+
+
+def test_a_code_of_five_digits_sent_as_hcpcs_is_one_of_cpt(terminology: Terminology) -> None:
+    assert terminology.meaning(HCPCS, "38242") == terminology.meaning(CPT, "38242")
+    assert terminology.name(HCPCS, "38242") == "CPT 38242"
+    assert terminology.name(HCPCS, "S2150") == "HCPCS S2150"
+    assert terminology.meaning(CPT, "S2150") is None
 
 
 def test_a_dual_eligible_plan_is_medicare_and_private_insurance_is_left_open(
     kb: KnowledgeBase, terminology: Terminology
 ) -> None:
-    for code in ("1", "14", "141", "142"):
+    for code in ("1", "122", "13", "14", "141", "142", "191"):
         (line,) = terminology.meaning(SOPT, code).concepts  # type: ignore[union-attr]
         assert "Medicare" in {local_name(each) for each in kb.ontology.transitive_objects(line, SKOS.broader)}
     assert named(terminology.meaning(SOPT, "2")) == {"Medicaid"}
@@ -182,6 +319,15 @@ PLAN = f"""<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .
 """
 
 
+ROW = f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; read:concept case:Marketplace .'
+GRADE = "State clin:grade at most once, as a whole number from 0 to 4."
+SOURCE = "State at most one clin:graftSource, one of the concepts of clin:GraftSource."
+NOT_PRESENT = "Give read:notPresent at most once, true or false."
+SPELLING = (
+    "A mapping states its system, codes and what they mean, and nothing else: check the spelling of the property."
+)
+
+
 def added(kb: KnowledgeBase, folder: Path, text: str) -> Terminology:
     path = folder / "plan.ttl"
     path.write_text(PREFIXES + text, encoding="utf-8")
@@ -211,7 +357,7 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         ),
         (
             '[] a read:Mapping ; skos:notation "14" ; read:concept case:Medicaid .',
-            "a mapping without a system or a code; give read:system and skos:notation",
+            "a node without a name: read:system; Give the mapping one read:system: the URI of the code system.",
         ),
         (
             f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; read:concept clin:Relaps .',
@@ -224,6 +370,58 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
             f"{LOCAL} x is mapped to a finding with clin:grade, no property of its class; "
             "use the properties of the class of the finding",
         ),
+        *[
+            (
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
+                f"{LOCAL} x is mapped to a finding whose {property_} is no one value of it; {hint}",
+            )
+            for said, property_, hint in (
+                ("read:finding [ a clin:AcuteGvHDAssessment ; clin:grade 1 , 3 ]", "clin:grade", GRADE),
+                ("read:finding [ a clin:AcuteGvHDAssessment ; clin:grade 7 ]", "clin:grade", GRADE),
+                ('read:finding [ a clin:AcuteGvHDAssessment ; clin:grade "2" ]', "clin:grade", GRADE),
+                ("read:finding [ a clin:AcuteGvHDAssessment ; clin:grade 1.5 ]", "clin:grade", GRADE),
+                ("read:finding [ a clin:Transplant ; clin:graftSource clin:Alogeneic ]", "clin:graftSource", SOURCE),
+                ("read:finding [ a clin:Transplant ; clin:graftSource clin:Relapsed ]", "clin:graftSource", SOURCE),
+            )
+        ],
+        *[
+            (
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
+                f"a node without a name: {path}; {mend}",
+            )
+            for said, path, mend in (
+                ("read:findng [ a clin:Transplant ]", "read:findng", SPELLING),
+                ('read:concept clin:Relapsed ; read:notPresent "1"', "read:notPresent", NOT_PRESENT),
+                ("read:concept clin:Relapsed ; read:notPresent 1", "read:notPresent", NOT_PRESENT),
+                (
+                    "read:finding [ a clin:Transplant ] , [ a clin:MRDTest ]",
+                    "read:finding",
+                    "Give read:finding at most once: a finding in brackets.",
+                ),
+            )
+        ],
+        (
+            f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; '
+            "read:finding [ a clin:Transplant , clin:MRDTest ] .",
+            "a node without a name: rdf:type; Give the finding one class.",
+        ),
+        (
+            f'[] a read:Maping ; read:system <{LOCAL}> ; skos:notation "x" ; read:concept clin:Relapsed .',
+            "a node without a name: not of the form; What maps codes is of the class read:Mapping: check the spelling.",
+        ),
+        (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .', "maps no code; give it nodes of class read:Mapping"),
+        (
+            f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:codePattern "[" . {ROW}',
+            f"the code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; "
+            "correct it",
+        ),
+        *[
+            (
+                f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:alias "{taken}" . {ROW}',
+                f"{taken} is the URI of another code system; map codes under that",
+            )
+            for taken in (SOPT, ICD, "urn:oid:2.16.840.1.113883.6.96", str(CLIN))
+        ],
         (
             "clin:Relapsed skos:broader clin:CompleteRemission .",
             "says something of clin:Relapsed, a term of the vocabulary; a terminology maps codes and defines no term",
@@ -240,7 +438,8 @@ def test_a_knowledge_base_that_maps_a_code_twice_is_broken(kb: KnowledgeBase, mo
     graph = kb.graph([kb.root / TERMINOLOGY])
     row = next(each for each in graph.subjects(SKOS.notation, Literal("14")))
     graph.add((row, SKOS.notation, Literal("2")))
-    monkeypatch.setattr(kb, "graph", lambda _: graph)
+    real = kb.graph
+    monkeypatch.setattr(kb, "graph", lambda paths: graph if paths == [kb.root / TERMINOLOGY] else real(paths))
     with pytest.raises(KnowledgeBaseError, match=re.escape("https://nahdo.org/sopt 2 is mapped twice, differently")):
         Terminology(kb)
 

@@ -41,6 +41,12 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "dangling-iris", "Every IRI of ours that is pointed to is described", Severity.ERROR, vocabulary.dangling_iris
     ),
+    Check(
+        "terminology",
+        "Every code of another system is mapped to terms and values that there are",
+        Severity.ERROR,
+        vocabulary.terminology,
+    ),
     Check("owl-rl-profile", "The vocabularies stay inside OWL 2 RL", Severity.ERROR, vocabulary.owl_rl_profile),
     Check(
         "owl-rl-consistent",

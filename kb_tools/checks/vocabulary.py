@@ -10,8 +10,9 @@ from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.checks.core import FOLDERS, Problem, name, relative, statements
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
 from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
+from kb_tools.terminology import Terminology
 
 # Where the terms of each of our namespaces are described: a file or a folder.
 _PLACES = {
@@ -167,3 +168,9 @@ def owl_rl_profile(kb: KnowledgeBase) -> Iterator[Problem]:
                     f"{name(kb, triple[0])} uses {name(kb, term)}, which may leave OWL 2 RL; say it without, or "
                     "in a shape",
                 )
+
+
+def terminology(kb: KnowledgeBase) -> Iterator[Problem]:
+    """What in the terminology is not of the form, or maps a code to no term or value, if anything is."""
+    Terminology(kb, [kb.root / TERMINOLOGY])
+    return iter(())

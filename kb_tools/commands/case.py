@@ -10,7 +10,15 @@ from typing import Any
 
 import click
 
-from kb_tools.commands.common import engine_option, format_option, kb_option, open_kb, read_cases, warn
+from kb_tools.commands.common import (
+    engine_option,
+    format_option,
+    kb_option,
+    open_kb,
+    read_cases,
+    terminology_option,
+    warn,
+)
 from kb_tools.errors import KbError
 
 
@@ -67,13 +75,17 @@ def schema(context: bool, root: Path | None) -> None:
 
 @command.command("convert")
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
+@terminology_option
 @format_option("json", "jsonl")
 @engine_option
 @kb_option
-def convert(cases: tuple[str, ...], format_: str, engine: str, root: Path | None) -> None:
+def convert(
+    cases: tuple[str, ...], terminology: tuple[Path, ...], format_: str, engine: str, root: Path | None
+) -> None:
     """Print cases of any format that kb validate reads as plain JSON: one (json), or one a line (jsonl).
 
-    Labels and comments of a case, and names of its findings, are left out. Exit code 1 if a case is malformed, 2 if a
+    Labels and comments of a case, and names of its findings, are left out; what a reader must know of the reading comes
+    on standard error. Exit code 1 if a case is malformed, 2 if a
     file could not be read or a case not be written; all others are written all the same.
 
     \b
@@ -88,7 +100,7 @@ def convert(cases: tuple[str, ...], format_: str, engine: str, root: Path | None
     kb = open_kb(root)
     plain = PlainFormat(kb)
     errors: list[KbError] = []
-    read = list(read_cases(kb, cases, None, errors))
+    read = list(read_cases(kb, cases, None, errors, terminology))
     if format_ == "json" and len(read) > 1:
         raise KbError(f"{len(read)} cases, and --format json writes one", mend="use --format jsonl")
     malformed = False
@@ -98,6 +110,8 @@ def convert(cases: tuple[str, ...], format_: str, engine: str, root: Path | None
             for violation in each.violations:
                 warn(f"{each.case.title}: malformed, not converted: {violation.place}: {violation.message}")
             continue
+        for notice in each.notices:
+            warn(f"{each.title}: {notice}")
         try:
             written = write(plain, each)
         except KbError as error:

@@ -76,6 +76,17 @@ def document_option(command: F) -> F:
     )(command)
 
 
+def terminology_option(command: F) -> F:
+    """--terminology FILE, any number of times."""
+    return click.option(
+        "--terminology",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="What the codes of your own systems mean in FHIR cases; as ontology/terminology.ttl, and once a file.",
+    )(command)
+
+
 def policy_of(kb: KnowledgeBase, named: str | None, *revisions: str) -> Policy:
     """The policy that the options call for, or that the revisions name before their month ("CP.MP.101/2026-02").
 

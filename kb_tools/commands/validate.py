@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from kb_tools.commands.common import (
     policy_option,
     progress,
     read_cases,
+    terminology_option,
     warn,
 )
 from kb_tools.errors import KbError
@@ -46,13 +48,7 @@ if TYPE_CHECKING:
     type=click.Choice(["turtle", "trig", "ntriples", "jsonld", "json", "jsonl", "ndjson"]),
     help="The format of the cases; default: by file name, for '-' TriG or one JSON object.",
 )
-@click.option(
-    "--terminology",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="What the codes of your own systems mean in FHIR cases; as ontology/terminology.ttl, and once a file.",
-)
+@terminology_option
 @format_option("text", "json", "turtle", "junit", "fhir")
 @engine_option
 @kb_option
@@ -100,6 +96,7 @@ def command(
     run = Run(kb, kb.policy(policy), engine, revision, as_of)
     worst = 0
     answers: list[Answer] = []
+    counts: Counter[str] = Counter()
     out = console()
     wording = None
     if format_ == "text":
@@ -114,11 +111,13 @@ def command(
             warn(f"{answer.case.title}: {answer.error}")
         elif not isinstance(answer, Determination) or answer.outcome is not Outcome.MET:
             worst = max(worst, 1)
-        answers.append(answer)
         if format_ == "text":
             text.answer(out, kb, answer, explain, wording)
+            counts[text.kind(answer)] += 1
+        else:
+            answers.append(answer)
     if format_ == "text":
-        text.summary(out, answers, len(errors))
+        text.summary(out, counts, len(errors))
     else:
         from importlib import import_module
 

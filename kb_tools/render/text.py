@@ -165,18 +165,17 @@ def _need(found: Determination, part: Need | str, top: bool = False) -> str:
     return joined if top or len(parts) == 1 else f"({joined})"
 
 
-def summary(out: Console, answered: Sequence[Answer], unread: int) -> None:
-    """How many cases came to what; nothing for a single case."""
-    if len(answered) + unread < 2:
+def kind(answer: Answer) -> str:
+    """What a case came to, in a word or two."""
+    if isinstance(answer, Determination):
+        return answer.outcome.value
+    return "malformed, not determined" if isinstance(answer, Malformed) else "not determined"
+
+
+def summary(out: Console, counts: Counter[str], unread: int) -> None:
+    """How many cases came to what, by `kind`; nothing for a single case."""
+    if counts.total() + unread < 2:
         return
-    counts = Counter(
-        each.outcome.value
-        if isinstance(each, Determination)
-        else "malformed, not determined"
-        if isinstance(each, Malformed)
-        else "not determined"
-        for each in answered
-    )
     if unread:
         counts["inputs that could not be read"] = unread
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
