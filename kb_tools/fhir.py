@@ -68,9 +68,13 @@ def loose_resources(paths: Iterable[Path]) -> set[Path]:
 def _is_loose(path: Path) -> bool:
     try:
         data = read_bytes(path) if path.suffix.lower() == ".json" else b""
-        return is_fhir(data) and type_of(_top(data)) not in ("Bundle", "resource")
     except (OSError, UnreadableInput):
         return False
+    try:
+        return is_fhir(data) and type_of(_top(data)) not in ("Bundle", "resource")
+    except UnreadableInput:
+        # It may be one of a patient whose others can be read.
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +230,9 @@ class FhirReader:
             yield unopened(error, path)
 
     def _patients(self, source: str, index: _Index) -> Iterator[Imported | UnreadableInput]:
-        """The cases of the patients of whom there is a request; if there is none of any, each is an error."""
+        """The cases of the patients of whom there is a request, and one error for all others."""
         patients, nobody = index.patients(), index.places[""]
+        requesting = index.requesting
         if len(patients) > 1:
             index.lost += map(str, nobody)
             for line in nobody:
@@ -236,18 +241,19 @@ class FhirReader:
         elif nobody:
             # Of a single patient everything is, or is set aside.
             patients = {owner: lines + nobody for owner, lines in (patients or {"": []}).items()}
-            index.requesting = set()
+            requesting = set(patients)
         for number, (owner, lines) in enumerate(patients.items(), 1):
-            if owner in index.requesting or not index.requesting:
+            if owner in requesting:
                 title = source if len(patients) == 1 else f"{source} patient {number}"
                 try:
                     yield self._patient(title, lines, index)
                 except UnreadableInput as error:
                     yield error
-        others = len(patients.keys() - index.requesting) if index.requesting else 0
+        others = len(patients.keys() - requesting)
         if others:
             what = f"{others} patient{'s' * (others > 1)} without a request: not determined"
-            yield UnreadableInput(what, where=source, mend="send a Claim or ServiceRequest, or leave them out")
+            mend = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
+            yield UnreadableInput(what, where=source, mend=mend)
 
     def _patient(self, title: str, lines: Iterable[_Line], index: _Index) -> Imported:
         """The case of one patient of bulk data."""
@@ -374,7 +380,7 @@ def _lines(file: BinaryIO, whole: bool = False) -> Iterator[tuple[int, int, byte
     number = start = 0
     while line := file.readline(MAX_BYTES + 1):
         number += 1
-        yield number, start, line
+        yield number, start, line.rstrip(b"\r\n")
         start += len(line)
         rest = line
         while len(line) > MAX_BYTES and rest and not rest.endswith(b"\n"):

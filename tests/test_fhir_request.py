@@ -63,7 +63,8 @@ def orders(*requests: Json) -> Json:
     return bundle
 
 
-def order(id_: str = "s1", code: str = "38242", day: str = "2026-07-01", **more: Any) -> Json:
+def order(id_: str = "s1", code: str = "38242", day: str | None = "2026-07-01", **more: Any) -> Json:
+    dated = {"occurrenceDateTime": day} if day else {}
     return {
         "resourceType": "ServiceRequest",
         "id": id_,
@@ -71,7 +72,7 @@ def order(id_: str = "s1", code: str = "38242", day: str = "2026-07-01", **more:
         "intent": "order",
         "code": concept(CPT, code),
         "subject": {"reference": "Patient/p"},
-        "occurrenceDateTime": day,
+        **dated,
         **more,
     }
 
@@ -79,6 +80,15 @@ def order(id_: str = "s1", code: str = "38242", day: str = "2026-07-01", **more:
 def item(code: str = "38242", *pointers: int, **more: Any) -> Json:
     pointed = {"diagnosisSequence": list(pointers)} if pointers else {}
     return {"sequence": 1, "productOrService": concept(CPT, code), "servicedDate": "2026-07-01", **pointed, **more}
+
+
+def undated(code: str) -> Json:
+    return {name: value for name, value in item(code, 1).items() if name != "servicedDate"}
+
+
+def event(**time: Any) -> Json:
+    kind = concept("http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASSupportingInfoType", "patientEvent")
+    return {"sequence": 1, "category": kind, **time}
 
 
 def diagnosis(sequence: int, *codes: str, **more: Any) -> Json:
@@ -317,6 +327,19 @@ def linked(*requests: Json, **of_item: Any) -> Json:
     return claim(*requests, item=[{name: value for name, value in asked.items() if value is not None}])
 
 
+def relation(code: str) -> Json:
+    return concept("http://terminology.hl7.org/CodeSystem/ex-relatedclaimrelationship", code)
+
+
+def update(**changes: Any) -> Json:
+    """The claim of the meeting bundle again, as an update of it."""
+    related = [{"claim": {"reference": "Claim/claim"}, "relationship": relation("prior")}]
+    request: Json = claim()["entry"][0]["resource"]
+    return request | {"id": "update", "related": related} | changes
+
+
+NO_ORDER = "the request names an order that does not ask:"
+SEND_ORDER = "send the order that is asked for"
 LOCAL = {"coding": [{"system": "https://local.example", "code": "DLI"}]}
 SEVERAL_DATES = "several service dates; send one bundle a date of service"
 NO_REQUEST: dict[str, tuple[Json, str]] = {
@@ -329,6 +352,71 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
         SEVERAL_DATES,
     ),
     "an order on another day than its claim": (linked(order(day="2027-01-01")), SEVERAL_DATES),
+    "an order that is withdrawn": (
+        linked(order(status="revoked")),
+        f"{NO_ORDER} entry[7] ServiceRequest: its status is revoked; {SEND_ORDER}",
+    ),
+    "an order not to do it": (
+        linked(order(doNotPerform=True)),
+        f"{NO_ORDER} entry[7] ServiceRequest: it says that something is not to be done; {SEND_ORDER}",
+    ),
+    "an order that is not valid": (
+        linked(order(extra=1)),
+        f"{NO_ORDER} entry[7] ServiceRequest: not valid FHIR R4: an element that R4 does not have; {SEND_ORDER}",
+    ),
+    "an update that cancels": (
+        claim(update(item=[{**item("38242", 1), "modifierExtension": [{"url": "http://x", "valueBoolean": True}]}])),
+        f"{UNCLEAR}: entry[7] Claim: not understood: a modifier extension or implicit rules may change what it means; "
+        f"{LEAVE_OUT}",
+    ),
+    "a claim that is not valid beside an order that is": (
+        claim(order(), provider=None),
+        f"{UNCLEAR}: entry[0] Claim: not understood: not valid FHIR R4: provider is missing; {LEAVE_OUT}",
+    ),
+    "an associated claim is another": (
+        claim(update(related=[{"claim": {"reference": "Claim/claim"}, "relationship": relation("associated")}])),
+        "2 requests; send one bundle a request",
+    ),
+    "an order that may be another service": (
+        orders(order(), order("s2", extra=1)),
+        f"{UNCLEAR}: entry[7] ServiceRequest: not understood: not valid FHIR R4: an element that R4 does not have; "
+        f"{LEAVE_OUT}",
+    ),
+    **{
+        f"a part of a date {where}": (
+            bundle,
+            f"no service date: {place}; give the request one full date of service",
+        )
+        for where, bundle, place in (
+            (
+                "of the item for the service",
+                claim(item=[item("38242", 1, servicedDate="2026-07"), item("80053", 1, sequence=2)]),
+                "entry[0] Claim: no full date: item[0].servicedDate",
+            ),
+            (
+                "of an order",
+                orders(order(day="2026-07")),
+                "entry[6] ServiceRequest: no full date: occurrenceDateTime",
+            ),
+            (
+                "of a timing",
+                orders(order(day=None, occurrenceTiming={"event": ["2026-07"]})),
+                "entry[6] ServiceRequest: no full date: occurrenceTiming.event",
+            ),
+        )
+    },
+    **{
+        f"a timing {name}": (
+            orders(order(day=None, occurrenceTiming=timing)),
+            "no service date: entry[6] ServiceRequest: more or less than one date: occurrenceTiming; "
+            "give the request one full date of service",
+        )
+        for name, timing in {
+            "of two days": {"event": ["2026-07-01", "2026-07-08"]},
+            "that repeats": {"event": ["2026-07-01"], "repeat": {"count": 2}},
+            "by a code": {"code": {"text": "daily"}},
+        }.items()
+    },
     "a draft": (
         orders(order(status="draft")),
         f"no request: entry[6] ServiceRequest: its status is draft; {MEND}",
@@ -376,3 +464,42 @@ def test_orders_that_are_none_leave_the_one_that_is(read: Read) -> None:
 
 def test_orders_of_a_claim_on_its_day_are_read(read: Read) -> None:
     assert stated(read(linked(order(), order("s2"))), CASE.serviceDate) == ["2026-07-01"]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "days"),
+    [
+        # An item for something else has no say.
+        (claim(item=[item("38242", 1), item("80053", 1, sequence=2, servicedDate="2026-06-05")]), ["2026-07-01"]),
+        (claim(item=[item("38242", 1), item("80053", 1, sequence=2, servicedDate="2026-06")]), ["2026-07-01"]),
+        (claim(item=[undated("38242")], billablePeriod={"start": "2026-07-02"}), ["2026-07-02"]),
+        (claim(item=[undated("38242")], supportingInfo=[event(timingDate="2026-07-03")]), ["2026-07-03"]),
+        (claim(item=[undated("38242")], supportingInfo=[event(timingPeriod={"start": "2026-07-04"})]), ["2026-07-04"]),
+        (orders(order(day=None, occurrenceTiming={"event": ["2026-07-05T08:00:00Z"]})), ["2026-07-05"]),
+    ],
+)
+def test_the_service_date_is_that_of_the_service(read: Read, bundle: Json, days: list[str]) -> None:
+    assert stated(read(bundle), CASE.serviceDate) == days
+
+
+def test_an_update_replaces_the_claim_before_it(read: Read) -> None:
+    imported = read(claim(update(item=[item("38242", 1, servicedDate="2026-07-02")])))
+    assert stated(imported, CASE.serviceDate) == ["2026-07-02"]
+    assert "entry[0] Claim: ignored: replaced by entry[7] Claim" in notes(imported, "Claim")
+
+
+@pytest.mark.parametrize("code", ["57021-8", "718-7"])
+def test_an_order_of_what_is_measured_is_no_request(read: Read, code: str) -> None:
+    lab = order("lab", day="2026-06-25", code="x") | {"code": concept("http://loinc.org", code)}
+    imported = read(orders(order(), lab))
+    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+    assert notes(imported, "ServiceRequest") == [
+        "entry[7] ServiceRequest: ignored: another request is the one that is decided"
+    ]
+
+
+def test_a_medicare_plan_that_is_not_named_is_told(read: Read) -> None:
+    told = "entry[7] Coverage is a Medicare plan of the patient, and the request names another."
+    assert read(claim(plan("d", "1"))).notices == (told,)
+    assert read(claim(plan("d", "1", status="cancelled"))).notices == ()
+    assert read(claim(plan("d", "511"))).notices == ()

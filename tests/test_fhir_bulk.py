@@ -1,0 +1,362 @@
+"""FHIR R4 in: bundles, bulk data and folders, of which nothing is lost in silence and no two patients are mixed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_fhir import RunKb, content, data, resources
+from test_fhir_safety import gvhd
+
+from kb_tools.cases import Case, CaseReader, find_files
+from kb_tools.fhir import FhirReader
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import CASE
+
+OUTCOME = data({"resourceType": "OperationOutcome", "issue": []})
+ENCOUNTER = data({"resourceType": "Encounter", "status": "finished"})
+MEND = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
+NOT_MET = "acute-gvhd-of-grade-2-excludes"
+Read = dict[str, tuple[int, tuple[str, ...]]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _key() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
+        yield
+
+
+def loose(**changed: Any) -> list[bytes]:
+    """The resources of the meeting case, one a line; those of the types named with other elements."""
+    found = (entry["resource"] for entry in content()["entry"])
+    return [data({**each, **changed.get(each["resourceType"], {})}) for each in found]
+
+
+def of(patient: str) -> list[bytes]:
+    """The resources of the meeting case as those of another patient."""
+    text = b"\n".join(loose()).decode().replace('"Patient/p"', f'"Patient/{patient}"')
+    return text.replace('"id": "p"', f'"id": "{patient}"').encode().split(b"\n")
+
+
+def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, list[str]]:
+    """What comes of the files of a folder: of each case the number of its findings and its notices; and the errors."""
+    for name, lines in files.items():
+        (folder / f"{name}.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+    cases: Read = {}
+    errors: list[str] = []
+    reader = CaseReader(kb)
+    for found in find_files([str(folder)]):
+        for each in [found] if not isinstance(found, tuple) else reader.stream(*found, io.BytesIO()):
+            if isinstance(each, Case):
+                notices = tuple(notice.replace(str(folder), "in") for notice in each.notices)
+                cases[each.source.replace(str(folder), "in")] = (len(each.values(each.node, CASE.finding)), notices)
+            else:
+                errors.append(str(each).replace(str(folder), "in"))
+    return cases, errors
+
+
+def lost(place: str) -> tuple[str, ...]:
+    return (f"Could not be read, and may be of this patient: {place}.",)
+
+
+# ---------------------------------------------------------------------- nothing is lost
+
+
+def test_bundles_are_cases_wherever_they_stand_among_resources(kb: KnowledgeBase, tmp_path: Path) -> None:
+    lines = [data(content()), OUTCOME, *loose(), b"null", data(content(NOT_MET))]
+    cases, errors = read(kb, tmp_path, all=lines)
+    assert cases == {"in/all.ndjson:1": (3, ()), "in/all.ndjson:11": (3, ()), "in": (3, lost("in/all.ndjson:10"))}
+    assert errors == ["in/all.ndjson:10: no FHIR R4 resource; send a Bundle"]
+
+
+@pytest.mark.parametrize("first", [b"", b"{]", b"\xff", data(content()), data({"resourceType": "New"})])
+def test_a_file_of_a_folder_is_read_whatever_its_first_line(kb: KnowledgeBase, tmp_path: Path, first: bytes) -> None:
+    cases, _ = read(kb, tmp_path, a=loose(), b=[first, data(gvhd(valueInteger=3))])
+    assert cases["in"][0] == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (data(gvhd(valueInteger=3))[:-1], "not valid JSON: Expecting ',' delimiter, column 247; correct the syntax"),
+        (b'{"a": 1, "a": 2}', "a key twice in one object; keep one"),
+        (b"\xff", "not UTF-8; save the file as UTF-8"),
+        (data({"resourceType": "observation"}), "no FHIR R4 resource; send a Bundle"),
+    ],
+)
+def test_a_case_tells_of_what_may_be_of_its_patient(kb: KnowledgeBase, tmp_path: Path, line: bytes, error: str) -> None:
+    cases, errors = read(kb, tmp_path, a=of("1"), b=[line, *of("2")])
+    notices = lost("in/b.ndjson:1")
+    assert cases == {"in patient 1": (3, notices), "in patient 2": (3, notices)}
+    assert errors == [f"in/b.ndjson:1: {error}"]
+
+
+def test_of_many_lines_that_are_lost_a_case_tells_of_some(kb: KnowledgeBase, tmp_path: Path) -> None:
+    cases, errors = read(kb, tmp_path, a=[*loose(), *[b"{"] * 5])
+    assert cases == {"in": (3, lost("in/a.ndjson:8, in/a.ndjson:9, in/a.ndjson:10 and more"))}
+    assert len(errors) == 5
+
+
+def test_a_broken_bundle_is_no_doubt_of_another_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+    cases, errors = read(kb, tmp_path, a=[*loose(), b'{"resourceType": "Bundle", '])
+    assert cases == {"in": (3, ())}
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_file_of_one_resource_names_the_line_that_is_wrong(kb: KnowledgeBase, tmp_path: Path, last: bool) -> None:
+    for i, line in enumerate(loose()):
+        (tmp_path / f"{i}.json").write_bytes(line)
+    text = json.dumps(dict(sorted(gvhd(valueInteger=3).items(), reverse=last)), indent=1)
+    (tmp_path / "9.json").write_text(text.replace('"final",', '"final"'), encoding="utf-8")
+    number = text.split("\n").index(' "status": "final",') + 2
+    cases, errors = read(kb, tmp_path)
+    assert cases == {"in": (3, lost("in/9.json"))}
+    assert errors == [f"in/9.json:{number}: not valid JSON: Expecting ',' delimiter, column 2; correct the syntax"]
+
+
+@pytest.mark.parametrize("lines", [[], [b"", b" "], [ENCOUNTER, ENCOUNTER]], ids=["empty", "blank", "not read"])
+def test_what_holds_nothing_to_determine_is_an_error(kb: KnowledgeBase, tmp_path: Path, lines: list[bytes]) -> None:
+    line = "nothing in it to determine; send bundles, or resources of a patient"
+    assert read(kb, tmp_path, a=lines) == ({}, [f"in: {line}"])
+    (found,) = FhirReader(kb).stream("standard input", io.BytesIO(b"\n".join(lines[:0])))
+    assert str(found) == f"standard input: {line}"
+
+
+def test_patients_without_a_request_are_counted(kb: KnowledgeBase, tmp_path: Path) -> None:
+    others = [line for name in ("2", "3") for line in of(name) if b'"Claim"' not in line]
+    cases, errors = read(kb, tmp_path, a=[*of("1"), *others])
+    assert cases == {"in patient 1": (3, ())}
+    assert errors == [f"in: 2 patients without a request: not determined; {MEND}"]
+
+
+def test_a_file_of_each_type_by_itself_says_what_to_do(run_kb: RunKb, tmp_path: Path) -> None:
+    for kind, resource in resources(content()).items():
+        (tmp_path / f"{kind}.ndjson").write_bytes(data(resource))
+    names = sorted(str(each) for each in tmp_path.iterdir())
+    ended = run_kb("validate", *names, "--revision", "2026-02")
+    assert ended.returncode == 2
+    assert f"Condition.ndjson: 1 patient without a request: not determined; {MEND}" in ended.stderr
+
+
+# ---------------------------------------------------------------------- whose it is
+
+
+def test_one_id_on_two_servers_is_two_patients(kb: KnowledgeBase, tmp_path: Path) -> None:
+    there = {"subject": {"reference": "https://b.example/fhir/Patient/p"}}
+    here = {"reference": "https://a.example/fhir/Patient/p"}
+    lines = loose(Condition=there, Claim={"patient": here}, Coverage={"beneficiary": here})
+    cases, errors = read(kb, tmp_path, a=lines)
+    # Whose the resources of no server are cannot be told.
+    assert {name: findings for name, (findings, _) in cases.items()} == {"in patient 1": 0}
+    assert errors == [f"in: 2 patients without a request: not determined; {MEND}"]
+
+
+def test_one_server_is_the_same_as_none(kb: KnowledgeBase, tmp_path: Path) -> None:
+    lines = loose(Condition={"subject": {"reference": "https://b.example/fhir/Patient/p/_history/3"}})
+    assert read(kb, tmp_path, a=lines)[0] == {"in": (3, ())}
+
+
+def test_what_says_of_nobody_whose_it_is_spoils_no_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+    stray = data({**gvhd(valueInteger=3), "subject": {"reference": "urn:uuid:1"}})
+    cases, errors = read(kb, tmp_path, a=of("1"), b=of("2"), c=[stray])
+    assert cases == {name: (3, lost("in/c.ndjson:1")) for name in ("in patient 1", "in patient 2")}
+    what = "a resource that does not say of which patient it is; give it a reference to a Patient"
+    assert errors == [f"in/c.ndjson:1: {what}"]
+
+
+def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: KnowledgeBase, tmp_path: Path) -> None:
+    stray = {**gvhd(valueInteger=3)}
+    del stray["subject"]
+    cases, errors = read(kb, tmp_path, a=loose(), c=[data(stray)])
+    text = "Withheld: acute GvHD assessment, since resource[7] Observation may state another, and no fact could be made"
+    assert cases == {"in": (2, (f"{text} of it.",))}
+    assert errors == []
+
+
+def test_what_is_of_a_group_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+    stray = data({**gvhd(valueInteger=3), "subject": {"reference": "Group/g"}})
+    assert read(kb, tmp_path, a=of("1"), b=of("2"), c=[stray])[0] == {
+        "in patient 1": (3, ()),
+        "in patient 2": (3, ()),
+    }
+
+
+def test_a_medication_is_read_for_the_patient_who_was_given_it(kb: KnowledgeBase, tmp_path: Path) -> None:
+    code = {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "38242"}]}
+    drugs = [data({"resourceType": "Medication", "id": f"m{i}", "code": code}) for i in range(5)]
+    given = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "subject": {"reference": "Patient/2"},
+        "effectiveDateTime": "2026-01-01",
+        "medicationReference": {"reference": "Medication/m3"},
+    }
+    cases, errors = read(kb, tmp_path, a=of("1"), b=[*drugs, *of("2"), data(given)])
+    assert cases == {"in patient 1": (3, ()), "in patient 2": (4, ())}
+    assert errors == []
+
+
+# ---------------------------------------------------------------------- streams
+
+
+def test_standard_input_with_a_case_a_line_is_told_by_its_first(run_kb: RunKb) -> None:
+    text = b"\n".join([data(content()), OUTCOME, data(content(NOT_MET))])
+    ended = run_kb("validate", "-", "--revision", "2026-02", stdin=text)
+    assert ended.returncode == 2
+    assert ended.stdout.count("standard input:1\n") == ended.stdout.count("standard input:3\n") == 1
+    assert ended.stderr.startswith("kb: standard input:2: no patient")
+
+
+def test_resources_by_themselves_need_a_file(run_kb: RunKb) -> None:
+    ended = run_kb("validate", "-", "--input-format", "ndjson", stdin=b"\n".join(loose()[:2]))
+    assert ended.returncode == 2
+    line = "a resource in no bundle; bulk data is read twice: give it as a file"
+    assert ended.stderr == "".join(f"kb: standard input:{i}: {line}\n" for i in (1, 2))
+
+
+def test_a_pipe_is_read_once(kb: KnowledgeBase, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.ndjson"
+    os.mkfifo(pipe)
+    text = b"\n".join([data(content()), *loose()[:1], data(content(NOT_MET))])
+    threading.Thread(target=pipe.write_bytes, args=(text,), daemon=True).start()
+    first, loose_one, last = CaseReader(kb).stream("pipe.ndjson", pipe, io.BytesIO())
+    assert isinstance(first, Case) and isinstance(last, Case)
+    assert str(loose_one) == "pipe.ndjson:2: a resource in no bundle; bulk data is read twice: give it as a file"
+
+
+# ---------------------------------------------------------------------- bundles
+
+GRADE_3 = gvhd(valueInteger=3)
+DEEP: dict[str, Any] = {**GRADE_3}
+for _ in range(300):
+    DEEP = {**GRADE_3, "contained": [DEEP]}
+EACH = "give each resource an entry of its own"
+REFUSED: dict[str, tuple[Any, str]] = {
+    "of a type in small letters": (
+        {"resource": {**GRADE_3, "resourceType": "observation"}},
+        f"is no resource of FHIR R4; {EACH}",
+    ),
+    "of no type": ({"resource": {"status": "final"}}, f"is no resource of FHIR R4; {EACH}"),
+    "in a list": ({"resource": [GRADE_3]}, f"is no resource of FHIR R4; {EACH}"),
+    "in a bundle": (
+        {"resource": {"resourceType": "Bundle", "type": "collection"}},
+        f"is a Bundle within the bundle; {EACH}",
+    ),
+    "in Parameters": ({"resource": {"resourceType": "Parameters"}}, f"is a Parameters within the bundle; {EACH}"),
+    "without an entry": (GRADE_3, "holds no resource; put it into resource"),
+    "under another name": ({"Resource": GRADE_3}, "holds no resource; put it into resource"),
+    "as a text": ("Observation", "holds no resource; put it into resource"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_entry_that_cannot_be_told_what_it_is_refuses_its_bundle(kb: KnowledgeBase, name: str) -> None:
+    entry, line = REFUSED[name]
+    bundle = content()
+    bundle["entry"].append(entry)
+    text = data(bundle) + b"\n" + data(content())
+    refused, other = FhirReader(kb).stream("in", io.BytesIO(text))
+    assert str(refused) == f"in:1: entry[7] {line}"
+    assert not isinstance(other, Exception)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"fullUrl": "urn:uuid:1"},
+        {"request": {"method": "GET", "url": "Patient"}, "link": []},
+        {"request": {"method": "DELETE", "url": "Observation/gvhd"}, "resource": {"resourceType": "x"}},
+    ],
+)
+def test_an_entry_may_hold_no_resource(kb: KnowledgeBase, entry: dict[str, Any]) -> None:
+    bundle = content()
+    bundle["entry"].append(entry)
+    kind = "entry that deletes" if "resource" in entry else "entry without a resource"
+    notes = FhirReader(kb).bundle(data(bundle), "in.json").reading.notes
+    assert str(notes[-1]) == f"{kind} \N{MULTIPLICATION SIGN}1: not read"
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"link": [{"relation": "self", "url": "x"}]}, ""),
+        (
+            {"link": [{"relation": "next", "url": "x"}]},
+            "one page of a search, and more follow; send all that was found",
+        ),
+        ({"entry": {"0": {}}}, "an entry that is no list; write the entries in brackets"),
+        ({"resourceType": "Parameters"}, "Parameters are not read; send the Bundle that they hold"),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, ""),
+        ({"timestamp": "0001-01-01T00:00:00Z"}, ""),
+    ],
+)
+def test_a_bundle_is_whole(kb: KnowledgeBase, changed: dict[str, Any], line: str) -> None:
+    (found,) = FhirReader(kb).stream("in", io.BytesIO(data({**content(), **changed})))
+    assert str(found) == f"in:1: {line}" if line else not isinstance(found, Exception)
+
+
+def test_what_is_nested_too_deeply_stops_no_other(kb: KnowledgeBase, tmp_path: Path) -> None:
+    bundle = content()
+    bundle["entry"].append({"resource": DEEP})
+    cases, errors = read(kb, tmp_path, a=[data(bundle), *loose(), data(DEEP)], b=[data(content())])
+    assert cases == {"in/b.ndjson:1": (3, ())}
+    assert errors == [
+        f"{place}: nested too deeply; a FHIR resource has a few levels" for place in ("in/a.ndjson:1", "in")
+    ]
+
+
+@pytest.mark.parametrize("value", [[1, {"Jane Roe": 1}], [{"x": 1}, 1]])
+def test_a_list_of_values_and_objects_names_no_key(kb: KnowledgeBase, value: list[Any]) -> None:
+    bundle = content()
+    resources(bundle)["Claim"]["item"][0]["diagnosisSequence"] = value
+    (found,) = FhirReader(kb).stream("in", io.BytesIO(data(bundle)))
+    assert str(found).startswith(
+        "in:1: a request that is not understood: entry[0] Claim: not understood: not valid FHIR"
+    )
+    assert "Jane" not in str(found)
+
+
+# ---------------------------------------------------------------------- pseudonyms
+
+
+def pseudonym(kb: KnowledgeBase, url: str = "", **said: Any) -> str:
+    """The pseudonym of the patient of the meeting bundle with other elements."""
+    bundle = content()
+    patient = resources(bundle)["Patient"]
+    patient.pop("identifier")
+    patient.update(said)
+    for entry in bundle["entry"]:
+        if url:
+            entry["fullUrl"] = f"{url}/{entry['resource']['resourceType']}/{entry['resource']['id']}"
+    triples = FhirReader(kb).bundle(data(bundle), "in.json").triples
+    return next(str(object_) for _, predicate, object_ in triples if predicate == CASE.patient)
+
+
+def ids(*pairs: tuple[str, str]) -> dict[str, Any]:
+    return {"identifier": [{"system": system, "value": value} for system, value in pairs]}
+
+
+def test_no_two_patients_share_a_pseudonym(kb: KnowledgeBase) -> None:
+    people = [
+        pseudonym(kb, **ids(("urn:family", "F-1"), ("urn:mrn", "1"))),
+        pseudonym(kb, **ids(("urn:family", "F-1"), ("urn:mrn", "2"))),
+        pseudonym(kb, **ids(("a|b", "c"))),
+        pseudonym(kb, **ids(("a", "b|c"))),
+        pseudonym(kb),
+        pseudonym(kb, "https://a.example"),
+        pseudonym(kb, "https://b.example"),
+    ]
+    assert len(set(people)) == len(people)
+
+
+def test_a_patient_has_one_pseudonym_whatever_the_order_of_the_identifiers(kb: KnowledgeBase) -> None:
+    pairs = ("urn:family", "F-1"), ("urn:mrn", "1")
+    assert pseudonym(kb, **ids(*pairs)) == pseudonym(kb, "https://a.example", **ids(*reversed(pairs)))
