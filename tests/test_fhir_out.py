@@ -827,6 +827,45 @@ def test_an_answer_against_the_criteria_settles_too(run_kb: RunKb, tmp_path: Pat
     assert (settled["status"], parameters(settled, "outcome")[0]["code"]) == ("success", "CriteriaNotMet")
 
 
+def snomed(code: str) -> Json:
+    return {"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": code}]}}
+
+
+def percent(value: int) -> Json:
+    return {"valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": "%"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "codes", "says"),
+    [
+        ("MRDTest", "method", ("FlowCytometry",), (snomed("260373001"), snomed("260415000"))),
+        ("MRDTest", "method", (), (snomed("260373001"), snomed("260415000"))),
+        ("ChimerismTest", "lineage", ("TCells",), (percent(40), percent(99))),
+        ("ChimerismTest", "lineage", (), (percent(40), percent(99))),
+    ],
+)
+def test_an_answer_is_told_apart_where_the_case_tells_apart(
+    run_kb: RunKb, tmp_path: Path, kind: str, key: str, codes: tuple[str, ...], says: tuple[Json, ...]
+) -> None:
+    stated = [
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"coding": [{"system": CLINICAL, "code": code} for code in (kind, *codes)]},
+            "subject": {"reference": "Patient/1"},
+            "effectiveDateTime": "2026-06-20",
+            **each,
+        }
+        for each in says
+    ]
+    (tmp_path / "bundle.json").write_text(json.dumps(request(*stated)), encoding="utf-8")
+    revision = "2026-02" if kind == "MRDTest" else "2019-10"
+    ran = run_kb("validate", "bundle.json", "--format", "fhir", "--revision", revision)
+    (asked,) = of_type(json.loads(ran.stdout), "Questionnaire")
+    required = {each["linkId"]: each.get("required", False) for each in items(asked)}
+    assert required[f"{kind}/{key}"] is bool(codes)
+
+
 def test_what_a_data_requirement_names_is_read_as_what_is_missing(kb: KnowledgeBase, examples: list[Example]) -> None:
     found = named(examples, "a-bare-request-is-asked-for-everything")
     (response,) = of_type(written(kb, [found]), "GuidanceResponse")

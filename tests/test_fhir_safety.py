@@ -678,6 +678,17 @@ CASES: dict[str, tuple[Edit, str]] = {
         }.items()
     },
     "a grade of last year": (added(gvhd(valueString="III", effectiveDateTime="2025")), MET),
+    **{
+        f"an answer {when} an unreadable grade of a month": (
+            both(
+                without("Observation"),
+                added(gvhd(valueInteger=0, effectiveDateTime="2026-06")),
+                added(answers(graded(answer(GRADE, valueInteger=0), day=day), authored="2026-07-01")),
+            ),
+            outcome,
+        )
+        for when, day, outcome in (("within", "2026-06-30", NEEDED), ("after", "2026-07-01", MET))
+    },
     "a grade of this year": (added(gvhd(valueString="III", effectiveDateTime="2026")), NEEDED),
     "an unreadable answer of an older day": (
         added(

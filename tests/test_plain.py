@@ -445,6 +445,24 @@ def test_standard_input_can_be_many_lines(run_kb: RunKb) -> None:
     ]
 
 
+def test_many_lines_on_standard_input_are_told_by_the_first(run_kb: RunKb) -> None:
+    line = json.dumps(CASE).encode()
+    ran = run_kb("validate", "-", "--revision", "2026-02", stdin=b"\n".join([line, b"{", line]))
+    assert ran.returncode == 2
+    assert [line for line in ran.stdout.splitlines() if line.startswith("standard")] == [
+        "standard input:1#17",
+        "standard input:3#17",
+    ]
+    assert ran.stderr.startswith("kb: standard input:2: not valid JSON")
+
+
+@pytest.mark.parametrize("text", ["[{}]", ' [\n["a"]]', "[1]"])
+def test_an_array_on_standard_input_is_json(run_kb: RunKb, text: str) -> None:
+    ran = run_kb("validate", "-", stdin=text.encode())
+    expected = "kb: standard input: an array where an object is due; kb case schema tells what a key takes\n"
+    assert (ran.returncode, ran.stderr) == (2, expected)
+
+
 def test_a_trig_graph_without_a_name_is_no_json(run_kb: RunKb, well_formed: str) -> None:
     head, body = well_formed.split("\n:case", 1)
     ran = run_kb("validate", "-", "--revision", "2026-02", stdin=f"{head}\n{{ :case{body} }}".encode())
@@ -540,6 +558,37 @@ def test_what_cannot_be_converted_is_named_and_the_others_go_on(
     assert json.loads(ran.stdout)["patient"] == "patient"
     assert ran.returncode == 2
     assert run_kb("case", "convert", "a.ttl").returncode == 1
+
+
+def test_what_a_reader_must_know_of_a_reading_is_said_when_it_is_converted(
+    run_kb: RunKb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_PSEUDONYM_KEY", "of the tests")
+    shutil.copy(DATA / "fhir/plans-that-differ-state-none.json", tmp_path / "case.json")
+    ran = run_kb("case", "convert", "case.json")
+    notice = "The line of business is stated differently by entry[2] Coverage and entry[3] Coverage: none is taken."
+    assert (ran.returncode, ran.stderr) == (0, f"kb: case.json: {notice}\n")
+    assert "lineOfBusiness" not in json.loads(ran.stdout)
+
+
+def test_a_case_is_converted_by_the_codes_of_a_plan(
+    run_kb: RunKb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_PSEUDONYM_KEY", "of the tests")
+    shutil.copy(DATA / "fhir/a-plan-of-unknown-kind-is-asked-for.json", tmp_path / "case.json")
+    (tmp_path / "plan.ttl").write_text(
+        """PREFIX case: <https://w3id.org/policykb/case#>
+        PREFIX read: <https://w3id.org/policykb/reading#>
+        PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
+        [] a read:Mapping ; read:system <https://nahdo.org/sopt> ; skos:notation "59" ; read:concept case:Marketplace .
+        """,
+        encoding="utf-8",
+    )
+    text = (tmp_path / "case.json").read_text(encoding="utf-8")
+    (tmp_path / "case.json").write_text(text.replace('sopt", "code": "5"', 'sopt", "code": "59"'), encoding="utf-8")
+    assert "lineOfBusiness" not in json.loads(run_kb("case", "convert", "case.json").stdout)
+    ran = run_kb("case", "convert", "case.json", "--terminology", "plan.ttl")
+    assert json.loads(ran.stdout)["lineOfBusiness"] == "Marketplace"
 
 
 # ---------------------------------------------------------------------- template
