@@ -70,16 +70,27 @@ class AnswerReader(DoubtReader):
     def _doubt(self, resource: Resource, *parts: Element) -> None:
         super()._doubt(resource, *parts)
         if resource.type == "QuestionnaireResponse":
-            self._doubt_answers(resource, [item for item, _ in self._items(resource.root.all("item"))])
+            groups: dict[str, list[Element]] = {}
+            for item, group in self._items(resource.root.all("item")):
+                groups.setdefault(group.path if group else item.path, []).append(item)
+            for items in groups.values():
+                self._doubt_answers(resource, items)
 
     def _doubt_answers(self, resource: Resource, items: Sequence[Element]) -> None:
         """Keeps in mind what answers may state: findings of the classes that their questions name."""
-        for name in sorted({item.text("linkId").partition("/")[0] for item in items} & self.terms.kinds.keys()):
-            dates = [each for item in items if item.text("linkId") == f"{name}/date" for each in item.all("answer")]
+        answered = [item for item in items if item.get("answer")]
+        groups = [item for item in items if answered and not item.get("answer")]
+        authored = resource.root.days("authored")
+        for name in sorted(
+            {each.text("linkId").partition("/")[0] for each in (*answered, *groups)} & self.terms.kinds.keys()
+        ):
+            dates = [each for item in answered if item.text("linkId") == f"{name}/date" for each in item.all("answer")]
             days = {each.days("valueDate") or each.days("valueDateTime") for each in dates}
+            when = days.pop() if len(days) == 1 else None
             kind = self.terms.kinds[name]
             keyed = self.terms.kb.ontology.value(kind, CASE.keyProperty) is not None
-            self.doubts.append(Doubt(resource, kind, days.pop() if len(days) == 1 else None, None if keyed else kind))
+            when = when or ((date.min, authored[1]) if authored else None)
+            self.doubts.append(Doubt(resource, kind, when, None if keyed else kind))
 
     def _current(self, resource: Resource) -> None:
         """Sets aside what is not final, or not answered by the time of the service.
@@ -109,25 +120,37 @@ class AnswerReader(DoubtReader):
 
     @cached_property
     def unclear(self) -> dict[str, str]:
-        """The questions about parts to which any answer is not understood, each with the resource that answers so."""
-        found: dict[str, str] = {}
+        """The questions about parts that are answered in a way that is not understood, each with the resource.
+
+        An answer that is understood, of a form of a later day, is in its place.
+        """
+        unclear: dict[str, tuple[date, str]] = {}
+        clear: dict[str, date] = {}
         for resource in self.resources:
-            if resource.type == "QuestionnaireResponse" and not self._outdated(resource):
-                whole = id(resource) in self.rejected and resource.notes[-1].treatment is NOT_UNDERSTOOD
-                try:
-                    if id(resource) not in self.rejected:
-                        self._of_the_patient(resource)
-                        self._current(resource)
-                    elif not whole:
-                        continue
-                except Aside as aside:
-                    whole = aside.doubtful
-                    if not whole:
-                        continue
-                for item, _ in self._items(resource.root.all("item")):
-                    if _of_a_part(item) and (whole or not self._understood(item)):
-                        found.setdefault(item.text("linkId"), resource.place)
-        return found
+            read = resource.type == "QuestionnaireResponse" and not self._outdated(resource)
+            whole = self._in_doubt(resource) if read else None
+            days = resource.root.days("authored")
+            for item, _ in self._items(resource.root.all("item")) if whole is not None else ():
+                link = item.text("linkId")
+                if _of_a_part(item) and item.get("answer"):
+                    if whole or not self._understood(item):
+                        unclear[link] = max(
+                            unclear.get(link, (date.min, "")), (days[1] if days else date.max, resource.place)
+                        )
+                    elif days:
+                        clear[link] = max(clear.get(link, date.min), days[0])
+        return {link: place for link, (day, place) in unclear.items() if clear.get(link, date.min) <= day}
+
+    def _in_doubt(self, resource: Resource) -> bool | None:
+        """Whether a form as a whole is not understood; None if it says nothing."""
+        if id(resource) in self.rejected:
+            return True if resource.notes[-1].treatment is NOT_UNDERSTOOD else None
+        try:
+            self._of_the_patient(resource)
+            self._current(resource)
+        except Aside as aside:
+            return True if aside.doubtful else None
+        return False
 
     def _understood(self, item: Element) -> bool:
         try:

@@ -124,7 +124,8 @@ class _Build(RequestReader, FactReader, AnswerReader):
         self._read_coverage(requests[0])
         for each in requests:
             each.note(USED, "as the request", *each.root.read())
-        for each in self.resources:
+        # Forms first: they can name the disease treated.
+        for each in sorted(self.resources, key=lambda each: each.type != "QuestionnaireResponse"):
             self._read(each)
         for each in list(self.referred.values()):
             self._read(each)

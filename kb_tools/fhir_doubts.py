@@ -6,8 +6,9 @@ withheld is told by a notice, and in the record of its resource.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from rdflib import Literal, URIRef
@@ -27,6 +28,8 @@ _TIMES = (
     *("recordedDate", "performedDateTime", "performedPeriod"),
     *("effectiveDateTime", "effectiveInstant", "effectivePeriod"),
 )
+# Statuses with which a resource says nothing.
+_VOID = ("entered-in-error", "not-done", "cancelled", "registered", "preparation")
 _ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 # Statuses with which a disease is there.
 _PRESENT = {CLIN.Relapsed, CLIN.Refractory, CLIN.RelapsedAndRefractory, CLIN.Progressing, CLIN.Active}
@@ -41,14 +44,14 @@ class Doubt:
         days: the first and the last day that it may be of; None where that is not known.
         key: what it is of, where findings of the class are told apart by that: a method, a lineage; None where it is
             not known, the class itself where it states none.
-        diseases: of these diseases, if that is known.
+        values: what it states if it is so, as far as its codes say that.
     """
 
     resource: Resource
     kind: Node
     days: tuple[date, date] | None
     key: Node | None = None
-    diseases: frozenset[URIRef] = frozenset()
+    values: Mapping[URIRef, frozenset[Node]] = field(default_factory=dict)
 
 
 class DoubtReader(Draft):
@@ -60,6 +63,8 @@ class DoubtReader(Draft):
         self.doubts: list[Doubt] = []
         # The relapses that a code states, each with the first day of its onset.
         self.onsets: list[tuple[Found, date]] = []
+        # Panels without a value of their own, each with its class and the observations that it groups.
+        self.panels: list[tuple[Resource, Node, list[Resource]]] = []
         # Where it is said that there was a finding of a class, and no more.
         self.past: list[tuple[str, Node]] = []
 
@@ -79,9 +84,30 @@ class DoubtReader(Draft):
         kinds: set[Node] = {kind for each in self._meanings(codings) for kind in (each.kind, *each.leaves_open) if kind}
         if resource.type == "Condition" and self._may_state_a_status(root, codings):
             kinds.add(CLIN.DiseaseStatusAssessment)
-        days, diseases = _days_of(resource), frozenset(self._concepts(codings, CLIN.Disease))
+        days = _days_of(resource)
         for kind in sorted(kinds, key=str):
-            self.doubts.append(Doubt(resource, kind, days, self._key_of(kind, resource, codings), diseases))
+            key, values = self._key_of(kind, resource, codings), self._values_of(kind, root, codings)
+            self.doubts.append(Doubt(resource, kind, days, key, values))
+
+    def _values_of(self, kind: Node, root: Element, codings: list[Element]) -> dict[URIRef, frozenset[Node]]:
+        """What a resource that was set aside may state of a finding, as far as its codes say that and no others do."""
+        clinical = root.codings("clinicalStatus")
+        meanings = self._meanings([*codings, *clinical])
+        values: dict[URIRef, set[Node]] = defaultdict(set)
+        for meaning in meanings:
+            for property_, value in meaning.values if meaning.kind == kind else ():
+                values[property_].add(value)
+            for stated in self.terms.domain[kind]:
+                wanted = self.terms.range.get(stated)
+                values[URIRef(str(stated))] |= {each for each in meaning.concepts if wanted in self._classes(each)}
+        if (
+            len(meanings) < len(codings) + len(clinical)
+            or (root.get("clinicalStatus") and not clinical)
+            or end_of(root)
+        ):
+            # What is not understood may say otherwise.
+            values.pop(CLIN.diseaseStatus, None)
+        return {property_: frozenset(each) for property_, each in values.items() if each}
 
     def _codes_of(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that say what a resource is about, or these parts of it."""
@@ -98,7 +124,7 @@ class DoubtReader(Draft):
             return any(map(self._may_be_malignant, codings))
         clinical = root.codings("clinicalStatus")
         unclear = root.get("clinicalStatus") is not None and not self._meanings(clinical)
-        ended = any("abatement" in name for name in root.content)
+        ended = end_of(root)
         return bool(self._concepts(codings, CLIN.Disease)) and bool(
             unclear or ended or self._concepts([*codings, *clinical], CLIN.DiseaseStatus)
         )
@@ -121,7 +147,9 @@ class DoubtReader(Draft):
         wanted = self.terms.range.get(property_)
         named: set[Node] = set(self._concepts([*codings, *stated], wanted)) if wanted else set()
         named |= {value for each in self._meanings(codings) for p, value in each.values if p == property_}
-        if len(named) > 1 or (not named and resource.root.get(element)):
+        # Parts and members may say what the whole does not.
+        elsewhere = any(map(resource.root.get, (element, "component", "hasMember")))
+        if len(named) > 1 or (not named and elsewhere):
             return None
         return next(iter(named), kind)
 
@@ -131,8 +159,13 @@ class DoubtReader(Draft):
         """Withholds all that must not decide."""
         for holder in self.resources:
             for each in holder.contained if id(holder) not in self.dismissed else ():
-                if id(each) not in self.done:
+                if id(each) not in self.done and each.root.text("status") not in _VOID:
                     self._doubt(each)
+        said = {(id(each.resource), each.kind) for each in self.findings.values()}
+        said |= {(id(each.resource), each.kind) for each in self.doubts}
+        for panel, kind, members in self.panels:
+            if not all((id(each), kind) in said for each in members):
+                self._doubt(panel)
         self._withhold_early_relapses()
         self._withhold_contradicting_statuses()
         self._withhold_contradicting_numbers()
@@ -141,8 +174,12 @@ class DoubtReader(Draft):
                 # It may be allogeneic, and then what was found before it is history.
                 why = f"{transplant.place} is a transplant of unknown source"
                 self._take_back(self._before_transplant(transplant.day), why)
-        for doubt in self.doubts:
-            self._withhold_for(doubt)
+        # What is withheld for one doubt may have kept another from mattering.
+        left = len(self.findings) + 1
+        while left > len(self.findings):
+            left = len(self.findings)
+            for doubt in self.doubts:
+                self._withhold_for(doubt)
         for place, kind in self.past:
             self._take_back(self._absences(kind), f"{place} says that there was one")
 
@@ -151,9 +188,12 @@ class DoubtReader(Draft):
 
         The code of a relapse has no date but that of its record, and records are made anew.
         """
-        resets = [each.day for each in self._transplants() if CLIN.Allogeneic in self._source(each)]
-        for found, onset in self.onsets:
-            if any(onset <= day <= found.day for day in resets):
+        own = {CLIN.Autologous, CLIN.Syngeneic}
+        transplants = [each.day for each in self._transplants() if not self._source(each) & own]
+        early = [found for found, onset in self.onsets if any(onset <= day <= found.day for day in transplants)]
+        for found in dict.fromkeys(early):
+            # Another source of the same may say that it is a relapse of that day.
+            if early.count(found) == len(found.sources):
                 self._take_back([found], f"the onset in {found.place} may be before the transplant")
                 self._doubt_again(found)
 
@@ -169,7 +209,7 @@ class DoubtReader(Draft):
                 for each in statuses
                 if each.day == gone.day
                 and each.values[CLIN.diseaseStatus] in _PRESENT
-                and self._one_line(each, self._diseases_of(gone))
+                and self._one_line(each.values.get(CLIN.disease), gone.values.get(CLIN.disease))
             ]
             if others:
                 places = sorted({gone.place, *(each.place for each in others)})
@@ -177,13 +217,14 @@ class DoubtReader(Draft):
                 self._doubt_again(gone)
 
     def _withhold_contradicting_numbers(self) -> None:
-        """Withholds a number and the bound that the code of a condition states, if they exclude each other."""
-        for bound in [each for each in self.findings.values() if each.resource.type == "Condition"]:
+        """Withholds a number and a bound that exclude each other: a bound may be no evidence of its own."""
+        for bound in list(self.findings.values()):
             number = self.terms.number_of(bound.kind)
             others = [
                 each
                 for each in self.findings.values()
                 if number
+                and number.exact not in bound.values
                 and (each.kind, each.day) == (bound.kind, bound.day)
                 and self._key(each) == self._key(bound)
                 and not number.overlap(bound.values, each.values)
@@ -195,9 +236,8 @@ class DoubtReader(Draft):
 
     def _doubt_again(self, found: Found) -> None:
         """Keeps what is older than a finding taken back from deciding in its place."""
-        self.doubts.append(
-            Doubt(found.resource, found.kind, (found.day, found.day), found.kind, self._diseases_of(found))
-        )
+        values = {property_: frozenset({value}) for property_, value in found.values.items()}
+        self.doubts.append(Doubt(found.resource, found.kind, (found.day, found.day), self._key(found), values))
 
     def _withhold_for(self, doubt: Doubt) -> None:
         """Withholds the findings that must not decide beside what a resource may state."""
@@ -208,28 +248,57 @@ class DoubtReader(Draft):
             return
         victims = self._absences(doubt.kind)
         same = [
-            each for each in self.findings.values() if each.kind == doubt.kind and self._one_line(each, doubt.diseases)
+            each for each in self.findings.values() if each.kind == doubt.kind and self._may_contradict(doubt, each)
         ]
-        if not self._is_older(doubt, last, same):
+        if not self._is_older(doubt, last):
             victims += same
-            if doubt.kind == CLIN.Transplant:
+            if doubt.kind == CLIN.Transplant and not self._is_own(doubt.values.get(CLIN.graftSource, ())):
                 victims += self._before_transplant(last)
         self._take_back(victims, f"{doubt.resource.place} may state another, and no fact could be made of it")
 
-    def _is_older(self, doubt: Doubt, last: date, same: Iterable[Found]) -> bool:
+    def _may_contradict(self, doubt: Doubt, found: Found) -> bool:
+        """Whether what a resource may state could change what a finding of its class decides."""
+        if doubt.kind == CLIN.Transplant:
+            # One allogeneic transplant is enough, and one of the patient's own cells makes no other allogeneic.
+            return CLIN.Allogeneic not in self._source(found) and not self._is_own(
+                doubt.values.get(CLIN.graftSource, ())
+            )
+        diseases = doubt.values.get(CLIN.disease, frozenset())
+        if diseases and not any(self._one_line(each, found.values.get(CLIN.disease)) for each in diseases):
+            return False
+        if doubt.key not in (None, self._key(found)) and any(
+            self._is(value, CASE.standsAlone) for value in found.values.values()
+        ):
+            return False
+        status = doubt.values.get(CLIN.diseaseStatus)
+        return status is None or status != {found.values.get(CLIN.diseaseStatus)}
+
+    def _is_older(self, doubt: Doubt, last: date) -> bool:
         """Whether what a resource may state would not count beside the findings of its class."""
         resets = [each.day for each in self._transplants() if CLIN.Allogeneic in self._source(each)]
         if doubt.kind == CLIN.Transplant:
             return bool(resets) and last <= max(resets)
         if resets and last < max(resets) and self._is(doubt.kind, CASE.sinceTransplant):
             return True
-        newer = (each for each in same if last < each.day and self._key(each) == doubt.key)
+        newer = (
+            each
+            for each in self.findings.values()
+            if each.kind == doubt.kind and last < each.day and self._key(each) == doubt.key and self._counts(each)
+        )
         return self._is(doubt.kind, CASE.latestCounts) and any(newer)
+
+    def _counts(self, found: Found) -> bool:
+        """Whether a finding is of the disease that is treated, where its class says that it must be."""
+        reasons = self.parts[CASE.Request].get(CASE.reason, {})
+        return not self._is(found.kind, CASE.ofReasonOnly) or any(
+            self._one_line(found.values.get(CLIN.disease), each) for each in reasons
+        )
 
     # ------------------------------------------------------------------ findings
 
-    def _is(self, kind: Node, said: URIRef) -> bool:
-        return (kind, said, Literal(True)) in self.terms.kb.ontology
+    def _is(self, term: Node, said: URIRef) -> bool:
+        """Whether the ontology says this of a class, a property or a value."""
+        return (term, said, Literal(True)) in self.terms.kb.ontology
 
     def _transplants(self) -> list[Found]:
         return [each for each in self.findings.values() if each.kind == CLIN.Transplant]
@@ -252,14 +321,15 @@ class DoubtReader(Draft):
         return found.values.get(URIRef(str(property_)), found.kind)
 
     @staticmethod
-    def _diseases_of(found: Found) -> frozenset[URIRef]:
-        disease = found.values.get(CLIN.disease)
-        return frozenset({URIRef(str(disease))} if disease else ())
+    def _is_own(sources: Collection[Node]) -> bool:
+        """Whether a graft is said to be of the patient's own cells, or of an identical twin's."""
+        return bool(sources) and set(sources) <= {CLIN.Autologous, CLIN.Syngeneic}
 
-    def _one_line(self, found: Found, diseases: frozenset[URIRef]) -> bool:
-        """Whether a finding may be of one of these diseases, or of one under or over it; of none named, it may."""
-        own = self._diseases_of(found)
-        return not own or not diseases or any(self.terms.narrowest({*own, each}) for each in diseases)
+    def _one_line(self, one: Node | None, other: Node | None) -> bool:
+        """Whether two diseases are one, or the one is of the other's kind; of none named, it may be."""
+        if not (isinstance(one, URIRef) and isinstance(other, URIRef)):
+            return True
+        return self.terms.narrowest({one, other}) is not None
 
     def _take_back(self, victims: Iterable[Found], why: str) -> None:
         """Withholds findings, with a notice for each class."""
@@ -280,11 +350,22 @@ class DoubtReader(Draft):
 def _days_of(resource: Resource) -> tuple[date, date] | None:
     """The first and the last day that what a resource states may be of; None where that is not known."""
     root = resource.root
-    found = [days for name in _TIMES if (days := root.days(name))]
-    if not found:
-        return None
-    ended = root.days("abatementDateTime")
-    return found[0][0], max(found[0][1], ended[1]) if ended else found[0][1]
+    found = next((days for name in _TIMES if (days := root.days(name))), None)
+    end = end_of(root)
+    ended = root.days(end) if end else None
+    if end and ended is None:
+        return (found[0], date.max) if found else None
+    bounds = [days[1] for days in (found, ended) if days]
+    if not bounds:
+        # It was issued after it was found, and what it is contained in was written after both.
+        issued = root.days("issued") or (_days_of(resource.container) if resource.container else None)
+        return (date.min, issued[1]) if issued else None
+    return found[0] if found else date.min, max(bounds)
+
+
+def end_of(condition: Element) -> str:
+    """The element that states that a condition has ended, or "" if none does."""
+    return next((name for name in condition.content if name.lstrip("_").startswith("abatement")), "")
 
 
 def _covers(block: str, code: str) -> bool:

@@ -48,9 +48,12 @@ class Said:
     elements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
-    """A finding of the case: its class, day and values, the resource it is from, and what the record says of it."""
+    """A finding of the case: its class, day and values, the resource it is from, and what the record says of it.
+
+    `sources` are all resources that state it, the one that it is from first.
+    """
 
     node: BNode
     kind: Node
@@ -58,6 +61,7 @@ class Found:
     values: Mapping[URIRef, Node]
     resource: Resource
     text: str
+    sources: list[Resource]
 
     @property
     def place(self) -> str:
@@ -118,7 +122,11 @@ class Draft:
 
     def _verified(self, resource: Resource) -> None:
         """Sets a condition aside that is not confirmed."""
-        codings = resource.root.codings("verificationStatus")
+        codings = [
+            each
+            for each in resource.root.codings("verificationStatus")
+            if each.text("system") == VERIFICATION or self._meaning(each)
+        ]
         if resource.root.get("verificationStatus") and not codings:
             raise Aside(NOT_UNDERSTOOD, "no verification status that R4 has", "verificationStatus")
         for coding in codings:
@@ -283,7 +291,8 @@ class Draft:
         for coding, name in zip(codings, names, strict=True):
             meaning = self._meaning(coding)
             if meaning:
-                raise Aside(IGNORED, ". ".join((f"{name} says {what} here", *unstated([meaning]))), element)
+                text = ". ".join((f"{name} says {what} here", *unstated([meaning])))
+                raise Aside(IGNORED, text, element, doubtful=bool(meaning.leaves_open))
         raise Aside(NOT_UNDERSTOOD, f"{', '.join(names)} is not known here", element)
 
     def _find(
@@ -318,8 +327,9 @@ class Draft:
         text = f"{self.terms.label(kind)} of {day}" + (f": {words}" if words else "")
         if key in self.findings:
             resource.note(IGNORED, f"{text}; the same as from {self.findings[key].place}")
+            self.findings[key].sources.append(resource)
             return self.findings[key]
-        self.findings[key] = found = Found(BNode(), kind, day, dict(values), resource, text)
+        self.findings[key] = found = Found(BNode(), kind, day, dict(values), resource, text, [resource])
         resource.note(USED, text, *elements)
         return found
 

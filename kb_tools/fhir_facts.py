@@ -9,7 +9,7 @@ from typing import Any
 from rdflib import URIRef
 from rdflib.term import Node
 
-from kb_tools.fhir_doubts import DoubtReader
+from kb_tools.fhir_doubts import DoubtReader, end_of
 from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, unstated
 from kb_tools.fhir_resources import Aside, Element, Resource, last_two, unversioned
 from kb_tools.fhir_terms import Number
@@ -20,6 +20,9 @@ UCUM = "http://unitsofmeasure.org"
 _UNITS = {"%": "percent (%)", "1": "that of a bare number (1)"}
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _ONSETS = ("onsetDateTime", "onsetPeriod")
+# The clinical statuses with which a condition comes or goes, and what is asked of one whose code is not known.
+_TELLING = ("relapse", "recurrence", "remission")
+_WHOSE = "see whether it is the disease treated"
 # The statuses that go with being gone.
 _REMISSIONS = {CLIN.InRemission, CLIN.CompleteRemission, CLIN.PartialRemission}
 # Why a value is absent if nothing was observed.
@@ -41,13 +44,16 @@ class FactReader(DoubtReader):
         codings, clinical = root.codings("code"), root.codings("clinicalStatus")
         meanings = self._meanings(codings)
         if not meanings:
+            self._tell_of_unknown(resource, clinical)
             self._explain_codes(codings, "code", "nothing that is read")
         stated = self._meanings(clinical)
-        if root.get("clinicalStatus") and (not stated or any(not self._is_clinical(each) for each in clinical)):
+        if root.get("clinicalStatus") and not any(map(self._is_clinical, clinical)):
             raise Aside(NOT_UNDERSTOOD, "no clinical status that R4 has", "clinicalStatus")
         self.past += [(resource.place, kind) for meaning in meanings for kind in meaning.past]
         gone = any(each.not_present for each in (*meanings, *stated))
-        ended = next((name for name in root.content if name.lstrip("_").startswith("abatement")), "")
+        ended = end_of(root)
+        if ended and any(not each.not_present for each in stated):
+            raise Aside(NOT_UNDERSTOOD, "it says that it has ended and that it is there", ended, "clinicalStatus")
         diseases = {each for meaning in meanings for each in meaning.concepts if CLIN.Disease in self._classes(each)}
         statuses = {
             each
@@ -105,6 +111,8 @@ class FactReader(DoubtReader):
             end = root.day(ended) if ended == "abatementDateTime" else None
             if end is None:
                 raise Aside(NOT_UNDERSTOOD, "its end has no full date", ended)
+            if self.service_day and end > self.service_day:
+                raise Aside(NOT_UNDERSTOOD, "it ended after the service date", ended)
             day = max(day, end) if day else end
         if day is None:
             raise Aside(NOT_UNDERSTOOD, "the status has no date: recordedDate is missing", "recordedDate")
@@ -120,6 +128,13 @@ class FactReader(DoubtReader):
                 self.notices.append(
                     f"{resource.place}: the relapse is dated by its record of {day}; its onset is stated as earlier."
                 )
+
+    def _tell_of_unknown(self, resource: Resource, clinical: list[Element]) -> None:
+        """Tells of a condition that comes or goes, if it is not known here which it is."""
+        for status in sorted(self._concepts(clinical, CLIN.DiseaseStatus)):
+            if any(each.text("code") in _TELLING for each in clinical):
+                label = self.terms.label(status)
+                self.notices.append(f"{resource.place} is {label}, and its code is not known here: {_WHOSE}.")
 
     def _is_clinical(self, coding: Element) -> bool:
         return coding.text("system") == CLINICAL and self._meaning(coding) is not None
@@ -166,13 +181,15 @@ class FactReader(DoubtReader):
             self._explain_codes(codings, "code", "nothing that is read")
         self._about_the_patient(resource)
         valued = any(name.startswith("value") for name in root.content)
-        if outer and not valued and not components and self._groups_others(resource):
+        members = [self.references.follow(resource, each) for each in root.all("hasMember")]
+        if outer and not valued and not components and members and all(members):
+            self.panels.append((resource, outer[0], [each for each in members if each]))
             raise Aside(IGNORED, "it groups other observations", "hasMember")
         if outer and (valued or not components):
             self._observed(resource, root, *outer, day)
         for component in components:
             try:
-                inner = self._component(component, None if valued else outer)
+                inner = self._component(component, outer, valued)
                 self._observed(resource, component, *inner, day)
             except Aside as aside:
                 resource.note(aside.treatment, aside.text, *aside.elements)
@@ -180,7 +197,7 @@ class FactReader(DoubtReader):
                     # A panel without a value of its own is of what its components are of.
                     self._doubt(resource, component, *(() if valued else (root,)))
 
-    def _component(self, component: Element, outer: _Template | None) -> _Template:
+    def _component(self, component: Element, outer: _Template | None, valued: bool) -> _Template:
         """What a component is of: what its code says, else what its panel is of, where its code names a part of it."""
         codings = component.codings("code")
         inner = self._template(codings, component.at("code"))
@@ -188,22 +205,21 @@ class FactReader(DoubtReader):
             kind, values = outer
             more = self._coded(kind, codings)
             if more:
-                return kind, self._merged(values, more, component.at("code"))
-            if self._meanings(codings):
+                # What the panel has a value of need not be what its parts are of.
+                apart = self.terms.kb.ontology.value(kind, CASE.keyProperty) if valued else None
+                shared = {property_: value for property_, value in values.items() if property_ != apart}
+                return kind, self._merged(shared, more, component.at("code"))
+            if not valued and self._meanings(codings):
                 raise Aside(NOT_UNDERSTOOD, "its code does not go with that of the panel", component.at("code"))
         if inner is None:
             self._explain_codes(codings, component.at("code"), "nothing that is read")
         return inner
 
-    def _groups_others(self, resource: Resource) -> bool:
-        """Whether an observation refers to others, all of which are read by themselves."""
-        members = [self.references.follow(resource, each) for each in resource.root.all("hasMember")]
-        return bool(members) and all(each and not each.container and id(each) not in self.rejected for each in members)
-
     def _observed(
         self, resource: Resource, element: Element, kind: Node, template: dict[URIRef, Node], day: date | None
     ) -> None:
         root, values = resource.root, dict(template)
+        self._of_the_disease(resource, kind)
         if CLIN.disease in self.terms.domain[kind]:
             values[CLIN.disease] = self._focus(resource)
         for property_, name in self.terms.elements.items():
@@ -263,10 +279,17 @@ class FactReader(DoubtReader):
                 raise Aside(NOT_UNDERSTOOD, NOWHERE, "focus")
             if found is None or (id(found) not in self.patients and found.type != "Condition"):
                 raise Aside(IGNORED, "it is about something other than the patient", "focus")
-            diseases = self._concepts(found.root.codings("code"), CLIN.Disease) if found.type == "Condition" else ()
-            reasons = {each for each in self.parts[CASE.Request].get(CASE.reason, ()) if isinstance(each, URIRef)}
+
+    def _of_the_disease(self, resource: Resource, kind: Node) -> None:
+        """Sets a finding aside that is about another disease than the one treated, if its class is about a disease."""
+        if not any(self._is(each, CASE.aboutDisease) for each in self.terms.domain[kind]):
+            return
+        reasons = {each for each in self.parts[CASE.Request].get(CASE.reason, ()) if isinstance(each, URIRef)}
+        for reference in resource.root.all("focus"):
+            found = self.references.follow(resource, reference)
+            diseases = self._concepts(found.root.codings("code"), CLIN.Disease) if found else set()
             if reasons and any(self.terms.narrowest({each, *reasons}) is None for each in diseases):
-                raise Aside(IGNORED, "it is about another disease than the one treated", "focus", doubtful=True)
+                raise Aside(IGNORED, "it is about another disease than the one treated", "focus")
 
     def _focus(self, resource: Resource) -> Node:
         """The disease that an observation is about: that of every focus."""
@@ -288,7 +311,8 @@ class FactReader(DoubtReader):
             if not found:
                 if meanings:
                     notes = ". ".join(unstated(meanings))
-                    raise Aside(IGNORED, notes or "the value says nothing of this finding", path)
+                    doubtful = any(each.concepts or each.kind for each in meanings)
+                    raise Aside(IGNORED, notes or "the value says nothing of this finding", path, doubtful=doubtful)
                 named = [self.terms.terminology.name(each.text("system"), each.text("code")) for each in codings]
                 raise Aside(NOT_UNDERSTOOD, f"{', '.join(named) or 'no code'} is not known here", path)
             return found

@@ -221,7 +221,7 @@ def test_a_result_that_its_interpretation_contradicts_is_none(
         ({"text": "Resolved"}, 0),
         ({"coding": [{"system": STATUS, "code": "back"}]}, 0),
         ({"coding": [{"system": SNOMED, "code": "271299001"}]}, 0),
-        ({"coding": [{"system": STATUS, "code": "active"}, {"system": SNOMED, "code": "271299001"}]}, 0),
+        ({"coding": [{"system": STATUS, "code": "active"}, {"system": SNOMED, "code": "55561003"}]}, 1),
     ],
 )
 def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path, status: Any, found: int) -> None:
@@ -328,7 +328,7 @@ def test_a_group_that_states_no_value_is_no_finding(kb: KnowledgeBase, tmp_path:
     case = case_of(kb, answered(dated("AcuteGvHDAssessment"), dated("Transplant")), tmp_path)
     assert attested(case) == []
     assert noted(case, "no value") == ["ignored: no value: item[0].item[0]"]
-    assert [each[CASE.date] for each in of_class(case, CLIN.Transplant)] == ["2025-01-15", "2026-06-24"]
+    assert {each[CASE.date] for each in of_class(case, CLIN.Transplant)} == {"2025-01-15", "2026-06-24"}
 
 
 def test_a_property_of_a_part_is_not_stated_by_halves(kb: KnowledgeBase, tmp_path: Path) -> None:

@@ -847,7 +847,7 @@ def test_a_transplant_without_a_full_date_keeps_the_others_from_deciding(outcome
 
     notices = tuple(
         f"Withheld: {kind}, since entry[7] Procedure may state another, and no fact could be made of it."
-        for kind in ("acute GvHD assessment", "disease status assessment", "transplant")
+        for kind in ("acute GvHD assessment", "disease status assessment")
     )
     assert outcome(edit) == ("InformationNeeded", notices)
 
