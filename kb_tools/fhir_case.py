@@ -183,24 +183,28 @@ class _Build(RequestReader, FactReader, AnswerReader):
         # One that is not in the input may be the one that is, if the id is the same.
         strangers = {last_two(each) or each for each in self.strangers}
         strangers -= {f"Patient/{each.id}" for each in known if each.container is None}
-        others = [each for each in stated if id(each) not in people]
+        # Versions of a person whom something refers to. One that is not valid has an id all the same.
+        ids = {each.id for each in known if each.container is None} - {""}
+        others = [
+            each for each in self.resources if each.type == "Patient" and each.id in ids and id(each) not in people
+        ]
         if (
             len(servers) > 1
             or len(strangers) + bool(known) > 1
-            or any(f"Patient/{each.id}" in strangers for each in others)
-            or not all(_same(known[0], each) for each in known)
+            or any(f"Patient/{each.id}" in strangers for each in stated if id(each) not in people)
+            or not all(_same(known[0], each) for each in [*known, *others])
         ):
             raise UnreadableInput("resources of more than one patient", mend="send one bundle a patient")
         if not known and not strangers:
             raise UnreadableInput("no patient", mend="give the request a patient")
-        self.patients = set(people)
+        self.patients = {*people, *map(id, others)}
         for each in stated:
-            if id(each) in people:
+            if id(each) in self.patients:
                 each.note(USED, "as the pseudonym of the patient", *(each.root.read() or ("id",)))
             else:
                 each.note(IGNORED, "nothing that is read is of this person")
             self.done.add(id(each))
-        return _identity(known, self.strangers)
+        return _identity([*known, *others], self.strangers)
 
     def _set_versions_aside(self) -> None:
         """Of several resources with one id only the latest version is read."""
@@ -369,10 +373,22 @@ def _same(one: Resource, other: Resource) -> bool:
     """Whether two Patient resources are of one person: versions of one resource, or alike in all that names a person.
 
     The id of one that is contained means nothing outside its container, and relatives can share a member number.
+    Versions of one resource do not contradict each other: two servers can use one id for two people.
     """
-    places = [_place(one), _place(other)]
-    told = [(_identifiers(each), each.content.get("birthDate"), each.content.get("name")) for each in (one, other)]
-    return (places[0] != "" and places[0] == places[1]) or (told[0] == told[1] and all(told[0][1:]))
+    numbers = [_identifiers(each) for each in (one, other)]
+    births = [each.content.get("birthDate") for each in (one, other)]
+    names = [each.content.get("name") for each in (one, other)]
+    versions = not one.container and not other.container and one.id != "" and one.id == other.id
+    if versions or _place(one) == _place(other) != "":
+        if all(numbers):
+            return numbers[0] == numbers[1] or (bool(numbers[0] & numbers[1]) and _agree(*births))
+        return _agree(*births) and (all(births) or _agree(*names))
+    return numbers[0] == numbers[1] and births[0] == births[1] and names[0] == names[1] and all((births[0], names[0]))
+
+
+def _agree(one: object, other: object) -> bool:
+    """Whether two statements are alike, or one is missing."""
+    return not (one and other) or one == other
 
 
 def _place(patient: Resource) -> str:

@@ -45,6 +45,7 @@ class Doubt:
         key: what it is of, where findings of the class are told apart by that: a method, a lineage; None where it is
             not known, the class itself where it states none.
         values: what it states if it is so, as far as its codes say that.
+        why: why findings of its class are withheld; by default, that no fact could be made of it.
     """
 
     resource: Resource
@@ -52,6 +53,7 @@ class Doubt:
     days: tuple[date, date] | None
     key: Node | None = None
     values: Mapping[URIRef, frozenset[Node]] = field(default_factory=dict)
+    why: str = ""
 
 
 class DoubtReader(Draft):
@@ -194,8 +196,7 @@ class DoubtReader(Draft):
         for found in dict.fromkeys(early):
             # Another source of the same may say that it is a relapse of that day.
             if early.count(found) == len(found.sources):
-                self._take_back([found], f"the onset in {found.place} may be before the transplant")
-                self._doubt_again(found)
+                self._take_back_in_doubt(found, [], f"the onset in {found.place} may be before the transplant")
 
     def _withhold_contradicting_statuses(self) -> None:
         """Withholds what is said of one disease on one day: that it is there, and that it is in remission.
@@ -211,10 +212,7 @@ class DoubtReader(Draft):
                 and each.values[CLIN.diseaseStatus] in _PRESENT
                 and self._one_line(each.values.get(CLIN.disease), gone.values.get(CLIN.disease))
             ]
-            if others:
-                places = sorted({gone.place, *(each.place for each in others)})
-                self._take_back([gone, *others], f"{' and '.join(places)} contradict each other")
-                self._doubt_again(gone)
+            self._withhold_contradiction(gone, others)
 
     def _withhold_contradicting_numbers(self) -> None:
         """Withholds a number and a bound that exclude each other: a bound may be no evidence of its own."""
@@ -229,15 +227,19 @@ class DoubtReader(Draft):
                 and self._key(each) == self._key(bound)
                 and not number.overlap(bound.values, each.values)
             ]
-            if others:
-                places = sorted({bound.place, *(each.place for each in others)})
-                self._take_back([bound, *others], f"{' and '.join(places)} contradict each other")
-                self._doubt_again(bound)
+            self._withhold_contradiction(bound, others)
 
-    def _doubt_again(self, found: Found) -> None:
-        """Keeps what is older than a finding taken back from deciding in its place."""
+    def _take_back_in_doubt(self, found: Found, others: Sequence[Found], why: str) -> None:
+        """Withholds findings, and keeps what is older than the first of them from deciding in its place."""
+        self._take_back([found, *others], why)
         values = {property_: frozenset({value}) for property_, value in found.values.items()}
-        self.doubts.append(Doubt(found.resource, found.kind, (found.day, found.day), self._key(found), values))
+        self.doubts.append(Doubt(found.resource, found.kind, (found.day, found.day), self._key(found), values, why))
+
+    def _withhold_contradiction(self, found: Found, others: Sequence[Found]) -> None:
+        """Withholds a finding and those that contradict it."""
+        if others:
+            places = sorted({found.place, *(each.place for each in others)})
+            self._take_back_in_doubt(found, others, f"{' and '.join(places)} contradict each other")
 
     def _withhold_for(self, doubt: Doubt) -> None:
         """Withholds the findings that must not decide beside what a resource may state."""
@@ -254,7 +256,8 @@ class DoubtReader(Draft):
             victims += same
             if doubt.kind == CLIN.Transplant and not self._is_own(doubt.values.get(CLIN.graftSource, ())):
                 victims += self._before_transplant(last)
-        self._take_back(victims, f"{doubt.resource.place} may state another, and no fact could be made of it")
+        why = f"{doubt.resource.place} may state another, and no fact could be made of it"
+        self._take_back(victims, doubt.why or why)
 
     def _may_contradict(self, doubt: Doubt, found: Found) -> bool:
         """Whether what a resource may state could change what a finding of its class decides."""

@@ -29,12 +29,12 @@ PARTS = {"Request": CASE.Request, "Coverage": CASE.Coverage, "Product": CASE.Pro
 _DOUBTFUL = frozenset(
     (
         *("in-progress", "on-hold", "stopped", "preliminary", "unknown"),
-        *("unconfirmed", "provisional", "differential"),
+        *("unconfirmed", "provisional", "differential", "draft"),
     )
 )
 # Statuses of R4 that a record may name: anything else may be a text.
 STATUSES = _DOUBTFUL | {
-    *("active", "amended", "cancelled", "completed", "corrected", "draft", "entered-in-error", "final"),
+    *("active", "amended", "cancelled", "completed", "corrected", "entered-in-error", "final"),
     *("not-done", "preparation", "registered", "revoked", "refuted", "confirmed"),
 }
 

@@ -39,6 +39,14 @@ class RequestReader(Draft):
         else:
             self._refuse_unclear("ServiceRequest")
             chosen = [each for each in orders if self._may_be_a_service(each)] or orders
+        naming = [each for each in chosen if self._names_a_service(each)]
+        if len(naming) == 1:
+            # Others ask for something else: a test, a visit, a scan.
+            for each in chosen:
+                if each is not naming[0]:
+                    self.notices.append(f"{each.place} is another request, and not the one that is decided.")
+                    self._aside(each, Aside(IGNORED, "another request is the one that is decided"))
+            chosen, claims = naming, claims and naming
         if len(chosen) > 1:
             raise UnreadableInput(f"{len(chosen)} requests", mend="send one bundle a request")
         if not chosen:
@@ -48,7 +56,7 @@ class RequestReader(Draft):
             )
         chosen = [*chosen, *(self._orders_of(claims[0], orders) if claims else ())]
         for each in orders:
-            if each not in chosen:
+            if each not in chosen and id(each) not in self.done:
                 each.note(IGNORED, "another request is the one that is decided")
                 self.done.add(id(each))
         return chosen
@@ -57,7 +65,9 @@ class RequestReader(Draft):
         """Refuses to decide another request where one of a type is not understood: it may replace or withdraw that."""
         for each in self.resources:
             unclear = next((note for note in each.notes if note.treatment is NOT_UNDERSTOOD), None)
-            if each.type == type_ and unclear and self._may_be_a_service(each):
+            # What is paid already is no request, however unclear it is.
+            asks = type_ != "Claim" or each.root.text("use") not in ("claim", "predetermination")
+            if each.type == type_ and unclear and asks and self._may_be_a_service(each):
                 what = f"a request that is not understood: {unclear}"
                 raise UnreadableInput(what, mend="correct it, or leave it out")
 
@@ -114,6 +124,11 @@ class RequestReader(Draft):
             return False
         return bool(self._services(codings)) or not self._meanings(codings)
 
+    def _names_a_service(self, request: Resource) -> bool:
+        """Whether a request, or an order that it names, asks for a service that is known here."""
+        coded = "productOrService" if request.type == "Claim" else "code"
+        return any(self._services(each.codings(coded)) for item in _items(request) for each in _parts(item))
+
     def _asks(self, resource: Resource) -> bool:
         """Whether a Claim or ServiceRequest requests something now."""
         if id(resource) in self.done:
@@ -139,6 +154,10 @@ class RequestReader(Draft):
     def _services(self, codings: list[Element]) -> set[URIRef]:
         return self._concepts(codings, CLIN.Service)
 
+    def _item_services(self, item: Element) -> set[URIRef]:
+        """The services that an item of a claim names, itself or in its details."""
+        return {service for each in _parts(item) for service in self._services(each.codings("productOrService"))}
+
     def _read_request(self, requests: list[Resource]) -> None:
         reasons: list[tuple[Resource, list[_Reason]]] = []
         for each in requests:
@@ -146,7 +165,8 @@ class RequestReader(Draft):
             coded = "productOrService" if each.type == "Claim" else "code"
             services: set[URIRef] = set()
             for item in _items(each):
-                services |= self._read_codes(each, item, coded)
+                for part in _parts(item):
+                    services |= self._read_codes(each, part, coded)
             # Services that differ are stated all the same: then neither they nor the procedure codes decide.
             for service in services:
                 self._state(CASE.Request, CASE.service, service, Said(each))
@@ -170,7 +190,7 @@ class RequestReader(Draft):
         if request.type != "Claim":
             return self._days_at(request, request.root, "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming")
         items = _items(request)
-        naming = [each for each in items if self._services(each.codings("productOrService"))] or items
+        naming = [each for each in items if self._item_services(each)] or items
         events = [
             each
             for each in request.root.all("supportingInfo")
@@ -261,7 +281,7 @@ class RequestReader(Draft):
         pointed: set[int] = set()
         for item in claim.root.all("item"):
             numbers = [each for each in item.get("diagnosisSequence") or () if isinstance(each, int)]
-            if self._services(item.codings("productOrService")):
+            if self._item_services(item):
                 if not numbers:
                     return set()
                 pointed.update(numbers)
@@ -315,21 +335,32 @@ class RequestReader(Draft):
                 "The line of business is not stated for every plan that the request names: none is taken."
             )
         for each in self.resources:
-            if each.type == "Coverage" and id(each) not in self.done:
-                self._set_against(each, {line for _, line in found})
-                self._aside(each, Aside(IGNORED, "the request names another plan"))
+            unread = id(each) in self.rejected and each.notes[-1].treatment is NOT_UNDERSTOOD
+            if each.type == "Coverage" and (unread or id(each) not in self.done):
+                self._set_against(each, unread, {line for _, line in found})
+                if not unread:
+                    self._aside(each, Aside(IGNORED, "the request names another plan"))
 
-    def _set_against(self, plan: Resource, lines: set[URIRef]) -> None:
-        """Tells of a Medicare plan that the request does not name: with it, a Medicaid plan is not without Medicare."""
+    def _set_against(self, plan: Resource, unread: bool, lines: set[URIRef]) -> None:
+        """Tells of a Medicare plan that the request does not name: with it, a Medicaid plan is not without Medicare.
+
+        One that cannot be read may be one.
+        """
+        line = None
         try:
-            self._in_force(plan)
-            line = self._line_of_business(plan)
-        except Aside:
-            return
-        if self.terms.narrowest({line, CASE.Medicare}) == line:
+            if not unread:
+                self._in_force(plan)
+                line = self._line_of_business(plan)
+        except Aside as aside:
+            unread = aside.doubtful
+        if line and self.terms.narrowest({line, CASE.Medicare}) == line:
             self.notices.append(f"{plan.place} is a Medicare plan of the patient, and the request names another.")
-            if CASE.Medicaid in lines:
-                self._state_unsettled(CASE.lineOfBusiness, line, Said(plan))
+        elif unread and CASE.Medicaid in lines:
+            self.notices.append(f"{plan.place} may be a Medicare plan of the patient, and the request names another.")
+        else:
+            return
+        if CASE.Medicaid in lines:
+            self._state_unsettled(CASE.lineOfBusiness, line or CASE.Medicare, Said(plan))
 
     def _in_force(self, plan: Resource) -> None:
         """Sets aside a plan that is not the patient's on the service date."""
@@ -384,6 +415,12 @@ class RequestReader(Draft):
 
 def _items(request: Resource) -> list[Element]:
     return request.root.all("item") if request.type == "Claim" else [request.root]
+
+
+def _parts(item: Element) -> list[Element]:
+    """An item of a claim and its details, to the last."""
+    details = item.all("detail")
+    return [item, *details, *(each for detail in details for each in detail.all("subDetail"))]
 
 
 def _event(timing: Element) -> date | None:

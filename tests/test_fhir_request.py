@@ -343,8 +343,8 @@ SEND_ORDER = "send the order that is asked for"
 LOCAL = {"coding": [{"system": "https://local.example", "code": "DLI"}]}
 SEVERAL_DATES = "several service dates; send one bundle a date of service"
 NO_REQUEST: dict[str, tuple[Json, str]] = {
-    "two orders, of one of which the code is not known": (
-        orders(order(code="38240"), order("s2", code="38240") | {"code": LOCAL}),
+    "two orders of which the codes are not known": (
+        orders(order() | {"code": LOCAL}, order("s2") | {"code": LOCAL}),
         "2 requests; send one bundle a request",
     ),
     "orders of a claim on two days": (
@@ -503,3 +503,72 @@ def test_a_medicare_plan_that_is_not_named_is_told(read: Read) -> None:
     assert read(claim(plan("d", "1"))).notices == (told,)
     assert read(claim(plan("d", "1", status="cancelled"))).notices == ()
     assert read(claim(plan("d", "511"))).notices == ()
+
+
+MAY_BE_MEDICARE = "entry[7] Coverage may be a Medicare plan of the patient, and the request names another."
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        {"period": {"start": "2020"}},
+        {"status": "draft"},
+        {"type": concept(PLAN, "1", "x")},
+        {"type": concept("urn:local", "1")},
+        {"modifierExtension": [{"url": "urn:x", "valueBoolean": True}]},
+        {"order": "first"},
+    ],
+)
+def test_a_plan_that_cannot_be_read_may_be_medicare_beside_medicaid(read: Read, unread: Json) -> None:
+    medicaid = plan("m", "21")
+    imported = read(claim(medicaid | {"id": "named"}, insurance=insured({"reference": "Coverage/named"})))
+    assert (stated(imported, CASE.lineOfBusiness), imported.notices) == (["Medicaid"], ())
+    second = read(
+        claim(plan("d", "1") | unread, medicaid | {"id": "named"}, insurance=insured({"reference": "Coverage/named"}))
+    )
+    assert stated(second, CASE.lineOfBusiness) == []
+    assert MAY_BE_MEDICARE in second.notices
+    commercial = read(claim(plan("d", "1") | unread))
+    assert stated(commercial, CASE.lineOfBusiness) == ["Commercial"]
+    ended = read(
+        claim(
+            plan("d", "1", period={"end": "2025-01-01"}),
+            medicaid | {"id": "named"},
+            insurance=insured({"reference": "Coverage/named"}),
+        )
+    )
+    assert stated(ended, CASE.lineOfBusiness) == ["Medicaid"]
+
+
+def test_details_of_an_item_name_services_too(read: Read) -> None:
+    detail = {"sequence": 1, "productOrService": concept(CPT, "38242")}
+    unnamed = item() | {"productOrService": {"text": "a package"}}
+    assert stated(read(claim(item=[unnamed | {"detail": [detail]}])), CASE.service) == ["DonorLymphocyteInfusion"]
+    deep = unnamed | {"detail": [{"sequence": 1, "productOrService": {"text": "x"}, "subDetail": [detail]}]}
+    assert stated(read(claim(item=[deep])), CASE.service) == ["DonorLymphocyteInfusion"]
+    differs = read(claim(item=[item("38240") | {"detail": [detail]}]))
+    assert stated(differs, CASE.service) == []
+    assert stated(differs, CASE.procedureCode) == []
+
+
+def test_the_one_request_that_names_a_service_is_the_one_decided(read: Read) -> None:
+    count = order("s2") | {"code": concept(CPT, "85025")}
+    in_words = order("s3") | {"code": {"text": "see again in a week"}}
+    imported = read(orders(count, order(), in_words))
+    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+    others = ["entry[6] ServiceRequest", "entry[8] ServiceRequest"]
+    assert imported.notices == tuple(f"{each} is another request, and not the one that is decided." for each in others)
+    scan = update(item=[item("70553")], related=[])
+    assert stated(read(claim(scan)), CASE.procedureCode) == ["38242"]
+
+
+@pytest.mark.parametrize(
+    ("use", "refused"), [("claim", False), ("predetermination", False), ("preauthorization", True)]
+)
+def test_only_an_unclear_claim_that_may_ask_is_refused(read: Read, use: str, refused: bool) -> None:
+    unclear = update(use=use, related=[], modifierExtension=[{"url": "urn:x", "valueBoolean": True}])
+    if refused:
+        with pytest.raises(UnreadableInput, match=UNCLEAR):
+            read(claim(unclear))
+    else:
+        assert stated(read(claim(unclear)), CASE.service) == ["DonorLymphocyteInfusion"]

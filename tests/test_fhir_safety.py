@@ -14,6 +14,7 @@ from kb_tools.determination import Determination, Run
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir import FhirReader
 from kb_tools.knowledge_base import KnowledgeBase, Policy
+from kb_tools.namespaces import CASE
 
 Edit = Callable[[dict[str, Any]], None]
 HL7 = "http://terminology.hl7.org/CodeSystem/"
@@ -172,6 +173,57 @@ def test_two_patient_resources_are_of_one_person_if_all_that_names_one_is_the_sa
         assert outcome(edit)[0] == "CriteriaMet"
     else:
         assert refused(kb, edit) == TWO
+
+
+NUMBERS = [{"system": "urn:mrn", "value": "1"}, {"system": "urn:mrn", "value": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({}, {}, True),
+        (JANE, JANE, True),
+        (JANE, {**MEMBER, **JANE, "name": [{"family": "Poe"}]}, True),
+        ({**MEMBER, **JANE}, {**MEMBER, "birthDate": "1970-01-02"}, True),
+        ({**JANE, "identifier": NUMBERS}, {**JANE, "identifier": NUMBERS[:1]}, True),
+        (
+            {"identifier": NUMBERS, "birthDate": "1970-01-01"},
+            {"identifier": NUMBERS[:1], "birthDate": "1995-01-01"},
+            False,
+        ),
+        ({"identifier": NUMBERS[:1]}, {"identifier": NUMBERS[1:]}, False),
+        ({"birthDate": "1970-01-01"}, {"birthDate": "1995-01-01"}, False),
+        ({"name": [{"family": "Roe"}]}, {"name": [{"family": "Poe"}]}, False),
+        (JANE, {**JANE, "birthDate": "1995-01-01", "gender": 1}, False),
+    ],
+)
+def test_patients_of_one_id_are_one_person_unless_they_contradict_each_other(
+    kb: KnowledgeBase, outcome: Outcome, first: dict[str, Any], second: dict[str, Any], same: bool
+) -> None:
+    def edit(bundle: dict[str, Any]) -> None:
+        patient = resources(bundle)["Patient"]
+        patient.pop("identifier", None)
+        other = {"resourceType": "Patient", "id": patient["id"], **second}
+        patient.update(first)
+        added(other)(bundle)
+
+    if same:
+        assert outcome(edit)[0] == "CriteriaMet"
+    else:
+        assert refused(kb, edit) == TWO
+
+
+def test_the_order_of_the_versions_of_a_patient_does_not_change_the_pseudonym(kb: KnowledgeBase) -> None:
+    def pseudonym(turned: bool) -> str:
+        bundle = content()
+        patient = resources(bundle)["Patient"]
+        patient["identifier"] = NUMBERS
+        other = {"resourceType": "Patient", "id": patient["id"], "identifier": NUMBERS[:1]}
+        bundle["entry"].insert(0 if turned else len(bundle["entry"]), {"resource": other})
+        imported = FhirReader(kb).bundle(json.dumps(bundle).encode(), "in.json")
+        return next(str(o) for _, p, o in imported.triples if p == CASE.patient)
+
+    assert pseudonym(True) == pseudonym(False)
 
 
 def test_the_id_of_a_contained_patient_names_nobody_outside(kb: KnowledgeBase, outcome: Outcome) -> None:
