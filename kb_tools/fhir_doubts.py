@@ -23,14 +23,13 @@ from kb_tools.namespaces import CASE, CLIN
 # The types of resources that state findings by their codes, and the elements in which these stand.
 STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 _CODES = ("code", "medicationCodeableConcept")
-# Where it stands when a thing was so or done; the end of a condition is the last that its record speaks of.
+# Where it stands when a thing was so or done.
 _TIMES = (
     *("recordedDate", "performedDateTime", "performedPeriod"),
     *("effectiveDateTime", "effectiveInstant", "effectivePeriod"),
 )
 # Statuses with which a resource says nothing.
 _VOID = ("entered-in-error", "not-done", "cancelled", "registered", "preparation")
-_ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 # Statuses with which a disease is there.
 _PRESENT = {CLIN.Relapsed, CLIN.Refractory, CLIN.RelapsedAndRefractory, CLIN.Progressing, CLIN.Active}
 _SOURCES = {CLIN.Allogeneic, CLIN.Autologous, CLIN.Syngeneic}
@@ -84,6 +83,8 @@ class DoubtReader(Draft):
         root = resource.root
         codings = self._codes_of(resource, *parts)
         kinds: set[Node] = {kind for each in self._meanings(codings) for kind in (each.kind, *each.leaves_open) if kind}
+        for each in codings:
+            kinds |= self.terms.terminology.may_mean(each.text("system"), each.text("code"))
         if resource.type == "Condition" and self._may_state_a_status(root, codings):
             kinds.add(CLIN.DiseaseStatusAssessment)
         days = _days_of(resource)
@@ -121,22 +122,12 @@ class DoubtReader(Draft):
 
     def _may_state_a_status(self, root: Element, codings: list[Element]) -> bool:
         """Whether a condition that was set aside may say how a disease stands."""
-        if not self._meanings(codings):
-            # A code of a malignancy that is not known here may say it by itself.
-            return any(map(self._may_be_malignant, codings))
         clinical = root.codings("clinicalStatus")
         unclear = root.get("clinicalStatus") is not None and not self._meanings(clinical)
         ended = end_of(root)
         return bool(self._concepts(codings, CLIN.Disease)) and bool(
             unclear or ended or self._concepts([*codings, *clinical], CLIN.DiseaseStatus)
         )
-
-    def _may_be_malignant(self, coding: Element) -> bool:
-        """Whether a code stands in a block of ICD-10-CM of hematologic malignancies."""
-        system = self.terms.terminology.system(coding.text("system"), coding.text("code"))
-        blocks = map(str, self.terms.kb.ontology.objects(CLIN.HematologicMalignancy, CLIN.icd10cm))
-        icd = self.terms.terminology.systems.get(_ICD10CM)
-        return system is not None and system is icd and any(_covers(block, coding.text("code")) for block in blocks)
 
     def _key_of(self, kind: Node, resource: Resource, codings: list[Element]) -> Node | None:
         """What tells a finding that a resource may state apart from others of its class; see `Doubt`."""
@@ -369,9 +360,3 @@ def _days_of(resource: Resource) -> tuple[date, date] | None:
 def end_of(condition: Element) -> str:
     """The element that states that a condition has ended, or "" if none does."""
     return next((name for name in condition.content if name.lstrip("_").startswith("abatement")), "")
-
-
-def _covers(block: str, code: str) -> bool:
-    """Whether a code or category of ICD-10-CM, or a block of categories, holds a code."""
-    first, _, last = block.partition("-")
-    return first <= code[: len(first)] <= last if last else code.startswith(block)

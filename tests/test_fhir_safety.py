@@ -764,8 +764,18 @@ CASES: dict[str, tuple[Edit, str]] = {
             "of SNOMED CT": procedure("234336002", "2026-06-15", SNOMED),
             "of cord blood": procedure("S2142", "2026-06-15", HCPCS),
             "of ICD-10-PCS": procedure("30233X4", "2026-06-15", PCS),
+            "of a deleted code": procedure("30243Y1", "2026-06-15", PCS),
         }.items()
     },
+    "a later transfusion of red cells makes nothing history": (added(procedure("30233N1", "2026-06-15", PCS)), MET),
+    "a transplant of a deleted code beside one of the patient's own cells": (
+        both(
+            without("Procedure"),
+            added({**procedure("38241", "2015-03-01"), "id": "own"}),
+            added({**procedure("30240Y2", "2018-03-01", PCS), "id": "deleted"}),
+        ),
+        NEEDED,
+    ),
     "a withheld transplant does not bring back what it made history": (
         both(
             without("Observation"),

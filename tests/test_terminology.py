@@ -318,7 +318,10 @@ PCS_ALIAS = "http://hl7.org/fhir/sid/icd-10-pcs"
         (PCS, "30243Y2", set()),
         # White and red cells, plasma, another operation, and what only begins or ends so.
         *[(PCS, code, set()) for code in ("30233Q1", "30233N1", "30243K1", "30253Y", "30243Y12", "130243Y", "0DTJ0ZZ")],
-        *[(ICD, code, {"DiseaseStatusAssessment"}) for code in ("C92.99", "C81", "C96.ZZ", "D46.Z1", "D47.10", "C9292")],
+        *[
+            (ICD, code, {"DiseaseStatusAssessment"})
+            for code in ("C92.99", "C81", "C96.ZZ", "D46.Z1", "D47.10", "C9292")
+        ],
         *[(ICD, code, set()) for code in ("C92.02", "C97", "C80.1", "D47.2", "D44", "I10", "Z94.84")],
         (LOCAL, "30240Y2", set()),
         ("", "30240Y2", set()),
@@ -448,8 +451,7 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .', "maps no code; give it nodes of class read:Mapping"),
         (
             f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:codePattern "[" . {ROW}',
-            f"a code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; "
-            "correct it",
+            f"a code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; correct it",
         ),
         *[
             (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:unmapped [ {said} ] . {ROW}', line)
