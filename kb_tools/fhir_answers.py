@@ -30,8 +30,7 @@ from rdflib.namespace import XSD
 from rdflib.term import Node
 
 from kb_tools.fhir_doubts import Doubt, DoubtReader
-from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, PARTS, USED, Said
-from kb_tools.fhir_facts import year_before
+from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, PARTS, USED, Said, year_before
 from kb_tools.fhir_resources import Aside, Element, Resource
 from kb_tools.knowledge_base import local_name
 from kb_tools.namespaces import CASE, CLIN
@@ -88,9 +87,8 @@ class AnswerReader(DoubtReader):
             days = {each.days("valueDate") or each.days("valueDateTime") for each in dates}
             when = days.pop() if len(days) == 1 else None
             kind = self.terms.kinds[name]
-            keyed = self.terms.kb.ontology.value(kind, CASE.keyProperty) is not None
             when = when or ((date.min, authored[1]) if authored else None)
-            self.doubts.append(Doubt(resource, kind, when, None if keyed else kind))
+            self.doubts.append(Doubt(resource, kind, when, None if self.terms.key_property(kind) else kind))
 
     def _current(self, resource: Resource) -> None:
         """Sets aside what is not final, or not answered by the time of the service.
@@ -202,7 +200,7 @@ class AnswerReader(DoubtReader):
         number = self.terms.number_of(kind)
         if number and not number.consistent(values):
             raise Aside(NOT_UNDERSTOOD, "its numbers do not go together", *paths)
-        if not set(self.terms.kb.ontology.objects(kind, CASE.countedBy)) & {*values, CASE.date}:
+        if not self.terms.counts(kind, values):
             raise Aside(IGNORED, "no value", *paths)
         authored = resource.root.day("authored")
         if day and authored and day > authored:
@@ -227,8 +225,7 @@ class AnswerReader(DoubtReader):
                 named.add(meaning.kind)
             found = {each for each in named if str(each) in key.terms.values()}
             if len(found) != 1:
-                name = self.terms.terminology.name(coding.text("system"), coding.text("code"))
-                raise Aside(NOT_UNDERSTOOD, f"{name} is no answer to this question", coding.path)
+                raise Aside(NOT_UNDERSTOOD, f"{self._name(coding)} is no answer to this question", coding.path)
             return found.pop()
         if key.datatype == XSD.boolean and isinstance(answer.get("valueBoolean"), bool):
             return Literal("true" if answer.get("valueBoolean") else "false", datatype=XSD.boolean)

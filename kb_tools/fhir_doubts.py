@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from rdflib import Literal, URIRef
-from rdflib.namespace import SKOS
 from rdflib.term import Node
 
 from kb_tools.fhir_draft import IGNORED, USED, Draft, Found
@@ -131,10 +130,9 @@ class DoubtReader(Draft):
 
     def _key_of(self, kind: Node, resource: Resource, codings: list[Element]) -> Node | None:
         """What tells a finding that a resource may state apart from others of its class; see `Doubt`."""
-        property_ = self.terms.kb.ontology.value(kind, CASE.keyProperty)
+        property_ = self.terms.key_property(kind)
         if property_ is None:
             return kind
-        property_ = URIRef(str(property_))
         element = self.terms.elements.get(property_, "")
         stated = resource.root.codings(element)
         wanted = self.terms.range.get(property_)
@@ -299,7 +297,7 @@ class DoubtReader(Draft):
 
     def _source(self, transplant: Found) -> set[Node | None]:
         source = transplant.values.get(CLIN.graftSource)
-        return set(self.terms.kb.ontology.transitive_objects(source, SKOS.broader)) if source else set()
+        return self.terms.broader[source] if source else set()
 
     def _before_transplant(self, day: date) -> list[Found]:
         """The findings that a transplant on a day makes history."""
@@ -311,8 +309,8 @@ class DoubtReader(Draft):
 
     def _key(self, found: Found) -> Node:
         """What tells it apart from others of its class, or the class itself."""
-        property_ = self.terms.kb.ontology.value(found.kind, CASE.keyProperty)
-        return found.values.get(URIRef(str(property_)), found.kind)
+        property_ = self.terms.key_property(found.kind)
+        return found.values.get(property_, found.kind) if property_ else found.kind
 
     @staticmethod
     def _is_own(sources: Collection[Node]) -> bool:

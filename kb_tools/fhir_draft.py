@@ -39,6 +39,10 @@ STATUSES = _DOUBTFUL | {
 }
 
 
+# A class of findings, and what of one is stated.
+Template = tuple[URIRef, dict[URIRef, Node]]
+
+
 @dataclass(frozen=True)
 class Said:
     """Where a part of the case is stated, and what a record says of that; "" where the whole resource is noted."""
@@ -166,7 +170,7 @@ class Draft:
             resource.note(IGNORED, text, codings[0].path)
         if codings and not found:
             for coding in codings:
-                name = self.terms.terminology.name(coding.text("system"), coding.text("code"))
+                name = self._name(coding)
                 meaning = self._meaning(coding)
                 if meaning is None:
                     resource.note(NOT_UNDERSTOOD, f"{name} is not known here", coding.path)
@@ -203,6 +207,10 @@ class Draft:
             condition.note(USED, f"as the disease that {resource.place} is about", "code")
         return found
 
+    def _name(self, coding: Element) -> str:
+        """A code as a record may name it."""
+        return self.terms.terminology.name(coding.text("system"), coding.text("code"))
+
     def _meaning(self, coding: Element) -> Meaning | None:
         return self.terms.terminology.meaning(coding.text("system"), coding.text("code"))
 
@@ -233,7 +241,7 @@ class Draft:
             values[property_] = narrowest
         return values
 
-    def _template(self, codings: list[Element], element: str) -> tuple[URIRef, dict[URIRef, Node]] | None:
+    def _template(self, codings: list[Element], element: str) -> Template | None:
         """The finding that codes state together, with all that they state of it; None where none of them states one."""
         meanings = [each for each in self._meanings(codings) if each.kind]
         if not meanings:
@@ -287,7 +295,7 @@ class Draft:
         """
         if not codings:
             raise Aside(NOT_UNDERSTOOD, "no code", element)
-        names = [self.terms.terminology.name(each.text("system"), each.text("code")) for each in codings]
+        names = list(map(self._name, codings))
         for coding, name in zip(codings, names, strict=True):
             meaning = self._meaning(coding)
             if meaning:
@@ -345,3 +353,8 @@ class Draft:
 def unstated(meanings: Iterable[Meaning]) -> list[str]:
     """What codes do not say, each once."""
     return list(dict.fromkeys(note.rstrip(".") for each in meanings for note in each.notes))
+
+
+def year_before(day: date) -> str:
+    """The day a year before, as text; that of a 29th of February need not exist and still can be compared with."""
+    return f"{day.year - 1:04}{day.isoformat()[4:]}"

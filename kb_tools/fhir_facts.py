@@ -10,7 +10,7 @@ from rdflib import URIRef
 from rdflib.term import Node
 
 from kb_tools.fhir_doubts import DoubtReader, end_of
-from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, unstated
+from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, Template, unstated, year_before
 from kb_tools.fhir_resources import Aside, Element, Resource, last_two, unversioned
 from kb_tools.fhir_terms import Number
 from kb_tools.namespaces import CASE, CLIN
@@ -29,10 +29,6 @@ _REMISSIONS = {CLIN.InRemission, CLIN.CompleteRemission, CLIN.PartialRemission}
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 # Which property states a number with a comparator. More than 90 is at least 90.
 _COMPARATORS = {">=": CASE.atLeast, ">": CASE.atLeast, "<=": CASE.atMost, "<": CASE.below}
-
-
-# A class of findings, and what of one is stated.
-_Template = tuple[URIRef, dict[URIRef, Node]]
 
 
 class FactReader(DoubtReader):
@@ -54,13 +50,8 @@ class FactReader(DoubtReader):
         ended = end_of(root)
         if ended and any(not each.not_present for each in stated):
             raise Aside(NOT_UNDERSTOOD, "it says that it has ended and that it is there", ended, "clinicalStatus")
-        diseases = {each for meaning in meanings for each in meaning.concepts if CLIN.Disease in self._classes(each)}
-        statuses = {
-            each
-            for meaning in (*meanings, *stated)
-            for each in meaning.concepts
-            if CLIN.DiseaseStatus in self._classes(each)
-        }
+        diseases = self._concepts(codings, CLIN.Disease)
+        statuses = self._concepts([*codings, *clinical], CLIN.DiseaseStatus)
         if statuses - _REMISSIONS and gone:
             raise Aside(
                 NOT_UNDERSTOOD, "it says that the disease is back and that it is not there", "code", "clinicalStatus"
@@ -69,8 +60,8 @@ class FactReader(DoubtReader):
             raise Aside(IGNORED, "it has ended", ended, doubtful=True)
         made = bool(diseases and (statuses or ended))
         if made:
-            coded = not any(CLIN.Relapsed in each.concepts for each in stated)
-            self._condition_status(resource, diseases, statuses, ended, coded)
+            by_code = not any(CLIN.Relapsed in each.concepts for each in stated)
+            self._condition_status(resource, diseases, statuses, ended, by_code)
         for meaning in meanings:
             if meaning.kind:
                 if gone:
@@ -86,7 +77,7 @@ class FactReader(DoubtReader):
             )
 
     def _condition_status(
-        self, resource: Resource, diseases: set[URIRef], statuses: set[URIRef], ended: str, coded: bool
+        self, resource: Resource, diseases: set[URIRef], statuses: set[URIRef], ended: str, by_code: bool
     ) -> None:
         """The status of a disease that a condition states.
 
@@ -94,7 +85,7 @@ class FactReader(DoubtReader):
 
         Args:
             ended: the element that states that it has ended, if any does.
-            coded: whether its clinical status does not say that it is relapsed.
+            by_code: whether it is its code, and not its clinical status, that says it if it is relapsed.
         """
         root = resource.root
         remissions = statuses & _REMISSIONS
@@ -117,7 +108,7 @@ class FactReader(DoubtReader):
         if day is None:
             raise Aside(NOT_UNDERSTOOD, "the status has no date: recordedDate is missing", "recordedDate")
         onset = None
-        if status == CLIN.Relapsed and coded:
+        if status == CLIN.Relapsed and by_code:
             onset = next((root.days(name) for name in _ONSETS if root.get(name)), None)
         values = {CLIN.disease: disease, CLIN.diseaseStatus: status}
         found = self._find(resource, CLIN.DiseaseStatusAssessment, day, values, root.read())
@@ -180,7 +171,7 @@ class FactReader(DoubtReader):
         if not outer and not components:
             self._explain_codes(codings, "code", "nothing that is read")
         self._about_the_patient(resource)
-        valued = any(name.startswith("value") for name in root.content)
+        valued = bool(_values_of(root))
         members = [self.references.follow(resource, each) for each in root.all("hasMember")]
         if outer and not valued and not components and members and all(members):
             self.panels.append((resource, outer[0], [each for each in members if each]))
@@ -197,7 +188,7 @@ class FactReader(DoubtReader):
                     # A panel without a value of its own is of what its components are of.
                     self._doubt(resource, component, *(() if valued else (root,)))
 
-    def _component(self, component: Element, outer: _Template | None, valued: bool) -> _Template:
+    def _component(self, component: Element, outer: Template | None, valued: bool) -> Template:
         """What a component is of: what its code says, else what its panel is of, where its code names a part of it."""
         codings = component.codings("code")
         inner = self._template(codings, component.at("code"))
@@ -206,7 +197,7 @@ class FactReader(DoubtReader):
             more = self._coded(kind, codings)
             if more:
                 # What the panel has a value of need not be what its parts are of.
-                apart = self.terms.kb.ontology.value(kind, CASE.keyProperty) if valued else None
+                apart = self.terms.key_property(kind) if valued else None
                 shared = {property_: value for property_, value in values.items() if property_ != apart}
                 return kind, self._merged(shared, more, component.at("code"))
             if not valued and self._meanings(codings):
@@ -230,13 +221,12 @@ class FactReader(DoubtReader):
                 values = self._merged(values, {property_: stated}, name)
         for each in {root.path: root, element.path: element}.values():
             self._absent(each)
-        given = sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))
+        given = _values_of(element)
         if len(given) > 1:
             raise Aside(NOT_UNDERSTOOD, "more than one value", *map(element.at, given))
         if given:
             values = self._with_value(kind, values, self._value(kind, element, given[0]), element.at(given[0]))
-        counted = set(self.terms.kb.ontology.objects(kind, CASE.countedBy))
-        if not counted & {*values, CASE.date}:
+        if not self.terms.counts(kind, values):
             raise Aside(NOT_UNDERSTOOD, "no value", element.at("value[x]"))
         self._hold_against_interpretation(kind, values, element)
         self._find(resource, kind, day, values, root.read(), "effectiveDateTime")
@@ -313,8 +303,8 @@ class FactReader(DoubtReader):
                     notes = ". ".join(unstated(meanings))
                     doubtful = any(each.concepts or each.kind for each in meanings)
                     raise Aside(IGNORED, notes or "the value says nothing of this finding", path, doubtful=doubtful)
-                named = [self.terms.terminology.name(each.text("system"), each.text("code")) for each in codings]
-                raise Aside(NOT_UNDERSTOOD, f"{', '.join(named) or 'no code'} is not known here", path)
+                named = ", ".join(map(self._name, codings)) or "no code"
+                raise Aside(NOT_UNDERSTOOD, f"{named} is not known here", path)
             return found
         number = self.terms.number_of(kind)
         if number and name == "valueInteger" and number.unit == "1":
@@ -338,6 +328,6 @@ class FactReader(DoubtReader):
         return {property_: self._number_as(self.terms.terminology.keys[kind, property_], value, path)}
 
 
-def year_before(day: date) -> str:
-    """The day a year before, as text; that of a 29th of February need not exist and still can be compared with."""
-    return f"{day.year - 1:04}{day.isoformat()[4:]}"
+def _values_of(element: Element) -> list[str]:
+    """The names of the elements of an observation, or of a component, that state its value."""
+    return sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))

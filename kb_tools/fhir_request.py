@@ -232,7 +232,7 @@ class RequestReader(Draft):
             if system and system.namespace and re.fullmatch(system.pattern, code):
                 self._state(CASE.Request, CASE.procedureCode, URIRef(system.namespace + code), Said(request))
             elif self._meaning(coding) is None:
-                request.note(NOT_UNDERSTOOD, f"{self.terms.terminology.name(uri, code)} is not known here", coding.path)
+                request.note(NOT_UNDERSTOOD, f"{self._name(coding)} is not known here", coding.path)
         if not codings:
             request.note(NOT_UNDERSTOOD, "no code", item.at(name))
         return self._services(codings)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
 from rdflib import Literal, URIRef
-from rdflib.namespace import OWL, RDF, RDFS, SKOS, XSD
+from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.knowledge_base import KnowledgeBase, local_name
@@ -80,11 +80,10 @@ class Vocabulary:
         self.classes: dict[Node, set[Node]] = defaultdict(set)
         for term, class_ in ontology.subject_objects(RDF.type):
             self.classes[term].add(class_)
-        self.literals = set(ontology.subjects(RDF.type, OWL.DatatypeProperty))
         self.elements = {
             URIRef(str(each)): str(name) for each, name in ontology.subject_objects(READ.observationElement)
         }
-        self._broader = {
+        self.broader = {
             term: set(ontology.transitive_objects(term, SKOS.broader)) for term in ontology.subjects(SKOS.prefLabel)
         }
 
@@ -115,7 +114,16 @@ class Vocabulary:
 
     def narrowest(self, concepts: set[URIRef]) -> URIRef | None:
         """Of concepts that lie in one line of the hierarchy the narrowest, else None."""
-        return next((each for each in concepts if concepts <= self._broader[each]), None)
+        return next((each for each in concepts if concepts <= self.broader[each]), None)
+
+    def key_property(self, kind: Node) -> URIRef | None:
+        """What tells findings of a class apart, if anything does: a method, a lineage."""
+        found = self.kb.ontology.value(kind, CASE.keyProperty)
+        return found if isinstance(found, URIRef) else None
+
+    def counts(self, kind: Node, values: Iterable[Node]) -> bool:
+        """Whether a finding of a class with a date and values of these properties states anything that is counted."""
+        return not {CASE.date, *values}.isdisjoint(self.kb.ontology.objects(kind, CASE.countedBy))
 
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""
