@@ -1,4 +1,4 @@
-"""What the readers of FHIR resources share: the terms of the vocabularies, and the case as far as it is read."""
+"""What the readers of FHIR resources share: the case as far as it is read, and what is asked of every resource."""
 
 from __future__ import annotations
 

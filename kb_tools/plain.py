@@ -362,7 +362,8 @@ class _Reading:
         elif datatype == XSD.integer:
             fits, due = isinstance(value, Number) and value.lstrip("-").isdecimal(), "a whole number"
         elif datatype == XSD.decimal:
-            fits, due = isinstance(value, Number) and "e" not in value.lower(), "a number"
+            fits = isinstance(value, Number) and "e" not in value.lower()
+            due = f"a number of at most {_DIGITS} digits" if isinstance(value, Number) else "a number"
         elif datatype == XSD.date:
             fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
         else:

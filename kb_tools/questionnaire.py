@@ -187,12 +187,11 @@ class _Items:
         """A group for findings of a class. Their basis is not asked: an answer is an attestation."""
         keys = [key for key in form.keys.values() if key.path != CASE.basis]
         counted = list(self.plain.kb.ontology.objects(form.iri, CASE.countedBy))
-        # Where the case tells findings of the class apart, one that is not told apart settles nothing of those.
+        # Required: the one property by which it counts, and what tells findings apart where the case states that.
         told = set(self.plain.kb.ontology.objects(form.iri, CASE.keyProperty)) & self._stated_of(form)
         children = []
         for key in keys:
             child = self._question(form, key, key.label, (only or {}).get(_link_id(form, key)))
-            # Nor does one without the one thing that it counts by.
             children.append({**child, "required": key.required or counted == [key.path] or key.path in told})
         said = " ".join((text, *form.rules))
         return {"linkId": form.name, "text": said, "type": "group", "repeats": True, "item": children}

@@ -43,7 +43,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "terminology",
-        "Every code of another system is mapped to terms and values that there are",
+        "Every code of another system is mapped to terms and values that exist",
         Severity.ERROR,
         vocabulary.terminology,
     ),
