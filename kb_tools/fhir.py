@@ -284,8 +284,10 @@ class FhirReader:
         if kind != "Bundle":
             with _few_levels(source):
                 return self._builder.build(source, [Resource(kind, kind, content)], ())
-        if any(isinstance(each, dict) and each.get("relation") == "next" for each in _listed(content.get("link"))):
-            raise UnreadableInput("one page of a search, and more follow", where=source, mend="send all that was found")
+        part = _part_of_a_search(content)
+        if part:
+            mend = "send all that was found, in one bundle"
+            raise UnreadableInput(f"a part of a search, {part}", where=source, mend=mend)
         if content.get("type") not in _BUNDLES:
             raise UnreadableInput(
                 "a bundle of a type that is not read", where=source, mend=f"send one of {', '.join(sorted(_BUNDLES))}"
@@ -326,6 +328,26 @@ def _entries(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[
         else:
             unread[kind] += 1
     return resources, _counted(unread)
+
+
+def _part_of_a_search(bundle: dict[str, Any]) -> str:
+    """What shows that a bundle holds not all that a search found; "" if nothing does."""
+    relations = {each.get("relation") for each in _listed(bundle.get("link")) if isinstance(each, dict)}
+    if "next" in relations:
+        return "and more follows"
+    if relations & {"previous", "prev"}:
+        return "and more comes before"
+    total = bundle.get("total")
+    found = sum(map(_is_found, _listed(bundle.get("entry"))))
+    if total is not None and not isinstance(total, int):
+        return "and its total is no whole number"
+    return f"{found} of the {total} found" if total is not None and total > found else ""
+
+
+def _is_found(entry: Any) -> bool:
+    """Whether an entry of a bundle is one of what a search was for, and not what came with it."""
+    search = entry.get("search") if isinstance(entry, dict) and "resource" in entry else {"mode": "include"}
+    return not (isinstance(search, dict) and search.get("mode") in ("include", "outcome"))
 
 
 @contextmanager

@@ -284,14 +284,22 @@ def test_an_entry_may_hold_no_resource(kb: KnowledgeBase, entry: dict[str, Any])
     assert str(notes[-1]) == f"{kind} \N{MULTIPLICATION SIGN}1: not read"
 
 
+ALL = "send all that was found, in one bundle"
+
+
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({"link": [{"relation": "self", "url": "x"}]}, ""),
-        (
-            {"link": [{"relation": "next", "url": "x"}]},
-            "one page of a search, and more follow; send all that was found",
-        ),
+        ({"link": [{"relation": "self", "url": "x"}, {"relation": "first", "url": "x"}]}, ""),
+        ({"link": [{"relation": "next", "url": "x"}]}, f"a part of a search, and more follows; {ALL}"),
+        ({"link": [{"relation": "previous", "url": "x"}]}, f"a part of a search, and more comes before; {ALL}"),
+        ({"link": [{"relation": "prev", "url": "x"}]}, f"a part of a search, and more comes before; {ALL}"),
+        ({"type": "searchset", "total": 40}, f"a part of a search, 7 of the 40 found; {ALL}"),
+        ({"type": "searchset", "total": 8}, f"a part of a search, 7 of the 8 found; {ALL}"),
+        ({"type": "searchset", "total": "7"}, f"a part of a search, and its total is no whole number; {ALL}"),
+        ({"type": "searchset", "total": 7}, ""),
+        ({"type": "searchset", "total": 1}, ""),
+        ({"type": "searchset", "total": 1, "entry": []}, f"a part of a search, 0 of the 1 found; {ALL}"),
         ({"entry": {"0": {}}}, "an entry that is no list; write the entries in brackets"),
         ({"resourceType": "Parameters"}, "Parameters are not read; send the Bundle that they hold"),
         ({"timestamp": "9999-12-31T23:59:59Z"}, ""),
@@ -301,6 +309,16 @@ def test_an_entry_may_hold_no_resource(kb: KnowledgeBase, entry: dict[str, Any])
 def test_a_bundle_is_whole(kb: KnowledgeBase, changed: dict[str, Any], line: str) -> None:
     (found,) = FhirReader(kb).stream("in", io.BytesIO(data({**content(), **changed})))
     assert str(found) == f"in:1: {line}" if line else not isinstance(found, Exception)
+
+
+@pytest.mark.parametrize(("mode", "total"), [("match", 7), ("include", 6), ("outcome", 6), (None, 7)])
+def test_what_came_with_a_search_is_none_of_what_it_found(kb: KnowledgeBase, mode: str | None, total: int) -> None:
+    bundle = {**content(), "type": "searchset", "total": total}
+    bundle["entry"][2]["search"] = {"mode": mode} if mode else {"score": 1}
+    bundle["entry"].append({"fullUrl": "urn:uuid:1"})
+    whole, part = FhirReader(kb).stream("in", io.BytesIO(data(bundle) + b"\n" + data({**bundle, "total": total + 1})))
+    assert not isinstance(whole, Exception)
+    assert str(part) == f"in:2: a part of a search, {total} of the {total + 1} found; {ALL}"
 
 
 def test_what_is_nested_too_deeply_stops_no_other(kb: KnowledgeBase, tmp_path: Path) -> None:
