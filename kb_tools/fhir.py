@@ -154,8 +154,11 @@ class _Index:
             self.owners[owner].requests |= kind in REQUESTS
 
     def lose(self, content: Any, place: object) -> None:
-        """Notes that something could not be read; `content` is what is known of it."""
-        owner = _owner(type_of(content), content) if isinstance(content, dict) else ""
+        """Notes that something could not be read; `content` is what is known of it.
+
+        One that is no resource of R4 can say whose it is; a bundle or Parameters may be of many.
+        """
+        owner = _owner("", content) if isinstance(content, dict) and type_of(content) == "resource" else ""
         self.lost.append((owner if _is_patient(owner) else "", str(place)))
 
     def lost_of(self, owner: str) -> list[str]:

@@ -93,6 +93,7 @@ def test_a_file_of_a_folder_is_read_whatever_its_first_line(kb: KnowledgeBase, t
 GRADE_3 = gvhd(valueInteger=3)
 NO_RESOURCE = "no FHIR R4 resource; send a Bundle"
 UNKNOWN = data({**GRADE_3, "resourceType": "observation", "subject": {"reference": "Group/g"}})
+OF_1 = {"subject": {"reference": "Patient/1"}}
 # What may hold something of any patient, and what is said of it.
 LOST: dict[str, tuple[bytes, str]] = {
     "truncated": (data(GRADE_3)[:-1], "not valid JSON: Expecting ',' delimiter, column 247; correct the syntax"),
@@ -105,11 +106,11 @@ LOST: dict[str, tuple[bytes, str]] = {
     "of an unknown type": (data({"resourceType": "New"}), NO_RESOURCE),
     "of an unknown type and a group": (UNKNOWN, NO_RESOURCE),
     "in Parameters": (
-        data({"resourceType": "Parameters", "parameter": [{"name": "x", "resource": GRADE_3}]}),
+        data({"resourceType": "Parameters", **OF_1, "parameter": [{"name": "x", "resource": GRADE_3}]}),
         "Parameters are not read; send the Bundle that they hold",
     ),
     "in a bundle without a request": (
-        data({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": GRADE_3}]}),
+        data({"resourceType": "Bundle", "type": "searchset", **OF_1, "entry": [{"resource": GRADE_3}]}),
         "no request; send a Claim with use preauthorization, or a ServiceRequest, that is active",
     ),
     "in a broken bundle": (
