@@ -33,8 +33,11 @@ from kb_tools.rdf import (
     FORMAT_NAMES,
     FORMATS,
     MAX_BYTES,
+    PACKED,
     Triple,
     graph_of,
+    lines,
+    packed,
     parse,
     parse_file,
     read_bytes,
@@ -58,8 +61,6 @@ MANIFEST = "manifest.ttl"
 # A file with one case, plain or FHIR, and a file with one plain case a line.
 JSON, JSON_LINES = ".json", ".jsonl"
 SUFFIXES = (*FORMATS, JSON, JSON_LINES, NDJSON)
-# Files of these endings are not read, and are not passed over in silence either.
-_PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 # Standard input that begins so is no TriG.
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[\[{\"0-9])")
 ISOLATED = "urn:kb:"
@@ -161,9 +162,9 @@ class Malformed:
 def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | UnreadableInput]:
     """The files that the arguments name: files themselves, the RDF and JSON files under folders, "-" (with no path).
 
-    A folder's manifest.ttl says what its cases must come to and is no case. FHIR resources that stand by themselves
-    come out as the folder that they are in. A path that is missing, or a folder without a file to read, comes out as
-    the error it is, so that the others can go on.
+    A folder's manifest.ttl says what its cases must come to and is no case. Where FHIR resources stand by themselves,
+    all FHIR of their folder comes out as that folder. A path that is missing, or a folder without a file to read, comes
+    out as the error it is, so that the others can go on.
     """
     for argument in paths:
         path = Path(argument)
@@ -181,15 +182,46 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
     walked = os.walk(folder, onerror=refused.append)
     inside = sorted(file for place, _, names in walked for name in names if (file := Path(place, name)).is_file())
     known = [each for each in inside if each.suffix.lower() in SUFFIXES and each.name != MANIFEST]
-    packed = [each for each in inside if each.suffix.lower() in _PACKED and Path(each.stem).suffix.lower() in SUFFIXES]
+    closed = [each for each in inside if each.suffix.lower() in PACKED and Path(each.stem).suffix.lower() in SUFFIXES]
+    together = _read_together([*known, *closed])
     yield from (unopened(error, Path(error.filename)) for error in refused)
-    yield from (UnreadableInput("packed, and not read", where=str(each), mend="unpack it") for each in packed)
-    if not (known or refused or packed):
+    yield from (packed(each) for each in closed if each not in together)
+    if not (known or refused or closed):
         mend = f"name a folder with {', '.join(SUFFIXES)} files"
         yield UnreadableInput("no case files in this folder", where=str(folder), mend=mend)
-    loose = _loose_resources(known)
-    places = dict.fromkeys(each.parent if each in loose else each for each in known)
+    places = dict.fromkeys(each.parent if each in together else each for each in known)
     yield from ((str(each), each) for each in places)
+
+
+def _ending(path: Path | None, format_name: str | None, data: bytes) -> str:
+    """The ending that stands for the format of an input; of standard input what it begins with tells that.
+
+    Raises:
+        UnreadableInput: a file of an ending that is not read, or more on standard input than can be held.
+    """
+    if format_name:
+        return f".{format_name}"
+    if path is None:
+        return _told_by_the_first_line(data)
+    ending = path.suffix.lower()
+    if ending in PACKED:
+        raise packed(path)
+    if ending not in SUFFIXES:
+        what = f"unknown format {path.suffix or '(no extension)'}"
+        raise UnreadableInput(what, where=str(path), mend=f"use {', '.join(SUFFIXES)}")
+    return ending
+
+
+def _told_by_the_first_line(data: bytes) -> str:
+    """The ending that stands for the format of what comes without a name."""
+    if not _JSON.match(data):
+        return ".trig"
+    first, _, more = data.partition(b"\n")
+    if not more.strip() or not _is_a_line(first):
+        return JSON
+    from kb_tools.fhir import is_fhir
+
+    return NDJSON if is_fhir(first) else JSON_LINES
 
 
 def _is_a_line(text: bytes) -> bool:
@@ -201,11 +233,11 @@ def _is_a_line(text: bytes) -> bool:
     return True
 
 
-def _loose_resources(paths: Iterable[Path]) -> set[Path]:
-    """The files whose FHIR resources stand by themselves, in no bundle."""
-    from kb_tools.fhir import loose_resources
+def _read_together(paths: Iterable[Path]) -> set[Path]:
+    """The files with FHIR that are read together, folder by folder."""
+    from kb_tools.fhir import read_together
 
-    return loose_resources(paths)
+    return read_together(paths)
 
 
 class CaseReader:
@@ -232,60 +264,60 @@ class CaseReader:
     def stream(
         self, source: str, path: Path | None, stdin: BinaryIO, format_name: str | None = None
     ) -> Iterator[Case | UnreadableInput]:
-        """The cases of one file, and in place of what cannot be read the error: of a .jsonl file each line for itself.
+        """The cases of one input, and in place of what cannot be read the error.
+
+        Where a case stands on each line, or many patients in one file, what is wrong stops no other.
 
         Args:
-            path: None for standard input; a folder for the FHIR resources that stand in it by themselves.
-            format_name: a key of FORMAT_NAMES, "json", "jsonl" or "ndjson"; None for what the name of the file says.
+            path: None for standard input; a folder for the FHIR that is read together in it.
+            format_name: a key of FORMAT_NAMES, "json", "jsonl" or "ndjson"; None for what the name of the file says,
+                or the first line of standard input.
         """
-        format_ = FORMAT_NAMES.get(format_name or "")
-        suffix = f".{format_name}" if format_name else path.suffix.lower() if path else ""
         try:
-            if suffix == JSON_LINES:
-                with path.open("rb") if path else nullcontext(stdin) as file:
-                    yield from self._lines(source, file)
+            if path and path.is_dir():
+                inside = sorted(_read_together(each for each in path.iterdir() if each.is_file()))
+                yield from map(self._imported, self._fhir.files(source, inside))
                 return
-            if path and (path.is_dir() or (suffix == NDJSON and path.is_file())):
-                files = sorted(_loose_resources(path.iterdir())) if path.is_dir() else [path]
-                yield from map(self._imported, self._fhir.files(source, files))
-                return
-            if suffix == NDJSON:
-                with path.open("rb") if path else nullcontext(stdin) as file:
-                    yield from map(self._imported, self._fhir.stream(source, file))
-                return
-            data = b"" if path else stdin.read(MAX_BYTES + 1)
-            if suffix == JSON or (not suffix and path is None and _JSON.match(data)):
-                data = read_bytes(path) if path else data
-                from kb_tools.fhir import is_fhir
-
-                if not suffix and _is_a_line(first := data.partition(b"\n")[0]) and data[len(first) :].strip():
-                    # Standard input has no name that says so.
-                    suffix = NDJSON if is_fhir(first) else JSON_LINES
-                    yield from self.stream(source, None, BytesIO(data), suffix.removeprefix("."))
-                elif is_fhir(data):
-                    yield self._imported(self._fhir.bundle(data, source))
-                else:
-                    yield self._plain_case(source, data)
-            else:
-                yield from self.read(source, path, data, format_)
+            data = b"" if path or format_name else stdin.read(MAX_BYTES + 1)
+            ending = _ending(path, format_name, data)
+            if len(data) > MAX_BYTES and ending in (NDJSON, JSON_LINES):
+                # What is beyond must not be lost.
+                mend = f"name the format: --input-format {ending.removeprefix('.')}"
+                raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=source, mend=mend)
+            yield from self._of_a_format(ending, source, path, BytesIO(data) if data else stdin)
         except UnreadableInput as error:
             yield error
         except OSError as error:
             yield unopened(error, path or Path(source))
 
+    def _of_a_format(
+        self, ending: str, source: str, path: Path | None, stdin: BinaryIO
+    ) -> Iterator[Case | UnreadableInput]:
+        """The cases of one file or stream, by the ending that stands for its format."""
+        if ending == NDJSON and path and path.is_file():
+            yield from map(self._imported, self._fhir.files(source, [path]))
+        elif ending in (NDJSON, JSON_LINES):
+            with path.open("rb") if path else nullcontext(stdin) as file:
+                if ending == NDJSON:
+                    yield from map(self._imported, self._fhir.stream(source, file))
+                else:
+                    yield from self._lines(source, file)
+        elif ending == JSON:
+            from kb_tools.fhir import is_fhir
+
+            data = read_bytes(path) if path else stdin.read(MAX_BYTES + 1)
+            yield self._imported(self._fhir.bundle(data, source)) if is_fhir(data) else self._plain_case(source, data)
+        else:
+            format_ = FORMATS.get(ending) or FORMAT_NAMES[ending.removeprefix(".")]
+            yield from self.read(source, path, b"" if path else stdin.read(MAX_BYTES + 1), format_)
+
     def _lines(self, source: str, file: BinaryIO) -> Iterator[Case | UnreadableInput]:
         """The case of each line of a .jsonl file, or why there is none; empty lines are nothing."""
-        number = 0
-        while line := file.readline(MAX_BYTES + 1):
-            number += 1
-            rest = line
-            while len(line) > MAX_BYTES and rest and not rest.endswith(b"\n"):
-                rest = file.readline(MAX_BYTES)
-            if line.strip() or len(line) > MAX_BYTES:
-                try:
-                    yield self._plain_case(f"{source}:{number}", line.rstrip(b"\r\n"), one_line=True)
-                except UnreadableInput as error:
-                    yield error
+        for number, _, line in lines(file):
+            try:
+                yield self._plain_case(f"{source}:{number}", line, one_line=True)
+            except UnreadableInput as error:
+                yield error
 
     def _plain_case(self, source: str, data: bytes, one_line: bool = False) -> Case:
         triples, places = self._plain.triples(data, source, one_line)

@@ -32,7 +32,7 @@ from kb_tools.fhir_resources import (
     unversioned,
 )
 from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.rdf import MAX_BYTES, read_bytes, unopened
+from kb_tools.rdf import MAX_BYTES, PACKED, lines, packed, read_bytes, unopened
 from kb_tools.reading import NDJSON
 from kb_tools.terminology import Terminology
 
@@ -42,6 +42,11 @@ KEY = "KB_PSEUDONYM_KEY"
 _RESOURCE = re.compile(rb'"resourceType"\s*:')
 # Where they come first they are at the top, and nothing need be parsed.
 _FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
+# What is a case by itself, or is refused; other resources stand loose.
+_GIVING_CASES = ("Bundle", "Parameters", "resource")
+# The ending of files with a plain case a line, and all endings of files with JSON.
+_PLAIN_LINES = ".jsonl"
+_JSON = (".json", _PLAIN_LINES, NDJSON)
 _BUNDLES = ("transaction", "batch", "collection", "document", "message", "searchset")
 # What an entry of a bundle may hold beside a resource.
 _WITHOUT_RESOURCE = {"id", "extension", "link", "fullUrl", "search", "request", "response"}
@@ -60,21 +65,38 @@ def is_fhir(data: bytes) -> bool:
     return isinstance(content, dict) and "resourceType" in content
 
 
-def loose_resources(paths: Iterable[Path]) -> set[Path]:
-    """The files whose FHIR resources belong together: all NDJSON, and JSON with one resource that is no bundle."""
-    return {path for path in paths if path.suffix.lower() == NDJSON or _is_loose(path)}
+def read_together(paths: Iterable[Path]) -> set[Path]:
+    """The files with FHIR that are read together.
+
+    Where resources stand in no bundle, all of their folder that may be of the same patients is read with them: what of
+    it cannot be read is not lost in silence.
+    """
+    found: dict[Path, bool] = {path: loose for path in paths if (loose := _is_loose(path)) is not None}
+    folders = {path.parent for path, loose in found.items() if loose}
+    return {path for path in found if path.parent in folders}
 
 
-def _is_loose(path: Path) -> bool:
-    try:
-        data = read_bytes(path) if path.suffix.lower() == ".json" else b""
-    except (OSError, UnreadableInput):
-        return False
-    try:
-        return is_fhir(data) and type_of(_top(data)) not in ("Bundle", "resource")
-    except UnreadableInput:
-        # It may be one of a patient whose others can be read.
+def _is_loose(path: Path) -> bool | None:
+    """Whether FHIR resources stand in no bundle in a file; None for one that has nothing to do with FHIR."""
+    ending = path.suffix.lower()
+    if ending == NDJSON:
         return True
+    if (Path(path.stem).suffix.lower() if ending in PACKED else ending) not in _JSON:
+        return None
+    try:
+        if ending in PACKED:
+            raise packed(path)
+        if ending == _PLAIN_LINES:
+            with path.open("rb") as file:
+                return False if any(is_fhir(line) for _, _, line in lines(file)) else None
+        content = _top(read_bytes(path))
+    except (OSError, UnreadableInput):
+        # It may be of a patient whose others can be read.
+        return False
+    if isinstance(content, dict) and "resourceType" not in content and "request" in content:
+        # A case as plain JSON.
+        return None
+    return type_of(content) not in _GIVING_CASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,47 +117,65 @@ class _Line:
 
 
 @dataclass
+class _Patient:
+    """One patient of bulk data: where what is of this patient stands, and whether a request is of it."""
+
+    lines: list[_Line] = field(default_factory=list)
+    requests: bool = False
+
+
+@dataclass
 class _Index:
     """The resources of bulk data.
 
     Attributes:
-        places: where the resources of each patient stand, "" for those that do not say of whom they are.
-        requesting: the patients of whom there is a request.
+        owners: what there is of each patient as the references name them, "" for what does not say of whom it is.
         medications: where these stand, by type and id; they are of no patient.
         unread: how many there are of each type that is not read.
-        lost: where what could not be read stands: it may be of any patient.
+        lost: where what could not be read stands, and of which patient it is; "" where it may be of any.
     """
 
-    places: dict[str, list[_Line]] = field(default_factory=lambda: defaultdict(list))
-    requesting: set[str] = field(default_factory=set)
-    medications: dict[str, _Line] = field(default_factory=dict)
+    owners: dict[str, _Patient] = field(default_factory=lambda: defaultdict(_Patient))
+    medications: dict[str, list[_Line]] = field(default_factory=lambda: defaultdict(list))
     unread: Counter[str] = field(default_factory=Counter)
-    lost: list[str] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, kind: str, content: dict[str, Any], line: _Line) -> None:
         """Notes whose a resource is."""
-        owner = _owner(kind, content) if kind in READ_TYPES else ""
+        owner = _owner(kind, content)
         if kind == "Medication":
-            self.medications[f"Medication/{content.get('id')}"] = line
-        elif kind not in READ_TYPES or (owner and not last_two(owner).startswith("Patient/")):
-            self.unread[f"{kind} of something else" if owner else kind] += 1
+            self.medications[f"Medication/{content.get('id')}"].append(line)
+        elif not _may_state(kind, content):
+            self.unread[kind] += 1
+        elif owner and not _is_patient(owner):
+            self.unread[f"{kind} of something else"] += 1
         else:
-            self.places[owner].append(line)
-            if kind in REQUESTS:
-                self.requesting.add(owner)
+            self.owners[owner].lines.append(line)
+            self.owners[owner].requests |= kind in REQUESTS
 
-    def patients(self) -> dict[str, list[_Line]]:
-        """Where the resources of each patient stand, in the order in which patients first appear.
+    def lose(self, content: Any, place: object) -> None:
+        """Notes that something could not be read; `content` is what is known of it.
+
+        One that is no resource of R4 can say whose it is; a bundle or Parameters may be of many.
+        """
+        owner = _owner("", content) if isinstance(content, dict) and type_of(content) == "resource" else ""
+        self.lost.append((owner if _is_patient(owner) else "", str(place)))
+
+    def lost_of(self, owner: str) -> list[str]:
+        """Where what may be of a patient and could not be read stands."""
+        return [place for whose, place in self.lost if not (whose and owner) or last_two(whose) == last_two(owner)]
+
+    def patients(self) -> dict[str, _Patient]:
+        """What there is of each patient, in the order in which they first appear, and of "", nobody.
 
         A patient named with a server and without one is the same, if no other server is named.
         """
-        if len({owner.removesuffix(last_two(owner)) for owner in self.places} - {""}) > 1:
-            return {owner: lines for owner, lines in self.places.items() if owner}
-        self.requesting = set(map(last_two, self.requesting))
-        found: dict[str, list[_Line]] = defaultdict(list)
-        for owner, lines in self.places.items():
-            if owner:
-                found[last_two(owner)] += lines
+        servers = {owner.removesuffix(last_two(owner)) for owner in self.owners} - {""}
+        found: dict[str, _Patient] = defaultdict(_Patient)
+        for owner, stated in self.owners.items():
+            patient = found[owner if len(servers) > 1 else last_two(owner)]
+            patient.lines += stated.lines
+            patient.requests |= stated.requests
         return found
 
 
@@ -158,29 +198,28 @@ class FhirReader:
 
     # ------------------------------------------------------------------ inputs
 
-    def bundle(self, data: bytes, source: str, one_line: bool = False) -> Imported:
+    def bundle(self, data: bytes, source: str) -> Imported:
         """The case of one bundle, or of one resource by itself.
 
         Raises:
             UnreadableInput: not FHIR R4 JSON, or not one case.
         """
-        return self._bundle(load(data, source, one_line), source)
+        return self._bundle(load(data, source), source)
 
     def stream(self, source: str, stdin: BinaryIO) -> Iterator[Imported | UnreadableInput]:
         """The cases of NDJSON that comes as a stream, a bundle a line; for a line that cannot be read, the error."""
         found = False
-        for number, _, line in _lines(stdin):
-            if line.strip():
-                found = True
-                where = f"{source}:{number}"
-                try:
-                    content = load(line, where, one_line=True)
-                    if type_of(content) in READ_TYPES:
-                        mend = "bulk data is read twice: give it as a file"
-                        raise UnreadableInput("a resource in no bundle", where=where, mend=mend)
-                    yield self._bundle(content, where)
-                except UnreadableInput as error:
-                    yield error
+        for number, _, line in lines(stdin):
+            found = True
+            where = f"{source}:{number}"
+            try:
+                content = load(line, where, one_line=True)
+                if type_of(content) in READ_TYPES:
+                    mend = "bulk data is read twice: give it as a file"
+                    raise UnreadableInput("a resource in no bundle", where=where, mend=mend)
+                yield self._bundle(content, where)
+            except UnreadableInput as error:
+                yield error
         if not found:
             yield _nothing(source)
 
@@ -205,69 +244,72 @@ class FhirReader:
             yield _nothing(source)
 
     def _first_pass(self, path: Path, index: _Index) -> Iterator[Imported | UnreadableInput]:
-        """The cases of the bundles of a file, and the errors; of other resources it is noted where they stand."""
-        whole = path.suffix.lower() != NDJSON
+        """The cases of the bundles of a file, and the errors; of other resources it is noted where they stand.
+
+        A bundle that is no case may hold what is of a patient of the others, and so is lost like them.
+        """
         try:
-            with path.open("rb") as file:
-                for number, start, text in _lines(file, whole):
-                    if not text.strip():
-                        continue
-                    line = _Line(path, start, 0 if whole else number)
-                    kind = _quick_type(text)
-                    try:
-                        content = load(text, str(line), one_line=not whole)
-                        kind = type_of(content)
-                        if kind in ("Bundle", "resource"):
-                            yield self._bundle(content, str(line))
-                        else:
-                            index.add(kind, content, line)
-                    except UnreadableInput as error:
-                        if kind != "Bundle":
-                            index.lost.append(str(line))
-                        yield error
-        except OSError as error:
-            index.lost.append(str(path))
-            yield unopened(error, path)
+            for line, text in _texts(path):
+                content = None
+                try:
+                    content = load(text, str(line), one_line=bool(line.number))
+                    kind = type_of(content)
+                    if kind in _GIVING_CASES:
+                        yield self._bundle(content, str(line))
+                    else:
+                        index.add(kind, content, line)
+                except UnreadableInput as error:
+                    index.lose(content, line)
+                    yield error
+        except UnreadableInput as error:
+            index.lose(None, path)
+            yield error
 
     def _patients(self, source: str, index: _Index) -> Iterator[Imported | UnreadableInput]:
-        """The cases of the patients of whom there is a request, and one error for all others."""
-        patients, nobody = index.patients(), index.places[""]
-        requesting = index.requesting
+        """The cases of the patients of whom there is a request and nothing is lost, and the errors of the others."""
+        patients = index.patients()
+        nobody = patients.pop("", _Patient()).lines
         if len(patients) > 1:
-            index.lost += map(str, nobody)
             for line in nobody:
+                index.lose(None, line)
                 what = "a resource that does not say of which patient it is"
                 yield UnreadableInput(what, where=str(line), mend="give it a reference to a Patient")
         elif nobody:
             # Of a single patient everything is, or is set aside.
-            patients = {owner: lines + nobody for owner, lines in (patients or {"": []}).items()}
-            requesting = set(patients)
-        for number, (owner, lines) in enumerate(patients.items(), 1):
-            if owner in requesting:
+            known = patients or {"": _Patient()}
+            patients = {owner: _Patient(only.lines + nobody, requests=True) for owner, only in known.items()}
+        for number, (owner, patient) in enumerate(patients.items(), 1):
+            if patient.requests:
                 title = source if len(patients) == 1 else f"{source} patient {number}"
                 try:
-                    yield self._patient(title, lines, index)
+                    yield self._patient(title, patient, index, index.lost_of(owner))
                 except UnreadableInput as error:
                     yield error
-        others = len(patients.keys() - requesting)
+        others = sum(not each.requests for each in patients.values())
         if others:
             what = f"{others} patient{'s' * (others > 1)} without a request: not determined"
             mend = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
             yield UnreadableInput(what, where=source, mend=mend)
 
-    def _patient(self, title: str, lines: Iterable[_Line], index: _Index) -> Imported:
-        """The case of one patient of bulk data."""
-        contents = [line.read() for line in lines]
+    def _patient(self, title: str, patient: _Patient, index: _Index, lost: Sequence[str]) -> Imported:
+        """The case of one patient of bulk data.
+
+        Raises:
+            UnreadableInput: something that may be of the patient is lost, or what there is is not one case.
+        """
+        if lost:
+            places = ", ".join(lost[:_FEW]) + (" and more" if len(lost) > _FEW else "")
+            what = f"not determined, since {places} could not be read and may be of this patient"
+            raise UnreadableInput(what, where=title, mend="correct that, and send all again")
+        contents = [line.read() for line in patient.lines]
         named = {name for content in contents if (name := _medication(content)) in index.medications}
-        contents += [index.medications[name].read() for name in sorted(named)]
-        listed = ", ".join(index.lost[:_FEW]) + (" and more" if len(index.lost) > _FEW else "")
-        notices = [f"Could not be read, and may be of this patient: {listed}."] if index.lost else []
+        contents += [line.read() for name in sorted(named) for line in index.medications[name]]
         with _few_levels(title):
             resources = [
                 Resource(f"resource[{i}] {type_of(content)}", type_of(content), content)
                 for i, content in enumerate(contents)
             ]
-            return self._builder.build(title, resources, _counted(index.unread), notices=notices)
+            return self._builder.build(title, resources, _counted(index.unread))
 
     # ------------------------------------------------------------------ one bundle
 
@@ -284,8 +326,10 @@ class FhirReader:
         if kind != "Bundle":
             with _few_levels(source):
                 return self._builder.build(source, [Resource(kind, kind, content)], ())
-        if any(isinstance(each, dict) and each.get("relation") == "next" for each in _listed(content.get("link"))):
-            raise UnreadableInput("one page of a search, and more follow", where=source, mend="send all that was found")
+        part = _part_of_a_search(content)
+        if part:
+            mend = "send all that was found, in one bundle"
+            raise UnreadableInput(f"a part of a search, {part}", where=source, mend=mend)
         if content.get("type") not in _BUNDLES:
             raise UnreadableInput(
                 "a bundle of a type that is not read", where=source, mend=f"send one of {', '.join(sorted(_BUNDLES))}"
@@ -321,11 +365,31 @@ def _entries(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[
             mend = "give each resource an entry of its own"
             raise UnreadableInput(f"entry[{i}] is {what}", where=source, mend=mend)
         resource = Resource(f"entry[{i}] {kind}", kind, inner, url if isinstance(url, str) else "")
-        if kind in READ_TYPES or kind == "Medication" or any(each.type in STATING for each in resource.contained):
+        if kind == "Medication" or _may_state(kind, inner):
             resources.append(resource)
         else:
             unread[kind] += 1
     return resources, _counted(unread)
+
+
+def _part_of_a_search(bundle: dict[str, Any]) -> str:
+    """What shows that a bundle holds not all that a search found; "" if nothing does."""
+    relations = {each.get("relation") for each in _listed(bundle.get("link")) if isinstance(each, dict)}
+    if "next" in relations:
+        return "and more follows"
+    if relations & {"previous", "prev"}:
+        return "and more comes before"
+    total = bundle.get("total")
+    found = sum(map(_is_found, _listed(bundle.get("entry"))))
+    if total is not None and not isinstance(total, int):
+        return "and its total is no whole number"
+    return f"{found} of the {total} found" if total is not None and total > found else ""
+
+
+def _is_found(entry: Any) -> bool:
+    """Whether an entry of a bundle is one of what a search was for, and not what came with it."""
+    search = entry.get("search") if isinstance(entry, dict) and "resource" in entry else {"mode": "include"}
+    return not (isinstance(search, dict) and search.get("mode") in ("include", "outcome"))
 
 
 @contextmanager
@@ -350,18 +414,33 @@ def _made(bundle: dict[str, Any]) -> date | None:
         return None
 
 
+def _may_state(kind: str, content: dict[str, Any]) -> bool:
+    """Whether a resource is of a type that is read, or contains one that may state a fact."""
+    return kind in READ_TYPES or any(type_of(each) in STATING for each in _listed(content.get("contained")))
+
+
 def _owner(kind: str, content: dict[str, Any]) -> str:
-    """Of whom a resource of bulk data is, as its reference says; "" where it does not say so."""
-    reference = content.get(SUBJECT[kind]) if kind != "Patient" else {"reference": f"Patient/{content.get('id')}"}
-    text = reference.get("reference") if isinstance(reference, dict) else None
-    return unversioned(text) if isinstance(text, str) and last_two(text) else ""
+    """Of whom a resource of bulk data is, as its reference says; "" where it does not say so, or names several."""
+    if kind == "Patient":
+        return f"Patient/{content.get('id')}"
+    names = {SUBJECT[kind]} if kind in SUBJECT else set(SUBJECT.values())
+    found = {unversioned(text) for name in names if last_two(text := _reference(content.get(name)))}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _is_patient(owner: str) -> bool:
+    return last_two(owner).startswith("Patient/")
 
 
 def _medication(content: Any) -> str:
     """The Medication that an administration names, as type and id."""
-    reference = content.get("medicationReference")
-    text = reference.get("reference") if isinstance(reference, dict) else None
-    return last_two(text) if isinstance(text, str) else ""
+    return last_two(_reference(content.get("medicationReference")))
+
+
+def _reference(value: Any) -> str:
+    """Where a Reference leads, "" for what is none."""
+    text = value.get("reference") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _nothing(source: str) -> UnreadableInput:
@@ -372,20 +451,25 @@ def _counted(unread: Counter[str]) -> list[str]:
     return [f"{name} \N{MULTIPLICATION SIGN}{count}" for name, count in sorted(unread.items())]
 
 
-def _lines(file: BinaryIO, whole: bool = False) -> Iterator[tuple[int, int, bytes]]:
-    """The lines of a file with their numbers and where they begin, cut where too long; or all of it as one."""
-    if whole:
-        yield 1, 0, file.read(MAX_BYTES + 1)
-        return
-    number = start = 0
-    while line := file.readline(MAX_BYTES + 1):
-        number += 1
-        yield number, start, line.rstrip(b"\r\n")
-        start += len(line)
-        rest = line
-        while len(line) > MAX_BYTES and rest and not rest.endswith(b"\n"):
-            rest = file.readline(MAX_BYTES)
-            start += len(rest)
+def _texts(path: Path) -> Iterator[tuple[_Line, bytes]]:
+    """The resources of a file as texts: the lines of NDJSON, else all of it.
+
+    Raises:
+        UnreadableInput: the file cannot be opened, is packed, or has a name that says that it is no FHIR.
+    """
+    ending = path.suffix.lower()
+    if ending in PACKED:
+        raise packed(path)
+    if ending == _PLAIN_LINES:
+        raise UnreadableInput(f"FHIR in a {_PLAIN_LINES} file", where=str(path), mend=f"name it {NDJSON}")
+    try:
+        with path.open("rb") as file:
+            if ending == NDJSON:
+                yield from ((_Line(path, start, number), line) for number, start, line in lines(file))
+            else:
+                yield _Line(path, 0, 0), file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise unopened(error, path) from error
 
 
 def _quick_type(data: bytes) -> str:

@@ -81,21 +81,19 @@ class CaseBuilder:
         resources: Sequence[Resource],
         unread: Sequence[str],
         made: date | None = None,
-        notices: Sequence[str] = (),
     ) -> Imported:
         """The case that the resources of one patient describe.
 
         Args:
             unread: what there is of types that are not read: "Encounter \N{MULTIPLICATION SIGN}12".
             made: the day on which the bundle was put together, where it says so.
-            notices: given with the case.
 
         Raises:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
         try:
-            build = _Build(self._terms, list(resources), made, [*self._notices, *notices])
+            build = _Build(self._terms, list(resources), made, list(self._notices))
             return build.run(source, self._key, unread)
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, mend=error.mend) from error
@@ -227,25 +225,29 @@ class _Build(RequestReader, FactReader, AnswerReader):
         self.references = References(sorted(self.resources, key=lambda each: id(each) in self.rejected))
 
     def _keep_latest(self, same: list[Resource]) -> None:
-        kept: list[Resource] = []
+        first: dict[str, Resource] = {}
         for each in same:
-            twin = next((other for other in kept if other.content == each.content), None)
-            if twin:
+            twin = first.setdefault(json.dumps(each.content, sort_keys=True), each)
+            if twin is not each:
                 self._aside(each, Aside(IGNORED, f"the same as {twin.place}"))
-            else:
-                kept.append(each)
+        kept = list(first.values())
         times = [_updated(each) for each in kept]
         latest = max((each for each in times if each), default=None)
+        untold = None in times
+        unclear = len(kept) > 1 and (untold or times.count(latest) > 1)
+        newest = kept[times.index(latest)].place
+        replaced: set[int] = set()
         for each, time in zip(kept, times, strict=True):
-            if len(kept) > 1 and (None in times or times.count(latest) > 1) and id(each) not in self.rejected:
+            if unclear and id(each) not in self.rejected:
                 why = "several versions of one resource, and not said which is the latest"
                 self._aside(each, Aside(NOT_UNDERSTOOD, why))
                 self.rejected.add(id(each))
-            elif time != latest and None not in times:
-                # What is replaced leaves no doubt, understood or not.
-                self.doubts = [doubt for doubt in self.doubts if doubt.resource is not each]
-                self._aside(each, Aside(IGNORED, f"replaced by {kept[times.index(latest)].place}"))
+            elif time != latest and not untold:
+                replaced.add(id(each))
+                self._aside(each, Aside(IGNORED, f"replaced by {newest}"))
                 self.rejected.add(id(each))
+        # What is replaced leaves no doubt, understood or not.
+        self.doubts = [doubt for doubt in self.doubts if id(doubt.resource) not in replaced]
 
     def _request_triples(self, patient: URIRef) -> Iterator[Triple]:
         assert self.service_day is not None

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import pyoxigraph as ox
 from rdflib import BNode, Graph, Literal, URIRef
@@ -31,6 +31,8 @@ FORMAT_NAMES = {
     "ntriples": ox.RdfFormat.N_TRIPLES,
     "jsonld": ox.RdfFormat.JSON_LD,
 }
+# Files of these endings are not read, and are not passed over in silence either.
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 # A case is a few kilobytes; 32 MiB hold thousands. Above that a file is refused before it is read.
 MAX_BYTES = 32 * 1024 * 1024
 
@@ -149,6 +151,28 @@ def read_bytes(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise unopened(error, path) from error
+
+
+def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of a file that are not blank, each with its number and the byte at which it begins.
+
+    One that is longer than a file may be is cut, at one byte more, and never left out.
+    """
+    number = start = 0
+    while line := file.readline(MAX_BYTES + 1):
+        number += 1
+        if line.strip() or len(line) > MAX_BYTES:
+            yield number, start, line.rstrip(b"\r\n")
+        start += len(line)
+        rest = line
+        while len(line) > MAX_BYTES and rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_BYTES)
+            start += len(rest)
+
+
+def packed(path: Path) -> UnreadableInput:
+    """What is said of a packed file."""
+    return UnreadableInput("packed, and not read", where=str(path), mend="unpack it")
 
 
 def unopened(error: OSError, path: Path) -> UnreadableInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from kb_tools.errors import UnreadableInput
 from kb_tools.export import outcome_shape, self_contained
 from kb_tools.knowledge_base import KnowledgeBase, Policy
 from kb_tools.namespaces import CASE, CLIN, SH, SHAPE
-from kb_tools.rdf import FORMATS
+from kb_tools.rdf import FORMATS, lines
 from kb_tools.revision import Revision
 
 DATA = Path(__file__).parent / "data"
@@ -77,7 +78,7 @@ def test_the_files_of_a_folder_are_found_in_every_format_and_depth_but_for_the_m
     names = ("b.ttl", "a.TTL", "deep/er/c.trig", "deep/d.nt", "e.jsonld", "f.json", "g.jsonl", "h.ndjson")
     for name in (*names, "manifest.ttl", "deep/manifest.ttl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(b'{"request": {}}')
     (tmp_path / "notes.txt").touch()
     found = list(find_files([str(tmp_path)]))
     expected = ["a.TTL", "b.ttl", "deep/d.nt", "deep/er/c.trig", "e.jsonld", "f.json", "g.jsonl"]
@@ -94,6 +95,27 @@ def test_what_of_a_folder_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert str(packed) == f"{tmp_path / 'b.ndjson.gz'}: packed, and not read; unpack it"
     assert str(deep) == f"{tmp_path / 'deep/d.json.ZIP'}: packed, and not read; unpack it"
     assert file == (str(tmp_path / "a.ttl"), tmp_path / "a.ttl")
+
+
+@pytest.mark.parametrize("name", ["x.ndjson.gz", "cases.zip"])
+def test_a_packed_file_that_is_named_says_what_to_do(kb: KnowledgeBase, name: str) -> None:
+    (found,) = CaseReader(kb).stream(name, Path(name), io.BytesIO())
+    assert str(found) == f"{name}: packed, and not read; unpack it"
+
+
+def test_more_lines_on_standard_input_than_can_be_held_are_refused(
+    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb_tools.cases.MAX_BYTES", 2**20)
+    (found,) = CaseReader(kb).stream("-", None, io.BytesIO(b'{"a": 1}\n' * 2**17))
+    assert str(found) == "-: more than 1 MiB; name the format: --input-format jsonl"
+
+
+def test_a_line_that_is_too_long_is_cut_and_blank_ones_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kb_tools.rdf.MAX_BYTES", 4)
+    text = b"ab\r\n \n123456789\nc\n" + b" " * 9 + b"d\ne"
+    found = [(1, 0, b"ab"), (3, 6, b"12345"), (4, 16, b"c"), (5, 18, b"     "), (6, 29, b"e")]
+    assert list(lines(io.BytesIO(text))) == found
 
 
 def test_a_folder_that_must_not_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,7 @@ def test_the_exit_code_is_that_of_the_worst_case(files: Path, run_kb: RunKb, nam
 
 TERM = "<https://w3id.org/policykb/clinical#Melanoma> a <urn:x> ."
 REMOTE = '{"@context": "https://example.org/c.jsonld", "@id": "urn:c", "@type": "Case"}'
+SUFFIXES = r"\.ttl, \.trig, \.nt, \.jsonld, \.json, \.jsonl, \.ndjson"
 UNREADABLE: dict[str, tuple[bytes | None, str]] = {
     # what the file holds; how the line on stderr goes on after its name, as a regular expression
     "missing.ttl": (None, ": No such file or directory; check the path and its permissions"),
@@ -125,8 +126,8 @@ UNREADABLE: dict[str, tuple[bytes | None, str]] = {
         b"<urn:a> <urn:b> <<( <urn:a> <urn:b> <urn:c> )>> .",
         r": a triple stands as a term \(RDF 1\.2\); use RDF 1\.1",
     ),
-    "case.rdf": (b"<rdf/>", r": unknown format \.rdf; use \.ttl, \.trig, \.nt, \.jsonld"),
-    "case": (b"", r": unknown format \(no extension\); use \.ttl, \.trig, \.nt, \.jsonld"),
+    "case.rdf": (b"<rdf/>", r": unknown format \.rdf; use " + SUFFIXES),
+    "case": (b"", r": unknown format \(no extension\); use " + SUFFIXES),
 }
 
 
@@ -141,7 +142,7 @@ def unreadable(folder: Path) -> list[str]:
     (folder / "link.ttl").symlink_to("nowhere")
     no_cases = (
         r": no case files in this folder; "
-        r"name a folder with \.ttl, \.trig, \.nt, \.jsonld, \.json, \.jsonl, \.ndjson files"
+        rf"name a folder with {SUFFIXES} files"
     )
     said = {name: line for name, (_, line) in UNREADABLE.items()} | {
         "huge.ttl": ": 100 MiB, and a file may have 32 MiB; split it into smaller files",

@@ -263,7 +263,7 @@ def test_a_folder_of_resources_is_one_case_beside_its_bundles(kb: KnowledgeBase,
         (tmp_path / f"in/{i}.json").write_bytes(data(entry["resource"]))
     (tmp_path / "in/bundle.json").write_bytes(data(content()))
     found = [each for each in find_files([str(tmp_path)]) if not isinstance(each, UnreadableInput)]
-    assert [path for _, path in found] == [tmp_path / "in", tmp_path / "in/bundle.json"]
+    assert [path for _, path in found] == [tmp_path / "in"]
     cases = [each for source, path in found for each in CaseReader(kb).stream(source, path, io.BytesIO())]
     assert [len(each.values(each.node, CASE.finding)) for each in cases if isinstance(each, Case)] == [3, 3]
 

@@ -219,7 +219,10 @@ def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> N
     assert messages["malformed"].startswith(f"{EX}acute clin:grad 7: An acute GvHD assessment states ")
     assert messages["missing"] == "missing.ttl: no such file; check the path"
 
-    lines = on_screen(100, lambda out: text.summary(out, Counter(map(text.kind, answers.values())), 1))
+    counts = Counter(map(text.outcome_of, answers.values()))
+    before = dict(counts)
+    lines = on_screen(100, lambda out: text.summary(out, counts, 1))
+    assert counts == before
     counted = {line.rpartition("  ")[0].strip(): int(line.split()[-1]) for line in lines[1:]}
     assert counted == Counter(outcome for _, _, outcome in VARIANTS.values() if outcome != "malformed") | {
         "malformed, not determined": 1,
@@ -466,7 +469,7 @@ def test_no_line_is_wider_than_the_screen(kb: KnowledgeBase, policy: Policy, ans
     def draw(out: Console) -> None:
         for answer in answers.values():
             text.answer(out, kb, answer, True)
-        text.summary(out, Counter(map(text.kind, answers.values())), 1)
+        text.summary(out, Counter(map(text.outcome_of, answers.values())), 1)
         show.history(out, [policy])
         for revision in revisions:
             show.revision(out, revision)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--input-format",
     type=click.Choice(["turtle", "trig", "ntriples", "jsonld", "json", "jsonl", "ndjson"]),
-    help="The format of the cases; default: by file name, for '-' TriG or one JSON object.",
+    help="The format of the cases; default: by file name, for '-' by its first line.",
 )
 @terminology_option
 @format_option("text", "json", "turtle", "junit", "fhir")
@@ -113,7 +113,7 @@ def command(
             worst = max(worst, 1)
         if format_ == "text":
             text.answer(out, kb, answer, explain, wording)
-            counts[text.kind(answer)] += 1
+            counts[text.outcome_of(answer)] += 1
         else:
             answers.append(answer)
     if format_ == "text":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -165,23 +164,24 @@ def _need(found: Determination, part: Need | str, top: bool = False) -> str:
     return joined if top or len(parts) == 1 else f"({joined})"
 
 
-def kind(answer: Answer) -> str:
+def outcome_of(answer: Answer) -> str:
     """What a case came to, in a word or two."""
     if isinstance(answer, Determination):
         return answer.outcome.value
     return "malformed, not determined" if isinstance(answer, Malformed) else "not determined"
 
 
-def summary(out: Console, counts: Counter[str], unread: int) -> None:
-    """How many cases came to what, by `kind`; nothing for a single case."""
-    if counts.total() + unread < 2:
-        return
+def summary(out: Console, counts: Mapping[str, int], unread: int) -> None:
+    """How many cases came to what, by `outcome_of`; nothing for a single case."""
+    lines = dict(counts)
     if unread:
-        counts["inputs that could not be read"] = unread
+        lines["inputs that could not be read"] = unread
+    if sum(lines.values()) < 2:
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Came to")
     table.add_column("Cases", justify="right")
-    for what, count in sorted(counts.items()):
+    for what, count in sorted(lines.items()):
         table.add_row(what, str(count))
     out.print(table)
 
