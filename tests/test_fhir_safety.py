@@ -300,6 +300,11 @@ def open_mrd(place: str = "entry[7] Observation") -> str:
     return withheld("MRD test", place)
 
 
+def stands(day: str, status: str, place: str = "entry[7] Condition") -> str:
+    said = f"disease acute myeloid leukemia, disease status {status}"
+    return f"{place}: used: disease status assessment of {day}: {said}"
+
+
 def contradicting(kind: str, one: str, other: str) -> str:
     return f"Withheld: {kind}, since {one} and {other} contradict each other."
 
@@ -500,12 +505,16 @@ NO_PROCESSING = (
 )
 EARLY = "Withheld: disease status assessment, since the onset in entry[4] Condition may be before the transplant."
 
-# An edit, its outcome, and the notice or the line of the record that tells of its cause.
+BY_FORM = open_grade("entry[7] QuestionnaireResponse")
+NOT_THE_LATEST = "entry[6] QuestionnaireResponse: ignored: purpose: lower the risk of relapse; not taken: item[0]"
+
+# An edit, its outcome, and the notice, or how the line of the record begins, that tells of its cause.
 CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     # ------------------------------------------------------------------ a disease that has ended
     "a remission is of the day on which it is said to have begun": (
         added(condition("C92.01", "2025-03-01", "remission", abatementDateTime="2026-06-15")),
         NEEDED,
+        stands("2026-06-15", "in remission"),
     ),
     "a remission that began before the relapse ends nothing": (
         added(condition("C92.01", "2025-03-01", "remission", abatementDateTime="2026-05-15")),
@@ -514,10 +523,17 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a remission recorded after the relapse is of its record": (
         added(condition("C92.01", "2026-06-10", "remission", abatementDateTime="2025-05-15")),
         NEEDED,
+        stands("2026-06-10", "in remission"),
     ),
     "a relapse that ended is over": (
-        added(condition("C92.02", "2026-06-10", "inactive", abatementDateTime="2026-06-15")),
+        added(condition("C92.02", "2026-06-10", "", abatementDateTime="2026-06-15")),
         NEEDED,
+        stands("2026-06-15", "in remission"),
+    ),
+    "a relapse that is inactive": (
+        added(condition("C92.02", "2026-06-10", "inactive")),
+        NEEDED,
+        "entry[7] Condition: not understood: it says that the disease is back and that it is not there",
     ),
     "a relapse that ended before the one that counts": (
         added(condition("C92.02", "2026-06-10", "", abatementDateTime="2025-06-15")),
@@ -526,25 +542,33 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a disease that ended is in remission": (
         added(condition("C92.00", "2025-03-01", "", abatementDateTime="2026-06-15")),
         NEEDED,
+        stands("2026-06-15", "in remission"),
     ),
     "an end without a full date may be newer": (
         added(condition("C92.00", "2025-03-01", "", abatementDateTime="2026-06")),
         NEEDED,
+        open_status(),
     ),
     "an end without a full date that is surely older": (
         added(condition("C92.00", "2025-03-01", "", abatementDateTime="2026-05")),
         MET,
     ),
-    "an end in words": (added(condition("C92.00", "2026-06-10", "", abatementString="gone")), NEEDED),
+    "an end in words": (added(condition("C92.00", "2026-06-10", "", abatementString="gone")), NEEDED, open_status()),
     "an end that is an extension alone": (
         added(condition("C92.00", "2026-06-10", "", _abatementDateTime={"extension": [{"url": "http://x"}]})),
         NEEDED,
+        open_status(),
     ),
     "full remission and in remission are one": (
         added({**condition("C92.00", "2026-06-10", "remission"), "code": FULL_REMISSION}),
         NEEDED,
+        stands("2026-06-10", "complete remission"),
     ),
-    "not detected as a status ends a relapse": (added(status("260415000", "2026-06-15")), NEEDED),
+    "not detected as a status ends a relapse": (
+        added(status("260415000", "2026-06-15")),
+        NEEDED,
+        stands("2026-06-15", "in remission", "entry[7] Observation"),
+    ),
     "an end in words, of a record before the relapse": (
         added(condition("C92.00", "2025-03-01", "", abatementString="gone")),
         NEEDED,
@@ -589,6 +613,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "resolved GvHD leaves an older grade open": (
         both(ONLY_GRADE_3, added(condition("D89.810", "2026-06-20", "resolved"))),
         NEEDED,
+        open_grade("entry[7] Condition"),
     ),
     "resolved GvHD before the grade leaves it": (
         both(ONLY_GRADE_3, added(condition("D89.810", "2026-04-20", "resolved"))),
@@ -597,12 +622,14 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "GvHD that ended after it was recorded": (
         both(ONLY_GRADE_3, added(condition("D89.810", "2026-04-01", "active", abatementDateTime="2026-06-15"))),
         NEEDED,
+        open_grade("entry[7] Condition"),
     ),
     # ------------------------------------------------------------------ a clinical status that cannot be read
     **{
         f"a clinical status {name} may be a remission": (
             added({**condition("C92.00", "2026-06-20", ""), "clinicalStatus": said}),
             NEEDED,
+            open_status(),
         )
         for name, said in {
             "in words": {"text": "In remission"},
@@ -639,11 +666,12 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "an unknown code of a malignancy may be a remission": (
         added(condition("C92.X1", "2026-06-20", "active")),
         NEEDED,
+        open_status(),
     ),
     "an unknown code of something else is noise": (added(condition("J18.9", "2026-06-20", "resolved")), MET),
     # ------------------------------------------------------------------ what is not final
     **{
-        f"a newer grade that is {each}": (added(gvhd(valueInteger=3, status=each)), NEEDED)
+        f"a newer grade that is {each}": (added(gvhd(valueInteger=3, status=each)), NEEDED, open_grade())
         for each in ("preliminary", "unknown")
     },
     **{
@@ -654,6 +682,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         f"a second transplant that is {each} may be one": (
             added(procedure("38240", "2026-06-15", status=each)),
             NEEDED,
+            open_status("entry[7] Procedure"),
         )
         for each in ("unknown", "stopped", "in-progress", "on-hold")
     },
@@ -664,13 +693,18 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     **{
         f"a remission that is {each}": (
             added({**condition("C92.01", "2026-06-20", "remission"), "verificationStatus": coded(VERIFICATION, each)}),
-            outcome,
+            *outcome,
         )
-        for each, outcome in (("provisional", NEEDED), ("differential", NEEDED), ("refuted", MET))
+        for each, outcome in (
+            ("provisional", (NEEDED, open_status())),
+            ("differential", (NEEDED, open_status())),
+            ("refuted", (MET,)),
+        )
     },
     "the transplant may be allogeneic though one is autologous": (
         both(without("Procedure"), added(procedure("38240", "2025-01-15", status="unknown")), added(AUTOLOGOUS)),
         NEEDED,
+        withheld("transplant", "entry[6] Procedure"),
     ),
     "a second transplant that may be autologous resets nothing": (
         added(procedure("38241", "2026-06-15", status="unknown")),
@@ -686,6 +720,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(observation("MRDTest", "FlowCytometry", day="2026-06-20", **NOT_DETECTED)),
         ),
         NEEDED,
+        open_mrd(),
     ),
     "an unreadable test is replaced by a newer one of its method": (
         both(
@@ -702,6 +737,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(status("103338009", "2026-06-22", "Condition/myeloma")),
         ),
         NEEDED,
+        open_status("entry[8] Observation"),
     ),
     "a test of another disease than the one treated": (
         both(
@@ -710,6 +746,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(observation("MRDTest", focus=[{"reference": "Condition/myeloma"}], **DETECTED)),
         ),
         NEEDED,
+        "entry[7] Observation: ignored: it is about another disease than the one treated: focus",
     ),
     "detected by one method, and not understood by another": (
         both(
@@ -751,6 +788,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a part that is not understood keeps its own resource from deciding": (
         both(without("Observation"), added(observation("AcuteGvHDAssessment", **PANEL))),
         NEEDED,
+        open_grade("entry[6] Observation"),
     ),
     "a part of an organ leaves the grade of the whole": (
         both(
@@ -773,6 +811,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(observation("MRDTest", component=[{"code": own("TCells"), **NOT_DETECTED}])),
         ),
         NEEDED,
+        open_mrd(),
     ),
     "a panel that groups others leaves them": (
         both(
@@ -789,6 +828,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(observation("MRDTest", hasMember=[{"reference": "Observation/other"}])),
         ),
         NEEDED,
+        open_mrd(),
     ),
     "a panel of which no member says anything": (
         both(
@@ -836,6 +876,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a result beside one that says neither": (
         both(without("Condition"), added(observation("MRDTest", valueCodeableConcept=UNCERTAIN))),
         NEEDED,
+        "entry[6] Observation: not understood: its codes contradict each other: valueCodeableConcept",
     ),
     "a result that is interpreted as uncertain": (
         both(
@@ -843,19 +884,33 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(observation("MRDTest", interpretation=[coded(INTERPRETATION, "IND")], **DETECTED)),
         ),
         NEEDED,
+        "entry[6] Observation: not understood: value and interpretation contradict each other: interpretation",
     ),
     "a status beside its contrary": (
-        both(without("Condition"), added(status("", "2026-06-15", valueCodeableConcept=BETTER_AND_WORSE))),
+        both(
+            without("Condition"),
+            added({**condition("C92.00", "2026-06-01", ""), "id": "aml"}),
+            added(status("", "2026-06-15", valueCodeableConcept=BETTER_AND_WORSE)),
+        ),
         NEEDED,
+        "entry[7] Observation: not understood: its codes contradict each other",
     ),
     **{
         f"a transplant that is called {source}": (
             both(without("Procedure"), added({**procedure("38240", "2025-01-15"), "code": TWO_CODES[source]})),
-            outcome,
+            *outcome,
         )
-        for source, outcome in (("Autologous", NEEDED), ("Syngeneic", NEEDED), ("CordBlood", MET))
+        for source, outcome in (
+            ("Autologous", (NEEDED, "entry[6] Procedure: not understood: its codes contradict each other: code")),
+            ("Syngeneic", (NEEDED, "entry[6] Procedure: not understood: its codes contradict each other: code")),
+            ("CordBlood", (MET, "entry[6] Procedure: used: transplant of 2025-01-15: graft source cord blood")),
+        )
     },
-    "a grade of none and a code of GvHD on one day": (added(condition("D89.810", "2026-06-20", "active")), NEEDED),
+    "a grade of none and a code of GvHD on one day": (
+        added(condition("D89.810", "2026-06-20", "active")),
+        NEEDED,
+        contradicting("acute GvHD assessment", "entry[6] Observation", "entry[7] Condition"),
+    ),
     "a grade of one and a code of GvHD on one day": (
         both(
             without("Observation"),
@@ -864,14 +919,23 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         ),
         MET,
     ),
-    "a code of GvHD with a grade of its own": (added({**gvhd(valueInteger=3), "code": coded(ICD, "D89.810")}), NEEDED),
-    "a relapse and a remission on one day": (added(condition("C92.01", "2026-06-01", "remission")), NEEDED),
+    "a code of GvHD with a grade of its own": (
+        added({**gvhd(valueInteger=3), "code": coded(ICD, "D89.810")}),
+        NEEDED,
+        open_grade(),
+    ),
+    "a relapse and a remission on one day": (
+        added(condition("C92.01", "2026-06-01", "remission")),
+        NEEDED,
+        contradicting("disease status assessment", "entry[4] Condition", "entry[7] Condition"),
+    ),
     "a lineage in the body site that contradicts the code": (
         both(
             without("Condition"),
             added(observation("ChimerismTest", "TCells", bodySite=own("BCells"), valueQuantity=CHIMERISM)),
         ),
         NEEDED,
+        "entry[6] Observation: not understood: its codes contradict each other: bodySite",
     ),
     "a relapse and a remission on one day, after a relapse": (
         both(
@@ -925,20 +989,23 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         "entry[4] Condition: not understood: its codes name different diseases or statuses: code",
     ),
     # ------------------------------------------------------------------ what is absent
-    "a value that is unknown": (added(gvhd(dataAbsentReason=coded(ABSENT, "unknown"))), NEEDED),
+    "a value that is unknown": (added(gvhd(dataAbsentReason=coded(ABSENT, "unknown"))), NEEDED, open_grade()),
     "a value of what was not performed": (added(gvhd(dataAbsentReason=coded(ABSENT, "not-performed"))), MET),
     "an absence beside a transplant without a full date": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(procedure("38240", "2025"))),
         NEEDED,
+        withheld("stated absence", "entry[7] Procedure"),
     ),
     "an absence beside the state after one": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(condition("Z94.84", "2026-06-01", ""))),
         NEEDED,
+        "Withheld: stated absence, since entry[7] Condition says that there was one.",
     ),
     "an absence alone": (both(without("Procedure"), added(NO_TRANSPLANT)), NOT_MET),
     "an absence of one kind of transplant": (
         both(without("Procedure"), added(NO_AUTOLOGOUS)),
         NEEDED,
+        "entry[6] QuestionnaireResponse: not understood: CPT 38241 is no answer to this question",
     ),
     # ------------------------------------------------------------------ old and imprecise
     **{
@@ -962,9 +1029,12 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
                 added(gvhd(valueInteger=0, effectiveDateTime="2026-06")),
                 added(answers(graded(answer(GRADE, valueInteger=0), day=day), authored="2026-07-01")),
             ),
-            outcome,
+            *outcome,
         )
-        for when, day, outcome in (("within", "2026-06-30", NEEDED), ("after", "2026-07-01", MET))
+        for when, day, outcome in (
+            ("within", "2026-06-30", (NEEDED, open_grade("entry[6] Observation"))),
+            ("after", "2026-07-01", (MET,)),
+        )
     },
     **{
         f"an unreadable grade of no day that was issued {when}": (
@@ -996,7 +1066,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             ("after it", "2026-06-25", (NEEDED, open_grade("entry[7] QuestionnaireResponse"))),
         )
     },
-    "a grade of this year": (added(gvhd(valueString="III", effectiveDateTime="2026")), NEEDED),
+    "a grade of this year": (added(gvhd(valueString="III", effectiveDateTime="2026")), NEEDED, open_grade()),
     "an unreadable answer of an older day": (
         added(
             answers(group("AcuteGvHDAssessment", "2026-03-05", answer("AcuteGvHDAssessment/grade", valueString="x")))
@@ -1010,24 +1080,37 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "the first day of the calendar is no date": (
         added({**condition("C92.01", "0001-01-01", "remission")}),
         NEEDED,
+        open_status(),
     ),
     # ------------------------------------------------------------------ transplants and what they make history
     **{
-        f"a later transplant {name} may make the relapse history": (added(each), NEEDED)
-        for name, each in {
-            "of unstated source": procedure("S2150", "2026-06-15", HCPCS),
-            "of SNOMED CT": procedure("234336002", "2026-06-15", SNOMED),
-            "of cord blood": procedure("S2142", "2026-06-15", HCPCS),
-            "of ICD-10-PCS": procedure("30233X4", "2026-06-15", PCS),
-        }.items()
+        f"a later transplant {name} may make the relapse history": (
+            added(procedure(code, "2026-06-15", system)),
+            NEEDED,
+            "Withheld: disease status assessment, since entry[7] Procedure is a transplant of unknown source.",
+        )
+        for name, code, system in (("of unstated source", "S2150", HCPCS), ("of SNOMED CT", "234336002", SNOMED))
+    },
+    **{
+        f"a later transplant {name} makes the relapse history": (
+            added(procedure(code, "2026-06-15", system)),
+            NEEDED,
+            "entry[7] Procedure: used: transplant of 2026-06-15: graft source cord blood",
+        )
+        for name, code, system in (("of cord blood", "S2142", HCPCS), ("of ICD-10-PCS", "30233X4", PCS))
     },
     "a withheld transplant does not bring back what it made history": (
         both(
             without("Observation"),
             added(gvhd(valueInteger=3, effectiveDateTime="2024-06-01")),
-            added({**procedure("38240", ""), "performedPeriod": {"start": "2026-03-01", "end": "2026-03-10"}}),
+            added(
+                procedure(
+                    "38240", "", performedDateTime=None, performedPeriod={"start": "2026-03-01", "end": "2026-03-10"}
+                )
+            ),
         ),
         NEEDED,
+        open_grade("entry[7] Procedure"),
     ),
     **{
         f"a relapse with an onset before a later transplant {name}": (
@@ -1091,21 +1174,21 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     ),
     # ------------------------------------------------------------------ answers
     **{
-        f"a form {name}": (added(answers(GRADE_3, **said)), outcome)
+        f"a form {name}": (added(answers(GRADE_3, **said)), *outcome)
         for name, said, outcome in (
-            ("that is of nobody", {"subject": None}, NEEDED),
-            ("with a part of a date", {"authored": "2026-06"}, NEEDED),
-            ("that is not valid", {"extra": 1}, NEEDED),
-            ("that may mean something else", {"modifierExtension": [{"url": "http://x"}]}, NEEDED),
-            ("of an unknown status", {"status": "bogus"}, NEEDED),
-            ("that was not handed in", {"status": "in-progress"}, MET),
-            ("that was entered in error", {"status": "entered-in-error"}, MET),
-            ("that was answered after the bundle was made", {"authored": "2026-06-30"}, NOT_MET),
-            ("without a day", {"authored": None}, NOT_MET),
+            ("that is of nobody", {"subject": None}, (NEEDED, BY_FORM)),
+            ("with a part of a date", {"authored": "2026-06"}, (NEEDED, BY_FORM)),
+            ("that is not valid", {"extra": 1}, (NEEDED, BY_FORM)),
+            ("that may mean something else", {"modifierExtension": [{"url": "http://x"}]}, (NEEDED, BY_FORM)),
+            ("of an unknown status", {"status": "bogus"}, (NEEDED, BY_FORM)),
+            ("that was not handed in", {"status": "in-progress"}, (MET,)),
+            ("that was entered in error", {"status": "entered-in-error"}, (MET,)),
+            ("that was answered after the bundle was made", {"authored": "2026-06-30"}, (NOT_MET,)),
+            ("without a day", {"authored": None}, (NOT_MET,)),
         )
     },
     **{
-        f"a grade {name}": (added(answers(*items)), NEEDED)
+        f"a grade {name}": (added(answers(*items)), NEEDED, BY_FORM)
         for name, items in {
             "in no group": GRADE_3["item"],
             "in a group of another name": [{**GRADE_3, "linkId": "GvHD"}],
@@ -1129,11 +1212,15 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         }.items()
     },
     **{
-        f"an answer about {link} that is not understood": (added(answers(answer(link, **said))), NEEDED)
-        for link, said in (
-            ("Coverage/lineOfBusiness", {"valueCoding": {"system": "urn:local", "code": "MCR"}}),
-            ("Request/service", {"valueCoding": {"system": "urn:local", "code": "CART"}}),
-            ("Request/reason", {"valueString": "aplastic anemia"}),
+        f"an answer about {link} that is not understood": (
+            added(answers(answer(link, **said))),
+            NEEDED,
+            f"The {name} is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is taken.",
+        )
+        for name, link, said in (
+            ("line of business", "Coverage/lineOfBusiness", {"valueCoding": {"system": "urn:local", "code": "MCR"}}),
+            ("service", "Request/service", {"valueCoding": {"system": "urn:local", "code": "CART"}}),
+            ("reason", "Request/reason", {"valueString": "aplastic anemia"}),
         )
     },
     **{
@@ -1142,8 +1229,18 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
                 without("Condition"), diagnosed, added(answers(PURPOSE, authored=day)), added(answers(CHIMERISM_ALONE))
             ),
             NEEDED,
+            cause,
         )
-        for name, day in (("of last year", "2025-09-01"), ("of some days ago", "2026-06-20"), ("undated", None))
+        for name, day, cause in (
+            ("of last year", "2025-09-01", NOT_THE_LATEST),
+            ("of some days ago", "2026-06-20", NOT_THE_LATEST),
+            (
+                "undated",
+                None,
+                "The purpose is stated differently by entry[6] QuestionnaireResponse and "
+                "entry[7] QuestionnaireResponse: none is taken.",
+            ),
+        )
     },
     "the purposes of the latest form": (
         both(
@@ -1188,6 +1285,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a Medicare plan beside one that is not known is not answered away": (
         both(plans("1", "139"), added(answers(COMMERCIAL))),
         NEEDED,
+        "The line of business is not stated for every plan that the request names: none is taken.",
     ),
     "a commercial plan beside one that is not known is settled by the answer": (
         both(plans("511", "139"), added(answers(COMMERCIAL))),
@@ -1196,11 +1294,13 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a Medicaid plan beside a Medicare plan that is not named": (
         both(plans("2"), added(coverage("other", "1"))),
         NEEDED,
+        "entry[7] Coverage is a Medicare plan of the patient, and the request names another.",
     ),
     "a commercial plan beside a Medicare plan that is not named": (added(coverage("other", "1")), MET),
     "a differential diagnosis is no reason": (
         lambda bundle: resources(bundle)["Claim"]["diagnosis"][0].update(type=[DIFFERENTIAL]),
         NEEDED,
+        "entry[0] Claim: not understood: a differential diagnosis is none yet: diagnosis[0]",
     ),
     "several diseases as the reason": (
         lambda bundle: resources(bundle)["Claim"]["diagnosis"][0].update(
@@ -1241,7 +1341,10 @@ def test_what_may_be_so_does_not_count_and_keeps_what_is_older_from_deciding(
 
     found = determined(cleaned)
     assert found.outcome.value == expected
-    assert {*cause} <= {*found.case.notices, *record(found.case)}
+    told = [*found.case.notices, *record(found.case)]
+    assert cause or expected != NEEDED
+    for each in cause:
+        assert any(line.startswith(each) for line in told)
 
 
 def test_a_newer_grade_that_is_not_understood_keeps_an_older_one_from_deciding(outcome: Outcome) -> None:
