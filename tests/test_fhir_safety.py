@@ -473,6 +473,13 @@ def because_of(**said: Any) -> Edit:
     return edit
 
 
+def because_of_contained(**said: Any) -> Edit:
+    """The claim contains the condition that it refers to for its reason."""
+    reason = {"sequence": 1, "diagnosisReference": {"reference": "#why"}}
+    contained = {**condition("C92.00", "2026-05-01", ""), "id": "why", **said}
+    return changed("Claim", contained=[contained], diagnosis=[reason])
+
+
 def beside(*codings: dict[str, Any]) -> dict[str, Any]:
     """Several codings as one."""
     return {"coding": [each for coding in codings for each in coding["coding"]]}
@@ -1321,6 +1328,13 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         NEEDED,
         "entry[0] Claim: not understood: what it refers to is not understood: diagnosis[0].diagnosisReference",
     ),
+    "a contained condition as the reason": (because_of_contained(), MET),
+    "a contained condition as the reason that may mean something else": (
+        because_of_contained(modifierExtension=[{"url": "http://x"}]),
+        NEEDED,
+        "entry[0] Claim: not understood: a modifier extension or implicit rules may change what it means: "
+        "diagnosis[0].diagnosisReference",
+    ),
     "a code of HCPCS level I is one of CPT": (
         lambda bundle: resources(bundle)["Claim"]["item"][0].update(productOrService=coded(HCPCS, "38242")),
         MET,
@@ -1345,6 +1359,11 @@ def test_what_may_be_so_does_not_count_and_keeps_what_is_older_from_deciding(
     assert cause or expected != NEEDED
     for each in cause:
         assert any(line.startswith(each) for line in told)
+
+
+@pytest.mark.parametrize("clinical", ["active", "inactive", "resolved"])
+def test_an_unknown_code_of_what_neither_comes_nor_goes_is_not_told_of(outcome: Outcome, clinical: str) -> None:
+    assert outcome(added(condition("J18.9", "2026-06-20", clinical))) == (MET, ())
 
 
 def test_a_newer_grade_that_is_not_understood_keeps_an_older_one_from_deciding(outcome: Outcome) -> None:
