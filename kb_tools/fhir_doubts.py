@@ -335,8 +335,9 @@ class DoubtReader(Draft):
                 else note
                 for note in each.resource.notes
             ]
-        for label in sorted({self.terms.label(each.kind) for each in taken.values()}):
-            self.notices.append(f"Withheld: {label}, since {why}.")
+        labels = sorted({self.terms.label(each.kind) for each in taken.values()})
+        notices = [f"Withheld: {label}, since {why}." for label in labels]
+        self.notices += [each for each in notices if each not in self.notices]
 
 
 def _days_of(resource: Resource) -> tuple[date, date] | None:

@@ -189,8 +189,8 @@ def test_a_file_of_one_resource_names_the_line_that_is_wrong(kb: KnowledgeBase, 
     number = text.split("\n").index(' "status": "final",') + 2
     cases, errors = read(kb, tmp_path)
     assert cases == {}
-    line = f"in/9.json:{number}: not valid JSON: Expecting ',' delimiter, column 2; correct the syntax"
-    assert errors == [line, refused("in/9.json")]
+    wrong = f"in/9.json:{number}: not valid JSON: Expecting ',' delimiter, column 2; correct the syntax"
+    assert errors == [wrong, refused("in/9.json")]
 
 
 @pytest.mark.parametrize("name", LOST)

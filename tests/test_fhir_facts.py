@@ -283,6 +283,33 @@ def test_a_medication_entered_in_error_was_not_given(
     assert noted(case, "in-error") == ([] if found else [why])
 
 
+@pytest.mark.parametrize(
+    ("code", "found", "why"),
+    [
+        (
+            "38242",
+            1,
+            "used: earlier donor lymphocyte infusion of 2026-01-01 "
+            "(from status, subject, effectiveDateTime, medicationCodeableConcept)",
+        ),
+        ("x", 0, "not understood: a code of CPT is not known here: medicationCodeableConcept"),
+    ],
+)
+def test_a_medication_is_known_by_a_code_of_its_own(
+    kb: KnowledgeBase, tmp_path: Path, code: str, found: int, why: str
+) -> None:
+    given = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "subject": PATIENT,
+        "effectiveDateTime": "2026-01-01",
+        "medicationCodeableConcept": {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": code}]},
+    }
+    case = case_of(kb, with_(given), tmp_path)
+    assert len(of_class(case, CLIN.EarlierInfusion)) == found
+    assert noted(case, "MedicationAdministration") == [why]
+
+
 # ---------------------------------------------------------------------- answers
 
 
