@@ -776,6 +776,10 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         added(procedure("38241", "2026-06-15", status="unknown")),
         MET,
     ),
+    "a second transplant that may be autologous makes no other allogeneic": (
+        both(without("Procedure"), added(AUTOLOGOUS), added(procedure("38241", "2025-03-01", status="unknown"))),
+        NOT_MET,
+    ),
     "a provisional relapse beside a relapse": (added(PROVISIONAL), MET),
     # ------------------------------------------------------------------ what is told apart
     "a newer test of another method hides no unreadable one": (
