@@ -1021,7 +1021,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(condition("D89.810", "2026-06-20", "active")),
         ),
         NEEDED,
-        "entry[7] Observation: ignored: acute GvHD assessment of 2026-06-01: grade 0; withheld: entry[6] Observation and",
+        "entry[7] Observation: ignored: acute GvHD assessment of 2026-06-01: grade 0; withheld: entry[6]",
     ),
     "a grade of none and an answer of one or more on one day": (
         added(answers(graded(answer("AcuteGvHDAssessment/gradeAtLeast", valueInteger=1), day="2026-06-20"))),
