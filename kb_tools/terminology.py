@@ -7,6 +7,7 @@ Nothing is known of a code but what a mapping says. A code of our own vocabulari
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,6 +83,8 @@ class Terminology:
         self.systems: dict[str, System] = {}
         self._uris: dict[str, str] = {}
         self._meanings: dict[tuple[str, str], Meaning] = {}
+        # By system: what codes that no mapping names look like, with the class of findings that they may state.
+        self._unmapped: defaultdict[str, set[tuple[str, URIRef]]] = defaultdict(set)
         path = kb.root / TERMINOLOGY
         self._add(kb.graph([path]), str(path), KnowledgeBaseError)
         for each in added:
@@ -102,6 +105,16 @@ class Terminology:
         if system in _OWN:
             return self._own.get(system + code)
         return self._meanings.get((self._uri(system, code), code))
+
+    def may_mean(self, system: str, code: str) -> frozenset[URIRef]:
+        """The classes of findings of which a resource with a code that is not mapped may state one.
+
+        Empty where the code is mapped, and where nothing is said of codes that look so.
+        """
+        if self.meaning(system, code) is not None:
+            return frozenset()
+        unmapped = self._unmapped.get(self._uri(system, code), ())
+        return frozenset(kind for pattern, kind in unmapped if re.fullmatch(pattern, code, re.IGNORECASE))
 
     def system(self, uri: str, code: str) -> System | None:
         """The code system of that URI, or of that alias of it, to which a code belongs."""
@@ -193,12 +206,26 @@ class Terminology:
             if taken or each.startswith(_OWN):
                 raise error(f"{each} is the URI of another code system", where=where, mend="map codes under that")
         pattern = str(graph.value(node, READ.codePattern) or "")
-        try:
-            re.compile(pattern)
-        except re.error as fault:
-            raise error(
-                f"the code pattern of {uri} is no regular expression: {fault}", where=where, mend="correct it"
-            ) from fault
+        unmapped = {
+            (str(graph.value(each, READ.pattern) or ""), URIRef(str(kind)))
+            for each in graph.objects(node, READ.unmapped)
+            for kind in graph.objects(each, READ.mayState)
+        }
+        for each in (pattern, *(form for form, _ in unmapped)):
+            try:
+                re.compile(each)
+            except re.error as fault:
+                raise error(
+                    f"a code pattern of {uri} is no regular expression: {fault}", where=where, mend="correct it"
+                ) from fault
+        for _, kind in unmapped:
+            if (kind, RDFS.subClassOf, CASE.Finding) not in self.kb.ontology:
+                raise error(
+                    f"unmapped codes of {uri} may state {self.kb.curie(kind)}, which is no class of findings",
+                    where=where,
+                    mend="name a class of findings of the clinical vocabulary",
+                )
+        self._unmapped[uri] |= unmapped
         self.systems.setdefault(
             uri,
             System(

@@ -304,6 +304,42 @@ def test_a_code_is_named_only_if_it_can_be_no_text(terminology: Terminology, sys
     assert terminology.name(system, code) == name
 
 
+PCS_ALIAS = "http://hl7.org/fhir/sid/icd-10-pcs"
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "classes"),
+    [
+        # Codes that were deleted stand in old records.
+        *[(PCS, code, {"Transplant"}) for code in ("30240Y2", "30243Y1", "30243G1", "30233X1", "30243U9", "30230AZ")],
+        (PCS_ALIAS, "30240Y2", {"Transplant"}),
+        (PCS, "30240y2", {"Transplant"}),
+        # What is mapped means what its mapping says.
+        (PCS, "30243Y2", set()),
+        # White and red cells, plasma, another operation, and what only begins or ends so.
+        *[(PCS, code, set()) for code in ("30233Q1", "30233N1", "30243K1", "30253Y", "30243Y12", "130243Y", "0DTJ0ZZ")],
+        *[(ICD, code, {"DiseaseStatusAssessment"}) for code in ("C92.99", "C81", "C96.ZZ", "D46.Z1", "D47.10", "C9292")],
+        *[(ICD, code, set()) for code in ("C92.02", "C97", "C80.1", "D47.2", "D44", "I10", "Z94.84")],
+        (LOCAL, "30240Y2", set()),
+        ("", "30240Y2", set()),
+        (str(CLIN), "C92.99", set()),
+    ],
+)
+def test_what_a_code_that_is_not_mapped_may_mean(
+    terminology: Terminology, system: str, code: str, classes: set[str]
+) -> None:
+    assert {local_name(each) for each in terminology.may_mean(system, code)} == classes
+
+
+def test_the_codes_that_may_state_a_status_are_those_of_the_blocks_of_malignancies(
+    kb: KnowledgeBase, terminology: Terminology
+) -> None:
+    blocks = {str(block) for block in kb.ontology.objects(CLIN.HematologicMalignancy, CLIN.icd10cm)}
+    categories = [f"{letter}{number:02}.{rest}" for letter in "BCD" for number in range(100) for rest in range(10)]
+    for code in (f"{each}?" for each in categories):
+        assert bool(terminology.may_mean(ICD, code)) is any(covers(block, code) for block in blocks), code
+
+
 # ---------------------------------------------------------------------- a plan's own codes
 
 PREFIXES = """PREFIX case: <https://w3id.org/policykb/case#>
@@ -412,9 +448,29 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .', "maps no code; give it nodes of class read:Mapping"),
         (
             f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:codePattern "[" . {ROW}',
-            f"the code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; "
+            f"a code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; "
             "correct it",
         ),
+        *[
+            (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:unmapped [ {said} ] . {ROW}', line)
+            for said, line in (
+                (
+                    'read:pattern "(" ; read:mayState clin:Transplant',
+                    f"a code pattern of {LOCAL} is no regular expression: missing ), unterminated subpattern at "
+                    "position 0; correct it",
+                ),
+                (
+                    'read:pattern "T.*" ; read:mayState clin:Allogeneic',
+                    f"unmapped codes of {LOCAL} may state clin:Allogeneic, which is no class of findings; "
+                    "name a class of findings of the clinical vocabulary",
+                ),
+                (
+                    'read:pattern "T.*"',
+                    '"plan": read:unmapped; Give read:unmapped in brackets: one read:pattern, a plain string, and the '
+                    "classes of findings that read:mayState names.",
+                ),
+            )
+        ],
         *[
             (
                 f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:alias "{taken}" . {ROW}',
