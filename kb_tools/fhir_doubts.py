@@ -169,6 +169,7 @@ class DoubtReader(Draft):
         self._withhold_early_relapses()
         self._withhold_contradicting_statuses()
         self._withhold_contradicting_numbers()
+        self._doubt_statuses_of_groups()
         for transplant in self._transplants():
             if not self._source(transplant) & _SOURCES:
                 # It may be allogeneic, and then what was found before it is history.
@@ -215,6 +216,17 @@ class DoubtReader(Draft):
                 places = sorted({gone.place, *(each.place for each in others)})
                 self._take_back([gone, *others], f"{' and '.join(places)} contradict each other")
                 self._doubt_again(gone)
+
+    def _doubt_statuses_of_groups(self) -> None:
+        """Doubts what is said of a disease that does not count as the one treated and may be it.
+
+        "Myeloid leukemia in relapse" may be a relapse of an acute one: an older remission of that must not decide.
+        """
+        reasons = self.parts[CASE.Request].get(CASE.reason, {})
+        for found in list(self.findings.values()):
+            disease = found.values.get(CLIN.disease)
+            if disease and not self._counts(found) and any(self.terms.may_be_one(disease, each) for each in reasons):
+                self._doubt_again(found)
 
     def _withhold_contradicting_numbers(self) -> None:
         """Withholds a number and a bound that exclude each other: a bound may be no evidence of its own."""
@@ -264,7 +276,8 @@ class DoubtReader(Draft):
                 doubt.values.get(CLIN.graftSource, ())
             )
         diseases = doubt.values.get(CLIN.disease, frozenset())
-        if diseases and not any(self._one_line(each, found.values.get(CLIN.disease)) for each in diseases):
+        known = found.values.get(CLIN.disease)
+        if known and diseases and not any(self.terms.may_be_one(each, known) for each in diseases):
             return False
         if doubt.key not in (None, self._key(found)) and any(
             self._is(value, CASE.standsAlone) for value in found.values.values()

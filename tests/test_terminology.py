@@ -184,13 +184,20 @@ def test_what_codes_leave_open(terminology: Terminology, code: str, leaves_open:
     ("code", "disease"),
     [
         # A kind that is not stated may be any of the group.
-        *[(code, "Leukemia") for code in ("C95.91", "C95.01", "C92.91", "C91.91", "C93.91")],
-        *[(code, "NonHodgkinLymphoma") for code in ("C83.9A", "C85.9A")],
+        ("C95.91", "Leukemia"),
+        ("C91.91", "LymphoidLeukemia"),
+        ("C92.91", "MyeloidLeukemia"),
+        ("C93.91", "MonocyticLeukemia"),
+        ("C95.01", "AcuteLeukemia"),
+        ("C95.11", "ChronicLeukemia"),
+        ("C83.9A", "NonFollicularLymphoma"),
+        ("C85.9A", "NonHodgkinLymphoma"),
         ("C85.1A", "BCellNonHodgkinLymphoma"),
         ("C84.9A", "TCellNonHodgkinLymphoma"),
-        ("C88.91", "HematologicMalignancy"),
+        ("C88.91", "ImmunoproliferativeDisease"),
         # Kinds of acute myeloid leukemia with categories of their own.
-        *[(f"{cat}1", "AcuteMyeloidLeukemia") for cat in ("C92.3", "C92.5", "C93.0", "C94.0", "C94.2", "C94.4")],
+        *[(f"{cat}1", "AcuteMyeloidLeukemia") for cat in ("C92.3", "C92.5", "C94.0", "C94.2", "C94.4")],
+        ("C93.01", "AcuteMonocyticLeukemia"),
         # In this category alone the character A is a site.
         ("C84.7B", "AnaplasticLargeCellLymphomaALKNegative"),
         # Divided by remission from October 2024.
@@ -318,7 +325,10 @@ PCS_ALIAS = "http://hl7.org/fhir/sid/icd-10-pcs"
         (PCS, "30243Y2", set()),
         # White and red cells, plasma, another operation, and what only begins or ends so.
         *[(PCS, code, set()) for code in ("30233Q1", "30233N1", "30243K1", "30253Y", "30243Y12", "130243Y", "0DTJ0ZZ")],
-        *[(ICD, code, {"DiseaseStatusAssessment"}) for code in ("C92.99", "C81", "C96.ZZ", "D46.Z1", "D47.10", "C9292")],
+        *[
+            (ICD, code, {"DiseaseStatusAssessment"})
+            for code in ("C92.99", "C81", "C96.ZZ", "D46.Z1", "D47.10", "C9292")
+        ],
         *[(ICD, code, set()) for code in ("C92.02", "C97", "C80.1", "D47.2", "D44", "I10", "Z94.84")],
         (LOCAL, "30240Y2", set()),
         ("", "30240Y2", set()),
@@ -448,8 +458,7 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .', "maps no code; give it nodes of class read:Mapping"),
         (
             f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:codePattern "[" . {ROW}',
-            f"a code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; "
-            "correct it",
+            f"a code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; correct it",
         ),
         *[
             (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:unmapped [ {said} ] . {ROW}', line)
