@@ -272,7 +272,7 @@ class Terminology:
                 continue
             meaning = self._meaning(graph, mapping)
             faults = list(self._faults_of(meaning))
-            yield from ((f"{system} {next(iter(codes), '')} {what}", mend) for what, mend in faults)
+            yield from ((f"{system} {' '.join(codes[:1])} {what}", mend) for what, mend in faults)
             for code in codes if not faults else ():
                 known = self._meanings.setdefault((self._uri(system, code), code), meaning)
                 if replace(known, notes=()) != replace(meaning, notes=()):
