@@ -160,6 +160,7 @@ class DoubtReader(Draft):
         self._withhold_early_relapses()
         self._withhold_contradicting_statuses()
         self._withhold_contradicting_numbers()
+        self._withhold_statuses_of_groups()
         for transplant in self._transplants():
             if not self._source(transplant) & _SOURCES:
                 # It may be allogeneic, and then what was found before it is history.
@@ -202,6 +203,18 @@ class DoubtReader(Draft):
                 and self._one_line(each.values.get(CLIN.disease), gone.values.get(CLIN.disease))
             ]
             self._withhold_contradiction(gone, others)
+
+    def _withhold_statuses_of_groups(self) -> None:
+        """Withholds what is said of a disease that does not count as the one treated and may be it.
+
+        "Myeloid leukemia in relapse" may be a relapse of an acute one: an older remission of that must not decide.
+        """
+        reasons = self.parts[CASE.Request].get(CASE.reason, {})
+        for found in list(self.findings.values()):
+            disease = found.values.get(CLIN.disease)
+            if disease and not self._counts(found) and any(self.terms.may_be_one(disease, each) for each in reasons):
+                why = f"{found.place} names a group of diseases of which the one treated may be"
+                self._take_back_in_doubt(found, [], why)
 
     def _withhold_contradicting_numbers(self) -> None:
         """Withholds a number and a bound that exclude each other: a bound may be no evidence of its own."""
@@ -256,7 +269,8 @@ class DoubtReader(Draft):
                 doubt.values.get(CLIN.graftSource, ())
             )
         diseases = doubt.values.get(CLIN.disease, frozenset())
-        if diseases and not any(self._one_line(each, found.values.get(CLIN.disease)) for each in diseases):
+        known = found.values.get(CLIN.disease)
+        if known and diseases and not any(self.terms.may_be_one(each, known) for each in diseases):
             return False
         if doubt.key not in (None, self._key(found)) and any(
             self._is(value, CASE.standsAlone) for value in found.values.values()

@@ -125,6 +125,20 @@ class Vocabulary:
         """Whether a finding of a class with a date and values of these properties states anything that is counted."""
         return not {CASE.date, *values}.isdisjoint(self.kb.ontology.objects(kind, CASE.countedBy))
 
+    def may_be_one(self, one: Node, other: Node) -> bool:
+        """Whether two concepts may be meant by one thing: a kind of both is known, if only the one of the other."""
+        return not self._kinds_of(one).isdisjoint(self._kinds_of(other))
+
+    def _kinds_of(self, concept: Node) -> set[Node]:
+        """A concept with all that are narrower, whether that is said of them or of it."""
+        found, waiting = {concept}, [concept]
+        while waiting:
+            each = waiting.pop()
+            below = {*self.kb.ontology.subjects(SKOS.broader, each), *self.kb.ontology.objects(each, SKOS.narrower)}
+            waiting += below - found
+            found |= below
+        return found
+
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""
         return str(node) if isinstance(node, Literal) else self.kb.labels.get(str(node), local_name(node))

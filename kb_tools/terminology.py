@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools import shacl
-from kb_tools.errors import KbError, KnowledgeBaseError, UnreadableInput
+from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
 from kb_tools.namespaces import CASE, CLIN, READ, TERM_NAMESPACES
 from kb_tools.plain import Key, PlainFormat
 from kb_tools.rdf import graph_of, parse_file
+
+if TYPE_CHECKING:
+    from kb_tools.fhir_terms import Vocabulary
 
 SHAPES = "shapes/terminology.ttl"
 _OWN = (str(CLIN), str(CASE))
@@ -79,26 +84,21 @@ class Terminology:
             KnowledgeBaseError: the knowledge base contradicts itself.
             UnreadableInput: a file added cannot be read, is not of the form, or contradicts what is known of a code.
         """
+        self._begin(kb)
+        path = kb.root / TERMINOLOGY
+        for fault in self._read({str(path): kb.graph([path])}):
+            raise KnowledgeBaseError(fault.what, where=fault.where, mend=fault.mend)
+        graphs = {str(each): graph_of(parse_file(each)) for each in added}
+        for fault in chain(self._malformed(graphs), self._read(graphs)):
+            raise fault
+
+    def _begin(self, kb: KnowledgeBase) -> None:
         self.kb = kb
         self.systems: dict[str, System] = {}
         self._uris: dict[str, str] = {}
         self._meanings: dict[tuple[str, str], Meaning] = {}
         # By system: what codes that no mapping names look like, with the class of findings that they may state.
         self._unmapped: defaultdict[str, set[tuple[str, URIRef]]] = defaultdict(set)
-        path = kb.root / TERMINOLOGY
-        self._add(kb.graph([path]), str(path), KnowledgeBaseError)
-        for each in added:
-            triples = parse_file(each)
-            for subject, _, _ in triples:
-                if str(subject).startswith(TERM_NAMESPACES):
-                    raise UnreadableInput(
-                        f"says something of {kb.curie(str(subject))}, a term of the vocabulary",
-                        where=str(each),
-                        mend="a terminology maps codes and defines no term",
-                    )
-            graph = graph_of(triples)
-            self._refuse_malformed(graph, str(each))
-            self._add(graph, str(each), UnreadableInput)
 
     def meaning(self, system: str, code: str) -> Meaning | None:
         """What a code means; None where that is not known."""
@@ -168,118 +168,167 @@ class Terminology:
         kinds = (each for each in ontology.subjects(RDFS.subClassOf, CASE.Finding) if isinstance(each, URIRef))
         return found | {str(kind): Meaning(kind=kind) for kind in kinds}
 
-    def _refuse_malformed(self, graph: Graph, where: str) -> None:
-        """Holds a file of mappings against shapes/terminology.ttl.
+    @classmethod
+    def problems(cls, kb: KnowledgeBase) -> Iterator[UnreadableInput]:
+        """All faults of the mappings of the knowledge base, where loading them tells the first."""
+        path = kb.root / TERMINOLOGY
+        graphs = {str(path): kb.graph([path])}
+        begun = cls.__new__(cls)
+        begun._begin(kb)
+        yield from list(begun._malformed(graphs)) or begun._read(graphs)
 
-        Raises:
-            UnreadableInput: it does not conform, or maps nothing.
-        """
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        from kb_tools.fhir_terms import Vocabulary
+
+        return Vocabulary(self.kb, self)
+
+    def _malformed(self, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
+        """What in files of mappings is not of the form of shapes/terminology.ttl."""
         shapes = self.kb.graph([self.kb.root / SHAPES])
-        for result in shacl.validate(graph, shapes):
-            labels = (graph.value(node, RDFS.label) for node in graph.subjects() if str(node) == result.focus)
-            focus = next((f'"{label}"' for label in labels if label), "")
-            named = focus or (result.focus if ":" in result.focus else "a node without a name")
-            said = " ".join(self.kb.curie(each) for each in (result.path,) if each)
-            raise UnreadableInput(f"{named}: {said or 'not of the form'}", where=where, mend=result.message)
-        if (None, RDF.type, READ.Mapping) not in graph:
-            raise UnreadableInput("maps no code", where=where, mend="give it nodes of class read:Mapping")
-
-    def _add(self, graph: Graph, where: str, error: type[KbError]) -> None:
-        for node in graph.subjects(RDF.type, READ.CodeSystem):
-            self._add_system(graph, str(node), where, error)
-        for mapping in graph.subjects(RDF.type, READ.Mapping):
-            system = str(graph.value(mapping, READ.system) or "")
-            codes = sorted(map(str, graph.objects(mapping, SKOS.notation)))
-            if not system or not codes:
-                mend = "give read:system and skos:notation"
-                raise error("a mapping without a system or a code", where=where, mend=mend)
-            meaning = self._meaning(graph, mapping, f"{system} {codes[0]}", where, error)
-            for code in codes:
-                if self._meanings.setdefault((self._uri(system, code), code), meaning) != meaning:
-                    raise error(f"{system} {code} is mapped twice, differently", where=where, mend="keep one mapping")
-
-    def _add_system(self, graph: Graph, uri: str, where: str, error: type[KbError]) -> None:
-        node = URIRef(uri)
-        aliases = sorted(map(str, graph.objects(node, READ.alias)))
-        for each in (uri, *aliases):
-            taken = (each in self.systems and each != uri) or self._uris.get(each, uri) != uri
-            if taken or each.startswith(_OWN):
-                raise error(f"{each} is the URI of another code system", where=where, mend="map codes under that")
-        pattern = str(graph.value(node, READ.codePattern) or "")
-        unmapped = {
-            (str(graph.value(each, READ.pattern) or ""), URIRef(str(kind)))
-            for each in graph.objects(node, READ.unmapped)
-            for kind in graph.objects(each, READ.mayState)
-        }
-        for each in (pattern, *(form for form, _ in unmapped)):
-            try:
-                re.compile(each)
-            except re.error as fault:
-                raise error(
-                    f"a code pattern of {uri} is no regular expression: {fault}", where=where, mend="correct it"
-                ) from fault
-        for _, kind in unmapped:
-            if (kind, RDFS.subClassOf, CASE.Finding) not in self.kb.ontology:
-                raise error(
-                    f"unmapped codes of {uri} may state {self.kb.curie(kind)}, which is no class of findings",
+        for where, graph in graphs.items():
+            for term in sorted({str(each) for each in graph.subjects() if str(each).startswith(TERM_NAMESPACES)}):
+                yield UnreadableInput(
+                    f"says something of {self.kb.curie(term)}, a term of the vocabulary",
                     where=where,
-                    mend="name a class of findings of the clinical vocabulary",
+                    mend="a terminology maps codes and defines no term",
                 )
-        self._unmapped[uri] |= unmapped
-        self.systems.setdefault(
-            uri,
-            System(
-                name=str(graph.value(node, RDFS.label) or "a local code system"),
-                pattern=pattern,
+            for result in shacl.validate(graph, shapes):
+                labels = (graph.value(node, RDFS.label) for node in graph.subjects() if str(node) == result.focus)
+                focus = next((f'"{label}"' for label in labels if label), "")
+                named = focus or (result.focus if ":" in result.focus else "a node without a name")
+                said = self.kb.curie(result.path) if result.path else "not of the form"
+                yield UnreadableInput(f"{named}: {said}", where=where, mend=result.message)
+            if (None, RDF.type, READ.Mapping) not in graph:
+                yield UnreadableInput("maps no code", where=where, mend="give it nodes of class read:Mapping")
+
+    def _read(self, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
+        """Takes in files of mappings, all code systems before all mappings; yields what contradicts what is known."""
+        faults: list[tuple[str, Iterator[tuple[str, str]]]] = []
+        faults += [(where, self._add_systems(graph)) for where, graph in graphs.items()]
+        faults += [(where, self._check_includes(graph)) for where, graph in graphs.items()]
+        faults += [(where, self._add_mappings(graph)) for where, graph in graphs.items()]
+        for where, each in faults:
+            for what, mend in each:
+                yield UnreadableInput(what, where=where, mend=mend)
+
+    def _add_systems(self, graph: Graph) -> Iterator[tuple[str, str]]:
+        for node in graph.subjects(RDF.type, READ.CodeSystem):
+            uri = str(node)
+            aliases = sorted(map(str, graph.objects(node, READ.alias)))
+            for each in (uri, *aliases):
+                taken = (each in self.systems and each != uri) or self._uris.get(each, uri) != uri
+                if taken or each.startswith(_OWN):
+                    yield f"{each} is the URI of another code system", "map codes under that"
+            unmapped = {
+                (str(graph.value(each, READ.pattern)), URIRef(str(kind)))
+                for each in graph.objects(node, READ.unmapped)
+                for kind in graph.objects(each, READ.mayState)
+            }
+            system = System(
+                name=str(graph.value(node, RDFS.label)),
+                pattern=str(graph.value(node, READ.codePattern) or ""),
                 namespace=str(graph.value(node, READ.namespace) or ""),
                 includes=str(graph.value(node, READ.includes) or ""),
                 of_observations=_is_true(graph.value(node, READ.ofObservations)),
-            ),
-        )
-        for alias in aliases:
-            self._uris[alias] = uri
+            )
+            faulty = False
+            for each in (system.pattern, *(form for form, _ in unmapped)):
+                try:
+                    re.compile(each)
+                except re.error as fault:
+                    faulty = True
+                    yield f"a code pattern of {uri} is no regular expression: {fault}", "correct it"
+            for _, kind in unmapped:
+                if (kind, RDFS.subClassOf, CASE.Finding) not in self.kb.ontology:
+                    yield (
+                        f"unmapped codes of {uri} may state {self.kb.curie(kind)}, which is no class of findings",
+                        "name a class of findings of the clinical vocabulary",
+                    )
+            if faulty:
+                continue
+            if self.systems.setdefault(uri, system) != system:
+                yield f"{uri} is described already, differently", "leave the description out, or state the same"
+            self._unmapped[uri] |= unmapped
+            self._uris |= dict.fromkeys(aliases, uri)
 
-    def _meaning(self, graph: Graph, mapping: Node, name: str, where: str, error: type[KbError]) -> Meaning:
+    def _check_includes(self, graph: Graph) -> Iterator[tuple[str, str]]:
+        for node, included in graph.subject_objects(READ.includes):
+            if str(included) not in self.systems:
+                yield (
+                    f"{node} includes {included}, a code system that nothing describes",
+                    "describe it, or leave it out",
+                )
+
+    def _add_mappings(self, graph: Graph) -> Iterator[tuple[str, str]]:
+        for mapping in graph.subjects(RDF.type, READ.Mapping):
+            system = str(graph.value(mapping, READ.system))
+            codes = sorted(map(str, graph.objects(mapping, SKOS.notation)))
+            if system.startswith(_OWN):
+                yield f"codes of {system} are mapped, the terms of our own vocabulary", "leave the mapping out"
+                continue
+            if self._uris.get(system, system) not in self.systems:
+                yield f"codes of {system} are mapped, which nothing describes", "describe it as a read:CodeSystem"
+                continue
+            meaning = self._meaning(graph, mapping)
+            faults = list(self._faults_of(meaning))
+            yield from ((f"{system} {' '.join(codes[:1])} {what}", mend) for what, mend in faults)
+            for code in codes if not faults else ():
+                known = self._meanings.setdefault((self._uri(system, code), code), meaning)
+                if replace(known, notes=()) != replace(meaning, notes=()):
+                    yield f"{system} {code} is mapped twice, differently", "keep one mapping"
+
+    def _meaning(self, graph: Graph, mapping: Node) -> Meaning:
         finding = graph.value(mapping, READ.finding)
-        kind = graph.value(finding, RDF.type) if finding is not None else None
-        values = (
-            {(p, o) for p, o in graph.predicate_objects(finding) if p != RDF.type} if finding is not None else set()
-        )
-        concepts = frozenset(URIRef(str(each)) for each in graph.objects(mapping, READ.concept))
-        leaves_open = frozenset(graph.objects(mapping, READ.leavesOpen))
-        past = frozenset(graph.objects(mapping, READ.impliesPast))
-        kinds = {*leaves_open, *past, *([kind] if finding is not None else ())}
-        for term in (*concepts, *kinds):
-            known = self._own.get(str(term))
-            if known is None or (term in kinds and known.kind is None):
-                raise error(
-                    f"{name} is mapped to {self.kb.curie(str(term))}, which is no concept or class of findings",
-                    where=where,
-                    mend="map it to a term of the case or clinical vocabulary",
-                )
-        for predicate, value in values:
-            if (predicate, RDFS.domain, kind) not in self.kb.ontology:
-                raise error(
-                    f"{name} is mapped to a finding with {self.kb.curie(str(predicate))}, no property of its class",
-                    where=where,
-                    mend="use the properties of the class of the finding",
-                )
-            key = self.keys.get((kind, predicate)) if kind is not None else None
-            if key is None or not key.takes(value) or sum(predicate == each for each, _ in values) > 1:
-                raise error(
-                    f"{name} is mapped to a finding whose {self.kb.curie(str(predicate))} is no one value of it",
-                    where=where,
-                    mend=key.hint if key else "leave it out",
-                )
+        said = list(graph.predicate_objects(finding)) if finding is not None else []
+        kind = next((URIRef(str(o)) for p, o in said if p == RDF.type), None)
         return Meaning(
-            concepts=concepts,
-            kind=URIRef(str(kind)) if kind is not None else None,
-            values=frozenset((URIRef(str(p)), o) for p, o in values),
-            leaves_open=leaves_open,
-            past=past,
+            concepts=frozenset(URIRef(str(each)) for each in graph.objects(mapping, READ.concept)),
+            kind=kind,
+            values=frozenset((URIRef(str(p)), o) for p, o in said if p != RDF.type),
+            leaves_open=frozenset(graph.objects(mapping, READ.leavesOpen)),
+            past=frozenset(graph.objects(mapping, READ.impliesPast)),
             not_present=_is_true(graph.value(mapping, READ.notPresent)),
             notes=tuple(sorted(map(str, graph.objects(mapping, SKOS.scopeNote)))),
         )
+
+    def _faults_of(self, meaning: Meaning) -> Iterator[tuple[str, str]]:
+        """What a mapping says that cannot be: terms that there are not, values that a finding cannot have."""
+        ontology, curie = self.kb.ontology, self.kb.curie
+        for term in sorted(meaning.concepts):
+            if str(term) not in self._own:
+                yield (
+                    f"is mapped to {curie(term)}, which is no concept or class of findings",
+                    "map it to a term of the case or clinical vocabulary",
+                )
+        for term in sorted({*meaning.leaves_open, *meaning.past, *([meaning.kind] if meaning.kind else ())}):
+            if (term, RDFS.subClassOf, CASE.Finding) not in ontology:
+                yield (
+                    f"is mapped to {curie(str(term))}, which is no class of findings",
+                    "map it to a class of findings of the clinical vocabulary",
+                )
+        diseases = {each for each in meaning.concepts if (each, RDF.type, CLIN.Disease) in ontology}
+        if diseases and self._vocabulary.narrowest(diseases) is None:
+            names = " and ".join(sorted(map(curie, diseases)))
+            yield f"is mapped to {names}, which are different diseases", "map it to one, or to a group of both"
+        for predicate, value in sorted(meaning.values):
+            if (predicate, RDFS.domain, meaning.kind) not in ontology:
+                yield (
+                    f"is mapped to a finding with {curie(predicate)}, no property of its class",
+                    "use the properties of the class of the finding",
+                )
+                continue
+            key = self.keys.get((meaning.kind, predicate)) if meaning.kind else None
+            if key is None or not key.takes(value) or sum(predicate == each for each, _ in meaning.values) > 1:
+                yield (
+                    f"is mapped to a finding whose {curie(predicate)} is not one allowed value",
+                    key.hint if key else "leave it out",
+                )
+                return
+        number = self._vocabulary.number_of(meaning.kind) if meaning.kind else None
+        if number and not number.consistent(dict(meaning.values)):
+            stated = " and ".join(sorted(curie(each) for each, _ in meaning.values if each in number.properties))
+            yield f"is mapped to a finding whose {stated} exclude each other", "state one number, or bounds that meet"
 
 
 def _is_true(value: Node | None) -> bool:

@@ -364,8 +364,8 @@ SLIPS = [
         "a code states a value that there is not",
         replaced(TERMINOLOGY, "clin:gradeAtLeast 1", "clin:gradeAtLeast 7"),
         TERMINOLOGY,
-        "http://hl7.org/fhir/sid/icd-10-cm D89.810 is mapped to a finding whose clin:gradeAtLeast is no one value of "
-        "it; State clin:gradeAtLeast at most once, as a whole number from 0 to 4, not above the upper bound.",
+        "http://hl7.org/fhir/sid/icd-10-cm D89.810 is mapped to a finding whose clin:gradeAtLeast is not one allowed "
+        "value; State clin:gradeAtLeast at most once, as a whole number from 0 to 4, not above the upper bound.",
     ),
     Slip(
         "owl-rl-profile",

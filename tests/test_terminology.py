@@ -184,13 +184,20 @@ def test_what_codes_leave_open(terminology: Terminology, code: str, leaves_open:
     ("code", "disease"),
     [
         # A kind that is not stated may be any of the group.
-        *[(code, "Leukemia") for code in ("C95.91", "C95.01", "C92.91", "C91.91", "C93.91")],
-        *[(code, "NonHodgkinLymphoma") for code in ("C83.9A", "C85.9A")],
+        ("C95.91", "Leukemia"),
+        ("C91.91", "LymphoidLeukemia"),
+        ("C92.91", "MyeloidLeukemia"),
+        ("C93.91", "MonocyticLeukemia"),
+        ("C95.01", "AcuteLeukemia"),
+        ("C95.11", "ChronicLeukemia"),
+        ("C83.9A", "NonFollicularLymphoma"),
+        ("C85.9A", "NonHodgkinLymphoma"),
         ("C85.1A", "BCellNonHodgkinLymphoma"),
         ("C84.9A", "TCellNonHodgkinLymphoma"),
-        ("C88.91", "HematologicMalignancy"),
+        ("C88.91", "ImmunoproliferativeDisease"),
         # Kinds of acute myeloid leukemia with categories of their own.
-        *[(f"{cat}1", "AcuteMyeloidLeukemia") for cat in ("C92.3", "C92.5", "C93.0", "C94.0", "C94.2", "C94.4")],
+        *[(f"{cat}1", "AcuteMyeloidLeukemia") for cat in ("C92.3", "C92.5", "C94.0", "C94.2", "C94.4")],
+        ("C93.01", "AcuteMonocyticLeukemia"),
         # In this category alone the character A is a site.
         ("C84.7B", "AnaplasticLargeCellLymphomaALKNegative"),
         # Divided by remission from October 2024.
@@ -369,7 +376,8 @@ SPELLING = (
 
 def added(kb: KnowledgeBase, folder: Path, text: str) -> Terminology:
     path = folder / "plan.ttl"
-    path.write_text(PREFIXES + text, encoding="utf-8")
+    described = "" if f"<{LOCAL}> a" in text else f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .\n'
+    path.write_text(PREFIXES + described + text, encoding="utf-8")
     return Terminology(kb, [path])
 
 
@@ -412,7 +420,7 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         *[
             (
                 f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
-                f"{LOCAL} x is mapped to a finding whose {property_} is no one value of it; {hint}",
+                f"{LOCAL} x is mapped to a finding whose {property_} is not one allowed value; {hint}",
             )
             for said, property_, hint in (
                 ("read:finding [ a clin:AcuteGvHDAssessment ; clin:grade 1 , 3 ]", "clin:grade", GRADE),
@@ -447,6 +455,64 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         (
             f'[] a read:Maping ; read:system <{LOCAL}> ; skos:notation "x" ; read:concept clin:Relapsed .',
             "a node without a name: not of the form; What maps codes is of the class read:Mapping: check the spelling.",
+        ),
+        *[
+            (
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
+                f"{LOCAL} x is mapped to {line}",
+            )
+            for said, line in (
+                (
+                    "read:leavesOpen clin:Relapsed",
+                    "clin:Relapsed, which is no class of findings; "
+                    "map it to a class of findings of the clinical vocabulary",
+                ),
+                (
+                    "read:concept clin:AcuteMyeloidLeukemia , clin:LymphoidLeukemia",
+                    "clin:AcuteMyeloidLeukemia and clin:LymphoidLeukemia, which are different diseases; "
+                    "map it to one, or to a group of both",
+                ),
+                *(
+                    (
+                        f"read:finding [ a clin:AcuteGvHDAssessment ; {bounds} ]",
+                        f"a finding whose {names} exclude each other; state one number, or bounds that meet",
+                    )
+                    for bounds, names in (
+                        ("clin:grade 0 ; clin:gradeAtLeast 2", "clin:grade and clin:gradeAtLeast"),
+                        ("clin:gradeAtLeast 3 ; clin:gradeAtMost 1", "clin:gradeAtLeast and clin:gradeAtMost"),
+                    )
+                ),
+            )
+        ],
+        (
+            f'[] a read:Mapping ; read:system <{CLIN}> ; skos:notation "Relapsed" ; read:concept clin:Active .',
+            f"codes of {CLIN} are mapped, the terms of our own vocabulary; leave the mapping out",
+        ),
+        (
+            '[] a read:Mapping ; read:system <urn:x> ; skos:notation "1" ; read:concept clin:Active .',
+            "codes of urn:x are mapped, which nothing describes; describe it as a read:CodeSystem",
+        ),
+        *(
+            (
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "{code}" ; read:concept clin:Active .',
+                "a node without a name: skos:notation; "
+                "Give the mapping its codes as skos:notation, each a plain string without blanks at its ends.",
+            )
+            for code in (" x", "x ", " ")
+        ),
+        *(
+            (
+                f"<{SOPT}> a read:CodeSystem ; {said} . {ROW}",
+                f"{SOPT} is described already, differently; leave the description out, or state the same",
+            )
+            for said in (
+                'rdfs:label "SOP"',
+                'rdfs:label "Source of Payment Typology" ; read:codePattern "[0-9]+"',
+            )
+        ),
+        (
+            f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:includes <urn:nowhere> . {ROW}',
+            f"{LOCAL} includes urn:nowhere, a code system that nothing describes; describe it, or leave it out",
         ),
         (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .', "maps no code; give it nodes of class read:Mapping"),
         (
@@ -490,6 +556,43 @@ def test_what_a_plan_cannot_add_is_one_line(kb: KnowledgeBase, tmp_path: Path, r
     with pytest.raises(UnreadableInput) as refused:
         added(kb, tmp_path, row)
     assert str(refused.value) == f"{tmp_path / 'plan.ttl'}: {line}"
+
+
+def test_the_order_of_files_does_not_matter(kb: KnowledgeBase, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.ttl", tmp_path / "other.ttl"
+    mapping = '[] a read:Mapping ; read:system <{}> ; skos:notation "{}" ; read:concept {} .'
+    one.write_text(PREFIXES + mapping.format("urn:a", "1", "clin:Active"), encoding="utf-8")
+    system = '<urn:b> a read:CodeSystem ; rdfs:label "b" ; read:alias "urn:a" .'
+    other.write_text(PREFIXES + system + mapping.format("urn:b", "2", "clin:Relapsed"), encoding="utf-8")
+    for files in ([one, other], [other, one]):
+        terminology = Terminology(kb, files)
+        for uri in ("urn:a", "urn:b"):
+            assert named(terminology.meaning(uri, "1")) == {"Active"}
+            assert named(terminology.meaning(uri, "2")) == {"Relapsed"}
+    other.write_text(PREFIXES + system + mapping.format("urn:b", "1", "clin:Relapsed"), encoding="utf-8")
+    for files in ([one, other], [other, one]):
+        with pytest.raises(UnreadableInput, match=r"urn:[ab] 1 is mapped twice, differently; keep one mapping"):
+            Terminology(kb, files)
+
+
+def test_a_code_may_be_mapped_again_without_the_note(kb: KnowledgeBase, tmp_path: Path) -> None:
+    row = f'[] a read:Mapping ; read:system <{ICD}> ; skos:notation "C92.00" ; read:concept clin:AcuteMyeloidLeukemia .'
+    meaning = added(kb, tmp_path, row).meaning(ICD, "C92.00")
+    assert named(meaning) == {"AcuteMyeloidLeukemia"}
+    assert meaning and len(meaning.notes) == 1
+
+
+def test_every_fault_of_the_knowledge_base_is_told(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(Terminology.problems(kb)) == []
+    graph = kb.graph([kb.root / TERMINOLOGY])
+    for code, wrong in (("14", "2"), ("C92.02", "C91.02")):
+        graph.add((next(graph.subjects(SKOS.notation, Literal(code))), SKOS.notation, Literal(wrong)))
+    real = kb.graph
+    monkeypatch.setattr(kb, "graph", lambda paths: graph if paths == [kb.root / TERMINOLOGY] else real(paths))
+    assert {each.what for each in Terminology.problems(kb)} == {
+        f"{SOPT} 2 is mapped twice, differently",
+        f"{ICD} C91.02 is mapped twice, differently",
+    }
 
 
 def test_a_knowledge_base_that_maps_a_code_twice_is_broken(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:

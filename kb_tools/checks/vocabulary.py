@@ -9,7 +9,7 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.checks.core import FOLDERS, Problem, name, relative, statements
+from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
 from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
 from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
 from kb_tools.terminology import Terminology
@@ -171,6 +171,6 @@ def owl_rl_profile(kb: KnowledgeBase) -> Iterator[Problem]:
 
 
 def terminology(kb: KnowledgeBase) -> Iterator[Problem]:
-    """What in the terminology is not of the form, or maps a code to no term or value, if anything is."""
-    Terminology(kb, [kb.root / TERMINOLOGY])
-    return iter(())
+    """What in the terminology is not of the form, or contradicts itself, the vocabularies or the case shapes."""
+    for fault in Terminology.problems(kb):
+        yield problem_of(kb, fault, str(TERMINOLOGY))
