@@ -19,10 +19,10 @@ from typing import Any, BinaryIO
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_case import CaseBuilder, Imported
-from kb_tools.fhir_doubts import STATING
 from kb_tools.fhir_resources import (
     READ_TYPES,
     REQUESTS,
+    STATING,
     SUBJECT,
     Resource,
     last_two,

@@ -28,11 +28,10 @@ from rdflib.term import Node
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_answers import AnswerReader
-from kb_tools.fhir_doubts import STATING
 from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said
 from kb_tools.fhir_facts import FactReader
 from kb_tools.fhir_request import RequestReader
-from kb_tools.fhir_resources import READ_TYPES, SUBJECT, Aside, References, Resource, last_two, unversioned
+from kb_tools.fhir_resources import READ_TYPES, STATING, SUBJECT, Aside, References, Resource, last_two, unversioned
 from kb_tools.fhir_terms import Vocabulary
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, CLIN

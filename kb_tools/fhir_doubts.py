@@ -15,12 +15,11 @@ from rdflib import Literal, URIRef
 from rdflib.term import Node
 
 from kb_tools.fhir_draft import IGNORED, USED, Draft, Found
-from kb_tools.fhir_resources import Aside, Element, Resource
+from kb_tools.fhir_resources import STATING, Aside, Element, Resource
 from kb_tools.fhir_terms import Vocabulary
 from kb_tools.namespaces import CASE, CLIN
 
-# The types of resources that state findings by their codes, and the elements in which these stand.
-STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
+# The elements in which resources that state findings have the codes that say what they are about.
 _CODES = ("code", "medicationCodeableConcept")
 # Where it stands when a thing was so or done.
 _TIMES = (

@@ -31,6 +31,8 @@ READ_TYPES = (
     "MedicationAdministration",
     "QuestionnaireResponse",
 )
+# Those that state findings by their codes.
+STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 # Those that can be the request.
 REQUESTS = ("Claim", "ServiceRequest")
 # Where a resource of each type says whose it is.
