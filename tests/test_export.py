@@ -331,7 +331,7 @@ MALFORMED = {
     ),
     "an unknown disease": (
         "clin:disease clin:AcuteMyeloidLeukemia",
-        "clin:disease clin:AcuteLeukemia",
+        "clin:disease clin:AcuteLeukaemia",
         "DiseaseStatusAssessment-disease",
         "relapse",
     ),

@@ -237,13 +237,13 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("request.reason", "Leukaemie" * 20, 'request.reason: "LeukaemieLeukaemieLeukaemieLeukaemieLeukaemieLeukaemieLeuk'
      "… is no value of this key; it takes HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, "
      "AcutePromyelocyticLeukemia, AcuteLymphoblasticLeukemia, ChronicMyeloidLeukemia, ChronicLymphocyticLeukemia, "
-     "ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 65 "
+     "ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 73 "
      "more: kb case schema"),
     # A concept of another class is none of this key.
     ("request.reason", "Relapsed", 'request.reason: "Relapsed" is no value of this key; it takes '
      "HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, AcutePromyelocyticLeukemia, AcuteLymphoblasticLeukemia, "
      "ChronicMyeloidLeukemia, ChronicLymphocyticLeukemia, ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, "
-     "PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 65 more: kb case schema"),
+     "PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 73 more: kb case schema"),
     ("request.reason", None, "request.reason: null says nothing; leave the key out: what is not stated is unknown"),
     ("request.purposes", None, "request.purposes: null says nothing; leave the key out: what is not stated is unknown"),
     ("request.purposes", [None], "request.purposes[0]: null says nothing; leave the key out: what is not stated is "

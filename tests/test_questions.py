@@ -62,7 +62,7 @@ OTHERWISE: dict[tuple[str, str], tuple[str, int]] = {
     ("criterion-tree", "criterion"): ("crit:chimerism-alone", 4),
     ("definitions", "revision"): ("2019-10", 1),
     ("discrepancies-concerning", "thing"): ("cpt:38215", 3),
-    ("diseases-outside-group", "group"): ("clin:NonHodgkinLymphoma", 68),
+    ("diseases-outside-group", "group"): ("clin:NonHodgkinLymphoma", 73),
     ("documents-to-submit", "revision"): ("2019-10", 9),
     ("evidence-for-disease", "disease"): ("clin:MultipleMyeloma", 9),
     ("evidence-on-outcome", "outcome"): ("clin:Complication", 17),
