@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -65,3 +65,11 @@ def run_kb(
         return CompletedProcess(["kb", *arguments], ended.value.code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def pseudonym_key() -> Iterator[None]:
+    """The same pseudonyms in every run, and no notice that they are not."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
+        yield

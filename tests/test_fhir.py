@@ -28,19 +28,14 @@ from kb_tools.rdf import MAX_BYTES
 from kb_tools.reading import Treatment
 from kb_tools.render.plain import write
 
+pytestmark = pytest.mark.usefixtures("pseudonym_key")
+
 DATA = Path(__file__).parent / "data/fhir"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((DATA / "manifest.json").read_text(encoding="utf-8"))
 MEETING = "a-relapse-after-an-allogeneic-transplant-meets"
 CLINICAL = "https://w3id.org/policykb/clinical#"
 TIMES = "\N{MULTIPLICATION SIGN}"
 RunKb = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _key() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,14 @@ from kb_tools.fhir import FhirReader
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE
 
+pytestmark = pytest.mark.usefixtures("pseudonym_key")
+
 OUTCOME = data({"resourceType": "OperationOutcome", "issue": []})
 ENCOUNTER = data({"resourceType": "Encounter", "status": "finished"})
 NOTHING = "nothing in it to determine; send bundles, or resources of a patient"
 MEND = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
 NOT_MET = "acute-gvhd-of-grade-2-excludes"
 Read = dict[str, tuple[int, tuple[str, ...]]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _key() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
-        yield
 
 
 def loose(**changed: Any) -> list[bytes]:

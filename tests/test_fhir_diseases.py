@@ -12,12 +12,9 @@ from test_fhir_safety import added, condition
 from kb_tools.determination import Determination, Run
 from kb_tools.knowledge_base import KnowledgeBase, Policy
 
+pytestmark = pytest.mark.usefixtures("pseudonym_key")
+
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KB_PSEUDONYM_KEY", "of the tests")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,14 @@ from kb_tools.cases import Case
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, CLIN
 
+pytestmark = pytest.mark.usefixtures("pseudonym_key")
+
 PATIENT = {"reference": "Patient/p"}
 SNOMED = "http://snomed.info/sct"
 STATUS = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 DETECTED, NOT_DETECTED = "260373001", "260415000"
 LOCAL = {"coding": [{"system": "https://lab.example", "code": "x"}]}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _key() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
-        yield
 
 
 def own(name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from kb_tools.fhir import FhirReader
 from kb_tools.fhir_case import Imported
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE
+
+pytestmark = pytest.mark.usefixtures("pseudonym_key")
 
 MEETING = Path(__file__).parent / "data/fhir/a-relapse-after-an-allogeneic-transplant-meets.json"
 PLAN = "https://nahdo.org/sopt"
@@ -28,13 +30,6 @@ MEND = "send a Claim with use preauthorization, or a ServiceRequest, that is act
 NOT_EVERY_PLAN = "The line of business is not stated for every plan that the request names: none is taken."
 Json = dict[str, Any]
 Read = Callable[[Json], Imported]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _key() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("KB_PSEUDONYM_KEY", "of the tests")
-        yield
 
 
 @pytest.fixture(scope="module")

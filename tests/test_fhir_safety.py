@@ -16,6 +16,8 @@ from kb_tools.fhir import FhirReader
 from kb_tools.knowledge_base import KnowledgeBase, Policy
 from kb_tools.namespaces import CASE
 
+pytestmark = pytest.mark.usefixtures("pseudonym_key")
+
 Edit = Callable[[dict[str, Any]], None]
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 CPT = "http://www.ama-assn.org/go/cpt"
@@ -26,11 +28,6 @@ SNOMED = "http://snomed.info/sct"
 INTERPRETATION = f"{HL7}v3-ObservationInterpretation"
 VERIFICATION = f"{HL7}condition-ver-status"
 ABSENT = f"{HL7}data-absent-reason"
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KB_PSEUDONYM_KEY", "of the tests")
 
 
 @pytest.fixture(scope="module")
