@@ -30,7 +30,9 @@ _TIMES = (
 _VOID = ("entered-in-error", "not-done", "cancelled", "registered", "preparation")
 # Statuses with which a disease is there.
 _PRESENT = {CLIN.Relapsed, CLIN.Refractory, CLIN.RelapsedAndRefractory, CLIN.Progressing, CLIN.Active}
-_SOURCES = {CLIN.Allogeneic, CLIN.Autologous, CLIN.Syngeneic}
+# Of whom a graft can be: of the patient, or of an identical twin, or of another.
+_OWN = {CLIN.Autologous, CLIN.Syngeneic}
+_SOURCES = {CLIN.Allogeneic, *_OWN}
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,7 @@ class DoubtReader(Draft):
 
         The code of a relapse has no date but that of its record, and records are made anew.
         """
-        own = {CLIN.Autologous, CLIN.Syngeneic}
-        transplants = [each.day for each in self._transplants() if not self._source(each) & own]
+        transplants = [each.day for each in self._transplants() if not self._source(each) & _OWN]
         early = [found for found, onset in self.onsets if any(onset <= day <= found.day for day in transplants)]
         for found in dict.fromkeys(early):
             # Another source of the same may say that it is a relapse of that day.
@@ -212,7 +213,7 @@ class DoubtReader(Draft):
         for found in list(self.findings.values()):
             disease = found.values.get(CLIN.disease)
             if disease and not self._counts(found) and any(self.terms.may_be_one(disease, each) for each in reasons):
-                why = f"{found.place} names a group of diseases of which the one treated may be"
+                why = f"{found.place} is of {self.terms.label(disease)}, which may be the disease treated or another"
                 self._take_back_in_doubt(found, [], why)
 
     def _withhold_contradicting_numbers(self) -> None:
@@ -328,7 +329,7 @@ class DoubtReader(Draft):
     @staticmethod
     def _is_own(sources: Collection[Node]) -> bool:
         """Whether a graft is said to be of the patient's own cells, or of an identical twin's."""
-        return bool(sources) and set(sources) <= {CLIN.Autologous, CLIN.Syngeneic}
+        return bool(sources) and set(sources) <= _OWN
 
     def _one_line(self, one: Node | None, other: Node | None) -> bool:
         """Whether two diseases are one, or the one is of the other's kind; of none named, it may be."""

@@ -39,7 +39,9 @@ def outcome(kb: KnowledgeBase, run: Run, folder: Path, reason: str, *statuses: d
     case = case_of(kb, bundle, folder)
     (found,) = run.answers([case])
     assert isinstance(found, Determination)
-    return found.outcome.value, any("Withheld: disease status assessment" in each for each in case.notices)
+    told = [each for each in case.notices if each.startswith("Withheld: disease status assessment")]
+    assert all(each.endswith("which may be the disease treated or another.") for each in told)
+    return found.outcome.value, bool(told)
 
 
 def remission(code: str) -> dict[str, Any]:
