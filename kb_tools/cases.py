@@ -27,7 +27,7 @@ from rdflib.term import Node
 
 from kb_tools import printable, shacl
 from kb_tools.digest import digest
-from kb_tools.errors import UnreadableInput
+from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
 from kb_tools.rdf import (
@@ -119,11 +119,11 @@ class Case:
     @property
     def told(self) -> str:
         """The case, as it is called where what is written goes to others."""
-        return f"{self.name}, {self.given}" if self.name else self.given
+        return printable.line(f"{self.name}, {self.given}" if self.name else self.given)
 
     @property
     def title(self) -> str:
-        return f"{self.source}#{self.name}" if self.name else self.source
+        return printable.line(f"{self.source}#{self.name}" if self.name else self.source)
 
     def triples(self) -> Iterator[Triple]:
         for subject, pairs in self.about.items():
@@ -204,7 +204,8 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
     inner = (Path(place, name) for place, folders, _ in walked for name in folders)
     refused += [_not_entered(each) for each in inner if each.is_symlink()]
     files = sorted(Path(place, name) for place, _, names in walked for name in names if name != MANIFEST)
-    known, closed = [], []
+    known: list[Path] = []
+    closed: list[Path] = []
     for each in files:
         ending = each.suffix.lower()
         if ending not in SUFFIXES and not (ending in PACKED and Path(each.stem).suffix.lower() in SUFFIXES):
@@ -313,7 +314,7 @@ class CaseReader:
                 or the first line of standard input.
         """
         number = self.count()
-        for each in self._stream(source, path, stdin, format_name):
+        for each in self._guarded(source, self._stream(source, path, stdin, format_name)):
             each.position = ", ".join(part for part in (number, each.position) if part)
             if isinstance(each, Case) and each.reading:
                 each.reading = replace(each.reading, source=each.given)
@@ -323,6 +324,17 @@ class CaseReader:
         """The name of the next input by its position. What cannot be opened counts too."""
         self._inputs += 1
         return f"input {self._inputs}"
+
+    @staticmethod
+    def _guarded(source: str, found: Iterator[Case | UnreadableInput]) -> Iterator[Case | UnreadableInput]:
+        """What is found, and where reading breaks off in a way that nobody foresaw, that: no input stops another."""
+        try:
+            yield from found
+        except KbError:
+            raise
+        except Exception as error:
+            what = f"cannot be read: {type(error).__name__}: {error}"
+            yield UnreadableInput(what, where=source, mend="correct it", told="cannot be read")
 
     def _stream(
         self, source: str, path: Path | None, stdin: BinaryIO, format_name: str | None
@@ -435,7 +447,7 @@ class CaseReader:
             case = self._isolate(source, root, about, reached)
             room -= sum(map(len, case.about.values()))
             if room < 0:
-                what = f"cases that share so much that together they say more than {MAX_SHARED} times what the file says"
+                what = f"cases share so much that together they say more than {MAX_SHARED} times what the file says"
                 raise UnreadableInput(what, where=source, mend="split the file, or give each case nodes of its own")
             cases.append(case)
         stray = sorted(
@@ -570,8 +582,8 @@ class CaseChecker:
         elif value and (result.path == str(CASE.patient) or focus == case.value(case.node, CASE.patient)):
             value = "a text"  # It may be the name of the patient.
         return Violation(
-            focus=name,
-            path=path,
+            focus=printable.line(name),
+            path=printable.line(path),
             value=_printable(value),
             message=result.message + (f" Did you mean {guess[0]}?" if guess else ""),
             shape=self.kb.curie(result.shape),

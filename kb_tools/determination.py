@@ -16,6 +16,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
+from kb_tools import printable
 from kb_tools.cases import Case, CaseChecker, Malformed
 from kb_tools.errors import KbError
 from kb_tools.evidence import Evaluator, Facts
@@ -341,7 +342,7 @@ def _finding_in_words(kb: KnowledgeBase, case: Case, node: URIRef) -> Fact:
 def _label(kb: KnowledgeBase, node: Node | None) -> str:
     """The name of a term, or a literal as it stands."""
     if isinstance(node, Literal):
-        return {"true": "yes", "false": "no"}.get(str(node), str(node))
+        return {"true": "yes", "false": "no"}.get(str(node)) or printable.line(str(node))
     return kb.labels.get(str(node)) or kb.curie(str(node))
 
 

@@ -207,7 +207,8 @@ def check_kind(path: Path) -> None:
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         kind = "a named pipe" if stat.S_ISFIFO(mode) else "no file"
-        raise UnreadableInput(f"{kind} in a folder is not read", where=str(path), mend="name it by itself, or remove it")
+        what = f"{kind} in a folder is not read"
+        raise UnreadableInput(what, where=str(path), mend="name it by itself, or remove it")
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
