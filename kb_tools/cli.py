@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from io import StringIO
-from pathlib import Path
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 
 import click
@@ -117,7 +116,7 @@ def main() -> None:
         _say("standard output is closed; give it somewhere to go")
         sys.exit(CANNOT_RUN)
     if sys.stdin is None:
-        sys.stdin = Path(os.devnull).open(encoding="utf-8")
+        sys.stdin = TextIOWrapper(BytesIO())
     if hasattr(sys.stdout, "reconfigure"):
         # What the terminal has no letters for is no reason to show nothing.
         sys.stdout.reconfigure(errors="replace")
