@@ -91,7 +91,7 @@ def serialize(quads: Iterable[ox.Quad], format_: str, prefixes: dict[str, str]) 
 
 
 def nested(graph: Graph, prefixes: Mapping[str, str]) -> bytes:
-    """A graph as Turtle for people, blank nodes nested: the same bytes whatever their names and the order it was made in.
+    """A graph as Turtle for people, blank nodes nested: the same bytes whatever their names and its order.
 
     Not for a graph of a user: RDFC-1.0 can take very long on one that is made to that end.
     """
