@@ -244,7 +244,7 @@ class Policy:
                     iri=str(iri),
                     name=name,
                     label=str(graph.value(iri, RDFS.label) or name),
-                    month=first_day(month, folder),
+                    month=first_day(month, folder / "revision.ttl"),
                     row=self._log_row(row) if isinstance(row, URIRef) else None,
                     bases=bases,
                     draft=(iri, POL.toDo, None) in graph,

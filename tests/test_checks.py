@@ -1096,16 +1096,21 @@ def test_an_error_of_the_knowledge_base_is_a_problem_of_the_check(copied: Callab
     assert result.problems[0].message.endswith("; choose another prefix")
 
 
-def test_a_check_that_broken_data_stops_is_a_problem(copied: Callable[[bool], Path]) -> None:
+def test_a_month_that_is_none_is_a_problem_of_its_file(copied: Callable[[bool], Path]) -> None:
     root = copied(False)
     replaced(f"{POLICY}/2024-04/revision.ttl", '"2024-04"^^xsd:gYearMonth', '"soon"^^xsd:gYearMonth')(root)
     result = result_of(root, "in-force")
-    assert result.problems == (
-        Problem(
-            str(root),
-            "the check stopped: ValueError: Invalid isoformat string: 'soon-01'; mend the data it was reading",
-        ),
+    assert result.problems == (Problem(f"{POLICY}/2024-04/revision.ttl", '"soon" is no day and no month; correct it'),)
+
+
+def test_a_check_that_broken_data_stops_is_a_problem(copied: Callable[[bool], Path]) -> None:
+    root = copied(False)
+    replaced(f"{POLICY}/2026-02/passages.ttl", '"Header, title" ; pol:order 1 ;', '"Header, title" ; pol:order "x" ;')(
+        root
     )
+    result = result_of(root, "passages")
+    what = "ValueError: invalid literal for int() with base 10: 'x'"
+    assert result.problems == (Problem(str(root), f"the check stopped: {what}; mend the data it was reading"),)
 
 
 def test_only_unused_conditions_are_a_warning() -> None:
