@@ -12,15 +12,13 @@ from enum import Enum
 from itertools import islice
 from typing import TypeAlias
 
-from rdflib import Literal, URIRef
-from rdflib.namespace import RDF
-from rdflib.term import Node
+from rdflib import URIRef
 
 from kb_tools.cases import Case, CaseChecker, Malformed
 from kb_tools.errors import KbError
-from kb_tools.evidence import Evaluator, Facts
+from kb_tools.evidence import Evaluator, Evidence
+from kb_tools.facts import Doubt, Fact, facts_in_words
 from kb_tools.knowledge_base import KnowledgeBase, Policy, Selection
-from kb_tools.namespaces import CASE
 from kb_tools.revision import Advisory, Condition, Criterion, Revision
 from kb_tools.truth import Assignments, Tree, Value, evaluate
 
@@ -44,35 +42,35 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Fact:
-    """Something in the case that a condition read.
+class ConditionResult:
+    """The value of one condition, and the facts that made it so.
 
     Attributes:
-        node: the IRI in the file of the node that states it, "" for a blank node.
-        text: what it states, in words.
-        day, age: date of the finding, and days from it to the service date; None for what has no date.
-        contradicted: whether another current finding of its kind and day says something else.
+        value: the value that it has whichever of the findings in doubt count.
+        perhaps: the value that it would have if all that may speak for it and against it did.
     """
-
-    node: str
-    text: str
-    day: date | None
-    age: int | None
-    contradicted: bool
-
-
-@dataclass(frozen=True)
-class ConditionResult:
-    """The value of one condition, and the facts that made it so."""
 
     condition: Condition
     value: Value
+    perhaps: Value
     facts: tuple[Fact, ...]
 
     @property
     def contradicting(self) -> tuple[Fact, ...]:
         """Of a conflicting condition, the facts that contradict each other."""
         return tuple(fact for fact in self.facts if fact.contradicted) or self.facts
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Of a condition that a doubt keeps unknown, why the findings in doubt only perhaps count, each doubt once."""
+        if self.value is self.perhaps:
+            return ()
+        return tuple(dict.fromkeys(doubt for fact in self.facts for doubt in fact.doubts))
+
+    @property
+    def settling(self) -> tuple[str, ...]:
+        """What to send in to settle the doubts, each thing once."""
+        return tuple(dict.fromkeys(doubt.settle for doubt in self.doubts))
 
 
 @dataclass(frozen=True)
@@ -233,16 +231,16 @@ class Determiner:
             for case, evidence in zip(cases, self.evaluator.evaluate(cases), strict=True)
         ]
 
-    def _determine(
-        self, case: Case, evidence: Mapping[str, tuple[Value, Facts]], notices: tuple[str, ...]
-    ) -> Determination:
+    def _determine(self, case: Case, evidence: Mapping[str, Evidence], notices: tuple[str, ...]) -> Determination:
         revision = self.revision
-        values = {iri: value for iri, (value, _) in evidence.items()}
+        values = {iri: each.value for iri, each in evidence.items()}
+        perhaps = {iri: each.perhaps for iri, each in evidence.items()}
         to_send, outcome, needs, criteria = self._conclude(values)
-        words = {facts: tuple(facts_in_words(self.kb, case, facts)) for _, facts in evidence.values()}
+        facts = {each.facts for each in evidence.values()}
+        words = {each: tuple(facts_in_words(self.kb, case, each)) for each in facts}
         results = {
-            iri: ConditionResult(revision.conditions[iri], value, words[facts])
-            for iri, (value, facts) in evidence.items()
+            iri: ConditionResult(revision.conditions[iri], each.value, each.perhaps, words[each.facts])
+            for iri, each in evidence.items()
         }
         return Determination(
             case=case,
@@ -255,8 +253,14 @@ class Determiner:
             condition_results=results,
             to_send=to_send,
             needs=needs,
-            advisories=tuple(each for each in revision.advisories if is_given(each, values)),
-            notices=(*notices, *revision.notices, *case.notices, *age_notice(criteria, results)),
+            advisories=tuple(each for each in revision.advisories if is_given(each, values, perhaps)),
+            notices=(
+                *notices,
+                *revision.notices,
+                *case.notices,
+                *difference_notices(results.values()),
+                *age_notice(criteria, results),
+            ),
         )
 
     def _conclude(
@@ -307,42 +311,35 @@ def _decides(criterion: Criterion, value: Value, outcome: Outcome) -> bool:
     return outcome is Outcome.MET and criterion.role != "remainder"
 
 
-def is_given(advisory: Advisory, values: Mapping[str, Value]) -> bool:
-    """Whether an advisory is given: all it depends on holds or is conflicting, and what lifts it does not hold."""
+def is_given(advisory: Advisory, values: Mapping[str, Value], perhaps: Mapping[str, Value]) -> bool:
+    """Whether an advisory is given: all it depends on perhaps holds, and nothing that lifts it surely does.
+
+    Args:
+        values: the value of each condition, whichever of the findings in doubt count.
+        perhaps: the value that each would have if all that may speak for it and against it did.
+    """
     if advisory.unless is not None and evaluate(advisory.unless, values) is Value.HOLDS:
         return False
-    return all(evaluate(when, values) in (Value.HOLDS, Value.CONFLICTING) for when in advisory.when)
+    return all(evaluate(when, perhaps) in (Value.HOLDS, Value.CONFLICTING) for when in advisory.when)
 
 
-# ---------------------------------------------------------------------- facts in words
+# ---------------------------------------------------------------------- notices
 
 
-def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:
-    """The facts that a condition read, each as a reader would say it; findings latest first."""
-    findings = [_finding_in_words(kb, case, node) for node in facts.findings]
-    yield from sorted(sorted(findings, key=lambda each: each.text), key=lambda each: str(each.day), reverse=True)
-    for node, predicate, value in sorted(facts.statements, key=lambda each: (each[1], str(each[2]))):
-        yield Fact(case.in_file(node), f"{_label(kb, predicate)}: {_label(kb, value)}", None, None, False)
+def difference_notices(results: Iterable[ConditionResult]) -> Iterator[str]:
+    """The findings of one day that differ without contradicting each other in any condition that reads them.
 
-
-def _finding_in_words(kb: KnowledgeBase, case: Case, node: URIRef) -> Fact:
-    day = date.fromisoformat(str(case.value(node, CASE.date)))
-    kind, basis = case.value(node, RDF.type), case.value(node, CASE.basis)
-    said = [
-        f"{_label(kb, predicate)} {_label(kb, value)}"
-        for predicate, value in sorted(case.about[node])
-        if predicate not in (RDF.type, CASE.date, CASE.basis, CASE.contradictedBy)
-    ]
-    text = f"{_label(kb, kind)}: {', '.join(said) or 'given'} ({day}, {_label(kb, basis)})"
-    age = (case.service_date - day).days
-    return Fact(case.in_file(node), text, day, age, bool(case.value(node, CASE.contradictedBy)))
-
-
-def _label(kb: KnowledgeBase, node: Node | None) -> str:
-    """The name of a term, or a literal as it stands."""
-    if isinstance(node, Literal):
-        return {"true": "yes", "false": "no"}.get(str(node), str(node))
-    return kb.labels.get(str(node)) or kb.curie(str(node))
+    For instance a relapse beside a partial remission, or grades 3 and 4 (docs: design, section 3.4).
+    """
+    read: dict[tuple[Fact, ...], bool] = {}
+    for each in results:
+        differing = tuple(fact for fact in each.facts if fact.contradicted)
+        conflict = Value.CONFLICTING in (each.value, each.perhaps)
+        read[differing] = read.get(differing, False) or conflict
+    for differing, conflict in read.items():
+        if differing and not conflict:
+            texts = "; ".join(fact.text for fact in differing)
+            yield f"Findings of one day differ, and no condition takes them to contradict each other: {texts}."
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:

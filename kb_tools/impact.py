@@ -201,7 +201,7 @@ class WitnessBuilder:
         found = Evaluator(self.kb, unstated, self.replayer.engine).evaluate(sound)
         for each, results in zip(sound, found, strict=True):
             _, example = cases[each.node]
-            example.values.update({iri: value for iri, (value, _) in results.items()})
+            example.values.update({iri: each.value for iri, each in results.items()})
 
     @staticmethod
     def _agrees(found: Replay, values: Mapping[str, Value]) -> bool:

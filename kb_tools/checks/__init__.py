@@ -67,6 +67,12 @@ CHECKS: tuple[Check, ...] = (
         conditions.condition_reads,
     ),
     Check(
+        "condition-form",
+        "Every condition asks of findings that some are so, or that none is",
+        Severity.ERROR,
+        conditions.condition_form,
+    ),
+    Check(
         "condition-severity",
         "No shape on file carries a severity, and conditions are SHACL Core",
         Severity.ERROR,

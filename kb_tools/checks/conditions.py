@@ -9,6 +9,7 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, XSD
 from rdflib.term import Node
 
+from kb_tools.certainty import faults_of_form
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.knowledge_base import KnowledgeBase
@@ -59,6 +60,16 @@ def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
                 where,
                 f"its shapes read {names(kb, sight.reads)}, its pol:reads names {names(kb, reads)}; make them agree",
             )
+
+
+def condition_form(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Conditions that count findings in a way of which the two forms for doubtful findings cannot be made."""
+    for condition in _conditions(kb):
+        for predicate in (POL.holdsWhen, POL.failsWhen):
+            for shape in kb.conditions.objects(condition, predicate):
+                for at, fault in faults_of_form(kb.conditions, shape):
+                    where = f"{name(kb, at)} " if isinstance(at, URIRef) else ""
+                    yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; say it another way")
 
 
 def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:

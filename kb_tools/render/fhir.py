@@ -16,8 +16,9 @@ from rdflib import URIRef
 
 from kb_tools import __version__
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, NotDetermined, Outcome
+from kb_tools.determination import REVIEW, Answer, Determination, Need, NotDetermined, Outcome
 from kb_tools.errors import KbError
+from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, POL
 from kb_tools.plain import PlainFormat

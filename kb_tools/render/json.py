@@ -8,8 +8,9 @@ from typing import Any
 
 from kb_tools import __version__
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, NotDetermined
+from kb_tools.determination import REVIEW, Answer, Determination, Need, NotDetermined
 from kb_tools.errors import KbError
+from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.render import reading
 from kb_tools.revision import Passage, Reference

@@ -12,8 +12,9 @@ from rdflib.term import Node
 
 from kb_tools import __version__
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, Outcome
+from kb_tools.determination import REVIEW, Answer, Determination, Need, Outcome
 from kb_tools.errors import KbError
+from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import BASE, CASE, CITO, POL, SH
 from kb_tools.render import reading
