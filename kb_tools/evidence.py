@@ -153,7 +153,8 @@ class Evaluator:
         for number, (kind, signature) in enumerate(new):
             for triple in _evidence_graph(f"urn:kb:evidence:{number}", self._targets[kind], signature):
                 data.add(triple)
-        refused = {(result.focus, result.shape) for result in shacl.validate(data, self._wrapped, self.engine)}
+        shapes = graph_of(self._wrapped)  # A copy: pySHACL adds to the shapes that it is given.
+        refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self.engine)}
         for number, (kind, signature) in enumerate(new):
             # Where nothing is in doubt, what conforms perhaps conforms surely.
             forms = list(Form) if _is_doubtful(signature) else [Form.SURELY] * 2
