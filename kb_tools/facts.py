@@ -10,6 +10,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
+from kb_tools import printable
 from kb_tools.cases import DERIVED_OF_FINDINGS, Case
 from kb_tools.evidence import Facts
 from kb_tools.knowledge_base import KnowledgeBase
@@ -98,10 +99,10 @@ def _doubts(kb: KnowledgeBase, case: Case, node: URIRef) -> Iterator[Doubt]:
             f"which disease the {_dated(kb, case, node)} is of, or a later status of {_label(kb, reason)}",
         )
     for reason in case.values(node, CASE.inDoubt):
-        yield _stated_doubt(kb, case, node, f"stated to be in doubt: {_one_line(reason)}")
+        yield _stated_doubt(kb, case, node, f"stated to be in doubt: {printable.line(str(reason))}")
     for other in _findings(case, node, CASE.sharesDoubtOf):
         for reason in case.values(other, CASE.inDoubt):
-            why = f"what is said otherwise of the same day is stated to be in doubt: {_one_line(reason)}"
+            why = f"what is said otherwise of the same day is stated to be in doubt: {printable.line(str(reason))}"
             yield _stated_doubt(kb, case, node, why, "sharesDoubtOf")
 
 
@@ -160,13 +161,8 @@ def _day(case: Case, node: URIRef) -> str:
     return str(case.value(node, CASE.date))
 
 
-def _one_line(text: Node) -> str:
-    """A text of the case without what a terminal would obey."""
-    return "".join(each if each.isprintable() else " " for each in str(text))
-
-
 def _label(kb: KnowledgeBase, node: Node | None) -> str:
     """The name of a term, or a literal as it stands."""
     if isinstance(node, Literal):
-        return {"true": "yes", "false": "no"}.get(str(node), str(node))
+        return {"true": "yes", "false": "no"}.get(str(node)) or printable.line(str(node))
     return kb.labels.get(str(node)) or kb.curie(str(node))

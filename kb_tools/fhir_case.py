@@ -54,6 +54,7 @@ class Imported:
     Attributes:
         notices: what a reader of its determination must know of the reading.
         places: for each finding, the resource that it is from.
+        part: which part of the input it is from, in words without the name of a file; "" where it is all of it.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Imported:
     reading: Reading
     notices: tuple[str, ...]
     places: dict[Node, str]
+    part: str = ""
 
 
 class CaseBuilder:

@@ -27,7 +27,7 @@ from rdflib.term import Node
 
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase, local_name
-from kb_tools.namespaces import BASE, CASE, SH
+from kb_tools.namespaces import BASE, CASE, GIVEN, SH
 from kb_tools.rdf import Triple, parse
 from kb_tools.strict_json import Dialect, load
 
@@ -37,8 +37,6 @@ NOTE = "//"
 ROOT = "Case"
 # The key with which editors name the JSON Schema of a file; it is not read either.
 SCHEMA = "$schema"
-# The names that a file gives its cases and patients, where they are no IRIs themselves, are IRIs under this one.
-GIVEN = BASE + "given/"
 TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)

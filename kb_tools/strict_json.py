@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kb_tools import nesting
 from kb_tools.errors import UnreadableInput
 from kb_tools.rdf import MAX_BYTES
 
@@ -45,6 +46,8 @@ def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> A
     """
     if len(data) > MAX_BYTES:
         raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=where, mend=dialect.too_large)
+    if nesting.too_deep_at(data, nesting.JSON) is not None:
+        raise UnreadableInput("nested too deeply", where=where, mend=dialect.too_deep)
 
     def refuse(constant: str) -> None:
         raise UnreadableInput(f"{constant} is no JSON number", where=where, mend="leave out what is unknown")
@@ -69,7 +72,5 @@ def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> A
         place = where if one_line else f"{where}:{error.lineno}"
         mend = dialect.several if error.msg == "Extra data" and not one_line else _SYNTAX
         raise UnreadableInput(f"not valid JSON: {error.msg}, column {error.colno}", where=place, mend=mend) from error
-    except RecursionError as error:
-        raise UnreadableInput("nested too deeply", where=where, mend=dialect.too_deep) from error
     except ValueError as error:
         raise UnreadableInput("a number with too many digits", where=where, mend="correct the number") from error

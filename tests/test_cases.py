@@ -91,7 +91,8 @@ def test_what_of_a_folder_cannot_be_read_is_said(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     os.mkfifo(tmp_path / "e.ttl")
-    packed, deep, file = find_files([str(tmp_path)])
+    pipe, packed, deep, file = find_files([str(tmp_path)])
+    assert str(pipe) == f"{tmp_path / 'e.ttl'}: a named pipe in a folder is not read; name it by itself, or remove it"
     assert str(packed) == f"{tmp_path / 'b.ndjson.gz'}: packed, and not read; unpack it"
     assert str(deep) == f"{tmp_path / 'deep/d.json.ZIP'}: packed, and not read; unpack it"
     assert file == (str(tmp_path / "a.ttl"), tmp_path / "a.ttl")

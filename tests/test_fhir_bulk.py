@@ -472,7 +472,11 @@ def test_what_is_nested_too_deeply_stops_no_other(kb: KnowledgeBase, tmp_path: P
     cases, errors = read(kb, tmp_path, a=[data(bundle)], b=[data(content())])
     assert (cases, errors) == ({"in/b.ndjson:1": (3, ())}, [f"in/a.ndjson:1: {what}"])
     cases, errors = read(kb, tmp_path, a=[*loose(), data(DEEP)], b=[data(content())])
-    assert (cases, errors) == ({"in/b.ndjson:1": (3, ())}, [f"in: {what}"])
+    lost = "in: not determined, since in/a.ndjson:8 could not be read and may be of this patient"
+    assert (cases, errors) == (
+        {"in/b.ndjson:1": (3, ())},
+        [f"in/a.ndjson:8: {what}", f"{lost}; correct that, and send all again"],
+    )
 
 
 @pytest.mark.parametrize("value", [[1, {"Jane Roe": 1}], [{"x": 1}, 1]])

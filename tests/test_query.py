@@ -1165,7 +1165,8 @@ def test_no_process_is_left_behind(tmp_path: Path, how: signal.Signals, seconds:
     started.send_signal(how)
     _, said = started.communicate(timeout=10)
     assert waited(lambda: not alive(child), seconds)
-    assert said == ("\nAborted!\n" if how == signal.SIGINT else "")
+    assert said == ("kb: interrupted\n" if how == signal.SIGINT else "")
+    assert started.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
 
 
 def test_queries_run_from_any_program() -> None:

@@ -149,11 +149,14 @@ def test_json_says_of_every_case_what_it_came_to(shown: dict[str, Any]) -> None:
     assert shown["errors"] == ["missing.ttl: no such file; check the path"]
 
 
-def test_turtle_says_of_every_case_what_json_says(kb: KnowledgeBase, graph: Graph, shown: dict[str, Any]) -> None:
+def test_turtle_says_of_every_case_what_json_says(
+    kb: KnowledgeBase, answers: Answers, graph: Graph, shown: dict[str, Any]
+) -> None:
+    told = {each.case.source: each.case.told for each in answers.values()}
     by_label = {str(graph.value(node, RDFS.label)): node for node in graph.subjects(RDF.type, CASE.Determination)}
     assert len(by_label) == len(shown["determinations"]) == 5
     for said in shown["determinations"]:
-        node = by_label[f"{said['file']}#case under CP.MP.101 2026-02"]
+        node = by_label[f"{told[said['file']]} under CP.MP.101 2026-02"]
         assert list(graph.objects(node, CASE.outcome)) == [POL[said["outcome"]]]
         assert list(graph.objects(node, CASE.ofCase)) == [URIRef(said["case"])]
         assert list(graph.objects(node, CASE.applicability)) == [POL[said["applicability"].capitalize()]]
@@ -184,13 +187,17 @@ def values(graph: Graph, node: Any, link: URIRef, of: URIRef) -> dict[str, str]:
     return found
 
 
-def test_turtle_reports_a_malformed_case_and_is_silent_on_what_has_no_determination(graph: Graph) -> None:
+def test_turtle_reports_a_malformed_case_and_is_silent_on_what_has_no_determination(
+    answers: Answers, graph: Graph
+) -> None:
     (report,) = graph.subjects(RDF.type, SH.ValidationReport)
-    assert str(graph.value(report, RDFS.label)) == "malformed.ttl#case: malformed, not determined"
+    assert str(graph.value(report, RDFS.label)) == f"{answers['malformed'].case.told}: malformed, not determined"
     assert graph.value(report, SH.conforms).toPython() is False  # type: ignore[union-attr]
     (result,) = graph.objects(report, SH.result)
     assert str(graph.value(result, RDFS.label)) == f"{EX}acute clin:grad 7"
-    assert "not-determined.ttl" not in graph.serialize(format="turtle")
+    written = graph.serialize(format="turtle")
+    assert answers["not-determined"].case.given not in written
+    assert ".ttl" not in written
 
 
 def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> None:

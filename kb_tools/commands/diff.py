@@ -18,6 +18,7 @@ from kb_tools.commands.common import (
     policy_of,
     policy_option,
     progress,
+    put,
     read_cases,
     warn,
 )
@@ -98,12 +99,12 @@ def command(
         if not witnesses:
             warn(f"{witness}: not written: where every case comes to the same there is no witness")
     if format_ == "json":
-        click.echo(render.json(report), nl=False)
+        put(render.json(report))
     elif format_ == "text":
         document.text(console(), render.document(report))
     else:
         show = document.markdown if format_ == "markdown" else document.page
-        click.echo(show(render.document(report)), nl=False)
+        put(show(render.document(report)))
     if errors:
         sys.exit(2)
     malformed = bool(impact and impact.malformed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, warn
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, put, warn
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def command(
         return
     written = dump.serialize(quads, format_, kb.prefixes)
     if output is None:
-        click.echo(written, nl=False)
+        put(written)
         return
     try:
         output.write_bytes(written)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands.common import console, kb_option, parse_day, policy_option, warn
+from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, warn
 
 if TYPE_CHECKING:
     from kb_tools.query import Result
@@ -122,9 +122,6 @@ def command(
     """
     if sum(map(bool, (revision, as_of, union))) > 1:
         raise click.UsageError("--revision, --as-of and --all exclude each other.")
-    if hasattr(sys.stdout, "reconfigure"):
-        # What the terminal has no letters for is no reason to show nothing.
-        sys.stdout.reconfigure(errors="replace")
     if question is None:
         _list(format_)
         return
@@ -191,9 +188,9 @@ def _list(format_: str | None) -> None:
     if format_ in (None, "table"):
         render.question_text(console(), listed)
     elif format_ == "markdown":
-        click.echo(render.question_markdown(listed).encode(), nl=False)
+        put(render.question_markdown(listed))
     elif format_ == "json":
-        click.echo(render.question_json(listed), nl=False)
+        put(render.question_json(listed))
     else:
         raise click.UsageError("The list of questions comes as table, markdown or json.")
 
@@ -204,10 +201,10 @@ def _show(result: Result, format_: str) -> None:
     if format_ == "table":
         render.text(console(), result)
     elif format_ == "turtle":
-        click.echo(result.turtle.encode(), nl=False)
+        put(result.turtle)
     elif format_ == "markdown":
-        click.echo(render.markdown(result).encode(), nl=False)
+        put(render.markdown(result))
     elif format_ == "json":
-        click.echo(render.json(result), nl=False)
+        put(render.json(result))
     else:
-        click.echo(render.separated(result, format_), nl=False)
+        put(render.separated(result, format_))

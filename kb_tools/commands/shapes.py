@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put
 
 FORMATS = {"turtle": "longturtle", "ntriples": "nt", "jsonld": "json-ld"}
 
@@ -35,4 +35,4 @@ def command(revision: str, policy: str | None, format_: str, root: Path | None) 
     chosen = kb.policy(policy)
     entry = chosen.require_criteria(chosen.entry(revision))
     graph = self_contained(kb, Revision.load(chosen, entry))
-    click.echo(graph.serialize(format=FORMATS[format_]), nl=False)
+    put(graph.serialize(format=FORMATS[format_]))

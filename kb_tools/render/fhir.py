@@ -50,7 +50,8 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
             response = _failed(each)
         entries[_unused(entries, each)] = response
     if errors:
-        entries[_uuid("errors")] = _outcome([("processing", str(error)) for error in errors])
+        told = [line for error in errors for line in error.lines_for_others()]
+        entries[_uuid("errors")] = _outcome([("processing", line) for line in told])
     listed = [{"fullUrl": url, "resource": resource} for url, resource in entries.items()]
     return dump({"resourceType": "Bundle", "type": "collection", **({"entry": listed} if listed else {})})
 
@@ -58,7 +59,7 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
 def _unused(entries: Iterable[str], answer: Answer) -> str:
     """A URL that is the same in every run; cases without names can share what it is made of."""
     revision = answer.revision.iri if isinstance(answer, Determination) else ""
-    key = f"{answer.case.title} {answer.case.iri} {revision}"
+    key = f"{answer.case.digest} {answer.case.iri} {revision}"
     return next(url for number in count() if (url := _uuid(f"{key} {number}")) not in entries)
 
 
@@ -74,8 +75,8 @@ def _response(answer: Answer, module: dict[str, Any], status: str, said: Sequenc
     case = answer.case
     patient = case.value(case.node, CASE.patient)
     pseudonym = case.in_file(patient) if isinstance(patient, URIRef) else ""
-    named = {"system": _IRI, "value": case.iri} if case.iri else {"value": case.title}
-    lines = "".join(f"<p>{escape(line)}</p>" for line in (case.title, *said, REVIEW))
+    named = {"system": _IRI, "value": case.iri} if case.iri else {"value": case.told}
+    lines = "".join(f"<p>{escape(line)}</p>" for line in (case.told, *said, REVIEW))
     return {
         "resourceType": "GuidanceResponse",
         "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{lines}</div>'},
@@ -93,7 +94,7 @@ def _failed(answer: Malformed | NotDetermined) -> dict[str, Any]:
     if isinstance(answer, Malformed):
         issues = [("invalid", f"{each.place}: {each.message}") for each in answer.violations]
     else:
-        issues = [("processing", str(answer.error))]
+        issues = [("processing", line) for line in answer.error.lines_for_others()]
     module = {"moduleCodeableConcept": {"text": _NO_REVISION}}
     return {
         **_response(answer, module, "failure", [text for _, text in issues]),

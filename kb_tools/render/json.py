@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kb_tools import __version__
+from kb_tools import __version__, printable
 from kb_tools.cases import Malformed
 from kb_tools.determination import REVIEW, Answer, Determination, Need, NotDetermined
 from kb_tools.errors import KbError
@@ -18,7 +18,7 @@ from kb_tools.revision import Passage, Reference
 
 def dump(content: Any) -> str:
     """The one way in which JSON is written."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return printable.escaped(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
 
 
 def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
@@ -32,7 +32,7 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
             "notDetermined": [
                 {**_case(each), "error": str(each.error)} for each in answered if isinstance(each, NotDetermined)
             ],
-            "errors": [str(error) for error in errors],
+            "errors": [line for error in errors for line in error.lines()],
         }
     )
 

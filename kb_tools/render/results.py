@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 
+from kb_tools import printable
 from kb_tools.query import Question, Result, Term
 from kb_tools.sparql import BASE
 
@@ -72,7 +73,7 @@ def _cell(term: Term | None, labels: Mapping[str, str], by_namespace: Mapping[st
 
 def _printable(said: str) -> str:
     """The text without what a terminal would take for an order to it."""
-    return "".join(each if each.isprintable() or each == "\n" else " " if each == "\t" else "\ufffd" for each in said)
+    return printable.text(said).replace("\t", " ")
 
 
 def short(iri: str, by_namespace: Mapping[str, str]) -> str:
@@ -169,7 +170,7 @@ def _term(term: Term) -> dict[str, str]:
 
 
 def _dump(content: Any) -> bytes:
-    return (json_module.dumps(content, ensure_ascii=False, indent=2) + "\n").encode()
+    return (printable.escaped(json_module.dumps(content, ensure_ascii=False, indent=2)) + "\n").encode()
 
 
 def separated(result: Result, format_: str) -> bytes:

@@ -10,7 +10,7 @@ from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import PROV, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools import __version__
+from kb_tools import __version__, printable
 from kb_tools.cases import Malformed
 from kb_tools.determination import REVIEW, Answer, Determination, Need, Outcome
 from kb_tools.errors import KbError
@@ -38,17 +38,17 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
         elif isinstance(each, Malformed):
             _add_report(graph, each)
     # Not with canon=True, which takes minutes for a hundred cases: blank nodes are named after what they stand in.
-    return graph.serialize(format="longturtle")
+    return printable.escaped(graph.serialize(format="longturtle"))
 
 
 def add_determination(graph: Graph, found: Determination) -> URIRef:
     """Adds one determination to the graph, and returns its IRI."""
     revision = found.revision
-    node = URIRef(_unused(graph, URIRef, _DETERMINATION, f"{found.case.title} {found.case.iri} {revision.iri}"))
+    node = URIRef(_unused(graph, URIRef, _DETERMINATION, f"{found.case.digest} {found.case.iri} {revision.iri}"))
     case = URIRef(found.case.iri) if found.case.iri else BNode("case" + node.removeprefix(_DETERMINATION))
     said: list[tuple[URIRef, Node]] = [
         (RDF.type, CASE.Determination),
-        (RDFS.label, Literal(f"{found.case.title} under {revision.policy.identifier} {revision.entry.name}")),
+        (RDFS.label, Literal(f"{found.case.told} under {revision.policy.identifier} {revision.entry.name}")),
         (CASE.ofCase, case),
         (PROV.wasDerivedFrom, case),
         (PROV.wasDerivedFrom, revision.iri),
@@ -145,10 +145,10 @@ def _leaves(need: Need | str) -> list[str]:
 
 
 def _add_report(graph: Graph, found: Malformed) -> None:
-    report = BNode(_unused(graph, BNode, "report", found.case.title))
+    report = BNode(_unused(graph, BNode, "report", f"{found.case.digest} {found.case.iri}"))
     graph.add((report, RDF.type, SH.ValidationReport))
     graph.add((report, SH.conforms, Literal(False)))
-    graph.add((report, RDFS.label, Literal(f"{found.case.title}: malformed, not determined")))
+    graph.add((report, RDFS.label, Literal(f"{found.case.told}: malformed, not determined")))
     for violation in found.violations:
         result = _linked(graph, report, SH.result, SH.ValidationResult)
         graph.add((result, SH.resultMessage, Literal(violation.message)))
