@@ -124,6 +124,12 @@ class Determination:
     advisories: tuple[Advisory, ...]
     notices: tuple[str, ...]
 
+    def asks_for(self, condition: str) -> str:
+        """What to send in for a condition: what settles it and, where a doubt keeps it open, what settles the doubt."""
+        result = self.condition_results[condition]
+        wanted = result.condition.asks_for.rstrip(".")
+        return f"{wanted} (or what settles a doubt: {'; '.join(result.settling)})" if result.settling else wanted
+
     @property
     def conflicts(self) -> tuple[ConditionResult, ...]:
         """The conflicting conditions that can still change the outcome."""

@@ -55,6 +55,12 @@ class Fact:
     contradicted: bool
     doubts: tuple[Doubt, ...] = ()
 
+    @property
+    def with_doubts(self) -> str:
+        """What it states, and if it only perhaps counts, why."""
+        why = "; ".join(doubt.why for doubt in self.doubts)
+        return f"{self.text}, perhaps counts: {why}" if why else self.text
+
 
 def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:
     """The facts that a condition read, each as a reader would say it; findings latest first."""

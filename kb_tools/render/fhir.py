@@ -200,12 +200,13 @@ def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] |
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
         condition = found.revision.conditions[need]
-        return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for)]}
+        settling = [_text("toSettle", each) for each in found.condition_results[need].settling]
+        return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for), *settling]}
     return {"name": f"{need.operator}Of", "part": [_need(found, each) for each in need.parts]}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:
-    return _text("fact", fact.text)
+    return _text("fact", fact.with_doubts)
 
 
 def _text(name: str, text: str) -> dict[str, Any]:

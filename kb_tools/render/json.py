@@ -84,6 +84,7 @@ def _determination(found: Determination) -> dict[str, Any]:
                 "condition": iri,
                 "label": each.condition.label,
                 "value": each.value.value,
+                "perhaps": each.perhaps.value,
                 "facts": [_fact(fact) for fact in each.facts],
             }
             for iri, each in found.condition_results.items()
@@ -115,12 +116,14 @@ def _fact(fact: Fact) -> dict[str, Any]:
         "date": fact.day.isoformat() if fact.day else None,
         "ageInDays": fact.age,
         "contradicted": fact.contradicted,
+        "doubts": [{"rule": each.rule, "why": each.why, "toSettle": each.settle} for each in fact.doubts],
     }
 
 
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
-        return {"condition": need, "asksFor": found.revision.conditions[need].asks_for}
+        result = found.condition_results[need]
+        return {"condition": need, "asksFor": result.condition.asks_for, "toSettle": list(result.settling)}
     return {f"{need.operator}Of": [_need(found, each) for each in need.parts]}
 
 

@@ -110,7 +110,7 @@ def _reasons(found: Determination, result: CriterionResult) -> Iterator[str]:
         return
     for iri in result.grounds:
         each = found.condition_results[iri]
-        facts = "; ".join(fact.text for fact in each.facts)
+        facts = "; ".join(fact.with_doubts for fact in each.facts)
         yield f"{each.value.value}: {each.condition.label}" + (f" - {facts}" if facts else "")
 
 
@@ -118,7 +118,7 @@ def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
     """Every condition with its facts, the places with their wording if there is a copy, and the works cited."""
     lines = []
     for result in found.condition_results.values():
-        facts = [fact.text + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
+        facts = [fact.with_doubts + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
         users = "; ".join(_used_in(found, result.condition.iri)) or "advice only"
         said = "; ".join(facts) or "the case does not say"
         lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
@@ -156,7 +156,7 @@ def _used_in(found: Determination, iri: str) -> Iterator[str]:
 
 def _need(found: Determination, part: Need | str, top: bool = False) -> str:
     if isinstance(part, str):
-        return found.revision.conditions[part].asks_for.rstrip(".")
+        return found.asks_for(part)
     parts = list(dict.fromkeys(_need(found, each) for each in part.parts))
     joined = (", or: " if part.operator == "any" else ", and: ").join(parts)
     if top and part.operator == "any" and len(parts) > 1:

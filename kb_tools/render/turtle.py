@@ -84,6 +84,10 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         value = _linked(graph, node, CASE.conditionValue, CASE.ConditionValue)
         graph.add((value, CASE.condition, URIRef(iri)))
         graph.add((value, CASE.value, _value(each.value)))
+        if each.perhaps is not each.value:
+            graph.add((value, CASE.perhapsValue, _value(each.perhaps)))
+        for wanted in each.settling:
+            graph.add((value, CASE.toSettle, Literal(wanted, lang="en")))
         for fact in each.facts:
             _add_fact(graph, value, fact)
     if found.case.reading:
@@ -136,6 +140,8 @@ def _add_fact(graph: Graph, value: Node, fact: Fact) -> None:
     graph.add((node, CASE.factText, Literal(fact.text, lang="en")))
     if fact.node:
         graph.add((node, CASE.factNode, URIRef(fact.node)))
+    for doubt in fact.doubts:
+        graph.add((node, CASE.doubtText, Literal(doubt.why, lang="en")))
     if fact.age is not None:
         graph.add((node, CASE.ageInDays, Literal(fact.age, datatype=XSD.integer)))
 
