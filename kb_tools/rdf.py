@@ -90,6 +90,14 @@ def to_quads(triples: Iterable[Triple]) -> Iterator[ox.Quad]:
         )
 
 
+def unix_lines(data: bytes) -> bytes:
+    """The content of a text file with a line feed at the end of each line, where a checkout on Windows has two signs.
+
+    A text in Turtle can go over several lines, and would be another text with other line ends.
+    """
+    return data.replace(b"\r\n", b"\n")
+
+
 def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
     """The triples of a file, those of named graphs included.
 
@@ -99,7 +107,8 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES // 2**20} MiB", where)
     try:
-        quads = list(ox.parse(data.removeprefix(codecs.BOM_UTF8), format=format_, lenient=False))
+        content = unix_lines(data.removeprefix(codecs.BOM_UTF8))
+        quads = list(ox.parse(content, format=format_, lenient=False))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         reason = "".join(c if c.isprintable() else "�" for c in (error.msg or "syntax error")[:200])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from rdflib import Graph, Literal, URIRef
@@ -12,6 +11,7 @@ from rdflib.term import Node
 from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
 from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
 from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
+from kb_tools.sparql import names_in
 from kb_tools.terminology import Terminology
 
 # Where the terms of each of our namespaces are described: a file or a folder.
@@ -79,19 +79,12 @@ def undefined_terms(kb: KnowledgeBase) -> Iterator[Problem]:
                 yield Problem(file, f"{name(kb, term)} is not defined; correct it or define it in the vocabulary")
 
 
-# A prefixed name in the text of a query, where neither a string nor an IRI is cut in two.
-_PREFIXED = re.compile(r"(?<![\w<?$:\"'])([a-z][\w-]*):([A-Za-z][\w-]*)")
-
-
 def _within(kb: KnowledgeBase, node: Node) -> Iterator[Node]:
-    """The datatype of a literal, and the prefixed names in it where it is the text of a query."""
+    """The datatype of a literal, and the terms that it names where it is the text of a query."""
     if isinstance(node, Literal):
         if node.datatype:
             yield node.datatype
-        if re.search(r"\b(CONSTRUCT|SELECT|ASK)\b", str(node)):
-            for prefix, local in _PREFIXED.findall(str(node)):
-                if prefix in kb.prefixes:
-                    yield URIRef(kb.prefixes[prefix] + local)
+        yield from names_in(str(node), kb.prefixes)
 
 
 def terms_in_place(kb: KnowledgeBase) -> Iterator[Problem]:
