@@ -8,7 +8,7 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
+from kb_tools.checks.core import FOLDERS, Problem, name, names, problem_of, relative, statements
 from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
 from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
 from kb_tools.sparql import names_in
@@ -132,6 +132,34 @@ def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
                 f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which "
                 "nothing describes; correct the IRI or describe it",
             )
+
+
+def hierarchy(kb: KnowledgeBase) -> Iterator[Problem]:
+    """What stands over a concept and is not said by skos:broader alone, is said twice, or leads back to the concept.
+
+    Conditions, rules and questions follow skos:broader and nothing else.
+    """
+    for group, concept in sorted(kb.ontology.subject_objects(SKOS.narrower), key=str):
+        yield Problem(
+            name(kb, group),
+            f"states skos:narrower {name(kb, concept)}; state instead that {name(kb, concept)} is skos:broader "
+            f"{name(kb, group)}, which is what is followed",
+        )
+    for concept in sorted(set(kb.ontology.subjects(SKOS.broader)), key=str):
+        over = {
+            each: set(kb.ontology.transitive_objects(each, SKOS.broader))
+            for each in kb.ontology[concept : SKOS.broader]
+        }
+        if any(concept in beyond for beyond in over.values()):
+            yield Problem(name(kb, concept), "stands under itself by skos:broader; remove one step of the circle")
+            continue
+        for group in sorted(over, key=str):
+            nearer = [each for each in over if each != group and group in over[each]]
+            if nearer:
+                yield Problem(
+                    name(kb, concept),
+                    f"states skos:broader {name(kb, group)}, which follows from {names(kb, nearer)}; remove it",
+                )
 
 
 # ---------------------------------------------------------------------- OWL 2 RL
