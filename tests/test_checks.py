@@ -352,6 +352,27 @@ SLIPS = [
         "points with rdf:first to cpt:38243, which nothing describes",
     ),
     Slip(
+        "hierarchy",
+        "a group says what is narrower",
+        appended("ontology/clinical.ttl", "clin:SolidTumor skos:narrower clin:Melanoma ."),
+        "clin:SolidTumor",
+        "states skos:narrower clin:Melanoma; state instead that clin:Melanoma is skos:broader clin:SolidTumor",
+    ),
+    Slip(
+        "hierarchy",
+        "a disease states what follows from its group",
+        appended("ontology/clinical.ttl", "clin:FollicularLymphoma skos:broader clin:Lymphoma ."),
+        "clin:FollicularLymphoma",
+        "states skos:broader clin:Lymphoma, which follows from clin:BCellNonHodgkinLymphoma; remove it",
+    ),
+    Slip(
+        "hierarchy",
+        "a disease stands under itself",
+        appended("ontology/clinical.ttl", "clin:Melanoma skos:broader clin:Melanoma ."),
+        "clin:Melanoma",
+        "stands under itself by skos:broader; remove one step of the circle",
+    ),
+    Slip(
         "terminology",
         "a mapping says what it means in a misspelt way",
         replaced(TERMINOLOGY, "read:concept clin:AcuteMyeloidLeukemia ;", "read:concpet clin:AcuteMyeloidLeukemia ;"),
@@ -1021,7 +1042,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 33
+    assert len(IDS) == len(set(IDS)) == 34
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -451,6 +451,65 @@ def test_codes_under_a_disease_go_down_the_whole_hierarchy() -> None:
     outside = columns(table(requested("diseases-outside-group", {})), "disease")
     assert {disease for (disease,) in outside}.isdisjoint(the_kb(ROOT).curie(str(each)) for each in malignancies)
     assert len(set(outside)) + len(malignancies) == len(set(graph.subjects(RDF.type, CLIN.Disease)))
+
+
+ACUTE_LEUKEMIAS = [
+    "clin:AcuteLeukemia", "clin:AcuteLymphoblasticLeukemia", "clin:AcuteMonocyticLeukemia", "clin:AcuteMyeloidLeukemia",
+    "clin:AcutePromyelocyticLeukemia", "clin:BurkittTypeLeukemia", "clin:LymphoblasticLymphoma",
+]  # fmt: skip
+
+
+def test_the_kinds_of_a_group_that_has_a_code_for_none_of_them_stand_under_it() -> None:
+    """Acute myeloid and lymphoblastic leukemia under acute leukemia, whose own code is of neither."""
+    acute = {"disease": "clin:AcuteLeukemia"}
+    codes = columns(table(requested("icd-10-cm-under-disease", acute)), "code", "narrower")
+    assert [f"{code} {disease.removeprefix('clin:')}" for code, disease in codes] == [
+        "C83.5 LymphoblasticLymphoma",
+        "C91.0 AcuteLymphoblasticLeukemia",
+        "C91.A BurkittTypeLeukemia",
+        "C92.0 AcuteMyeloidLeukemia",
+        "C92.3 AcuteMyeloidLeukemia",
+        "C92.4 AcutePromyelocyticLeukemia",
+        "C92.5 AcuteMyeloidLeukemia",
+        "C92.6 AcuteMyeloidLeukemia",
+        "C92.A AcuteMyeloidLeukemia",
+        "C93.0 AcuteMonocyticLeukemia",
+        "C94.0 AcuteMyeloidLeukemia",
+        "C94.2 AcuteMyeloidLeukemia",
+        "C94.4 AcuteMyeloidLeukemia",
+        "C95.0 AcuteLeukemia",
+    ]
+    evidence = columns(table(requested("evidence-for-disease", acute)), "diseaseLabel", "statement")
+    assert evidence == [
+        ("acute lymphoblastic leukemia", "ev:all-disease-free"),
+        ("acute lymphoblastic leukemia", "ev:all-outcomes-less-robust"),
+        ("acute lymphoblastic leukemia", "ev:all-treatment-possible"),
+        ("acute lymphoblastic leukemia", "ev:malignancies-treated"),
+        ("acute myeloid leukemia", "ev:aml-chemotherapy"),
+        ("acute myeloid leukemia", "ev:aml-less-effective"),
+        ("acute myeloid leukemia", "ev:aml-remission"),
+        ("acute myeloid leukemia", "ev:malignancies-treated"),
+    ]
+    outside = {
+        disease
+        for (disease,) in columns(
+            table(requested("diseases-outside-group", {"group": "clin:AcuteLeukemia"})), "disease"
+        )
+    }
+    every = {the_kb(ROOT).curie(str(each)) for each in the_kb(ROOT).ontology.subjects(RDF.type, CLIN.Disease)}
+    assert sorted(every - outside) == ACUTE_LEUKEMIAS
+
+
+def test_a_user_of_sparql_sees_acute_myeloid_leukemia_under_acute_leukemia(run_kb: Callable[..., Any]) -> None:
+    query = "SELECT ?disease WHERE { ?disease skos:broader+ clin:AcuteLeukemia } ORDER BY ?disease"
+    asked = run_kb("query", "-", "--format", "csv", stdin=query.encode())
+    assert (asked.returncode, asked.stderr) == (0, "")
+    kb = the_kb(ROOT)
+    assert [kb.curie(iri) for iri in asked.stdout.split()[1:]] == ACUTE_LEUKEMIAS[1:]
+    # So does one who asks what is narrower of a whole export, with no engine of ours.
+    exported = Graph().parse(data=run_kb("export", "--format", "turtle").stdout, format="turtle")
+    under = exported.transitive_subjects(SKOS.broader, CLIN.AcuteLeukemia)
+    assert sorted(kb.curie(str(each)) for each in under) == ACUTE_LEUKEMIAS
 
 
 # ---------------------------------------------------------------------- what the rows on file do not show

@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "dangling-iris", "Every IRI of ours that is pointed to is described", Severity.ERROR, vocabulary.dangling_iris
     ),
+    Check("hierarchy", "What is broader is said once, by skos:broader", Severity.ERROR, vocabulary.hierarchy),
     Check(
         "terminology",
         "Every code of another system is mapped to terms and values that exist",
