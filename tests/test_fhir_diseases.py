@@ -69,26 +69,26 @@ MET, NEEDED = "CriteriaMet", "InformationNeeded"
         ("C82.90", "C83.90", NEEDED, False),
         ("C84.40", "C83.90", NEEDED, False),
         ("C92.00", "C88.90", NEEDED, False),
-        # A group that the disease treated is in, by what the group says: it may be that, and may not.
+        # A group that the disease treated is in: it may be that, and may not.
         ("C92.00", "C92.92", NEEDED, True),
         ("C91.00", "C91.92", NEEDED, True),
         ("C91.10", "C95.12", NEEDED, True),
         ("C93.10", "C93.92", NEEDED, True),
         ("C83.10", "C83.90", NEEDED, True),
-        ("C92.90", "C92.02", NEEDED, True),
         # Two groups with kinds in common.
         ("C92.90", "C95.02", NEEDED, True),
         ("C85.10", "C83.90", NEEDED, True),
-        # A group that the disease treated says that it is in, or that is the disease treated.
-        ("C91.40", "C91.92", MET, False),
-        ("C93.00", "C93.92", MET, False),
-        ("C93.00", "C92.02", MET, False),
-        ("C83.70", "C83.90", MET, False),
-        ("C88.40", "C88.90", MET, False),
-        ("C91.50", "C84.90", MET, False),
+        ("C91.40", "C91.92", NEEDED, True),
+        ("C93.00", "C93.92", NEEDED, True),
+        ("C93.00", "C92.02", NEEDED, True),
+        ("C83.70", "C83.90", NEEDED, True),
+        ("C88.40", "C88.90", NEEDED, True),
+        ("C91.50", "C84.90", NEEDED, True),
+        ("C92.00", "C95.92", NEEDED, True),
+        ("C82.90", "C85.90", NEEDED, True),
+        # The disease treated, or a kind of it.
         ("C92.90", "C92.92", MET, False),
-        ("C92.00", "C95.92", MET, False),
-        ("C82.90", "C85.90", MET, False),
+        ("C92.90", "C92.02", MET, False),
         ("C92.00", "C92.02", MET, False),
     ],
 )
