@@ -24,6 +24,8 @@ VOCABULARIES = ("ontology/case.ttl", "ontology/clinical.ttl")
 # What of a finding is no value of its own.
 COUNTS, PERHAPS, NOT = "counts", "perhaps counts", "does not count"
 Links: TypeAlias = frozenset[tuple[int, int]]
+# Of each condition the value, and the value that it perhaps has.
+Both: TypeAlias = dict[str, tuple[str, str]]
 
 
 # ---------------------------------------------------------------------- what the vocabularies say
@@ -120,8 +122,12 @@ def share_a_kind(one: str, two: str) -> bool:
 
 
 def differ(one: Finding, two: Finding) -> bool:
-    """Whether two findings of a class say different things."""
-    return one.kind == two.kind and any(_said(one, each) != _said(two, each) for each in flags()[one.kind].differs_by)
+    """Whether two findings of a class say different things: what says nothing does not say otherwise."""
+    if one.kind != two.kind:
+        return False
+    pairs = [(_said(one, each), _said(two, each)) for each in flags()[one.kind].differs_by]
+    both_speak = all(any(pair[side] is not None for pair in pairs) for side in (0, 1))
+    return both_speak and any(first != second for first, second in pairs)
 
 
 def _said(finding: Finding, property_: str) -> str | float | None:
@@ -398,19 +404,25 @@ def _below(finding: Finding, limit: float) -> bool:
     return high < limit or (open_ and high == limit)
 
 
-def _chimerism_is_mixed(view: View) -> Sides:
+def _everywhere(view: View, shows: Callable[[Finding], bool]) -> bool:
+    """Whether some test shows it, and each other test does too or is contradicted by one that does.
+
+    The design's table says so of mixed chimerism; that full chimerism is read alike is a scope note of that condition.
+    """
     tests = view.of("clin:ChimerismTest")
-    not_mixed = [
-        _at_least(each, 90) or view.linked_to(place, lambda other: _at_least(other, 90))
-        for place, each in tests.items()
-    ]
-    some = any(_at_least(each, 90) for each in tests.values())
-    return any(_below(each, 90) for each in tests.values()), some and all(not_mixed)
+    return any(map(shows, tests.values())) and all(
+        shows(each) or view.linked_to(place, shows) for place, each in tests.items()
+    )
+
+
+def _chimerism_is_mixed(view: View) -> Sides:
+    tests = view.of("clin:ChimerismTest").values()
+    return any(_below(each, 90) for each in tests), _everywhere(view, lambda each: _at_least(each, 90))
 
 
 def _chimerism_is_full(view: View) -> Sides:
     tests = view.of("clin:ChimerismTest").values()
-    return bool(tests) and all(_at_least(each, 100) for each in tests), any(_below(each, 100) for each in tests)
+    return _everywhere(view, lambda each: _at_least(each, 100)), any(_below(each, 100) for each in tests)
 
 
 def _lymphocytes_genetically_modified(view: View) -> Sides:
@@ -449,7 +461,29 @@ def _benefit_of_earlier_dli_is_documented(view: View) -> Sides:
 
 _NOT_DOCUMENTED = "clin:ResponseNotDocumented"
 
-# Each condition of the design's section 3.5, by the last part of its IRI: whether a view speaks for it, and against.
+
+# Four more, which the design names among the advisories only.
+def _plan_is_medicaid(view: View) -> Sides:
+    line = view.picture.line_of_business
+    return line == "case:Medicaid", line not in (None, "case:Medicaid")
+
+
+def _given_within_a_clinical_trial(view: View) -> Sides:
+    trial = view.picture.product.trial if view.picture.product else None
+    return trial == "true", trial == "false"
+
+
+def _lymphocyte_donor_differs(view: View) -> Sides:
+    donor = view.picture.product.donor if view.picture.product else None
+    return donor == "clin:DifferentDonor", donor == "clin:TransplantDonor"
+
+
+def _chronic_gvhd_is_present(view: View) -> Sides:
+    said = view.stated("clin:ChronicGvHDAssessment", "clin:chronicSeverity").values()
+    return any(each != "clin:NoChronicGvHD" for each in said), "clin:NoChronicGvHD" in said
+
+
+# Each condition, by the last part of its IRI: whether a view speaks for it, and against.
 CONDITIONS: Mapping[str, Callable[[View], Sides]] = {
     function.__name__.removeprefix("_").replace("_", "-"): function
     for function in (
@@ -471,6 +505,10 @@ CONDITIONS: Mapping[str, Callable[[View], Sides]] = {
         _earlier_dli_was_given,
         _benefit_of_earlier_dli_is_documented,
         _chimerism_is_full,
+        _plan_is_medicaid,
+        _given_within_a_clinical_trial,
+        _lymphocyte_donor_differs,
+        _chronic_gvhd_is_present,
     )
 }
 _VALUES = {(True, False): "holds", (False, True): "fails", (False, False): "unknown", (True, True): "conflicting"}
@@ -482,7 +520,7 @@ def choices(places: Collection[int]) -> Iterable[frozenset[int]]:
     return map(frozenset, chain.from_iterable(combinations(ordered, size) for size in range(len(ordered) + 1)))
 
 
-def values(picture: Picture) -> dict[str, tuple[str, str]]:
+def values(picture: Picture) -> Both:
     """Of each condition the value that it has whichever choice is made, and what perhaps speaks for and against it.
 
     The second is the value that it would have if it held where it holds under any choice, and failed likewise.
