@@ -6,9 +6,11 @@ without a change here. Days come from a handful around the service date: finding
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -16,7 +18,7 @@ import pyoxigraph as ox
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from rdflib import Literal, URIRef
-from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.cases import Case, CaseReader
@@ -145,6 +147,42 @@ def read(pictures: Iterable[Picture], reader: CaseReader | None = None) -> list[
         text = turtle(picture.statements(named(f"case{number}")))
         cases += reader.read(f"case{number}", None, text, ox.RdfFormat.TURTLE)
     return cases
+
+
+def built(pictures: Iterable[Picture]) -> list[Case]:
+    """The cases as the reader gives them, made without reading: much faster, for many thousands of them."""
+    return [_built(number, picture) for number, picture in enumerate(pictures)]
+
+
+def _built(number: int, picture: Picture) -> Case:
+    about: dict[URIRef, list[tuple[URIRef, Node]]] = {}
+    for line in picture.statements(lambda node: f"<urn:kb:{number}:{node}>"):
+        subject, predicate, object_ = map(_term, line.split(" ", 2))
+        assert isinstance(subject, URIRef) and isinstance(predicate, URIRef)
+        about.setdefault(subject, []).append((predicate, object_))
+    root = f"urn:kb:{number}:"
+    about.setdefault(URIRef(root + "patient"), [])
+    return Case(f"case{number}", "case", "", URIRef(root + "case"), about, {node: node for node in about})
+
+
+_NUMBERS = {XSD.integer: re.compile(r"[0-9]+"), XSD.decimal: re.compile(r"[0-9]*\.[0-9]+")}
+
+
+@cache
+def _term(text: str) -> Node:
+    """A term as `Picture.statements` writes it."""
+    if text.startswith("<"):
+        return URIRef(text[1:-1])
+    if text.startswith('"'):
+        value, _, datatype = text[1:].rpartition('"')
+        return Literal(value, datatype=_term(datatype.removeprefix("^^")) if datatype else None)
+    if text in ("true", "false"):
+        return Literal(text, datatype=XSD.boolean)
+    for datatype, pattern in _NUMBERS.items():
+        if pattern.fullmatch(text):
+            return Literal(text, datatype=datatype)
+    prefix, _, name = text.partition(":")
+    return RDF.type if text == "a" else URIRef(VOCABULARY.prefixes[prefix] + name)
 
 
 # ---------------------------------------------------------------------- what the vocabularies offer
