@@ -565,6 +565,11 @@ class CaseChecker:
             for number, case in by_number.items()
         ]
 
+    def derive(self, cases: Sequence[Case]) -> list[Case]:
+        """Well-formed cases with what counts of them derived; whether they are well-formed is not looked at."""
+        derived = self._derive({number_of(case.node): case for case in cases})
+        return [replace(case, about=_merged(case.about, derived[number_of(case.node)])) for case in cases]
+
     def _violation(self, case: Case, result: shacl.Result) -> Violation:
         """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""
         path = self.kb.curie(result.path) if ":" in result.path else ""

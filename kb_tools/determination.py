@@ -339,23 +339,28 @@ def difference_notices(results: Iterable[ConditionResult]) -> Iterator[str]:
     """
     read: dict[tuple[Fact, ...], bool] = {}
     for each in results:
-        differing = tuple(fact for fact in each.facts if fact.contradicted)
         conflict = Value.CONFLICTING in (each.value, each.perhaps)
-        read[differing] = read.get(differing, False) or conflict
+        contradicted = [fact for fact in each.facts if fact.contradicted]
+        for day in dict.fromkeys(fact.day for fact in contradicted):
+            of_day = tuple(fact for fact in contradicted if fact.day == day)
+            read[of_day] = read.get(of_day, False) or conflict
     for differing, conflict in read.items():
-        if differing and not conflict:
+        if not conflict:
             texts = "; ".join(fact.text for fact in differing)
             yield f"Findings of one day differ, and no condition takes them to contradict each other: {texts}."
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:
-    """The age of the findings that the deciding criteria rest on: the policy sets no limit to it."""
+    """The age of the findings that the deciding criteria rest on: the policy sets no limit to it.
+
+    A settled value rests on what counts, never on what only perhaps counts.
+    """
     iris = dict.fromkeys(iri for each in criteria if each.decides for iri in each.grounds)
     ages = {
         f"{fact.text.partition(':')[0]} {fact.day}, {fact.age} days"
         for iri in iris
         for fact in results[iri].facts
-        if fact.age is not None
+        if fact.age is not None and not fact.doubts
     }
     if ages:
         yield f"Age at the service date of the findings that decide: {'; '.join(sorted(ages))}."
