@@ -39,6 +39,8 @@ _CODES = [ox.NamedNode(BASE + "clinical#icd10cm")]
 _PRINTED = ox.NamedNode(_POL + "revisionAsPrinted")
 # The abbreviation with which a definition begins: "AML.", "APL, a kind of AML."
 _ABBREVIATION = re.compile(r"([A-Z][A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*)[.,;:]")
+# A code of ICD-10-CM.
+_CODE = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 # How many choices an error lists.
 _LISTED = 10
 
@@ -123,7 +125,8 @@ class Names:
             return things[found[0]]
         if found:
             raise QueryError(
-                f"{parameter}: {given!a} names {len(found)} things: {self._listed(found)}", mend="choose one by its IRI"
+                f"{parameter}: {given!a} names {len(found)} things: {self._listed([things[each] for each in found], given)}",
+                mend="choose one by its IRI",
             )
         anywhere = {each.iri: {name for name, _ in each.said} for each in things.values()}
         if found := self._narrowest(_matching(given, anywhere, things)):
@@ -196,9 +199,14 @@ class Names:
     def _nothing(self, kinds: Sequence[str]) -> str:
         return f"no {self._kind(kinds)}" if kinds else "nothing"
 
-    def _listed(self, iris: Sequence[str]) -> str:
-        said = [f"{self.kb.curie(each)} ({self.label(each)})" for each in iris[:_LISTED]]
-        return ", ".join(said) + (f", and {len(iris) - _LISTED} more" if len(iris) > _LISTED else "")
+    def _listed(self, things: Sequence[Thing], given: str) -> str:
+        """The choices, and where each has that name if the query reads every revision."""
+        said = []
+        for each in things[:_LISTED]:
+            place = f" in {_where(each, given)}" if self.graphs is None else ""
+            said.append(f"{self.kb.curie(each.iri)} ({self.label(each.iri)}){place}")
+        more = f"; and {len(things) - _LISTED} more" if len(things) > _LISTED else ""
+        return "; ".join(said) + more
 
     def _none(self, parameter: str, kinds: Sequence[str], given: str, close: str = "") -> QueryError:
         mend = "write its number, place, name or code, or its IRI as prefix:name or whole"
@@ -299,8 +307,11 @@ def _matching(given: str, names: Mapping[str, set[str]], things: Mapping[str, Th
         names: by IRI.
     """
     exactly = sorted(iri for iri, known in names.items() if given in known)
-    if found := exactly or sorted(iri for iri, known in names.items() if _plain(given) in map(_plain, known)):
+    like = _plain(given)
+    if found := exactly or sorted(iri for iri, known in names.items() if like and like in map(_plain, known)):
         return found
+    if not _CODE.fullmatch(given.upper()):
+        return []
     # Of the codes under which a code stands the longest counts, and then a block of them.
     under = [(_under(given.upper(), code), iri) for iri in names for code in things[iri].codes]
     longest = max((length for length, _ in under), default=0)

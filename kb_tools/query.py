@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from functools import partial
@@ -253,12 +253,19 @@ class Bound:
     choices: list[str] = field(default_factory=list)
 
 
-def bind(names: Names, policy: Policy | None, question: Question, given: Mapping[str, str]) -> Bound:
+def bind(
+    names: Names,
+    policy: Policy | None,
+    question: Question,
+    given: Mapping[str, str],
+    revisions: Sequence[tuple[Policy, RevisionEntry]] = (),
+) -> Bound:
     """The query of a question with its parameters bound to the values given, or to their defaults.
 
     Args:
         names: of the things that may be meant.
         policy: the policy whose revisions are named, where several are on file.
+        revisions: those of the default graph, which the question's own revision is then.
 
     Raises:
         QueryError: a parameter is unknown, or its value is not of its type.
@@ -270,6 +277,9 @@ def bind(names: Names, policy: Policy | None, question: Question, given: Mapping
                 f"question {question.name} has no parameter {name}", mend=f"it has: {', '.join(known) or 'none'}"
             )
     bound = Bound(question.text)
+    if revisions and question.revision:
+        known.pop("revision")
+        bound.text = _bound(bound.text, "revision", [ox.NamedNode(entry.iri) for _, entry in revisions])
     for name, parameter in known.items():
         value = given.get(name, parameter.default)
         if value or name in given:
@@ -513,13 +523,9 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
     bound = Bound(asked.text)
     if question:
         frame.title = question.title
-        if chosen and question.revision:
-            question = _fixed(question, [ox.NamedNode(entry.iri) for _, entry in chosen])
-            if not (revision or asked.as_of):
-                frame.choices.append(
-                    f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another"
-                )
-        bound = bind(names, policy, question, given)
+        if question.revision and chosen and not (revision or asked.as_of):
+            frame.choices.append(f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another")
+        bound = bind(names, policy, question, given, chosen)
         frame.choices += bound.choices
     _rest(frame, names, question.parts if question else (), bound.revisions or chosen)
     revisions = [(policy.identifier, entry.name) for policy, entry in chosen]
@@ -544,12 +550,6 @@ def _names(
 
     graphs = default_graph(kb, chosen) if chosen else None
     return Names(kb, graphs, where, policy.iri if policy else "", checked=not asked.data)
-
-
-def _fixed(question: Question, revisions: Sequence[Term]) -> Question:
-    """The question with its revision bound to those of the default graph, and no parameter any more."""
-    others = tuple(each for each in question.parameters if each.name != "revision")
-    return replace(question, parameters=others, text=_bound(question.text, "revision", revisions))
 
 
 def _rest(frame: Result, names: Names, parts: Sequence[str], revisions: Sequence[tuple[Policy, RevisionEntry]]) -> None:

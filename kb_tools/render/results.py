@@ -52,7 +52,9 @@ def _answer(result: Result) -> str:
     count = len(result.rows)
     if not count and result.missing:
         # That nothing is found where nothing is on file says nothing.
-        return f"nothing can be said from {result.graphs}" if result.missing == "all" else "no rows from what is on file"
+        return (
+            f"nothing can be said from {result.graphs}" if result.missing == "all" else "no rows from what is on file"
+        )
     number = "no rows" if not count else "1 row" if count == 1 else f"{count} rows"
     return f"{'the first ' if result.more else ''}{number} from {result.graphs}"
 
