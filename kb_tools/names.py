@@ -124,9 +124,9 @@ class Names:
         if len(found) == 1:
             return things[found[0]]
         if found:
+            listed = self._listed([things[each] for each in found], given)
             raise QueryError(
-                f"{parameter}: {given!a} names {len(found)} things: {self._listed([things[each] for each in found], given)}",
-                mend="choose one by its IRI",
+                f"{parameter}: {given!a} names {len(found)} things: {listed}", mend="choose one by its IRI"
             )
         anywhere = {each.iri: {name for name, _ in each.said} for each in things.values()}
         if found := self._narrowest(_matching(given, anywhere, things)):
@@ -204,7 +204,8 @@ class Names:
         said = []
         for each in things[:_LISTED]:
             place = f" in {_where(each, given)}" if self.graphs is None else ""
-            said.append(f"{self.kb.curie(each.iri)} ({self.label(each.iri)}){place}")
+            label = self.label(each.iri) or min((number for number, _ in each.numbers), default="")
+            said.append(f"{self.kb.curie(each.iri)}{f' ({label})' if label else ''}{place}")
         more = f"; and {len(things) - _LISTED} more" if len(things) > _LISTED else ""
         return "; ".join(said) + more
 
@@ -336,7 +337,7 @@ def _under(given: str, code: str) -> int:
 
 def _close(given: str, names: Iterable[str]) -> list[str]:
     """The name that is closest, if any is close. Of numbers none is: 12 is no slip of 1."""
-    known = {_plain(each): each for each in sorted(names, reverse=True) if not each.isdigit()}
+    known = {_plain(each): each for each in sorted(names) if not each.isdigit()}
     return [known[each] for each in get_close_matches(_plain(given), known, 1, 0.7)]
 
 

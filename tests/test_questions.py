@@ -30,6 +30,7 @@ from rdflib.term import Node
 from kb_tools import cli, dataset, query
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.knowledge_base import KnowledgeBase, Policy
+from kb_tools.names import Names
 from kb_tools.namespaces import BASE, CLIN
 from kb_tools.query import Inquiry, QueryError, Request, Result
 from kb_tools.rdf import Triple, to_oxigraph, without_remarks
@@ -300,7 +301,7 @@ def test_a_question_runs_as_it_stands_in_any_store(name: str) -> None:
 def test_a_question_is_put_in_words_and_its_answer_has_an_order(name: str) -> None:
     text = QUESTIONS[name].text
     head = [line for line in text.split("\n") if line.startswith("#")]
-    words = [line for line in head if not line.startswith(("# Scope: ", "# Param: "))]
+    words = [line for line in head if not line.startswith(("# Scope: ", "# Parts: ", "# Param: "))]
     assert len(words) in (1, 2)
     assert words[0].endswith("?")
     # Nothing but the head begins with a number sign, or it would be read as part of the question.
@@ -319,7 +320,8 @@ def test_each_parameter_is_bound_on_a_line_of_its_own_in_the_pattern(name: str) 
     declared = len(re.findall(r"^# Param:", question.text, re.MULTILINE))
     assert len(question.parameters) == declared
     for parameter in question.parameters:
-        assert parameter.type in ("iri", "revision", "policy", "date", "integer", "text")
+        assert parameter.type in ("iri", "class", "text", "namespace", "revision", "policy", "date", "integer")
+        assert not parameter.kinds or parameter.type in ("iri", "class", "text")
         assert question.text.count(f"VALUES ?{parameter.name} {{") == 1
         assert re.search(rf"^ +VALUES \?{parameter.name} {{ [^}}]+ }}$", pattern, re.MULTILINE)
 
@@ -612,31 +614,37 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
             "2024-04, 2025-02, 2026-02",
         ),
         ("changed-criteria", {"before": "TST.7/2024-01"}, KbError, "no policy TST.7 on file; known: CP.MP.101"),
-        ("in-force", {"date": "2026-02-30"}, QueryError, "date: '2026-02-30' is no date; the date"),
-        ("in-force", {"date": ""}, QueryError, "date: '' is no date; the date"),
+        ("in-force", {"date": "2026-02-30"}, QueryError, "date: '2026-02-30' is no date; write YYYY-MM-DD, YYYY-MM for its first day, or today"),
+        (
+            "in-force",
+            {"date": ""},
+            QueryError,
+            "date: '' is no date; write YYYY-MM-DD, YYYY-MM for its first day, or today",
+        ),
         (
             "references-by-age",
             {"years": "ten"},
             QueryError,
-            "years: 'ten' is no integer; how many years at least",
+            "years: 'ten' is no integer; write a whole number",
         ),
         (
             "criterion-tree",
-            {"criterion": "acute-gvhd"},
+            {"criterion": "crit:acute-gvdh"},
             QueryError,
-            "criterion: 'acute-gvhd' is no IRI; write prefix:name or a whole IRI",
+            "criterion: 'crit:acute-gvdh' names no criterion in all graphs; did you mean 'crit:acute-gvhd'?",
         ),
         (
             "criterion-tree",
             {"criterion": "crit:acute gvhd"},
             QueryError,
-            "criterion: 'crit:acute gvhd' is no IRI; write prefix:name or a whole IRI",
+            "criterion: 'crit:acute gvhd' names no criterion in all graphs; did you mean 'acute-gvhd'?",
         ),
         (
             "criterion-tree",
-            {"criterion": "crti:acute-gvhd"},
+            {"criterion": "quite another"},
             QueryError,
-            "criterion: 'crti:acute-gvhd' is no IRI; write prefix:name or a whole IRI",
+            "criterion: 'quite another' names no criterion in all graphs; write its number, place, name or code, or its "
+            "IRI as prefix:name or whole",
         ),
         ("said-at-place", {"page": "3"}, QueryError, "question said-at-place has no parameter page; it has: place"),
         ("on-file", {"part": "codes"}, QueryError, "question on-file has no parameter part; it has: none"),
@@ -644,7 +652,7 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
 )
 def test_a_bad_value_is_refused_in_one_line(name: str, given: dict[str, str], error: type[KbError], line: str) -> None:
     with pytest.raises(KbError) as raised:
-        query.bind(the_kb(ROOT), None, QUESTIONS[name], given)
+        query.bind(Names(the_kb(ROOT), None, "all graphs"), None, QUESTIONS[name], given)
     assert type(raised.value) is error
     assert str(raised.value) == line
 
