@@ -30,13 +30,12 @@ _TYPE = ox.NamedNode(_RDF + "type")
 _SUBCLASS = ox.NamedNode(_RDFS + "subClassOf")
 _BROADER = ox.NamedNode(_SKOS + "broader")
 _DEFINITION = ox.NamedNode(_SKOS + "definition")
-_RECORDS = ox.NamedNode(_POL + "records")
+_MONTH = ox.NamedNode(_POL + "revisionMonth")
 # Properties that give a number or place in a document, a name in words, another name, and a code of ICD-10-CM.
 _NUMBERS = [ox.NamedNode(iri) for iri in (_POL + "number", _SKOS + "notation")]
 _LABELS = [ox.NamedNode(iri) for iri in (_RDFS + "label", _SKOS + "prefLabel", _TERMS + "title", _POL + "gloss")]
 _OTHERS = [ox.NamedNode(iri) for iri in (_SKOS + "altLabel", _SKOS + "hiddenLabel", _TERMS + "identifier")]
 _CODES = [ox.NamedNode(BASE + "clinical#icd10cm")]
-_PRINTED = ox.NamedNode(_POL + "revisionAsPrinted")
 # The abbreviation with which a definition begins: "AML.", "APL, a kind of AML."
 _ABBREVIATION = re.compile(r"([A-Z][A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*)[.,;:]")
 # A code of ICD-10-CM.
@@ -119,6 +118,10 @@ class Names:
             if self.reads(each.graphs)
         }
         found = _matching(given, here, things)
+        for word in self._words_of(kinds):
+            # "reference 12" is 12.
+            if not found and given.casefold().startswith(f"{word} "):
+                found = _matching(given[len(word) :].strip(), here, things)
         found = [each for each in found if each.startswith(f"{self.policy}/")] or found
         found = self._narrowest(found)
         if len(found) == 1:
@@ -130,7 +133,7 @@ class Names:
             )
         anywhere = {each.iri: {name for name, _ in each.said} for each in things.values()}
         if found := self._narrowest(_matching(given, anywhere, things)):
-            known = "; ".join(f"{self.kb.curie(each)} in {_where(things[each], given)}" for each in found[:_LISTED])
+            known = "; ".join(f"{self.curie(each)} in {_where(things[each], given)}" for each in found[:_LISTED])
             raise QueryError(
                 f"{parameter}: {given!a} names {self._nothing(kinds)} in {self.where}, but {known}",
                 mend="ask another revision by --revision",
@@ -193,8 +196,11 @@ class Names:
                     return min(found)
         return ""
 
+    def _words_of(self, kinds: Sequence[str]) -> list[str]:
+        return [self.label(self._node(kind).value) or kind for kind in kinds]
+
     def _kind(self, kinds: Sequence[str]) -> str:
-        return " or ".join(self.label(self._node(kind).value) or kind for kind in kinds)
+        return " or ".join(self._words_of(kinds))
 
     def _nothing(self, kinds: Sequence[str]) -> str:
         return f"no {self._kind(kinds)}" if kinds else "nothing"
@@ -205,7 +211,7 @@ class Names:
         for each in things[:_LISTED]:
             place = f" in {_where(each, given)}" if self.graphs is None else ""
             label = self.label(each.iri) or min((number for number, _ in each.numbers), default="")
-            said.append(f"{self.kb.curie(each.iri)}{f' ({label})' if label else ''}{place}")
+            said.append(f"{self.curie(each.iri)}{f' ({label})' if label else ''}{place}")
         more = f"; and {len(things) - _LISTED} more" if len(things) > _LISTED else ""
         return "; ".join(said) + more
 
@@ -262,9 +268,9 @@ class Names:
         for meaning, graph in self._said(node, [_DEFINITION]):
             if found := _ABBREVIATION.match(meaning):
                 thing.said.add((found[1], graph))
-        # A revision goes by what its log row prints, too.
-        for row in self._quads(None, _RECORDS, node):
-            thing.said.update(self._said(row.subject, [_PRINTED]))
+        # A revision goes by its month as documents print it, too: "02/26".
+        for month, graph in self._said(node, [_MONTH]):
+            thing.said.add((f"{month[5:7]}/{month[2:4]}", graph))
         thing.said.update((_local(node.value), graph) for graph in thing.graphs)
         return thing
 

@@ -32,6 +32,7 @@ from kb_tools.sparql import BASE, Checked, QueryError, check
 if TYPE_CHECKING:
     from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
     from kb_tools.names import Names
+    from kb_tools.on_file import Basis
 
 __all__ = [
     "FORMATS",
@@ -525,9 +526,16 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
         frame.title = question.title
         if question.revision and chosen and not (revision or asked.as_of):
             frame.choices.append(f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another")
-        bound = bind(names, policy, question, given, chosen)
+        try:
+            bound = bind(names, policy, question, given, chosen)
+        except QueryError as error:
+            # What is unknown may be so because it is not on file.
+            lacking = _basis(names, question.parts, chosen).lines if chosen else ()
+            what = "; ".join([error.what, *lacking])
+            raise QueryError(what, where=error.where, mend=error.mend) from None
         frame.choices += bound.choices
-    _rest(frame, names, question.parts if question else (), bound.revisions or chosen)
+    basis = _basis(names, question.parts if question else (), bound.revisions or chosen)
+    frame.basis, frame.missing = list(basis.lines), basis.missing
     revisions = [(policy.identifier, entry.name) for policy, entry in chosen]
     return Request(kb.root, bound.text, revisions, asked.data, asked.entail, asked.max_rows, asked.format)
 
@@ -552,19 +560,14 @@ def _names(
     return Names(kb, graphs, where, policy.iri if policy else "", checked=not asked.data)
 
 
-def _rest(frame: Result, names: Names, parts: Sequence[str], revisions: Sequence[tuple[Policy, RevisionEntry]]) -> None:
-    """Says which of the parts that are read are on file.
-
-    Args:
-        revisions: those that are read; all if none.
-    """
+def _basis(names: Names, parts: Sequence[str], revisions: Sequence[tuple[Policy, RevisionEntry]]) -> Basis:
+    """What is on file of the parts that are read of these revisions, or of all revisions if none is given."""
     from kb_tools.dataset import policies
     from kb_tools.on_file import basis_of
 
     if not revisions:
         revisions = [(policy, entry) for policy in policies(names.kb).values() for entry in policy.history]
-    found = basis_of(names, parts, revisions)
-    frame.basis, frame.missing = list(found.lines), found.missing
+    return basis_of(names, parts, revisions)
 
 
 def _choose(

@@ -217,7 +217,7 @@ def test_a_parameter_that_is_not_given_has_its_default(kb: KnowledgeBase) -> Non
         ("date", "02/2026", f"p: '02/2026' is no date; {DATED_BY}"),
         ("integer", "five", "p: 'five' is no integer; write a whole number"),
         ("text", "\udcff", "p: '\\udcff' is no text; write it in UTF-8"),
-        ("revision", "13/26", f"p: '13/26' names no revision in the knowledge base; did you mean '10/23'?"),
+        ("revision", "13/26", "p: '13/26' names no revision in the knowledge base; did you mean '10/23'?"),
     ],
 )
 def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: str, value: str, message: str) -> None:
