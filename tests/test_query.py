@@ -217,7 +217,7 @@ def test_a_parameter_that_is_not_given_has_its_default(kb: KnowledgeBase) -> Non
         ("date", "02/2026", f"p: '02/2026' is no date; {DATED_BY}"),
         ("integer", "five", "p: 'five' is no integer; write a whole number"),
         ("text", "\udcff", "p: '\\udcff' is no text; write it in UTF-8"),
-        ("revision", "13/26", "p: '13/26' names no revision in the knowledge base; did you mean '10/23'?"),
+        ("revision", "13/26", f"p: '13/26' names no revision in the knowledge base; {NAMED_BY}"),
     ],
 )
 def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: str, value: str, message: str) -> None:
@@ -372,6 +372,95 @@ def test_with_all_a_criterion_shows_every_revision(ask: RunKb) -> None:
         (["--all"], ["II.A", "II.B"]),
     ):
         assert ask(text, *arguments, "--format", "csv").stdout.split() == ["place", *places]
+
+
+# ---------------------------------------------------------------------- what an answer is
+
+
+def test_a_part_that_is_not_on_file_is_said_instead_of_no_rows(run_kb: RunKb) -> None:
+    done = run_kb("query", "codes", "--revision", "2019-10")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "Which billing codes does a revision list, of which code system?\n"
+        "not on file: codes of CP.MP.101/2019-10\n"
+        "nothing can be said from CP.MP.101/2019-10\n"
+    )
+    marked = run_kb("query", "codes", "--revision", "2019-10", "--format", "markdown")
+    assert marked.stdout == (
+        "**Which billing codes does a revision list, of which code system?**\n\n"
+        "not on file: codes of CP.MP.101/2019-10\n\n"
+        "nothing can be said from CP.MP.101/2019-10\n"
+    )
+
+
+def test_a_part_that_is_on_file_and_has_nothing_to_show_is_no_rows(run_kb: RunKb) -> None:
+    done = run_kb(
+        "query", "references-by-age", "--revision", "2026-02", "--param", "years=90", "--param", "date=2026-05-26"
+    )
+    assert done.stdout.splitlines()[-1] == "no rows from CP.MP.101/2026-02"
+
+
+def test_where_some_revisions_are_on_file_no_rows_are_of_those(run_kb: RunKb) -> None:
+    done = run_kb("query", "changed-criteria", "--param", "before=2023-11", "--param", "after=2025-02")
+    assert done.stdout.splitlines()[-1] == "no rows from all graphs"
+    done = run_kb("query", "shared-conditions", "--param", "revisions=99")
+    assert done.stdout.splitlines()[-1] == "no rows from what is on file"
+
+
+def test_what_is_inferred_is_said_where_there_are_rows_too(run_kb: RunKb) -> None:
+    line = "inferred from the revision log: criteria of CP.MP.101/2023-11"
+    lines = run_kb("query", "criteria", "--revision", "2023-11").stdout.splitlines()
+    assert lines[-2:] == [line, "7 rows from CP.MP.101/2023-11"]
+    lines = run_kb("query", "criteria", "--revision", "2023-11", "--format", "markdown").stdout.splitlines()
+    assert lines[-4:] == ["", line, "", "7 rows from CP.MP.101/2023-11"][-4:]
+
+
+def test_what_is_to_be_said_stands_in_json_and_goes_to_stderr_with_csv(run_kb: RunKb) -> None:
+    asked = ("query", "criterion-citations", "--revision", "2023-11", "--param", "criterion=II.B")
+    said = [
+        "for criterion II.B: acute GvHD of grade 2 or higher",
+        "not on file: references of CP.MP.101/2023-11",
+        "inferred from the revision log: criteria of CP.MP.101/2023-11",
+    ]
+    done = run_kb(*asked, "--format", "json")
+    found = json.loads(done.stdout)
+    assert (list(found), found["notes"], done.stderr) == (["head", "notes", "results"], said, "")
+    # Readers of the format take it.
+    read = ox.parse_query_results(done.stdout.encode(), format=ox.QueryResultsFormat.JSON)
+    assert isinstance(read, ox.QuerySolutions)
+    assert len(list(read)) == len(found["results"]["bindings"]) == 0
+    for format_ in ("csv", "tsv"):
+        done = run_kb(*asked, "--format", format_)
+        assert done.stderr == "".join(f"kb: {line}\n" for line in said)
+        assert "file" not in done.stdout
+    assert "notes" not in json.loads(run_kb("query", "codes", "--revision", "2026-02", "--format", "json").stdout)
+
+
+def test_a_default_of_a_parameter_is_printed_and_one_that_was_chosen_is_not(run_kb: RunKb) -> None:
+    done = run_kb("query", "where-cited", "--revision", "2026-02")
+    line = (
+        "for reference 9: Donor lymphocyte infusion after allogeneic stem cell transplantation; --param "
+        "reference=VALUE for another"
+    )
+    assert done.stdout.splitlines()[1] == line
+    chosen = run_kb("query", "where-cited", "--revision", "2026-02", "--param", "reference=ref:castagna-2016")
+    assert chosen.stdout == done.stdout.replace(f"{line}\n", "")
+    today = run_kb("query", "codes").stdout.splitlines()[1]
+    assert re.fullmatch(
+        r"for revision CP\.MP\.101/\d{4}-\d\d, assumed in force today; --revision YYYY-MM for another", today
+    )
+
+
+def test_a_slip_in_a_name_is_one_line(run_kb: RunKb) -> None:
+    done = run_kb("query", "evidence-for-disease", "--revision", "2026-02", "--param", "disease=leukemai")
+    message = "kb: disease: 'leukemai' names no disease in CP.MP.101/2026-02; did you mean 'leukemia'?\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_a_revision_goes_by_what_its_document_prints(run_kb: RunKb) -> None:
+    for revision in ("02/26", "CP.MP.101, revision 02/26"):
+        done = run_kb("query", "codes", "--revision", revision)
+        assert done.stdout.splitlines()[-1] == "4 rows from CP.MP.101/2026-02"
 
 
 # ---------------------------------------------------------------------- queries of one's own
