@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -501,11 +503,32 @@ def test_the_history_as_text_and_as_json_are_the_same(policy: Policy) -> None:
         each["approval"] or ("not given" if each["inLog"] else "no row in the log") for each in content["revisions"]
     ]
     for row, each in zip(rows, content["revisions"], strict=True):
-        assert list(each) == ["revision", "iri", "countsFrom", "approval", "inLog", "onFile"]
+        assert list(each) == ["revision", "iri", "draft", "countsFrom", "approval", "inLog", "onFile"]
+        assert each["draft"] is False
         assert each["iri"] == f"https://w3id.org/policykb/CP.MP.101/{each['revision']}"
         counts = Counter(each["onFile"].values())
         assert row[3] == {0: "-", 2: "criteria, disposition", 6: "all"}[counts["DocumentOnFile"]]
         assert row[4] == {0: "-", 1: "criteria"}[counts["InferredFromLog"]]
+
+
+def test_a_draft_is_shown_as_one_of_which_nothing_is_on_file(kb: KnowledgeBase, tmp_path: Path) -> None:
+    for folder in ("ontology", "shapes", "policies"):
+        shutil.copytree(kb.root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("cases"))
+    file = tmp_path / "policies/CP.MP.101/2026-02/revision.ttl"
+    mark = '<https://w3id.org/policykb/CP.MP.101/2026-02> pol:toDo "A draft."@en .'
+    file.write_text(file.read_text(encoding="utf-8") + mark, encoding="utf-8")
+    policy = KnowledgeBase(tmp_path).policy()
+    lines = on_screen(100, lambda out: show.history(out, [policy]))
+    assert re.split(r" {2,}", lines[-1].strip()) == ["2026-02 (draft)", "5/26/2026", "-", "-", "-"]
+    (content,) = json.loads(show.history_json([policy]))
+    draft = content["revisions"][-1]
+    assert (draft["revision"], draft["draft"], draft["countsFrom"]) == ("2026-02", True, None)
+    assert set(draft["onFile"].values()) == {"NotOnFile"}
+    shown = Revision.load(policy, policy.entry("2026-02"))
+    lines = on_screen(100, lambda out: show.revision(out, shown))
+    assert lines[0] == "CP.MP.101 revision 2026-02: a draft, in force on no date"
+    one = json.loads(show.revision_json(shown))
+    assert (one["draft"], set(one["onFile"].values())) == (True, {"NotOnFile"})
 
 
 def test_a_revision_as_text_names_all_that_its_json_holds(policy: Policy) -> None:
@@ -515,6 +538,7 @@ def test_a_revision_as_text_names_all_that_its_json_holds(policy: Policy) -> Non
     assert list(content) == [
         "policy",
         "revision",
+        "draft",
         "onFile",
         "notices",
         "disposition",
