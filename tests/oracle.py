@@ -254,14 +254,18 @@ def _status_in_doubt(picture: Picture, finding: Finding, other: Finding) -> bool
     """Whether another status, not older, that says otherwise may take the place of one of the reason or under it."""
     if not under(_disease(other), picture.reason or ""):
         return True  # It may be of the reason.
-    return other.day > finding.day and under(_disease(other), _disease(finding))
+    # The design names a disease in the group. A group that has kinds in common with it may be meant of one of these.
+    return other.day > finding.day and share_a_kind(_disease(other), _disease(finding))
 
 
 def _linked(one: Finding, two: Finding) -> bool:
-    """Whether two findings of one day are linked: of one key, or of a disease and a group that holds it."""
+    """Whether two findings of one day are linked: of one key, or of diseases of which one holds the other.
+
+    The design names no more. Two groups with kinds in common may be meant of one of these, so they are linked too.
+    """
     if not differ(one, two):
         return False
-    if one.kind == _STATUS and (under(_disease(one), _disease(two)) or under(_disease(two), _disease(one))):
+    if one.kind == _STATUS and share_a_kind(_disease(one), _disease(two)):
         return True
     return _same_key(one, two)
 

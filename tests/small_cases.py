@@ -7,7 +7,7 @@ benchmark takes all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from itertools import combinations, islice, product
@@ -105,6 +105,8 @@ DISEASES = _of(
         "clin:MyeloidLeukemia",
     ),
 )
+# A reason that is a group, two groups under it with kinds in common, and a kind of both.
+GROUPS = _of("clin:disease", "clin:Leukemia", "clin:LymphoidLeukemia", "clin:AcuteLeukemia", "clin:BurkittTypeLeukemia")
 STATUSES = ("clin:Relapsed", "clin:CompleteRemission", "clin:InRemission")
 MORE_STATUSES = (*STATUSES, "clin:Refractory", "clin:Progressing", "clin:PartialRemission", "clin:Active", None)
 SHARES: list[Stated] = [
@@ -157,6 +159,10 @@ SMALL: dict[str, Universe] = {
     "chimerism": Universe(AML, tuple(_findings(CHIMERISM, _each(LINEAGES[:2], SHARES), (20, 10)))),
     "status": Universe(
         LYMPHOID, tuple(_findings(STATUS, _each(DISEASES, _of("clin:diseaseStatus", *STATUSES[:2])), (20, 10)))
+    ),
+    "groups": Universe(
+        replace(AML, reason="clin:Leukemia"),
+        tuple(_findings(STATUS, _each(GROUPS, _of("clin:diseaseStatus", *STATUSES[:2])), (20, 10))),
     ),
     "acute GvHD": Universe(AML, tuple(_findings(ACUTE, GRADES, (20, 10), EITHER))),
     "risk": Universe(
