@@ -126,13 +126,17 @@ def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
     waiting, seen = [shape], {shape}
     while waiting:
         each = waiting.pop()
-        if shapes.value(each, SH.path) == CASE.currentFinding:
+        path = shapes.value(each, SH.path)
+        if path == CASE.currentFinding:
             some = list(shapes.objects(each, SH.qualifiedMinCount))
             none = list(shapes.objects(each, SH.qualifiedMaxCount))
             if (some, none) not in (([Literal(1)], []), ([], [Literal(0)])):
                 faults.append(
                     (each, "counts findings otherwise than by sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone")
                 )
+            continue
+        if path is not None and _goes_through_findings(shapes, path):
+            faults.append((each, "comes to findings by a longer path than case:currentFinding alone"))
             continue
         for predicate, object_ in shapes.predicate_objects(each):
             followed = _SHAPES | _LISTS
@@ -144,6 +148,12 @@ def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
                 elif predicate not in followed and predicate != SH.path and reads_findings(shapes, part):
                     faults.append((each, f"holds sh:{local_name(predicate)} over a shape that counts findings"))
     return faults
+
+
+def _goes_through_findings(shapes: Graph, path: Node) -> bool:
+    """Whether a path has case:currentFinding somewhere in it."""
+    parts = shapes.transitiveClosure(lambda node, graph: graph.objects(node), path)
+    return any(part == CASE.currentFinding for part in parts)
 
 
 def copy_of(node: Node, source: Graph, target: Graph) -> None:
