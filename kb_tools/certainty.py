@@ -70,8 +70,7 @@ def in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> URIRef:
 
 def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
     if not reads_findings(shapes, shape):
-        copy_of(shape, shapes, target)
-        return shape
+        return _fresh(shape, shapes, target)
     name = URIRef(f"{shape}-{form.value}") if isinstance(shape, URIRef) else BNode()
     if (name, None, None) in target:
         return name
@@ -84,9 +83,22 @@ def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
             parts = [_in_form(shapes, each, form, target) for each in Collection(shapes, object_)]
             target.add((name, predicate, list_of(target, parts)))
         else:
-            target.add((name, predicate, object_))
-            copy_of(object_, shapes, target)
+            target.add((name, predicate, _fresh(object_, shapes, target)))
     return name
+
+
+def _fresh(node: Node, source: Graph, target: Graph) -> Node:
+    """Copies a node with all that it leads to, blank nodes under new names: no two shapes in the target share one.
+
+    Serializers write a blank node that two shapes share once for each, and another graph is read again.
+    """
+    if not isinstance(node, BNode):
+        copy_of(node, source, target)
+        return node
+    copy = BNode()
+    for predicate, object_ in source.predicate_objects(node):
+        target.add((copy, predicate, _fresh(object_, source, target)))
+    return copy
 
 
 def _counts_more(shapes: Graph, shape: Node) -> bool:
