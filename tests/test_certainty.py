@@ -170,6 +170,16 @@ def test_a_shape_that_several_share_is_made_once_in_each_form() -> None:
     assert to_isomorphic(finding) == to_isomorphic(once)
 
 
+def test_no_two_shapes_share_a_blank_node() -> None:
+    text = SOME + REQUEST + ":Two sh:node :Some , [ sh:or ( [ sh:node :Request ; sh:message 'a' ] :Some ) ] ."
+    target = Graph()
+    for form in Form:
+        in_form(graph(text), node("Two"), form, target)
+    pointed_to = [each for each in target.objects() if isinstance(each, BNode)]
+    assert len(pointed_to) == len(set(pointed_to)) > 10
+    assert set(pointed_to) == {each for each in target.subjects() if isinstance(each, BNode)}
+
+
 def test_a_shape_as_written_is_left_alone() -> None:
     shapes = graph(SOME + NONE)
     for form in Form:
