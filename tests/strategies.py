@@ -319,7 +319,7 @@ def said(draw: st.DrawFn, kind: str) -> tuple[tuple[str, str], ...]:
             stated.append((property_, draw(st.sampled_from(("clin:Transplant", "clin:EarlierInfusion")))))
         elif range_ and (property_ == "clin:disease" or draw(st.integers(0, 5))):
             stated.append((property_, draw(concepts(range_, USUAL.get(property_, ())))))
-    if kind in _DOUBTABLE and not draw(st.integers(0, 7)):
+    if kind in _DOUBTABLE and not draw(st.integers(0, 5)):
         stated.append(IN_DOUBT)
     return tuple(stated)
 

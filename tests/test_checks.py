@@ -128,6 +128,7 @@ GRADE_2 = f"""    sh:qualifiedValueShape [
         sh:class clin:AcuteGvHDAssessment ;
         sh:property [ {GRADE} ; sh:minCount 1 ; sh:minInclusive 2 ] ] ;
     sh:qualifiedMinCount 1 ;"""
+BELOW_GRADE_2 = "cond:AcuteGvHDBelowGrade2\n    a sh:NodeShape ;"
 
 SLIPS = [
     Slip(
@@ -605,6 +606,59 @@ SLIPS = [
         ),
         "cond:after-allogeneic-transplant",
         "shape:Finding is described outside shapes/conditions",
+    ),
+    *(
+        Slip(
+            "condition-form",
+            f"a shape counts findings {how}",
+            replaced(GVHD, GRADE_2, GRADE_2.replace("sh:qualifiedMinCount 1 ;", counted)),
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            "pol:holdsWhen: cond:AcuteGvHDGrade2OrHigher-finding counts findings otherwise than by "
+            "sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone; say it another way",
+        )
+        for how, counted in (
+            ("to two", "sh:qualifiedMinCount 2 ;"),
+            ("to one at most", "sh:qualifiedMaxCount 1 ;"),
+            ("to exactly one", "sh:qualifiedMinCount 1 ; sh:qualifiedMaxCount 1 ;"),
+            ("to none at least", "sh:qualifiedMinCount 0 ;"),
+            ("of any kind", ""),
+        )
+    ),
+    *(
+        Slip(
+            "condition-form",
+            f"a shape comes to findings by {how}",
+            replaced(GVHD, f"    sh:path case:currentFinding ;\n{GRADE_2}", f"    sh:path {path} ;\n{GRADE_2}"),
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            "pol:holdsWhen: cond:AcuteGvHDGrade2OrHigher-finding comes to findings by a longer path than "
+            "case:currentFinding alone; say it another way",
+        )
+        for how, path in (
+            ("a list of one step", "( case:currentFinding )"),
+            ("either of one and the same", "[ sh:alternativePath ( case:currentFinding case:currentFinding ) ]"),
+            ("any number of steps", "[ sh:oneOrMorePath case:currentFinding ]"),
+        )
+    ),
+    *(
+        Slip(
+            "condition-form",
+            f"a shape holds {operator} over one that counts findings",
+            replaced(GVHD, BELOW_GRADE_2, f"{BELOW_GRADE_2} {operator} {over} ;"),
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            f"pol:failsWhen: cond:AcuteGvHDBelowGrade2 holds {operator} over a shape that counts findings; "
+            "say it another way",
+        )
+        for operator, over in (
+            ("sh:not", "cond:AcuteGvHDGrade2OrHigher"),
+            ("sh:xone", "( cond:AcuteGvHDGrade2OrHigher cond:AcuteGvHDGrade2OrHigher )"),
+        )
+    ),
+    Slip(
+        "condition-form",
+        "a shape without a name holds sh:not over one that counts findings",
+        replaced(GVHD, BELOW_GRADE_2, f"{BELOW_GRADE_2} sh:or ( [ sh:not cond:AcuteGvHDGrade2OrHigher ] ) ;"),
+        "cond:acute-gvhd-of-grade-2-or-higher",
+        "pol:failsWhen: holds sh:not over a shape that counts findings; say it another way",
     ),
     Slip(
         "condition-severity",
