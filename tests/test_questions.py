@@ -744,28 +744,6 @@ PART_FILES = {
 DISPOSITION = "    pol:disposition pol:NotSupportedByCurrentEvidence ;\n"
 
 
-@pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """For each question the parts of 2026-02 without whose statements it finds other rows."""
-    found: dict[str, set[str]] = {name: set() for name in QUESTIONS}
-    for part, file in PART_FILES.items():
-        root = copied(tmp_path_factory.mktemp("without"))
-        folder = root / "policies/CP.MP.101/2026-02"
-        if file:
-            (folder / file).unlink()
-        else:
-            text = (folder / "revision.ttl").read_text(encoding="utf-8")
-            assert text.count(DISPOSITION) == 1
-            (folder / "revision.ttl").write_text(text.replace(DISPOSITION, ""), encoding="utf-8")
-        for name in QUESTIONS:
-            given = {key: value for key, value in ASKED.get(name, {}).items() if key != "revision"}
-            # What is the same question of both: names are not in question here.
-            request = requested(name, given)
-            if ask(request) != found_by_kb(root, request.text, tuple(request.revisions), ()):
-                found[name].add(part)
-    return found
-
-
 def copied(root: Path) -> Path:
     for folder in ("ontology", "shapes", "policies"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("cases"))
@@ -774,14 +752,43 @@ def copied(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_names_exactly_the_parts_that_it_reads(name: str, reading: dict[str, set[str]]) -> None:
-    if QUESTIONS[name].parts == ("all",):
-        # It asks for statements of whatever part, or for advice, which stands in any.
-        assert len(reading[name]) > 1 or name in ("advisories", "said-at-place")
-        assert reading[name]
-    else:
-        assert set(QUESTIONS[name].parts) == reading[name]
+def raw_rows(root: Path, request: Request) -> list[tuple[str, ...]]:
+    """What a question finds in another knowledge base, in which the names of parameters need not be known."""
+    kb = the_kb(root)
+    chosen = [(kb.policy(identifier), kb.policy(identifier).entry(name)) for identifier, name in request.revisions]
+    found: Any = view(root, tuple(dataset.default_graph(kb, chosen)) if chosen else None).query(request.text)
+    return [tuple(map(str, solution)) for solution in found]
+
+
+def test_a_question_names_exactly_the_parts_that_it_reads(tmp_path: Path) -> None:
+    """A question reads a part if it finds other rows where the statements of that part of 2026-02 are gone."""
+    asked = {
+        name: requested(name, {key: value for key, value in ASKED.get(name, {}).items() if key != "revision"})
+        for name in QUESTIONS
+    }
+    whole = {name: raw_rows(ROOT, request) for name, request in asked.items()}
+    read: dict[str, set[str]] = {name: set() for name in QUESTIONS}
+    for number, (part, file) in enumerate(PART_FILES.items()):
+        root = copied(tmp_path / str(number))
+        folder = root / "policies/CP.MP.101/2026-02"
+        if file:
+            (folder / file).unlink()
+        else:
+            text = (folder / "revision.ttl").read_text(encoding="utf-8")
+            assert text.count(DISPOSITION) == 1
+            (folder / "revision.ttl").write_text(text.replace(DISPOSITION, ""), encoding="utf-8")
+        for name, request in asked.items():
+            if raw_rows(root, request) != whole[name]:
+                read[name].add(part)
+    everything = {name for name, question in QUESTIONS.items() if question.parts == ("all",)}
+    assert {name: parts for name, parts in read.items() if name not in everything} == {
+        name: set(question.parts) for name, question in QUESTIONS.items() if name not in everything
+    }
+    # These ask for statements of whatever part, or for advice, which stands in any.
+    assert {name for name in everything if len(read[name]) > 1 or "advice, which is no part" in read[name]} == (
+        everything - {"said-at-place"}
+    )
+    assert read["said-at-place"] == {"pol:Definitions"}
 
 
 def test_questions_read_each_part_but_the_disposition() -> None:
@@ -1183,16 +1190,17 @@ def test_the_draft_of_the_tests_is_one(drafted: Path) -> None:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_draft_is_named_as_one_wherever_it_is_listed(name: str, drafted: Path) -> None:
     given = ASKED.get(name, {})
-    before, after = table(requested(name, given)), table(requested(name, given, root=drafted))
+    request = requested(name, given, root=drafted)
+    before, after = table(requested(name, given)), table(request)
     new = [row for row in after if row not in before]
-    found = query.execute(requested(name, given, root=drafted))
+    found = query.execute(request)
     listed = f"{BASE}{DRAFT}" in found.labels
     if listed:
         assert found.labels[BASE + DRAFT] == "CP.MP.101, revision 04/26 (draft)"
     # Each row that is new names the draft, or says in words that it is of one.
     assert all(f"<{DRAFT}>" in row or any("draft" in cell for cell in row) for row in new)
     assert [row for row in before if row not in after] == []
-    assert same_rows(requested(name, given, root=drafted)) == len(after) - 1
+    assert same_rows(request) == len(after) - 1
     lists = {*LISTING_DRAFTS, "logged-changes", "no-impact-claims"}
     assert bool(new) == (name in lists)
     assert listed == (name in LISTING_DRAFTS)
@@ -1277,7 +1285,7 @@ def history(root: Path, chance: random.Random) -> None:
     (policy / "policy.ttl").write_text("\n".join(shared), encoding="utf-8")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_questions_and_commands_agree_on_what_is_in_force_with_drafts(seed: int, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "ontology", tmp_path / "ontology")
     history(tmp_path, random.Random(seed))
