@@ -113,8 +113,8 @@ def _doubts(kb: KnowledgeBase, case: Case, node: URIRef) -> Iterator[Doubt]:
     for other in _findings(kb, case, node, CASE.sharesDoubtOf):
         kind, says = _label(kb, case.value(other, RDF.type)), _stated(kb, case, other)
         for stated in case.values(other, CASE.inDoubt):
-            why = f"another {kind} of this day says otherwise ({says}) and is stated to be in doubt: {printable.line(str(stated))}"
-            yield Doubt("sharesDoubtOf", why, _confirmation(kb, case, node))
+            why = f"another {kind} of this day says otherwise ({says}) and is stated to be in doubt: "
+            yield Doubt("sharesDoubtOf", why + printable.line(str(stated)), _confirmation(kb, case, node))
 
 
 def _before_transplant(kb: KnowledgeBase, case: Case, node: URIRef, transplant: URIRef) -> Doubt:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyoxigraph as ox
 
-from kb_tools import confine
+from kb_tools import confine, query_answer
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
 from kb_tools.sparql import BASE, Checked, QueryError, check
 
@@ -439,11 +439,13 @@ def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Re
         raise QueryError(f"the query failed: {said}", mend="simplify it")
     if done.returncode:
         raise QueryError("the query ran out of memory, or is nested too deeply", mend="narrow it")
-    answer = pickle.loads(done.stdout)
-    if isinstance(answer, KbError):
-        raise answer
-    assert isinstance(answer, Result | None)
-    return answer
+    try:
+        found = query_answer.read(done.stdout, Result)
+    except (ValueError, TypeError):
+        raise QueryError("the query failed: its answer cannot be read", mend="simplify it") from None
+    if isinstance(found, KbError):
+        raise found
+    return found
 
 
 def serve() -> None:
@@ -456,16 +458,16 @@ def serve() -> None:
         # The process that asked ends this one in time, if it is still there.
         confine.end_after(timeout + 1)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
-    answer: Result | KbError | None
+    found: Result | KbError | None
     try:
-        answer = _answer(asked, loading=timeout is None)
+        found = _answer(asked, loading=timeout is None)
     except KbError as error:
-        answer = error
+        found = error
     except (MemoryError, RecursionError):
-        answer = QueryError("the query is too large or nested too deeply", mend="simplify it")
+        found = QueryError("the query is too large or nested too deeply", mend="simplify it")
     except Exception as error:  # whatever it is, the user gets one line
-        answer = QueryError(f"the query failed: {error}", mend="correct it")
-    out.write(pickle.dumps(answer))
+        found = QueryError(f"the query failed: {error}", mend="correct it")
+    out.write(query_answer.write(found))
     out.flush()
     # A store on disk has things to tidy up, for which it would open files.
     os._exit(0)
@@ -649,7 +651,7 @@ def _execute(kb: KnowledgeBase, request: Request, plan: _Plan, confined: bool) -
     from kb_tools import dataset
 
     checked = plan.checked
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, dataset.reading(kb):
         further = [quad for path in request.data for quad in _data(path)]
         if plan.closed:
             store = dataset.open_store(kb)
@@ -732,7 +734,7 @@ def _data(path: Path) -> Iterator[ox.Quad]:
     for file in files:
         # Blank nodes of two files are never one.
         fresh: dict[str, ox.BlankNode] = {}
-        for quad in to_quads(parse_file(file)):
+        for quad in to_quads(parse_file(file, relative=True)):
             yield ox.Quad(*(_fresh(term, fresh) for term in (quad.subject, quad.predicate, quad.object)))
 
 

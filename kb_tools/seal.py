@@ -25,6 +25,7 @@ from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
 from kb_tools.rdf import to_quads, to_rdflib, unix_lines, without_remarks
 from kb_tools.reach import LAYERS, Layers, reached, since_sealed
+from kb_tools.writing import write_whole
 
 MANIFEST, STATEMENTS = "seal.json", "seal.nq"
 ALGORITHM = "RDFC-1.0 with SHA-256"
@@ -253,9 +254,8 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
             )
         frozen = Frozen(policy, entry, seal, "frozen again", changed)
     try:
-        (folder / STATEMENTS).write_bytes(statements)
         manifest = json.dumps(seal.content(), indent=2, ensure_ascii=False) + "\n"
-        (folder / MANIFEST).write_bytes(manifest.encode())
+        write_whole({folder / STATEMENTS: statements, folder / MANIFEST: manifest.encode()})
     except OSError as error:
         raise KbError(
             f"the seal cannot be written: {error.strerror}", where=str(folder), mend="check the folder's permissions"

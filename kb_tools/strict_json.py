@@ -33,12 +33,15 @@ class Dialect:
     shown: Callable[[str], str] | None = None
 
 
-def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> Any:
+def load(
+    data: bytes, where: str, dialect: Dialect, one_line: bool = False, slips: list[UnreadableInput] | None = None
+) -> Any:
     """The value of a JSON text.
 
     Args:
         where: what errors name, with the line that is wrong.
         one_line: whether the text is one line of a file, and `where` names that already.
+        slips: gets the errors after which reading can go on; without it, the first is raised.
 
     Raises:
         UnreadableInput: too large, not UTF-8, not JSON (NaN and infinity are not), nested too deeply, or a key stands
@@ -57,7 +60,10 @@ def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> A
         for key, value in pairs:
             if key in found:
                 named = f"key {dialect.shown(key)}" if dialect.shown else "a key"
-                raise UnreadableInput(f"{named} twice in one object", where=where, mend="keep one")
+                slip = UnreadableInput(f"{named} twice in one object", where=where, mend="keep one")
+                if slips is None:
+                    raise slip
+                slips.append(slip)
             found[key] = value
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.rdf import to_quads
 from kb_tools.reach import LAYERS, reached
-from kb_tools.seal import canonical, digests, freeze, read_seal
+from kb_tools.seal import MANIFEST, STATEMENTS, canonical, digests, freeze, read_seal
 
 ROOT = Path(__file__).parents[1]
 POLICY = "policies/CP.MP.101"
@@ -308,14 +309,21 @@ def test_a_revision_or_all_of_them_must_be_named(arguments: list[str], small: Pa
     assert "Name a revision, or use --all." in refused.stderr
 
 
-def test_a_seal_that_cannot_be_written_is_an_error(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, data: bytes) -> int:
+def test_a_seal_that_cannot_be_written_is_an_error_and_leaves_the_old_one(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    folder = bare / "policies/CP.MP.101/2026-02"
+    (folder / MANIFEST).write_bytes(b"old")
+    (folder / STATEMENTS).write_bytes(b"old too")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(os, "fsync", full)
     kb = KnowledgeBase(bare)
     with pytest.raises(KbError, match="2026-02: the seal cannot be written: No space left on device; check"):
-        freeze(kb, kb.policy(), kb.policy().entry("2026-02"))
+        freeze(kb, kb.policy(), kb.policy().entry("2026-02"), again=True)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 # ---------------------------------------------------------------------- the check: what changed

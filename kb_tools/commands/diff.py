@@ -113,10 +113,11 @@ def command(
 
 def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
     from kb_tools.cases import prepared
+    from kb_tools.writing import write_whole
 
     text = prepared(kb, cases, derived=False).serialize(format="longturtle", canon=True)
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole({path: text.encode()})
     except OSError as error:
         raise KbError(f"cannot be written: {error.strerror}", where=str(path), mend="name another file") from None
 

@@ -91,8 +91,10 @@ def command(
     if output is None:
         put(written)
         return
+    from kb_tools.writing import write_whole
+
     try:
-        output.write_bytes(written)
+        write_whole({output: written})
     except OSError as error:
         raise KbError(error.strerror or "cannot be written", where=str(output), mend="name another file") from error
 
