@@ -35,6 +35,7 @@ class Kind(Enum):
     ADDED = "added"
     REMOVED = "removed"
     RENUMBERED = "renumbered"
+    MOVED = "moved"
     LOGIC = "logic changed"
     REWORDED = "reworded"
     UPDATED = "updated"
@@ -56,7 +57,8 @@ class Change:
         iri: the criterion, code, reference, … that changed.
         label: its name, with its place where it has one.
         before, after: what it said, line by line; empty where it was not there.
-        named: the log statements between the two revisions that name it, by IRI.
+        within: of a criterion the criteria that it stands in, on either side.
+        named: the log statements between the two revisions that name it, or what it stands in, by IRI.
         general: those that tell of its part as a whole.
     """
 
@@ -66,6 +68,7 @@ class Change:
     label: str
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     general: tuple[str, ...] = ()
 
@@ -261,16 +264,23 @@ class _Comparison:
                 yield part, " and ".join(missing)
 
     def _criteria(self) -> Iterator[Change]:
-        """Criteria and the parts of them that the document numbers, in the order of the new document."""
+        """Criteria, each followed by those within it, in the order of the new document; each reported as itself."""
         before, after = _statements_of(self.old), _statements_of(self.new)
         for iri in dict.fromkeys((*after, *before)):
             old, new = before.get(iri), after.get(iri)
+            within = tuple(dict.fromkeys(each.iri for side in (before, after) for each in _holders(side, iri)))
+            found: Iterable[Change] = ()
             if new is None and old is not None:
-                yield Change("Criteria", Kind.REMOVED, iri, _name(old), _lines(self.old, old))
+                found = [Change("Criteria", Kind.REMOVED, iri, _name(old), _lines(self.old, old))]
             elif old is None and new is not None:
-                yield Change("Criteria", Kind.ADDED, iri, _name(new), (), _lines(self.new, new))
+                found = [Change("Criteria", Kind.ADDED, iri, _name(new), (), _lines(self.new, new))]
             elif old is not None and new is not None:
-                yield from self._criterion(old, new)
+                places = [[f"within {_name(each)}" for each in _holders(side, iri)] for side in (before, after)]
+                moved = {each.iri for each in _holders(before, iri)} != {each.iri for each in _holders(after, iri)}
+                found = self._criterion(old, new)
+                if moved and old.role == new.role:
+                    found = [Change("Criteria", Kind.MOVED, iri, _name(new), *map(tuple, places)), *found]
+            yield from (replace(each, within=within) for each in found)
 
     def _criterion(self, old: Criterion, new: Criterion) -> Iterator[Change]:
         def change(kind: Kind, before: Iterable[str], after: Iterable[str]) -> Change:
@@ -280,8 +290,13 @@ class _Comparison:
             yield replace(change(Kind.RENUMBERED, (old.notation,), (new.notation,)), label=new.label)
         if _content(old) != _content(new):
             yield change(Kind.LOGIC, _lines(self.old, old, new), _lines(self.new, new, old))
-        elif (wording := _wording(self.old, old)) != (other := _wording(self.new, new)):
-            yield change(Kind.REWORDED, *_differing(wording, other))
+        else:
+            wording, other = _wording(self.old, old), _wording(self.new, new)
+            if _content(old, ordered=True) == _content(new, ordered=True):
+                # A criterion within it may have another name: that is told of it itself.
+                del wording["parts"], other["parts"]
+            if wording != other:
+                yield change(Kind.REWORDED, *_differing(wording, other))
         if old.otherwise != new.otherwise:
             yield change(Kind.UPDATED, _referral(old), _referral(new))
         cited = [[f"cites {local_name(each.iri)}" for each in side.citations] for side in (old, new)]
@@ -424,7 +439,8 @@ class _Comparison:
         if decides and verdict.differs:
             telling = [each for each in telling if not self._claims_no_impact(each)]
         parts = {str(POL[part]) for part in TOLD_BY.get(change.part, ())}
-        naming = tuple(str(each) for each in telling if change.iri in self._affected(each))
+        names = {change.iri, *change.within}
+        naming = tuple(str(each) for each in telling if names & self._affected(each))
         wide = tuple(str(each) for each in telling if self._affected(each) & parts)
         return replace(change, named=naming, general=wide)
 
@@ -471,7 +487,8 @@ class _Comparison:
                 missing = [PARTS[part] for part in PARTS if part in parts and _basis(side, part) == basis]
                 if missing:
                     return f"{' and '.join(missing)} of {side.entry.name}: {words}"
-        if self._claims_no_impact(statement) and affected & {each.iri for each in changes if each.kind in CONTENT}:
+        changed = {iri for each in changes if each.kind in CONTENT for iri in (each.iri, *each.within)}
+        if self._claims_no_impact(statement) and affected & changed:
             return "what it rewords also changed in content"
         return ""
 
@@ -511,41 +528,40 @@ def _name(criterion: Criterion) -> str:
 
 
 def _statements_of(side: Revision) -> dict[str, Criterion]:
-    """The criteria of a revision by IRI, each followed by the parts of it that the document numbers."""
-    found: dict[str, Criterion] = {}
-    for criterion in side.criteria:
-        found[criterion.iri] = criterion
-        for part in _named_parts(criterion.tree):
-            node = URIRef(part.iri)
-            found[part.iri] = Criterion(
-                part.iri,
-                "part",
-                part.notation,
-                part.label,
-                str(side.graph.value(node, SKOS.definition) or ""),
-                tuple(sorted(str(each) for each in side.graph.objects(node, SKOS.scopeNote))),
-                part,
-                side.places(node),
-                side.citations(node),
-                None,
-            )
-    return found
+    """The criteria of a revision by IRI, each followed by those within it."""
+    return {each.iri: each for criterion in side.criteria for each in criterion.with_parts()}
 
 
-def _content(criterion: Criterion) -> object:
-    """What a criterion decides, without names, wording and order: what has the same content decides alike."""
-    return criterion.role, _unordered(criterion.tree)
+def _holders(criteria: Mapping[str, Criterion], iri: str) -> list[Criterion]:
+    """The criteria that one stands in: directly, and by way of others."""
+    return [
+        each for each in criteria.values() if each.iri != iri and any(part.iri == iri for part in each.with_parts())
+    ]
 
 
-def _unordered(part: Tree | str | None) -> object:
-    if isinstance(part, Tree):
-        return part.operator, tuple(sorted((_unordered(each) for each in part.parts), key=repr))
-    return part
+def _content(criterion: Criterion, ordered: bool = False) -> object:
+    """What a criterion decides, without names and wording: what has the same content decides alike.
+
+    Of a criterion within it only that it stands there: what that one decides is its own content.
+
+    Args:
+        ordered: whether the order of its parts counts as well.
+    """
+
+    def content(part: Tree | str, top: bool = False) -> object:
+        if not isinstance(part, Tree):
+            return part
+        if part.iri and not top:
+            return part.iri
+        parts = [content(each) for each in part.parts]
+        return part.operator, tuple(parts if ordered else sorted(parts, key=repr))
+
+    return criterion.role, content(criterion.tree, top=True) if criterion.tree else None
 
 
 def _wording(side: Revision, criterion: Criterion) -> dict[str, str]:
     """How a criterion says what it says; its parts as a list, so that another order is seen."""
-    tree = "\n".join(_tree_lines(side, criterion.tree, named=False)) if criterion.tree else ""
+    tree = "\n".join(_tree_lines(side, criterion.tree, whole=False)) if criterion.tree else ""
     return {"label": criterion.label, "": criterion.definition, "parts": tree}
 
 
@@ -577,27 +593,21 @@ def _referral(criterion: Criterion) -> list[str]:
     return [f"otherwise see {criterion.otherwise[0]}"] if criterion.otherwise else []
 
 
-def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, named: bool = True) -> list[str]:
+def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, whole: bool = True) -> list[str]:
+    """A tree in words, a line for each of its parts; of a criterion within it the content too, if `whole`."""
     indent = "  " * depth
     if not isinstance(part, Tree):
         return [indent + side.conditions[part].label]
-    name = f" ({part.notation}, {part.label})" if part.notation and depth and named else ""
-    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1, named)]
+    if part.iri and depth and not whole:
+        return [f"{indent}{part.notation}, {part.label}"]
+    name = f" ({part.notation}, {part.label})" if part.notation and depth else ""
+    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1, whole)]
     return [f"{indent}{OPERATOR_WORDS[part.operator]}{name}", *below]
 
 
 def _readers(side: Revision, condition: str) -> set[str]:
     """The criteria that read a condition."""
     return {each.iri for each in side.criteria if each.tree and condition in each.tree.conditions()}
-
-
-def _named_parts(part: Tree | str | None) -> Iterator[Tree]:
-    """The parts of a tree that the document numbers."""
-    if isinstance(part, Tree):
-        for each in part.parts:
-            if isinstance(each, Tree) and each.iri:
-                yield each
-            yield from _named_parts(each)
 
 
 # What is said of a thing and is not compared: its class, its place, our own remarks, and what a draft asks for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from kb_tools.determination import CriterionResult, Determination, Outcome
@@ -34,7 +34,8 @@ def flip_of(diff: Diff, replay: Replay) -> Flip:
     changed = {each.iri: each for each in diff.changes if each.part == "Criteria" and each.kind in CONTENT}
     deciding = [(side, each) for side in _sides_that_tell(replay) for each in _deciding(side)]
     # What both revisions ask alike comes out alike under both, and flips nothing.
-    deciding = [(side, each) for side, each in deciding if each.criterion.iri in changed] or deciding
+    telling = [(side, each) for side, result in deciding for each in _changed(result, changed.keys())]
+    deciding = telling or deciding
     told = [changed[each.criterion.iri] for _, each in deciding if each.criterion.iri in changed]
     return Flip(
         case=replay.before.case.title,
@@ -74,6 +75,14 @@ def _deciding(side: Determination) -> list[CriterionResult]:
     return [
         each for each in side.criterion_results if not each.value.settled and side.to_send.intersection(each.grounds)
     ]
+
+
+def _changed(result: CriterionResult, changed: Collection[str]) -> list[CriterionResult]:
+    """The criterion itself, if it changed; else those within it that did and that tell alike."""
+    if result.criterion.iri in changed:
+        return [result]
+    alike = [each for each in result.parts if each.decides or not each.value.settled]
+    return [found for each in alike for found in _changed(each, changed)]
 
 
 def _unique(words: Iterable[str]) -> tuple[str, ...]:

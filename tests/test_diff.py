@@ -33,6 +33,7 @@ from kb_tools.determination import Outcome, outcome_of
 from kb_tools.diff import CHECKABLE_PARTS, Change, Diff, Finding, Kind, compare, diff_of
 from kb_tools.entailments import Tie
 from kb_tools.errors import KbError
+from kb_tools.impact import flip_of
 from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
 from kb_tools.namespaces import BASE, COND
 from kb_tools.rdf import graph_of, parse
@@ -620,11 +621,11 @@ def test_where_no_case_can_be_made_of_the_smallest_witness_the_next_one_is_tried
 
     def bears_out(witness: Witness) -> bool:
         tried.append(valued(witness.values))
-        return witness.values.get(COND + "c") is not FAILS
+        return witness.values.get(COND + "d") is not FAILS
 
     found = verdict_of(revision_of(old, "old"), revision_of(new, "new"), (), bears_out)
     assert (found.words, found.unconfirmed) == ("stricter, by criteria alone", ())
-    assert tried == [{"a": HOLDS, "b": HOLDS, "c": FAILS}, {"a": HOLDS, "b": HOLDS, "d": FAILS}]
+    assert tried == [{"a": HOLDS, "b": HOLDS, "d": FAILS}, {"a": HOLDS, "b": HOLDS, "c": FAILS}]
 
 
 TREES: st.SearchStrategy[Part] = st.recursive(
@@ -1282,6 +1283,138 @@ def test_a_part_not_on_file_in_the_new_revision_is_not_removed_by_it(made: Make)
     diff = against_2026_02(kb)
     assert (diff.changes, diff.unknown) == ((), (("Codes", "2027-02"), ("Advisories", "2027-02")))
     assert findings(diff) == {"2027-02-1": (Finding.NOT_CHECKABLE, "codes of 2027-02: not on file")}
+
+
+# ---------------------------------------------------------------------- criteria within criteria
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Callable[..., Diff]:
+    """Compares 2019-10, whose criterion I holds I.A and I.B, with a revision 2027-02 that is as it, but for edits."""
+
+    def compared(*edits: tuple[str, str], said: Said = REVIEW) -> Diff:
+        root = tmp_path / "kb"
+        for folder in ("ontology", "shapes", "policies"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("seal.*", "cases"))
+        policy = root / "policies/CP.MP.101"
+        (policy / "2027-02").mkdir()
+        for path in (policy / "2019-10").glob("*.ttl"):
+            text = path.read_text(encoding="utf-8").replace("CP.MP.101/2019-10", "CP.MP.101/2027-02")
+            text = text.replace('"2019-10"^^xsd:gYearMonth', '"2027-02"^^xsd:gYearMonth')
+            for old, new in edits if path.name == "criteria.ttl" else ():
+                assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times"
+                text = text.replace(old, new)
+            (policy / "2027-02" / path.name).write_text(text, encoding="utf-8")
+        with (policy / "revision-log.ttl").open("a", encoding="utf-8") as log:
+            log.write(_row([said]))
+        return compare(KnowledgeBase(root).policy(), "2019-10", "2027-02", FAST)
+
+    return compared
+
+
+RELAPSED, CONVERSION = "criterion/relapsed-malignancy", "criterion/chimerism-conversion"
+REFRACTORY_TOO = (
+    "        cond:disease-is-relapsed ) ;",
+    "        cond:disease-relapsed-refractory-or-progressing ) ;",
+)
+WITHIN = f"{BASE}CP.MP.101/criterion/indication"
+
+
+def test_a_criterion_within_another_that_decides_otherwise_is_reported_as_itself(nested: Callable[..., Diff]) -> None:
+    diff = nested(REFRACTORY_TOO)
+    assert listed(diff, "Criteria") == [(Kind.LOGIC, RELAPSED)]
+    change = the(diff, Kind.LOGIC, RELAPSED)
+    assert (change.label, change.within) == ("I.A, relapsed hematologic malignancy", (WITHIN,))
+    assert change.before[-2:] == ("  the disease treated is a hematologic malignancy", "  the disease is relapsed")
+    assert change.after[-1] == "  the disease is relapsed, refractory or progressing"
+    assert diff.verdict.words == "looser, by criteria alone"
+    assert listed(diff, "Conditions") == [(Kind.WIDENED, "cond:disease-relapsed-refractory-or-progressing")]
+
+
+def test_a_flip_is_attributed_to_the_criterion_within_another_that_changed(nested: Callable[..., Diff]) -> None:
+    diff = nested(REFRACTORY_TOO)
+    flip = flip_of(diff, diff.borne_out[Direction.LOOSER])
+    assert flip.criteria == ("I.A of 2019-10, relapsed hematologic malignancy: fails",)
+    assert flip.conditions == ("the disease is relapsed: fails",)
+
+
+def test_a_criterion_within_another_that_is_reworded_is_reported_as_itself(nested: Callable[..., Diff]) -> None:
+    diff = nested(('rdfs:label "relapsed hematologic malignancy"@en', 'rdfs:label "relapse of a malignancy"@en'))
+    assert listed(diff, "Criteria") == [(Kind.REWORDED, RELAPSED)]
+    change = the(diff, Kind.REWORDED, RELAPSED)
+    assert (change.before, change.after) == (("relapsed hematologic malignancy",), ("relapse of a malignancy",))
+
+
+def test_a_criterion_within_another_that_is_renumbered_is_reported_as_itself(nested: Callable[..., Diff]) -> None:
+    diff = nested(('skos:notation "I.B" ;', 'skos:notation "I.C" ;'))
+    assert listed(diff, "Criteria") == [(Kind.RENUMBERED, CONVERSION)]
+    assert the(diff, Kind.RENUMBERED, CONVERSION).after == ("I.C",)
+
+
+def test_the_order_of_criteria_within_another_is_its_own_wording(nested: Callable[..., Diff]) -> None:
+    order = "            crit:relapsed-malignancy\n            crit:chimerism-conversion )"
+    diff = nested((order, "            crit:chimerism-conversion\n            crit:relapsed-malignancy )"))
+    assert listed(diff, "Criteria") == [(Kind.REWORDED, "criterion/indication")]
+    assert the(diff, Kind.REWORDED, "criterion/indication").after[2:] == (
+        "  any of",
+        "    I.B, mixed to full donor chimerism",
+        "    I.A, relapsed hematologic malignancy",
+    )
+
+
+def test_a_criterion_that_moves_from_one_to_another_is_reported_as_moved(nested: Callable[..., Diff]) -> None:
+    diff = nested(
+        ("            crit:relapsed-malignancy\n            crit:chimerism-conversion )", "crit:relapsed-malignancy )"),
+        (
+            "        cond:earlier-dli-was-given\n",
+            "        cond:earlier-dli-was-given\n        [ pol:noneOf ( crit:chimerism-conversion ) ]\n",
+        ),
+    )
+    assert listed(diff, "Criteria") == [
+        (Kind.LOGIC, "criterion/indication"),
+        (Kind.LOGIC, "criterion/repeat-infusion"),
+        (Kind.MOVED, CONVERSION),
+    ]
+    moved = the(diff, Kind.MOVED, CONVERSION)
+    assert (moved.before, moved.after) == (
+        ("within I, after an allogeneic transplant, for relapse or for full donor chimerism",),
+        ("within II.C, repeat infusion without documented benefit of the earlier one",),
+    )
+
+
+def test_what_the_log_says_of_a_criterion_tells_of_those_within_it(nested: Callable[..., Diff]) -> None:
+    diff = nested(REFRACTORY_TOO, said=Said("pol:Updated", "crit:indication"))
+    assert the(diff, Kind.LOGIC, RELAPSED).named == (f"{LOG}2027-02-1",)
+    assert findings(diff)["2027-02-1"] == (Finding.EXPLAINS, "I.A, relapsed hematologic malignancy: logic changed")
+
+
+# ---------------------------------------------------------------------- drafts
+
+TO_DO = {"revision.ttl": ("    a pol:Revision ;", '    a pol:Revision ; pol:toDo "Read it."@en ;')}
+DRAFT = "2027-02 is a draft: it is not released, and in force on no date."
+
+
+def test_a_draft_is_compared_and_named_as_one_in_every_format(made: Make, run_kb: RunKb) -> None:
+    import json
+
+    root = made({**THRESHOLD, **TO_DO}).root
+    arguments = ("diff", "2026-02", "2027-02", "--kb", str(root), "--engine", FAST, "--format")
+    for format_ in ("text", "markdown", "html"):
+        found = run_kb(*arguments, format_)
+        assert (found.returncode, found.stderr) == (1, "")
+        assert "CP.MP.101: revision 2026-02 compared with 2027-02 (draft)" in found.stdout
+        assert DRAFT in found.stdout
+    found = run_kb(*arguments, "json")
+    assert (found.returncode, found.stderr) == (1, "")
+    content = json.loads(found.stdout)
+    assert (content["drafts"], content["verdict"]["direction"]) == (["2027-02"], "looser")
+
+
+def test_a_draft_can_be_the_older_side_and_what_it_asks_for_is_no_change(made: Make) -> None:
+    kb = made(TO_DO)
+    diff = compare(kb.policy(), "2027-02", "2026-02", FAST)
+    assert [side.entry.name for side in diff.drafts] == ["2027-02"]
+    assert (diff.changes, diff.verdict.words) == ((), "equivalent")
 
 
 # ---------------------------------------------------------------------- exit codes
