@@ -81,6 +81,7 @@ class CriterionResult:
         decides: whether the outcome, once settled, rests on this criterion.
         grounds: the conditions that give it its value.
         reason: why, in words.
+        parts: the values of the criteria within it that the document gives a place of their own.
     """
 
     criterion: Criterion
@@ -88,6 +89,13 @@ class CriterionResult:
     decides: bool
     grounds: tuple[str, ...]
     reason: str
+    parts: tuple[CriterionResult, ...] = ()
+
+    def with_parts(self) -> Iterator[CriterionResult]:
+        """The result, then those of its parts, each followed by its own."""
+        yield self
+        for part in self.parts:
+            yield from part.with_parts()
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,11 @@ class Determination:
         result = self.condition_results[condition]
         wanted = result.condition.asks_for.rstrip(".")
         return f"{wanted} (or what settles a doubt: {'; '.join(result.settling)})" if result.settling else wanted
+
+    @property
+    def every_criterion(self) -> tuple[CriterionResult, ...]:
+        """The values of all criteria, each followed by those of its parts."""
+        return tuple(each for result in self.criterion_results for each in result.with_parts())
 
     @property
     def conflicts(self) -> tuple[ConditionResult, ...]:
@@ -214,6 +227,18 @@ def grounds(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
         yield from grounds(each, values)
 
 
+def bearing(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
+    """The trees with an IRI of their own, within a tree, that give it its value."""
+    if not isinstance(part, Tree):
+        return
+    value = evaluate(part, values)
+    as_if = ~value if part.operator == "noneOf" else value
+    for each in part.parts:
+        if isinstance(each, Tree) and evaluate(each, values) is as_if:
+            yield each.iri
+            yield from bearing(each, values)
+
+
 class Determiner:
     """Determines cases under one revision."""
 
@@ -292,9 +317,26 @@ class Determiner:
             assert tree is not None
             value = ~evaluate(tree, values) if remainder else evaluate(tree, values)
             because = tuple(dict.fromkeys(grounds(tree, values)))
-            labels = (f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
-            reason = f"what {indication.notation} leaves" if remainder else "; ".join(labels)
-            yield CriterionResult(criterion, value, _decides(criterion, value, outcome), because, reason)
+            reason = f"what {indication.notation} leaves" if remainder else self._reason(because, values)
+            decides = _decides(criterion, value, outcome)
+            parts = self._parts(criterion, values, frozenset(bearing(tree, values)) if decides else frozenset())
+            yield CriterionResult(criterion, value, decides, because, reason, parts)
+
+    def _parts(
+        self, criterion: Criterion, values: Mapping[str, Value], deciding: frozenset[str]
+    ) -> tuple[CriterionResult, ...]:
+        """The values of the parts of a criterion; `deciding` are those by which it comes to its own."""
+        found = []
+        for part in criterion.parts:
+            assert part.tree is not None
+            because = tuple(dict.fromkeys(grounds(part.tree, values)))
+            value, reason = evaluate(part.tree, values), self._reason(because, values)
+            below = self._parts(part, values, deciding)
+            found.append(CriterionResult(part, value, part.iri in deciding, because, reason, below))
+        return tuple(found)
+
+    def _reason(self, because: Iterable[str], values: Mapping[str, Value]) -> str:
+        return "; ".join(f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
 
 
 def _undetermined_need(revision: Revision, values: Mapping[str, Value], asked: frozenset[str]) -> Need:

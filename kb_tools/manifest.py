@@ -268,11 +268,12 @@ def _decided(revision: str, found: list[Determination], gaps: list[str]) -> Iter
     """For each criterion of a revision, how many cases it decides in each direction; gaps where it decides none."""
     if not found:
         return
-    for criterion in found[0].revision.criteria:
-        for outcome in _must_decide(criterion.role):
+    every = [(part, criterion.role) for criterion in found[0].revision.criteria for part in criterion.with_parts()]
+    for criterion, role in every:
+        for outcome in _must_decide(role):
             count = sum(
                 each.outcome is outcome
-                and any(result.decides and result.criterion.iri == criterion.iri for result in each.criterion_results)
+                and any(result.decides and result.criterion.iri == criterion.iri for result in each.every_criterion)
                 for each in found
             )
             yield f"{revision}: {criterion.notation} decides {count} cases of {outcome.value}"

@@ -119,6 +119,7 @@ GVHD = "shapes/conditions/gvhd.ttl"
 COVERAGE = "shapes/conditions/coverage.ttl"
 TRANSPLANT = "shapes/conditions/transplant.ttl"
 DISEASE = "shapes/conditions/disease.ttl"
+CHIMERISM = "shapes/conditions/chimerism.ttl"
 LOG = f"{POLICY}/revision-log.ttl"
 CRITERIA = f"{POLICY}/2026-02/criteria.ttl"
 REFERENCES = f"{POLICY}/2026-02/references.ttl"
@@ -692,6 +693,41 @@ SLIPS = [
         ),
         "cond:AcuteGvHDBelowGrade2",
         "uses sh:targetClass; a condition is untargeted SHACL Core",
+    ),
+    Slip(
+        "entailments",
+        "a condition entails one that is narrower",
+        appended(DISEASE, "cond:disease-relapsed-refractory-or-progressing pol:entails cond:disease-is-relapsed ."),
+        "cond:disease-relapsed-refractory-or-progressing",
+        "pol:entails cond:disease-is-relapsed, but on a case that states disease status assessment disease status "
+        "progressing the one holds and the other is unknown; correct the shapes or remove it",
+    ),
+    Slip(
+        "entailments",
+        "a limit is moved past that of a condition that is excluded",
+        replaced(CHIMERISM, "sh:minCount 1 ; sh:maxExclusive 100 ] ]", "sh:minCount 1 ; sh:maxExclusive 80 ] ]"),
+        "cond:chimerism-is-mixed",
+        "pol:excludes cond:chimerism-is-full, but on a case that states chimerism test donor cells, percent 80 the one "
+        "holds and the other is unknown",
+    ),
+    Slip(
+        "entailments",
+        "a condition excludes one that reads another kind of fact",
+        appended(DISEASE, "cond:mrd-is-detected pol:excludes cond:disease-is-relapsed ."),
+        "cond:mrd-is-detected",
+        "pol:excludes cond:disease-is-relapsed, which reads another kind of fact, so that nothing ties them; remove it",
+    ),
+    Slip(
+        "entailments",
+        "a condition that never holds entails another",
+        replaced(
+            DISEASE,
+            "sh:in ( clin:Relapsed clin:RelapsedAndRefractory ) ] ] ;\n    sh:qualifiedMinCount 1 ;",
+            "sh:in ( clin:Relapsed clin:RelapsedAndRefractory ) ] ; sh:not [ sh:class clin:DiseaseStatusAssessment ] ]"
+            " ;\n    sh:qualifiedMinCount 1 ;",
+        ),
+        "cond:disease-is-relapsed",
+        "pol:entails cond:disease-relapsed-refractory-or-progressing, but holds on no case that can be made",
     ),
     Slip(
         "conditions-used",

@@ -600,6 +600,28 @@ def test_nothing_else_is_referred_anywhere() -> None:
     assert one(replace(MET, line_of_business="case:MedicareAdvantage"), "2019-10").referred_to is None
 
 
+TRIALS = BASE + "CP.MP.101/advisory/manipulation-outside-trial"
+
+
+@pytest.mark.parametrize(
+    ("processing", "trial", "given"),
+    [
+        ("clin:GeneticModification", "true", True),
+        ("clin:GeneticModification", "false", True),
+        ("clin:GeneticModification", None, True),
+        ("clin:CD4Selection", "true", False),
+        ("clin:CD4Selection", "false", True),
+        ("clin:CD4Selection", None, True),
+        ("clin:Apheresis", "false", False),
+    ],
+)
+def test_a_trial_lifts_the_advice_on_manipulation_unless_a_gene_is_modified(
+    processing: str, trial: str | None, given: bool
+) -> None:
+    found = one(replace(MET, product=Product(frozenset({processing}), trial=trial)))
+    assert (TRIALS in {each.iri for each in found.advisories}) is given
+
+
 def test_an_unstated_plan_is_asked_for_even_where_the_criteria_fail() -> None:
     found = one(replace(MET, line_of_business=None).with_findings(GRADE_3))
     assert (found.outcome, found.applicability, found.criteria) == (Outcome.NEEDED, UNKNOWN, FAILS)

@@ -79,6 +79,12 @@ CHECKS: tuple[Check, ...] = (
         Severity.ERROR,
         conditions.condition_severity,
     ),
+    Check(
+        "entailments",
+        "What a condition is said to entail or exclude follows from the shapes",
+        Severity.ERROR,
+        conditions.entailments,
+    ),
     Check("conditions-used", "Every condition is read by a revision", Severity.WARNING, conditions.conditions_used),
     Check(
         "finding-classes",

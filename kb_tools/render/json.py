@@ -8,7 +8,7 @@ from typing import Any
 
 from kb_tools import __version__, printable
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Need, NotDetermined
+from kb_tools.determination import REVIEW, Answer, CriterionResult, Determination, Need, NotDetermined
 from kb_tools.errors import KbError
 from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase
@@ -64,21 +64,7 @@ def _determination(found: Determination) -> dict[str, Any]:
         "referredTo": found.referred_to[0] if found.referred_to else None,
         "applicability": found.applicability.value,
         "criteria": found.criteria.value,
-        "criterionResults": [
-            {
-                "criterion": each.criterion.iri,
-                "role": each.criterion.role,
-                "place": each.criterion.notation,
-                "label": each.criterion.label,
-                "value": each.value.value,
-                "decides": each.decides,
-                "reason": each.reason,
-                "grounds": list(each.grounds),
-                "passages": _passages(each.criterion.places),
-                "references": _references(each.criterion.citations),
-            }
-            for each in found.criterion_results
-        ],
+        "criterionResults": [_criterion(each) for each in found.criterion_results],
         "conditionResults": [
             {
                 "condition": iri,
@@ -106,6 +92,22 @@ def _determination(found: Determination) -> dict[str, Any]:
             for each in found.advisories
         ],
         "notices": list(found.notices),
+    }
+
+
+def _criterion(result: CriterionResult) -> dict[str, Any]:
+    return {
+        "criterion": result.criterion.iri,
+        "role": result.criterion.role,
+        "place": result.criterion.notation,
+        "label": result.criterion.label,
+        "value": result.value.value,
+        "decides": result.decides,
+        "reason": result.reason,
+        "grounds": list(result.grounds),
+        "passages": _passages(result.criterion.places),
+        "references": _references(result.criterion.citations),
+        "parts": [_criterion(each) for each in result.parts],
     }
 
 

@@ -81,7 +81,7 @@ def determination(out: Console, found: Determination, explain: bool, quotes: Quo
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Place", "Value", "Criterion and why"):
         table.add_column(heading, overflow="fold")
-    for result in found.criterion_results:
+    for result in found.every_criterion:
         why = Text(result.criterion.label, "bold" if result.decides else "").append(_cited(result.criterion), "default")
         for line in _reasons(found, result):
             why.append(f"\n{line}", "default")
@@ -124,11 +124,11 @@ def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
         lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
     _block(out, "Conditions, the facts they read, and the criteria that read them", lines)
     places = []
-    for each in found.criterion_results:
+    for each in found.every_criterion:
         where = "; ".join(f"{place.section}, {place.notation}" for place in each.criterion.places)
         places.append("\n".join((f"{each.criterion.notation}: {where}", *quoted(quotes, each.criterion.places))))
     _block(out, "Places in the document", places)
-    statements: list[Criterion | Advisory] = [each.criterion for each in found.criterion_results]
+    statements: list[Criterion | Advisory] = [each.criterion for each in found.every_criterion]
     statements += found.advisories
     if quotes is not None:
         advice = ["\n".join((f"{each.label}:", *quoted(quotes, each.places))) for each in found.advisories]
@@ -149,7 +149,7 @@ def need_lines(found: Determination) -> list[str]:
 
 def _used_in(found: Determination, iri: str) -> Iterator[str]:
     """The criteria that read a condition, each with what it cites."""
-    for result in found.criterion_results:
+    for result in found.every_criterion:
         if result.criterion.tree and iri in result.criterion.tree.conditions():
             yield f"{result.criterion.notation}{_cited(result.criterion)}"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from rdflib import BNode, Graph, Literal, URIRef
-from rdflib.namespace import PROV, RDF, RDFS, SKOS, XSD
+from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools import __version__, printable
@@ -73,7 +73,9 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         group = _blank(graph, node, CASE.sendGroup)
         for iri in _leaves(part):
             graph.add((group, CASE.condition, URIRef(iri)))
-    for result in found.criterion_results:
+    for result in found.every_criterion:
+        for within in result.parts:
+            graph.add((URIRef(within.criterion.iri), DCTERMS.isPartOf, URIRef(result.criterion.iri)))
         value = _linked(graph, node, CASE.criterionValue, CASE.CriterionValue)
         graph.add((value, CASE.criterion, _statement(graph, result.criterion)))
         graph.add((value, SKOS.notation, Literal(result.criterion.notation)))
