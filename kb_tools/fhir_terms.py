@@ -127,9 +127,9 @@ class Vocabulary:
 
     def may_be_one(self, one: Node, other: Node) -> bool:
         """Whether two concepts may be meant by one thing: a kind of both is known, if only the one of the other."""
-        return not self._kinds_of(one).isdisjoint(self._kinds_of(other))
+        return not self.kinds_of(one).isdisjoint(self.kinds_of(other))
 
-    def _kinds_of(self, concept: Node) -> set[Node]:
+    def kinds_of(self, concept: Node) -> set[Node]:
         """A concept with all that are narrower, whether that is said of them or of it."""
         found, waiting = {concept}, [concept]
         while waiting:
