@@ -81,7 +81,7 @@ class DoubtReader(TextReader):
         root, codings = resource.root, self._codes_of(resource, *parts)
         kinds = self._kinds_of_codes(resource, codings, bool(parts))
         # What a report is of its results say, but not what it concludes.
-        named = kinds - self._kinds_of_codes(resource, self._concluded(root)) if self._grouped(resource) else set()
+        named = kinds - self._kinds_of_codes(resource, self._concluded(resource)) if self._grouped(resource) else set()
         days = days_of(resource)
         for kind in sorted(kinds, key=str):
             key, values = self._key_of(kind, resource, codings), self._values_of(kind, root, codings)
@@ -96,9 +96,10 @@ class DoubtReader(TextReader):
                 of_a_stage = bool(parts) and resource.type == "Condition"
                 self.doubts.append(Doubt(resource, kind, days, key, why=why, unless_stated=not of_a_stage))
 
-    def _concluded(self, root: Element) -> list[Element]:
+    def _concluded(self, resource: Resource) -> list[Element]:
         """The codes of what a report concludes."""
-        return [each for concept in root.all("conclusionCode") for each in concept.all("coding")]
+        concepts = Element(resource.content).all("conclusionCode")
+        return [each for concept in concepts for each in concept.all("coding")]
 
     def _kinds_of_codes(self, resource: Resource, codings: list[Element], part: bool = False) -> set[Node]:
         """The classes of findings of which a resource may state one by these codes; `part`: of a part of it alone."""
@@ -121,11 +122,6 @@ class DoubtReader(TextReader):
                 and any((id(each), doubt.kind) in stated for each in (doubt.resource, *self._grouped(doubt.resource)))
             )
         ]
-
-    def _grouped(self, resource: Resource) -> list[Resource]:
-        """The resources that a panel or a report groups."""
-        references = [each for name in ("hasMember", "result") for each in resource.root.all(name)]
-        return [each for reference in references if (each := self.references.follow(resource, reference))]
 
     def _values_of(self, kind: Node, root: Element, codings: list[Element]) -> dict[URIRef, frozenset[Node]]:
         """What a resource that was set aside may state of a finding, as far as its codes say that and no others do."""

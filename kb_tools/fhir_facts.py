@@ -76,8 +76,8 @@ class FactReader(DoubtReader):
                 made = True
         staged = self._says_by_its_stage(resource)
         if made and staged:
-            resource.note(NOT_UNDERSTOOD, "no fact is made of a stage: what it says may be so", "stage")
             self._doubt(resource, *root.all("stage"))
+            resource.note(NOT_UNDERSTOOD, "no fact is made of a stage: what it says may be so", "stage")
         if not made:
             notes = unstated(meanings) or unstated(stated)
             left_open = any(each.leaves_open for each in meanings) and not gone
@@ -88,7 +88,7 @@ class FactReader(DoubtReader):
 
     def _says_by_its_stage(self, resource: Resource) -> bool:
         """Whether the stage of a condition may state a finding, by its codes or in a text."""
-        stages = resource.root.all("stage")
+        stages = Element(resource.content).all("stage")
         codings = self._codes_of(resource, *stages) if stages else []
         return bool(stages) and bool(self._kinds_of_codes(resource, codings, True) or self._mentions(resource, *stages))
 

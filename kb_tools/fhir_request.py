@@ -49,7 +49,7 @@ class RequestReader(Draft):
         if claims:
             chosen = claims
         else:
-            self._refuse_withdrawn()
+            self._refuse_withdrawn(orders)
             self._refuse_unclear("ServiceRequest")
             chosen = [each for each in orders if self._may_be_a_service(each)] or orders
         naming = [each for each in chosen if self._names_a_service(each)]
@@ -84,9 +84,9 @@ class RequestReader(Draft):
                 what = f"a request that is not understood: {unclear}"
                 raise UnreadableInput(what, mend="correct it, or leave it out")
 
-    def _refuse_withdrawn(self) -> None:
+    def _refuse_withdrawn(self, orders: list[Resource]) -> None:
         """Refuses to decide an order where the claim for it was withdrawn, or asks for nothing anew."""
-        for each in self.resources:
+        for each in self.resources if orders else ():
             if id(each) in self.withdrawn and self._may_be_for_the_service(each):
                 raise UnreadableInput(
                     f"no request: {each.place}: {each.notes[0].text}, and no order revives it", mend=_SEND_REQUEST

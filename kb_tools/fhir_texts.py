@@ -28,11 +28,14 @@ _FEW = 3
 
 
 class TextReader(Draft):
-    """Finds out what resources may be about where their codes do not say it."""
+    """Finds out what resources may be about where their codes do not say it.
+
+    What it looks at is not taken for read: the record tells what a fact was made of.
+    """
 
     def _about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
-        root = resource.root
+        root = Element(resource.content)
         parts = parts or (root, *(each for name in _PARTS for each in root.all(name)))
         found = [concept for part in parts for name in _CONCEPTS if (concept := part.one(name))]
         found += [concept for part in parts for name in _CONCEPT_LISTS for concept in part.all(name)]
@@ -49,10 +52,10 @@ class TextReader(Draft):
         concepts = self._about(resource, *parts)
         found = frozenset().union(*map(self._mentioned, concepts))
         if resource.type in HINTING or not any(self._meanings(each.all("coding")) for each in concepts):
-            values = [concept for part in parts or (resource.root,) if (concept := part.one("valueCodeableConcept"))]
-            found = found.union(*map(self._mentioned, values))
-            texts = [part.text(name) for part in parts or (resource.root,) for name in _TEXTS]
-            found = found.union(*map(self.terms.terminology.mentions, texts))
+            for part in parts or (Element(resource.content),):
+                value = part.one("valueCodeableConcept")
+                found |= self._mentioned(value) if value else frozenset()
+                found = found.union(*(self.terms.terminology.mentions(part.text(name)) for name in _TEXTS))
         return found
 
     def _mentioned(self, concept: Element) -> frozenset[Node]:
@@ -63,6 +66,12 @@ class TextReader(Draft):
         codings = concept.all("coding")
         text = "" if self._meanings(codings) else concept.text("text")
         return self._mentioned_by(codings) | self.terms.terminology.mentions(text)
+
+    def _grouped(self, resource: Resource) -> list[Resource]:
+        """The resources that a panel or a report groups, and so says nothing but what they say."""
+        root = Element(resource.content)
+        references = [each for name in ("hasMember", "result") for each in root.all(name)]
+        return [found for each in references if (found := self.references.follow(resource, each))]
 
     def _is_done(self, kind: Node) -> bool:
         """Whether findings of a class are things that were done, which count by their date alone."""
@@ -83,7 +92,7 @@ class TextReader(Draft):
 
     def _codes_that_matter(self, resource: Resource) -> Iterator[Element]:
         """The codes of a resource of which it matters that they are known."""
-        root = resource.root
+        root = Element(resource.content)
         if resource.type in (*STATING, *HINTING):
             yield from self._codes_of(resource)
         elif resource.type == "Claim":
@@ -110,14 +119,14 @@ class TextReader(Draft):
         for resource in self.resources:
             if resource.type not in (*STATING, *HINTING) or id(resource) in self.dismissed:
                 continue
-            if resource.place in doubted:
+            if resource.place in doubted or self._grouped(resource):
                 continue
             concepts = self._about(resource)
             codings = [each for concept in concepts for each in concept.all("coding")]
             if self._possible(codings):
                 continue
             words = [each.text("display") for each in codings] + [each.text("text") for each in concepts]
-            words += [resource.root.text(name) for name in _TEXTS]
+            words += [Element(resource.content).text(name) for name in _TEXTS]
             days = days_of(resource)
             if any(words) or (oldest and days and days[1] < oldest):
                 silent += 1
