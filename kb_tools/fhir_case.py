@@ -54,9 +54,6 @@ PATIENT = "urn:policykb:patient:"
 # What a request and a product may state more than once.
 _MANY = {CASE.procedureCode, CASE.purpose, CLIN.processing}
 
-# How many reasons for a doubt are stated in the case.
-_REASONS = 3
-
 
 @dataclass(frozen=True)
 class Imported:
@@ -378,7 +375,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
             for predicate, value in sorted(said):
                 yield finding.node, predicate, value
             if finding.doubts:
-                yield finding.node, CASE.inDoubt, Literal(_together(finding.doubts))
+                yield finding.node, CASE.inDoubt, Literal(finding.in_doubt)
 
     def _notes(self, unread: Sequence[str]) -> Iterator[Note]:
         """All notes, in the order of the resources; of one that was used, what was looked at nowhere comes last."""
@@ -392,12 +389,6 @@ class _Build(RequestReader, FactReader, AnswerReader):
                 yield from _with_the_rest(each)
         for place in unread:
             yield Note(place, NOT_READ)
-
-
-def _together(doubts: Sequence[str]) -> str:
-    """Why a finding is in doubt, as one text: the first reasons, and how many more there are."""
-    more = len(doubts) - _REASONS
-    return "; ".join(doubts[:_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _with_the_rest(resource: Resource) -> Iterator[Note]:

@@ -199,6 +199,9 @@ class DoubtReader(TextReader):
         self._mark_contradicting_numbers()
         for place, kind in self.past:
             self._mark(self._absences(kind), f"{place} says that there was one")
+        for found in self.findings.values():
+            if found.doubts:
+                self._add_to_note(found, f"in doubt: {found.in_doubt}")
 
     def _mark_early_relapses(self) -> None:
         """Marks each relapse that is recorded after a transplant and may have begun before it.
@@ -315,7 +318,7 @@ class DoubtReader(TextReader):
         return found.values.get(property_, found.kind) if property_ else found.kind
 
     def _mark(self, found: Iterable[Found], why: str) -> None:
-        """Marks findings as in doubt, in the case and in the record.
+        """Marks findings as in doubt.
 
         That an infusion was given is never in doubt: of one that may not be the latest, the response is not stated.
         """
@@ -324,7 +327,6 @@ class DoubtReader(TextReader):
                 self._leave_out_response(each, why)
             elif why not in each.doubts:
                 each.doubts.append(why)
-                self._add_to_note(each, f"in doubt: {why}")
 
     def _leave_out_response(self, infusion: Found, why: str) -> None:
         if CLIN.response not in infusion.values:

@@ -39,6 +39,8 @@ STATUSES = _DOUBTFUL | {
 }
 
 
+# How many reasons for a doubt a case and a record state.
+_REASONS = 3
 # A class of findings, and what of one is stated.
 Template = tuple[URIRef, dict[URIRef, Node]]
 
@@ -67,6 +69,12 @@ class Found:
     text: str
     sources: list[Resource]
     doubts: list[str] = field(default_factory=list)
+
+    @property
+    def in_doubt(self) -> str:
+        """Why it is in doubt, as one text: the first reasons, and how many more there are."""
+        more = len(self.doubts) - _REASONS
+        return "; ".join(self.doubts[:_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
     @property
     def place(self) -> str:

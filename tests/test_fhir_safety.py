@@ -1204,7 +1204,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(procedure("38240", "", performedDateTime=None, performedPeriod={"start": "2026-03-01"})),
         ),
         NEEDED,
-        perhaps_transplanted("2026-03-10"),
+        perhaps_transplanted("2026-03-01"),
     ),
     **{
         f"a relapse with an onset before a later transplant {name}": (
@@ -1481,7 +1481,7 @@ def test_a_transplant_without_a_full_date_keeps_the_others_from_deciding(outcome
         added({**transplant, "id": "second", "performedDateTime": "2026-06"})(bundle)
 
     why = "the graft source of the later transplant of 2026-06-30 is not stated; "
-    why += "if it is allogeneic, this is from before it and does not count"
+    why += "if it was allogeneic, this finding is from before it and does not count"
     doubts = [f"{kind}: {why}" for kind in ("disease status assessment", "acute GvHD assessment")]
     assert outcome(edit) == ("InformationNeeded", (perhaps_transplanted("2026-06-30"), *doubts))
 
