@@ -1204,7 +1204,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(procedure("38240", "", performedDateTime=None, performedPeriod={"start": "2026-03-01"})),
         ),
         NEEDED,
-        perhaps_transplanted("2026-03-01"),
+        perhaps_transplanted("2026-07-01"),
     ),
     **{
         f"a relapse with an onset before a later transplant {name}": (
