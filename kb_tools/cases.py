@@ -10,7 +10,7 @@ import difflib
 import json
 import os
 import re
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -25,8 +25,9 @@ from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools import shacl
-from kb_tools.errors import UnreadableInput
+from kb_tools import printable, shacl
+from kb_tools.digest import digest
+from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
 from kb_tools.rdf import (
@@ -35,11 +36,12 @@ from kb_tools.rdf import (
     MAX_BYTES,
     PACKED,
     Triple,
+    base_of,
+    check_kind,
     graph_of,
     lines,
     packed,
     parse,
-    parse_file,
     read_bytes,
     to_quads,
     to_rdflib,
@@ -69,6 +71,10 @@ SUFFIXES = (*FORMATS, JSON, JSON_LINES, NDJSON)
 # Standard input that begins so is no TriG.
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[\[{\"0-9])")
 ISOLATED = "urn:kb:"
+# What a case may have: nodes, and findings of one class and day, each of which is compared with every other. And how
+# many times the statements of a file its cases may take together where they share nodes, beyond a first few.
+MAX_NODES, MAX_ALIKE = 5_000, 100
+MAX_SHARED, FIRST_FEW = 10, 100_000
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
 # How XML Schema writes numbers.
@@ -94,6 +100,8 @@ class Case:
         notices: what a reader must know of how the file was read.
         places: of nodes without a name, where in the file they stand, if that is known.
         reading: what was read of the FHIR resources that it is from, if it is from such.
+        position: which input it is, in words without the name of its file.
+        digest: of what it says.
     """
 
     source: str
@@ -105,10 +113,22 @@ class Case:
     notices: tuple[str, ...] = ()
     places: Mapping[Node, str] = field(default_factory=dict, repr=False)
     reading: Reading | None = field(default=None, repr=False)
+    position: str = ""
+    digest: str = ""
+
+    @property
+    def given(self) -> str:
+        """The input, as it is called where what is written goes to others: never by the name of its file."""
+        return f"{self.position or 'input'} (sha256 {self.digest[:16]})"
+
+    @property
+    def told(self) -> str:
+        """The case, as it is called where what is written goes to others."""
+        return printable.line(f"{self.name}, {self.given}" if self.name else self.given)
 
     @property
     def title(self) -> str:
-        return f"{self.source}#{self.name}" if self.name else self.source
+        return printable.line(f"{self.source}#{self.name}" if self.name else self.source)
 
     def triples(self) -> Iterator[Triple]:
         for subject, pairs in self.about.items():
@@ -183,19 +203,38 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
     """What there is to read in a folder and all below it, and what there is that cannot be read."""
-    refused: list[OSError] = []
-    walked = os.walk(folder, onerror=refused.append)
-    inside = sorted(file for place, _, names in walked for name in names if (file := Path(place, name)).is_file())
-    known = [each for each in inside if each.suffix.lower() in SUFFIXES and each.name != MANIFEST]
-    closed = [each for each in inside if each.suffix.lower() in PACKED and Path(each.stem).suffix.lower() in SUFFIXES]
+    failed: list[OSError] = []
+    walked = list(os.walk(folder, onerror=failed.append))
+    refused = [unopened(error, Path(error.filename)) for error in failed]
+    inner = (Path(place, name) for place, folders, _ in walked for name in folders)
+    refused += [_not_entered(each) for each in inner if each.is_symlink()]
+    files = sorted(Path(place, name) for place, _, names in walked for name in names if name != MANIFEST)
+    known: list[Path] = []
+    closed: list[Path] = []
+    for each in files:
+        ending = each.suffix.lower()
+        if ending not in SUFFIXES and not (ending in PACKED and Path(each.stem).suffix.lower() in SUFFIXES):
+            continue
+        try:
+            check_kind(each)
+            (closed if ending in PACKED else known).append(each)
+        except UnreadableInput as error:
+            refused.append(error)
+        except OSError as error:
+            refused.append(unopened(error, each))
     together = _read_together([*known, *closed])
-    yield from (unopened(error, Path(error.filename)) for error in refused)
+    yield from refused
     yield from (packed(each) for each in closed if each not in together)
     if not (known or refused or closed):
         mend = f"name a folder with {', '.join(SUFFIXES)} files"
         yield UnreadableInput("no case files in this folder", where=str(folder), mend=mend)
     places = dict.fromkeys(each.parent if each in together else each for each in known)
     yield from ((str(each), each) for each in places)
+
+
+def _not_entered(link: Path) -> UnreadableInput:
+    """What is said of a link to a folder: it may lead anywhere, back to where it stands too."""
+    return UnreadableInput("a link to a folder is not followed", where=str(link), mend="name the folder itself")
 
 
 def _ending(path: Path | None, format_name: str | None, data: bytes) -> str:
@@ -253,6 +292,7 @@ class CaseReader:
         self.kb = kb
         self._terminology = terminology
         self._count = 0
+        self._inputs = 0
 
     @cached_property
     def _plain(self) -> PlainFormat:
@@ -278,6 +318,32 @@ class CaseReader:
             format_name: a key of FORMAT_NAMES, "json", "jsonl" or "ndjson"; None for what the name of the file says,
                 or the first line of standard input.
         """
+        number = self.count()
+        for each in self._guarded(source, self._stream(source, path, stdin, format_name)):
+            each.position = ", ".join(part for part in (number, each.position) if part)
+            if isinstance(each, Case) and each.reading:
+                each.reading = replace(each.reading, source=each.given)
+            yield each
+
+    def count(self) -> str:
+        """The name of the next input by its position. What cannot be opened counts too."""
+        self._inputs += 1
+        return f"input {self._inputs}"
+
+    @staticmethod
+    def _guarded(source: str, found: Iterator[Case | UnreadableInput]) -> Iterator[Case | UnreadableInput]:
+        """What is found, and where reading breaks off in a way that nobody foresaw, that: no input stops another."""
+        try:
+            yield from found
+        except KbError:
+            raise
+        except Exception as error:
+            what = f"cannot be read: {type(error).__name__}: {error}"
+            yield UnreadableInput(what, where=source, mend="correct it", told="cannot be read")
+
+    def _stream(
+        self, source: str, path: Path | None, stdin: BinaryIO, format_name: str | None
+    ) -> Iterator[Case | UnreadableInput]:
         try:
             if path and path.is_dir():
                 inside = sorted(_read_together(each for each in path.iterdir() if each.is_file()))
@@ -318,11 +384,18 @@ class CaseReader:
 
     def _lines(self, source: str, file: BinaryIO) -> Iterator[Case | UnreadableInput]:
         """The case of each line of a .jsonl file, or why there is none; empty lines are nothing."""
+        empty = True
         for number, _, line in lines(file):
+            empty = False
+            found: Case | UnreadableInput
             try:
-                yield self._plain_case(f"{source}:{number}", line, one_line=True)
+                found = self._plain_case(f"{source}:{number}", line, one_line=True)
             except UnreadableInput as error:
-                yield error
+                found = error
+            found.position = f"line {number}"
+            yield found
+        if empty:
+            yield UnreadableInput("no case in this file", where=source, mend="write one case a line, as JSON")
 
     def _plain_case(self, source: str, data: bytes, one_line: bool = False) -> Case:
         triples, places = self._plain.triples(data, source, one_line)
@@ -333,8 +406,13 @@ class CaseReader:
     def _imported(self, imported: Imported | UnreadableInput) -> Case | UnreadableInput:
         if isinstance(imported, UnreadableInput):
             return imported
-        (case,) = self._cases(imported.source, imported.triples)
+        try:
+            (case,) = self._cases(imported.source, imported.triples)
+        except UnreadableInput as error:
+            error.position = imported.part
+            return error
         case.places, case.reading, case.notices = imported.places, imported.reading, imported.notices
+        case.position = imported.part
         return case
 
     def read(
@@ -345,12 +423,14 @@ class CaseReader:
         Raises:
             UnreadableInput: the file cannot be read, says something of a term of the vocabulary, or holds no case.
         """
-        return self._cases(
-            source, parse_file(path, format_) if path else parse(stdin, format_ or ox.RdfFormat.TRIG, source)
-        )
+        data = read_bytes(path) if path else stdin
+        known = format_ or FORMATS.get(path.suffix.lower() if path else ".trig")
+        assert known is not None, "_ending lets no other pass"
+        return self._cases(source, parse(data, known, str(path or source), base_of(data)))
 
     def _cases(self, source: str, triples: Iterable[Triple]) -> list[Case]:
-        about: dict[Node, list[tuple[URIRef, Node]]] = defaultdict(list)
+        # Each statement once: what a file says twice it says once.
+        about: dict[Node, dict[tuple[URIRef, Node], None]] = defaultdict(dict)
         for subject, predicate, object_ in triples:
             if is_term(subject):
                 raise UnreadableInput(
@@ -359,14 +439,22 @@ class CaseReader:
                     mend="a case may use the vocabulary and not define it: remove the statement",
                 )
             assert isinstance(predicate, URIRef)
-            about[subject].append((predicate, _number_or_text(object_)))
+            about[subject][predicate, _number_or_text(object_)] = None
         roots = [node for node, pairs in about.items() if (RDF.type, CASE.Case) in pairs]
         if not roots:
             raise UnreadableInput("no case in this file", where=source, mend="a case is a node of class case:Case")
         reached: set[Node] = set()
         # Blank nodes have no name to sort by: they keep the order of the file.
         named = sorted(roots, key=lambda root: str(root) if isinstance(root, URIRef) else "")
-        cases = [self._isolate(source, root, about, reached) for root in named]
+        room = FIRST_FEW + MAX_SHARED * sum(map(len, about.values()))
+        cases = []
+        for root in named:
+            case = self._isolate(source, root, about, reached)
+            room -= sum(map(len, case.about.values()))
+            if room < 0:
+                what = f"cases share so much that together they say more than {MAX_SHARED} times what the file says"
+                raise UnreadableInput(what, where=source, mend="split the file, or give each case nodes of its own")
+            cases.append(case)
         stray = sorted(
             {
                 self.kb.curie(str(object_))
@@ -383,7 +471,7 @@ class CaseReader:
         return cases
 
     def _isolate(
-        self, source: str, root: Node, about: dict[Node, list[tuple[URIRef, Node]]], reached: set[Node]
+        self, source: str, root: Node, about: Mapping[Node, Iterable[tuple[URIRef, Node]]], reached: set[Node]
     ) -> Case:
         self._count += 1
         renamed: dict[Node, URIRef] = {}
@@ -404,6 +492,10 @@ class CaseReader:
             for predicate, object_ in about.get(node, ()):
                 keep = isinstance(object_, Literal) or predicate == RDF.type or is_term(object_)
                 pairs.append((predicate, object_ if keep else own(object_)))
+            if len(renamed) > MAX_NODES:
+                what = f"a case of more than {MAX_NODES} nodes"
+                raise UnreadableInput(what, where=source, mend="leave out what is not of the request")
+        _check_alike(source, mine)
         name = str(root).rpartition("#")[2].rpartition("/")[2] if isinstance(root, URIRef) else ""
         return Case(
             source=source,
@@ -412,7 +504,27 @@ class CaseReader:
             node=case,
             about=mine,
             names={new: old for old, new in renamed.items()},
+            digest=digest(case, mine),
         )
+
+
+def _check_alike(source: str, about: Statements) -> None:
+    """Refuses a case with too many findings of one class and day.
+
+    Raises:
+        UnreadableInput: it has.
+    """
+    kinds = Counter(
+        (kind, day)
+        for pairs in about.values()
+        for predicate, day in pairs
+        if predicate == CASE.date
+        for named, kind in pairs
+        if named == RDF.type
+    )
+    if any(count > MAX_ALIKE for count in kinds.values()):
+        what = f"a case with more than {MAX_ALIKE} findings of one class and day"
+        raise UnreadableInput(what, where=source, mend="state each finding once")
 
 
 class CaseChecker:
@@ -480,8 +592,8 @@ class CaseChecker:
         elif value and (result.path == str(CASE.patient) or focus == case.value(case.node, CASE.patient)):
             value = "a text"  # It may be the name of the patient.
         return Violation(
-            focus=name,
-            path=path,
+            focus=printable.line(name),
+            path=printable.line(path),
             value=_printable(value),
             message=result.message + (f" Did you mean {guess[0]}?" if guess else ""),
             shape=self.kb.curie(result.shape),
@@ -559,7 +671,7 @@ def _number_or_text(node: Node) -> Node:
 
 def _printable(text: str) -> str:
     """A value of a file as one short line, without what a terminal would obey."""
-    line = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    line = printable.line(text)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 

@@ -70,8 +70,7 @@ def in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> URIRef:
 
 def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
     if not reads_findings(shapes, shape):
-        copy_of(shape, shapes, target)
-        return shape
+        return _fresh(shape, shapes, target)
     name = URIRef(f"{shape}-{form.value}") if isinstance(shape, URIRef) else BNode()
     if (name, None, None) in target:
         return name
@@ -84,9 +83,22 @@ def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
             parts = [_in_form(shapes, each, form, target) for each in Collection(shapes, object_)]
             target.add((name, predicate, list_of(target, parts)))
         else:
-            target.add((name, predicate, object_))
-            copy_of(object_, shapes, target)
+            target.add((name, predicate, _fresh(object_, shapes, target)))
     return name
+
+
+def _fresh(node: Node, source: Graph, target: Graph) -> Node:
+    """Copies a node with all that it leads to, blank nodes under new names: no two shapes in the target share one.
+
+    Serializers write a blank node that two shapes share once for each, and another graph is read again.
+    """
+    if not isinstance(node, BNode):
+        copy_of(node, source, target)
+        return node
+    copy = BNode()
+    for predicate, object_ in source.predicate_objects(node):
+        target.add((copy, predicate, _fresh(object_, source, target)))
+    return copy
 
 
 def _counts_more(shapes: Graph, shape: Node) -> bool:
@@ -126,13 +138,17 @@ def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
     waiting, seen = [shape], {shape}
     while waiting:
         each = waiting.pop()
-        if shapes.value(each, SH.path) == CASE.currentFinding:
+        path = shapes.value(each, SH.path)
+        if path == CASE.currentFinding:
             some = list(shapes.objects(each, SH.qualifiedMinCount))
             none = list(shapes.objects(each, SH.qualifiedMaxCount))
             if (some, none) not in (([Literal(1)], []), ([], [Literal(0)])):
                 faults.append(
                     (each, "counts findings otherwise than by sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone")
                 )
+            continue
+        if path is not None and _goes_through_findings(shapes, path):
+            faults.append((each, "comes to findings by a longer path than case:currentFinding alone"))
             continue
         for predicate, object_ in shapes.predicate_objects(each):
             followed = _SHAPES | _LISTS
@@ -144,6 +160,12 @@ def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
                 elif predicate not in followed and predicate != SH.path and reads_findings(shapes, part):
                     faults.append((each, f"holds sh:{local_name(predicate)} over a shape that counts findings"))
     return faults
+
+
+def _goes_through_findings(shapes: Graph, path: Node) -> bool:
+    """Whether a path has case:currentFinding somewhere in it."""
+    parts = shapes.transitiveClosure(lambda node, graph: graph.objects(node), path)
+    return any(part == CASE.currentFinding for part in parts)
 
 
 def copy_of(node: Node, source: Graph, target: Graph) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from io import BytesIO, StringIO, TextIOWrapper
+from typing import Any
 
 import click
 
-from kb_tools import __version__
+from kb_tools import __version__, printable
 from kb_tools.errors import KbError
 
 # Each command with its line of help, so that `kb --help` loads none of them.
@@ -26,8 +32,39 @@ COMMANDS = {
 }
 
 
+CANNOT_RUN, INTERRUPTED = 2, 130
+
+
+class _Past(Exception):
+    """Carries past click what click would end the process for by itself."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__()
+
+
+@contextmanager
+def _past_click() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, KeyboardInterrupt) as error:
+        raise _Past(error) from error
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, and only lists its line of help before."""
+
+    debug = False
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """The context of a call."""
+        with _past_click():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command that is called."""
+        with _past_click():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands, in the order of the table."""
@@ -47,21 +84,118 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    LazyGroup.debug = value
+
+
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="kb")
+@click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_debug,
+    envvar="KB_DEBUG",
+    help="Show the traceback of what goes wrong; also KB_DEBUG=1.",
+)
 def kb() -> None:
     """Health-plan clinical policy as data.
 
     The tool states the status of a policy's criteria for a clinician to review. It never approves or denies.
 
-    Exit codes: 0 all well; 1 the answer is no (a check fails, a case does not meet the criteria); 2 it could not run.
+    Exit codes: 0 all well; 1 the answer is no (a check fails, a case does not meet the criteria); 2 it could not run,
+    or not write its answer; 130 it was interrupted.
     """
 
 
 def main() -> None:
-    """Runs the command; an error of ours becomes one line on stderr and exit code 2."""
+    """Runs the command. Whatever goes wrong becomes one line on stderr and exit code 2; Ctrl-C is 130."""
+    LazyGroup.debug = False
+    if sys.stdout is None:
+        _say("standard output is closed; give it somewhere to go")
+        sys.exit(CANNOT_RUN)
+    if sys.stdin is None:
+        sys.stdin = TextIOWrapper(BytesIO())
+    if hasattr(sys.stdout, "reconfigure"):
+        # What the terminal has no letters for is no reason to show nothing.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        kb()
-    except KbError as error:
-        click.echo(f"kb: {error}", err=True)
-        sys.exit(2)
+        code = kb.main(prog_name="kb", standalone_mode=False)
+        _finish()
+    except SystemExit as ended:
+        code = ended.code
+        with _ending():
+            _finish()
+    except BaseException as error:
+        code = _failed(error.error if isinstance(error, _Past) else error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Ends the process with the code for what goes wrong while it ends."""
+    try:
+        yield
+    except BaseException as error:
+        sys.exit(_failed(error))
+
+
+def _finish() -> None:
+    """Writes out what is still held: on a full disk this is where it fails."""
+    sys.stdout.flush()
+
+
+def _failed(error: BaseException) -> int:
+    """Says what went wrong, and returns the exit code that goes with it."""
+    if LazyGroup.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        _say("interrupted")
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        shown = StringIO()
+        error.show(shown)
+        click.echo(printable.text(shown.getvalue()), err=True, nl=False)
+        return CANNOT_RUN
+    if isinstance(error, OSError) and _is_about_stdout(error):
+        _drop_stdout()
+    for line in _lines(error):
+        _say(line)
+    return CANNOT_RUN
+
+
+def _lines(error: BaseException) -> list[str]:
+    """What went wrong, in a line; nothing of a reader that has left."""
+    if isinstance(error, KbError):
+        return error.lines()
+    if isinstance(error, BrokenPipeError):
+        return []
+    hint = "kb check tells whether the knowledge base is whole; --debug shows where it happened"
+    if isinstance(error, OSError):
+        place = f"{error.filename!s}: " if error.filename else "standard output: " if _is_about_stdout(error) else ""
+        return [f"{place}{error.strerror or error}; --debug shows where it happened"]
+    if isinstance(error, MemoryError):
+        return ["not enough memory; give less at a time"]
+    if isinstance(error, RecursionError):
+        return [f"something is nested too deeply, or in a circle; {hint}"]
+    return [f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}; {hint}"]
+
+
+def _is_about_stdout(error: OSError) -> bool:
+    """Whether it is that stdout takes no more."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+
+
+def _drop_stdout() -> None:
+    """Lets what could not be written go, so that nothing tries again when the process ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(line: str) -> None:
+    """One line on stderr; where nobody reads that either, none."""
+    with suppress(OSError):
+        click.echo(f"kb: {printable.line(line)}", err=True)

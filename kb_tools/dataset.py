@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from datetime import date
 from functools import lru_cache, partial
@@ -28,7 +28,8 @@ from rdflib import Graph, Literal
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.knowledge_base import KnowledgeBase, LogRow, Policy, RevisionEntry
 from kb_tools.namespaces import BASE
-from kb_tools.rdf import graph_of, parse_file, to_quads
+from kb_tools.rdf import graph_of, parse, to_quads, unix_lines
+from kb_tools.writing import write_whole
 
 # From this size on, in bytes, the graphs are kept in a store on disk between runs: to read 2 MiB takes half a second.
 KEPT_FROM = 2 * 1024 * 1024
@@ -115,7 +116,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
     store = ox.Store()
     for path, name in graph_names(kb).items():
         with _says_which(path):
-            store.load(path=str(path), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
+            store.load(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
     _fill_in(store)
     return store
 
@@ -123,7 +124,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
 def _quads(path: Path, name: ox.NamedNode) -> Iterator[ox.Quad]:
     # Blank nodes are renamed: those of two files are never one.
     with _says_which(path):
-        for quad in ox.parse(path=str(path), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
+        for quad in ox.parse(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
             yield ox.Quad(quad.subject, quad.predicate, quad.object, name)
 
 
@@ -177,9 +178,9 @@ def extended(kb: KnowledgeBase, store: ox.Store, quads: Iterable[ox.Quad], scrat
 
 def closure(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: str) -> Iterator[ox.Quad]:
     """The closure of one revision, see `entailed`, as quads of the default graph."""
-    kept = _closure_file(kb, entry, regime)
-    if kept.is_file():
-        return ox.parse(path=str(kept), format=ox.RdfFormat.N_TRIPLES)
+    kept = _kept_whole(_closure_file(kb, entry, regime))
+    if kept is not None:
+        return ox.parse(kept, format=ox.RdfFormat.N_TRIPLES)
     return to_quads(entailed(kb, policy, entry, regime))
 
 
@@ -189,9 +190,10 @@ def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: st
     Args:
         regime: "owlrl" or "rdfs".
     """
-    kept = _closure_file(kb, entry, regime)
-    if kept.is_file():
-        return graph_of(parse_file(kept))
+    target = _closure_file(kb, entry, regime)
+    kept = _kept_whole(target)
+    if kept is not None:
+        return graph_of(parse(kept, ox.RdfFormat.N_TRIPLES, str(target)))
     import owlrl
 
     graph = graph_of(policy.revision_graph(entry))
@@ -201,13 +203,25 @@ def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: st
     for triple in [triple for triple in graph if isinstance(triple[0], Literal)]:
         graph.remove(triple)
     with suppress(OSError):
-        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Written aside and moved into place, so that a run beside this one never reads half of it.
-        with tempfile.NamedTemporaryFile("w", prefix=ASIDE, dir=kept.parent, delete=False, encoding="utf-8") as aside:
-            aside.write(graph.serialize(format="nt"))
-        Path(aside.name).replace(kept)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written = graph.serialize(format="nt").encode()
+        write_whole({target: _digest_line(written) + written})
         _prune(kb)
     return graph
+
+
+def _digest_line(written: bytes) -> bytes:
+    """The first line of a file that is kept: a comment with the digest of the others."""
+    return f"# sha256 {hashlib.sha256(written).hexdigest()}\n".encode()
+
+
+def _kept_whole(path: Path) -> bytes | None:
+    """What a file that is kept holds; None where there is none, or it is not what was written."""
+    try:
+        line, end, written = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return written if line + end == _digest_line(written) else None
 
 
 # ---------------------------------------------------------------------- what is kept on disk
@@ -218,10 +232,11 @@ def policies(kb: KnowledgeBase) -> dict[str, Policy]:
     found = {policy.identifier: policy for policy in kb.policies()}
     if on_disk(kb):
         load(kb)
-        kept = json.loads((_graphs_folder(kb) / "catalog.json").read_text(encoding="utf-8"))
-        kb.prefixes = kept["prefixes"]
-        for identifier, entries in kept["histories"].items():
-            found[identifier].history = [_entry(**each) for each in entries]
+        with _says_what_to_remove(_graphs_folder(kb), ValueError, KeyError, TypeError):
+            kept = json.loads((_graphs_folder(kb) / "catalog.json").read_text(encoding="utf-8"))
+            kb.prefixes = kept["prefixes"]
+            for identifier, entries in kept["histories"].items():
+                found[identifier].history = [_entry(**each) for each in entries]
     return found
 
 
@@ -298,8 +313,28 @@ def _keep(target: Path, make: Callable[[Path], None]) -> None:
         ) from error
 
 
+def reading(kb: KnowledgeBase) -> AbstractContextManager[None]:
+    """While a store is read: where it is kept on disk and turns out to be damaged, the error says what to remove."""
+    return _says_what_to_remove(_state_folder(kb)) if on_disk(kb) else nullcontext()
+
+
+@contextmanager
+def _says_what_to_remove(folder: Path, *more: type[Exception]) -> Iterator[None]:
+    """Says of what is kept and cannot be read that it can go: it is made again."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, RecursionError) or not isinstance(error, (OSError, RuntimeError, *more)):
+            raise
+        said = " ".join(str(error).split())[:200]
+        raise KbError(
+            f"the graphs kept here are damaged: {said}", where=str(folder), mend="remove the folder: it is made again"
+        ) from error
+
+
 def _open(folder: Path) -> ox.Store:
-    store = ox.Store.read_only(str(folder / "store"))
+    with _says_what_to_remove(folder):
+        store = ox.Store.read_only(str(folder / "store"))
     # Each time that it is opened it leaves a log behind.
     for path in folder.glob("store/LOG.old.*"):
         path.unlink(missing_ok=True)
@@ -310,7 +345,7 @@ def _prune(kb: KnowledgeBase) -> None:
     """Removes what was made of earlier states of these files, and what a run that was ended left half made."""
     state = _state_folder(kb)
     earlier = state.parent.glob(f"{state.name.partition('-')[0]}-*")
-    for path in [*(each for each in earlier if each != state), *state.rglob(f"{ASIDE}*")]:
+    for path in [*(each for each in earlier if each != state), *state.rglob(f"*{ASIDE}*")]:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > UNUSED:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -81,6 +81,7 @@ class CriterionResult:
         decides: whether the outcome, once settled, rests on this criterion.
         grounds: the conditions that give it its value.
         reason: why, in words.
+        parts: the values of the criteria within it that the document gives a place of their own.
     """
 
     criterion: Criterion
@@ -88,6 +89,13 @@ class CriterionResult:
     decides: bool
     grounds: tuple[str, ...]
     reason: str
+    parts: tuple[CriterionResult, ...] = ()
+
+    def with_parts(self) -> Iterator[CriterionResult]:
+        """The result, then those of its parts, each followed by its own."""
+        yield self
+        for part in self.parts:
+            yield from part.with_parts()
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,17 @@ class Determination:
     needs: Need | None
     advisories: tuple[Advisory, ...]
     notices: tuple[str, ...]
+
+    def asks_for(self, condition: str) -> str:
+        """What to send in for a condition: what settles it and, where a doubt keeps it open, what settles the doubt."""
+        result = self.condition_results[condition]
+        wanted = result.condition.asks_for.rstrip(".")
+        return f"{wanted} (or what settles a doubt: {'; '.join(result.settling)})" if result.settling else wanted
+
+    @property
+    def every_criterion(self) -> tuple[CriterionResult, ...]:
+        """The values of all criteria, each followed by those of its parts."""
+        return tuple(each for result in self.criterion_results for each in result.with_parts())
 
     @property
     def conflicts(self) -> tuple[ConditionResult, ...]:
@@ -208,6 +227,18 @@ def grounds(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
         yield from grounds(each, values)
 
 
+def bearing(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
+    """The trees with an IRI of their own, within a tree, that give it its value."""
+    if not isinstance(part, Tree):
+        return
+    value = evaluate(part, values)
+    as_if = ~value if part.operator == "noneOf" else value
+    for each in part.parts:
+        if isinstance(each, Tree) and evaluate(each, values) is as_if:
+            yield each.iri
+            yield from bearing(each, values)
+
+
 class Determiner:
     """Determines cases under one revision."""
 
@@ -286,9 +317,26 @@ class Determiner:
             assert tree is not None
             value = ~evaluate(tree, values) if remainder else evaluate(tree, values)
             because = tuple(dict.fromkeys(grounds(tree, values)))
-            labels = (f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
-            reason = f"what {indication.notation} leaves" if remainder else "; ".join(labels)
-            yield CriterionResult(criterion, value, _decides(criterion, value, outcome), because, reason)
+            reason = f"what {indication.notation} leaves" if remainder else self._reason(because, values)
+            decides = _decides(criterion, value, outcome)
+            parts = self._parts(criterion, values, frozenset(bearing(tree, values)) if decides else frozenset())
+            yield CriterionResult(criterion, value, decides, because, reason, parts)
+
+    def _parts(
+        self, criterion: Criterion, values: Mapping[str, Value], deciding: frozenset[str]
+    ) -> tuple[CriterionResult, ...]:
+        """The values of the parts of a criterion; `deciding` are those by which it comes to its own."""
+        found = []
+        for part in criterion.parts:
+            assert part.tree is not None
+            because = tuple(dict.fromkeys(grounds(part.tree, values)))
+            value, reason = evaluate(part.tree, values), self._reason(because, values)
+            below = self._parts(part, values, deciding)
+            found.append(CriterionResult(part, value, part.iri in deciding, because, reason, below))
+        return tuple(found)
+
+    def _reason(self, because: Iterable[str], values: Mapping[str, Value]) -> str:
+        return "; ".join(f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
 
 
 def _undetermined_need(revision: Revision, values: Mapping[str, Value], asked: frozenset[str]) -> Need:
@@ -333,23 +381,28 @@ def difference_notices(results: Iterable[ConditionResult]) -> Iterator[str]:
     """
     read: dict[tuple[Fact, ...], bool] = {}
     for each in results:
-        differing = tuple(fact for fact in each.facts if fact.contradicted)
         conflict = Value.CONFLICTING in (each.value, each.perhaps)
-        read[differing] = read.get(differing, False) or conflict
+        contradicted = [fact for fact in each.facts if fact.contradicted]
+        for day in dict.fromkeys(fact.day for fact in contradicted):
+            of_day = tuple(fact for fact in contradicted if fact.day == day)
+            read[of_day] = read.get(of_day, False) or conflict
     for differing, conflict in read.items():
-        if differing and not conflict:
+        if not conflict:
             texts = "; ".join(fact.text for fact in differing)
             yield f"Findings of one day differ, and no condition takes them to contradict each other: {texts}."
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:
-    """The age of the findings that the deciding criteria rest on: the policy sets no limit to it."""
+    """The age of the findings that the deciding criteria rest on: the policy sets no limit to it.
+
+    A settled value rests on what counts, never on what only perhaps counts.
+    """
     iris = dict.fromkeys(iri for each in criteria if each.decides for iri in each.grounds)
     ages = {
         f"{fact.text.partition(':')[0]} {fact.day}, {fact.age} days"
         for iri in iris
         for fact in results[iri].facts
-        if fact.age is not None
+        if fact.age is not None and not fact.doubts
     }
     if ages:
         yield f"Age at the service date of the findings that decide: {'; '.join(sorted(ages))}."

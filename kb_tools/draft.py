@@ -16,6 +16,7 @@ from kb_tools.namespaces import CITO, OA, POL
 from kb_tools.rdf import Triple, graph_of
 from kb_tools.source import Unit, sketch
 from kb_tools.trace import Passage, Trace
+from kb_tools.writing import new_folder
 
 PASSAGES = "passages.ttl"
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
@@ -43,10 +44,10 @@ def write_draft(trace: Trace, name: str) -> tuple[Path, int]:
     graphs = _graphs(trace, f"{policy.iri}/{name}")
     to_do = 0
     try:
-        folder.mkdir()
-        for file, graph in graphs.items():
-            (folder / file).write_text(_turtle(graph, policy.kb.prefixes), encoding="utf-8")
-            to_do += len(list(graph.subject_objects(POL.toDo)))
+        with new_folder(folder) as made:
+            for file, graph in graphs.items():
+                (made / file).write_text(_turtle(graph, policy.kb.prefixes), encoding="utf-8")
+                to_do += len(list(graph.subject_objects(POL.toDo)))
     except OSError as error:
         raise KbError(f"cannot be written: {error.strerror}", where=str(folder), mend="check the folder") from None
     return folder, to_do

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import TypeVar
 
 import pyoxigraph as ox
+from rdflib import Graph
 
 from kb_tools.dataset import closure, default_graph, open_store
 from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
+from kb_tools.rdf import graph_of, to_quads, to_rdflib
 from kb_tools.seal import canonical
 
 Chosen = tuple[Policy, RevisionEntry]
@@ -86,6 +88,18 @@ def serialize(quads: Iterable[ox.Quad], format_: str, prefixes: dict[str, str]) 
     lines = written.splitlines(keepends=True)
     header = [line for line in lines if line.startswith(b"@prefix ")]
     return b"".join([*sorted(header), *lines[len(header) :]])
+
+
+def nested(graph: Graph, prefixes: Mapping[str, str]) -> bytes:
+    """A graph as Turtle for people, blank nodes nested: the same bytes whatever their names and its order.
+
+    Not for a graph of a user: RDFC-1.0 can take very long on one that is made to that end.
+    """
+    named = ((quad.subject, quad.predicate, quad.object) for quad in ordered(to_quads(graph)))
+    found = graph_of((to_rdflib(s), to_rdflib(p), to_rdflib(o)) for s, p, o in named)
+    for prefix, namespace in prefixes.items():
+        found.bind(prefix, namespace)
+    return found.serialize(format="longturtle").encode()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from kb_tools import printable
+
 
 class KbError(Exception):
     """Something the tool cannot do. Its text is one line that a user can act on.
@@ -10,18 +14,33 @@ class KbError(Exception):
         what: what is wrong.
         where: the file (with line), revision or case that it is about, if any.
         mend: what to do.
+        told: what is wrong, in words without the name of a file; where it is left out, `what` has none.
+
+    Attributes:
+        position: which input it is about, in words without the name of a file.
     """
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", mend: str = "", told: str = "") -> None:
         self.what = " ".join(what.split())
         self.where = where
         self.mend = " ".join(mend.split())
+        self.told = told or self.what
+        self.position = ""
         super().__init__(str(self))
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         mend = f"; {self.mend}" if self.mend else ""
-        return f"{place}{self.what}{mend}"
+        return printable.line(f"{place}{self.what}{mend}")
+
+    def lines(self) -> list[str]:
+        """What is wrong, a line for each thing."""
+        return [str(self)]
+
+    def lines_for_others(self) -> list[str]:
+        """The same for records that leave the house: they name no file."""
+        place = f"{self.position}: " if self.position else ""
+        return [printable.line(f"{place}{self.told}" + (f"; {self.mend}" if self.mend else ""))]
 
 
 class KnowledgeBaseError(KbError):
@@ -34,3 +53,22 @@ class UnknownRevision(KbError):
 
 class UnreadableInput(KbError):
     """A file that cannot be read as RDF, or that holds no case."""
+
+
+class Slips(UnreadableInput):
+    """An input with several things wrong, each with its place."""
+
+    def __init__(self, slips: Sequence[UnreadableInput]) -> None:
+        self.slips = tuple(slips)
+        first = slips[0]
+        super().__init__(f"{first.what} (and {len(slips) - 1} more)", where=first.where, mend=first.mend)
+
+    def lines(self) -> list[str]:
+        """What is wrong, a line for each thing."""
+        return [str(each) for each in self.slips]
+
+    def lines_for_others(self) -> list[str]:
+        """The same for records that leave the house: they name no file."""
+        for each in self.slips:
+            each.position = ", ".join(part for part in (self.position, each.position) if part)
+        return [line for each in self.slips for line in each.lines_for_others()]

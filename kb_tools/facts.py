@@ -10,6 +10,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
+from kb_tools import printable
 from kb_tools.cases import DERIVED_OF_FINDINGS, Case
 from kb_tools.evidence import Facts
 from kb_tools.knowledge_base import KnowledgeBase
@@ -54,11 +55,21 @@ class Fact:
     contradicted: bool
     doubts: tuple[Doubt, ...] = ()
 
+    @property
+    def with_doubts(self) -> str:
+        """What it states, and if it only perhaps counts, why."""
+        why = "; ".join(doubt.why for doubt in self.doubts)
+        return f"{self.text}, perhaps counts: {why}" if why else self.text
+
 
 def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:
-    """The facts that a condition read, each as a reader would say it; findings latest first."""
+    """The facts that a condition read, each as a reader would say it; findings latest first.
+
+    Their order, and that of their doubts, depends on what is stated alone, never on the names of nodes.
+    """
     findings = [_finding_in_words(kb, case, node) for node in facts.findings]
-    yield from sorted(sorted(findings, key=lambda each: each.text), key=lambda each: str(each.day), reverse=True)
+    by_text = sorted(findings, key=lambda each: (each.text, *((doubt.rule, doubt.why) for doubt in each.doubts)))
+    yield from sorted(by_text, key=lambda each: str(each.day), reverse=True)
     for node, predicate, value in sorted(facts.statements, key=lambda each: (each[1], str(each[2]))):
         yield Fact(case.in_file(node), f"{_label(kb, predicate)}: {_label(kb, value)}", None, None, False)
 
@@ -68,7 +79,7 @@ def _finding_in_words(kb: KnowledgeBase, case: Case, node: URIRef) -> Fact:
     text = f"{_label(kb, case.value(node, RDF.type))}: {_stated(kb, case, node) or 'given'}"
     text += f" ({day}, {_label(kb, case.value(node, CASE.basis))})"
     age = (case.service_date - day).days
-    doubts = tuple(_doubts(kb, case, node))
+    doubts = tuple(dict.fromkeys(_doubts(kb, case, node)))
     return Fact(case.in_file(node), text, day, age, bool(case.value(node, CASE.contradictedBy)), doubts)
 
 
@@ -86,69 +97,84 @@ def _stated(kb: KnowledgeBase, case: Case, node: URIRef) -> str:
 
 def _doubts(kb: KnowledgeBase, case: Case, node: URIRef) -> Iterator[Doubt]:
     """Why a finding only perhaps counts, as the rules of shapes/derivation.ttl found it."""
-    for transplant in _findings(case, node, CASE.mayBeBefore):
+    for transplant in _findings(kb, case, node, CASE.mayBeBefore):
         yield _before_transplant(kb, case, node, transplant)
-    for other in _findings(case, node, CASE.mayBeSupersededBy):
+    for other in _findings(kb, case, node, CASE.mayBeSupersededBy):
         yield _superseded(kb, case, node, other)
     for reason in case.values(node, CASE.mayNotBeOf):
-        disease = _label(kb, case.value(node, CLIN.disease))
+        disease, treated = _label(kb, case.value(node, CLIN.disease)), _label(kb, reason)
         yield Doubt(
             "mayNotBeOf",
-            f"{disease} may be {_label(kb, reason)}, the disease treated, or another disease",
-            f"which disease the {_dated(kb, case, node)} is of, or a later status of {_label(kb, reason)}",
+            f"{disease} may mean {treated}, the disease treated, or another disease",
+            f"the exact disease of the {_dated(kb, case, node)}, or a later status of {treated}",
         )
-    for reason in case.values(node, CASE.inDoubt):
-        yield _stated_doubt(kb, case, node, f"stated to be in doubt: {_one_line(reason)}")
-    for other in _findings(case, node, CASE.sharesDoubtOf):
-        for reason in case.values(other, CASE.inDoubt):
-            why = f"what is said otherwise of the same day is stated to be in doubt: {_one_line(reason)}"
-            yield _stated_doubt(kb, case, node, why, "sharesDoubtOf")
+    for stated in case.values(node, CASE.inDoubt):
+        yield Doubt("inDoubt", f"stated to be in doubt: {printable.line(str(stated))}", _confirmation(kb, case, node))
+    for other in _findings(kb, case, node, CASE.sharesDoubtOf):
+        kind, says = _label(kb, case.value(other, RDF.type)), _stated(kb, case, other)
+        for stated in case.values(other, CASE.inDoubt):
+            why = f"another {kind} of this day says otherwise ({says}) and is stated to be in doubt: "
+            yield Doubt("sharesDoubtOf", why + printable.line(str(stated)), _confirmation(kb, case, node))
 
 
 def _before_transplant(kb: KnowledgeBase, case: Case, node: URIRef, transplant: URIRef) -> Doubt:
     source, given = case.value(transplant, CLIN.graftSource), _day(case, transplant)
-    newer = f"a {_label(kb, case.value(node, RDF.type))} dated on or after it"
+    newer = f"{_newer(kb, case, node)}, dated {given} or later"
     if source is None:
         return Doubt(
             "mayBeBefore",
             f"the graft source of the later transplant of {given} is not stated; "
-            "if it is allogeneic, this is from before it and does not count",
+            "if it was allogeneic, this finding is from before it and does not count",
             f"the graft source of the transplant of {given}, or {newer}",
         )
     return Doubt(
         "mayBeBefore",
-        f"the later transplant of {given} is {_label(kb, source)}, and whether such a graft is meant is open",
-        f"for the transplant of {given}: {newer}",
+        f"the later transplant of {given} was {_label(kb, source)}; "
+        "if that is taken as allogeneic, this finding is from before it and does not count",
+        newer,
     )
 
 
 def _superseded(kb: KnowledgeBase, case: Case, node: URIRef, other: URIRef) -> Doubt:
-    name, kind = _dated(kb, case, other), case.value(node, RDF.type)
+    kind = case.value(node, RDF.type)
     key = kb.ontology.value(kind, CASE.keyProperty)
     assert isinstance(key, URIRef), "only findings told apart by a key may be superseded by others"
     label = _label(kb, key)
-    why = f"the {name} says otherwise ({_stated(kb, case, other)}) and may be of the same {label}"
+    why = f"the {_dated(kb, case, other)} says otherwise ({_stated(kb, case, other)}) and may be of the same {label}"
     open_ones = [each for each in (node, other) if case.value(each, key) is None]
     if open_ones:
-        wanted = " and of the ".join(_dated(kb, case, each) for each in sorted(open_ones, key=lambda n: _day(case, n)))
-        return Doubt("mayBeSupersededBy", why, f"the {label} of the {wanted}")
-    disease = _label(kb, case.value(node, key))
-    return Doubt(
-        "mayBeSupersededBy",
-        why,
-        f"whether the {_dated(kb, case, node)} and the {name} are of one {label}, or a later status of {disease}",
-    )
+        return Doubt("mayBeSupersededBy", why, f"the {label} of {_all_dated(kb, case, open_ones)}")
+    treated = _label(kb, case.value(case.value(case.node, CASE.request), CASE.reason))
+    both = _all_dated(kb, case, [node, other])
+    return Doubt("mayBeSupersededBy", why, f"the exact {label} of {both}, or a later status of {treated}")
 
 
-def _stated_doubt(kb: KnowledgeBase, case: Case, node: URIRef, why: str, rule: str = "inDoubt") -> Doubt:
-    kind = _label(kb, case.value(node, RDF.type))
-    return Doubt(rule, why, f"what settles the doubt about the {_dated(kb, case, node)}, or a later {kind}")
+def _confirmation(kb: KnowledgeBase, case: Case, node: URIRef) -> str:
+    """What settles a doubt that is stated."""
+    return f"confirmation that the {_dated(kb, case, node)} still stands, or {_newer(kb, case, node)}"
 
 
-def _findings(case: Case, node: URIRef, predicate: URIRef) -> list[URIRef]:
+def _newer(kb: KnowledgeBase, case: Case, node: URIRef) -> str:
+    """What takes the place of a finding: "a newer MRD test of the same method"."""
+    kind = case.value(node, RDF.type)
+    key = kb.ontology.value(kind, CASE.keyProperty)
+    same = f" of the same {_label(kb, key)}" if isinstance(key, URIRef) and case.value(node, key) is not None else ""
+    return f"a newer {_label(kb, kind)}{same}"
+
+
+def _all_dated(kb: KnowledgeBase, case: Case, nodes: list[URIRef]) -> str:
+    """Findings of one class by their days: "the MRD test of 2026-05-01 and that of 2026-06-01"."""
+    first, *others = sorted(_day(case, node) for node in nodes)
+    kind = _label(kb, case.value(nodes[0], RDF.type))
+    if others == [first]:
+        return f"each {kind} of {first}"
+    return f"the {kind} of {first}" + "".join(f" and that of {day}" for day in others)
+
+
+def _findings(kb: KnowledgeBase, case: Case, node: URIRef, predicate: URIRef) -> list[URIRef]:
     """The findings that a derived link leads to, in the order of their days."""
-    found = [each for each in dict.fromkeys(case.values(node, predicate)) if isinstance(each, URIRef)]
-    return sorted(found, key=lambda each: (_day(case, each), each))
+    found = [each for each in case.values(node, predicate) if isinstance(each, URIRef)]
+    return sorted(found, key=lambda each: (_day(case, each), _stated(kb, case, each)))
 
 
 def _dated(kb: KnowledgeBase, case: Case, node: URIRef) -> str:
@@ -160,13 +186,8 @@ def _day(case: Case, node: URIRef) -> str:
     return str(case.value(node, CASE.date))
 
 
-def _one_line(text: Node) -> str:
-    """A text of the case without what a terminal would obey."""
-    return "".join(each if each.isprintable() else " " for each in str(text))
-
-
 def _label(kb: KnowledgeBase, node: Node | None) -> str:
     """The name of a term, or a literal as it stands."""
     if isinstance(node, Literal):
-        return {"true": "yes", "false": "no"}.get(str(node), str(node))
+        return {"true": "yes", "false": "no"}.get(str(node)) or printable.line(str(node))
     return kb.labels.get(str(node)) or kb.curie(str(node))

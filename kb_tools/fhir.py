@@ -12,7 +12,7 @@ import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -133,12 +133,19 @@ class _Index:
         medications: where these stand, by type and id; they are of no patient.
         unread: how many there are of each type that is not read.
         lost: where what could not be read stands, and of which patient it is; "" where it may be of any.
+        files: the files, each with what others are told in place of its name; "" where it is the only one.
     """
 
     owners: dict[str, _Patient] = field(default_factory=lambda: defaultdict(_Patient))
     medications: dict[str, list[_Line]] = field(default_factory=lambda: defaultdict(list))
     unread: Counter[str] = field(default_factory=Counter)
-    lost: list[tuple[str, str]] = field(default_factory=list)
+    lost: list[tuple[str, _Line]] = field(default_factory=list)
+    files: dict[Path, str] = field(default_factory=dict)
+
+    def position(self, line: _Line) -> str:
+        """Where something stands, in words without the name of a file."""
+        file = self.files[line.path] or ("" if line.number else "the file")
+        return ", ".join(part for part in (file, f"line {line.number}" if line.number else "") if part)
 
     def add(self, kind: str, content: dict[str, Any], line: _Line) -> None:
         """Notes whose a resource is."""
@@ -153,15 +160,15 @@ class _Index:
             self.owners[owner].lines.append(line)
             self.owners[owner].requests |= kind in REQUESTS
 
-    def lose(self, content: Any, place: object) -> None:
+    def lose(self, content: Any, place: _Line) -> None:
         """Notes that something could not be read; `content` is what is known of it.
 
         One that is no resource of R4 can say whose it is; a bundle or Parameters may be of many.
         """
         owner = _owner("", content) if isinstance(content, dict) and type_of(content) == "resource" else ""
-        self.lost.append((owner if _is_patient(owner) else "", str(place)))
+        self.lost.append((owner if _is_patient(owner) else "", place))
 
-    def lost_of(self, owner: str) -> list[str]:
+    def lost_of(self, owner: str) -> list[_Line]:
         """Where what may be of a patient and could not be read stands."""
         return [place for whose, place in self.lost if not (whose and owner) or last_two(whose) == last_two(owner)]
 
@@ -217,8 +224,9 @@ class FhirReader:
                 if type_of(content) in READ_TYPES:
                     mend = "bulk data is read twice: give it as a file"
                     raise UnreadableInput("a resource in no bundle", where=where, mend=mend)
-                yield self._bundle(content, where)
+                yield replace(self._bundle(content, where), part=f"line {number}")
             except UnreadableInput as error:
+                error.position = f"line {number}"
                 yield error
         if not found:
             yield _nothing(source)
@@ -233,7 +241,8 @@ class FhirReader:
         """
         index = _Index()
         found = False
-        for path in paths:
+        for number, path in enumerate(paths, 1):
+            index.files[path] = f"file {number}" if len(paths) > 1 else ""
             for each in self._first_pass(path, index):
                 found = True
                 yield each
@@ -255,14 +264,16 @@ class FhirReader:
                     content = load(text, str(line), one_line=bool(line.number))
                     kind = type_of(content)
                     if kind in _GIVING_CASES:
-                        yield self._bundle(content, str(line))
+                        yield replace(self._bundle(content, str(line)), part=index.position(line))
                     else:
                         index.add(kind, content, line)
                 except UnreadableInput as error:
                     index.lose(content, line)
+                    error.position = index.position(line)
                     yield error
         except UnreadableInput as error:
-            index.lose(None, path)
+            index.lose(None, _Line(path, 0, 0))
+            error.position = index.files[path]
             yield error
 
     def _patients(self, source: str, index: _Index) -> Iterator[Imported | UnreadableInput]:
@@ -273,17 +284,21 @@ class FhirReader:
             for line in nobody:
                 index.lose(None, line)
                 what = "a resource that does not say of which patient it is"
-                yield UnreadableInput(what, where=str(line), mend="give it a reference to a Patient")
+                error = UnreadableInput(what, where=str(line), mend="give it a reference to a Patient")
+                error.position = index.position(line)
+                yield error
         elif nobody:
             # Of a single patient everything is, or is set aside.
             known = patients or {"": _Patient()}
             patients = {owner: _Patient(only.lines + nobody, requests=True) for owner, only in known.items()}
         for number, (owner, patient) in enumerate(patients.items(), 1):
             if patient.requests:
-                title = source if len(patients) == 1 else f"{source} patient {number}"
+                alone = len(patients) == 1
+                title, part = (source, "") if alone else (f"{source} patient {number}", f"patient {number}")
                 try:
-                    yield self._patient(title, patient, index, index.lost_of(owner))
+                    yield replace(self._patient(title, patient, index, index.lost_of(owner)), part=part)
                 except UnreadableInput as error:
+                    error.position = part
                     yield error
         others = sum(not each.requests for each in patients.values())
         if others:
@@ -291,16 +306,19 @@ class FhirReader:
             mend = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
             yield UnreadableInput(what, where=source, mend=mend)
 
-    def _patient(self, title: str, patient: _Patient, index: _Index, lost: Sequence[str]) -> Imported:
+    def _patient(self, title: str, patient: _Patient, index: _Index, lost: Sequence[_Line]) -> Imported:
         """The case of one patient of bulk data.
 
         Raises:
             UnreadableInput: something that may be of the patient is lost, or what there is is not one case.
         """
         if lost:
-            places = ", ".join(lost[:_FEW]) + (" and more" if len(lost) > _FEW else "")
-            what = f"not determined, since {places} could not be read and may be of this patient"
-            raise UnreadableInput(what, where=title, mend="correct that, and send all again")
+            more = " and more" if len(lost) > _FEW else ""
+            what, told = (
+                f"not determined, since {', '.join(places)}{more} could not be read and may be of this patient"
+                for places in (map(str, lost[:_FEW]), map(index.position, lost[:_FEW]))
+            )
+            raise UnreadableInput(what, where=title, mend="correct that, and send all again", told=told)
         contents = [line.read() for line in patient.lines]
         named = {name for content in contents if (name := _medication(content)) in index.medications}
         contents += [line.read() for name in sorted(named) for line in index.medications[name]]

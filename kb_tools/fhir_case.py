@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from rdflib import BNode, Literal, URIRef
-from rdflib.namespace import RDF, XSD
+from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_answers import AnswerReader
-from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said
+from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said, day_of
 from kb_tools.fhir_facts import FactReader
 from kb_tools.fhir_request import RequestReader
 from kb_tools.fhir_resources import READ_TYPES, STATING, SUBJECT, Aside, References, Resource, last_two, unversioned
@@ -43,6 +43,9 @@ PATIENT = "urn:policykb:patient:"
 # What a request and a product may state more than once.
 _MANY = {CASE.procedureCode, CASE.purpose, CLIN.processing}
 
+# How many reasons for a doubt are stated in the case.
+_REASONS = 3
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -51,6 +54,7 @@ class Imported:
     Attributes:
         notices: what a reader of its determination must know of the reading.
         places: for each finding, the resource that it is from.
+        part: which part of the input it is from, in words without the name of a file; "" where it is all of it.
     """
 
     source: str
@@ -58,6 +62,7 @@ class Imported:
     reading: Reading
     notices: tuple[str, ...]
     places: dict[Node, str]
+    part: str = ""
 
 
 class CaseBuilder:
@@ -126,7 +131,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
             self._read(each)
         for each in list(self.referred.values()):
             self._read(each)
-        self._withhold()
+        self._mark_doubts()
         pseudonym = hmac.new(key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
         triples = [*self._request_triples(URIRef(PATIENT + pseudonym)), *self._finding_triples()]
         return Imported(
@@ -258,7 +263,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
         yield from self._part_triples(CASE.Coverage, coverage)
         yield case, CASE.request, request
         yield request, RDF.type, CASE.Request
-        yield request, CASE.serviceDate, Literal(self.service_day.isoformat(), datatype=XSD.date, normalize=False)
+        yield request, CASE.serviceDate, day_of(self.service_day)
         yield from self._part_triples(CASE.Request, request)
         of_product = list(self._part_triples(CASE.Product, product))
         if of_product:
@@ -327,6 +332,8 @@ class _Build(RequestReader, FactReader, AnswerReader):
             yield self.case, CASE.finding, finding.node
             for predicate, value in sorted(said):
                 yield finding.node, predicate, value
+            if finding.doubts:
+                yield finding.node, CASE.inDoubt, Literal(_together(finding.doubts))
 
     def _notes(self, unread: Sequence[str]) -> Iterator[Note]:
         """All notes, in the order of the resources; of one that was used, what was looked at nowhere comes last."""
@@ -340,6 +347,12 @@ class _Build(RequestReader, FactReader, AnswerReader):
                 yield from _with_the_rest(each)
         for place in unread:
             yield Note(place, NOT_READ)
+
+
+def _together(doubts: Sequence[str]) -> str:
+    """Why a finding is in doubt, as one text: the first reasons, and how many more there are."""
+    more = len(doubts) - _REASONS
+    return "; ".join(doubts[:_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _with_the_rest(resource: Resource) -> Iterator[Note]:

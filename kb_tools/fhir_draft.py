@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NoReturn
 
@@ -56,7 +56,7 @@ class Said:
 class Found:
     """A finding of the case: its class, day and values, the resource it is from, and what the record says of it.
 
-    `sources` are all resources that state it, the one that it is from first.
+    `sources` are all resources that state it, the one that it is from first; `doubts` say why it may not count.
     """
 
     node: BNode
@@ -66,6 +66,7 @@ class Found:
     resource: Resource
     text: str
     sources: list[Resource]
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def place(self) -> str:
@@ -325,7 +326,7 @@ class Draft:
             raise Aside(NOT_UNDERSTOOD, "dated on the day after the bundle was made, which may be later or not", dated)
         said: dict[Node, Node] = {
             RDF.type: kind,
-            CASE.date: Literal(day.isoformat(), datatype=XSD.date, normalize=False),
+            CASE.date: day_of(day),
             CASE.basis: basis,
         }
         for property_, value in values.items():
@@ -348,6 +349,11 @@ class Draft:
     def _state(self, class_: URIRef, property_: URIRef, value: Node, said: Said) -> None:
         """Adds one value of a part of the case."""
         self.parts[class_].setdefault(property_, {}).setdefault(value, []).append(said)
+
+
+def day_of(day: date) -> Literal:
+    """A day as a case states it."""
+    return Literal(day.isoformat(), datatype=XSD.date, normalize=False)
 
 
 def unstated(meanings: Iterable[Meaning]) -> list[str]:

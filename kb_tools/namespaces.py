@@ -15,5 +15,7 @@ CITO = Namespace("http://purl.org/spar/cito/")
 BIBO = Namespace("http://purl.org/ontology/bibo/")
 OA = Namespace("http://www.w3.org/ns/oa#")
 
+# The names that a user's file gives its nodes, where they are no whole IRIs, are IRIs under this one.
+GIVEN = BASE + "given/"
 # Everything under these is a term of ours or a code: a case may use it and may say nothing of it.
 TERM_NAMESPACES = (str(POL), str(CASE), str(CLIN), str(COND), str(SHAPE), str(READ), BASE + "code/")

@@ -13,7 +13,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -25,9 +25,9 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools.errors import KnowledgeBaseError, UnreadableInput
+from kb_tools.errors import KnowledgeBaseError, Slips, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase, local_name
-from kb_tools.namespaces import BASE, CASE, SH
+from kb_tools.namespaces import BASE, CASE, GIVEN, SH
 from kb_tools.rdf import Triple, parse
 from kb_tools.strict_json import Dialect, load
 
@@ -37,8 +37,6 @@ NOTE = "//"
 ROOT = "Case"
 # The key with which editors name the JSON Schema of a file; it is not read either.
 SCHEMA = "$schema"
-# The names that a file gives its cases and patients, where they are no IRIs themselves, are IRIs under this one.
-GIVEN = BASE + "given/"
 TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
@@ -54,6 +52,13 @@ _WITHIN: dict[str, Callable[[float, float], bool]] = {
 _LONGEST = 60
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
 _CLOSE = 0.7
+# The keys that show that an object is of another format, and what to do.
+_OTHER_FORMATS = {
+    "@context": "this is JSON-LD: name the file .jsonld, or use --input-format jsonld",
+    "resourceType": "this is FHIR: name the file .json, or .ndjson with a resource a line",
+}
+# So many slips of one case are reported at most.
+_MOST = 100
 # So many names an error lists; more are for the schema.
 _FEW = 12
 
@@ -278,10 +283,16 @@ class PlainFormat:
             where: what errors name, with the line that is wrong; without it when `where` is a line of a file already.
 
         Raises:
-            UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is.
+            UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
+                that are wrong, all.
         """
         reading = _Reading(self, where)
-        node = reading.object((ROOT,), load(data, where, _DIALECT, one_line), "")
+        content = load(data, where, _DIALECT, one_line, reading.slips)
+        node: dict[str, Any] = {}
+        with reading.going_on():
+            node = reading.object((ROOT,), content, "")
+        if reading.slips:
+            raise reading.refusal()
         document = f'{{"@context":{self._context_text},{json.dumps(node)[1:]}'
         return parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places
 
@@ -293,13 +304,33 @@ class _Reading:
         self.format = format_
         self.where = where
         self.places: dict[Node, str] = {}
+        self.slips: list[UnreadableInput] = []
         self._count = 0
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Keeps what is wrong with one part, so that the others are read too."""
+        try:
+            yield
+        except UnreadableInput as slip:
+            self.slips.append(slip)
+
+    def refusal(self) -> UnreadableInput:
+        """All that is wrong, as one error."""
+        if len(self.slips) == 1:
+            return self.slips[0]
+        more = len(self.slips) - _MOST
+        rest = [UnreadableInput(f"{more} more slips", where=self.where, mend="correct these first")] if more > 0 else []
+        return Slips([*self.slips[:_MOST], *rest])
 
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
         """An object as the JSON-LD of a node of one of the classes."""
         if not isinstance(value, dict):
             raise self._refusal(path, f"{shown(value)} where an object is due")
         name = classes[0]
+        for other in _OTHER_FORMATS:
+            if other in value:
+                raise self._refusal(path, f"unknown key {shown(other)}", _OTHER_FORMATS[other])
         if len(classes) > 1:
             if "type" not in value:
                 raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
@@ -315,14 +346,15 @@ class _Reading:
             place = f"{path}.{given}" if path else given
             if given.startswith(NOTE) or (given == "type" and "type" in own) or (given == SCHEMA and name == ROOT):
                 continue
-            if given == "id" and "id" in own:
-                del self.places[BNode(node["@id"][2:])]
-                node["@id"] = self._name(content, "case/", place)
-            elif given in form.keys:
-                key = form.keys[given]
-                (holders[key.holder.name] if key.holder else node)[given] = self._values(key, content, place)
-            else:
-                raise self._unknown(given, [*sorted(own), *form.keys], path)
+            with self.going_on():
+                if given == "id" and "id" in own:
+                    del self.places[BNode(node["@id"][2:])]
+                    node["@id"] = self._name(content, "case/", place)
+                elif given in form.keys:
+                    key = form.keys[given]
+                    (holders[key.holder.name] if key.holder else node)[given] = self._values(key, content, place)
+                else:
+                    raise self._unknown(given, [*sorted(own), *form.keys], path)
         return node
 
     def _node(self, name: str, path: str) -> dict[str, Any]:
@@ -336,7 +368,11 @@ class _Reading:
             return self._value(key, content, path)
         if not isinstance(content, list):
             raise self._refusal(path, f"{shown(content)} where an array is due", "put what there is in brackets")
-        return [self._value(key, each, f"{path}[{index}]") for index, each in enumerate(content)]
+        values = []
+        for index, each in enumerate(content):
+            with self.going_on():
+                values.append(self._value(key, each, f"{path}[{index}]"))
+        return values
 
     def _value(self, key: Key, value: Any, path: str) -> Any:
         if value is None:
@@ -389,12 +425,7 @@ class _Reading:
         raise self._refusal(path, f"{shown(value)} is no value of this key", mend or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
-        if given == "@context":
-            mend = "this is JSON-LD: name the file .jsonld, or use --input-format jsonld"
-        elif given == "resourceType":
-            mend = "this is FHIR: name the file .json, or .ndjson with a resource a line"
-        else:
-            mend = _meant(given, known) or f"known here: {', '.join(known)}"
+        mend = _meant(given, known) or f"known here: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", mend)
 
     def _refusal(self, path: str, what: str, mend: str = "kb case schema tells what a key takes") -> UnreadableInput:

@@ -85,7 +85,10 @@ def asked(plain: PlainFormat, found: Determination, conditions: Sequence[str] | 
     def texts(read: URIRef) -> tuple[str, ...]:
         readers = [iri for iri in to_send if str(read) in found.revision.conditions[iri].reads]
         words = dict.fromkeys(found.revision.conditions[iri].asks_for for iri in readers)
-        return (*words, *([_CONTRADICTING] if conflicting.intersection(readers) else []))
+        settling = dict.fromkeys(
+            f"In doubt: {each}." for iri in readers for each in found.condition_results[iri].settling
+        )
+        return (*words, *settling, *([_CONTRADICTING] if conflicting.intersection(readers) else []))
 
     things: list[Asked] = []
     for form in plain.forms.values():

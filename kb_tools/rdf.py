@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
+import json
 import logging
+import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +18,9 @@ from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import XSD
 from rdflib.term import Node
 
+from kb_tools import nesting, printable
 from kb_tools.errors import UnreadableInput
+from kb_tools.namespaces import GIVEN
 
 Triple: TypeAlias = tuple[Node, Node, Node]
 
@@ -90,19 +95,38 @@ def to_quads(triples: Iterable[Triple]) -> Iterator[ox.Quad]:
         )
 
 
-def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
+def base_of(data: bytes) -> str:
+    """The base of the relative IRIs in a file of a user: the same for the same content, and without its name."""
+    return f"{GIVEN}file/{hashlib.sha256(data).hexdigest()[:32]}/"
+
+
+def unix_lines(data: bytes) -> bytes:
+    """The content of a text file with a line feed at the end of each line, where a checkout on Windows has two signs.
+
+    A text in Turtle can go over several lines, and would be another text with other line ends.
+    """
+    return data.replace(b"\r\n", b"\n")
+
+
+def parse(data: bytes, format_: ox.RdfFormat, where: str, base: str | None = None) -> list[Triple]:
     """The triples of a file, those of named graphs included.
 
+    Args:
+        where: what errors name.
+        base: what relative IRIs are relative to; None where they are an error.
+
     Raises:
-        UnreadableInput: too large, or not RDF of that format; the error names `where` and the line.
+        UnreadableInput: too large, nested too deeply, or not RDF of that format; the error names `where` and the line.
     """
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES // 2**20} MiB", where)
+    data = unix_lines(data.removeprefix(codecs.BOM_UTF8))
+    _check_nesting(data, format_, where)
     try:
-        quads = list(ox.parse(data.removeprefix(codecs.BOM_UTF8), format=format_, lenient=False))
+        quads = list(ox.parse(data, format=format_, base_iri=base, lenient=False))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
-        reason = "".join(c if c.isprintable() else "�" for c in (error.msg or "syntax error")[:200])
+        reason = printable.line((error.msg or "syntax error")[:200])
         hint = "correct the syntax"
         if "remote context" in reason.lower():
             hint = "write the @context into the file: no remote context is ever fetched"
@@ -117,14 +141,41 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
         return [(to_rdflib(q.subject), to_rdflib(q.predicate), to_rdflib(q.object)) for q in quads]
 
 
+def _check_nesting(data: bytes, format_: ox.RdfFormat, where: str) -> None:
+    """Refuses what would end the process, or take all memory, in the parser.
+
+    Raises:
+        UnreadableInput: nested too deeply, or contexts of JSON-LD with too many terms for how deep they apply.
+    """
+    is_json = format_ == ox.RdfFormat.JSON_LD
+    at = nesting.too_deep_at(data, nesting.JSON if is_json else nesting.TURTLE)
+    if at is not None:
+        line = data.count(b"\n", 0, at) + 1
+        what = f"nested more than {nesting.MAX_DEPTH} levels deep"
+        raise UnreadableInput(what, where=f"{where}:{line}", mend="give the inner nodes names, and describe them apart")
+    try:
+        too_large = is_json and nesting.contexts_too_large(data)
+    except json.JSONDecodeError as error:
+        what = f"not valid JSON-LD: {error.msg}, column {error.colno}"
+        raise UnreadableInput(what, where=f"{where}:{error.lineno}", mend="correct the syntax") from error
+    except UnicodeDecodeError as error:
+        raise UnreadableInput("not valid JSON-LD: not UTF-8", where=where, mend="save the file as UTF-8") from error
+    if too_large:
+        what = "contexts with too many terms for so many levels"
+        raise UnreadableInput(what, where=where, mend="leave out terms that are not used, or split the file")
+
+
 def _too_large(size: str, where: str) -> UnreadableInput:
     return UnreadableInput(
         f"{size}, and a file may have {MAX_BYTES // 2**20} MiB", where=where, mend="split it into smaller files"
     )
 
 
-def parse_file(path: Path, format_: ox.RdfFormat | None = None) -> list[Triple]:
+def parse_file(path: Path, format_: ox.RdfFormat | None = None, relative: bool = False) -> list[Triple]:
     """The triples of the file at `path`, in the format of its name unless `format_` is given.
+
+    Args:
+        relative: whether relative IRIs are read, under a base that the content gives.
 
     Raises:
         UnreadableInput: no such file, too large, of no known format, or not RDF.
@@ -135,7 +186,8 @@ def parse_file(path: Path, format_: ox.RdfFormat | None = None) -> list[Triple]:
         raise UnreadableInput(
             f"unknown format {path.suffix or '(no extension)'}", where=str(path), mend="use " + ", ".join(FORMATS)
         )
-    return parse(read_bytes(path), format_, str(path))
+    data = read_bytes(path)
+    return parse(data, format_, str(path), base_of(data) if relative else None)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -151,6 +203,20 @@ def read_bytes(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise unopened(error, path) from error
+
+
+def check_kind(path: Path) -> None:
+    """Refuses what stands in a folder and is no file: a named pipe or a socket, which could be waited for without end.
+
+    Raises:
+        UnreadableInput: it is such.
+        OSError: there is no such file: a link leads nowhere, or in a circle.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "a named pipe" if stat.S_ISFIFO(mode) else "no file"
+        what = f"{kind} in a folder is not read"
+        raise UnreadableInput(what, where=str(path), mend="name it by itself, or remove it")
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:

@@ -50,7 +50,7 @@ class Reading:
     """The whole record of one case.
 
     Attributes:
-        source: the input, as the user named it.
+        source: the input, as it is called where the record goes to others.
         notes: in the order of the resources.
     """
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kb_tools import nesting
 from kb_tools.errors import UnreadableInput
 from kb_tools.rdf import MAX_BYTES
 
@@ -32,12 +33,15 @@ class Dialect:
     shown: Callable[[str], str] | None = None
 
 
-def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> Any:
+def load(
+    data: bytes, where: str, dialect: Dialect, one_line: bool = False, slips: list[UnreadableInput] | None = None
+) -> Any:
     """The value of a JSON text.
 
     Args:
         where: what errors name, with the line that is wrong.
         one_line: whether the text is one line of a file, and `where` names that already.
+        slips: gets the errors after which reading can go on; without it, the first is raised.
 
     Raises:
         UnreadableInput: too large, not UTF-8, not JSON (NaN and infinity are not), nested too deeply, or a key stands
@@ -45,6 +49,8 @@ def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> A
     """
     if len(data) > MAX_BYTES:
         raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=where, mend=dialect.too_large)
+    if nesting.too_deep_at(data, nesting.JSON) is not None:
+        raise UnreadableInput("nested too deeply", where=where, mend=dialect.too_deep)
 
     def refuse(constant: str) -> None:
         raise UnreadableInput(f"{constant} is no JSON number", where=where, mend="leave out what is unknown")
@@ -54,7 +60,10 @@ def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> A
         for key, value in pairs:
             if key in found:
                 named = f"key {dialect.shown(key)}" if dialect.shown else "a key"
-                raise UnreadableInput(f"{named} twice in one object", where=where, mend="keep one")
+                slip = UnreadableInput(f"{named} twice in one object", where=where, mend="keep one")
+                if slips is None:
+                    raise slip
+                slips.append(slip)
             found[key] = value
         return found
 
@@ -69,7 +78,5 @@ def load(data: bytes, where: str, dialect: Dialect, one_line: bool = False) -> A
         place = where if one_line else f"{where}:{error.lineno}"
         mend = dialect.several if error.msg == "Extra data" and not one_line else _SYNTAX
         raise UnreadableInput(f"not valid JSON: {error.msg}, column {error.colno}", where=place, mend=mend) from error
-    except RecursionError as error:
-        raise UnreadableInput("nested too deeply", where=where, mend=dialect.too_deep) from error
     except ValueError as error:
         raise UnreadableInput("a number with too many digits", where=where, mend="correct the number") from error

@@ -23,7 +23,7 @@ from rdflib.term import Node
 
 from kb_tools.cases import Case, CaseReader
 from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE, CLIN
+from kb_tools.namespaces import CASE, CLIN, SH, SHAPE
 from kb_tools.truth import OPERATORS, Tree, Value
 
 ROOT = Path(__file__).parents[1]
@@ -215,12 +215,23 @@ def _stated_by(class_: str) -> dict[str, str | None]:
 CONCEPTS = _concepts()
 # The classes of findings, each with its properties and the classes of their values.
 FINDINGS = {kind: _stated_by(kind) for kind in _curies(VOCABULARY.ontology.subjects(RDFS.subClassOf, CASE.Finding))}
+# Those of them of which it can be stated that it is in doubt whether they count.
+_DOUBTABLE = frozenset(
+    VOCABULARY.curie(str(class_))
+    for shape, class_ in VOCABULARY.graph([ROOT / "shapes/case.ttl"]).subject_objects(SH.targetClass)
+    if (shape, SH.property, SHAPE["Finding-inDoubt"]) in VOCABULARY.graph([ROOT / "shapes/case.ttl"])
+)
+IN_DOUBT = ("case:inDoubt", '"A newer note could not be read."')
 _CODES = ("cpt:38242", "cpt:38215", "cpt:86950", "hcpcs:S2150")
 _MANIPULATION = frozenset(_curies(VOCABULARY.ontology.transitive_subjects(SKOS.broader, CLIN.ExVivoManipulation)))
 
 # The classes of which only the latest of a kind counts, and what makes findings of one class of one kind.
 LATEST_COUNTS = _curies(VOCABULARY.ontology.subjects(CASE.latestCounts, Literal(True)))
-_KIND = ("clin:method", "clin:lineage", "clin:disease")
+_KEYS = {
+    VOCABULARY.curie(str(class_)): VOCABULARY.curie(str(key))
+    for class_, key in VOCABULARY.ontology.subject_objects(CASE.keyProperty)
+}
+_KIND = tuple(sorted(_KEYS.values()))
 # What half of all values are drawn from, so that random cases come to every outcome and not only to what is missing.
 USUAL = {
     "clin:graftSource": ("clin:MatchedRelatedDonor", "clin:Autologous"),
@@ -297,7 +308,7 @@ def _grades() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
 
 @st.composite
 def said(draw: st.DrawFn, kind: str) -> tuple[tuple[str, str], ...]:
-    """What a finding of a class states besides day and basis; each optional property mostly there."""
+    """What a finding of a class states besides day and basis: each optional property mostly, a doubt now and then."""
     stated: list[tuple[str, str]] = []
     if "clin:grade" in FINDINGS[kind]:
         stated += draw(_grades())
@@ -308,6 +319,8 @@ def said(draw: st.DrawFn, kind: str) -> tuple[tuple[str, str], ...]:
             stated.append((property_, draw(st.sampled_from(("clin:Transplant", "clin:EarlierInfusion")))))
         elif range_ and (property_ == "clin:disease" or draw(st.integers(0, 5))):
             stated.append((property_, draw(concepts(range_, USUAL.get(property_, ())))))
+    if kind in _DOUBTABLE and not draw(st.integers(0, 5)):
+        stated.append(IN_DOUBT)
     return tuple(stated)
 
 
@@ -397,10 +410,16 @@ def later_findings(draw: st.DrawFn, picture: Picture) -> Finding:
 
 @st.composite
 def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
-    """A finding older than one of its kind that states a value up to the service date; None where there is none."""
+    """A finding older than one of its key that states a value up to the service date; None where there is none.
+
+    Not of a class whose findings are told apart by a key that the newer one does not state: it may be of another key.
+    """
 
     def counts(finding: Finding) -> bool:
-        states = finding.kind == "clin:EarlierInfusion" or any(each not in _KIND for each, _ in finding.said)
+        values = {each for each, _ in finding.said} - {*_KIND, IN_DOUBT[0]}
+        if _KEYS.get(finding.kind) and finding.value(_KEYS[finding.kind]) is None:
+            return False
+        states = finding.kind == "clin:EarlierInfusion" or bool(values)
         before = finding.day < picture.service_date or (
             finding.day == picture.service_date and finding.kind != "clin:EarlierInfusion"
         )

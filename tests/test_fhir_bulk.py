@@ -41,7 +41,10 @@ def of(patient: str) -> list[bytes]:
 
 
 def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, list[str]]:
-    """What comes of the files of a folder: of each case the number of its findings and its notices; and the errors."""
+    """What comes of the files of a folder: of each case the number of its findings, its notices and the doubts.
+
+    And the errors.
+    """
     for name, lines in files.items():
         (folder / f"{name}.ndjson").write_bytes(b"\n".join(lines) + b"\n")
     cases: Read = {}
@@ -50,7 +53,8 @@ def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, l
     for found in find_files([str(folder)]):
         for each in [found] if not isinstance(found, tuple) else reader.stream(*found, io.BytesIO()):
             if isinstance(each, Case):
-                notices = tuple(notice.replace(str(folder), "in") for notice in each.notices)
+                doubts = [f"in doubt: {o}" for _, p, o in each.triples() if p == CASE.inDoubt]
+                notices = tuple(notice.replace(str(folder), "in") for notice in (*each.notices, *doubts))
                 cases[each.source.replace(str(folder), "in")] = (len(each.values(each.node, CASE.finding)), notices)
             else:
                 errors.append(str(each).replace(str(folder), "in"))
@@ -162,8 +166,8 @@ def test_what_a_resource_of_another_type_contains_is_in_doubt(kb: KnowledgeBase,
     line = data({**report, "contained": [{**GRADE_3, "id": "o"}], "result": [{"reference": "#o"}]})
     cases, errors = read(kb, tmp_path, a=[*loose(), line, data(report)])
     where = "resource[7] DiagnosticReport contained[0] Observation"
-    text = f"Withheld: acute GvHD assessment, since {where} may state another, and no fact could be made of it."
-    assert cases == {"in": (2, (text,))}
+    text = f"in doubt: {where} may state another, and no fact could be made of it"
+    assert cases == {"in": (3, (text,))}
     assert errors == []
 
 
@@ -302,8 +306,8 @@ def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: KnowledgeBase, tm
     stray = {**gvhd(valueInteger=3)}
     del stray["subject"]
     cases, errors = read(kb, tmp_path, a=loose(), c=[data(stray)])
-    text = "Withheld: acute GvHD assessment, since resource[7] Observation may state another, and no fact could be made"
-    assert cases == {"in": (2, (f"{text} of it.",))}
+    text = "in doubt: resource[7] Observation may state another, and no fact could be made of it"
+    assert cases == {"in": (3, (text,))}
     assert errors == []
 
 
@@ -468,7 +472,11 @@ def test_what_is_nested_too_deeply_stops_no_other(kb: KnowledgeBase, tmp_path: P
     cases, errors = read(kb, tmp_path, a=[data(bundle)], b=[data(content())])
     assert (cases, errors) == ({"in/b.ndjson:1": (3, ())}, [f"in/a.ndjson:1: {what}"])
     cases, errors = read(kb, tmp_path, a=[*loose(), data(DEEP)], b=[data(content())])
-    assert (cases, errors) == ({"in/b.ndjson:1": (3, ())}, [f"in: {what}"])
+    lost = "in: not determined, since in/a.ndjson:8 could not be read and may be of this patient"
+    assert (cases, errors) == (
+        {"in/b.ndjson:1": (3, ())},
+        [f"in/a.ndjson:8: {what}", f"{lost}; correct that, and send all again"],
+    )
 
 
 @pytest.mark.parametrize("value", [[1, {"Jane Roe": 1}], [{"x": 1}, 1]])

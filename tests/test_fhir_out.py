@@ -412,7 +412,7 @@ def test_what_could_not_be_determined_is_a_failure_with_its_reasons(
         (issue,) = messages["issue"]
         assert (issue["severity"], issue["code"]) == ("error", code)
         assert wrong in issue["details"]["text"]
-    assert [each["details"]["text"] for each in unread["issue"]] == ["missing.ttl: no such file; check the path"]
+    assert [each["details"]["text"] for each in unread["issue"]] == ["no such file; check the path"]
 
 
 def test_two_processes_print_the_same_bytes(policy: Policy) -> None:
@@ -436,10 +436,11 @@ def test_a_run_without_cases_is_an_empty_bundle(kb: KnowledgeBase) -> None:
 
 
 def test_a_name_is_no_markup(kb: KnowledgeBase, policy: Policy, well_formed: str) -> None:
-    (case,) = CaseReader(kb).read("a<b>&c.ttl", None, well_formed.encode(), FORMATS[".ttl"])
+    text = well_formed.replace("PREFIX :     <https://example.org/case#>", "PREFIX : <https://example.org/case#a&>")
+    (case,) = CaseReader(kb).read("a<b>&c.ttl", None, text.encode(), FORMATS[".ttl"])
     (response,) = of_type(written(kb, list(Run(kb, policy, "pyshifty").answers([case]))), "GuidanceResponse")
     first, *_, last = ElementTree.fromstring(response["text"]["div"])
-    assert (first.text, last.text) == ("a<b>&c.ttl#case", REVIEW)
+    assert (first.text, last.text) == (f"a&case, input (sha256 {case.digest[:16]})", REVIEW)
 
 
 def test_two_cases_without_names_have_a_response_each(
@@ -449,7 +450,8 @@ def test_two_cases_without_names_have_a_response_each(
     reader = CaseReader(kb)
     cases = [case for _ in range(2) for case in reader.read("unnamed.ttl", None, text, FORMATS[".ttl"])]
     content = written(kb, list(Run(kb, policy, "pyshifty").answers(cases)))
-    assert [each["identifier"] for each in of_type(content, "GuidanceResponse")] == [[{"value": "unnamed.ttl"}]] * 2
+    called = [[{"value": f"input (sha256 {cases[0].digest[:16]})"}]]
+    assert [each["identifier"] for each in of_type(content, "GuidanceResponse")] == called * 2
     assert len({entry["fullUrl"] for entry in content["entry"]}) == 2
 
 

@@ -162,7 +162,6 @@ def test_a_byte_order_mark_is_passed_over() -> None:
         (ox.RdfFormat.JSON_LD, b'{"@context": ', "x:1: not valid JSON-LD", "correct the syntax"),
         (ox.RdfFormat.JSON_LD, b'{"@context": 5}', "x: not valid JSON-LD", "correct the syntax"),
         (TURTLE, b'{"@context": {}}', "x:1: not valid Turtle", "correct the syntax"),
-        (ox.RdfFormat.JSON_LD, b"[" * 100_000, "x:1: not valid JSON-LD", "correct the syntax"),
     ],
 )
 def test_what_is_not_rdf_is_refused_with_its_line_the_parsers_reason_and_what_to_do(

@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from kb_tools import printable
 from kb_tools.commands.common import (
     engine_option,
     format_option,
     kb_option,
     open_kb,
+    put,
     read_cases,
     terminology_option,
     warn,
@@ -121,11 +123,11 @@ def convert(
         if format_ == "json":
             _print(written)
         else:
-            click.echo(json.dumps(written, ensure_ascii=False))
+            put(printable.escaped(json.dumps(written, ensure_ascii=False)) + "\n")
     sys.exit(2 if errors else int(malformed))
 
 
 def _print(value: Any) -> None:
     from kb_tools.render.json import dump
 
-    click.echo(dump(value), nl=False)
+    put(dump(value))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import console, format_option, kb_option, open_kb
+from kb_tools.commands.common import console, format_option, kb_option, open_kb, put
 
 
 @click.command("check")
@@ -36,5 +36,5 @@ def command(only: tuple[str, ...], format_: str, root: Path | None) -> None:
     if format_ == "text":
         render.text_summary(out, results)
     else:
-        click.echo(render.json(results) if format_ == "json" else render.junit(results), nl=False)
+        put(render.json(results) if format_ == "json" else render.junit(results))
     sys.exit(int(any(not each.passed and each.check.severity is Severity.ERROR for each in results)))

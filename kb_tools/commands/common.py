@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kb_tools import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -117,19 +119,33 @@ class _WithoutPadding(io.TextIOBase):
     def flush(self) -> None:
         sys.stdout.flush()
 
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of stdout, so that lines are drawn with letters that it has."""
+        return sys.stdout.encoding
+
 
 def console() -> Console:
     """Where text goes: fitted to the terminal; in a pipe plain and 100 columns wide."""
-    from rich.console import Console
+    from kb_tools.render.screen import Screen
 
     if sys.stdout.isatty():
-        return Console(highlight=False, emoji=False, markup=False)
-    return Console(file=_WithoutPadding(), highlight=False, emoji=False, markup=False, width=100, color_system=None)  # type: ignore[arg-type]
+        return Screen(highlight=False, emoji=False, markup=False)
+    return Screen(file=_WithoutPadding(), highlight=False, emoji=False, markup=False, width=100, color_system=None)  # type: ignore[arg-type]
+
+
+def put(content: str | bytes) -> None:
+    """Writes to stdout what other programs read: in UTF-8, whatever the terminal's letters are.
+
+    On a terminal, what it would obey is replaced.
+    """
+    text = content.decode() if isinstance(content, bytes) else content
+    click.echo((printable.text(text) if sys.stdout.isatty() else text).encode(), nl=False)
 
 
 def warn(line: str) -> None:
     """One line on stderr."""
-    click.echo(f"kb: {line}", err=True)
+    click.echo(f"kb: {printable.line(line)}", err=True)
 
 
 def read_cases(
@@ -145,10 +161,13 @@ def read_cases(
 
     reader = CaseReader(kb, terminology)
     for found in find_files(arguments):
+        if isinstance(found, KbError):
+            found.position = reader.count()
         read = [found] if isinstance(found, KbError) else reader.stream(*found, sys.stdin.buffer, input_format)
         for each in read:
             if isinstance(each, KbError):
-                warn(str(each))
+                for line in each.lines():
+                    warn(line)
                 errors.append(each)
             else:
                 yield each

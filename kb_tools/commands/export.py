@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, warn
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, put, warn
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
@@ -89,10 +89,12 @@ def command(
         return
     written = dump.serialize(quads, format_, kb.prefixes)
     if output is None:
-        click.echo(written, nl=False)
+        put(written)
         return
+    from kb_tools.writing import write_whole
+
     try:
-        output.write_bytes(written)
+        write_whole({output: written})
     except OSError as error:
         raise KbError(error.strerror or "cannot be written", where=str(output), mend="name another file") from error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, warn
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, put, warn
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
         if format_ == "text":
             click.echo(_line(frozen))
     if format_ == "json":
-        click.echo(_json(done, errors), nl=False)
+        put(_json(done, errors))
     sys.exit(2 if errors else 0)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put
 
-FORMATS = {"turtle": "longturtle", "ntriples": "nt", "jsonld": "json-ld"}
+FORMATS = ("turtle", "ntriples", "jsonld")
 
 
 @click.command("shapes")
@@ -28,11 +28,17 @@ def command(revision: str, policy: str | None, format_: str, root: Path | None) 
     Example:
       kb shapes 2026-02 > shapes.ttl && pyshacl --advanced --max-depth 100 -s shapes.ttl case.ttl
     """
+    from kb_tools.dump import nested, serialize
     from kb_tools.export import self_contained
+    from kb_tools.rdf import to_quads
     from kb_tools.revision import Revision
 
     kb = open_kb(root)
     chosen = kb.policy(policy)
     entry = chosen.require_criteria(chosen.entry(revision))
     graph = self_contained(kb, Revision.load(chosen, entry))
-    click.echo(graph.serialize(format=FORMATS[format_]), nl=False)
+    if format_ == "turtle":
+        put(nested(graph, kb.prefixes))
+    else:
+        # Of a graph without a name, N-Quads are N-Triples.
+        put(serialize(to_quads(graph), "nquads" if format_ == "ntriples" else format_, kb.prefixes))

@@ -13,6 +13,7 @@ from kb_tools.commands.common import (
     kb_option,
     open_kb,
     policy_option,
+    put,
 )
 
 
@@ -41,14 +42,14 @@ def command(revision: str | None, policy: str | None, document: Path | None, for
     if revision is None:
         chosen = [kb.policy(policy)] if policy else list(kb.policies())
         if format_ == "json":
-            click.echo(render.history_json(chosen), nl=False)
+            put(render.history_json(chosen))
         else:
             render.history(console(), chosen)
         return
     found = kb.policy(policy)
     loaded = Revision.load(found, found.entry(revision))
     if format_ == "json":
-        click.echo(render.revision_json(loaded), nl=False)
+        put(render.revision_json(loaded))
     else:
         from kb_tools.trace import quotes
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import console, engine_option, format_option, kb_option, open_kb
+from kb_tools.commands.common import console, engine_option, format_option, kb_option, open_kb, put
 
 
 @click.command("test")
@@ -38,5 +38,5 @@ def command(coverage: bool, format_: str, engine: str, root: Path | None) -> Non
     if format_ == "text":
         render.text(console(), reports)
     else:
-        click.echo(render.json(reports) if format_ == "json" else render.junit(reports), nl=False)
+        put(render.json(reports) if format_ == "json" else render.junit(reports))
     sys.exit(int(not all(report.passed for report in reports)))

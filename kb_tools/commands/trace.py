@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option, warn
+from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option, put, warn
 
 if TYPE_CHECKING:
     from kb_tools.knowledge_base import KnowledgeBase
@@ -67,11 +67,11 @@ def command(
     from kb_tools.render import trace as render
 
     if format_ == "json":
-        click.echo(render.json(found, document.name), nl=False)
+        put(render.json(found, document.name))
     elif format_ == "text":
         form.text(console(), render.document(kb, found, document.name, quoted=True))
     else:
-        click.echo(form.markdown(render.document(kb, found, document.name, quoted=False)), nl=False)
+        put(form.markdown(render.document(kb, found, document.name, quoted=False)))
     if draft:
         from kb_tools.draft import write_draft
 
@@ -85,5 +85,5 @@ def _leaks(kb: KnowledgeBase, units: list[tuple[Unit, str]], format_: str) -> in
     from kb_tools.render import trace as render
 
     found = list(leaks(kb, units))
-    click.echo(render.leaks_json(found) if format_ == "json" else render.leaks(found), nl=False)
+    put(render.leaks_json(found) if format_ == "json" else render.leaks(found))
     return int(bool(found))

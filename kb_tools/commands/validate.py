@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb_tools import printable
 from kb_tools.commands.common import (
     console,
     document_option,
@@ -21,6 +22,7 @@ from kb_tools.commands.common import (
     parse_day,
     policy_option,
     progress,
+    put,
     read_cases,
     terminology_option,
     warn,
@@ -121,7 +123,7 @@ def command(
     else:
         from importlib import import_module
 
-        click.echo(import_module(f"kb_tools.render.{format_}").answers(kb, answers, errors, explain), nl=False)
+        put(import_module(f"kb_tools.render.{format_}").answers(kb, answers, errors, explain))
     sys.exit(2 if errors else worst)
 
 
@@ -134,5 +136,5 @@ def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], error
         if isinstance(each, Malformed):
             for violation in each.violations:
                 warn(f"{each.case.title}: malformed, not prepared: {violation.place}: {violation.message}")
-    click.echo(prepared(kb, sound).serialize(format="longturtle"), nl=False)
+    put(printable.escaped(prepared(kb, sound).serialize(format="longturtle")))
     sys.exit(2 if errors else int(len(sound) < len(checked)))

@@ -10,6 +10,8 @@ from itertools import zip_longest
 from math import sqrt
 from typing import TYPE_CHECKING, TypeAlias
 
+from kb_tools import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -153,6 +155,7 @@ def markdown(document: Document) -> str:
 
 
 def _escaped(line: str) -> str:
+    line = printable.line(line)
     for character in "\\`*_<>|[]&~":
         line = line.replace(character, "\\" + character)
     return line
@@ -164,6 +167,10 @@ def _cell(content: str) -> str:
         indent = len(line) - len(line.lstrip(" "))
         lines.append("&nbsp;" * indent + _escaped(line[indent:]))
     return "<br>".join(lines)
+
+
+def _plain(line: str) -> str:
+    return html.escape(printable.line(line))
 
 
 STYLE = """
@@ -179,9 +186,9 @@ td div[style] { text-indent: -2ch; }
 
 def page(document: Document) -> str:
     """As one HTML page that needs nothing else."""
-    body = [f"<h1>{html.escape(document.title)}</h1>"]
+    body = [f"<h1>{_plain(document.title)}</h1>"]
     for section in document.sections:
-        body.append(f"<section><h2>{html.escape(section.title)}</h2>")
+        body.append(f"<section><h2>{_plain(section.title)}</h2>")
         listed = False
         for block in section.blocks:
             item = _is_item(block)
@@ -190,15 +197,15 @@ def page(document: Document) -> str:
                 listed = item
             if isinstance(block, Paragraph):
                 tag = "li" if item else "p"
-                body.append(f"<{tag}>{html.escape(block.text)}</{tag}>")
+                body.append(f"<{tag}>{_plain(block.text)}</{tag}>")
                 continue
-            heads = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in block.headings)
+            heads = "".join(f'<th scope="col">{_plain(each)}</th>' for each in block.headings)
             body.append(f"<table><thead><tr>{heads}</tr></thead><tbody>")
             for row in block.rows:
                 body.append("<tr>" + "".join(f"<td>{_html_cell(each)}</td>" for each in row) + "</tr>")
             body.append("</tbody></table>")
         body.append("</ul></section>" if listed else "</section>")
-    head = f'<meta charset="utf-8"><title>{html.escape(document.title)}</title><style>{STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{_plain(document.title)}</title><style>{STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
@@ -208,5 +215,5 @@ def _html_cell(content: str) -> str:
     for line in content.split("\n"):
         indent = len(line) - len(line.lstrip(" "))
         style = f' style="padding-left:{indent + 2}ch"' if indent else ""
-        lines.append(f"<div{style}>{html.escape(line[indent:])}</div>")
+        lines.append(f"<div{style}>{_plain(line[indent:])}</div>")
     return "".join(lines)

@@ -16,7 +16,7 @@ from rdflib import URIRef
 
 from kb_tools import __version__
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Need, NotDetermined, Outcome
+from kb_tools.determination import REVIEW, Answer, CriterionResult, Determination, Need, NotDetermined, Outcome
 from kb_tools.errors import KbError
 from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase
@@ -50,7 +50,8 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
             response = _failed(each)
         entries[_unused(entries, each)] = response
     if errors:
-        entries[_uuid("errors")] = _outcome([("processing", str(error)) for error in errors])
+        told = [line for error in errors for line in error.lines_for_others()]
+        entries[_uuid("errors")] = _outcome([("processing", line) for line in told])
     listed = [{"fullUrl": url, "resource": resource} for url, resource in entries.items()]
     return dump({"resourceType": "Bundle", "type": "collection", **({"entry": listed} if listed else {})})
 
@@ -58,7 +59,7 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
 def _unused(entries: Iterable[str], answer: Answer) -> str:
     """A URL that is the same in every run; cases without names can share what it is made of."""
     revision = answer.revision.iri if isinstance(answer, Determination) else ""
-    key = f"{answer.case.title} {answer.case.iri} {revision}"
+    key = f"{answer.case.digest} {answer.case.iri} {revision}"
     return next(url for number in count() if (url := _uuid(f"{key} {number}")) not in entries)
 
 
@@ -74,8 +75,8 @@ def _response(answer: Answer, module: dict[str, Any], status: str, said: Sequenc
     case = answer.case
     patient = case.value(case.node, CASE.patient)
     pseudonym = case.in_file(patient) if isinstance(patient, URIRef) else ""
-    named = {"system": _IRI, "value": case.iri} if case.iri else {"value": case.title}
-    lines = "".join(f"<p>{escape(line)}</p>" for line in (case.title, *said, REVIEW))
+    named = {"system": _IRI, "value": case.iri} if case.iri else {"value": case.told}
+    lines = "".join(f"<p>{escape(line)}</p>" for line in (case.told, *said, REVIEW))
     return {
         "resourceType": "GuidanceResponse",
         "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{lines}</div>'},
@@ -93,7 +94,7 @@ def _failed(answer: Malformed | NotDetermined) -> dict[str, Any]:
     if isinstance(answer, Malformed):
         issues = [("invalid", f"{each.place}: {each.message}") for each in answer.violations]
     else:
-        issues = [("processing", str(answer.error))]
+        issues = [("processing", line) for line in answer.error.lines_for_others()]
     module = {"moduleCodeableConcept": {"text": _NO_REVISION}}
     return {
         **_response(answer, module, "failure", [text for _, text in issues]),
@@ -149,39 +150,23 @@ def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] |
     def term(name: str, iri: str) -> dict[str, Any]:
         return {"name": name, "valueCoding": coding(plain, iri)}
 
-    def value(name: str, each: Value) -> dict[str, Any]:
-        return term(name, POL[each.name.capitalize()])
-
     said = [
         term("outcome", POL[found.outcome.value]),
         _text("policy", revision.policy.identifier),
         _uri("revision", revision.iri),
         term("criteriaBasis", POL[revision.entry.bases.get("Criteria", "NotOnFile")]),
         {"name": "serviceDate", "valueDate": found.service_date.isoformat()},
-        value("applicability", found.applicability),
-        value("criteria", found.criteria),
+        _value(plain, "applicability", found.applicability),
+        _value(plain, "criteria", found.criteria),
     ]
     if found.outcome is Outcome.NOT_MET and revision.disposition:
         iri, label = revision.disposition
         said.append({"name": "disposition", "valueCoding": {**coding(plain, iri), "display": label}})
     if found.referred_to:
         said.append(_uri("referredTo", found.referred_to[1]))
-    for result in found.criterion_results:
-        criterion = result.criterion
-        parts = [
-            _uri("criterion", criterion.iri),
-            {"name": "role", "valueCode": criterion.role},
-            _text("place", criterion.notation),
-            _text("label", criterion.label),
-            value("value", result.value),
-            {"name": "decides", "valueBoolean": result.decides},
-            _text("reason", result.reason),
-            *(_uri("passage", each.iri) for each in criterion.places),
-            *(_uri("reference", each.iri) for each in criterion.citations),
-        ]
-        said.append({"name": "criterionResult", "part": parts})
+    said += [_criterion(plain, each) for each in found.criterion_results]
     for iri, each in found.condition_results.items():
-        parts = [_uri("condition", iri), _text("label", each.condition.label), value("value", each.value)]
+        parts = [_uri("condition", iri), _text("label", each.condition.label), _value(plain, "value", each.value)]
         said.append({"name": "conditionResult", "part": [*parts, *map(_fact, each.facts)]})
     for each in found.conflicts:
         said.append(
@@ -196,15 +181,38 @@ def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] |
     return [*said, *(_text("notice", each) for each in found.notices), _text("review", REVIEW)]
 
 
+def _criterion(plain: PlainFormat, result: CriterionResult) -> dict[str, Any]:
+    """The value of a criterion, with those of its parts within it."""
+    criterion = result.criterion
+    parts = [
+        _uri("criterion", criterion.iri),
+        {"name": "role", "valueCode": criterion.role},
+        _text("place", criterion.notation),
+        _text("label", criterion.label),
+        _value(plain, "value", result.value),
+        {"name": "decides", "valueBoolean": result.decides},
+        _text("reason", result.reason),
+        *(_uri("passage", each.iri) for each in criterion.places),
+        *(_uri("reference", each.iri) for each in criterion.citations),
+        *(_criterion(plain, each) for each in result.parts),
+    ]
+    return {"name": "criterionResult", "part": parts}
+
+
+def _value(plain: PlainFormat, name: str, value: Value) -> dict[str, Any]:
+    return {"name": name, "valueCoding": coding(plain, POL[value.name.capitalize()])}
+
+
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
         condition = found.revision.conditions[need]
-        return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for)]}
+        settling = [_text("toSettle", each) for each in found.condition_results[need].settling]
+        return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for), *settling]}
     return {"name": f"{need.operator}Of", "part": [_need(found, each) for each in need.parts]}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:
-    return _text("fact", fact.text)
+    return _text("fact", fact.with_doubts)
 
 
 def _text(name: str, text: str) -> dict[str, Any]:

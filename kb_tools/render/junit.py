@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+from kb_tools import printable
 from kb_tools.cases import Malformed
 from kb_tools.determination import Answer, Determination, NotDetermined, Outcome
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.render.text import need_lines
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ def suite(name: str, cases: Iterable[TestCase]) -> str:
         skipped=str(counts["skipped"]),
     )
     for case in listed:
-        node = ElementTree.SubElement(root, "testcase", classname=case.suite, name=case.name)
+        node = ElementTree.SubElement(root, "testcase", classname=case.suite, name=printable.line(case.name))
         if case.kind:
-            ElementTree.SubElement(node, case.kind, message=case.message)
+            ElementTree.SubElement(node, case.kind, message=printable.line(case.message))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -45,7 +47,7 @@ def suite(name: str, cases: Iterable[TestCase]) -> str:
 def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate: a case passes when it meets the criteria, and is skipped when the policy does not apply."""
     found = [_test_case(each) for each in answered]
-    found += [TestCase("kb validate", error.where or "input", "error", str(error)) for error in errors]
+    found += [TestCase("kb validate", error.where or "input", "error", "; ".join(error.lines())) for error in errors]
     return suite("kb validate", found)
 
 
@@ -65,9 +67,6 @@ def _test_case(answer: Answer) -> TestCase:
 
 def _why(found: Determination) -> str:
     if found.outcome.settled:
-        deciding = (each for each in found.criterion_results if each.decides)
+        deciding = (each for each in found.every_criterion if each.decides)
         return "; ".join(f"{each.criterion.notation} {each.value.value} ({each.reason})" for each in deciding)
-    asked = dict.fromkeys(
-        condition.asks_for for iri, condition in found.revision.conditions.items() if iri in found.to_send
-    )
-    return "send in: " + " ".join(asked)
+    return f"send in: {'; '.join(need_lines(found))}."

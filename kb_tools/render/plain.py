@@ -13,7 +13,8 @@ from rdflib.term import Node
 from kb_tools.cases import Case
 from kb_tools.errors import UnreadableInput
 from kb_tools.knowledge_base import local_name
-from kb_tools.plain import GIVEN, NAME, ROOT, Form, Key, Number, PlainFormat, shown
+from kb_tools.namespaces import GIVEN
+from kb_tools.plain import NAME, ROOT, Form, Key, Number, PlainFormat, shown
 
 
 def write(plain: PlainFormat, case: Case) -> dict[str, Any]:

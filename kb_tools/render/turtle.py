@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import count
 
 from rdflib import BNode, Graph, Literal, URIRef
-from rdflib.namespace import PROV, RDF, RDFS, SKOS, XSD
+from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools import __version__
+from kb_tools import __version__, printable
 from kb_tools.cases import Malformed
 from kb_tools.determination import REVIEW, Answer, Determination, Need, Outcome
 from kb_tools.errors import KbError
@@ -38,17 +38,17 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
         elif isinstance(each, Malformed):
             _add_report(graph, each)
     # Not with canon=True, which takes minutes for a hundred cases: blank nodes are named after what they stand in.
-    return graph.serialize(format="longturtle")
+    return printable.escaped(graph.serialize(format="longturtle"))
 
 
 def add_determination(graph: Graph, found: Determination) -> URIRef:
     """Adds one determination to the graph, and returns its IRI."""
     revision = found.revision
-    node = URIRef(_unused(graph, URIRef, _DETERMINATION, f"{found.case.title} {found.case.iri} {revision.iri}"))
+    node = URIRef(_unused(graph, URIRef, _DETERMINATION, f"{found.case.digest} {found.case.iri} {revision.iri}"))
     case = URIRef(found.case.iri) if found.case.iri else BNode("case" + node.removeprefix(_DETERMINATION))
     said: list[tuple[URIRef, Node]] = [
         (RDF.type, CASE.Determination),
-        (RDFS.label, Literal(f"{found.case.title} under {revision.policy.identifier} {revision.entry.name}")),
+        (RDFS.label, Literal(f"{found.case.told} under {revision.policy.identifier} {revision.entry.name}")),
         (CASE.ofCase, case),
         (PROV.wasDerivedFrom, case),
         (PROV.wasDerivedFrom, revision.iri),
@@ -73,7 +73,9 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         group = _blank(graph, node, CASE.sendGroup)
         for iri in _leaves(part):
             graph.add((group, CASE.condition, URIRef(iri)))
-    for result in found.criterion_results:
+    for result in found.every_criterion:
+        for within in result.parts:
+            graph.add((URIRef(within.criterion.iri), DCTERMS.isPartOf, URIRef(result.criterion.iri)))
         value = _linked(graph, node, CASE.criterionValue, CASE.CriterionValue)
         graph.add((value, CASE.criterion, _statement(graph, result.criterion)))
         graph.add((value, SKOS.notation, Literal(result.criterion.notation)))
@@ -84,6 +86,10 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         value = _linked(graph, node, CASE.conditionValue, CASE.ConditionValue)
         graph.add((value, CASE.condition, URIRef(iri)))
         graph.add((value, CASE.value, _value(each.value)))
+        if each.perhaps is not each.value:
+            graph.add((value, CASE.perhapsValue, _value(each.perhaps)))
+        for wanted in each.settling:
+            graph.add((value, CASE.toSettle, Literal(wanted, lang="en")))
         for fact in each.facts:
             _add_fact(graph, value, fact)
     if found.case.reading:
@@ -136,6 +142,8 @@ def _add_fact(graph: Graph, value: Node, fact: Fact) -> None:
     graph.add((node, CASE.factText, Literal(fact.text, lang="en")))
     if fact.node:
         graph.add((node, CASE.factNode, URIRef(fact.node)))
+    for doubt in fact.doubts:
+        graph.add((node, CASE.doubtText, Literal(doubt.why, lang="en")))
     if fact.age is not None:
         graph.add((node, CASE.ageInDays, Literal(fact.age, datatype=XSD.integer)))
 
@@ -145,10 +153,10 @@ def _leaves(need: Need | str) -> list[str]:
 
 
 def _add_report(graph: Graph, found: Malformed) -> None:
-    report = BNode(_unused(graph, BNode, "report", found.case.title))
+    report = BNode(_unused(graph, BNode, "report", f"{found.case.digest} {found.case.iri}"))
     graph.add((report, RDF.type, SH.ValidationReport))
     graph.add((report, SH.conforms, Literal(False)))
-    graph.add((report, RDFS.label, Literal(f"{found.case.title}: malformed, not determined")))
+    graph.add((report, RDFS.label, Literal(f"{found.case.told}: malformed, not determined")))
     for violation in found.violations:
         result = _linked(graph, report, SH.result, SH.ValidationResult)
         graph.add((result, SH.resultMessage, Literal(violation.message)))

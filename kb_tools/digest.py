@@ -1,0 +1,45 @@
+"""The digest of a case: what a record calls an input by, in place of the name of its file.
+
+The same statements give the same digest, however often and in whatever order they stand, and whatever the file calls
+its nodes: it holds no identifier. It tells inputs apart, and is no proof of what they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from rdflib import URIRef
+from rdflib.term import Node
+
+# A case has three levels, so that after as many rounds every node has been compared by all that it leads to.
+_ROUNDS = 4
+
+
+def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) -> str:
+    """Digest what is said of the nodes of a case.
+
+    Args:
+        case: the node of the case itself.
+        about: the statements, by subject; every node of the file is a subject.
+
+    Returns:
+        hexadecimal digits.
+    """
+    known = {node: "case" if node == case else "" for node in about}
+    for _ in range(_ROUNDS):
+        known = {
+            node: _sha256(
+                known[node], *sorted(f"{predicate} {_said(object_, known)}" for predicate, object_ in about[node])
+            )
+            for node in about
+        }
+    return _sha256(*sorted(known.values()))
+
+
+def _said(object_: Node, known: Mapping[URIRef, str]) -> str:
+    return f"_:{known[object_]}" if isinstance(object_, URIRef) and object_ in known else object_.n3()
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,94 @@
+"""How deep a text is nested, told before a parser sees it.
+
+The parsers of pyoxigraph end the process at some thousands of levels, and its JSON-LD parser keeps a copy of all terms
+of the contexts in force for every level. So both are bounded here. Brackets in strings, IRIs and comments do not count.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+# Levels of nesting that are read. A case has four, and a FHIR resource some fifteen.
+MAX_DEPTH = 100
+# Terms of the contexts of a JSON-LD file, times the levels of the file. At this size the parser takes some 150 MB.
+MAX_TERMS_BY_DEPTH = 250_000
+
+# A string that is not closed goes on to the end of its line, or of the file: the parser reads no further than that.
+JSON = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|(?P<open>[\[{])|(?P<close>[\]}])', re.DOTALL)
+TURTLE = re.compile(
+    rb"(?P<open><<|[\[({])|(?P<close>>>|[\])}])"
+    rb'|<(?:[^<>"\s\\]|\\.)*+>?'
+    rb'|"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)'
+    rb"|'''(?:[^'\\]|\\.|'(?!''))*+(?:'''|\Z)"
+    rb'|"(?:[^"\\\n\r]|\\.)*+"?'
+    rb"|'(?:[^'\\\n\r]|\\.)*+'?"
+    rb"|#[^\n\r]*+"
+    rb"|\\.",
+    re.DOTALL,
+)
+_OPENING = {JSON: (b"[", b"{"), TURTLE: (b"<<", b"[", b"(", b"{")}
+
+
+def too_deep_at(data: bytes, tokens: re.Pattern[bytes]) -> int | None:
+    """Find the byte at which a text is nested more than MAX_DEPTH levels deep.
+
+    Args:
+        tokens: JSON or TURTLE (for N-Triples and TriG too).
+
+    Returns:
+        the position, or None where the text is nested less deeply.
+    """
+    if sum(map(data.count, _OPENING[tokens])) <= MAX_DEPTH:
+        return None
+    depth = 0
+    for found in tokens.finditer(data):
+        if found.lastgroup == "open":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return found.start()
+        elif found.lastgroup == "close":
+            depth = max(depth - 1, 0)
+    return None
+
+
+class _Object(list[tuple[str, Any]]):
+    """A JSON object as its pairs: of a key that stands twice, both."""
+
+
+def contexts_too_large(data: bytes) -> bool:
+    """Tell whether the contexts of a JSON-LD text have too many terms for how deep the text is nested.
+
+    Args:
+        data: a text of at most MAX_DEPTH levels.
+
+    Raises:
+        ValueError: the text is not JSON in UTF-8.
+    """
+    if data.count(b":") * MAX_DEPTH <= MAX_TERMS_BY_DEPTH:
+        return False
+    content = json.loads(data.decode(), object_pairs_hook=_Object)
+    deepest = max(depth for _, depth in _levels(content))
+    terms = sum(map(_terms, (context for found, _ in _levels(content) for context in _contexts(found))))
+    return terms * deepest > MAX_TERMS_BY_DEPTH
+
+
+def _levels(content: Any) -> Iterator[tuple[Any, int]]:
+    """Every value within a value, and itself, with its depth."""
+    waiting = [(content, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        yield value, depth
+        inner = [each for _, each in value] if isinstance(value, _Object) else value if isinstance(value, list) else ()
+        waiting.extend((each, depth + 1) for each in inner)
+
+
+def _contexts(value: Any) -> list[Any]:
+    return [each for key, each in value if key == "@context"] if isinstance(value, _Object) else []
+
+
+def _terms(context: Any) -> int:
+    """How many terms a context defines, those of the contexts in it included."""
+    return sum(len(each) for each, _ in _levels(context) if isinstance(each, _Object))
