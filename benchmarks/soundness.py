@@ -1,4 +1,4 @@
-"""Whether answers stay right whichever way what is unsaid turns out: the properties of tests/soundness.py on many cases.
+"""Whether answers stay right whichever way what is unsaid turns out: tests/properties.py on many cases.
 
 Usage: python benchmarks/soundness.py [--cases 20000] [--seed 11] [--properties abcdefg] [--sets]
 
@@ -21,8 +21,8 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from generated import generated
+from properties import REVISIONS, Asked, Found, completion, engines, fhir, formats, removal, repetition, shift
 from small_cases import LARGE, SMALL, Implementation, disagreements
-from soundness import REVISIONS, Asked, Found, completion, engines, fhir, formats, removal, repetition, shift
 from strategies import Picture
 
 # So many cases at a time: all that is known of more would not fit in memory.
@@ -60,6 +60,7 @@ def joined(parts: Iterable[Found]) -> Found:
 
 
 def report(name: str, found: Found, seconds: float) -> None:
+    """Prints what a property found."""
     print(f"{name}: {found.checks.total()} checks, {len(found.violations)} violations, {seconds:.0f} s", flush=True)
     for what, count in sorted(found.checks.items()):
         print(f"    {what}: {count}")
@@ -83,6 +84,7 @@ def sets(engine: str) -> int:
 
 
 def main() -> None:
+    """Runs what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=20_000, help="how many cases to generate")
     parser.add_argument("--seed", type=int, default=11, help="other cases for another seed")

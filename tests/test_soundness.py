@@ -1,4 +1,4 @@
-"""Whichever way what a case leaves unsaid turns out, its answer stays right: the properties of tests/soundness.py.
+"""Whichever way what a case leaves unsaid turns out, its answer stays right: the properties of tests/properties.py.
 
 On a few hundred generated cases; `benchmarks/soundness.py` takes twenty thousand. What the properties leave out, since
 the design fixes another meaning, is shown here too, each by the smallest case.
@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 from generated import ACUTE, DOUBT, MRD, STATUS, TRANSPLANT, generated
-from soundness import (
+from properties import (
     REVISIONS,
     Asked,
     Found,
