@@ -31,7 +31,18 @@ from kb_tools.fhir_answers import AnswerReader
 from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said, day_of
 from kb_tools.fhir_facts import FactReader
 from kb_tools.fhir_request import RequestReader
-from kb_tools.fhir_resources import READ_TYPES, STATING, SUBJECT, Aside, References, Resource, last_two, unversioned
+from kb_tools.fhir_resources import (
+    HINTING,
+    READ_TYPES,
+    STATING,
+    SUBJECT,
+    SUBSETTED,
+    Aside,
+    References,
+    Resource,
+    last_two,
+    unversioned,
+)
 from kb_tools.fhir_terms import Vocabulary
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, CLIN
@@ -85,19 +96,21 @@ class CaseBuilder:
         resources: Sequence[Resource],
         unread: Sequence[str],
         made: date | None = None,
+        notices: Sequence[str] = (),
     ) -> Imported:
         """The case that the resources of one patient describe.
 
         Args:
             unread: what there is of types that are not read: "Encounter \N{MULTIPLICATION SIGN}12".
             made: the day on which the bundle was put together, where it says so.
+            notices: what is to be known of them as a whole.
 
         Raises:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
         try:
-            build = _Build(self._terms, list(resources), made, list(self._notices))
+            build = _Build(self._terms, list(resources), made, [*self._notices, *notices])
             return build.run(source, self._key, unread)
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, mend=error.mend) from error
@@ -117,12 +130,15 @@ class _Build(RequestReader, FactReader, AnswerReader):
             if reason:
                 self.rejected.add(id(each))
                 self._aside(each, Aside(NOT_UNDERSTOOD, reason))
+                if reason == SUBSETTED:
+                    self.notices.append(f"{each.place} is tagged SUBSETTED: send it with all its elements.")
                 if each.type in STATING and not self._codes_of(each):
                     self.notices.append(f"{each.place} is not valid, and what it is about could not be read.")
         identity = self._patient()
         self._set_versions_aside()
         requests = self._requests()
         self._read_request(requests)
+        self._tell_of_death()
         self._read_coverage(requests[0])
         for each in requests:
             each.note(USED, "as the request", *each.root.read())
@@ -131,7 +147,12 @@ class _Build(RequestReader, FactReader, AnswerReader):
             self._read(each)
         for each in list(self.referred.values()):
             self._read(each)
+        doubted = {each.resource.place for each in self.doubts} | {place for place, _ in self.past}
+        oldest = min((each.day for each in self.findings.values()), default=None)
+        self._forget_what_is_stated()
         self._mark_doubts()
+        self._tell_of_near_misses()
+        self._tell_how_many(doubted, oldest)
         pseudonym = hmac.new(key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
         triples = [*self._request_triples(URIRef(PATIENT + pseudonym)), *self._finding_triples()]
         return Imported(
@@ -149,6 +170,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
             "Procedure": self._procedure,
             "Observation": self._observation,
             "MedicationAdministration": self._administration,
+            **dict.fromkeys(HINTING, self._hinted),
             "QuestionnaireResponse": self._answers,
         }
         if id(resource) in self.done or resource.type not in readers:
@@ -207,6 +229,29 @@ class _Build(RequestReader, FactReader, AnswerReader):
                 each.note(IGNORED, "nothing that is read is of this person")
             self.done.add(id(each))
         return _identity([*known, *others], self.strangers)
+
+    def _tell_of_death(self) -> None:
+        """Tells of a patient who is recorded as having died before the service, or may have."""
+        assert self.service_day is not None
+        told: dict[str, None] = {}
+        for patient in (each for each in self._everyone() if id(each) in self.patients):
+            root = patient.root
+            element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if root.get(name)), "")
+            days = root.days(element) if element == "deceasedDateTime" else None
+            if not element or (days and days[0] >= self.service_day):
+                continue
+            surely = days is not None and days[1] < self.service_day
+            when = "before the service date" if surely else "and it may be before the service date"
+            what = f"the patient is recorded as having died, {when}" if not surely else f"the patient died {when}"
+            patient.note(IGNORED, what, element)
+            told[f"{patient.place}: {what}."] = None
+        self.notices += told
+
+    def _everyone(self) -> Iterator[Resource]:
+        """The resources, and those that they contain."""
+        for each in self.resources:
+            yield each
+            yield from each.contained
 
     def _set_versions_aside(self) -> None:
         """Of several resources with one id only the latest version is read."""

@@ -16,18 +16,13 @@ from rdflib import BNode, Literal, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools.fhir_draft import USED, Draft, Found, day_of
-from kb_tools.fhir_resources import STATING, Aside, Element, Resource
+from kb_tools.fhir_draft import USED, Found, day_of
+from kb_tools.fhir_resources import HINTING, STATING, Aside, Element, Resource
 from kb_tools.fhir_terms import Vocabulary
+from kb_tools.fhir_texts import TextReader, days_of, end_of
 from kb_tools.namespaces import CASE, CLIN
+from kb_tools.terminology import Meaning
 
-# The elements in which resources that state findings have the codes that say what they are about.
-_CODES = ("code", "medicationCodeableConcept")
-# Where it stands when a thing was so or done.
-_TIMES = (
-    *("recordedDate", "performedDateTime", "performedPeriod"),
-    *("effectiveDateTime", "effectiveInstant", "effectivePeriod"),
-)
 # Statuses with which a resource says nothing.
 _VOID = ("entered-in-error", "not-done", "cancelled", "registered", "preparation")
 
@@ -41,6 +36,9 @@ class Doubt:
         key: what it is of, where findings of the class are told apart by that: a method, a lineage; None where it is
             not known, the class itself where it states none.
         values: what it states if it is so, as far as its codes say that.
+        unless_stated: whether there is no doubt where the resource, or one that it groups, states a finding of the
+            class.
+        by_text: whether only a text mentions it.
     """
 
     resource: Resource
@@ -48,13 +46,18 @@ class Doubt:
     days: tuple[date, date] | None
     key: Node | None = None
     values: Mapping[URIRef, frozenset[Node]] = field(default_factory=dict)
+    unless_stated: bool = False
+    by_text: bool = False
 
     @property
     def why(self) -> str:
+        """Why it puts findings in doubt, for people."""
+        if self.by_text:
+            return f"{self.resource.place} mentions it in a text, and its codes are not known here"
         return f"{self.resource.place} may state another, and no fact could be made of it"
 
 
-class DoubtReader(Draft):
+class DoubtReader(TextReader):
     """Keeps in mind what may be so, and marks as in doubt what must not decide beside it."""
 
     def __init__(self, terms: Vocabulary, resources: list[Resource], made: date | None, notices: Sequence[str]) -> None:
@@ -76,25 +79,57 @@ class DoubtReader(Draft):
             self._doubt(resource)
 
     def _doubt(self, resource: Resource, *parts: Element) -> None:
-        """Keeps in mind what a resource that was set aside, or these parts of it, may state by their codes."""
-        if resource.type not in STATING:
+        """Keeps in mind what a resource that was set aside, or these parts of it, may state by codes or in a text."""
+        if resource.type not in (*STATING, *HINTING):
             return
-        root = resource.root
-        codings = self._codes_of(resource, *parts)
-        kinds: set[Node] = {kind for each in self._meanings(codings) for kind in (each.kind, *each.leaves_open) if kind}
-        for each in codings:
-            kinds |= self.terms.terminology.may_mean(each.text("system"), each.text("code"))
-        if resource.type == "Condition" and self._may_state_a_status(root, codings):
-            kinds.add(CLIN.DiseaseStatusAssessment)
-        days = _days_of(resource)
+        root, codings = resource.root, self._codes_of(resource, *parts)
+        kinds = self._kinds_of_codes(resource, codings, bool(parts))
+        # What a report is of its results say, but not what it concludes.
+        named = kinds - self._kinds_of_codes(resource, self._concluded(resource)) if self._grouped(resource) else set()
+        days = days_of(resource)
         for kind in sorted(kinds, key=str):
             key, values = self._key_of(kind, resource, codings), self._values_of(kind, root, codings)
-            self.doubts.append(Doubt(resource, kind, days, key, values))
+            self.doubts.append(Doubt(resource, kind, days, key, values, unless_stated=kind in named))
+        for kind in sorted(self._mentions(resource, *parts) - kinds, key=str):
+            if self._is_done(kind) and resource.type not in ("Procedure", "MedicationAdministration"):
+                # What speaks of a transplant is mostly none: a state after one, or a test for one.
+                self.past.append((resource.place, kind))
+            else:
+                key = None if self.terms.key_property(kind) else kind
+                of_a_stage = bool(parts) and resource.type == "Condition"
+                self.doubts.append(Doubt(resource, kind, days, key, by_text=True, unless_stated=not of_a_stage))
+
+    def _concluded(self, resource: Resource) -> list[Element]:
+        """The codes of what a report concludes."""
+        concepts = Element(resource.content).all("conclusionCode")
+        return [each for concept in concepts for each in concept.all("coding")]
+
+    def _kinds_of_codes(self, resource: Resource, codings: list[Element], part: bool = False) -> set[Node]:
+        """The classes of findings of which a resource may state one by these codes; `part`: of a part of it alone."""
+        possible = self._possible(codings)
+        kinds: set[Node] = {kind for each in possible for kind in (each.kind, *each.leaves_open) if kind}
+        for each in codings:
+            kinds |= self.terms.terminology.may_mean(each.text("system"), each.text("code"))
+        if self._may_state_a_status(resource, possible, part):
+            kinds.add(CLIN.DiseaseStatusAssessment)
+        return kinds
+
+    def _forget_what_is_stated(self) -> None:
+        """Drops the doubts of what the resource that raises them states, or a resource that it groups."""
+        stated = {(id(source), found.kind) for found in self.findings.values() for source in found.sources}
+        self.doubts = [
+            doubt
+            for doubt in self.doubts
+            if not (
+                doubt.unless_stated
+                and any((id(each), doubt.kind) in stated for each in (doubt.resource, *self._grouped(doubt.resource)))
+            )
+        ]
 
     def _values_of(self, kind: Node, root: Element, codings: list[Element]) -> dict[URIRef, frozenset[Node]]:
         """What a resource that was set aside may state of a finding, as far as its codes say that and no others do."""
         clinical = root.codings("clinicalStatus")
-        meanings = self._meanings([*codings, *clinical])
+        meanings = self._possible([*codings, *clinical])
         values: dict[URIRef, set[Node]] = defaultdict(set)
         for meaning in meanings:
             for property_, value in meaning.values if meaning.kind == kind else ():
@@ -111,22 +146,22 @@ class DoubtReader(Draft):
             values.pop(CLIN.diseaseStatus, None)
         return {property_: frozenset(each) for property_, each in values.items() if each}
 
-    def _codes_of(self, resource: Resource, *parts: Element) -> list[Element]:
-        """The codes that say what a resource is about, or these parts of it."""
+    def _may_state_a_status(self, resource: Resource, possible: list[Meaning], part: bool) -> bool:
+        """Whether a resource that was set aside, or a part of it, may say how a disease stands."""
+        diseases = any(self._named_in(each, CLIN.Disease) for each in possible)
+        statuses = [self._named_in(each, CLIN.DiseaseStatus) for each in possible]
+        if resource.type in HINTING or (part and resource.type == "Condition"):
+            # Which disease a conclusion or a stage is of need not be said beside it.
+            alone = any(found == each.concepts for found, each in zip(statuses, possible, strict=True) if found)
+            return alone or (diseases and any(statuses))
         root = resource.root
-        parts = parts or (root, *root.all("component"))
-        codings = [each for part in parts for name in _CODES for each in part.codings(name)]
-        medication = self.references.follow(resource, root.one("medicationReference"))
-        return codings + (medication.root.codings("code") if medication else [])
-
-    def _may_state_a_status(self, root: Element, codings: list[Element]) -> bool:
-        """Whether a condition that was set aside may say how a disease stands."""
         clinical = root.codings("clinicalStatus")
         unclear = root.get("clinicalStatus") is not None and not self._meanings(clinical)
-        ended = end_of(root)
-        return bool(self._concepts(codings, CLIN.Disease)) and bool(
-            unclear or ended or self._concepts([*codings, *clinical], CLIN.DiseaseStatus)
-        )
+        stated = any(statuses) or bool(self._concepts(clinical, CLIN.DiseaseStatus))
+        return resource.type == "Condition" and diseases and (unclear or bool(end_of(root)) or stated)
+
+    def _named_in(self, meaning: Meaning, class_: Node) -> frozenset[URIRef]:
+        return frozenset(each for each in meaning.concepts if class_ in self._classes(each))
 
     def _key_of(self, kind: Node, resource: Resource, codings: list[Element]) -> Node | None:
         """What tells a finding that a resource may state apart from others of its class; see `Doubt`."""
@@ -311,24 +346,3 @@ class DoubtReader(Draft):
             else note
             for note in found.resource.notes
         ]
-
-
-def _days_of(resource: Resource) -> tuple[date, date] | None:
-    """The first and the last day that what a resource states may be of; None where that is not known."""
-    root = resource.root
-    found = next((days for name in _TIMES if (days := root.days(name))), None)
-    end = end_of(root)
-    ended = root.days(end) if end else None
-    if end and ended is None:
-        return (found[0], date.max) if found else None
-    bounds = [days[1] for days in (found, ended) if days]
-    if not bounds:
-        # It was issued after it was found, and what it is contained in was written after both.
-        issued = root.days("issued") or (_days_of(resource.container) if resource.container else None)
-        return (date.min, issued[1]) if issued else None
-    return found[0] if found else date.min, max(bounds)
-
-
-def end_of(condition: Element) -> str:
-    """The element that states that a condition has ended, or "" if none does."""
-    return next((name for name in condition.content if name.lstrip("_").startswith("abatement")), "")

@@ -127,8 +127,11 @@ class Vocabulary:
 
     def may_be_one(self, one: Node, other: Node) -> bool:
         """Whether two concepts may be meant by one thing: whether there is a kind of both, the one of the other too."""
-        kinds, others = (set(self.kb.ontology.transitive_subjects(SKOS.broader, each)) for each in (one, other))
-        return not kinds.isdisjoint(others)
+        return not self.kinds_of(one).isdisjoint(self.kinds_of(other))
+
+    def kinds_of(self, concept: Node) -> set[Node]:
+        """A concept with all that are narrower."""
+        return {each for each in self.kb.ontology.transitive_subjects(SKOS.broader, concept) if each is not None}
 
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""

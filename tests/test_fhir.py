@@ -524,7 +524,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a grade needs no unit of its own": (
         observed(GRADE, valueQuantity={"value": 2}),
-        "not understood: its unit is not that of a bare number (1) in UCUM: valueQuantity",
+        "used: acute GvHD assessment of 2026-06-22: grade 2",
     ),
     "nothing is no grade": (observed(GRADE), "not understood: no value: value[x]"),
     "two values are none": (

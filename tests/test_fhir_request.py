@@ -102,12 +102,12 @@ def notes(imported: Imported, type_: str) -> list[str]:
 
 # ---------------------------------------------------------------------- the reason
 
-UNKNOWN = "ICD-10-CM D61.9 is not known here"
+UNKNOWN = "ICD-10-CM J18.9 is not known here"
 STATUS = "a request names a disease, and no status of it: send the status as a Condition"
 NOT_EVERY = "not understood: not every reason is known here, so none is stated"
 AML = ["AcuteMyeloidLeukemia"]
 CODED = "diagnosisCodeableConcept.coding[0]"
-TWO = [diagnosis(1, "D61.9"), diagnosis(2, "C92.01")]
+TWO = [diagnosis(1, "J18.9"), diagnosis(2, "C92.01")]
 AT_1 = f"not understood: {UNKNOWN}: diagnosis[0].{CODED}"
 AT_2 = f"ignored: {STATUS}: diagnosis[1].{CODED}"
 REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
@@ -165,7 +165,7 @@ REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
 ORDERED = f"ignored: {STATUS}: reasonCode[1].coding[0]"
 ORDER_REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
     "a reason code beside it is not known": (
-        order(reasonCode=[concept(ICD, "D61.9"), concept(ICD, "C92.02")]),
+        order(reasonCode=[concept(ICD, "J18.9"), concept(ICD, "C92.02")]),
         [],
         [f"not understood: {UNKNOWN}: reasonCode[0].coding[0]", ORDERED, f"{NOT_EVERY}: reasonCode"],
     ),
@@ -414,7 +414,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     },
     "a draft": (
         orders(order(status="draft")),
-        f"no request: entry[6] ServiceRequest: its status is draft; {MEND}",
+        f"no request: entry[6] ServiceRequest: it is a draft: its status is draft; {MEND}",
     ),
     "a claim that is not valid": (
         claim(provider=None),
@@ -433,7 +433,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     **{
         f"a {intent}": (
             orders(order(intent=intent)),
-            f"no request: entry[6] ServiceRequest: its intent is {intent}; {MEND}",
+            f"no request: entry[6] ServiceRequest: it is a draft: its intent is {intent}; {MEND}",
         )
         for intent in ("proposal", "plan", "option")
     },
@@ -452,8 +452,8 @@ def test_orders_that_are_none_leave_the_one_that_is(read: Read) -> None:
     imported = read(orders(order(), order("s2", status="draft"), order("s3", intent="plan")))
     assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
     assert notes(imported, "ServiceRequest") == [
-        "entry[7] ServiceRequest: ignored: its status is draft: status",
-        "entry[8] ServiceRequest: ignored: its intent is plan: intent",
+        "entry[7] ServiceRequest: ignored: it is a draft: its status is draft: status",
+        "entry[8] ServiceRequest: ignored: it is a draft: its intent is plan: intent",
     ]
 
 
