@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from functools import cache
 from itertools import combinations, islice, product
 from random import Random
+from typing import TypeAlias
 
 import oracle
 from rdflib.term import Node
@@ -66,7 +67,7 @@ class Universe:
         return (self.base.with_findings(*chance.sample(self.findings, size)) for _ in range(count))
 
 
-Stated = tuple[tuple[str, str], ...]
+Stated: TypeAlias = tuple[tuple[str, str], ...]
 
 
 def _findings(
@@ -227,7 +228,8 @@ LARGE: dict[str, Universe] = {
 # ---------------------------------------------------------------------- what the knowledge base says of them
 
 
-Comparable = tuple[dict[str, str], frozenset[tuple[str, str]], dict[str, tuple[str, str]]]
+# How each finding stands that counts or perhaps counts; which are linked; the value of each condition.
+Comparable: TypeAlias = tuple[dict[str, str], frozenset[tuple[str, str]], oracle.Both]
 
 
 class Implementation:

@@ -175,7 +175,7 @@ def _term(text: str) -> Node:
         return URIRef(text[1:-1])
     if text.startswith('"'):
         value, _, datatype = text[1:].rpartition('"')
-        return Literal(value, datatype=_term(datatype.removeprefix("^^")) if datatype else None)
+        return Literal(value, datatype=str(_term(datatype.removeprefix("^^"))) if datatype else None)
     if text in ("true", "false"):
         return Literal(text, datatype=XSD.boolean)
     for datatype, pattern in _NUMBERS.items():

@@ -17,7 +17,7 @@ import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, SH
 from rdflib.term import Node
-from small_cases import LARGE, SMALL, Implementation, disagreements, every_condition
+from small_cases import LARGE, SMALL, Comparable, Implementation, disagreements, every_condition
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Picture
 
 from kb_tools.cases import Case
@@ -34,7 +34,7 @@ def implementation(engine: str) -> Implementation:
     return Implementation(engine)
 
 
-def differing(pictures: Iterable[Picture], engine: str = "pyshifty") -> list[object]:
+def differing(pictures: Iterable[Picture], engine: str = "pyshifty") -> list[tuple[Picture, Comparable, Comparable]]:
     """Where the two readings differ, the smallest cases first."""
     return sorted(disagreements(pictures, implementation(engine)), key=lambda each: len(each[0].findings))[:3]
 
@@ -82,9 +82,7 @@ def test_a_difference_between_the_two_readings_would_show() -> None:
     class Hasty(Implementation):
         """Takes what perhaps counts for what counts."""
 
-        def of(
-            self, pictures: Sequence[Picture]
-        ) -> list[tuple[dict[str, str], frozenset[tuple[str, str]], oracle.Both]]:
+        def of(self, pictures: Sequence[Picture]) -> list[Comparable]:
             found = super().of(pictures)
             return [(dict.fromkeys(standings, oracle.COUNTS), links, values) for standings, links, values in found]
 
