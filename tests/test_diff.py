@@ -166,7 +166,8 @@ def test_treatment_of_relapse_is_widened_to_refractory_and_lowering_the_risk_is_
         (Kind.REMOVED, "cond:benefit-of-earlier-dli-is-documented"),
     ]
     widened = the(diff, Kind.WIDENED, "cond:disease-relapsed-refractory-or-progressing")
-    since = "The latest status of the disease treated, since the latest allogeneic transplant, is relapsed"
+    disease = "The latest status of the disease treated, or of a kind of it"
+    since = f"{disease}, since the latest allogeneic transplant, is relapsed"
     assert widened.before == (f"{since}.",)
     assert widened.after == (f"{since}, refractory, both, or progressing.",)
 

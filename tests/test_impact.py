@@ -78,14 +78,14 @@ def test_the_example_cases_come_to_this_under_2019_10_and_2026_02() -> None:
         (CONFLICTING, MET): 5,
         (CONFLICTING, CONFLICTING): 6,
         (CONFLICTING, NOT_APPLICABLE): 1,
-        (NEEDED, MET): 50,
+        (NEEDED, MET): 49,
         (NEEDED, NOT_MET): 6,
         (NEEDED, CONFLICTING): 3,
-        (NEEDED, NEEDED): 28,
+        (NEEDED, NEEDED): 29,
         (NEEDED, NOT_APPLICABLE): 4,
         (NOT_APPLICABLE, NOT_APPLICABLE): 2,
     }
-    assert len(flips_of("2019-10", "2026-02")) == 105
+    assert len(flips_of("2019-10", "2026-02")) == 104
 
 
 I_BEFORE = "I of 2019-10, after an allogeneic transplant, for relapse or for full donor chimerism"

@@ -71,14 +71,14 @@ OTHERWISE: dict[tuple[str, str], tuple[str, int]] = {
     ("example-cases", "condition"): ("cond:disease-is-relapsed", 4),
     ("fact-influence", "fact"): ("case:reason", 5),
     ("fact-influence", "revision"): ("2019-10", 4),
-    ("finding-values", "finding"): ("clin:AcuteGvHDAssessment", 6),
+    ("finding-values", "finding"): ("clin:AcuteGvHDAssessment", 7),
     ("guidelines", "revision"): ("2019-10", 0),
     ("icd-10-cm-under-disease", "disease"): ("clin:SolidTumor", 3),
     ("in-force", "date"): ("2015-10-31", 0),
     ("logged-changes", "affected"): ("pol:Codes", 2),
     ("open-discrepancies", "severity"): ("pol:Minor", 10),
     ("policies-listing-code", "number"): ("S2150", 10),
-    ("readings", "revision"): ("2019-10", 17),
+    ("readings", "revision"): ("2019-10", 19),
     ("references-by-age", "date"): ("2028-01-01", 11),
     ("references-by-age", "years"): ("30", 1),
     ("references-by-kind", "revision"): ("2019-10", 0),
@@ -572,6 +572,13 @@ def test_the_reason_of_a_request_decides_which_disease_status_counts() -> None:
         ("cond:reason-is-hematologic-malignancy", "a shape names it", "crit:indication"),
         ("cond:reason-is-hematologic-malignancy", "it is read", "crit:indication"),
     ]
+
+
+@pytest.mark.parametrize(("class_", "in_doubt"), [("clin:Transplant", False), ("clin:StatedAbsence", True)])
+def test_a_finding_can_state_what_its_closed_shape_allows_and_nothing_derived(class_: str, in_doubt: bool) -> None:
+    found = {row[0] for row in columns(table(requested("finding-values", {"finding": class_})), "property")[1:]}
+    stated = {"clin:Transplant": "clin:graftSource", "clin:StatedAbsence": "clin:absenceOf"}[class_]
+    assert found == {"case:date", "case:basis", stated} | ({"case:inDoubt"} if in_doubt else set())
 
 
 def test_a_single_value_influences_the_conditions_whose_shapes_name_it() -> None:
