@@ -40,26 +40,20 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
         parts: as the prefix table shortens them ("pol:Codes"), or ALL.
     """
     drafts = [_name(policy, entry) for policy, entry in revisions if entry.draft]
+    released = [(policy, entry) for policy, entry in revisions if not entry.draft]
     # By basis and the parts that have it: the revisions of which that is so.
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     lacking = 0
-    released = [(policy, entry) for policy, entry in revisions if not entry.draft]
     for policy, entry in released:
-        wanted = [each for each in entry.bases if ALL in parts or f"pol:{each}" in parts]
-        wanted += [
-            each.partition(":")[2] for each in parts if each != ALL and each.partition(":")[2] not in entry.bases
-        ]
-        by_basis: dict[str, list[str]] = {}
-        for part in wanted:
-            by_basis.setdefault(entry.bases.get(part, "NotOnFile"), []).append(names.label(POL + part))
-        lacking += "NotOnFile" in by_basis
-        for basis, labels in by_basis.items():
-            groups.setdefault((basis, tuple(sorted(labels))), []).append(_name(policy, entry))
+        wanted = entry.bases if ALL in parts else [each.removeprefix("pol:") for each in parts]
+        for basis in ("NotOnFile", "InferredFromLog"):
+            having = tuple(sorted(part for part in wanted if entry.bases.get(part, "NotOnFile") == basis))
+            if having:
+                groups.setdefault((basis, having), []).append(_name(policy, entry))
+                lacking += basis == "NotOnFile"
     lines = [
-        f"{names.label(POL + basis)}: {', '.join(labels)} of {_list(named)}"
-        for basis in ("NotOnFile", "InferredFromLog")
-        for (each, labels), named in groups.items()
-        if each == basis
+        f"{names.label(POL + basis)}: {', '.join(sorted(names.label(POL + part) for part in having))} of {_list(named)}"
+        for (basis, having), named in sorted(groups.items(), key=lambda each: each[0][0], reverse=True)
     ]
     if drafts:
         lines.append(f"{'a draft' if len(drafts) == 1 else 'drafts'}, in force on no date: {_list(drafts)}")

@@ -290,7 +290,7 @@ def bind(
             said = _in_words(names, _values(bound.text, name))
             bound.choices.append(f"for {name} {said}; --param {name}=VALUE for another")
         if parameter.type == "revision":
-            bound.revisions += [_entry(names.kb, term.value) for term in _values(bound.text, name)]
+            bound.revisions += _known(names.kb, _values(bound.text, name))
     return bound
 
 
@@ -316,12 +316,12 @@ def _in_words(names: Names, terms: Sequence[Any]) -> str:
     return ", ".join(names.words(each.value) if isinstance(each, ox.NamedNode) else each.value for each in terms)
 
 
-def _entry(kb: KnowledgeBase, iri: str) -> tuple[Policy, RevisionEntry]:
-    """The revision of that IRI."""
+def _known(kb: KnowledgeBase, terms: Sequence[Any]) -> list[tuple[Policy, RevisionEntry]]:
+    """Those of the revisions that are on file; the default of a question may be of a policy that is not."""
     from kb_tools.dataset import policies
 
-    policy = policies(kb)[iri.split("/")[-2]]
-    return policy, policy.entry(iri)
+    known = {entry.iri: (policy, entry) for policy in policies(kb).values() for entry in policy.history}
+    return [known[term.value] for term in terms if term.value in known]
 
 
 _TO_DO = ox.NamedNode(BASE + "policy#toDo")

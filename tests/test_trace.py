@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -568,6 +569,27 @@ def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(d
     assert [each.message for each in found.problems] == [
         "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs"
     ]
+
+
+def test_a_draft_is_in_force_and_on_file_for_no_question(drafted: Path, run_kb: RunKb) -> None:
+    def rows(*arguments: str) -> list[list[str]]:
+        done = run_kb("query", *arguments, "--kb", str(drafted), "--format", "csv")
+        assert done.returncode == 0, done.stderr
+        return list(csv.reader(done.stdout.replace(BASE, "").splitlines()))[1:]
+
+    assert [row[2] for row in rows("in-force", "--param", "date=2033-01-01")] == ["XX.99/2031-03"] * 2
+    assert rows("on-file")[-1][:3] == ["XX.99", "XX.99/2032-03", "draft"]
+    assert set(rows("on-file")[-1][3:]) <= {"draft", ""}
+    # Its default is of a policy that is not on file here.
+    assert rows("changed-criteria") == []
+    assert rows("revision-history")[-1] == ["XX.99", "XX.99/2032-03", "2032-03", "", "", "draft"]
+    named = run_kb("query", "criteria", "--kb", str(drafted), "--revision", "2032-03")
+    assert named.stdout.splitlines()[-2:] == [
+        "a draft, in force on no date: XX.99/2032-03",
+        "no rows from XX.99/2032-03 (draft)",
+    ]
+    default = run_kb("query", "criteria", "--kb", str(drafted), "--as-of", "2033-01-01")
+    assert default.stdout.splitlines()[-1].endswith("rows from XX.99/2031-03")
 
 
 def test_a_draft_holds_no_text_of_the_document(drafted: Path) -> None:
