@@ -152,7 +152,14 @@ class Revision:
 
     @cached_property
     def indication(self) -> Criterion:
-        return self.of_role("indication")[0]
+        found = self.of_role("indication")
+        if not found:
+            raise KnowledgeBaseError(
+                f"revision {self.entry.name} states no indication",
+                where=str(self.policy.folder / self.entry.name),
+                mend="add pol:indication",
+            )
+        return found[0]
 
     @cached_property
     def applicability_tree(self) -> Tree:

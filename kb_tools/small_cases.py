@@ -1,6 +1,6 @@
 """Every small case that a group of conditions can tell apart, made from what their shapes name.
 
-The source is docs/design.md, section 3.2. A small case says nothing but what the group reads:
+The source is the knowledge base's design, section 3.2. A small case says nothing but what the group reads:
 
 - of a number, a value at each limit and on each side of it, stated exactly, at least, at most and below;
 - of a concept, every member of each list and group that is named, and one concept outside;
@@ -214,7 +214,8 @@ class _View:
     def statements(self, property_: URIRef) -> list[tuple[Stated, ...]]:
         """What a case can say by a property of the request, its product or the coverage: nothing, or some values."""
         values = self._values(property_)
-        most = 1 if self._limit(property_, SH.maxCount) == 1 else len(values)
+        # One value for what a condition asks, one against it, and one for what another condition asks.
+        most = 1 if self._limit(property_, SH.maxCount) == 1 else self._most + 2
         return [
             tuple((self.ways[property_], property_, value) for value in chosen)
             for size in range(most + 1)

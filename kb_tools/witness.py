@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -70,9 +71,12 @@ class WitnessBuilder:
         self._kinds = {iri: condition.reads for iri, condition in self._conditions.items()}
         self._reader = CaseReader(kb)
         self._read: dict[Path, dict[str, Case]] = {}
-        # The examples that say least come first: what a witness does not need is not to distract.
-        self._examples = sorted(
-            _examples(kb, new.policy),
+
+    @cached_property
+    def _examples(self) -> list[_Example]:
+        """The examples, those that say least first: what a witness does not need is not to distract."""
+        return sorted(
+            _examples(self.kb, self.new.policy),
             key=lambda each: (each.path.stat().st_size if each.path.is_file() else 0, each.path, each.iri),
         )
 
@@ -139,7 +143,7 @@ class WitnessBuilder:
             for kind in kinds
         ]
         if all(choices):
-            yield from self._exchanged(self._silent(), kinds, choices)
+            yield from self._exchanged(silent_case(self.new.entry.effective), kinds, choices)
 
     def _wrong(self, values: Mapping[str, Value], wanted: Mapping[str, Value]) -> list[frozenset[str]]:
         """The kinds of facts that do not give the wanted values."""
@@ -167,25 +171,9 @@ class WitnessBuilder:
             yield case
             return
         for source in choices[0]:
-            donor = _written(self.kb, source.small, case) if isinstance(source, _Made) else self._case(source)
+            donor = written(self.kb, source.small, case) if isinstance(source, _Made) else self._case(source)
             if donor:
-                yield from self._exchanged(_with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
-
-    def _silent(self) -> Case:
-        """A case that says what every case must, and nothing else."""
-        node, patient, coverage, request = (URIRef(f"{ISOLATED}witness:{number}") for number in range(4))
-        about: Statements = {
-            node: [
-                (RDF.type, CASE.Case),
-                (CASE.patient, patient),
-                (CASE.coverage, coverage),
-                (CASE.request, request),
-            ],
-            patient: [],
-            coverage: [(RDF.type, CASE.Coverage)],
-            request: [(RDF.type, CASE.Request), (CASE.serviceDate, Literal(self.new.entry.effective))],
-        }
-        return Case(source="", name="", iri="", node=node, about=about, names={})
+                yield from self._exchanged(with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
 
 
 def _examples(kb: KnowledgeBase, policy: Policy) -> Iterator[_Example]:
@@ -217,7 +205,7 @@ def _named(case: Case, name: str) -> Case:
     )
 
 
-def _with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
+def with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
     """The case with its facts of one kind replaced by the donor's, on nodes of the case's own."""
     about: Statements = {
         node: [pair for pair in pairs if str(pair[0]) not in kind] for node, pairs in case.about.items()
@@ -261,7 +249,24 @@ def _at(about: Statements, node: URIRef, path: Sequence[URIRef], donor: Case) ->
 # ---------------------------------------------------------------------- facts that are made
 
 
-def _written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
+def silent_case(day: date) -> Case:
+    """A case that says what every case must, and nothing else; `day` is that of the service."""
+    node, patient, coverage, request = (URIRef(f"{ISOLATED}witness:{number}") for number in range(4))
+    about: Statements = {
+        node: [
+            (RDF.type, CASE.Case),
+            (CASE.patient, patient),
+            (CASE.coverage, coverage),
+            (CASE.request, request),
+        ],
+        patient: [],
+        coverage: [(RDF.type, CASE.Coverage)],
+        request: [(RDF.type, CASE.Request), (CASE.serviceDate, Literal(day))],
+    }
+    return Case(source="", name="", iri="", node=node, about=about, names={node: node})
+
+
+def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
     """A small case as one that can be submitted: its findings with date, basis and all that tells them apart.
 
     Args:

@@ -1418,6 +1418,13 @@ def test_a_draft_can_be_the_older_side_and_what_it_asks_for_is_no_change(made: M
     assert (diff.changes, diff.verdict.words) == ((), "equivalent")
 
 
+def test_a_draft_without_an_indication_is_refused_in_one_line(made: Make, run_kb: RunKb) -> None:
+    root = made({**TO_DO, "criteria.ttl": ("    pol:indication crit:indication ;\n", "")}).root
+    found = run_kb("diff", "2026-02", "2027-02", "--kb", str(root), "--engine", FAST)
+    line = f"{root}/policies/CP.MP.101/2027-02: revision 2027-02 states no indication; add pol:indication"
+    assert (found.returncode, found.stderr, found.stdout) == (2, f"kb: {line}\n", "")
+
+
 # ---------------------------------------------------------------------- exit codes
 
 

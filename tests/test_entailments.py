@@ -22,12 +22,13 @@ from kb_tools.cases import Case, CaseChecker, Malformed
 from kb_tools.entailments import Group, conditions_of, derive, ties_of
 from kb_tools.evidence import Evaluator
 from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import COND, POL
+from kb_tools.namespaces import CASE, CLIN, COND, POL
 from kb_tools.rdf import graph_of, parse
 from kb_tools.revision import Condition, Revision
 from kb_tools.shacl import ENGINES
 from kb_tools.truth import Assignments, Value
 from kb_tools.verdict import allowed
+from kb_tools.witness import silent_case, with_facts, written
 
 HOLDS, FAILS = Value.HOLDS, Value.FAILS
 DAY = date(2026, 7, 1)
@@ -183,6 +184,22 @@ def test_the_small_cases_bring_each_condition_to_every_value_that_it_can_take(ki
         assert {values[condition.iri] for _, values in group.cases} == {
             Value[each.upper()] for each in condition.possible
         }
+
+
+def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> None:
+    checker = CaseChecker(VOCABULARY, "pyshifty")
+    evaluator = Evaluator(VOCABULARY, conditions_of(VOCABULARY), "pyshifty")
+    for group in groups("pyshifty"):
+        for small, values in group.cases:
+            case = silent_case(DAY)
+            (request,) = case.values(case.node, CASE.request)
+            assert isinstance(request, URIRef)
+            # A group, so that statuses of two of its kinds can count beside each other.
+            case.about[request].append((CASE.reason, CLIN.NonHodgkinLymphoma))
+            (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case))])
+            assert isinstance(checked, Case), small
+            (found,) = evaluator.evaluate([checked])
+            assert {iri: value for iri, (value, _) in found.items() if iri in group.conditions} == values, small
 
 
 def test_there_are_few_small_cases() -> None:
