@@ -38,6 +38,7 @@ from kb_tools.fhir_resources import (
     SUBJECT,
     SUBSETTED,
     Aside,
+    Element,
     References,
     Resource,
     last_two,
@@ -230,14 +231,15 @@ class _Build(RequestReader, FactReader, AnswerReader):
         assert self.service_day is not None
         told: dict[str, None] = {}
         for patient in (each for each in self._everyone() if id(each) in self.patients):
-            root = patient.root
-            element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if root.get(name)), "")
-            days = root.days(element) if element == "deceasedDateTime" else None
+            said = Element(patient.content)
+            element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if said.get(name)), "")
+            days = said.days(element) if element == "deceasedDateTime" else None
             if not element or (days and days[0] >= self.service_day):
                 continue
-            surely = days is not None and days[1] < self.service_day
-            when = "before the service date" if surely else "and it may be before the service date"
-            what = f"the patient is recorded as having died, {when}" if not surely else f"the patient died {when}"
+            what = "the patient died before the service date"
+            if days is None or days[1] >= self.service_day:
+                what = "the patient is recorded as having died, and it may be before the service date"
+            patient.root.get(element)
             patient.note(IGNORED, what, element)
             told[f"{patient.place}: {what}."] = None
         self.notices += told

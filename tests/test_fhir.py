@@ -276,6 +276,9 @@ def test_standard_input_is_told_from_other_json(run_kb: RunKb) -> None:
         (b'{"request": {"//": "\\"resourceType\\": is FHIR"}}', False),
         (b'{"// note": "x", "deep": {"resourceType" : "Bundle"}}', False),
         (b'{"resourceType": "Bundle", ', True),
+        (b'{"hook": "order-sign", "hookInstance": "0"}', True),
+        (b'{"request": {"hook": "order-sign", "context": {}}}', False),
+        (b'{"hook": "order-sign"}', False),
         (b"[]", False),
     ],
 )
@@ -354,6 +357,28 @@ BAD: dict[str, tuple[Any, str]] = {
         ),
         "entry[7] Patient is of FHIR 4.3 (meta.profile); convert it to FHIR R4 (4.0.1)",
     ),
+    "DSTU2 by a type": (
+        with_more({"resourceType": "MedicationOrder", "status": "active"}),
+        "entry[7] is a MedicationOrder, a resource of FHIR DSTU2; convert all to FHIR R4 (4.0.1)",
+    ),
+    "STU3 by a type": (
+        {"resourceType": "ProcedureRequest", "status": "active"},
+        "a ProcedureRequest, a resource of FHIR STU3; convert it to FHIR R4 (4.0.1)",
+    ),
+    "R5 by a type": (
+        with_more({"resourceType": "NutritionIntake"}),
+        "entry[7] is a NutritionIntake, a resource of FHIR R5; convert all to FHIR R4 (4.0.1)",
+    ),
+    "a request of CDS Hooks": (
+        {"hook": "order-sign", "hookInstance": "0", "context": {"draftOrders": content()}},
+        "a CDS Hooks request (order-sign): the service for these is not there yet; put the draft order, made active, "
+        "and the resources of its prefetch into a Bundle, and send that",
+    ),
+    "a request of a hook that is not known": (
+        {"hook": "Jane Roe", "hookInstance": "0"},
+        "a CDS Hooks request: the service for these is not there yet; put the draft order, made active, "
+        "and the resources of its prefetch into a Bundle, and send that",
+    ),
     "R5 by itself": ({**content(), "fhirVersion": "5.0.0"}, "another version of FHIR; convert it to FHIR R4 (4.0.1)"),
     "a history": (
         {**content(), "type": "history"},
@@ -376,6 +401,11 @@ def test_no_element_of_another_version_is_one_of_r4() -> None:
     for kind, element in fhir_resources._OTHER_VERSIONS:
         r4 = {each[1] for each in fhir_resources.library_class(kind)().elementProperties()}
         assert element not in r4 and "extension" in r4, kind
+
+
+def test_no_type_of_another_version_is_one_of_r4() -> None:
+    for kind in fhir_resources._TYPES_OF_OTHER_VERSIONS:
+        assert fhir_resources.type_of({"resourceType": kind}) == "resource", kind
 
 
 @pytest.mark.parametrize(
