@@ -42,6 +42,7 @@ from kb_tools.fhir_resources import (
     References,
     Resource,
     last_two,
+    library_class,
     unversioned,
 )
 from kb_tools.fhir_terms import Vocabulary
@@ -390,11 +391,23 @@ class _Build(RequestReader, FactReader, AnswerReader):
 
 
 def _with_the_rest(resource: Resource) -> Iterator[Note]:
-    """The notes of a resource; if it was used, with the elements that were looked at nowhere."""
+    """The notes of a resource, and the elements that none of them is about; no name that R4 does not have comes out."""
     yield from resource.notes
-    rest = tuple(each for each in resource.root.unread() if each != "contained")
-    if rest and any(note.treatment is USED for note in resource.notes):
-        yield Note(resource.place, NOT_READ, elements=rest)
+    treatments = {note.treatment for note in resource.notes}
+    if treatments == {NOT_READ}:
+        return
+    rest = [each for each in resource.root.unread() if each != "contained"]
+    if USED not in treatments:
+        noted = {_name(element) for note in resource.notes for element in note.elements}
+        known = {name for _, name, *_ in library_class(resource.type)().elementProperties()} - noted - {"contained"}
+        rest = [name for name in resource.content if name.removeprefix("_") in known]
+    if rest:
+        yield Note(resource.place, NOT_READ, elements=tuple(rest))
+
+
+def _name(path: str) -> str:
+    """The element of a resource in which a path lies."""
+    return path.partition(".")[0].partition("[")[0]
 
 
 def _identifiers(patient: Resource) -> frozenset[tuple[str, str]]:

@@ -304,7 +304,7 @@ def test_a_medication_is_known_by_a_code_of_its_own(
     }
     case = case_of(kb, with_(given), tmp_path)
     assert len(of_class(case, CLIN.EarlierInfusion)) == found
-    assert noted(case, "MedicationAdministration") == [why]
+    assert noted(case, "MedicationAdministration")[0] == why
 
 
 PROBLEM = {
