@@ -38,9 +38,11 @@ from kb_tools.fhir_resources import (
     SUBJECT,
     SUBSETTED,
     Aside,
+    Element,
     References,
     Resource,
     last_two,
+    library_class,
     unversioned,
 )
 from kb_tools.fhir_terms import Vocabulary
@@ -232,14 +234,15 @@ class _Build(RequestReader, FactReader, AnswerReader):
         assert self.service_day is not None
         told: dict[str, None] = {}
         for patient in (each for each in self._everyone() if id(each) in self.patients):
-            root = patient.root
-            element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if root.get(name)), "")
-            days = root.days(element) if element == "deceasedDateTime" else None
+            said = Element(patient.content)
+            element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if said.get(name)), "")
+            days = said.days(element) if element == "deceasedDateTime" else None
             if not element or (days and days[0] >= self.service_day):
                 continue
-            surely = days is not None and days[1] < self.service_day
-            when = "before the service date" if surely else "and it may be before the service date"
-            what = f"the patient is recorded as having died, {when}" if not surely else f"the patient died {when}"
+            what = "the patient died before the service date"
+            if days is None or days[1] >= self.service_day:
+                what = "the patient is recorded as having died, and it may be before the service date"
+            patient.root.get(element)
             patient.note(IGNORED, what, element)
             told[f"{patient.place}: {what}."] = None
         self.notices += told
@@ -392,11 +395,23 @@ class _Build(RequestReader, FactReader, AnswerReader):
 
 
 def _with_the_rest(resource: Resource) -> Iterator[Note]:
-    """The notes of a resource; if it was used, with the elements that were looked at nowhere."""
+    """The notes of a resource, and the elements that none of them is about; no name that R4 does not have comes out."""
     yield from resource.notes
-    rest = tuple(each for each in resource.root.unread() if each != "contained")
-    if rest and any(note.treatment is USED for note in resource.notes):
-        yield Note(resource.place, NOT_READ, elements=rest)
+    treatments = {note.treatment for note in resource.notes}
+    if treatments == {NOT_READ}:
+        return
+    rest = [each for each in resource.root.unread() if each != "contained"]
+    if USED not in treatments:
+        noted = {_name(element) for note in resource.notes for element in note.elements}
+        known = {name for _, name, *_ in library_class(resource.type)().elementProperties()} - noted - {"contained"}
+        rest = [name for name in resource.content if name.removeprefix("_") in known]
+    if rest:
+        yield Note(resource.place, NOT_READ, elements=tuple(rest))
+
+
+def _name(path: str) -> str:
+    """The element of a resource in which a path lies."""
+    return path.partition(".")[0].partition("[")[0]
 
 
 def _identifiers(patient: Resource) -> frozenset[tuple[str, str]]:

@@ -33,8 +33,8 @@ SHAPES = "shapes/terminology.ttl"
 _OWN = (str(CLIN), str(CASE))
 # Letters and digits in a row.
 _WORDS = re.compile(r"[^\W_]+")
-# How the URI of a system may be written in more than one way: its scheme, "www.", a slash at its end, "urn:oid:".
-_SCHEME = re.compile(r"(?:https?://(?:www\.)?|urn:oid:|oid:)?(.*?)/*", re.DOTALL)
+# With what the URI of a system may begin or not.
+_SCHEMES = re.compile(r"https?://(?:www\.)?|(?:urn:)?oid:")
 
 
 @dataclass(frozen=True)
@@ -138,19 +138,26 @@ class Terminology:
         """The meaning of a code that is read off the vocabulary: the narrowest disease that it is classed under."""
         if uri not in self._classified or not re.fullmatch(self.systems[uri].pattern, code):
             return None
-        if any(known.startswith(code) for system, known in self._meanings if system == uri):
+        found = {disease for disease, block in self._blocks[uri] if _holds(block, code)}
+        if any(known.startswith(code) for system, known in self._meanings if found and system == uri):
             # A category of which a mapping says what a part means.
             return None
-        property_ = URIRef(self.systems[uri].classification)
-        found = {
-            disease
-            for top in self._classified[uri]
-            for disease in self._vocabulary.kinds_of(top)
-            if isinstance(disease, URIRef)
-            and any(_holds(str(block), code) for block in self.kb.ontology.objects(disease, property_))
-        }
         narrowest = self._vocabulary.narrowest(found)
         return Meaning(concepts=frozenset({narrowest})) if narrowest else None
+
+    @cached_property
+    def _blocks(self) -> dict[str, list[tuple[URIRef, str]]]:
+        """By system: the diseases that it classifies, each with a code, category or block that it is classed under."""
+        return {
+            uri: [
+                (disease, str(block))
+                for top in tops
+                for disease in self._vocabulary.kinds_of(top)
+                if isinstance(disease, URIRef)
+                for block in self.kb.ontology.objects(disease, URIRef(self.systems[uri].classification))
+            ]
+            for uri, tops in self._classified.items()
+        }
 
     def near(self, system: str, code: str) -> Near | None:
         """What a code that is not known may be meant for: a known one that is written otherwise, or its system is.
@@ -475,5 +482,6 @@ def _holds(block: str, code: str) -> bool:
 
 def _alike(uri: str) -> str:
     """What the ways of writing the URI of a code system have in common."""
-    found = _SCHEME.fullmatch(uri.strip().casefold())
-    return found[1] if found else uri
+    written = uri.strip().casefold()
+    scheme = _SCHEMES.match(written)
+    return written[scheme.end() if scheme else 0 :].rstrip("/")

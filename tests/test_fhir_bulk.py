@@ -530,3 +530,43 @@ def test_no_two_patients_share_a_pseudonym(kb: KnowledgeBase) -> None:
 def test_a_patient_has_one_pseudonym_whatever_the_order_of_the_identifiers(kb: KnowledgeBase) -> None:
     pairs = ("urn:family", "F-1"), ("urn:mrn", "1")
     assert pseudonym(kb, **ids(*pairs)) == pseudonym(kb, "https://a.example", **ids(*reversed(pairs)))
+
+
+# ---------------------------------------------------------------------- the log of an export, and what the server says
+
+
+def logged(event: str) -> bytes:
+    return data({"exportId": "0", "timestamp": "2026-06-25T00:00:00Z", "eventId": event, "eventDetail": {}})
+
+
+def test_the_log_of_an_export_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+    cases, errors = read(kb, tmp_path, a=loose(), log=[logged("kickoff"), logged("export_complete")])
+    assert (cases, errors) == ({"in": (3, ())}, [])
+    (tmp_path / "two").mkdir()
+    cases, errors = read(kb, tmp_path / "two", a=[*of("1"), *of("2")], log=[logged("kickoff")])
+    assert (cases, errors) == ({"in patient 1": (3, ()), "in patient 2": (3, ())}, [])
+
+
+def test_an_error_in_the_log_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path) -> None:
+    told = "The log of the export tells of an error: what was exported may be incomplete."
+    cases, errors = read(kb, tmp_path, a=loose(), log=[logged("download_error"), logged("export_error")])
+    assert (cases, errors) == ({"in": (3, (told,))}, [])
+
+
+@pytest.mark.parametrize("more", [{"x": 1}, {"eventId": None, "resourceType": "X"}])
+def test_a_line_that_is_not_of_a_log_is_lost(kb: KnowledgeBase, tmp_path: Path, more: dict[str, Any]) -> None:
+    line = data({**json.loads(logged("kickoff")), **more})
+    cases, errors = read(kb, tmp_path, a=loose(), log=[line])
+    assert cases == {}
+    assert errors == ["in/log.ndjson:1: no FHIR R4 resource; send a Bundle", refused("in/log.ndjson:1")]
+
+
+def test_the_log_of_an_export_alone_is_nothing_to_determine(kb: KnowledgeBase, tmp_path: Path) -> None:
+    assert read(kb, tmp_path, log=[logged("kickoff")]) == ({}, [f"in: {NOTHING}"])
+
+
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_what_the_server_says_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path, severity: str) -> None:
+    outcome = data({"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "processing"}]})
+    told = "OperationOutcome: the server warns: what it sent may be incomplete."
+    assert read(kb, tmp_path, a=loose(), error=[outcome, outcome]) == ({"in": (3, (told,))}, [])

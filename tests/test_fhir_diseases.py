@@ -106,3 +106,36 @@ def test_a_remission_of_a_group_keeps_an_older_relapse_from_deciding(
     for code, expected in (("C92.91", (NEEDED, True)), ("C91.91", (MET, False))):
         gone = condition(code, "2026-06-10", "remission")
         assert outcome(kb, run, tmp_path, "C92.00", relapse("C92.02"), gone) == expected, code
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("D61.9", "CriteriaNotMet"),
+        ("D57.1", "CriteriaNotMet"),
+        ("D56.1", "CriteriaNotMet"),
+        ("D60.9", "CriteriaNotMet"),
+        ("C50.911", "CriteriaNotMet"),
+        ("C64.1", "CriteriaNotMet"),
+        # What may go with a malignancy, or may be one, is asked for.
+        ("D61.810", NEEDED),
+        ("C80.1", NEEDED),
+        ("D75.81", NEEDED),
+        ("D57.3", NEEDED),
+    ],
+)
+def test_a_reason_that_is_no_hematologic_malignancy_is_not_met(
+    kb: KnowledgeBase, run: Run, tmp_path: Path, reason: str, expected: str
+) -> None:
+    assert outcome(kb, run, tmp_path, reason) == (expected, False)
+
+
+def test_a_malignancy_beside_another_disease_is_not_decided(kb: KnowledgeBase, run: Run, tmp_path: Path) -> None:
+    """Which of the two is treated is not said."""
+    assert outcome(kb, run, tmp_path, "C92.02", relapse("C92.02")) == (MET, False)
+    bundle = content()
+    for each in (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Claim"):
+        each["diagnosis"][0]["diagnosisCodeableConcept"]["coding"].append({"system": ICD, "code": "D61.9"})
+    (found,) = run.answers([case_of(kb, bundle, tmp_path)])
+    assert isinstance(found, Determination)
+    assert found.outcome.value == NEEDED
