@@ -199,7 +199,7 @@ def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> 
             (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case))])
             assert isinstance(checked, Case), small
             (found,) = evaluator.evaluate([checked])
-            assert {iri: value for iri, (value, _) in found.items() if iri in group.conditions} == values, small
+            assert {iri: each.value for iri, each in found.items() if iri in group.conditions} == values, small
 
 
 def test_there_are_few_small_cases() -> None:
