@@ -27,7 +27,7 @@ from rdflib.term import Node
 
 from kb_tools import printable, shacl
 from kb_tools.digest import digest
-from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.errors import KbError, KnowledgeBaseError, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, SH, TERM_NAMESPACES
 from kb_tools.rdf import (
@@ -534,6 +534,10 @@ class CaseChecker:
         self.kb = kb
         self.engine = engine
         self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+        if (None, SH.targetClass, CASE.Case) not in self.shapes:
+            raise KnowledgeBaseError(
+                "no shape is of a case", where=str(kb.root / "shapes/case.ttl"), mend="restore it from version control"
+            )
 
     @cached_property
     def concepts(self) -> list[Triple]:
@@ -623,6 +627,9 @@ class CaseChecker:
         """The queries that derive what counts, in their order."""
         graph = self.kb.graph([self.kb.root / "shapes/derivation.ttl"])
         ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
+        if not ordered:
+            where = str(self.kb.root / "shapes/derivation.ttl")
+            raise KnowledgeBaseError("no rule of what counts", where=where, mend="restore it from version control")
         return [str(graph.value(rule, SH.construct)) for _, rule in ordered]
 
     def _derive(self, cases: Mapping[str, Case]) -> dict[str, list[Triple]]:

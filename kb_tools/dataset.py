@@ -112,7 +112,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
     """
     if on_disk(kb):
         load(kb)
-        return _open(_graphs_folder(kb))
+        return _open(kb, _graphs_folder(kb))
     store = ox.Store()
     for path, name in graph_names(kb).items():
         with _says_which(path):
@@ -154,7 +154,7 @@ def open_view(kb: KnowledgeBase, graphs: Sequence[str] | None) -> ox.Store:
     """
     if on_disk(kb):
         load(kb, [graphs])
-        return _open(_view_folder(kb, graphs))
+        return _open(kb, _view_folder(kb, graphs))
     store = open_store(kb)
     _lay_down(store, graphs)
     return store
@@ -232,7 +232,7 @@ def policies(kb: KnowledgeBase) -> dict[str, Policy]:
     found = {policy.identifier: policy for policy in kb.policies()}
     if on_disk(kb):
         load(kb)
-        with _says_what_to_remove(_graphs_folder(kb), ValueError, KeyError, TypeError):
+        with _says_what_to_remove(_state_folder(kb), ValueError, KeyError, TypeError):
             kept = json.loads((_graphs_folder(kb) / "catalog.json").read_text(encoding="utf-8"))
             kb.prefixes = kept["prefixes"]
             for identifier, entries in kept["histories"].items():
@@ -332,8 +332,8 @@ def _says_what_to_remove(folder: Path, *more: type[Exception]) -> Iterator[None]
         ) from error
 
 
-def _open(folder: Path) -> ox.Store:
-    with _says_what_to_remove(folder):
+def _open(kb: KnowledgeBase, folder: Path) -> ox.Store:
+    with _says_what_to_remove(_state_folder(kb)):
         store = ox.Store.read_only(str(folder / "store"))
     # Each time that it is opened it leaves a log behind.
     for path in folder.glob("store/LOG.old.*"):

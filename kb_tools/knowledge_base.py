@@ -141,6 +141,8 @@ class KnowledgeBase:
         table: dict[str, str] = {}
         for path in (self.root / PREFIX_TABLE, *(folder / "policy.ttl" for folder in self.policy_folders)):
             graph = self.graph([path])
+            if not table and (None, SH.declare, None) not in graph:
+                raise KnowledgeBaseError("declares no prefix", where=str(path), mend="restore it from version control")
             for row in graph.objects(None, SH.declare):
                 prefix, namespace = str(graph.value(row, SH.prefix)), str(graph.value(row, SH.namespace))
                 if table.setdefault(prefix, namespace) != namespace:
@@ -171,7 +173,7 @@ class KnowledgeBase:
         Raises:
             KbError: there is none of that name, or several and none was named.
         """
-        known = [folder.name for folder in self.policy_folders]
+        known = [folder.name for folder in self.policy_folders] or [each.identifier for each in self.policies()]
         if identifier is None:
             if len(known) != 1:
                 raise KbError(f"{len(known)} policies on file", mend=f"choose one with --policy: {', '.join(known)}")
@@ -181,6 +183,15 @@ class KnowledgeBase:
         return Policy(self, self.root / "policies" / identifier)
 
     def policies(self) -> Iterator[Policy]:
+        """Every policy on file.
+
+        Raises:
+            KnowledgeBaseError: there is none, and so nothing that could be right or wrong.
+        """
+        if not self.policy_folders:
+            raise KnowledgeBaseError(
+                "no policy on file", where=str(self.root / "policies"), mend="restore the folders of the policies"
+            )
         for folder in self.policy_folders:
             yield self.policy(folder.name)
 
@@ -234,7 +245,7 @@ class Policy:
                     iri=str(iri),
                     name=name,
                     label=str(graph.value(iri, RDFS.label) or name),
-                    month=first_day(month),
+                    month=first_day(month, folder),
                     row=self._log_row(row) if isinstance(row, URIRef) else None,
                     bases=bases,
                     draft=(iri, POL.toDo, None) in graph,
@@ -249,12 +260,15 @@ class Policy:
 
     def _log_row(self, row: URIRef) -> LogRow:
         approval = self.shared.value(row, POL.approval)
+        order = str(self.shared.value(row, POL.order) or "")
+        if not order.isdecimal():
+            raise KnowledgeBaseError(f"{row} has no place in the log", where=str(self.folder), mend="give it pol:order")
         return LogRow(
             iri=str(row),
-            order=int(str(self.shared.value(row, POL.order))),
+            order=int(order),
             revision_printed=str(self.shared.value(row, POL.revisionAsPrinted)),
             approval_printed=str(self.shared.value(row, POL.approvalAsPrinted) or ""),
-            approval=first_day(approval) if isinstance(approval, Literal) else None,
+            approval=first_day(approval, self.folder) if isinstance(approval, Literal) else None,
         )
 
     def entry(self, name: str) -> RevisionEntry:
@@ -297,7 +311,15 @@ class Policy:
         Raises:
             UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
         """
+<<<<<<< HEAD
         started = [entry for entry in self.released if entry.effective <= day]
+=======
+        started = [entry for entry in self.history if entry.effective <= day and not entry.draft]
+        if not self.history:
+            raise UnknownRevision(
+                f"{self.identifier} has no revision on file", where=str(self.folder), mend="restore their folders"
+            )
+>>>>>>> h-edges
         if not started:
             if not self.released:
                 raise UnknownRevision(
@@ -381,7 +403,14 @@ def local_name(node: object) -> str:
     return str(node).rpartition("#")[2].rpartition("/")[2]
 
 
-def first_day(literal: Literal) -> date:
-    """The day of an xsd:date, or the first day of an xsd:gYearMonth."""
+def first_day(literal: Literal, where: Path) -> date:
+    """The day of an xsd:date, or the first day of an xsd:gYearMonth; `where` is the file or folder that states it.
+
+    Raises:
+        KnowledgeBaseError: it is neither.
+    """
     text = str(literal)
-    return date.fromisoformat(text if len(text) == 10 else text + "-01")
+    try:
+        return date.fromisoformat(text if len(text) == 10 else text + "-01")
+    except ValueError:
+        raise KnowledgeBaseError(f'"{text}" is no day and no month', where=str(where), mend="correct it") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 # Levels of nesting that are read. A case has four, and a FHIR resource some fifteen.
@@ -69,26 +68,14 @@ def contexts_too_large(data: bytes) -> bool:
     """
     if data.count(b":") * MAX_DEPTH <= MAX_TERMS_BY_DEPTH:
         return False
-    content = json.loads(data.decode(), object_pairs_hook=_Object)
-    deepest = max(depth for _, depth in _levels(content))
-    terms = sum(map(_terms, (context for found, _ in _levels(content) for context in _contexts(found))))
-    return terms * deepest > MAX_TERMS_BY_DEPTH
-
-
-def _levels(content: Any) -> Iterator[tuple[Any, int]]:
-    """Every value within a value, and itself, with its depth."""
-    waiting = [(content, 1)]
+    waiting = [(json.loads(data.decode(), object_pairs_hook=_Object), 1, False)]
+    terms = deepest = 0
     while waiting:
-        value, depth = waiting.pop()
-        yield value, depth
-        inner = [each for _, each in value] if isinstance(value, _Object) else value if isinstance(value, list) else ()
-        waiting.extend((each, depth + 1) for each in inner)
-
-
-def _contexts(value: Any) -> list[Any]:
-    return [each for key, each in value if key == "@context"] if isinstance(value, _Object) else []
-
-
-def _terms(context: Any) -> int:
-    """How many terms a context defines, those of the contexts in it included."""
-    return sum(len(each) for each, _ in _levels(context) if isinstance(each, _Object))
+        value, depth, in_context = waiting.pop()
+        deepest = max(deepest, depth)
+        if isinstance(value, _Object):
+            terms += len(value) if in_context else 0
+            waiting.extend((each, depth + 1, in_context or key == "@context") for key, each in value)
+        elif isinstance(value, list):
+            waiting.extend((each, depth + 1, in_context) for each in value)
+    return terms * deepest > MAX_TERMS_BY_DEPTH

@@ -149,6 +149,11 @@ class PlainFormat:
             for shape in self._shapes.subjects(SH.closed, Literal(True))
             for class_ in self._shapes.objects(shape, SH.targetClass)
         }
+        if CASE[ROOT] not in self._closed:
+            where = str(kb.root / SHAPES)
+            raise KnowledgeBaseError(
+                "no closed shape is of a case", where=where, mend="restore it from version control"
+            )
 
     # ------------------------------------------------------------------ what the shapes say
 
@@ -332,9 +337,9 @@ class _Reading:
         if not isinstance(value, dict):
             raise self._refusal(path, f"{shown(value)} where an object is due")
         name = classes[0]
-        for other in _OTHER_FORMATS:
+        for other, mend in _OTHER_FORMATS.items():
             if other in value:
-                raise self._refusal(path, f"unknown key {shown(other)}", _OTHER_FORMATS[other])
+                raise self._refusal(path, f"unknown key {shown(other)}", mend)
         if len(classes) > 1:
             if "type" not in value:
                 raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")

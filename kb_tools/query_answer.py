@@ -16,8 +16,8 @@ T = TypeVar("T")
 _ERRORS: dict[str, type[KbError]] = {
     each.__name__: each for each in (KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, QueryError)
 }
-# Marks an object that stands for a term.
-_TERM = "term"
+# Marks an object that stands for a term: no prefix and no IRI begins so.
+_TERM = "@term"
 
 
 def write(answer: Any) -> bytes:
@@ -69,15 +69,15 @@ def _as_json(term: Any) -> dict[str, Any]:
 def _term(content: dict[str, Any]) -> Any:
     value: Any = content.get("value")
     match content:
-        case {"term": "iri"}:
+        case {"@term": "iri"}:
             return ox.NamedNode(value)
-        case {"term": "blank"}:
+        case {"@term": "blank"}:
             return ox.BlankNode(value)
-        case {"term": "triple"}:
+        case {"@term": "triple"}:
             return ox.Triple(*value)
-        case {"term": "literal", "language": str(language)}:
+        case {"@term": "literal", "language": str(language)}:
             direction = content.get("direction")
             return ox.Literal(value, language=language, direction=direction and ox.BaseDirection(direction))
-        case {"term": "literal", "datatype": str(datatype)}:
+        case {"@term": "literal", "datatype": str(datatype)}:
             return ox.Literal(value, datatype=ox.NamedNode(datatype))
     return content

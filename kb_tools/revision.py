@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from rdflib import Graph, URIRef
-from rdflib.collection import Collection
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rdflib.term import Node
 
@@ -24,6 +24,42 @@ ROLES = {
     "remainder": POL.remainder,
     "exclusion": POL.exclusion,
 }
+
+
+# The properties that give the parts of a criterion.
+PARTS = {POL[operator] for operator in OPERATORS}
+
+
+class DamagedTree(Exception):
+    """What is wrong with the parts of a criterion, and after a semicolon what to do."""
+
+
+def parts_of(graph: Graph, node: Node) -> tuple[str, list[Node]] | None:
+    """The operator and the parts that a node has; None where it has none, as a condition.
+
+    Raises:
+        DamagedTree: it has several lists of parts, an empty one, or one that is no list.
+    """
+    heads = [(operator, head) for operator in OPERATORS for head in graph.objects(node, POL[operator])]
+    if not heads:
+        return None
+    if len(heads) > 1:
+        raise DamagedTree(f"has {len(heads)} lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf")
+    operator, head = heads[0]
+    parts: list[Node] = []
+    seen: set[Node] = set()
+    while head != RDF.nil:
+        firsts, rests = list(graph.objects(head, RDF.first)), list(graph.objects(head, RDF.rest))
+        if head in seen:
+            raise DamagedTree("has a list of parts that runs in a circle; end it")
+        if len(firsts) != 1 or len(rests) != 1:
+            raise DamagedTree("has parts that are no list; write them in brackets")
+        seen.add(head)
+        parts += firsts
+        head = rests[0]
+    if not parts:
+        raise DamagedTree("has no parts; list them")
+    return operator, parts
 
 
 @dataclass(frozen=True)
@@ -259,17 +295,42 @@ class Revision:
             parts=tuple(self._criterion(URIRef(part.iri), "part") for part in named_parts(tree)),
         )
 
-    def _tree(self, node: Node) -> Tree | None:
-        for operator in OPERATORS:
-            head = self.graph.value(node, POL[operator])
-            if head is not None:
-                parts = tuple(self._part(part) for part in Collection(self.graph, head))
-                iri = str(node) if isinstance(node, URIRef) else ""
-                return Tree(operator, parts, iri, self._text(node, SKOS.notation), self._text(node, RDFS.label))
-        return None
+    def _tree(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | None:
+        """The tree that a node has, None for a condition. `above` are the nodes that it is a part of.
 
-    def _part(self, node: Node) -> Tree | str:
-        return self._tree(node) or str(node)
+        Raises:
+            KnowledgeBaseError: it cannot be read whole: of a part that is left out, nobody would know.
+        """
+        try:
+            if node in above:
+                raise DamagedTree("is a part of itself; correct the tree")
+            found = parts_of(self.graph, node)
+        except DamagedTree as damage:
+            what, _, mend = f"{self._called(node)} {damage}".rpartition("; ")
+            raise KnowledgeBaseError(what, where=str(self._file_of(node)), mend=mend) from None
+        if found is None:
+            return None
+        operator, nodes = found
+        parts = tuple(self._part(part, (*above, node)) for part in nodes)
+        iri = str(node) if isinstance(node, URIRef) else ""
+        return Tree(operator, parts, iri, self._text(node, SKOS.notation), self._text(node, RDFS.label))
+
+    def _part(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | str:
+        return self._tree(node, above) or str(node)
+
+    def _called(self, node: Node) -> str:
+        return self.policy.kb.curie(str(node)) if isinstance(node, URIRef) else "a part of a criterion"
+
+    def _file_of(self, node: Node) -> Path:
+        """The file that states the parts of a node: one of this revision, or of the one that it shares with."""
+        folders = self.policy.revision_folders
+        own = folders[self.entry.name]
+        shared = folders.get(str(self.graph.value(self.iri, POL.criteriaAsIn)).rpartition("/")[2], own)
+        for folder in (own, shared):
+            for path in sorted(folder.glob("*.ttl")):
+                if any(s == node and p in PARTS for s, p, _ in self.policy.kb.triples(path)):
+                    return path
+        return own
 
     def _condition(self, iri: str) -> Condition:
         node = URIRef(iri)

@@ -334,7 +334,10 @@ TEXTS = [
     ("true", f"case.json: true where an object is due; {SCHEMA}"),
     ('{"id": NaN}', "case.json: NaN is no JSON number; leave out what is unknown"),
     ('{"id": -Infinity}', "case.json: -Infinity is no JSON number; leave out what is unknown"),
-    ('{"id": "1", "request": {"reason": "Lymphoma", "reason": "Leukemia"}}', 'case.json: key "reason" twice in one object; keep one'),
+    (
+        '{"id": "1", "request": {"reason": "Lymphoma", "reason": "Leukemia"}}',
+        'case.json: key "reason" twice in one object; keep one',
+    ),
     ('{"//": 1, "//": 2}', 'case.json: key "//" twice in one object; keep one'),
     ("[" * 1_000_000, "case.json: nested too deeply; a case has three levels"),
     ('{"//":' * 100_000, "case.json: nested too deeply; a case has three levels"),

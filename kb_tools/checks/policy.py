@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from rdflib import Graph, URIRef
-from rdflib.collection import Collection
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
@@ -16,7 +16,7 @@ from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry, local_name
 from kb_tools.manifest import read_manifest
 from kb_tools.namespaces import BASE, CASE, CITO, POL
-from kb_tools.revision import Revision
+from kb_tools.revision import DamagedTree, Revision, parts_of
 from kb_tools.truth import OPERATORS
 
 
@@ -132,22 +132,21 @@ def _malformed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, where: s
 
 def _tree_problems(kb: KnowledgeBase, graph: Graph, node: Node) -> Iterator[str]:
     """One operator with one list that is not empty: of more only one would be read, and an empty allOf always holds."""
-    heads = [head for operator in OPERATORS for head in graph.objects(node, POL[operator])]
-    if len(heads) != 1:
-        yield f"{name(kb, node)} has {len(heads)} lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf"
-    elif heads[0] == RDF.nil:
-        yield f"{name(kb, node)} has no parts; list them"
-    elif node in _below(graph, node, set()):
-        yield f"{name(kb, node)} is a part of itself; correct the tree"
+    try:
+        parts_of(graph, node)
+        if node in _below(graph, node, set()):
+            yield f"{name(kb, node)} is a part of itself; correct the tree"
+    except DamagedTree as damage:
+        yield f"{name(kb, node)} {damage}"
 
 
 def _below(graph: Graph, node: Node, seen: set[Node]) -> set[Node]:
-    """Every part of a tree, and their parts."""
-    for operator in OPERATORS:
-        for head in graph.objects(node, POL[operator]):
-            for part in set(Collection(graph, head)) - seen:
-                seen.add(part)
-                _below(graph, part, seen)
+    """Every part of a tree, and their parts; of one that is damaged, none: it is reported by itself."""
+    with suppress(DamagedTree):
+        _, parts = parts_of(graph, node) or ("", [])
+        for part in set(parts) - seen:
+            seen.add(part)
+            _below(graph, part, seen)
     return seen
 
 

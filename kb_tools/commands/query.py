@@ -55,7 +55,8 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Add the RDF of this file or folder to the default graph; may be repeated.",
+    help="Add the RDF of this file or folder to the default graph; may be repeated. Numbers, times and booleans come "
+    'out in their canonical form: "02" as 2.',
 )
 @click.option(
     "--entail",
