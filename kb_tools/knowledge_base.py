@@ -311,15 +311,11 @@ class Policy:
         Raises:
             UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
         """
-<<<<<<< HEAD
         started = [entry for entry in self.released if entry.effective <= day]
-=======
-        started = [entry for entry in self.history if entry.effective <= day and not entry.draft]
         if not self.history:
             raise UnknownRevision(
                 f"{self.identifier} has no revision on file", where=str(self.folder), mend="restore their folders"
             )
->>>>>>> h-edges
         if not started:
             if not self.released:
                 raise UnknownRevision(
