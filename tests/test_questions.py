@@ -56,7 +56,7 @@ OTHERWISE: dict[tuple[str, str], tuple[str, int]] = {
     ("changed-criteria", "after"): ("2023-10", 8),
     ("changed-criteria", "before"): ("2023-10", 1),
     ("codes", "revision"): ("2019-10", 0),
-    ("condition-dependencies", "condition"): ("cond:lymphocytes-genetically-modified", 11),
+    ("condition-dependencies", "condition"): ("cond:lymphocytes-genetically-modified", 12),
     ("conditions", "revision"): ("2019-10", 11),
     ("criteria", "revision"): ("2019-10", 7),
     ("criterion-citations", "criterion"): ("crit:indication", 1),
