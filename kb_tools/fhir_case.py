@@ -4,10 +4,16 @@ What a code means the terminology says; what is fixed here is how FHIR says a th
 
 - The request is the one active Claim for preauthorization, else the one active ServiceRequest. Its reason is the
   disease that its service item points to (Claim; of several the principal one), or its reasonCode or reasonReference
-  (ServiceRequest). Where one of these is not known here, no reason is stated.
+  (ServiceRequest). Where one of these is not known here, no reason is stated; a reason in words beside a coded one
+  takes nothing away.
+- A request counts while it stands: no draft, not cancelled (by its status or by the certification type of PAS), no
+  inquiry, not replaced by a later one. No order revives a claim that was withdrawn.
 - A finding needs a full date of its own, a status that makes it final, and a code with a known meaning. Its date is
   when it was observed or done, for a Condition when it was recorded; a dateTime counts as the day that it prints, in
-  its own time zone. Nothing dated after the service date, or after the bundle was made, is one.
+  its own time zone, and what was done over a period of days is of the last of them. Nothing dated after the service
+  date, or after the bundle was made, is one.
+- A code makes a fact, a text can only raise a doubt: see `fhir_texts`. Reports, impressions, adverse events and stages
+  raise doubts by their codes too.
 - Resources are chart evidence; a QuestionnaireResponse is attestation.
 - What two sources say differently of a thing that a case states once is not taken from either, and a notice says so.
 """
