@@ -138,11 +138,13 @@ def completion(asked: Asked, pictures: Iterable[Picture]) -> Found:
     - what kind of active disease it is: "active" is neither for nor against, so a remission of another disease decides;
     - what contradicts a finding of the same key and day that it did not contradict before.
 
-    And where it may be told more of a doubt by what is stated, the outcome may become open, never the opposite one:
+    And where what is stated shows a doubt or a contradiction, the outcome may become open, never the opposite one:
 
     - a number in place of a bound, where another finding of the class said the same until then and no longer does;
     - method, lineage or kind of disease, where it or another finding of the class is stated to be in doubt, since a
       doubt is of all of one key;
+    - what a finding leaves open that contradicts another of its key and day already;
+    - the kind of a group, where a later status of the group took its place: that was of all the group;
     - a graft source beside a statement that there was no transplant: what is now known contradicts it.
     """
     return _varied(asked, pictures, completions)
@@ -261,8 +263,13 @@ def _stays(picture: Picture, place: int, stated: Finding, how: Sequence[str]) ->
     if stated.kind == TRANSPLANT:
         return not any(each.value("clin:absenceOf") == TRANSPLANT for each in others)
     key = oracle.flags()[stated.kind].key
+    if any(_of_one_key_and_day(before, each) and not _agree(before, each) for each in alike):
+        return False
     if key and stated.value(key) != before.value(key):
-        return not any(each.value(DOUBT[0]) for each in (before, *alike))
+        in_doubt = any(each.value(DOUBT[0]) for each in (before, *alike))
+        # Of a group that may be the reason: the later status of the group was of all of it.
+        replaced = any(each.value(key) == before.value(key) is not None and each.day > before.day for each in alike)
+        return not in_doubt and not replaced
     if stated.kind in NUMBERS and NUMBERS[stated.kind].range(before):
         return not any(oracle.differ(stated, each) and not oracle.differ(before, each) for each in alike)
     return True
@@ -306,15 +313,15 @@ def _with(picture: Picture, place: int, finding: Finding) -> Picture:
 def _contradicts(picture: Picture, place: int, stated: Finding) -> bool:
     """Whether what is now stated contradicts another finding of its key and day that it did not contradict before."""
     before = picture.findings[place]
-    key = oracle.flags()[stated.kind].key
     return any(
-        number != place
-        and (other.kind, other.day) == (stated.kind, stated.day)
-        and (key is None or other.value(key) == before.value(key))
-        and not _agree(stated, other)
-        and _agree(before, other)
+        number != place and _of_one_key_and_day(before, other) and not _agree(stated, other) and _agree(before, other)
         for number, other in enumerate(picture.findings)
     )
+
+
+def _of_one_key_and_day(one: Finding, two: Finding) -> bool:
+    key = oracle.flags()[one.kind].key
+    return (one.kind, one.day) == (two.kind, two.day) and (key is None or one.value(key) == two.value(key))
 
 
 def _agree(one: Finding, two: Finding) -> bool:
