@@ -71,7 +71,7 @@ def of_class(class_: str) -> st.SearchStrategy[list[Finding]]:
         lambda before: Finding("clin:StatedAbsence", DAY - timedelta(before), (("clin:absenceOf", class_),)),
         st.sampled_from(DAYS_BEFORE),
     )
-    finding = findings(DAY, [class_], DAYS_BEFORE)
+    finding = findings(DAY, [class_], (30, 7, 7, 7, 0, -1))
     absent = st.lists(absence, max_size=1) if class_ in ("clin:Transplant", "clin:EarlierInfusion") else st.just([])
     return st.tuples(st.lists(finding, max_size=4), absent).map(lambda pair: [*pair[0], *pair[1]])
 
