@@ -18,8 +18,9 @@ from determine import best_of, determine
 from kb_tools import shacl
 from kb_tools.cases import CaseReader
 from kb_tools.diff import compare
-from kb_tools.impact import Replay, Replayer, flip_of
+from kb_tools.impact import flip_of
 from kb_tools.knowledge_base import KnowledgeBase, find_root
+from kb_tools.replay import Replay, Replayer
 
 OLD, NEW = "2019-10", "2026-02"
 # Aims: seconds of a difference from cold, and times the cost of one determination run.
@@ -33,11 +34,11 @@ def replay(folder: Path, engine: str) -> int:
         How many flip.
     """
     kb = KnowledgeBase(find_root())
-    diff = compare(kb.policy(), OLD, NEW)
+    diff = compare(kb.policy(), OLD, NEW, engine)
     reader = CaseReader(kb)
     cases = (case for path in sorted(folder.glob("*.ttl")) for case in reader.read(path.name, path))
     flips = 0
-    for each in Replayer(kb, diff, engine).replay(cases):
+    for each in Replayer(kb, diff.old, diff.new, engine).replay(cases):
         assert isinstance(each, Replay)
         flips += bool(each.flipped and flip_of(diff, each).criteria)
     return flips

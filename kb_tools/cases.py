@@ -57,8 +57,13 @@ if TYPE_CHECKING:
 # What is said of each node of a case.
 Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
 
-# What is derived of a case, and never stated in a file.
-DERIVED = {CASE.countableFinding, CASE.currentFinding, CASE.contradictedBy}
+# What is derived, and never stated in a file: of the case the findings that count, and of a finding how it stands.
+DERIVED_LINKS = {CASE.countableFinding, CASE.latestFinding, CASE.currentFinding, CASE.perhapsFinding}
+DERIVED_OF_FINDINGS = {
+    *(CASE.supersededBy, CASE.differsFrom, CASE.contradictedBy),
+    *(CASE.mayBeBefore, CASE.mayBeSupersededBy, CASE.mayNotBeOf, CASE.sharesDoubtOf),
+}
+DERIVED = DERIVED_LINKS | DERIVED_OF_FINDINGS
 MANIFEST = "manifest.ttl"
 # A file with one case, plain or FHIR, and a file with one plain case a line.
 JSON, JSON_LINES = ".json", ".jsonl"
@@ -563,6 +568,11 @@ class CaseChecker:
             else replace(case, about=_merged(case.about, derived[number]))
             for number, case in by_number.items()
         ]
+
+    def derive(self, cases: Sequence[Case]) -> list[Case]:
+        """Well-formed cases with what counts of them derived; whether they are well-formed is not looked at."""
+        derived = self._derive({number_of(case.node): case for case in cases})
+        return [replace(case, about=_merged(case.about, derived[number_of(case.node)])) for case in cases]
 
     def _violation(self, case: Case, result: shacl.Result) -> Violation:
         """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""

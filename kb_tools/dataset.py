@@ -28,7 +28,7 @@ from rdflib import Graph, Literal
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.knowledge_base import KnowledgeBase, LogRow, Policy, RevisionEntry
 from kb_tools.namespaces import BASE
-from kb_tools.rdf import graph_of, parse, to_quads
+from kb_tools.rdf import graph_of, parse, to_quads, unix_lines
 from kb_tools.writing import write_whole
 
 # From this size on, in bytes, the graphs are kept in a store on disk between runs: to read 2 MiB takes half a second.
@@ -116,7 +116,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
     store = ox.Store()
     for path, name in graph_names(kb).items():
         with _says_which(path):
-            store.load(path=str(path), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
+            store.load(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
     _fill_in(store)
     return store
 
@@ -124,7 +124,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
 def _quads(path: Path, name: ox.NamedNode) -> Iterator[ox.Quad]:
     # Blank nodes are renamed: those of two files are never one.
     with _says_which(path):
-        for quad in ox.parse(path=str(path), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
+        for quad in ox.parse(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
             yield ox.Quad(quad.subject, quad.predicate, quad.object, name)
 
 

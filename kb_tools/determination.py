@@ -12,16 +12,13 @@ from enum import Enum
 from itertools import islice
 from typing import TypeAlias
 
-from rdflib import Literal, URIRef
-from rdflib.namespace import RDF
-from rdflib.term import Node
+from rdflib import URIRef
 
-from kb_tools import printable
 from kb_tools.cases import Case, CaseChecker, Malformed
 from kb_tools.errors import KbError
-from kb_tools.evidence import Evaluator, Facts
+from kb_tools.evidence import Evaluator, Evidence
+from kb_tools.facts import Doubt, Fact, facts_in_words
 from kb_tools.knowledge_base import KnowledgeBase, Policy, Selection
-from kb_tools.namespaces import CASE
 from kb_tools.revision import Advisory, Condition, Criterion, Revision
 from kb_tools.truth import Assignments, Tree, Value, evaluate
 
@@ -45,35 +42,35 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Fact:
-    """Something in the case that a condition read.
+class ConditionResult:
+    """The value of one condition, and the facts that made it so.
 
     Attributes:
-        node: the IRI in the file of the node that states it, "" for a blank node.
-        text: what it states, in words.
-        day, age: date of the finding, and days from it to the service date; None for what has no date.
-        contradicted: whether another current finding of its kind and day says something else.
+        value: the value that it has whichever of the findings in doubt count.
+        perhaps: the value that it would have if all that may speak for it and against it did.
     """
-
-    node: str
-    text: str
-    day: date | None
-    age: int | None
-    contradicted: bool
-
-
-@dataclass(frozen=True)
-class ConditionResult:
-    """The value of one condition, and the facts that made it so."""
 
     condition: Condition
     value: Value
+    perhaps: Value
     facts: tuple[Fact, ...]
 
     @property
     def contradicting(self) -> tuple[Fact, ...]:
         """Of a conflicting condition, the facts that contradict each other."""
         return tuple(fact for fact in self.facts if fact.contradicted) or self.facts
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Of a condition that a doubt keeps unknown, why the findings in doubt only perhaps count, each doubt once."""
+        if self.value is self.perhaps:
+            return ()
+        return tuple(dict.fromkeys(doubt for fact in self.facts for doubt in fact.doubts))
+
+    @property
+    def settling(self) -> tuple[str, ...]:
+        """What to send in to settle the doubts, each thing once."""
+        return tuple(dict.fromkeys(doubt.settle for doubt in self.doubts))
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,7 @@ class CriterionResult:
         decides: whether the outcome, once settled, rests on this criterion.
         grounds: the conditions that give it its value.
         reason: why, in words.
+        parts: the values of the criteria within it that the document gives a place of their own.
     """
 
     criterion: Criterion
@@ -91,6 +89,13 @@ class CriterionResult:
     decides: bool
     grounds: tuple[str, ...]
     reason: str
+    parts: tuple[CriterionResult, ...] = ()
+
+    def with_parts(self) -> Iterator[CriterionResult]:
+        """The result, then those of its parts, each followed by its own."""
+        yield self
+        for part in self.parts:
+            yield from part.with_parts()
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,17 @@ class Determination:
     needs: Need | None
     advisories: tuple[Advisory, ...]
     notices: tuple[str, ...]
+
+    def asks_for(self, condition: str) -> str:
+        """What to send in for a condition: what settles it and, where a doubt keeps it open, what settles the doubt."""
+        result = self.condition_results[condition]
+        wanted = result.condition.asks_for.rstrip(".")
+        return f"{wanted} (or what settles a doubt: {'; '.join(result.settling)})" if result.settling else wanted
+
+    @property
+    def every_criterion(self) -> tuple[CriterionResult, ...]:
+        """The values of all criteria, each followed by those of its parts."""
+        return tuple(each for result in self.criterion_results for each in result.with_parts())
 
     @property
     def conflicts(self) -> tuple[ConditionResult, ...]:
@@ -211,6 +227,18 @@ def grounds(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
         yield from grounds(each, values)
 
 
+def bearing(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
+    """The trees with an IRI of their own, within a tree, that give it its value."""
+    if not isinstance(part, Tree):
+        return
+    value = evaluate(part, values)
+    as_if = ~value if part.operator == "noneOf" else value
+    for each in part.parts:
+        if isinstance(each, Tree) and evaluate(each, values) is as_if:
+            yield each.iri
+            yield from bearing(each, values)
+
+
 class Determiner:
     """Determines cases under one revision."""
 
@@ -234,16 +262,16 @@ class Determiner:
             for case, evidence in zip(cases, self.evaluator.evaluate(cases), strict=True)
         ]
 
-    def _determine(
-        self, case: Case, evidence: Mapping[str, tuple[Value, Facts]], notices: tuple[str, ...]
-    ) -> Determination:
+    def _determine(self, case: Case, evidence: Mapping[str, Evidence], notices: tuple[str, ...]) -> Determination:
         revision = self.revision
-        values = {iri: value for iri, (value, _) in evidence.items()}
+        values = {iri: each.value for iri, each in evidence.items()}
+        perhaps = {iri: each.perhaps for iri, each in evidence.items()}
         to_send, outcome, needs, criteria = self._conclude(values)
-        words = {facts: tuple(facts_in_words(self.kb, case, facts)) for _, facts in evidence.values()}
+        facts = {each.facts for each in evidence.values()}
+        words = {each: tuple(facts_in_words(self.kb, case, each)) for each in facts}
         results = {
-            iri: ConditionResult(revision.conditions[iri], value, words[facts])
-            for iri, (value, facts) in evidence.items()
+            iri: ConditionResult(revision.conditions[iri], each.value, each.perhaps, words[each.facts])
+            for iri, each in evidence.items()
         }
         return Determination(
             case=case,
@@ -256,8 +284,14 @@ class Determiner:
             condition_results=results,
             to_send=to_send,
             needs=needs,
-            advisories=tuple(each for each in revision.advisories if is_given(each, values)),
-            notices=(*notices, *revision.notices, *case.notices, *age_notice(criteria, results)),
+            advisories=tuple(each for each in revision.advisories if is_given(each, values, perhaps)),
+            notices=(
+                *notices,
+                *revision.notices,
+                *case.notices,
+                *difference_notices(results.values()),
+                *age_notice(criteria, results),
+            ),
         )
 
     def _conclude(
@@ -283,9 +317,26 @@ class Determiner:
             assert tree is not None
             value = ~evaluate(tree, values) if remainder else evaluate(tree, values)
             because = tuple(dict.fromkeys(grounds(tree, values)))
-            labels = (f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
-            reason = f"what {indication.notation} leaves" if remainder else "; ".join(labels)
-            yield CriterionResult(criterion, value, _decides(criterion, value, outcome), because, reason)
+            reason = f"what {indication.notation} leaves" if remainder else self._reason(because, values)
+            decides = _decides(criterion, value, outcome)
+            parts = self._parts(criterion, values, frozenset(bearing(tree, values)) if decides else frozenset())
+            yield CriterionResult(criterion, value, decides, because, reason, parts)
+
+    def _parts(
+        self, criterion: Criterion, values: Mapping[str, Value], deciding: frozenset[str]
+    ) -> tuple[CriterionResult, ...]:
+        """The values of the parts of a criterion; `deciding` are those by which it comes to its own."""
+        found = []
+        for part in criterion.parts:
+            assert part.tree is not None
+            because = tuple(dict.fromkeys(grounds(part.tree, values)))
+            value, reason = evaluate(part.tree, values), self._reason(because, values)
+            below = self._parts(part, values, deciding)
+            found.append(CriterionResult(part, value, part.iri in deciding, because, reason, below))
+        return tuple(found)
+
+    def _reason(self, because: Iterable[str], values: Mapping[str, Value]) -> str:
+        return "; ".join(f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
 
 
 def _undetermined_need(revision: Revision, values: Mapping[str, Value], asked: frozenset[str]) -> Need:
@@ -308,52 +359,50 @@ def _decides(criterion: Criterion, value: Value, outcome: Outcome) -> bool:
     return outcome is Outcome.MET and criterion.role != "remainder"
 
 
-def is_given(advisory: Advisory, values: Mapping[str, Value]) -> bool:
-    """Whether an advisory is given: all it depends on holds or is conflicting, and what lifts it does not hold."""
+def is_given(advisory: Advisory, values: Mapping[str, Value], perhaps: Mapping[str, Value]) -> bool:
+    """Whether an advisory is given: all it depends on perhaps holds, and nothing that lifts it surely does.
+
+    Args:
+        values: the value of each condition, whichever of the findings in doubt count.
+        perhaps: the value that each would have if all that may speak for it and against it did.
+    """
     if advisory.unless is not None and evaluate(advisory.unless, values) is Value.HOLDS:
         return False
-    return all(evaluate(when, values) in (Value.HOLDS, Value.CONFLICTING) for when in advisory.when)
+    return all(evaluate(when, perhaps) in (Value.HOLDS, Value.CONFLICTING) for when in advisory.when)
 
 
-# ---------------------------------------------------------------------- facts in words
+# ---------------------------------------------------------------------- notices
 
 
-def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:
-    """The facts that a condition read, each as a reader would say it; findings latest first."""
-    findings = [_finding_in_words(kb, case, node) for node in facts.findings]
-    yield from sorted(sorted(findings, key=lambda each: each.text), key=lambda each: str(each.day), reverse=True)
-    for node, predicate, value in sorted(facts.statements, key=lambda each: (each[1], str(each[2]))):
-        yield Fact(case.in_file(node), f"{_label(kb, predicate)}: {_label(kb, value)}", None, None, False)
+def difference_notices(results: Iterable[ConditionResult]) -> Iterator[str]:
+    """The findings of one day that differ without contradicting each other in any condition that reads them.
 
-
-def _finding_in_words(kb: KnowledgeBase, case: Case, node: URIRef) -> Fact:
-    day = date.fromisoformat(str(case.value(node, CASE.date)))
-    kind, basis = case.value(node, RDF.type), case.value(node, CASE.basis)
-    said = [
-        f"{_label(kb, predicate)} {_label(kb, value)}"
-        for predicate, value in sorted(case.about[node])
-        if predicate not in (RDF.type, CASE.date, CASE.basis, CASE.contradictedBy)
-    ]
-    text = f"{_label(kb, kind)}: {', '.join(said) or 'given'} ({day}, {_label(kb, basis)})"
-    age = (case.service_date - day).days
-    return Fact(case.in_file(node), text, day, age, bool(case.value(node, CASE.contradictedBy)))
-
-
-def _label(kb: KnowledgeBase, node: Node | None) -> str:
-    """The name of a term, or a literal as it stands."""
-    if isinstance(node, Literal):
-        return {"true": "yes", "false": "no"}.get(str(node)) or printable.line(str(node))
-    return kb.labels.get(str(node)) or kb.curie(str(node))
+    For instance a relapse beside a partial remission, or grades 3 and 4 (docs: design, section 3.4).
+    """
+    read: dict[tuple[Fact, ...], bool] = {}
+    for each in results:
+        conflict = Value.CONFLICTING in (each.value, each.perhaps)
+        contradicted = [fact for fact in each.facts if fact.contradicted]
+        for day in dict.fromkeys(fact.day for fact in contradicted):
+            of_day = tuple(fact for fact in contradicted if fact.day == day)
+            read[of_day] = read.get(of_day, False) or conflict
+    for differing, conflict in read.items():
+        if not conflict:
+            texts = "; ".join(fact.text for fact in differing)
+            yield f"Findings of one day differ, and no condition takes them to contradict each other: {texts}."
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:
-    """The age of the findings that the deciding criteria rest on: the policy sets no limit to it."""
+    """The age of the findings that the deciding criteria rest on: the policy sets no limit to it.
+
+    A settled value rests on what counts, never on what only perhaps counts.
+    """
     iris = dict.fromkeys(iri for each in criteria if each.decides for iri in each.grounds)
     ages = {
         f"{fact.text.partition(':')[0]} {fact.day}, {fact.age} days"
         for iri in iris
         for fact in results[iri].facts
-        if fact.age is not None
+        if fact.age is not None and not fact.doubts
     }
     if ages:
         yield f"Age at the service date of the findings that decide: {'; '.join(sorted(ages))}."

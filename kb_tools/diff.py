@@ -18,12 +18,15 @@ from rdflib import BNode, Graph, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.determination import Outcome, outcome_of
+from kb_tools.entailments import Tie, ties_of
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.knowledge_base import Policy, RevisionEntry, local_name
 from kb_tools.namespaces import POL
+from kb_tools.replay import Replay
 from kb_tools.revision import Advisory, Criterion, Revision
-from kb_tools.truth import Assignments, Tree, Value, evaluate
+from kb_tools.truth import Tree, Value
+from kb_tools.verdict import Direction, Verdict, Witness, verdict_of
+from kb_tools.witness import WitnessBuilder
 
 
 class Kind(Enum):
@@ -32,6 +35,7 @@ class Kind(Enum):
     ADDED = "added"
     REMOVED = "removed"
     RENUMBERED = "renumbered"
+    MOVED = "moved"
     LOGIC = "logic changed"
     REWORDED = "reworded"
     UPDATED = "updated"
@@ -53,7 +57,8 @@ class Change:
         iri: the criterion, code, reference, … that changed.
         label: its name, with its place where it has one.
         before, after: what it said, line by line; empty where it was not there.
-        named: the log statements between the two revisions that name it, by IRI.
+        within: of a criterion the criteria that it stands in, on either side.
+        named: the log statements between the two revisions that name it, or what it stands in, by IRI.
         general: those that tell of its part as a whole.
     """
 
@@ -63,6 +68,7 @@ class Change:
     label: str
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     general: tuple[str, ...] = ()
 
@@ -70,71 +76,6 @@ class Change:
     def rows(self) -> tuple[str, ...]:
         """All log statements that tell of it."""
         return (*self.named, *self.general)
-
-
-class Direction(Enum):
-    """How the cases that meet the criteria change."""
-
-    STRICTER = "stricter"
-    LOOSER = "looser"
-    MIXED = "mixed"
-    EQUIVALENT = "equivalent"
-    RESCOPED = "rescoped"
-
-
-@dataclass(frozen=True)
-class Witness:
-    """Values of conditions on which the two revisions differ, and what each comes to.
-
-    Attributes:
-        direction: what it bears witness of: stricter, looser or rescoped.
-        values: no more than it takes; the other conditions do not matter.
-    """
-
-    direction: Direction
-    values: Mapping[str, Value]
-    before: Outcome
-    after: Outcome
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the new revision is stricter or looser than the old one.
-
-    Attributes:
-        by: what changed it: "applicability alone", "criteria alone", "applicability and criteria", or "".
-        inferred: whether one side's criteria are inferred from the log.
-        borrowed: of each definition that a side takes from another revision, a sentence that says so.
-        stricter: a smallest case that met the criteria and no longer does.
-        looser: a smallest case that meets them and did not.
-        rescoped: where neither exists, one that is not applicable on one side and not met on the other.
-    """
-
-    direction: Direction
-    by: str
-    inferred: bool
-    borrowed: tuple[str, ...]
-    stricter: Witness | None = None
-    looser: Witness | None = None
-    rescoped: Witness | None = None
-
-    @property
-    def words(self) -> str:
-        """The verdict as one phrase."""
-        return ", ".join(
-            part
-            for part in (
-                self.direction.value,
-                f"by {self.by}" if self.by else "",
-                "by inference" if self.inferred else "",
-            )
-            if part
-        )
-
-    @property
-    def witnesses(self) -> tuple[Witness, ...]:
-        """The witnesses there are."""
-        return tuple(each for each in (self.stricter, self.looser, self.rescoped) if each)
 
 
 class Finding(Enum):
@@ -160,7 +101,12 @@ class LogFinding:
 
 @dataclass(frozen=True)
 class Diff:
-    """All that differs between two revisions."""
+    """All that differs between two revisions.
+
+    Attributes:
+        unknown: the parts that are not compared, each with the sides that do not have it on file.
+        borne_out: of each witness of the verdict, by its direction, the case that comes to what it says.
+    """
 
     old: Revision
     new: Revision
@@ -168,6 +114,7 @@ class Diff:
     unknown: tuple[tuple[str, str], ...]
     verdict: Verdict
     log: tuple[LogFinding, ...]
+    borne_out: Mapping[Direction, Replay]
 
     @property
     def unexplained(self) -> tuple[Change, ...]:
@@ -177,7 +124,12 @@ class Diff:
     @property
     def differ(self) -> bool:
         """Whether anything differs."""
-        return bool(self.changes) or self.verdict.direction is not Direction.EQUIVALENT
+        return bool(self.changes) or self.verdict.differs
+
+    @property
+    def drafts(self) -> tuple[Revision, ...]:
+        """The sides that are drafts."""
+        return tuple(side for side in (self.old, self.new) if side.entry.draft)
 
     @cached_property
     def conditions(self) -> Mapping[str, str]:
@@ -225,8 +177,11 @@ UNTOLD = {
 MIRRORED = {"Added": "Removed", "Removed": "Added"}
 
 
-def compare(policy: Policy, before: str, after: str) -> Diff:
-    """The difference between two revisions of one policy.
+def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") -> Diff:
+    """The difference between two revisions of one policy; either may be a draft.
+
+    Args:
+        engine: one of kb_tools.shacl.ENGINES; it tells which conditions bear on each other, and determines witnesses.
 
     Raises:
         KbError: the same revision twice, an unknown one, or one whose criteria are not on file.
@@ -235,27 +190,47 @@ def compare(policy: Policy, before: str, after: str) -> Diff:
     if old.iri == new.iri:
         raise KbError(f"{old.name} is compared with itself", mend="name two revisions")
     for entry in (old, new):
-        if not entry.criteria_on_file:
+        if not _comparable(entry):
             raise UnknownRevision(
                 f"the criteria of {policy.identifier} revision {entry.name} are not on file",
-                mend=f"on file: {', '.join(each.name for each in policy.history if each.criteria_on_file)}",
+                mend=f"on file: {', '.join(each.name for each in policy.history if _comparable(each))}",
             )
-    return diff_of(Revision.load(policy, old), Revision.load(policy, new))
+    return diff_of(Revision.load(policy, old), Revision.load(policy, new), engine)
 
 
-def diff_of(old: Revision, new: Revision) -> Diff:
+def _comparable(entry: RevisionEntry) -> bool:
+    """Whether the criteria of a revision, or of a draft of one, are there to be compared."""
+    return entry.bases.get("Criteria", "NotOnFile") != "NotOnFile"
+
+
+def diff_of(old: Revision, new: Revision, engine: str = "pyshacl") -> Diff:
     """The difference between two revisions that are loaded; the log is that of the new one's policy."""
-    return _Comparison(old, new).diff()
+    return _Comparison(old, new, engine).diff()
 
 
 class _Comparison:
-    def __init__(self, old: Revision, new: Revision) -> None:
+    def __init__(self, old: Revision, new: Revision, engine: str) -> None:
         self.old = old
         self.new = new
         self.sides = (old, new)
+        self.engine = engine
+
+    @cached_property
+    def _ties(self) -> frozenset[Tie]:
+        """How the conditions of both sides bear on each other."""
+        deciding = {iri: side.conditions[iri] for side in self.sides for iri in side.deciding_conditions}
+        return ties_of(self.new.policy.kb, deciding.values(), self.engine)
 
     def diff(self) -> Diff:
-        verdict = verdict_of(self.old, self.new)
+        builder = WitnessBuilder(self.new.policy.kb, self.old, self.new, self.engine)
+        borne_out: dict[Direction, Replay] = {}
+
+        def bears_out(witness: Witness) -> bool:
+            if replay := builder.build(witness):
+                borne_out[witness.direction] = replay
+            return replay is not None
+
+        verdict = verdict_of(self.old, self.new, self._ties, bears_out)
         found = [
             *self._criteria(),
             *self._disposition(),
@@ -272,6 +247,7 @@ class _Comparison:
             tuple(self._unknown()),
             verdict,
             tuple(self._log(changes, between, verdict)),
+            borne_out,
         )
 
     # ------------------------------------------------------------------ parts
@@ -288,16 +264,23 @@ class _Comparison:
                 yield part, " and ".join(missing)
 
     def _criteria(self) -> Iterator[Change]:
-        """Criteria and the parts of them that the document numbers, in the order of the new document."""
+        """Criteria, each followed by those within it, in the order of the new document; each reported as itself."""
         before, after = _statements_of(self.old), _statements_of(self.new)
         for iri in dict.fromkeys((*after, *before)):
             old, new = before.get(iri), after.get(iri)
+            within = tuple(dict.fromkeys(each.iri for side in (before, after) for each in _holders(side, iri)))
+            found: Iterable[Change] = ()
             if new is None and old is not None:
-                yield Change("Criteria", Kind.REMOVED, iri, _name(old), _lines(self.old, old))
+                found = [Change("Criteria", Kind.REMOVED, iri, _name(old), _lines(self.old, old))]
             elif old is None and new is not None:
-                yield Change("Criteria", Kind.ADDED, iri, _name(new), (), _lines(self.new, new))
+                found = [Change("Criteria", Kind.ADDED, iri, _name(new), (), _lines(self.new, new))]
             elif old is not None and new is not None:
-                yield from self._criterion(old, new)
+                places = [[f"within {_name(each)}" for each in _holders(side, iri)] for side in (before, after)]
+                moved = {each.iri for each in _holders(before, iri)} != {each.iri for each in _holders(after, iri)}
+                found = self._criterion(old, new)
+                if moved and old.role == new.role:
+                    found = [Change("Criteria", Kind.MOVED, iri, _name(new), *map(tuple, places)), *found]
+            yield from (replace(each, within=within) for each in found)
 
     def _criterion(self, old: Criterion, new: Criterion) -> Iterator[Change]:
         def change(kind: Kind, before: Iterable[str], after: Iterable[str]) -> Change:
@@ -307,8 +290,13 @@ class _Comparison:
             yield replace(change(Kind.RENUMBERED, (old.notation,), (new.notation,)), label=new.label)
         if _content(old) != _content(new):
             yield change(Kind.LOGIC, _lines(self.old, old, new), _lines(self.new, new, old))
-        elif (wording := _wording(self.old, old)) != (other := _wording(self.new, new)):
-            yield change(Kind.REWORDED, *_differing(wording, other))
+        else:
+            wording, other = _wording(self.old, old), _wording(self.new, new)
+            if _content(old, ordered=True) == _content(new, ordered=True):
+                # A criterion within it may have another name: that is told of it itself.
+                del wording["parts"], other["parts"]
+            if wording != other:
+                yield change(Kind.REWORDED, *_differing(wording, other))
         if old.otherwise != new.otherwise:
             yield change(Kind.UPDATED, _referral(old), _referral(new))
         cited = [[f"cites {local_name(each.iri)}" for each in side.citations] for side in (old, new)]
@@ -324,7 +312,6 @@ class _Comparison:
         """Conditions that only one side's criteria read; one that entails what stands in its place is widened."""
         gone = [iri for iri in self.old.deciding_conditions if iri not in self.new.deciding_conditions]
         come = [iri for iri in self.new.deciding_conditions if iri not in self.old.deciding_conditions]
-        entails = self.new.policy.kb.conditions
         for iri in come:
             condition = self.new.conditions[iri]
             kind, stood = Kind.ADDED, ""
@@ -332,7 +319,7 @@ class _Comparison:
                 if not _readers(self.old, other) & _readers(self.new, iri):
                     continue
                 for one, two, change in ((other, iri, Kind.WIDENED), (iri, other, Kind.NARROWED)):
-                    if (URIRef(one), POL.entails, URIRef(two)) in entails:
+                    if Tie(one, Value.HOLDS, two, Value.HOLDS) in self._ties:
                         kind, stood = change, other
             before = (self.old.conditions[stood].definition,) if stood else ()
             gone = [each for each in gone if each != stood]
@@ -418,7 +405,7 @@ class _Comparison:
         policy, loaded = self.new.policy, {side.entry.name: side for side in self.sides}
         found = []
         for entry in policy.history:
-            if low <= entry.month <= high and entry.criteria_on_file:
+            if low <= entry.month <= high and (entry.criteria_on_file or entry.name in loaded):
                 revision = loaded.get(entry.name) or Revision(policy, entry, policy.stated_graph(entry))
                 found.append((entry.month, {iri: _content(each) for iri, each in _statements_of(revision).items()}))
         return found
@@ -449,10 +436,11 @@ class _Comparison:
             if self._telling(statement) - UNTOLD.get(change.kind, set()) and self._could_tell(change, entry)
         ]
         decides = change.part == "DispositionPart" or (change.part == "Criteria" and change.kind in CONTENT)
-        if decides and verdict.direction is not Direction.EQUIVALENT:
+        if decides and verdict.differs:
             telling = [each for each in telling if not self._claims_no_impact(each)]
         parts = {str(POL[part]) for part in TOLD_BY.get(change.part, ())}
-        naming = tuple(str(each) for each in telling if change.iri in self._affected(each))
+        names = {change.iri, *change.within}
+        naming = tuple(str(each) for each in telling if names & self._affected(each))
         wide = tuple(str(each) for each in telling if self._affected(each) & parts)
         return replace(change, named=naming, general=wide)
 
@@ -499,7 +487,8 @@ class _Comparison:
                 missing = [PARTS[part] for part in PARTS if part in parts and _basis(side, part) == basis]
                 if missing:
                     return f"{' and '.join(missing)} of {side.entry.name}: {words}"
-        if self._claims_no_impact(statement) and affected & {each.iri for each in changes if each.kind in CONTENT}:
+        changed = {iri for each in changes if each.kind in CONTENT for iri in (each.iri, *each.within)}
+        if self._claims_no_impact(statement) and affected & changed:
             return "what it rewords also changed in content"
         return ""
 
@@ -512,7 +501,7 @@ class _Comparison:
         return (
             len(list(self._rows())) == 1
             and all(_basis(side, "Criteria") == "DocumentOnFile" for side in self.sides)
-            and verdict.direction is not Direction.EQUIVALENT
+            and verdict.differs
             and any(each.part == "Criteria" and each.kind in CONTENT and not each.rows for each in changes)
         )
 
@@ -527,86 +516,6 @@ class _Comparison:
         }
 
 
-# ---------------------------------------------------------------------- verdict
-
-
-def allowed(assignments: Assignments, conditions: Iterable[str], graph: Graph) -> int:
-    """The assignments that pol:entails and pol:excludes allow, by way of other conditions too."""
-    holding = {str(each): set(graph.transitive_objects(URIRef(each), POL.entails)) for each in conditions}
-    excluded = {*graph.subject_objects(POL.excludes)}
-    mask = assignments.everything
-    for one, with_one in holding.items():
-        for other, with_other in holding.items():
-            if URIRef(other) in with_one:
-                mask &= ~(assignments.where(one) & ~assignments.where(other))
-            if any(here in with_one and there in with_other for here, there in excluded):
-                mask &= ~(assignments.where(one) & assignments.where(other))
-    return mask
-
-
-def verdict_of(old: Revision, new: Revision) -> Verdict:
-    """Stricter or looser, over every assignment of holds and fails that the conditions allow."""
-    sides = (old, new)
-    conditions = tuple(dict.fromkeys((*old.deciding_conditions, *new.deciding_conditions)))
-    space = Assignments(dict.fromkeys(conditions, Value.UNKNOWN))
-    mask = allowed(space, conditions, new.policy.kb.conditions)
-    applies = [space.where(side.applicability_tree) & mask for side in sides]
-    criteria = [space.where(side.criteria_tree) & mask for side in sides]
-    met = [applies[side] & criteria[side] for side in (0, 1)]
-    lost, gained, exchanged = met[0] & ~met[1], met[1] & ~met[0], applies[0] ^ applies[1]
-    found = {Direction.STRICTER: lost, Direction.LOOSER: gained}
-    if not lost and not gained:
-        found = {Direction.RESCOPED: exchanged}
-    there = {each: cases for each, cases in found.items() if cases}
-    direction = Direction.MIXED if len(there) > 1 else next(iter(there), Direction.EQUIVALENT)
-    changed = lost | gained or exchanged
-    # Where the applicability of a case changes hands alone, what its criteria come to is of no account.
-    differing = {"applicability": exchanged & changed, "criteria": (criteria[0] ^ criteria[1]) & (lost | gained)}
-    names = [name for name, cases in differing.items() if cases]
-    return Verdict(
-        direction,
-        " and ".join(names) + (" alone" if len(names) == 1 else ""),
-        any(_basis(side, "Criteria") == "InferredFromLog" for side in sides),
-        tuple(sentence for side in sides for sentence in _borrowed(side)),
-        **{each.value: _smallest(each, space, cases, sides) for each, cases in there.items()},
-    )
-
-
-def _borrowed(side: Revision) -> Iterator[str]:
-    for node in side.graph.objects(side.iri, POL.borrowsDefinition):
-        term = _title(side.graph, side.graph.value(node, POL.definition))
-        lender = local_name(side.graph.value(node, POL.borrowedFrom))
-        yield f"{side.entry.name} as on file does not define {term}: the definition of {lender} is taken."
-
-
-def _smallest(direction: Direction, space: Assignments, candidates: int, sides: tuple[Revision, Revision]) -> Witness:
-    """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter."""
-    best = min(_bits(candidates), key=lambda each: (each.bit_count(), each))
-    values = {iri: Value.HOLDS if best >> position & 1 else Value.FAILS for position, iri in enumerate(space.open)}
-    wanted = [_outcome(side, values) for side in sides]
-    # What fails is left open first: a witness reads best as what holds.
-    for iri in sorted(values, key=lambda each: (values[each] is Value.HOLDS, each)):
-        trial = {**values, iri: Value.UNKNOWN}
-        if [_outcome(side, trial) for side in sides] == wanted:
-            values = trial
-    return Witness(direction, {iri: value for iri, value in values.items() if value.settled}, *wanted)
-
-
-def _bits(number: int) -> Iterator[int]:
-    """The positions of the bits that are set."""
-    text = bin(number)[:1:-1]
-    position = text.find("1")
-    while position >= 0:
-        yield position
-        position = text.find("1", position + 1)
-
-
-def _outcome(side: Revision, values: Mapping[str, Value]) -> Outcome:
-    return outcome_of(
-        evaluate(side.applicability_tree, values), evaluate(side.criteria_tree, values), open_conflict=False
-    )
-
-
 # ---------------------------------------------------------------------- things in words
 
 
@@ -619,41 +528,40 @@ def _name(criterion: Criterion) -> str:
 
 
 def _statements_of(side: Revision) -> dict[str, Criterion]:
-    """The criteria of a revision by IRI, each followed by the parts of it that the document numbers."""
-    found: dict[str, Criterion] = {}
-    for criterion in side.criteria:
-        found[criterion.iri] = criterion
-        for part in _named_parts(criterion.tree):
-            node = URIRef(part.iri)
-            found[part.iri] = Criterion(
-                part.iri,
-                "part",
-                part.notation,
-                part.label,
-                str(side.graph.value(node, SKOS.definition) or ""),
-                tuple(sorted(str(each) for each in side.graph.objects(node, SKOS.scopeNote))),
-                part,
-                side.places(node),
-                side.citations(node),
-                None,
-            )
-    return found
+    """The criteria of a revision by IRI, each followed by those within it."""
+    return {each.iri: each for criterion in side.criteria for each in criterion.with_parts()}
 
 
-def _content(criterion: Criterion) -> object:
-    """What a criterion decides, without names, wording and order: what has the same content decides alike."""
-    return criterion.role, _unordered(criterion.tree)
+def _holders(criteria: Mapping[str, Criterion], iri: str) -> list[Criterion]:
+    """The criteria that one stands in: directly, and by way of others."""
+    return [
+        each for each in criteria.values() if each.iri != iri and any(part.iri == iri for part in each.with_parts())
+    ]
 
 
-def _unordered(part: Tree | str | None) -> object:
-    if isinstance(part, Tree):
-        return part.operator, tuple(sorted((_unordered(each) for each in part.parts), key=repr))
-    return part
+def _content(criterion: Criterion, ordered: bool = False) -> object:
+    """What a criterion decides, without names and wording: what has the same content decides alike.
+
+    Of a criterion within it only that it stands there: what that one decides is its own content.
+
+    Args:
+        ordered: whether the order of its parts counts as well.
+    """
+
+    def content(part: Tree | str, top: bool = False) -> object:
+        if not isinstance(part, Tree):
+            return part
+        if part.iri and not top:
+            return part.iri
+        parts = [content(each) for each in part.parts]
+        return part.operator, tuple(parts if ordered else sorted(parts, key=repr))
+
+    return criterion.role, content(criterion.tree, top=True) if criterion.tree else None
 
 
 def _wording(side: Revision, criterion: Criterion) -> dict[str, str]:
     """How a criterion says what it says; its parts as a list, so that another order is seen."""
-    tree = "\n".join(_tree_lines(side, criterion.tree, named=False)) if criterion.tree else ""
+    tree = "\n".join(_tree_lines(side, criterion.tree, whole=False)) if criterion.tree else ""
     return {"label": criterion.label, "": criterion.definition, "parts": tree}
 
 
@@ -685,12 +593,15 @@ def _referral(criterion: Criterion) -> list[str]:
     return [f"otherwise see {criterion.otherwise[0]}"] if criterion.otherwise else []
 
 
-def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, named: bool = True) -> list[str]:
+def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, whole: bool = True) -> list[str]:
+    """A tree in words, a line for each of its parts; of a criterion within it the content too, if `whole`."""
     indent = "  " * depth
     if not isinstance(part, Tree):
         return [indent + side.conditions[part].label]
-    name = f" ({part.notation}, {part.label})" if part.notation and depth and named else ""
-    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1, named)]
+    if part.iri and depth and not whole:
+        return [f"{indent}{part.notation}, {part.label}"]
+    name = f" ({part.notation}, {part.label})" if part.notation and depth else ""
+    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1, whole)]
     return [f"{indent}{OPERATOR_WORDS[part.operator]}{name}", *below]
 
 
@@ -699,17 +610,8 @@ def _readers(side: Revision, condition: str) -> set[str]:
     return {each.iri for each in side.criteria if each.tree and condition in each.tree.conditions()}
 
 
-def _named_parts(part: Tree | str | None) -> Iterator[Tree]:
-    """The parts of a tree that the document numbers."""
-    if isinstance(part, Tree):
-        for each in part.parts:
-            if isinstance(each, Tree) and each.iri:
-                yield each
-            yield from _named_parts(each)
-
-
-# What is said of a thing and is not compared: its class, its place, and our own remarks.
-_UNCOMPARED = {RDF.type, POL.statedIn, SKOS.scopeNote}
+# What is said of a thing and is not compared: its class, its place, our own remarks, and what a draft asks for.
+_UNCOMPARED = {RDF.type, POL.statedIn, POL.toDo, SKOS.scopeNote}
 # What a reader wants to see first of a thing, in this order; the rest follows by name.
 _FIRST = ("label", "number", "authors as printed", "title", "definition", "gloss")
 

@@ -4,12 +4,15 @@ A condition reads one kind of fact (pol:reads): findings of a class, or a proper
 coverage. Its shapes are held against just these facts, on a node made for them. So facts that are alike, in whichever
 cases they stand, are evaluated once, and the facts that made a value are known. That no condition reads more than it
 says is a conformance check; that the values are those of the whole case is a test.
+
+Findings that perhaps count are read too: each shape is held in both of its forms (kb_tools.certainty).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from rdflib import Graph, URIRef
@@ -17,22 +20,25 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools import shacl
-from kb_tools.cases import Case, concept_facts
+from kb_tools.cases import DERIVED_LINKS, Case, concept_facts
+from kb_tools.certainty import Form, in_form, value_of
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, CLIN, SH
 from kb_tools.rdf import Triple, graph_of
 from kb_tools.revision import Condition
-from kb_tools.truth import Value, of_evidence
+from kb_tools.truth import Value
 
 # What a finding says, as its shapes see it; the findings it contradicts are given by what they say.
 Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
-# Findings with those that contradict them, and the other facts by the path that leads to them.
+# A finding: how it counts, what it says, and what those say that contradict it. Other facts by the path to them.
+Shown: TypeAlias = tuple[URIRef, Said, tuple[Said, ...]]
 Statement: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
-Signature: TypeAlias = tuple[tuple[tuple[Said, tuple[Said, ...]], ...], tuple[Statement, ...]]
+Signature: TypeAlias = tuple[tuple[Shown, ...], tuple[Statement, ...]]
 
 T = TypeVar("T")
 
-_HOLDS, _FAILS = "holds", "fails"
+# How a finding counts: surely, or perhaps.
+_COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Facts:
     """What a condition reads of one case.
 
     Attributes:
-        findings: current findings, by node.
+        findings: findings that count or perhaps count, by node.
         statements: other facts: the node that states them, the property, the value.
         signature: what the shapes can see of them; equal signatures have equal values.
     """
@@ -48,6 +54,22 @@ class Facts:
     findings: tuple[URIRef, ...]
     statements: tuple[tuple[URIRef, URIRef, Node], ...]
     signature: Signature
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a condition comes to on one case.
+
+    Attributes:
+        value: the value that it has whichever of the findings that perhaps count are taken to count.
+        perhaps: the value that it would have if all that may speak for it and against it did; where it differs from
+            `value`, a doubt keeps the condition unknown.
+        facts: what it read.
+    """
+
+    value: Value
+    perhaps: Value
+    facts: Facts
 
 
 class Evaluator:
@@ -59,13 +81,13 @@ class Evaluator:
         self._concepts = list(concept_facts(kb.ontology))
         self._shapes = kb.conditions
         self._seen = {RDF.type, *predicates_in_paths(self._shapes)} - {CASE.contradictedBy}
-        self._known: dict[tuple[frozenset[str], Signature], dict[str, Value]] = {}
+        self._known: dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = {}
         self._by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
             self._by_kind.setdefault(condition.reads, []).append(condition)
 
-    def evaluate(self, cases: Sequence[Case]) -> list[dict[str, tuple[Value, Facts]]]:
-        """The value of every condition on every case, with the facts it read; one engine call for all of them."""
+    def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
+        """What every condition comes to on every case; one engine call for all of them."""
         read = [self._read(case) for case in cases]
         new = {
             (kind, facts.signature): None
@@ -77,7 +99,7 @@ class Evaluator:
             self._learn(list(new))
         return [
             {
-                condition.iri: (self._known[kind, facts.signature][condition.iri], facts)
+                condition.iri: Evidence(*self._known[kind, facts.signature][condition.iri], facts)
                 for kind, facts in by_kind.items()
                 for condition in self._by_kind[kind]
             }
@@ -88,10 +110,11 @@ class Evaluator:
 
     def _read(self, case: Case) -> dict[frozenset[str], Facts]:
         """What the conditions of each kind read of a case."""
-        by_class: dict[str, list[URIRef]] = {}
-        for node in case.values(case.node, CASE.currentFinding):
-            assert isinstance(node, URIRef)
-            by_class.setdefault(str(finding_class(case, node)), []).append(node)
+        by_class: dict[str, dict[URIRef, URIRef]] = {}
+        for counting in _COUNTING:
+            for node in case.values(case.node, counting):
+                assert isinstance(node, URIRef)
+                by_class.setdefault(str(finding_class(case, node)), {})[node] = counting
         stated = list(statements(case, case.node))
         return {kind: self._facts(case, kind, by_class, stated) for kind in self._by_kind}
 
@@ -99,22 +122,23 @@ class Evaluator:
         self,
         case: Case,
         kind: frozenset[str],
-        by_class: Mapping[str, Sequence[URIRef]],
+        by_class: Mapping[str, Mapping[URIRef, URIRef]],
         stated: Iterable[tuple[URIRef, Statement]],
     ) -> Facts:
-        findings = sorted(node for class_ in kind for node in by_class.get(class_, ()))
+        findings = {node: counting for class_ in kind for node, counting in by_class.get(class_, {}).items()}
         mine = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
-        said = [
+        shown = [
             (
+                counting,
                 self._said(case, node),
-                _ordered(self._said(case, each) for each in case.values(node, CASE.contradictedBy)),
+                _ordered({self._said(case, each) for each in case.values(node, CASE.contradictedBy)}),
             )
-            for node in findings
+            for node, counting in findings.items()
         ]
         return Facts(
-            tuple(findings),
+            tuple(sorted(findings)),
             tuple((node, predicate, value) for node, (_, predicate, value) in mine),
-            (_ordered(said), _ordered(statement for _, statement in mine)),
+            (_ordered(shown), _ordered(statement for _, statement in mine)),
         )
 
     def _said(self, case: Case, node: Node) -> Said:
@@ -125,32 +149,63 @@ class Evaluator:
 
     def _learn(self, new: Sequence[tuple[frozenset[str], Signature]]) -> None:
         """Evaluates evidence not met before, all of it in one call of the engine."""
-        kinds = {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self._by_kind)}
         data = graph_of(self._concepts)
         for number, (kind, signature) in enumerate(new):
-            for triple in _evidence_graph(f"urn:kb:evidence:{number}", kinds[kind], signature):
+            for triple in _evidence_graph(f"urn:kb:evidence:{number}", self._targets[kind], signature):
                 data.add(triple)
-        shapes = graph_of(self._shapes)
-        for kind, conditions in self._by_kind.items():
-            for condition in conditions:
-                for side, shape in ((_HOLDS, condition.holds_when), (_FAILS, condition.fails_when)):
-                    wrapper = URIRef(f"{condition.iri}?{side}")
-                    shapes.add((wrapper, RDF.type, SH.NodeShape))
-                    shapes.add((wrapper, SH.targetClass, kinds[kind]))
-                    shapes.add((wrapper, SH.node, URIRef(shape)))
+        shapes = graph_of(self._wrapped)  # A copy: pySHACL adds to the shapes that it is given.
         refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self.engine)}
         for number, (kind, signature) in enumerate(new):
-            focus = f"urn:kb:evidence:{number}"
+            # Where nothing is in doubt, what conforms perhaps conforms surely.
+            forms = list(Form) if _is_doubtful(signature) else [Form.SURELY] * 2
             self._known[kind, signature] = {
-                condition.iri: of_evidence(
-                    (focus, f"{condition.iri}?{_HOLDS}") not in refused,
-                    (focus, f"{condition.iri}?{_FAILS}") not in refused,
+                condition.iri: value_of(
+                    *(
+                        (f"urn:kb:evidence:{number}", str(_wrapper(shape, form))) not in refused
+                        for form in forms
+                        for shape in (condition.holds_when, condition.fails_when)
+                    )
                 )
                 for condition in self._by_kind[kind]
             }
 
+    @cached_property
+    def _targets(self) -> dict[frozenset[str], URIRef]:
+        """The class of the nodes made for what the conditions of each kind read."""
+        return {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self._by_kind)}
 
-_FINDING_LINKS = {CASE.finding, CASE.countableFinding, CASE.currentFinding}
+    @cached_property
+    def _wrapped(self) -> Graph:
+        """The shapes of all conditions in both forms, each held against the nodes of the kind that it reads."""
+        shapes = Graph()
+        for kind, conditions in self._by_kind.items():
+            for shape in {each for condition in conditions for each in (condition.holds_when, condition.fails_when)}:
+                for form, target in (
+                    (Form.SURELY, self._targets[kind]),
+                    (Form.PERHAPS, _doubtful(self._targets[kind])),
+                ):
+                    wrapper = _wrapper(shape, form)
+                    shapes.add((wrapper, RDF.type, SH.NodeShape))
+                    shapes.add((wrapper, SH.targetClass, target))
+                    shapes.add((wrapper, SH.node, in_form(self._shapes, URIRef(shape), form, shapes)))
+        return shapes
+
+
+def _wrapper(shape: str, form: Form) -> URIRef:
+    """The name of the shape whose results tell which nodes do not conform to a shape in one form."""
+    return URIRef(f"{shape}?{form.value}")
+
+
+def _doubtful(kind: URIRef) -> URIRef:
+    """The class of those nodes of a kind of which something is in doubt."""
+    return URIRef(f"{kind}:doubtful")
+
+
+def _is_doubtful(signature: Signature) -> bool:
+    return any(counting == CASE.perhapsFinding for counting, _, _ in signature[0])
+
+
+_FINDING_LINKS = {CASE.finding, *DERIVED_LINKS}
 
 
 def statements(case: Case, node: URIRef, path: tuple[URIRef, ...] = ()) -> Iterator[tuple[URIRef, Statement]]:
@@ -173,9 +228,11 @@ def _evidence_graph(focus: str, target: URIRef, signature: Signature) -> Iterabl
     findings, statements = signature
     root = URIRef(focus)
     yield root, RDF.type, target
-    for number, (said, contradicting) in enumerate(findings):
+    if _is_doubtful(signature):
+        yield root, RDF.type, _doubtful(target)
+    for number, (counting, said, contradicting) in enumerate(findings):
         node = URIRef(f"{focus}:{number}")
-        yield root, CASE.currentFinding, node
+        yield root, counting, node
         yield from _said_triples(node, said)
         for other_number, other in enumerate(contradicting):
             other_node = URIRef(f"{focus}:{number}:{other_number}")

@@ -8,7 +8,8 @@ the policy does not apply, nothing where the criteria are met. A violation of an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
@@ -16,6 +17,7 @@ from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.cases import concept_facts
+from kb_tools.certainty import Form, copy_of, in_form, list_of
 from kb_tools.determination import Outcome
 from kb_tools.knowledge_base import PREFIX_TABLE, KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, SH, SHAPE
@@ -38,25 +40,31 @@ def outcome_shape(revision: Revision, outcome: Outcome) -> URIRef:
 def self_contained(kb: KnowledgeBase, revision: Revision) -> Graph:
     """The case shapes, the conditions of the revision, its criteria composed of them, and the rules."""
     graph = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/derivation.ttl"])
-    for iri in revision.deciding_conditions:
-        condition = revision.conditions[iri]
-        for shape in (condition.holds_when, condition.fails_when):
-            _copy(URIRef(shape), kb.conditions, graph)
+    sides = _both_forms(kb, revision, graph)
     _list_classes(graph, kb.ontology)
     _list_groups(graph, kb.ontology)
     _add_prefixes(graph, kb)
     _add_facts_rule(graph, kb.ontology)
-    _add_outcomes(graph, revision)
+    _add_outcomes(graph, revision, sides)
     for prefix, namespace in kb.prefixes.items():
         graph.bind(prefix, namespace)
     return graph
 
 
-def _copy(node: Node, source: Graph, target: Graph) -> None:
-    for triple in source.triples((node, None, None)):
-        if triple not in target:
-            target.add(triple)
-            _copy(triple[2], source, target)
+# The two shapes of a condition in one form: that for evidence that it holds, and that for evidence that it fails.
+_Sides: TypeAlias = tuple[URIRef, URIRef]
+
+
+def _both_forms(kb: KnowledgeBase, revision: Revision, graph: Graph) -> dict[tuple[str, Form], _Sides]:
+    """Adds the shapes of each deciding condition in both forms, and returns their names."""
+    return {
+        (iri, form): (
+            in_form(kb.conditions, URIRef(revision.conditions[iri].holds_when), form, graph),
+            in_form(kb.conditions, URIRef(revision.conditions[iri].fails_when), form, graph),
+        )
+        for iri in revision.deciding_conditions
+        for form in Form
+    }
 
 
 # ---------------------------------------------------------------------- what the vocabularies say, listed
@@ -68,7 +76,7 @@ def _list_classes(graph: Graph, ontology: Graph) -> None:
         concepts = sorted(ontology.subjects(RDF.type, class_), key=str)
         if (class_, RDFS.subClassOf, SKOS.Concept) in ontology:
             graph.remove((shape, SH["class"], class_))
-            graph.add((shape, SH["in"], _list_of(graph, concepts)))
+            graph.add((shape, SH["in"], list_of(graph, concepts)))
 
 
 def _list_groups(graph: Graph, ontology: Graph) -> None:
@@ -80,7 +88,7 @@ def _list_groups(graph: Graph, ontology: Graph) -> None:
         graph.remove((shape, SH.path, path))
         _remove_list(graph, path)
         graph.remove((steps[-1], None, None))
-        graph.add((shape, SH.path, steps[0] if len(steps) == 2 else _list_of(graph, steps[:-1])))
+        graph.add((shape, SH.path, steps[0] if len(steps) == 2 else list_of(graph, steps[:-1])))
         group = graph.value(shape, SH.hasValue)
         if group is not None:
             graph.remove((shape, SH.hasValue, group))
@@ -99,13 +107,7 @@ def _list_groups(graph: Graph, ontology: Graph) -> None:
             graph.remove((members, SH["in"], None))
         members_of = (ontology.transitive_subjects(SKOS.broader, group) for group in groups)
         narrower = {each for found in members_of for each in found if each is not None}
-        graph.add((members, SH["in"], _list_of(graph, sorted(narrower, key=str))))
-
-
-def _list_of(graph: Graph, items: Iterable[Node]) -> BNode:
-    head = BNode()
-    Collection(graph, head, list(items))
-    return head
+        graph.add((members, SH["in"], list_of(graph, sorted(narrower, key=str))))
 
 
 def _remove_list(graph: Graph, head: Node) -> None:
@@ -120,7 +122,7 @@ def _remove_list(graph: Graph, head: Node) -> None:
 def _add_prefixes(graph: Graph, kb: KnowledgeBase) -> None:
     table = kb.graph([kb.root / PREFIX_TABLE])
     for subject in set(table.subjects(SH.declare)):
-        _copy(subject, table, graph)
+        copy_of(subject, table, graph)
 
 
 def _add_facts_rule(graph: Graph, ontology: Graph) -> None:
@@ -147,8 +149,8 @@ def _add_facts_rule(graph: Graph, ontology: Graph) -> None:
 # ---------------------------------------------------------------------- criteria composed
 
 
-def _add_outcomes(graph: Graph, revision: Revision) -> None:
-    composer = _Composer(graph, revision)
+def _add_outcomes(graph: Graph, revision: Revision, sides: Mapping[tuple[str, Form], _Sides]) -> None:
+    composer = _Composer(graph, revision, sides)
     applies = composer.named("applicability", revision.applicability_tree)
     met = composer.named("criteria", revision.criteria_tree)
     for criterion in revision.criteria:
@@ -176,12 +178,13 @@ def _add_outcomes(graph: Graph, revision: Revision) -> None:
 class _Composer:
     """Builds, for trees of conditions, the shape of the cases on which they hold, and of those on which they fail.
 
-    A condition holds where the case shows that it does and nothing shows the contrary: hence both of its shapes.
+    A condition holds where the case surely shows that it does and nothing perhaps shows the contrary.
     """
 
-    def __init__(self, graph: Graph, revision: Revision) -> None:
+    def __init__(self, graph: Graph, revision: Revision, sides: Mapping[tuple[str, Form], _Sides]) -> None:
         self.graph = graph
         self.revision = revision
+        self.sides = sides
 
     def named(self, name: str, tree: Tree, notation: str = "") -> dict[bool, Node]:
         """Named shapes for a tree: True for where it holds, False for where it fails."""
@@ -207,18 +210,17 @@ class _Composer:
         return self.junction(SH["and"] if every else SH["or"], parts)
 
     def condition(self, iri: str, holds: bool) -> Node:
-        condition = self.revision.conditions[iri]
         shape = URIRef(f"{self.revision.iri}/shape/{local_name(iri)}-{'holds' if holds else 'fails'}")
         if (shape, RDF.type, SH.NodeShape) not in self.graph:
-            sides = [URIRef(condition.holds_when), URIRef(condition.fails_when)]
-            shown, contrary = sides if holds else sides[::-1]
+            shown, contrary = (0, 1) if holds else (1, 0)
+            parts = [self.sides[iri, Form.SURELY][shown], self.negation(self.sides[iri, Form.PERHAPS][contrary])]
             self.graph.add((shape, RDF.type, SH.NodeShape))
-            self.graph.add((shape, SH["and"], _list_of(self.graph, [shown, self.negation(contrary)])))
+            self.graph.add((shape, SH["and"], list_of(self.graph, parts)))
         return shape
 
     def junction(self, operator: URIRef, parts: list[Node]) -> BNode:
         node = BNode()
-        self.graph.add((node, operator, _list_of(self.graph, parts)))
+        self.graph.add((node, operator, list_of(self.graph, parts)))
         return node
 
     def negation(self, part: Node) -> BNode:

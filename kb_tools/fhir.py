@@ -20,16 +20,19 @@ from typing import Any, BinaryIO
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_case import CaseBuilder, Imported
 from kb_tools.fhir_resources import (
+    HINTING,
     READ_TYPES,
     REQUESTS,
     STATING,
     SUBJECT,
     Resource,
+    is_subsetted,
     last_two,
     library,
     load,
     type_of,
     unversioned,
+    version_of,
 )
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.rdf import MAX_BYTES, PACKED, lines, packed, read_bytes, unopened
@@ -39,7 +42,7 @@ from kb_tools.terminology import Terminology
 # The environment variable with the key that makes pseudonyms.
 KEY = "KB_PSEUDONYM_KEY"
 # Other JSON may hold these words in a text: what matches is parsed before it is believed.
-_RESOURCE = re.compile(rb'"resourceType"\s*:')
+_RESOURCE = re.compile(rb'"(?:resourceType|hook)"\s*:')
 # Where they come first they are at the top, and nothing need be parsed.
 _FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
 # What is a case by itself, or is refused; other resources stand loose.
@@ -48,6 +51,17 @@ _GIVING_CASES = ("Bundle", "Parameters", "resource")
 _PLAIN_LINES = ".jsonl"
 _JSON = (".json", _PLAIN_LINES, NDJSON)
 _BUNDLES = ("transaction", "batch", "collection", "document", "message", "searchset")
+# The hooks of CDS Hooks that an error may name.
+_HOOKS = (
+    *("patient-view", "order-select", "order-sign", "order-dispatch", "appointment-book", "encounter-start"),
+    *("encounter-discharge", "allergyintolerance-create", "medication-refill", "problem-list-item-create"),
+)
+# What each line of the log of a bulk export holds (the log format of the SMART bulk data client).
+_LOGGED = {"exportId", "timestamp", "eventId", "eventDetail", "duration"}
+# A PAS bundle by which someone asks what became of an earlier request.
+_INQUIRY = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-pas-inquiry-request-bundle"
+# Codes of an OperationOutcome with which a server says that it left something out, whatever the severity.
+_LEFT_OUT = ("incomplete", "suppressed", "too-costly", "throttled", "timeout", "forbidden", "security")
 # What an entry of a bundle may hold beside a resource.
 _WITHOUT_RESOURCE = {"id", "extension", "link", "fullUrl", "search", "request", "response"}
 # So many places a notice lists.
@@ -62,7 +76,12 @@ def is_fhir(data: bytes) -> bool:
         content = _top(data)
     except UnreadableInput:
         return True
-    return isinstance(content, dict) and "resourceType" in content
+    return isinstance(content, dict) and ("resourceType" in content or _is_hook(content))
+
+
+def _is_hook(content: dict[str, Any]) -> bool:
+    """Whether a JSON object is a request of CDS Hooks, which holds FHIR resources and is none itself."""
+    return isinstance(content.get("hook"), str) and ("hookInstance" in content or "context" in content)
 
 
 def read_together(paths: Iterable[Path]) -> set[Path]:
@@ -132,6 +151,7 @@ class _Index:
         owners: what there is of each patient as the references name them, "" for what does not say of whom it is.
         medications: where these stand, by type and id; they are of no patient.
         unread: how many there are of each type that is not read.
+        warnings: what the server said of the whole.
         lost: where what could not be read stands, and of which patient it is; "" where it may be of any.
         files: the files, each with what others are told in place of its name; "" where it is the only one.
     """
@@ -139,6 +159,7 @@ class _Index:
     owners: dict[str, _Patient] = field(default_factory=lambda: defaultdict(_Patient))
     medications: dict[str, list[_Line]] = field(default_factory=lambda: defaultdict(list))
     unread: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
     lost: list[tuple[str, _Line]] = field(default_factory=list)
     files: dict[Path, str] = field(default_factory=dict)
 
@@ -150,7 +171,10 @@ class _Index:
     def add(self, kind: str, content: dict[str, Any], line: _Line) -> None:
         """Notes whose a resource is."""
         owner = _owner(kind, content)
-        if kind == "Medication":
+        if kind == "OperationOutcome":
+            self.unread[kind] += 1
+            self.warnings += [each for each in _warnings(content, "OperationOutcome") if each not in self.warnings]
+        elif kind == "Medication":
             self.medications[f"Medication/{content.get('id')}"].append(line)
         elif not _may_state(kind, content):
             self.unread[kind] += 1
@@ -159,6 +183,13 @@ class _Index:
         else:
             self.owners[owner].lines.append(line)
             self.owners[owner].requests |= kind in REQUESTS
+
+    def log(self, content: dict[str, Any]) -> None:
+        """Notes a line of the log of an export, which is of no patient; an error in it may have left something out."""
+        self.unread["line of the export's log"] += 1
+        told = "The log of the export tells of an error: what was exported may be incomplete."
+        if str(content.get("eventId")).endswith("_error") and told not in self.warnings:
+            self.warnings.append(told)
 
     def lose(self, content: Any, place: _Line) -> None:
         """Notes that something could not be read; `content` is what is known of it.
@@ -263,7 +294,9 @@ class FhirReader:
                 try:
                     content = load(text, str(line), one_line=bool(line.number))
                     kind = type_of(content)
-                    if kind in _GIVING_CASES:
+                    if line.number and _is_logged(content):
+                        index.log(content)
+                    elif kind in _GIVING_CASES:
                         yield replace(self._bundle(content, str(line)), part=index.position(line))
                     else:
                         index.add(kind, content, line)
@@ -327,7 +360,7 @@ class FhirReader:
                 Resource(f"resource[{i}] {type_of(content)}", type_of(content), content)
                 for i, content in enumerate(contents)
             ]
-            return self._builder.build(title, resources, _counted(index.unread))
+            return self._builder.build(title, resources, _counted(index.unread), notices=index.warnings)
 
     # ------------------------------------------------------------------ one bundle
 
@@ -335,7 +368,7 @@ class FhirReader:
         """The case of a bundle, or of one resource by itself."""
         kind = type_of(content)
         if kind == "resource":
-            raise UnreadableInput("no FHIR R4 resource", where=source, mend="send a Bundle")
+            raise _no_resource(content, source)
         if kind == "Parameters":
             raise UnreadableInput("Parameters are not read", where=source, mend="send the Bundle that they hold")
         version = content.get("fhirVersion")
@@ -352,8 +385,9 @@ class FhirReader:
             raise UnreadableInput(
                 "a bundle of a type that is not read", where=source, mend=f"send one of {', '.join(sorted(_BUNDLES))}"
             )
+        notices = _told_of_the_whole(content, source)
         with _few_levels(source):
-            return self._builder.build(source, *_entries(content, source), _made(content))
+            return self._builder.build(source, *_entries(content, source), _made(content), notices)
 
 
 def _entries(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[str]]:
@@ -381,6 +415,8 @@ def _entries(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[
         if kind in ("resource", "Bundle", "Parameters"):
             what = "no resource of FHIR R4" if kind == "resource" else f"a {kind} within the bundle"
             mend = "give each resource an entry of its own"
+            if version_of(inner):
+                what, mend = version_of(inner), "convert all to FHIR R4 (4.0.1)"
             raise UnreadableInput(f"entry[{i}] is {what}", where=source, mend=mend)
         resource = Resource(f"entry[{i}] {kind}", kind, inner, url if isinstance(url, str) else "")
         if kind == "Medication" or _may_state(kind, inner):
@@ -388,6 +424,63 @@ def _entries(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[
         else:
             unread[kind] += 1
     return resources, _counted(unread)
+
+
+def _no_resource(content: Any, source: str) -> UnreadableInput:
+    """Why a JSON text is no resource of R4, as far as that can be told."""
+    if isinstance(content, dict) and "resourceType" not in content and _is_hook(content):
+        hook = f" ({content['hook']})" if content["hook"] in _HOOKS else ""
+        mend = "put the draft order, made active, and the resources of its prefetch into a Bundle, and send that"
+        what = f"a CDS Hooks request{hook}: the service for these is not there yet"
+        return UnreadableInput(what, where=source, mend=mend)
+    if version_of(content):
+        return UnreadableInput(version_of(content), where=source, mend="convert it to FHIR R4 (4.0.1)")
+    return UnreadableInput("no FHIR R4 resource", where=source, mend="send a Bundle")
+
+
+def _is_logged(content: Any) -> bool:
+    """Whether a line is one of the log of a bulk export."""
+    return isinstance(content, dict) and {"exportId", "eventId"} <= content.keys() <= _LOGGED
+
+
+def _told_of_the_whole(bundle: dict[str, Any], source: str) -> list[str]:
+    """What is to be known of a bundle as a whole.
+
+    Raises:
+        UnreadableInput: it requests nothing, or the server could not answer.
+    """
+    entries = [each if isinstance(each, dict) else {} for each in _listed(bundle.get("entry"))]
+    notices: list[str] = []
+    first = entries[0].get("resource") if entries else None
+    if bundle.get("type") == "document" and isinstance(first, dict) and type_of(first) == "Composition":
+        if first.get("status") == "entered-in-error":
+            raise UnreadableInput("a document entered in error", where=source, mend="send the one that replaces it")
+        notices += ["The document is preliminary."] if first.get("status") == "preliminary" else []
+    meta = bundle.get("meta")
+    profiles = _listed(meta.get("profile")) if isinstance(meta, dict) else []
+    if any(str(each).partition("|")[0] == _INQUIRY for each in profiles):
+        what = "an inquiry about an earlier request, and no request"
+        raise UnreadableInput(what, where=source, mend="send the request itself")
+    notices += ["The bundle is tagged SUBSETTED: elements of it were left out."] if is_subsetted(bundle) else []
+    for i, entry in enumerate(entries):
+        if type_of(entry.get("resource")) == "OperationOutcome":
+            notices += _warnings(entry["resource"], f"entry[{i}] OperationOutcome", source)
+    return notices
+
+
+def _warnings(outcome: dict[str, Any], place: str, source: str = "") -> list[str]:
+    """What an OperationOutcome says of what it comes with, if that may be incomplete.
+
+    Raises:
+        UnreadableInput: the server could not answer.
+    """
+    issues = [each for each in _listed(outcome.get("issue")) if isinstance(each, dict)]
+    if source and any(each.get("severity") in ("error", "fatal") for each in issues):
+        what = f"{place}: the server tells of an error, so what it sent may be incomplete"
+        raise UnreadableInput(what, where=source, mend="ask again, and send all that is found")
+    if any(each.get("severity") != "information" or each.get("code") in _LEFT_OUT for each in issues):
+        return [f"{place}: the server warns: what it sent may be incomplete."]
+    return []
 
 
 def _part_of_a_search(bundle: dict[str, Any]) -> str:
@@ -434,7 +527,9 @@ def _made(bundle: dict[str, Any]) -> date | None:
 
 def _may_state(kind: str, content: dict[str, Any]) -> bool:
     """Whether a resource is of a type that is read, or contains one that may state a fact."""
-    return kind in READ_TYPES or any(type_of(each) in STATING for each in _listed(content.get("contained")))
+    return kind in READ_TYPES or any(
+        type_of(each) in (*STATING, *HINTING) for each in _listed(content.get("contained"))
+    )
 
 
 def _owner(kind: str, content: dict[str, Any]) -> str:

@@ -4,10 +4,16 @@ What a code means the terminology says; what is fixed here is how FHIR says a th
 
 - The request is the one active Claim for preauthorization, else the one active ServiceRequest. Its reason is the
   disease that its service item points to (Claim; of several the principal one), or its reasonCode or reasonReference
-  (ServiceRequest). Where one of these is not known here, no reason is stated.
+  (ServiceRequest). Where one of these is not known here, no reason is stated; a reason in words beside a coded one
+  takes nothing away.
+- A request counts while it stands: no draft, not cancelled (by its status or by the certification type of PAS), no
+  inquiry, not replaced by a later one. No order revives a claim that was withdrawn.
 - A finding needs a full date of its own, a status that makes it final, and a code with a known meaning. Its date is
   when it was observed or done, for a Condition when it was recorded; a dateTime counts as the day that it prints, in
-  its own time zone. Nothing dated after the service date, or after the bundle was made, is one.
+  its own time zone, and what was done over a period of days is of the last of them. Nothing dated after the service
+  date, or after the bundle was made, is one.
+- A code makes a fact, a text can only raise a doubt: see `fhir_texts`. Reports, impressions, adverse events and stages
+  raise doubts by their codes too.
 - Resources are chart evidence; a QuestionnaireResponse is attestation.
 - What two sources say differently of a thing that a case states once is not taken from either, and a notice says so.
 """
@@ -23,15 +29,28 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from rdflib import BNode, Literal, URIRef
-from rdflib.namespace import RDF, XSD
+from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.errors import UnreadableInput
 from kb_tools.fhir_answers import AnswerReader
-from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said
+from kb_tools.fhir_draft import IGNORED, NOT_READ, NOT_UNDERSTOOD, USED, Said, day_of
 from kb_tools.fhir_facts import FactReader
 from kb_tools.fhir_request import RequestReader
-from kb_tools.fhir_resources import READ_TYPES, STATING, SUBJECT, Aside, References, Resource, last_two, unversioned
+from kb_tools.fhir_resources import (
+    HINTING,
+    READ_TYPES,
+    STATING,
+    SUBJECT,
+    SUBSETTED,
+    Aside,
+    Element,
+    References,
+    Resource,
+    last_two,
+    library_class,
+    unversioned,
+)
 from kb_tools.fhir_terms import Vocabulary
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, CLIN
@@ -82,19 +101,21 @@ class CaseBuilder:
         resources: Sequence[Resource],
         unread: Sequence[str],
         made: date | None = None,
+        notices: Sequence[str] = (),
     ) -> Imported:
         """The case that the resources of one patient describe.
 
         Args:
             unread: what there is of types that are not read: "Encounter \N{MULTIPLICATION SIGN}12".
             made: the day on which the bundle was put together, where it says so.
+            notices: what is to be known of them as a whole.
 
         Raises:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
         try:
-            build = _Build(self._terms, list(resources), made, list(self._notices))
+            build = _Build(self._terms, list(resources), made, [*self._notices, *notices])
             return build.run(source, self._key, unread)
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, mend=error.mend) from error
@@ -114,12 +135,15 @@ class _Build(RequestReader, FactReader, AnswerReader):
             if reason:
                 self.rejected.add(id(each))
                 self._aside(each, Aside(NOT_UNDERSTOOD, reason))
+                if reason == SUBSETTED:
+                    self.notices.append(f"{each.place} is tagged SUBSETTED: send it with all its elements.")
                 if each.type in STATING and not self._codes_of(each):
                     self.notices.append(f"{each.place} is not valid, and what it is about could not be read.")
         identity = self._patient()
         self._set_versions_aside()
         requests = self._requests()
         self._read_request(requests)
+        self._tell_of_death()
         self._read_coverage(requests[0])
         for each in requests:
             each.note(USED, "as the request", *each.root.read())
@@ -128,7 +152,12 @@ class _Build(RequestReader, FactReader, AnswerReader):
             self._read(each)
         for each in list(self.referred.values()):
             self._read(each)
-        self._withhold()
+        doubted = {each.resource.place for each in self.doubts} | {place for place, _ in self.past}
+        oldest = min((each.day for each in self.findings.values()), default=None)
+        self._forget_what_is_stated()
+        self._mark_doubts()
+        self._tell_of_near_misses()
+        self._tell_how_many(doubted, oldest)
         pseudonym = hmac.new(key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
         triples = [*self._request_triples(URIRef(PATIENT + pseudonym)), *self._finding_triples()]
         return Imported(
@@ -146,6 +175,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
             "Procedure": self._procedure,
             "Observation": self._observation,
             "MedicationAdministration": self._administration,
+            **dict.fromkeys(HINTING, self._hinted),
             "QuestionnaireResponse": self._answers,
         }
         if id(resource) in self.done or resource.type not in readers:
@@ -205,6 +235,30 @@ class _Build(RequestReader, FactReader, AnswerReader):
             self.done.add(id(each))
         return _identity([*known, *others], self.strangers)
 
+    def _tell_of_death(self) -> None:
+        """Tells of a patient who is recorded as having died before the service, or may have."""
+        assert self.service_day is not None
+        told: dict[str, None] = {}
+        for patient in (each for each in self._everyone() if id(each) in self.patients):
+            said = Element(patient.content)
+            element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if said.get(name)), "")
+            days = said.days(element) if element == "deceasedDateTime" else None
+            if not element or (days and days[0] >= self.service_day):
+                continue
+            what = "the patient died before the service date"
+            if days is None or days[1] >= self.service_day:
+                what = "the patient is recorded as having died, and it may be before the service date"
+            patient.root.get(element)
+            patient.note(IGNORED, what, element)
+            told[f"{patient.place}: {what}."] = None
+        self.notices += told
+
+    def _everyone(self) -> Iterator[Resource]:
+        """The resources, and those that they contain."""
+        for each in self.resources:
+            yield each
+            yield from each.contained
+
     def _set_versions_aside(self) -> None:
         """Of several resources with one id only the latest version is read."""
         versions: dict[str, list[Resource]] = defaultdict(list)
@@ -260,7 +314,7 @@ class _Build(RequestReader, FactReader, AnswerReader):
         yield from self._part_triples(CASE.Coverage, coverage)
         yield case, CASE.request, request
         yield request, RDF.type, CASE.Request
-        yield request, CASE.serviceDate, Literal(self.service_day.isoformat(), datatype=XSD.date, normalize=False)
+        yield request, CASE.serviceDate, day_of(self.service_day)
         yield from self._part_triples(CASE.Request, request)
         of_product = list(self._part_triples(CASE.Product, product))
         if of_product:
@@ -329,6 +383,8 @@ class _Build(RequestReader, FactReader, AnswerReader):
             yield self.case, CASE.finding, finding.node
             for predicate, value in sorted(said):
                 yield finding.node, predicate, value
+            if finding.doubts:
+                yield finding.node, CASE.inDoubt, Literal(finding.in_doubt)
 
     def _notes(self, unread: Sequence[str]) -> Iterator[Note]:
         """All notes, in the order of the resources; of one that was used, what was looked at nowhere comes last."""
@@ -345,11 +401,23 @@ class _Build(RequestReader, FactReader, AnswerReader):
 
 
 def _with_the_rest(resource: Resource) -> Iterator[Note]:
-    """The notes of a resource; if it was used, with the elements that were looked at nowhere."""
+    """The notes of a resource, and the elements that none of them is about; no name that R4 does not have comes out."""
     yield from resource.notes
-    rest = tuple(each for each in resource.root.unread() if each != "contained")
-    if rest and any(note.treatment is USED for note in resource.notes):
-        yield Note(resource.place, NOT_READ, elements=rest)
+    treatments = {note.treatment for note in resource.notes}
+    if treatments == {NOT_READ}:
+        return
+    rest = [each for each in resource.root.unread() if each != "contained"]
+    if USED not in treatments:
+        noted = {_name(element) for note in resource.notes for element in note.elements}
+        known = {name for _, name, *_ in library_class(resource.type)().elementProperties()} - noted - {"contained"}
+        rest = [name for name in resource.content if name.removeprefix("_") in known]
+    if rest:
+        yield Note(resource.place, NOT_READ, elements=tuple(rest))
+
+
+def _name(path: str) -> str:
+    """The element of a resource in which a path lies."""
+    return path.partition(".")[0].partition("[")[0]
 
 
 def _identifiers(patient: Resource) -> frozenset[tuple[str, str]]:

@@ -1,38 +1,30 @@
-"""What is withheld from a case: findings that must not decide, since something that may be newer could not be taken.
+"""Doubts of the reader: findings that must not decide, since something could not be read that may say otherwise.
 
-Else what could be read of a class would decide alone, though something else may have been said of it later. Each thing
-withheld is told by a notice, and in the record of its resource.
+The reader marks such a finding as in doubt, with the reason. What then counts, perhaps counts or does not count, the
+rules in shapes/derivation.ttl say, as for a case in any other format (docs: design, section 3.4). The record of the
+resource holds each doubt, and the determination names those that keep a condition open.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from rdflib import Literal, URIRef
+from rdflib import BNode, Literal, URIRef
+from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools.fhir_draft import IGNORED, USED, Draft, Found
-from kb_tools.fhir_resources import STATING, Aside, Element, Resource
+from kb_tools.fhir_draft import USED, Found, day_of
+from kb_tools.fhir_resources import HINTING, STATING, Aside, Element, Resource
 from kb_tools.fhir_terms import Vocabulary
+from kb_tools.fhir_texts import TextReader, days_of, end_of
 from kb_tools.namespaces import CASE, CLIN
+from kb_tools.terminology import Meaning
 
-# The elements in which resources that state findings have the codes that say what they are about.
-_CODES = ("code", "medicationCodeableConcept")
-# Where it stands when a thing was so or done.
-_TIMES = (
-    *("recordedDate", "performedDateTime", "performedPeriod"),
-    *("effectiveDateTime", "effectiveInstant", "effectivePeriod"),
-)
 # Statuses with which a resource says nothing.
 _VOID = ("entered-in-error", "not-done", "cancelled", "registered", "preparation")
-# Statuses with which a disease is there.
-_PRESENT = {CLIN.Relapsed, CLIN.Refractory, CLIN.RelapsedAndRefractory, CLIN.Progressing, CLIN.Active}
-# Of whom a graft can be: of the patient, or of an identical twin, or of another.
-_OWN = {CLIN.Autologous, CLIN.Syngeneic}
-_SOURCES = {CLIN.Allogeneic, *_OWN}
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,9 @@ class Doubt:
         key: what it is of, where findings of the class are told apart by that: a method, a lineage; None where it is
             not known, the class itself where it states none.
         values: what it states if it is so, as far as its codes say that.
-        why: why findings of its class are withheld; by default, that no fact could be made of it.
+        unless_stated: whether there is no doubt where the resource, or one that it groups, states a finding of the
+            class.
+        by_text: whether only a text mentions it.
     """
 
     resource: Resource
@@ -52,11 +46,19 @@ class Doubt:
     days: tuple[date, date] | None
     key: Node | None = None
     values: Mapping[URIRef, frozenset[Node]] = field(default_factory=dict)
-    why: str = ""
+    unless_stated: bool = False
+    by_text: bool = False
+
+    @property
+    def why(self) -> str:
+        """Why it puts findings in doubt, for people."""
+        if self.by_text:
+            return f"{self.resource.place} mentions it in a text, and its codes are not known here"
+        return f"{self.resource.place} may state another, and no fact could be made of it"
 
 
-class DoubtReader(Draft):
-    """Keeps in mind what may be so, and withholds what must not decide beside it."""
+class DoubtReader(TextReader):
+    """Keeps in mind what may be so, and marks as in doubt what must not decide beside it."""
 
     def __init__(self, terms: Vocabulary, resources: list[Resource], made: date | None, notices: Sequence[str]) -> None:
         """See `Draft`."""
@@ -77,25 +79,57 @@ class DoubtReader(Draft):
             self._doubt(resource)
 
     def _doubt(self, resource: Resource, *parts: Element) -> None:
-        """Keeps in mind what a resource that was set aside, or these parts of it, may state by their codes."""
-        if resource.type not in STATING:
+        """Keeps in mind what a resource that was set aside, or these parts of it, may state by codes or in a text."""
+        if resource.type not in (*STATING, *HINTING):
             return
-        root = resource.root
-        codings = self._codes_of(resource, *parts)
-        kinds: set[Node] = {kind for each in self._meanings(codings) for kind in (each.kind, *each.leaves_open) if kind}
-        for each in codings:
-            kinds |= self.terms.terminology.may_mean(each.text("system"), each.text("code"))
-        if resource.type == "Condition" and self._may_state_a_status(root, codings):
-            kinds.add(CLIN.DiseaseStatusAssessment)
-        days = _days_of(resource)
+        root, codings = resource.root, self._codes_of(resource, *parts)
+        kinds = self._kinds_of_codes(resource, codings, bool(parts))
+        # What a report is of its results say, but not what it concludes.
+        named = kinds - self._kinds_of_codes(resource, self._concluded(resource)) if self._grouped(resource) else set()
+        days = days_of(resource)
         for kind in sorted(kinds, key=str):
             key, values = self._key_of(kind, resource, codings), self._values_of(kind, root, codings)
-            self.doubts.append(Doubt(resource, kind, days, key, values))
+            self.doubts.append(Doubt(resource, kind, days, key, values, unless_stated=kind in named))
+        for kind in sorted(self._mentions(resource, *parts) - kinds, key=str):
+            if self._is_done(kind) and resource.type not in ("Procedure", "MedicationAdministration"):
+                # What speaks of a transplant is mostly none: a state after one, or a test for one.
+                self.past.append((resource.place, kind))
+            else:
+                key = None if self.terms.key_property(kind) else kind
+                of_a_stage = bool(parts) and resource.type == "Condition"
+                self.doubts.append(Doubt(resource, kind, days, key, by_text=True, unless_stated=not of_a_stage))
+
+    def _concluded(self, resource: Resource) -> list[Element]:
+        """The codes of what a report concludes."""
+        concepts = Element(resource.content).all("conclusionCode")
+        return [each for concept in concepts for each in concept.all("coding")]
+
+    def _kinds_of_codes(self, resource: Resource, codings: list[Element], part: bool = False) -> set[Node]:
+        """The classes of findings of which a resource may state one by these codes; `part`: of a part of it alone."""
+        possible = self._possible(codings)
+        kinds: set[Node] = {kind for each in possible for kind in (each.kind, *each.leaves_open) if kind}
+        for each in codings:
+            kinds |= self.terms.terminology.may_mean(each.text("system"), each.text("code"))
+        if self._may_state_a_status(resource, possible, part):
+            kinds.add(CLIN.DiseaseStatusAssessment)
+        return kinds
+
+    def _forget_what_is_stated(self) -> None:
+        """Drops the doubts of what the resource that raises them states, or a resource that it groups."""
+        stated = {(id(source), found.kind) for found in self.findings.values() for source in found.sources}
+        self.doubts = [
+            doubt
+            for doubt in self.doubts
+            if not (
+                doubt.unless_stated
+                and any((id(each), doubt.kind) in stated for each in (doubt.resource, *self._grouped(doubt.resource)))
+            )
+        ]
 
     def _values_of(self, kind: Node, root: Element, codings: list[Element]) -> dict[URIRef, frozenset[Node]]:
         """What a resource that was set aside may state of a finding, as far as its codes say that and no others do."""
         clinical = root.codings("clinicalStatus")
-        meanings = self._meanings([*codings, *clinical])
+        meanings = self._possible([*codings, *clinical])
         values: dict[URIRef, set[Node]] = defaultdict(set)
         for meaning in meanings:
             for property_, value in meaning.values if meaning.kind == kind else ():
@@ -112,22 +146,22 @@ class DoubtReader(Draft):
             values.pop(CLIN.diseaseStatus, None)
         return {property_: frozenset(each) for property_, each in values.items() if each}
 
-    def _codes_of(self, resource: Resource, *parts: Element) -> list[Element]:
-        """The codes that say what a resource is about, or these parts of it."""
+    def _may_state_a_status(self, resource: Resource, possible: list[Meaning], part: bool) -> bool:
+        """Whether a resource that was set aside, or a part of it, may say how a disease stands."""
+        diseases = any(self._named_in(each, CLIN.Disease) for each in possible)
+        statuses = [self._named_in(each, CLIN.DiseaseStatus) for each in possible]
+        if resource.type in HINTING or (part and resource.type == "Condition"):
+            # Which disease a conclusion or a stage is of need not be said beside it.
+            alone = any(found == each.concepts for found, each in zip(statuses, possible, strict=True) if found)
+            return alone or (diseases and any(statuses))
         root = resource.root
-        parts = parts or (root, *root.all("component"))
-        codings = [each for part in parts for name in _CODES for each in part.codings(name)]
-        medication = self.references.follow(resource, root.one("medicationReference"))
-        return codings + (medication.root.codings("code") if medication else [])
-
-    def _may_state_a_status(self, root: Element, codings: list[Element]) -> bool:
-        """Whether a condition that was set aside may say how a disease stands."""
         clinical = root.codings("clinicalStatus")
         unclear = root.get("clinicalStatus") is not None and not self._meanings(clinical)
-        ended = end_of(root)
-        return bool(self._concepts(codings, CLIN.Disease)) and bool(
-            unclear or ended or self._concepts([*codings, *clinical], CLIN.DiseaseStatus)
-        )
+        stated = any(statuses) or bool(self._concepts(clinical, CLIN.DiseaseStatus))
+        return resource.type == "Condition" and diseases and (unclear or bool(end_of(root)) or stated)
+
+    def _named_in(self, meaning: Meaning, class_: Node) -> frozenset[URIRef]:
+        return frozenset(each for each in meaning.concepts if class_ in self._classes(each))
 
     def _key_of(self, kind: Node, resource: Resource, codings: list[Element]) -> Node | None:
         """What tells a finding that a resource may state apart from others of its class; see `Doubt`."""
@@ -145,10 +179,10 @@ class DoubtReader(Draft):
             return None
         return next(iter(named), kind)
 
-    # ------------------------------------------------------------------ what is withheld
+    # ------------------------------------------------------------------ what is in doubt
 
-    def _withhold(self) -> None:
-        """Withholds all that must not decide."""
+    def _mark_doubts(self) -> None:
+        """Marks all findings that must not decide."""
         for holder in self.resources:
             for each in holder.contained if id(holder) not in self.dismissed else ():
                 if id(each) not in self.done and each.root.text("status") not in _VOID:
@@ -158,66 +192,31 @@ class DoubtReader(Draft):
         for panel, kind, members in self.panels:
             if not all((id(each), kind) in said for each in members):
                 self._doubt(panel)
-        self._withhold_early_relapses()
-        self._withhold_contradicting_statuses()
-        self._withhold_contradicting_numbers()
-        self._withhold_statuses_of_groups()
-        for transplant in self._transplants():
-            if not self._source(transplant) & _SOURCES:
-                # It may be allogeneic, and then what was found before it is history.
-                why = f"{transplant.place} is a transplant of unknown source"
-                self._take_back(self._before_transplant(transplant.day), why)
-        # What is withheld for one doubt may have kept another from mattering.
-        left = len(self.findings) + 1
-        while left > len(self.findings):
-            left = len(self.findings)
-            for doubt in self.doubts:
-                self._withhold_for(doubt)
+        # Transplants first: what is from before one that could not be read is in doubt.
+        for doubt in sorted(self.doubts, key=lambda each: each.kind != CLIN.Transplant):
+            self._mark_for(doubt)
+        self._mark_early_relapses()
+        self._mark_contradicting_numbers()
         for place, kind in self.past:
-            self._take_back(self._absences(kind), f"{place} says that there was one")
+            self._mark(self._absences(kind), f"{place} says that there was one")
+        for found in self.findings.values():
+            if found.doubts:
+                self._add_to_note(found, f"in doubt: {found.in_doubt}")
 
-    def _withhold_early_relapses(self) -> None:
-        """Withholds each relapse that is recorded after a transplant and may have begun before it.
+    def _mark_early_relapses(self) -> None:
+        """Marks each relapse that is recorded after a transplant and may have begun before it.
 
         The code of a relapse has no date but that of its record, and records are made anew.
         """
-        transplants = [each.day for each in self._transplants() if not self._source(each) & _OWN]
+        transplants = [each.day for each in self._transplants() if CLIN.Autologous not in self._source(each)]
         early = [found for found, onset in self.onsets if any(onset <= day <= found.day for day in transplants)]
         for found in dict.fromkeys(early):
             # Another source of the same may say that it is a relapse of that day.
             if early.count(found) == len(found.sources):
-                self._take_back_in_doubt(found, [], f"the onset in {found.place} may be before the transplant")
+                self._mark([found], f"the onset in {found.place} may be before the transplant")
 
-    def _withhold_contradicting_statuses(self) -> None:
-        """Withholds what is said of one disease on one day: that it is there, and that it is in remission.
-
-        Such a remission need not be complete, so it is no evidence against a relapse, which would decide alone.
-        """
-        statuses = [each for each in self.findings.values() if each.kind == CLIN.DiseaseStatusAssessment]
-        for gone in (each for each in statuses if each.values[CLIN.diseaseStatus] == CLIN.InRemission):
-            others = [
-                each
-                for each in statuses
-                if each.day == gone.day
-                and each.values[CLIN.diseaseStatus] in _PRESENT
-                and self._one_line(each.values.get(CLIN.disease), gone.values.get(CLIN.disease))
-            ]
-            self._withhold_contradiction(gone, others)
-
-    def _withhold_statuses_of_groups(self) -> None:
-        """Withholds what is said of a disease that does not count as the one treated and may be it.
-
-        "Myeloid leukemia in relapse" may be a relapse of an acute one: an older remission of that must not decide.
-        """
-        reasons = self.parts[CASE.Request].get(CASE.reason, {})
-        for found in list(self.findings.values()):
-            disease = found.values.get(CLIN.disease)
-            if disease and not self._counts(found) and any(self.terms.may_be_one(disease, each) for each in reasons):
-                why = f"{found.place} is of {self.terms.label(disease)}, which may be the disease treated or another"
-                self._take_back_in_doubt(found, [], why)
-
-    def _withhold_contradicting_numbers(self) -> None:
-        """Withholds a number and a bound that exclude each other: a bound may be no evidence of its own."""
+    def _mark_contradicting_numbers(self) -> None:
+        """Marks a number and a bound that exclude each other: a bound may be no evidence of its own."""
         for bound in list(self.findings.values()):
             number = self.terms.number_of(bound.kind)
             others = [
@@ -229,76 +228,72 @@ class DoubtReader(Draft):
                 and self._key(each) == self._key(bound)
                 and not number.overlap(bound.values, each.values)
             ]
-            self._withhold_contradiction(bound, others)
+            if others:
+                places = sorted({bound.place, *(each.place for each in others)})
+                self._mark([bound, *others], f"{' and '.join(places)} contradict each other")
 
-    def _take_back_in_doubt(self, found: Found, others: Sequence[Found], why: str) -> None:
-        """Withholds findings, and keeps what is older than the first of them from deciding in its place."""
-        self._take_back([found, *others], why)
-        values = {property_: frozenset({value}) for property_, value in found.values.items()}
-        self.doubts.append(Doubt(found.resource, found.kind, (found.day, found.day), self._key(found), values, why))
-
-    def _withhold_contradiction(self, found: Found, others: Sequence[Found]) -> None:
-        """Withholds a finding and those that contradict it."""
-        if others:
-            places = sorted({found.place, *(each.place for each in others)})
-            self._take_back_in_doubt(found, others, f"{' and '.join(places)} contradict each other")
-
-    def _withhold_for(self, doubt: Doubt) -> None:
-        """Withholds the findings that must not decide beside what a resource may state."""
+    def _mark_for(self, doubt: Doubt) -> None:
+        """Marks the findings that must not decide beside what a resource may state."""
         first, last = doubt.days or (date.min, date.max)
         if self.service_day and first > self.service_day:
             return
         if self.made and doubt.resource.type in STATING and (first - self.made).days > 1:
             return
-        victims = self._absences(doubt.kind)
-        same = [
-            each for each in self.findings.values() if each.kind == doubt.kind and self._may_contradict(doubt, each)
-        ]
-        if not self._is_older(doubt, last):
-            victims += same
-            if doubt.kind == CLIN.Transplant and not self._is_own(doubt.values.get(CLIN.graftSource, ())):
-                victims += self._before_transplant(last)
-        why = f"{doubt.resource.place} may state another, and no fact could be made of it"
-        self._take_back(victims, doubt.why or why)
-
-    def _may_contradict(self, doubt: Doubt, found: Found) -> bool:
-        """Whether what a resource may state could change what a finding of its class decides."""
+        self._mark(self._absences(doubt.kind), doubt.why)
         if doubt.kind == CLIN.Transplant:
-            # One allogeneic transplant is enough, and one of the patient's own cells makes no other allogeneic.
-            return CLIN.Allogeneic not in self._source(found) and not self._is_own(
-                doubt.values.get(CLIN.graftSource, ())
-            )
-        diseases = doubt.values.get(CLIN.disease, frozenset())
-        known = found.values.get(CLIN.disease)
-        if known and diseases and not any(self.terms.may_be_one(each, known) for each in diseases):
+            self._state_transplant(doubt, last)
+        elif self._may_count(doubt, last):
+            same = [each for each in self.findings.values() if each.kind == doubt.kind]
+            self._mark([each for each in same if self._may_contradict(doubt, last, each)], doubt.why)
+
+    def _state_transplant(self, doubt: Doubt, last: date) -> None:
+        """States a transplant that could not be read and may be allogeneic, as one of unstated source.
+
+        Its day is the last that it can be of, so that all that it may have made history is from before it.
+        """
+        sources = doubt.values.get(CLIN.graftSource, frozenset())
+        autologous = bool(sources) and all(CLIN.Autologous in self.terms.broader[each] for each in sources)
+        if self.service_day is None or autologous:
+            return
+        day = min(last, self.service_day)
+        said = {RDF.type: CLIN.Transplant, CASE.date: day_of(day), CASE.basis: CASE.ChartEvidence}
+        text = f"transplant of unstated source, of {day} at the latest"
+        found = Found(BNode(), CLIN.Transplant, day, {}, doubt.resource, text, [doubt.resource])
+        if self.findings.setdefault(frozenset(said.items()), found) is found:
+            why = f"{text}, since it may be one and could not be read"
+            doubt.resource.note(USED, why, *doubt.resource.root.read())
+            self.notices.append(f"{doubt.resource.place} may be an allogeneic transplant: read as {text}.")
+
+    def _may_count(self, doubt: Doubt, last: date) -> bool:
+        """Whether what a resource may state would count at all, or be history or of another disease."""
+        resets = [each.day for each in self._transplants() if CLIN.Allogeneic in self._source(each)]
+        if resets and last < max(resets) and self._is(doubt.kind, CASE.sinceTransplant):
             return False
-        if doubt.key not in (None, self._key(found)) and any(
-            self._is(value, CASE.standsAlone) for value in found.values.values()
-        ):
+        diseases = doubt.values.get(CLIN.disease, frozenset())
+        reasons = self.parts[CASE.Request].get(CASE.reason, {})
+        if diseases and reasons and self._is(doubt.kind, CASE.ofReasonOnly):
+            return any(self.terms.may_be_one(each, reason) for each in diseases for reason in reasons)
+        return True
+
+    def _possible_keys(self, doubt: Doubt) -> frozenset[Node]:
+        """What a resource may state a finding of, where the class is told apart by that; empty where that is open."""
+        if self.terms.key_property(doubt.kind) == CLIN.disease:
+            return doubt.values.get(CLIN.disease, frozenset())
+        return frozenset() if doubt.key in (None, doubt.kind) else frozenset({doubt.key})
+
+    def _may_contradict(self, doubt: Doubt, last: date, found: Found) -> bool:
+        """Whether what a resource may state could supersede a finding of its class, or decide against it."""
+        known, possible = self._key(found), self._possible_keys(doubt)
+        # A finding or a doubt of which no key is stated may be of any.
+        one_key = not possible or known == found.kind or any(self.terms.may_be_one(each, known) for each in possible)
+        is_later = last < found.day
+        if is_later and (possible == {known} or self.terms.key_property(found.kind) is None):
+            return False
+        if (is_later or not one_key) and any(self._is(value, CASE.standsAlone) for value in found.values.values()):
+            # It decides whatever another method finds, or whatever is said of another disease.
             return False
         status = doubt.values.get(CLIN.diseaseStatus)
         return status is None or status != {found.values.get(CLIN.diseaseStatus)}
-
-    def _is_older(self, doubt: Doubt, last: date) -> bool:
-        """Whether what a resource may state would not count beside the findings of its class."""
-        resets = [each.day for each in self._transplants() if CLIN.Allogeneic in self._source(each)]
-        if doubt.kind == CLIN.Transplant:
-            return bool(resets) and last <= max(resets)
-        if resets and last < max(resets) and self._is(doubt.kind, CASE.sinceTransplant):
-            return True
-        newer = (
-            each
-            for each in self.findings.values()
-            if each.kind == doubt.kind and last < each.day and self._key(each) == doubt.key and self._counts(each)
-        )
-        return self._is(doubt.kind, CASE.latestCounts) and any(newer)
-
-    def _counts(self, found: Found) -> bool:
-        """Whether a finding is of the disease that is treated, where its class says that it must be."""
-        reasons = self.parts[CASE.Request].get(CASE.reason, {})
-        return not self._is(found.kind, CASE.ofReasonOnly) or any(
-            self._one_line(found.values.get(CLIN.disease), each) for each in reasons
-        )
 
     # ------------------------------------------------------------------ findings
 
@@ -313,10 +308,6 @@ class DoubtReader(Draft):
         source = transplant.values.get(CLIN.graftSource)
         return self.terms.broader[source] if source else set()
 
-    def _before_transplant(self, day: date) -> list[Found]:
-        """The findings that a transplant on a day makes history."""
-        return [each for each in self.findings.values() if each.day < day and self._is(each.kind, CASE.sinceTransplant)]
-
     def _absences(self, kind: Node) -> list[Found]:
         """The statements that there was no finding of a class."""
         return [each for each in self.findings.values() if each.values.get(CLIN.absenceOf) == kind]
@@ -326,50 +317,34 @@ class DoubtReader(Draft):
         property_ = self.terms.key_property(found.kind)
         return found.values.get(property_, found.kind) if property_ else found.kind
 
-    @staticmethod
-    def _is_own(sources: Collection[Node]) -> bool:
-        """Whether a graft is said to be of the patient's own cells, or of an identical twin's."""
-        return bool(sources) and set(sources) <= _OWN
+    def _mark(self, found: Iterable[Found], why: str) -> None:
+        """Marks findings as in doubt.
 
-    def _one_line(self, one: Node | None, other: Node | None) -> bool:
-        """Whether two diseases are one, or the one is of the other's kind; of none named, it may be."""
-        if not (isinstance(one, URIRef) and isinstance(other, URIRef)):
-            return True
-        return self.terms.narrowest({one, other}) is not None
+        That an infusion was given is never in doubt: of one that may not be the latest, the response is not stated.
+        """
+        for each in list(found):
+            if each.kind == CLIN.EarlierInfusion:
+                self._leave_out_response(each, why)
+            elif why not in each.doubts:
+                each.doubts.append(why)
 
-    def _take_back(self, victims: Iterable[Found], why: str) -> None:
-        """Withholds findings, with a notice for each class."""
-        withheld = {each.node for each in victims}
-        taken = {key: each for key, each in self.findings.items() if each.node in withheld}
-        for key, each in taken.items():
-            del self.findings[key]
-            each.resource.notes[:] = [
-                replace(note, treatment=IGNORED, text=f"{note.text}; withheld: {why}")
-                if note.treatment is USED and note.text == each.text
-                else note
-                for note in each.resource.notes
-            ]
-        labels = sorted({self.terms.label(each.kind) for each in taken.values()})
-        notices = [f"Withheld: {label}, since {why}." for label in labels]
-        self.notices += [each for each in notices if each not in self.notices]
+    def _leave_out_response(self, infusion: Found, why: str) -> None:
+        if CLIN.response not in infusion.values:
+            return
+        key = next(key for key, each in self.findings.items() if each is infusion)
+        response = infusion.values[CLIN.response]
+        values = {property_: value for property_, value in infusion.values.items() if property_ != CLIN.response}
+        del self.findings[key]
+        self.findings.setdefault(key - {(CLIN.response, response)}, replace(infusion, values=values))
+        self._add_to_note(infusion, f"its response is not taken: {why}")
+        notice = f"Not taken: the response to the infusion of {infusion.day}, since {why}."
+        self.notices += [notice] if notice not in self.notices else []
 
-
-def _days_of(resource: Resource) -> tuple[date, date] | None:
-    """The first and the last day that what a resource states may be of; None where that is not known."""
-    root = resource.root
-    found = next((days for name in _TIMES if (days := root.days(name))), None)
-    end = end_of(root)
-    ended = root.days(end) if end else None
-    if end and ended is None:
-        return (found[0], date.max) if found else None
-    bounds = [days[1] for days in (found, ended) if days]
-    if not bounds:
-        # It was issued after it was found, and what it is contained in was written after both.
-        issued = root.days("issued") or (_days_of(resource.container) if resource.container else None)
-        return (date.min, issued[1]) if issued else None
-    return found[0] if found else date.min, max(bounds)
-
-
-def end_of(condition: Element) -> str:
-    """The element that states that a condition has ended, or "" if none does."""
-    return next((name for name in condition.content if name.lstrip("_").startswith("abatement")), "")
+    def _add_to_note(self, found: Found, text: str) -> None:
+        """Adds to what the record says of the resource that a finding is from."""
+        found.resource.notes[:] = [
+            replace(note, text=f"{note.text}; {text}")
+            if note.treatment is USED and note.text.startswith(found.text)
+            else note
+            for note in found.resource.notes
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NoReturn
 
@@ -18,7 +18,7 @@ from kb_tools.fhir_terms import Vocabulary
 from kb_tools.namespaces import CASE, CLIN
 from kb_tools.plain import Key
 from kb_tools.reading import Treatment
-from kb_tools.terminology import Meaning
+from kb_tools.terminology import Meaning, Near
 
 USED, IGNORED, NOT_UNDERSTOOD, NOT_READ = Treatment
 NOWHERE = "the reference leads nowhere in the input"
@@ -28,17 +28,19 @@ PARTS = {"Request": CASE.Request, "Coverage": CASE.Coverage, "Product": CASE.Pro
 # Statuses of R4 with which a thing is not yet, or not surely, so: what is older of its kind must not decide alone.
 _DOUBTFUL = frozenset(
     (
-        *("in-progress", "on-hold", "stopped", "preliminary", "unknown"),
+        *("in-progress", "on-hold", "stopped", "preliminary", "partial", "unknown"),
         *("unconfirmed", "provisional", "differential", "draft"),
     )
 )
 # Statuses of R4 that a record may name: anything else may be a text.
 STATUSES = _DOUBTFUL | {
-    *("active", "amended", "cancelled", "completed", "corrected", "entered-in-error", "final"),
+    *("active", "amended", "appended", "cancelled", "completed", "corrected", "entered-in-error", "final"),
     *("not-done", "preparation", "registered", "revoked", "refuted", "confirmed"),
 }
 
 
+# How many reasons for a doubt a case and a record state.
+_REASONS = 3
 # A class of findings, and what of one is stated.
 Template = tuple[URIRef, dict[URIRef, Node]]
 
@@ -56,7 +58,7 @@ class Said:
 class Found:
     """A finding of the case: its class, day and values, the resource it is from, and what the record says of it.
 
-    `sources` are all resources that state it, the one that it is from first.
+    `sources` are all resources that state it, the one that it is from first; `doubts` say why it may not count.
     """
 
     node: BNode
@@ -66,6 +68,13 @@ class Found:
     resource: Resource
     text: str
     sources: list[Resource]
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def in_doubt(self) -> str:
+        """Why it is in doubt, as one text: the first reasons, and how many more there are."""
+        more = len(self.doubts) - _REASONS
+        return "; ".join(self.doubts[:_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
     @property
     def place(self) -> str:
@@ -92,6 +101,8 @@ class Draft:
         self.referred: dict[int, Resource] = {}
         self.done: set[int] = set()
         self.rejected: set[int] = set()
+        # Claims that were withdrawn, or that ask for nothing anew: no order revives them.
+        self.withdrawn: set[int] = set()
         # Of what is dismissed nothing is of the case, nor of what it contains.
         self.dismissed: set[int] = set()
 
@@ -170,12 +181,10 @@ class Draft:
             resource.note(IGNORED, text, codings[0].path)
         if codings and not found:
             for coding in codings:
-                name = self._name(coding)
-                meaning = self._meaning(coding)
-                if meaning is None:
-                    resource.note(NOT_UNDERSTOOD, f"{name} is not known here", coding.path)
+                if self._meaning(coding) is None:
+                    resource.note(NOT_UNDERSTOOD, self._unknown([coding]), coding.path)
                 else:
-                    resource.note(IGNORED, f"{name} names no disease that is treated", coding.path)
+                    resource.note(IGNORED, f"{self._name(coding)} names no disease that is treated", coding.path)
         return found
 
     def _referred_diseases(self, resource: Resource, reference: Element) -> set[URIRef]:
@@ -213,6 +222,25 @@ class Draft:
 
     def _meaning(self, coding: Element) -> Meaning | None:
         return self.terms.terminology.meaning(coding.text("system"), coding.text("code"))
+
+    def _near(self, coding: Element) -> Near | None:
+        """What a code that is not known may be meant for."""
+        return self.terms.terminology.near(coding.text("system"), coding.text("code"))
+
+    def _possible(self, codings: list[Element]) -> list[Meaning]:
+        """What codes mean, and what those that are not known may be meant for."""
+        found: list[Meaning] = []
+        for each in codings:
+            known = self._meaning(each) or self._near(each)
+            if known:
+                found.append(known.meaning if isinstance(known, Near) else known)
+        return found
+
+    def _unknown(self, codings: list[Element]) -> str:
+        """What a record says of codes that are not known."""
+        names = ", ".join(self._name(each) for each in codings if self._near(each) is None)
+        hints = dict.fromkeys(near.hint for each in codings if (near := self._near(each)))
+        return "; ".join([*([f"{names} is not known here"] if names else []), *hints])
 
     def _meanings(self, codings: list[Element]) -> list[Meaning]:
         return [meaning for each in codings if (meaning := self._meaning(each)) is not None]
@@ -277,8 +305,9 @@ class Draft:
 
     def _number_as(self, key: Key, value: Any, path: str) -> Literal:
         """A JSON number as a property takes it, digit for digit."""
-        whole = key.datatype == XSD.integer
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        integral = key.datatype == XSD.integer
+        value = whole(value) if integral else value
+        if isinstance(value, bool) or not isinstance(value, int if integral else int | float):
             raise Aside(NOT_UNDERSTOOD, "no number that this finding states", path)
         if not key.within(value):
             raise Aside(NOT_UNDERSTOOD, "a number out of range", path)
@@ -295,13 +324,18 @@ class Draft:
         """
         if not codings:
             raise Aside(NOT_UNDERSTOOD, "no code", element)
-        names = list(map(self._name, codings))
-        for coding, name in zip(codings, names, strict=True):
+        for coding in codings:
             meaning = self._meaning(coding)
             if meaning:
-                text = ". ".join((f"{name} says {what} here", *unstated([meaning])))
-                raise Aside(IGNORED, text, element, doubtful=bool(meaning.leaves_open))
-        raise Aside(NOT_UNDERSTOOD, f"{', '.join(names)} is not known here", element)
+                text = ". ".join((f"{self._name(coding)} says {what} here", *unstated([meaning])))
+                doubtful = bool(meaning.leaves_open) or bool(self._mentioned_by(codings))
+                raise Aside(IGNORED, text, element, doubtful=doubtful)
+        raise Aside(NOT_UNDERSTOOD, self._unknown(codings), element)
+
+    def _mentioned_by(self, codings: list[Element]) -> frozenset[Node]:
+        """The classes of findings that the displays of codes that are not known mention."""
+        unknown = [each.text("display") for each in codings if self._meaning(each) is None]
+        return frozenset().union(*map(self.terms.terminology.mentions, unknown))
 
     def _find(
         self,
@@ -325,7 +359,7 @@ class Draft:
             raise Aside(NOT_UNDERSTOOD, "dated on the day after the bundle was made, which may be later or not", dated)
         said: dict[Node, Node] = {
             RDF.type: kind,
-            CASE.date: Literal(day.isoformat(), datatype=XSD.date, normalize=False),
+            CASE.date: day_of(day),
             CASE.basis: basis,
         }
         for property_, value in values.items():
@@ -350,9 +384,19 @@ class Draft:
         self.parts[class_].setdefault(property_, {}).setdefault(value, []).append(said)
 
 
+def day_of(day: date) -> Literal:
+    """A day as a case states it."""
+    return Literal(day.isoformat(), datatype=XSD.date, normalize=False)
+
+
 def unstated(meanings: Iterable[Meaning]) -> list[str]:
     """What codes do not say, each once."""
     return list(dict.fromkeys(note.rstrip(".") for each in meanings for note in each.notes))
+
+
+def whole(value: Any) -> Any:
+    """A JSON number that is written with a fraction of zeros, as 2.0, as the whole number that it is."""
+    return int(value) if isinstance(value, Decimal) and re.fullmatch(r"-?[0-9]+\.0+", value.text) else value
 
 
 def year_before(day: date) -> str:

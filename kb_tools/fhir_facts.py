@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from rdflib import URIRef
+from rdflib import Literal, URIRef
+from rdflib.namespace import XSD
 from rdflib.term import Node
 
-from kb_tools.fhir_doubts import DoubtReader, end_of
-from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, Template, unstated, year_before
+from kb_tools.fhir_doubts import DoubtReader
+from kb_tools.fhir_draft import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, Template, unstated, whole, year_before
 from kb_tools.fhir_resources import Aside, Element, Resource, last_two, unversioned
 from kb_tools.fhir_terms import Number
+from kb_tools.fhir_texts import end_of
 from kb_tools.namespaces import CASE, CLIN
 
 UCUM = "http://unitsofmeasure.org"
@@ -27,6 +30,8 @@ _WHOSE = "see whether it is the disease treated"
 _REMISSIONS = {CLIN.InRemission, CLIN.CompleteRemission, CLIN.PartialRemission}
 # Why a value is absent if nothing was observed.
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+# What a bound of one share says of the rest. Below 5 leaves more than 95, which is at least 95.
+_TURNED = {CASE.atLeast: CASE.atMost, CASE.atMost: CASE.atLeast, CASE.below: CASE.atLeast}
 # Which property states a number with a comparator. More than 90 is at least 90.
 _COMPARATORS = {">=": CASE.atLeast, ">": CASE.atLeast, "<=": CASE.atMost, "<": CASE.below}
 
@@ -69,12 +74,23 @@ class FactReader(DoubtReader):
                 day = root.day("recordedDate") or root.day("onsetDateTime")
                 self._find(resource, meaning.kind, day, dict(meaning.values), root.read(), "recordedDate")
                 made = True
+        staged = self._says_by_its_stage(resource)
+        if made and staged:
+            self._doubt(resource, *root.all("stage"))
+            resource.note(NOT_UNDERSTOOD, "no fact is made of a stage: what it says may be so", "stage")
         if not made:
             notes = unstated(meanings) or unstated(stated)
-            doubtful = any(each.leaves_open for each in meanings) and not gone
+            left_open = any(each.leaves_open for each in meanings) and not gone
+            doubtful = left_open or staged or bool(self._mentioned_by(codings))
             raise Aside(
                 IGNORED, ". ".join(notes) or "it states no status and no finding", *root.read(), doubtful=doubtful
             )
+
+    def _says_by_its_stage(self, resource: Resource) -> bool:
+        """Whether the stage of a condition may state a finding, by its codes or in a text."""
+        stages = Element(resource.content).all("stage")
+        codings = self._codes_of(resource, *stages) if stages else []
+        return bool(stages) and bool(self._kinds_of_codes(resource, codings, True) or self._mentions(resource, *stages))
 
     def _condition_status(
         self, resource: Resource, diseases: set[URIRef], statuses: set[URIRef], ended: str, by_code: bool
@@ -108,7 +124,7 @@ class FactReader(DoubtReader):
         if day is None:
             raise Aside(NOT_UNDERSTOOD, "the status has no date: recordedDate is missing", "recordedDate")
         onset = None
-        if status == CLIN.Relapsed and by_code:
+        if status == CLIN.Relapsed and (by_code or _is_on_a_problem_list(root)):
             onset = next((root.days(name) for name in _ONSETS if root.get(name)), None)
         values = {CLIN.disease: disease, CLIN.diseaseStatus: status}
         found = self._find(resource, CLIN.DiseaseStatusAssessment, day, values, root.read())
@@ -152,14 +168,44 @@ class FactReader(DoubtReader):
         self._done(resource, medication.root.codings("code"), "medicationReference", single, span)
         medication.note(USED, f"as what was given by {resource.place}", *medication.root.read())
 
+    def _hinted(self, resource: Resource) -> None:
+        """Sets aside a report, an impression or an adverse event: what it says may be so, and no fact is made of it."""
+        if resource.type == "AdverseEvent":
+            if resource.root.text("actuality") == "potential":
+                raise Aside(IGNORED, "it is said to be only potential", "actuality")
+        else:
+            self._status(resource, "final", "amended", "corrected", "appended", "completed")
+        codings = self._codes_of(resource)
+        elements = tuple(dict.fromkeys(each.path.partition(".")[0].partition("[")[0] for each in self._about(resource)))
+        if self._kinds_of_codes(resource, codings) or self._mentions(resource):
+            text = "no fact is made of this type of resource: what it says may be so"
+            raise Aside(NOT_UNDERSTOOD, text, *elements)
+        self._explain_codes(codings, elements[0] if elements else "code", "nothing that is read")
+
     def _done(self, resource: Resource, codings: list[Element], element: str, single: str, span: str) -> None:
         """Something that was done on one day."""
         template = self._template(codings, element)
         if template is None:
             self._explain_codes(codings, element, "nothing that is read")
         kind, values = template
-        day = self._day(resource.root, single, span)
+        day = resource.root.day(single) or self._last_day(resource.root, span)
         self._find(resource, kind, day, values, resource.root.read(), single)
+
+    def _last_day(self, root: Element, span: str) -> date | None:
+        """The last day of the period over which a thing was done; what was found until then was found before its end.
+
+        Raises:
+            Aside: the period has no last day, or one after the service date.
+        """
+        period = root.one(span)
+        if period is None:
+            return None
+        start, end = period.day("start"), period.day("end")
+        if end is None or (start and start > end):
+            raise Aside(NOT_UNDERSTOOD, "a period without a last day", span)
+        if self.service_day and end > self.service_day and not (start and start > self.service_day):
+            raise Aside(NOT_UNDERSTOOD, "a period that ends after the service date", span)
+        return end
 
     def _observation(self, resource: Resource) -> None:
         self._status(resource, "final", "amended", "corrected")
@@ -225,11 +271,39 @@ class FactReader(DoubtReader):
         if len(given) > 1:
             raise Aside(NOT_UNDERSTOOD, "more than one value", *map(element.at, given))
         if given:
-            values = self._with_value(kind, values, self._value(kind, element, given[0]), element.at(given[0]))
+            value = self._value(kind, element, given[0])
+            if self._is_the_rest(root, element):
+                value = self._rest(kind, value, element.at(given[0]))
+            values = self._with_value(kind, values, value, element.at(given[0]))
         if not self.terms.counts(kind, values):
             raise Aside(NOT_UNDERSTOOD, "no value", element.at("value[x]"))
         self._hold_against_interpretation(kind, values, element)
         self._find(resource, kind, day, values, root.read(), "effectiveDateTime")
+
+    def _is_the_rest(self, root: Element, element: Element) -> bool:
+        """Whether a number is the rest of what a finding states, by the code of its component, else of the panel."""
+        for each in (element, root):
+            stating = [meaning for meaning in self._meanings(each.codings("code")) if meaning.kind]
+            if stating:
+                if len({meaning.complement for meaning in stating}) > 1:
+                    raise Aside(NOT_UNDERSTOOD, "its codes contradict each other", each.at("code"))
+                return stating[0].complement
+        return False
+
+    def _rest(self, kind: Node, value: dict[URIRef, Node], path: str) -> dict[URIRef, Node]:
+        """What is stated of the rest of a hundred percent: 100 minus a number, and the other bound."""
+        number = self.terms.number_of(kind)
+        turned = {number.exact: number.exact} if number else {}
+        for one, other in (_TURNED if number else {}).items():
+            if number and one in number.bounds and other in number.bounds:
+                turned[number.bounds[one]] = number.bounds[other]
+        found: dict[URIRef, Node] = {}
+        for property_, stated in value.items():
+            if property_ not in turned:
+                raise Aside(NOT_UNDERSTOOD, "a bound that this finding does not state", path)
+            rest = Literal(str(100 - Decimal(str(stated))), datatype=XSD.decimal, normalize=False)
+            found[turned[property_]] = rest
+        return found
 
     def _with_value(
         self, kind: Node, values: dict[URIRef, Node], value: dict[URIRef, Node], path: str
@@ -303,8 +377,7 @@ class FactReader(DoubtReader):
                     notes = ". ".join(unstated(meanings))
                     doubtful = any(each.concepts or each.kind for each in meanings)
                     raise Aside(IGNORED, notes or "the value says nothing of this finding", path, doubtful=doubtful)
-                named = ", ".join(map(self._name, codings)) or "no code"
-                raise Aside(NOT_UNDERSTOOD, f"{named} is not known here", path)
+                raise Aside(NOT_UNDERSTOOD, self._unknown(codings) or "no code", path)
             return found
         number = self.terms.number_of(kind)
         if number and name == "valueInteger" and number.unit == "1":
@@ -312,7 +385,8 @@ class FactReader(DoubtReader):
         quantity = element.one(name) if number and name == "valueQuantity" else None
         if number is None or quantity is None:
             raise Aside(NOT_UNDERSTOOD, "a value of a type that is not read for this finding", path)
-        if quantity.text("system") != UCUM or quantity.text("code") != number.unit:
+        bare = number.unit == "1" and not any(map(quantity.get, ("system", "code", "unit")))
+        if not bare and (quantity.text("system") != UCUM or quantity.text("code") != number.unit):
             raise Aside(NOT_UNDERSTOOD, f"its unit is not {_UNITS.get(number.unit, number.unit)} in UCUM", path)
         return self._number(kind, number, quantity.get("value"), quantity.text("comparator"), path)
 
@@ -320,6 +394,7 @@ class FactReader(DoubtReader):
         """A number or a bound, in the property that states it."""
         if comparator and comparator not in _COMPARATORS:
             raise Aside(NOT_UNDERSTOOD, "no comparator that R4 has", path)
+        value = whole(value) if number.whole else value
         if number.whole and isinstance(value, int) and comparator in ("<", ">"):
             value, comparator = value + (1 if comparator == ">" else -1), comparator + "="
         property_ = number.bounds.get(_COMPARATORS[comparator]) if comparator else number.exact
@@ -331,3 +406,9 @@ class FactReader(DoubtReader):
 def _values_of(element: Element) -> list[str]:
     """The names of the elements of an observation, or of a component, that state its value."""
     return sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))
+
+
+def _is_on_a_problem_list(condition: Element) -> bool:
+    """Whether a condition stands on a problem list, which is kept on for years and made anew from record to record."""
+    codings = [coding for each in condition.all("category") for coding in each.all("coding")]
+    return any(each.text("code") == "problem-list-item" for each in codings)

@@ -17,7 +17,18 @@ _PRIOR = ("http://terminology.hl7.org/CodeSystem/ex-relatedclaimrelationship", "
 # What Da Vinci PAS calls the time of the whole claim.
 _EVENT = ("http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASSupportingInfoType", "patientEvent")
 _ONE_DATE = "give the request one full date of service"
-REQUESTED_SERVICE = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-requestedService"
+_PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
+REQUESTED_SERVICE = f"{_PAS}extension-requestedService"
+# What a PAS claim, or an item of one, asks for (X12 1322): cancel, or something that leaves it a request.
+_CERTIFICATION = f"{_PAS}extension-certificationType"
+_CERTIFICATION_TYPES = "codesystem.x12.org/005010/1322"
+_CANCEL = "3"
+_ASKING = frozenset(("1", "4", "I", "R", "S"))
+# A PAS claim by which someone asks what became of an earlier one.
+_INQUIRY = f"{_PAS}profile-claim-inquiry"
+# Statuses with which a request says nothing of others.
+_SAYS_NOTHING = ("entered-in-error", "draft")
+_SEND_REQUEST = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
 # A reason as a request names it: its disease, or that it is known to be none, or None where it is not known what it is.
 _Reason = set[URIRef] | None
 
@@ -33,10 +44,12 @@ class RequestReader(Draft):
         """
         claims = self._without_replaced([each for each in self.resources if each.type == "Claim" and self._asks(each)])
         orders = [each for each in self.resources if each.type == "ServiceRequest" and self._asks(each)]
+        orders = self._without_replaced(orders)
         self._refuse_unclear("Claim")
         if claims:
             chosen = claims
         else:
+            self._refuse_withdrawn(orders)
             self._refuse_unclear("ServiceRequest")
             chosen = [each for each in orders if self._may_be_a_service(each)] or orders
         naming = [each for each in chosen if self._names_a_service(each)]
@@ -52,7 +65,7 @@ class RequestReader(Draft):
         if not chosen:
             raise UnreadableInput(
                 "no request" + self._why_none(),
-                mend="send a Claim with use preauthorization, or a ServiceRequest, that is active",
+                mend=_SEND_REQUEST,
             )
         chosen = [*chosen, *(self._orders_of(claims[0], orders) if claims else ())]
         for each in orders:
@@ -71,19 +84,48 @@ class RequestReader(Draft):
                 what = f"a request that is not understood: {unclear}"
                 raise UnreadableInput(what, mend="correct it, or leave it out")
 
-    def _without_replaced(self, claims: list[Resource]) -> list[Resource]:
-        """Claims without those that another names as the one before it."""
+    def _refuse_withdrawn(self, orders: list[Resource]) -> None:
+        """Refuses to decide an order where the claim for it was withdrawn, or asks for nothing anew."""
+        for each in self.resources if orders else ():
+            if id(each) in self.withdrawn and self._may_be_for_the_service(each):
+                raise UnreadableInput(
+                    f"no request: {each.place}: {each.notes[0].text}, and no order revives it", mend=_SEND_REQUEST
+                )
+
+    def _may_be_for_the_service(self, claim: Resource) -> bool:
+        """Whether a claim asks for a service that is known here, or may: not for other procedures alone."""
+        coded = [part.codings("productOrService") for item in _items(claim) for part in _parts(item)]
+        others = [any(map(self._is_a_procedure_code, codings)) for codings in coded]
+        return any(map(self._asks_for_a_service, coded)) or not all(others)
+
+    def _is_a_procedure_code(self, coding: Element) -> bool:
+        code = coding.text("code")
+        system = self.terms.terminology.system(coding.text("system"), code)
+        return bool(system and system.namespace and re.fullmatch(system.pattern, code))
+
+    def _without_replaced(self, requests: list[Resource]) -> list[Resource]:
+        """Requests without those that another names as the one before it, even one that does not stand itself."""
         replaced: dict[int, Resource] = {}
-        for each in claims:
-            for related in each.root.all("related"):
-                before = self.references.follow(each, related.one("claim"))
-                codes = {(coding.text("system"), coding.text("code")) for coding in related.codings("relationship")}
-                if before is not None and before is not each and _PRIOR in codes:
-                    replaced[id(before)] = each
-        for each in claims:
+        for each in self.resources:
+            if each.type in REQUESTS and each.root.text("status") not in _SAYS_NOTHING:
+                for before in self._before(each):
+                    if before is not each:
+                        replaced[id(before)] = each
+        for each in requests:
             if id(each) in replaced:
                 self._aside(each, Aside(IGNORED, f"replaced by {replaced[id(each)].place}"))
-        return [each for each in claims if id(each) not in replaced]
+                if each.type == "Claim":
+                    self.withdrawn.add(id(each))
+        return [each for each in requests if id(each) not in replaced]
+
+    def _before(self, request: Resource) -> list[Resource]:
+        """The requests that a request names as those that it replaces."""
+        references = request.root.all("replaces") if request.type == "ServiceRequest" else []
+        for related in request.root.all("related") if request.type == "Claim" else ():
+            codes = {(coding.text("system"), coding.text("code")) for coding in related.codings("relationship")}
+            claim = related.one("claim")
+            references += [claim] if claim and _PRIOR in codes else []
+        return [found for each in references if (found := self.references.follow(request, each))]
 
     def _orders_of(self, claim: Resource, orders: list[Resource]) -> list[Resource]:
         """The service requests that the items of a claim name.
@@ -122,12 +164,20 @@ class RequestReader(Draft):
         measured = [self.terms.terminology.system(each.text("system"), each.text("code")) for each in codings]
         if codings and all(each and each.of_observations for each in measured):
             return False
-        return bool(self._services(codings)) or not self._meanings(codings)
+        return self._asks_for_a_service(codings) or not self._meanings(codings)
 
     def _names_a_service(self, request: Resource) -> bool:
         """Whether a request, or an order that it names, asks for a service that is known here."""
         coded = "productOrService" if request.type == "Claim" else "code"
-        return any(self._services(each.codings(coded)) for item in _items(request) for each in _parts(item))
+        return any(self._asks_for_a_service(each.codings(coded)) for item in _items(request) for each in _parts(item))
+
+    def _asks_for_a_service(self, codings: list[Element]) -> bool:
+        """Whether codes ask for a service, named or left open: a package of which it is not said what is meant."""
+        return bool(self._services(codings)) or any(meaning.kind for meaning in self._meanings(codings))
+
+    def _is_of_a_service(self, item: Element) -> bool:
+        """Whether an item of a claim, or a detail of it, asks for a service that is known here."""
+        return any(self._asks_for_a_service(each.codings("productOrService")) for each in _parts(item))
 
     def _asks(self, resource: Resource) -> bool:
         """Whether a Claim or ServiceRequest requests something now."""
@@ -135,14 +185,13 @@ class RequestReader(Draft):
             return False
         try:
             if resource.type == "Claim":
-                self._status(resource, "active")
-                if resource.root.text("use") != "preauthorization":
-                    raise Aside(IGNORED, "it is no request for preauthorization", "use")
+                self._stands(resource)
             else:
+                self._is_no_draft(resource)
                 self._status(resource, "active")
                 intent = resource.root.text("intent")
                 if intent in ("proposal", "plan", "option"):
-                    raise Aside(IGNORED, f"its intent is {intent}", "intent")
+                    raise Aside(IGNORED, f"it is a draft: its intent is {intent}", "intent")
                 if resource.root.get("doNotPerform"):
                     raise Aside(IGNORED, "it says that something is not to be done", "doNotPerform")
             self._of_the_patient(resource)
@@ -151,12 +200,48 @@ class RequestReader(Draft):
             return False
         return True
 
+    def _is_no_draft(self, resource: Resource) -> None:
+        if resource.root.text("status") == "draft":
+            raise Aside(IGNORED, "it is a draft: its status is draft", "status")
+
+    def _stands(self, claim: Resource) -> None:
+        """Sets aside a claim that asks for nothing now; of one that was withdrawn it is kept in mind."""
+        if claim.root.text("use") != "preauthorization":
+            raise Aside(IGNORED, "it is no request for preauthorization", "use")
+        self._is_no_draft(claim)
+        try:
+            self._status(claim, "active")
+            meta = claim.root.one("meta")
+            profiles = meta.get("profile") if meta else None
+            if any(str(each).partition("|")[0] == _INQUIRY for each in profiles or ()):
+                raise Aside(IGNORED, "it is an inquiry about an earlier request", "meta")
+            self._certified(claim, claim.root)
+            items = [each for each in claim.root.all("item") if self._is_of_a_service(each)] or claim.root.all("item")
+            for item in items:
+                self._certified(claim, item)
+        except Aside as aside:
+            if aside.treatment is IGNORED:
+                self.withdrawn.add(id(claim))
+            raise
+
+    def _certified(self, claim: Resource, element: Element) -> None:
+        """Sets aside a claim of which the certification type of PAS says that it, or an item of it, is cancelled."""
+        for extension in element.all("extension"):
+            if extension.text("url") != _CERTIFICATION:
+                continue
+            path = extension.at("valueCodeableConcept")
+            codes = {
+                coding.text("code")
+                for coding in extension.codings("valueCodeableConcept")
+                if coding.text("system").partition("://")[2] == _CERTIFICATION_TYPES
+            }
+            if _CANCEL in codes:
+                raise Aside(IGNORED, "its certification type is cancel", path)
+            if not codes or codes - _ASKING:
+                raise Aside(NOT_UNDERSTOOD, "a certification type that is not known here", path)
+
     def _services(self, codings: list[Element]) -> set[URIRef]:
         return self._concepts(codings, CLIN.Service)
-
-    def _item_services(self, item: Element) -> set[URIRef]:
-        """The services that an item of a claim names, itself or in its details."""
-        return {service for each in _parts(item) for service in self._services(each.codings("productOrService"))}
 
     def _read_request(self, requests: list[Resource]) -> None:
         reasons: list[tuple[Resource, list[_Reason]]] = []
@@ -190,7 +275,7 @@ class RequestReader(Draft):
         if request.type != "Claim":
             return self._days_at(request, request.root, "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming")
         items = _items(request)
-        naming = [each for each in items if self._item_services(each)] or items
+        naming = [each for each in items if self._is_of_a_service(each)] or items
         events = [
             each
             for each in request.root.all("supportingInfo")
@@ -229,10 +314,10 @@ class RequestReader(Draft):
         for coding in codings:
             uri, code = coding.text("system"), coding.text("code")
             system = self.terms.terminology.system(uri, code)
-            if system and system.namespace and re.fullmatch(system.pattern, code):
+            if system and self._is_a_procedure_code(coding):
                 self._state(CASE.Request, CASE.procedureCode, URIRef(system.namespace + code), Said(request))
             elif self._meaning(coding) is None:
-                request.note(NOT_UNDERSTOOD, f"{self._name(coding)} is not known here", coding.path)
+                request.note(NOT_UNDERSTOOD, self._unknown([coding]), coding.path)
         if not codings:
             request.note(NOT_UNDERSTOOD, "no code", item.at(name))
         return self._services(codings)
@@ -281,7 +366,7 @@ class RequestReader(Draft):
         pointed: set[int] = set()
         for item in claim.root.all("item"):
             numbers = [each for each in item.get("diagnosisSequence") or () if isinstance(each, int)]
-            if self._item_services(item):
+            if self._is_of_a_service(item):
                 if not numbers:
                     return set()
                 pointed.update(numbers)
@@ -289,8 +374,16 @@ class RequestReader(Draft):
 
     def _order_reasons(self, order: Resource) -> list[_Reason]:
         """What a service request gives as its reasons."""
-        named = [self._named(order, each.all("coding"), each.path) for each in order.root.all("reasonCode")]
-        return [*named, *(self._referred(order, each) for each in order.root.all("reasonReference"))]
+        stated, references = order.root.all("reasonCode"), order.root.all("reasonReference")
+        coded = [each for each in stated if each.all("coding")]
+        if coded or references:
+            for each in stated:
+                if each not in coded:
+                    order.note(IGNORED, "a reason in words, beside one by code or reference", each.path)
+        else:
+            coded = stated
+        named = [self._named(order, each.all("coding"), each.path) for each in coded]
+        return [*named, *(self._referred(order, each) for each in references)]
 
     def _named(self, request: Resource, codings: list[Element], path: str) -> _Reason:
         """The disease that codes name together."""

@@ -30,9 +30,14 @@ READ_TYPES = (
     "Observation",
     "MedicationAdministration",
     "QuestionnaireResponse",
+    "DiagnosticReport",
+    "ClinicalImpression",
+    "AdverseEvent",
 )
 # Those that state findings by their codes.
 STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
+# Those of which no finding is made, and what they say may be so all the same.
+HINTING = ("DiagnosticReport", "ClinicalImpression", "AdverseEvent")
 # Those that can be the request.
 REQUESTS = ("Claim", "ServiceRequest")
 # Where a resource of each type says whose it is.
@@ -47,6 +52,7 @@ SUBJECT = {
             "Observation",
             "MedicationAdministration",
             "QuestionnaireResponse",
+            *HINTING,
         ),
         "subject",
     ),
@@ -68,10 +74,29 @@ _OTHER_VERSIONS = {
     ("Procedure", "occurrencePeriod"): "R5",
     ("ServiceRequest", "reason"): "R5",
 }
+# Types of resources that other versions of FHIR have and R4 does not, with the version.
+_TYPES_OF_OTHER_VERSIONS = {
+    **dict.fromkeys(
+        ("Conformance", "DiagnosticOrder", "DeviceUseRequest", "MedicationOrder", "Order", "OrderResponse"), "DSTU2"
+    ),
+    **dict.fromkeys(("ProcedureRequest", "ReferralRequest", "EligibilityRequest", "EligibilityResponse"), "STU3"),
+    **dict.fromkeys(("BodySite", "DataElement", "DeviceComponent"), "STU3"),
+    **dict.fromkeys(("ExpansionProfile", "ImagingManifest", "ProcessRequest", "ProcessResponse", "Sequence"), "STU3"),
+    **dict.fromkeys(("ServiceDefinition",), "STU3"),
+    **dict.fromkeys(("BiologicallyDerivedProductDispense", "DeviceAssociation", "DeviceDispense", "DeviceUsage"), "R5"),
+    **dict.fromkeys(("EncounterHistory", "FormularyItem", "GenomicStudy", "ImagingSelection"), "R5"),
+    **dict.fromkeys(("InventoryItem", "InventoryReport", "NutritionIntake", "Permission", "Transport"), "R5"),
+}
+# How a resource says that elements of it were left out.
+_SUBSETTED = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "SUBSETTED")
 _VERSION_OF_PROFILE = re.compile(r"/fhir/([1-9]\.[0-9])/StructureDefinition/")
 _FULL_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.*)?")
 _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 _TYPE_AND_ID = re.compile(r"[A-Za-z]+/[A-Za-z0-9.-]{1,64}")
+
+
+# Why nothing is made of a resource of which elements were left out.
+SUBSETTED = "elements of it were left out: it is tagged SUBSETTED"
 
 
 class Decimal(float):
@@ -253,6 +278,8 @@ class Resource:
         version = self._other_version()
         if version:
             raise UnreadableInput(f"{self.place} is of {version}", mend="convert it to FHIR R4 (4.0.1)")
+        if self.type not in ("Patient", "Medication") and is_subsetted(self.content):
+            return SUBSETTED
         if _changes_meaning(self.content):
             return "a modifier extension or implicit rules may change what it means"
         if _mixes(self.content):
@@ -279,6 +306,21 @@ class Resource:
             if found and found[1] != "4.0":
                 return f"FHIR {found[1]} (meta.profile)"
         return ""
+
+
+def is_subsetted(content: Any) -> bool:
+    """Whether a resource says that elements of it were left out."""
+    meta = content.get("meta") if isinstance(content, dict) else None
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    found = [each for each in tags if isinstance(each, dict)] if isinstance(tags, list) else []
+    return any((each.get("system"), each.get("code")) == _SUBSETTED for each in found)
+
+
+def version_of(content: Any) -> str:
+    """The version of FHIR that a resource is of by its type, where that is one that R4 does not have; else ""."""
+    name = content.get("resourceType") if isinstance(content, dict) else None
+    version = _TYPES_OF_OTHER_VERSIONS.get(name) if isinstance(name, str) else None
+    return f"a {name}, a resource of FHIR {version}" if version else ""
 
 
 def type_of(content: Any) -> str:

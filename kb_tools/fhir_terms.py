@@ -126,18 +126,12 @@ class Vocabulary:
         return not {CASE.date, *values}.isdisjoint(self.kb.ontology.objects(kind, CASE.countedBy))
 
     def may_be_one(self, one: Node, other: Node) -> bool:
-        """Whether two concepts may be meant by one thing: a kind of both is known, if only the one of the other."""
-        return not self._kinds_of(one).isdisjoint(self._kinds_of(other))
+        """Whether two concepts may be meant by one thing: whether there is a kind of both, the one of the other too."""
+        return not self.kinds_of(one).isdisjoint(self.kinds_of(other))
 
-    def _kinds_of(self, concept: Node) -> set[Node]:
-        """A concept with all that are narrower, whether that is said of them or of it."""
-        found, waiting = {concept}, [concept]
-        while waiting:
-            each = waiting.pop()
-            below = {*self.kb.ontology.subjects(SKOS.broader, each), *self.kb.ontology.objects(each, SKOS.narrower)}
-            waiting += below - found
-            found |= below
-        return found
+    def kinds_of(self, concept: Node) -> set[Node]:
+        """A concept with all that are narrower."""
+        return {each for each in self.kb.ontology.transitive_subjects(SKOS.broader, concept) if each is not None}
 
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""

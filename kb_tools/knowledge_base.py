@@ -63,7 +63,8 @@ class RevisionEntry:
         effective: the day from which it is taken to be in force: approval if the log gives one, else `month`.
         row: its row in the log, None where the log has none.
         bases: what is on file, by part (local name, "Criteria") and basis ("DocumentOnFile").
-        draft: whether something is still to be done before it may decide a case.
+        draft: whether its revision.ttl says of it what is still to be done (pol:toDo); then it is in force on no date,
+            and nothing of it counts as on file.
     """
 
     iri: str
@@ -252,6 +253,11 @@ class Policy:
             )
         return sorted(entries, key=lambda entry: entry.month)
 
+    @cached_property
+    def released(self) -> list[RevisionEntry]:
+        """Its revisions that are no drafts, oldest first."""
+        return [entry for entry in self.history if not entry.draft]
+
     def _log_row(self, row: URIRef) -> LogRow:
         approval = self.shared.value(row, POL.approval)
         order = str(self.shared.value(row, POL.order) or "")
@@ -275,7 +281,7 @@ class Policy:
         for entry in self.history:
             if entry.name == wanted:
                 return entry
-        known = ", ".join(entry.name for entry in self.history)
+        known = ", ".join(f"{entry.name} (draft)" if entry.draft else entry.name for entry in self.history)
         raise UnknownRevision(f"{self.identifier} has no revision {name}", mend=f"known: {known}")
 
     def require_criteria(self, entry: RevisionEntry) -> RevisionEntry:
@@ -305,13 +311,17 @@ class Policy:
         Raises:
             UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
         """
-        started = [entry for entry in self.history if entry.effective <= day and not entry.draft]
+        started = [entry for entry in self.released if entry.effective <= day]
         if not self.history:
             raise UnknownRevision(
                 f"{self.identifier} has no revision on file", where=str(self.folder), mend="restore their folders"
             )
         if not started:
-            first = self.history[0]
+            if not self.released:
+                raise UnknownRevision(
+                    f"no revision of {self.identifier} was in force on {day}", mend="none on file is released"
+                )
+            first = min(self.released, key=lambda entry: entry.effective)
             raise UnknownRevision(
                 f"no revision of {self.identifier} was in force on {day}",
                 mend=f"the first known is {first.name}, from {first.effective}",
@@ -322,14 +332,14 @@ class Policy:
             f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its {since}. "
             "The plan sets the actual effective date."
         ]
-        by_month = [entry for entry in self.history if entry.month <= day and not entry.draft][-1]
+        by_month = next((entry for entry in reversed(self.released) if entry.month <= day), chosen)
         if by_month.iri != chosen.iri:
             notices.append(
                 f"By revision month, revision {by_month.name} would have been chosen; it counts from its approval, "
                 f"{by_month.row.approval_printed if by_month.row else 'not given'}."
             )
         if chosen.row is None:
-            later = next((entry for entry in self.history if entry.month > chosen.month), None)
+            later = next((entry for entry in self.released if entry.month > chosen.month), None)
             until = f" until {later.name}" if later else ""
             notices.append(
                 f"The revision log has no row for {chosen.name}: reviews that it does not list are likely{until}."

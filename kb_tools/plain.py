@@ -40,6 +40,7 @@ SCHEMA = "$schema"
 TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
+_LENGTHS = (SH.minLength, SH.maxLength)
 # A number of more digits is refused as it stands.
 _DIGITS = 30
 _WITHIN: dict[str, Callable[[float, float], bool]] = {
@@ -81,6 +82,7 @@ class Key:
         terms: the IRIs of the terms that its value can be, by name.
         kind: the class of these terms, None where the shape lists them.
         datatype, pattern, bounds: of its value, where that is no term; a pattern without a datatype is that of a code.
+        lengths: the least and the most characters of a text ("minLength", "maxLength").
         holder: the key of the object that the property belongs to, where plain JSON writes no such object.
     """
 
@@ -97,6 +99,7 @@ class Key:
     datatype: URIRef | None = None
     pattern: str = ""
     bounds: tuple[tuple[str, str], ...] = ()
+    lengths: tuple[tuple[str, int], ...] = ()
     holder: Key | None = None
 
     @property
@@ -228,6 +231,7 @@ class PlainFormat:
             datatype=URIRef(str(datatype)) if datatype else None,
             pattern=self._as_written(str(pattern)) if pattern else "",
             bounds=tuple((local_name(each), str(said(each))) for each in _BOUNDS if said(each) is not None),
+            lengths=tuple((local_name(each), int(str(said(each)))) for each in _LENGTHS if said(each) is not None),
             holder=holder,
         )
 

@@ -79,7 +79,7 @@ def _value(plain: PlainFormat, key: Key, definitions: dict[str, Any]) -> dict[st
         return {"type": "integer" if key.datatype == XSD.integer else "number", **bounds}
     pattern = key.pattern if key.datatype or key.is_code else NAME
     dated = {"format": "date"} if key.datatype == XSD.date else {}
-    return {"type": "string", **dated, **({"pattern": pattern} if pattern else {})}
+    return {"type": "string", **dated, **({"pattern": pattern} if pattern else {}), **dict(key.lengths)}
 
 
 def _about(kb: KnowledgeBase, iri: str) -> dict[str, str]:

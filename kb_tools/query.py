@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,11 +26,13 @@ import pyoxigraph as ox
 
 from kb_tools import confine, query_answer
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
-from kb_tools.sparql import BASE, Checked, QueryError, absolute, check
+from kb_tools.sparql import BASE, Checked, QueryError, check
 
 # The process that asks needs neither the graphs nor rdflib; the one that answers loads them.
 if TYPE_CHECKING:
     from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
+    from kb_tools.names import Names
+    from kb_tools.on_file import Basis
 
 __all__ = [
     "FORMATS",
@@ -68,12 +71,17 @@ QUESTIONS = Path(__file__).parent / "queries" / "questions"
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a question: its variable, its type, a default other than the query's own, and what it is."""
+    """A parameter of a question: its variable, its type, a default other than the query's own, and what it is.
+
+    Attributes:
+        kinds: what a value of it is, as the prefix table shortens that: classes of things, or properties of texts.
+    """
 
     name: str
     type: str
     default: str
     meaning: str
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class Question:
 
     Attributes:
         scope: the graphs it reads: "revision" (what is shared and one revision) or "all".
+        parts: the parts of revisions that it reads, as the prefix table shortens them, or "all".
     """
 
     name: str
@@ -89,6 +98,7 @@ class Question:
     scope: str
     parameters: tuple[Parameter, ...]
     text: str
+    parts: tuple[str, ...] = ()
 
     @property
     def revision(self) -> Parameter | None:
@@ -154,7 +164,10 @@ class Result:
         more: whether there was more than the number of rows asked for.
         title: the question in words.
         graphs: what the default graph holds, in words.
-        notes: what a reader must know of the answer, one line each.
+        choices: what the question was asked for where the user did not say it in full, one line each.
+        basis: which parts that it reads are not on file or inferred, and which revisions are drafts, one line each.
+        missing: "all" if no revision has all these parts on file, "some" if some have not, else "".
+        notes: what else a reader must know of the answer, one line each.
         prefixes: the prefix table.
     """
 
@@ -167,6 +180,9 @@ class Result:
     more: bool = False
     title: str = ""
     graphs: str = ""
+    choices: list[str] = field(default_factory=list)
+    basis: list[str] = field(default_factory=list)
+    missing: str = ""
     notes: list[str] = field(default_factory=list)
     prefixes: dict[str, str] = field(default_factory=dict)
 
@@ -194,31 +210,63 @@ def find_question(name: str) -> Question:
     return read_question(path)
 
 
-def read_question(path: Path) -> Question:
-    """A question file: comment lines on top (the question in words, `Scope:`, `Param:`), then the query.
+_PARAMETER = re.compile(r"Param: (\w+) (\w+)(?: of (\w+:\w+(?: \w+:\w+)*))?(?: = (\S+))?: (.+)")
 
-    A parameter is a line `# Param: NAME TYPE [= DEFAULT]: what it is`, its type one of iri, revision, policy, date,
-    integer, text. The query binds it by `VALUES ?NAME { … }`, so that it runs as it stands in any store.
+
+def read_question(path: Path) -> Question:
+    """A question file: comment lines on top (the question in words, `Scope:`, `Parts:`, `Param:`), then the query.
+
+    `# Parts: pol:Codes pol:References` names the parts of a revision that the question reads, or `all`.
+
+    A parameter is a line `# Param: NAME TYPE [of KIND …] [= DEFAULT]: what it is`, its type one of iri, class, text,
+    namespace, revision, policy, date, integer. A kind is a class: the parameter is an instance of it (iri), a subclass
+    (class), or the number or place of an instance (text); for a text also a property whose values are meant. The query
+    binds it by `VALUES ?NAME { … }`, so that it runs as it stands in any store.
     """
     text = path.read_text(encoding="utf-8")
     head = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
     parameters = []
-    scope, title = "revision", []
+    scope, title, parts = "revision", [], ""
     for line in head:
-        if found := re.fullmatch(r"Param: (\w+) (\w+)(?: = (\S+))?: (.+)", line):
-            parameters.append(Parameter(found[1], found[2], found[3] or "", found[4]))
+        if found := _PARAMETER.fullmatch(line):
+            kinds = tuple((found[3] or "").split())
+            parameters.append(Parameter(found[1], found[2], found[4] or "", found[5], kinds))
         elif line.startswith("Scope: "):
             scope = line.removeprefix("Scope: ")
+        elif line.startswith("Parts: "):
+            parts = line.removeprefix("Parts: ")
         else:
             title.append(line)
-    return Question(path.stem, " ".join(title), scope, tuple(parameters), text)
+    return Question(path.stem, " ".join(title), scope, tuple(parameters), text, tuple(parts.split()))
 
 
-def bind(kb: KnowledgeBase, policy: Policy | None, question: Question, given: Mapping[str, str]) -> str:
+@dataclass
+class Bound:
+    """The query of a question with its parameters bound.
+
+    Attributes:
+        revisions: the values of those that are revisions.
+        choices: what they are bound to where the user did not say that in full, one line each.
+    """
+
+    text: str
+    revisions: list[tuple[Policy, RevisionEntry]] = field(default_factory=list)
+    choices: list[str] = field(default_factory=list)
+
+
+def bind(
+    names: Names,
+    policy: Policy | None,
+    question: Question,
+    given: Mapping[str, str],
+    revisions: Sequence[tuple[Policy, RevisionEntry]] = (),
+) -> Bound:
     """The query of a question with its parameters bound to the values given, or to their defaults.
 
     Args:
+        names: of the things that may be meant.
         policy: the policy whose revisions are named, where several are on file.
+        revisions: those of the default graph, which the question's own revision is then.
 
     Raises:
         QueryError: a parameter is unknown, or its value is not of its type.
@@ -229,12 +277,21 @@ def bind(kb: KnowledgeBase, policy: Policy | None, question: Question, given: Ma
             raise QueryError(
                 f"question {question.name} has no parameter {name}", mend=f"it has: {', '.join(known) or 'none'}"
             )
-    text = question.text
+    bound = Bound(question.text)
+    if revisions and question.revision:
+        known.pop("revision")
+        bound.text = _bound(bound.text, "revision", [ox.NamedNode(entry.iri) for _, entry in revisions])
     for name, parameter in known.items():
         value = given.get(name, parameter.default)
         if value or name in given:
-            text = _bound(text, name, [_term(kb, policy, parameter, value)])
-    return text
+            term = _term(names, policy, parameter, value, bound)
+            bound.text = _bound(bound.text, name, [term])
+        if name not in given:
+            said = _in_words(names, _values(bound.text, name))
+            bound.choices.append(f"for {name} {said}; --param {name}=VALUE for another")
+        if parameter.type == "revision":
+            bound.revisions += _known(names.kb, _values(bound.text, name))
+    return bound
 
 
 def _bound(text: str, name: str, terms: Sequence[Term]) -> str:
@@ -243,44 +300,100 @@ def _bound(text: str, name: str, terms: Sequence[Term]) -> str:
     return f"{before}VALUES ?{name} {{ {' '.join(map(str, terms))} }}{rest.partition('}')[2]}"
 
 
+def _values(text: str, name: str) -> list[Any]:
+    """The terms that a query binds a variable to."""
+    prologue = "\n".join(line for line in text.splitlines() if line.startswith("PREFIX "))
+    clause = text[text.index(f"VALUES ?{name} {{") :]
+    # A text may hold a brace: the clause ends where it can be read.
+    for end in re.finditer("}", clause):
+        with suppress(SyntaxError):
+            found: Any = ox.Store().query(f"{prologue}\nSELECT ?{name} {{ {clause[: end.end()]} }}")
+            return [solution[0] for solution in found]
+    raise AssertionError(f"{name} is bound nowhere")
+
+
+def _in_words(names: Names, terms: Sequence[Any]) -> str:
+    return ", ".join(names.words(each.value) if isinstance(each, ox.NamedNode) else each.value for each in terms)
+
+
+def _known(kb: KnowledgeBase, terms: Sequence[Any]) -> list[tuple[Policy, RevisionEntry]]:
+    """Those of the revisions that are on file; the default of a question may be of a policy that is not."""
+    from kb_tools.dataset import policies
+
+    known = {entry.iri: (policy, entry) for policy in policies(kb).values() for entry in policy.history}
+    return [known[term.value] for term in terms if term.value in known]
+
+
+_TO_DO = ox.NamedNode(BASE + "policy#toDo")
 XSD = "http://www.w3.org/2001/XMLSchema#"
+_MONTH = re.compile(r"\d{4}-\d{2}")
+# How a value of each of these types is written.
+WRITTEN = {"date": "write YYYY-MM-DD, YYYY-MM for its first day, or today", "integer": "write a whole number"}
 
 
-def _term(kb: KnowledgeBase, policy: Policy | None, parameter: Parameter, value: str) -> Term:
-    """The term that a value given for a parameter stands for."""
+def _term(names: Names, policy: Policy | None, parameter: Parameter, value: str, bound: Bound) -> Term:
+    """The term that a value given for a parameter stands for; what a reader must know of it is added to `bound`."""
     if parameter.type == "revision":
-        named = kb.policy(value.split("/")[-2]) if "/" in value else policy or kb.policy()
+        value = _revision(names.kb, policy.identifier if policy else None, parameter.name, value)
+        named = names.kb.policy(value.split("/")[-2]) if "/" in value else policy or names.kb.policy()
         return ox.NamedNode(named.entry(value).iri)
     if parameter.type == "policy":
-        return ox.NamedNode(kb.policy(value).iri)
-    if parameter.type == "iri":
-        return _iri(kb, parameter, value)
+        return ox.NamedNode(names.kb.policy(value).iri)
+    if parameter.type in ("iri", "class"):
+        thing = names.find(parameter.name, parameter.kinds, value, parameter.type == "class")
+        if value not in (thing.iri, names.curie(thing.iri)):
+            bound.choices.append(f"for {parameter.name} {names.words(thing.iri)}")
+        if thing.graphs and not names.reads(thing.graphs):
+            from kb_tools.names import within
+
+            known = within(thing.graphs)
+            bound.choices.append(f"{names.curie(thing.iri)} is of {known}, and not of {names.where}")
+        return ox.NamedNode(thing.iri)
     datatype = {"date": ox.NamedNode(XSD + "date"), "integer": ox.NamedNode(XSD + "integer")}.get(parameter.type)
     try:
-        if parameter.type == "date":
-            value = (date.today() if value == "today" else date.fromisoformat(value)).isoformat()
-        elif parameter.type == "integer":
-            value = str(int(value))
         # Also where it is no text at all, but bytes that stand for none.
         value.encode()
+        meant = value
+        if parameter.type == "date":
+            meant = _day(value).isoformat()
+        elif parameter.type == "integer":
+            meant = str(int(value))
     except ValueError:
-        raise QueryError(f"{parameter.name}: {value!a} is no {parameter.type}", mend=parameter.meaning) from None
-    return ox.Literal(value, datatype=datatype)
+        mend = WRITTEN.get(parameter.type, "write it in UTF-8")
+        raise QueryError(f"{parameter.name}: {value!a} is no {parameter.type}", mend=mend) from None
+    if parameter.type == "namespace":
+        meant = names.namespace(value)
+    elif parameter.kinds:
+        meant, note = names.value(parameter.kinds, value)
+        bound.choices += [f"{parameter.name}: {note}"] if note else []
+    if meant != value and not (parameter.type == "date" and value == parameter.default):
+        bound.choices.append(f"for {parameter.name} {meant}")
+    return ox.Literal(meant, datatype=datatype)
 
 
-def _iri(kb: KnowledgeBase, parameter: Parameter, value: str) -> ox.NamedNode:
-    """The IRI that is written as prefix:name, or whole."""
-    prefix, colon, local = value.partition(":")
-    try:
-        if value.startswith("<") and value.endswith(">"):
-            return ox.NamedNode(absolute(value[1:-1]))
-        if colon and prefix in kb.prefixes:
-            return ox.NamedNode(kb.prefixes[prefix] + local)
-        if "://" in value:
-            return ox.NamedNode(value)
-    except ValueError:
-        pass
-    raise QueryError(f"{parameter.name}: {value!a} is no IRI", mend="write prefix:name or a whole IRI")
+def _day(written: str) -> date:
+    """The day; of a month its first, as everywhere where revisions begin.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if written == "today":
+        return date.today()
+    return date.fromisoformat(f"{written}-01" if _MONTH.fullmatch(written) else written)
+
+
+def _revision(kb: KnowledgeBase, policy: str | None, parameter: str, written: str) -> str:
+    """The revision that is named, as "2026-02" or "CP.MP.101/2026-02": so, or as its log or its label prints it.
+
+    Raises:
+        QueryError: no revision has that name, or several have.
+    """
+    if _MONTH.fullmatch(written.rpartition("/")[2]):
+        return written
+    from kb_tools.names import Names
+
+    names = Names(kb, None, "the knowledge base", kb.policy(policy).iri if policy else "")
+    return "/".join(names.find(parameter, ["pol:Revision"], written).iri.split("/")[-2:])
 
 
 # ---------------------------------------------------------------------- running
@@ -381,6 +494,7 @@ def _answer(asked: Inquiry | Request, loading: bool) -> Result | None:
         return None
     answer = _execute(kb, request, plan, confined=True)
     answer.title, answer.graphs, answer.notes = frame.title, frame.graphs, [*frame.notes, *answer.notes]
+    answer.choices, answer.basis, answer.missing = frame.choices, frame.basis, frame.missing
     return answer
 
 
@@ -388,7 +502,7 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
     """The query that an inquiry comes to, and the revisions that its default graph holds.
 
     Args:
-        frame: gets the title, the graphs in words and the notes.
+        frame: gets the title, the graphs in words, and what is to be said beside the answer.
 
     Raises:
         QueryError: the parts of the inquiry do not fit each other.
@@ -404,17 +518,58 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
     if question and union and not asked.union and (revision or asked.as_of):
         raise QueryError(f"question {question.name} goes over all revisions", mend="leave out --revision and --as-of")
     chosen = [] if union else _choose(kb, asked.policy, revision, asked.as_of, frame.notes)
-    frame.graphs = ", ".join(f"{policy.identifier}/{entry.name}" for policy, entry in chosen) or "all graphs"
+    frame.graphs = ", ".join(map(_named, chosen)) or "all graphs"
     if len(chosen) > 3:
         frame.graphs = f"the revisions of {len(chosen)} policies"
-    text = asked.text
+    policy = kb.policy(asked.policy) if asked.policy else None
+    names = _names(kb, asked, policy, chosen, frame.graphs)
+    bound = Bound(asked.text)
     if question:
         frame.title = question.title
-        text = bind(kb, kb.policy(asked.policy) if asked.policy else None, question, given)
-        if question.revision and not union:
-            text = _bound(text, "revision", [ox.NamedNode(entry.iri) for _, entry in chosen])
+        if question.revision and chosen and not (revision or asked.as_of):
+            frame.choices.append(f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another")
+        try:
+            bound = bind(names, policy, question, given, chosen)
+        except QueryError as error:
+            # What is unknown may be so because it is not on file.
+            lacking = _basis(names, question.parts, chosen).lines if chosen else ()
+            what = "; ".join([error.what, *lacking])
+            raise QueryError(what, where=error.where, mend=error.mend) from None
+        frame.choices += bound.choices
+    basis = _basis(names, question.parts if question else (), bound.revisions or chosen)
+    frame.basis, frame.missing = list(basis.lines), basis.missing
     revisions = [(policy.identifier, entry.name) for policy, entry in chosen]
-    return Request(kb.root, text, revisions, asked.data, asked.entail, asked.max_rows, asked.format)
+    return Request(kb.root, bound.text, revisions, asked.data, asked.entail, asked.max_rows, asked.format)
+
+
+def _named(revision: tuple[Policy, RevisionEntry]) -> str:
+    policy, entry = revision
+    return f"{policy.identifier}/{entry.name}{' (draft)' if entry.draft else ''}"
+
+
+def _names(
+    kb: KnowledgeBase,
+    asked: Inquiry,
+    policy: Policy | None,
+    chosen: Sequence[tuple[Policy, RevisionEntry]],
+    where: str,
+) -> Names:
+    """The names of what the inquiry reads: the revisions chosen with what is shared, or all graphs if none is."""
+    from kb_tools.dataset import default_graph
+    from kb_tools.names import Names
+
+    graphs = default_graph(kb, chosen) if chosen else None
+    return Names(kb, graphs, where, policy.iri if policy else "", checked=not asked.data)
+
+
+def _basis(names: Names, parts: Sequence[str], revisions: Sequence[tuple[Policy, RevisionEntry]]) -> Basis:
+    """What is on file of the parts that are read of these revisions, or of all revisions if none is given."""
+    from kb_tools.dataset import policies
+    from kb_tools.on_file import basis_of
+
+    if not revisions:
+        revisions = [(policy, entry) for policy in policies(names.kb).values() for entry in policy.history]
+    return basis_of(names, parts, revisions)
 
 
 def _choose(
@@ -423,6 +578,7 @@ def _choose(
     """The revision named, or those in force on a day, today if none is given: of the policy named, or of all."""
     from kb_tools.dataset import policies
 
+    revision = _revision(kb, named, "revision", revision) if revision else None
     if revision and "/" in revision:
         owner = revision.split("/")[-2]
         if named not in (None, owner):
@@ -535,6 +691,8 @@ def _execute(kb: KnowledgeBase, request: Request, plan: _Plan, confined: bool) -
             result.turtle = serialize(quads, "turtle", prefixes).decode()
         shown = {term.value for row in result.rows for term in row if isinstance(term, ox.NamedNode)}
         result.labels = {iri: label for iri in sorted(shown) if (label := _label(store, iri))}
+        for iri in filter(partial(_is_draft, store), shown):
+            result.labels[iri] = f"{result.labels.get(iri, '')} (draft)".strip()
     return result
 
 
@@ -547,6 +705,12 @@ def _unknown(store: ox.Store, iris: Sequence[str]) -> Iterator[str]:
             found = (store.quads_for_pattern(*pattern, None) for pattern in patterns)
             if not store.contains_named_graph(node) and not any(next(quads, None) for quads in found):
                 yield iri
+
+
+def _is_draft(store: ox.Store, iri: str) -> bool:
+    """Whether this is a revision that its own graph marks as a draft."""
+    node = ox.NamedNode(iri)
+    return any(store.quads_for_pattern(node, _TO_DO, None, node))
 
 
 def _not_run(message: str) -> QueryError:

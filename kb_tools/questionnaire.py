@@ -85,7 +85,10 @@ def asked(plain: PlainFormat, found: Determination, conditions: Sequence[str] | 
     def texts(read: URIRef) -> tuple[str, ...]:
         readers = [iri for iri in to_send if str(read) in found.revision.conditions[iri].reads]
         words = dict.fromkeys(found.revision.conditions[iri].asks_for for iri in readers)
-        return (*words, *([_CONTRADICTING] if conflicting.intersection(readers) else []))
+        settling = dict.fromkeys(
+            f"In doubt: {each}." for iri in readers for each in found.condition_results[iri].settling
+        )
+        return (*words, *settling, *([_CONTRADICTING] if conflicting.intersection(readers) else []))
 
     things: list[Asked] = []
     for form in plain.forms.values():
@@ -184,8 +187,8 @@ class _Items:
         return found
 
     def _finding(self, form: Form, text: str, only: dict[str, list[str]] | None = None) -> dict[str, Any]:
-        """A group for findings of a class. Their basis is not asked: an answer is an attestation."""
-        keys = [key for key in form.keys.values() if key.path != CASE.basis]
+        """A group for findings of a class. Their basis is not asked, since an answer is an attestation; nor a doubt."""
+        keys = [key for key in form.keys.values() if key.path not in (CASE.basis, CASE.inDoubt)]
         counted = list(self.plain.kb.ontology.objects(form.iri, CASE.countedBy))
         # Required: the one property by which it counts, and what tells findings apart where the case states that.
         told = set(self.plain.kb.ontology.objects(form.iri, CASE.keyProperty)) & self._stated_of(form)

@@ -100,6 +100,14 @@ def base_of(data: bytes) -> str:
     return f"{GIVEN}file/{hashlib.sha256(data).hexdigest()[:32]}/"
 
 
+def unix_lines(data: bytes) -> bytes:
+    """The content of a text file with a line feed at the end of each line, where a checkout on Windows has two signs.
+
+    A text in Turtle can go over several lines, and would be another text with other line ends.
+    """
+    return data.replace(b"\r\n", b"\n")
+
+
 def parse(data: bytes, format_: ox.RdfFormat, where: str, base: str | None = None) -> list[Triple]:
     """The triples of a file, those of named graphs included.
 
@@ -112,7 +120,7 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str, base: str | None = Non
     """
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES // 2**20} MiB", where)
-    data = data.removeprefix(codecs.BOM_UTF8)
+    data = unix_lines(data.removeprefix(codecs.BOM_UTF8))
     _check_nesting(data, format_, where)
     try:
         quads = list(ox.parse(data, format=format_, base_iri=base, lenient=False))

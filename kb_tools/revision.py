@@ -14,7 +14,7 @@ from rdflib.term import Node
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.knowledge_base import Policy, RevisionEntry, local_name
 from kb_tools.namespaces import BIBO, CITO, POL
-from kb_tools.truth import OPERATORS, Tree
+from kb_tools.truth import OPERATORS, Tree, named_parts
 
 # The roles a criterion can have, in the order in which a reader wants them, by the property that gives them.
 ROLES = {
@@ -107,9 +107,10 @@ class Criterion:
     """A statement that decides.
 
     Attributes:
-        role: a key of ROLES.
+        role: a key of ROLES, or "part" for one that stands within another.
         tree: its content; None for a remainder, which holds where the indication fails.
         otherwise: title and IRI of the policy to read where an applicability fails.
+        parts: the criteria within it that the document gives a place of their own, each with its own parts.
     """
 
     iri: str
@@ -122,6 +123,13 @@ class Criterion:
     places: tuple[Passage, ...]
     citations: tuple[Reference, ...]
     otherwise: tuple[str, str] | None
+    parts: tuple[Criterion, ...] = ()
+
+    def with_parts(self) -> Iterator[Criterion]:
+        """The criterion, then its parts, each followed by its own."""
+        yield self
+        for part in self.parts:
+            yield from part.with_parts()
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,14 @@ class Revision:
 
     @cached_property
     def indication(self) -> Criterion:
-        return self.of_role("indication")[0]
+        found = self.of_role("indication")
+        if not found:
+            raise KnowledgeBaseError(
+                f"revision {self.entry.name} states no indication",
+                where=str(self.policy.folder / self.entry.name),
+                mend="add pol:indication",
+            )
+        return found[0]
 
     @cached_property
     def applicability_tree(self) -> Tree:
@@ -277,6 +292,7 @@ class Revision:
             places=self.places(node),
             citations=self.citations(node),
             otherwise=(self._text(other, DCTERMS.identifier) or local_name(other), str(other)) if other else None,
+            parts=tuple(self._criterion(URIRef(part.iri), "part") for part in named_parts(tree)),
         )
 
     def _tree(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | None:

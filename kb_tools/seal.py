@@ -1,23 +1,11 @@
-"""The seal on a released revision: a digest of all that decides a case under it, and the statements digested.
+"""The seal on a released revision: a digest of what the revision reaches, and the statements digested.
 
-A seal has four layers, each with a digest of its own, so that a broken seal says what changed:
-
-- revision: what the revision's folder states, with the criteria and definitions that it shares filled in;
-- conditions: every condition that these statements name, with all shapes it reaches and the definition it names;
-- case-shapes-and-derivation: the shapes that a case must pass, and the rules that derive what counts of it;
-- vocabulary-facts: what shapes and rules ask of the vocabularies: the class of each concept, what is broader, and how
-  the findings of each class count. A group of diseases is a path over skos:broader, so these facts decide cases too.
-  What they say of terms that are newer than the seal does not break it.
-
-The last two are empty where no condition is read: without criteria nothing is decided.
-
-Not sealed, because no case can turn on it and it must stay open to correction: the labels, definitions and messages of
-the vocabularies and of the case shapes; and what is said of the policy as a work, its log and its discrepancies, which
-grow with every later revision.
+What a revision reaches, layer by layer, is said in `kb_tools.reach`. Each layer has a digest of its own, so that a
+broken seal says what changed.
 
 A digest is the SHA-256 of the canonical N-Quads (RDFC-1.0) of a layer as a graph without a name: order, prefixes and
-the names of blank nodes do not matter, and every character of a literal does. A seal keeps from accident. Whoever can
-write the data can write the seal; that it was rewritten shows in version control.
+the names of blank nodes do not matter, and every character of a literal does, except how a line ends. A seal keeps from
+accident. Whoever can write the data can write the seal; that it was rewritten shows in version control.
 """
 
 from __future__ import annotations
@@ -28,99 +16,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyoxigraph as ox
-from rdflib import Graph
-from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
-from rdflib.term import Node
 
 from kb_tools import __version__
-from kb_tools.cases import concept_facts
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
-from kb_tools.namespaces import CASE, POL, SH
-from kb_tools.rdf import Triple, to_quads, to_rdflib, without_remarks
+from kb_tools.rdf import to_quads, to_rdflib, unix_lines, without_remarks
+from kb_tools.reach import LAYERS, Layers, reached, since_sealed
 from kb_tools.writing import write_whole
-
-# The statements of each layer, by the layer's name.
-Layers: TypeAlias = dict[str, list[Triple]]
 
 MANIFEST, STATEMENTS = "seal.json", "seal.nq"
 ALGORITHM = "RDFC-1.0 with SHA-256"
-LAYERS = ("revision", "conditions", "case-shapes-and-derivation", "vocabulary-facts")
-
-# What a case is held against before conditions are, and what derives what counts of it.
-_CASE_FILES = ("shapes/case.ttl", "shapes/submission.ttl", "shapes/derivation.ttl")
-# What shapes say to people.
-_PROSE = {
-    RDFS.label, SKOS.definition, SKOS.scopeNote, SH.message, SH.name, SH.description, DCTERMS.description,
-    OWL.versionInfo,
-}  # fmt: skip
 _RESTORE = "restore seal.json and seal.nq from version control"
-
-
-# ---------------------------------------------------------------------- what a seal covers
-
-
-def reached(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry) -> Layers:
-    """Everything that the seal of a revision covers, as the knowledge base states it now."""
-    stated = policy.stated_graph(entry)
-    conditions = list(_conditions(kb, stated))
-    shapes: list[Triple] = []
-    facts: list[Triple] = []
-    if conditions:
-        files = kb.graph(kb.root / file for file in _CASE_FILES)
-        shapes = [triple for triple in files if triple[1] not in _PROSE]
-        facts = [*concept_facts(kb.ontology), *_counting_facts(kb.ontology)]
-    return dict(zip(LAYERS, (list(stated), conditions, shapes, facts), strict=True))
-
-
-def _conditions(kb: KnowledgeBase, stated: Graph) -> Iterator[Triple]:
-    """The conditions that a revision names, and what they reach.
-
-    That a condition entails or excludes another is said of both: it belongs to a revision that reads both, and a
-    condition that is written later does not break the seal of one that it is related to.
-    """
-    described = set(kb.conditions.subjects())
-    named = described & set(stated.objects())
-    others = set(kb.conditions.subjects(RDF.type, POL.Condition)) - named
-    waiting, seen = list(named), set(named)
-    definitions: set[Node] = set()
-    while waiting:
-        for triple in kb.conditions.triples((waiting.pop(), None, None)):
-            _, predicate, object_ = triple
-            if object_ in others:
-                continue
-            yield triple
-            if predicate == POL.definition and (object_, None, None) not in stated:
-                definitions.add(object_)
-            if object_ in described and object_ not in seen:
-                seen.add(object_)
-                waiting.append(object_)
-    for definition in definitions:
-        yield from _definition(kb, definition)
-
-
-def _definition(kb: KnowledgeBase, definition: Node) -> Iterator[Triple]:
-    """A definition that a revision neither gives nor borrows, as the earliest revision that states it does.
-
-    The earliest, so that a later revision can state it anew.
-    """
-    entries = [(entry.month, entry.iri, policy, entry) for policy in kb.policies() for entry in policy.history]
-    for _, _, policy, entry in sorted(entries, key=lambda each: each[:2]):
-        graph = policy.own_graph(entry)
-        if (definition, None, None) in graph:
-            yield from graph.triples((definition, None, None))
-            return
-
-
-def _counting_facts(ontology: Graph) -> Iterator[Triple]:
-    """How the findings of each class count."""
-    for class_ in set(ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)):
-        for triple in ontology.triples((class_, None, None)):
-            if str(triple[1]).startswith(str(CASE)):
-                yield triple
 
 
 # ---------------------------------------------------------------------- digests
@@ -151,17 +60,6 @@ def digests(layers: Layers) -> dict[str, Layer]:
 def differing(one: Mapping[str, Layer], other: Mapping[str, Layer]) -> list[str]:
     """The names of the layers in which two seals differ."""
     return [name for name in LAYERS if one[name] != other[name]]
-
-
-def since_sealed(sealed: Layers, now: Layers) -> Layers:
-    """What a revision reaches now, without what the vocabularies say of terms that are newer than its seal.
-
-    A case that states such a term was malformed when the revision was sealed: no case that it decided comes to
-    anything else by them.
-    """
-    facts = LAYERS[-1]
-    known = {subject for subject, _, _ in sealed[facts]}
-    return {**now, facts: [triple for triple in now[facts] if triple[0] in known]}
 
 
 def _sha256(content: bytes) -> str:
@@ -225,7 +123,7 @@ def read_seal(folder: Path, revision: str) -> tuple[Seal, Layers]:
             "the revision has no seal", where=str(folder), mend=f"restore it, or kb freeze {folder.name}"
         )
     seal = _read_manifest(manifest, revision)
-    content = _read_bytes(statements)
+    content = unix_lines(_read_bytes(statements))
     # Before it is parsed: blank nodes linked at random by hand could take RDFC-1.0 very long.
     if _sha256(content) != seal.digest:
         raise KnowledgeBaseError(

@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from kb_tools.errors import KbError
+
+if TYPE_CHECKING:
+    from rdflib import URIRef
 
 # Relative IRIs of a query stand under this.
 BASE = "https://w3id.org/policykb/"
@@ -137,6 +140,23 @@ def absolute(iri: str, base: str = BASE) -> str:
     """The IRI, resolved against the base if it is relative."""
     # Joined, an IRI loses a "#" at its end.
     return iri if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", iri) else urljoin(base, iri)
+
+
+# A prefixed name or an IRI in the text of a query, where neither a string nor an IRI is cut in two.
+_NAME = re.compile(r"(?<![\w<?$:\"'])([a-z][\w-]*):([A-Za-z][\w-]*)|<([^<>\s]+)>")
+
+
+def names_in(text: str, prefixes: Mapping[str, str]) -> Iterator[URIRef]:
+    """The terms that the text of a rule names, by prefix or as IRIs; none if the text is no query.
+
+    Those in its comments too: a term too many does no harm to who asks for them.
+    """
+    from rdflib import URIRef
+
+    if re.search(r"\b(CONSTRUCT|SELECT|ASK)\b", text):
+        for prefix, local, iri in _NAME.findall(text):
+            if iri or prefix in prefixes:
+                yield URIRef(iri or prefixes[prefix] + local)
 
 
 # ---------------------------------------------------------------------- one text for two parsers

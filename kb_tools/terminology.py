@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 SHAPES = "shapes/terminology.ttl"
 _OWN = (str(CLIN), str(CASE))
+# Letters and digits in a row.
+_WORDS = re.compile(r"[^\W_]+")
+# With what the URI of a system may begin or not.
+_SCHEMES = re.compile(r"https?://(?:www\.)?|(?:urn:)?oid:")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Meaning:
         leaves_open: the classes of findings of which such a resource may state one, though the code does not say so.
         past: the classes of findings of which the code says that there was one, and no more.
         not_present: whether the code says that the condition is in remission, inactive or gone.
+        complement: whether a number observed under the code is the rest of what the finding states.
         notes: what the code does not say.
     """
 
@@ -53,7 +58,21 @@ class Meaning:
     leaves_open: frozenset[Node] = frozenset()
     past: frozenset[Node] = frozenset()
     not_present: bool = False
+    complement: bool = False
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Near:
+    """What a code that is not known may be meant for.
+
+    Attributes:
+        meaning: that of the code that may be meant.
+        hint: how to write it, without anything of the input but a code that is known.
+    """
+
+    meaning: Meaning
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,7 @@ class System:
         namespace: that of its codes as procedure codes of a request; "" where they are none.
         includes: the URI of a system whose codes are sent under this one too, "" for none.
         of_observations: whether its codes name what is observed, so that an order of one asks for no treatment.
+        classification: the property by which our diseases name codes of the system; "" for none.
     """
 
     name: str
@@ -72,6 +92,7 @@ class System:
     namespace: str
     includes: str
     of_observations: bool
+    classification: str = ""
 
 
 class Terminology:
@@ -99,12 +120,99 @@ class Terminology:
         self._meanings: dict[tuple[str, str], Meaning] = {}
         # By system: what codes that no mapping names look like, with the class of findings that they may state.
         self._unmapped: defaultdict[str, set[tuple[str, URIRef]]] = defaultdict(set)
+        # By system: the diseases of which the vocabulary says by which codes they are classed.
+        self._classified: defaultdict[str, set[URIRef]] = defaultdict(set)
+        # URIs of other systems, each with those under which codes may be sent by mistake.
+        self._mistaken: defaultdict[str, set[str]] = defaultdict(set)
+        # The words of texts and the phrases to pass over, each as one set of words, with what is mentioned.
+        self._words: list[tuple[frozenset[str], frozenset[str], frozenset[URIRef]]] = []
 
     def meaning(self, system: str, code: str) -> Meaning | None:
         """What a code means; None where that is not known."""
         if system in _OWN:
             return self._own.get(system + code)
-        return self._meanings.get((self._uri(system, code), code))
+        uri = self._uri(system, code)
+        return self._meanings.get((uri, code)) or self._classed(uri, code)
+
+    def _classed(self, uri: str, code: str) -> Meaning | None:
+        """The meaning of a code that is read off the vocabulary: the narrowest disease that it is classed under."""
+        if uri not in self._classified or not re.fullmatch(self.systems[uri].pattern, code):
+            return None
+        found = {disease for disease, block in self._blocks[uri] if _holds(block, code)}
+        if any(known.startswith(code) for system, known in self._meanings if found and system == uri):
+            # A category of which a mapping says what a part means.
+            return None
+        narrowest = self._vocabulary.narrowest(found)
+        return Meaning(concepts=frozenset({narrowest})) if narrowest else None
+
+    @cached_property
+    def _blocks(self) -> dict[str, list[tuple[URIRef, str]]]:
+        """By system: the diseases that it classifies, each with a code, category or block that it is classed under."""
+        return {
+            uri: [
+                (disease, str(block))
+                for top in tops
+                for disease in self._vocabulary.kinds_of(top)
+                if isinstance(disease, URIRef)
+                for block in self.kb.ontology.objects(disease, URIRef(self.systems[uri].classification))
+            ]
+            for uri, tops in self._classified.items()
+        }
+
+    def near(self, system: str, code: str) -> Near | None:
+        """What a code that is not known may be meant for: a known one that is written otherwise, or its system is.
+
+        None where the code is known, or like none that is known.
+        """
+        if system in _OWN or self.meaning(system, code) is not None:
+            return None
+        plain = code.strip().upper()
+        dotted = f"{plain[:3]}.{plain[3:]}"
+        found: dict[tuple[str, str], Meaning] = {}
+        for uri in self._meant(system):
+            for written in (code, code.strip(), plain, dotted):
+                meaning = self.meaning(uri, written)
+                if meaning:
+                    found.setdefault((self._uri(uri, written), written), meaning)
+                    break
+        if len(found) != 1:
+            return None
+        ((own, written), meaning) = next(iter(found.items()))
+        elsewhere = self._uri(system, written) != own
+        faults, mends = [], []
+        if written != code:
+            faults.append("without its dot" if written == dotted else "in small letters or with blanks")
+            mends.append(f"write {written}")
+        if elsewhere:
+            faults.append("under the URI of another system" if system else "without a system")
+            mends.append(f"give the system {own}")
+        name = f"{self.systems[own].name} {written}"
+        return Near(meaning, f"{name} may be meant, {' and '.join(faults)}: {' and '.join(mends)}")
+
+    def _meant(self, system: str) -> list[str]:
+        """The URIs of known systems that a URI may be meant for; all of them where there is none."""
+        if not system:
+            return sorted(self.systems)
+        if self._uris.get(system, system) in self.systems:
+            return [self._uris.get(system, system)]
+        found = {uri for uri in self.systems if _alike(uri) == _alike(system)}
+        found |= {uri for alias, uri in self._uris.items() if _alike(alias) == _alike(system)}
+        for other, uris in self._mistaken.items():
+            if _alike(other) == _alike(system):
+                found |= uris
+        return sorted(found)
+
+    def mentions(self, text: str) -> frozenset[URIRef]:
+        """The classes of findings that a text may be about, by the words in it."""
+        words = f" {' '.join(_WORDS.findall(text.casefold()))} "
+        found: set[URIRef] = set()
+        for listed, phrases, kinds in self._words:
+            left = words
+            for phrase in phrases:
+                left = left.replace(f" {phrase} ", " ")
+            if any(f" {word} " in left for word in listed):
+                found |= kinds
+        return frozenset(found)
 
     def may_mean(self, system: str, code: str) -> frozenset[URIRef]:
         """The classes of findings of which a resource with a code that is not mapped may state one.
@@ -199,15 +307,17 @@ class Terminology:
                 named = focus or (result.focus if ":" in result.focus else "a node without a name")
                 said = self.kb.curie(result.path) if result.path else "not of the form"
                 yield UnreadableInput(f"{named}: {said}", where=where, mend=result.message)
-            if (None, RDF.type, READ.Mapping) not in graph:
+            if (None, RDF.type, READ.Mapping) not in graph and (None, RDF.type, READ.Words) not in graph:
                 yield UnreadableInput("maps no code", where=where, mend="give it nodes of class read:Mapping")
 
     def _read(self, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
         """Takes in files of mappings, all code systems before all mappings; yields what contradicts what is known."""
         faults: list[tuple[str, Iterator[tuple[str, str]]]] = []
         faults += [(where, self._add_systems(graph)) for where, graph in graphs.items()]
+        faults += [(where, self._add_classified(graph)) for where, graph in graphs.items()]
         faults += [(where, self._check_includes(graph)) for where, graph in graphs.items()]
         faults += [(where, self._add_mappings(graph)) for where, graph in graphs.items()]
+        faults += [(where, self._add_words(graph)) for where, graph in graphs.items()]
         for where, each in faults:
             for what, mend in each:
                 yield UnreadableInput(what, where=where, mend=mend)
@@ -231,6 +341,7 @@ class Terminology:
                 namespace=str(graph.value(node, READ.namespace) or ""),
                 includes=str(graph.value(node, READ.includes) or ""),
                 of_observations=_is_true(graph.value(node, READ.ofObservations)),
+                classification=str(graph.value(node, READ.classification) or ""),
             )
             faulty = False
             for each in (system.pattern, *(form for form, _ in unmapped)):
@@ -252,6 +363,19 @@ class Terminology:
             self._unmapped[uri] |= unmapped
             self._uris |= dict.fromkeys(aliases, uri)
 
+    def _add_classified(self, graph: Graph) -> Iterator[tuple[str, str]]:
+        """Takes in of which diseases the vocabulary is asked, and what a system is mistaken for."""
+        for node, other in graph.subject_objects(READ.mistakenFor):
+            self._mistaken[str(other)].add(str(node))
+        for node, disease in graph.subject_objects(READ.classifies):
+            if (disease, RDF.type, CLIN.Disease) in self.kb.ontology:
+                self._classified[str(node)].add(URIRef(str(disease)))
+            else:
+                yield (
+                    f"{node} classifies {self.kb.curie(str(disease))}, which is no disease",
+                    "name a disease of the clinical vocabulary",
+                )
+
     def _check_includes(self, graph: Graph) -> Iterator[tuple[str, str]]:
         for node, included in graph.subject_objects(READ.includes):
             if str(included) not in self.systems:
@@ -259,6 +383,18 @@ class Terminology:
                     f"{node} includes {included}, a code system that nothing describes",
                     "describe it, or leave it out",
                 )
+
+    def _add_words(self, graph: Graph) -> Iterator[tuple[str, str]]:
+        for node in graph.subjects(RDF.type, READ.Words):
+            kinds = frozenset(URIRef(str(each)) for each in graph.objects(node, READ.mentions))
+            for kind in sorted(kinds):
+                if (kind, RDFS.subClassOf, CASE.Finding) not in self.kb.ontology:
+                    yield (
+                        f"words mention {self.kb.curie(kind)}, which is no class of findings",
+                        "name a class of findings of the clinical vocabulary",
+                    )
+            words, phrases = (frozenset(map(str, graph.objects(node, each))) for each in (READ.word, READ.phrase))
+            self._words.append((words, phrases, kinds))
 
     def _add_mappings(self, graph: Graph) -> Iterator[tuple[str, str]]:
         for mapping in graph.subjects(RDF.type, READ.Mapping):
@@ -289,6 +425,7 @@ class Terminology:
             leaves_open=frozenset(graph.objects(mapping, READ.leavesOpen)),
             past=frozenset(graph.objects(mapping, READ.impliesPast)),
             not_present=_is_true(graph.value(mapping, READ.notPresent)),
+            complement=_is_true(graph.value(mapping, READ.complement)),
             notes=tuple(sorted(map(str, graph.objects(mapping, SKOS.scopeNote)))),
         )
 
@@ -326,6 +463,8 @@ class Terminology:
                 )
                 return
         number = self._vocabulary.number_of(meaning.kind) if meaning.kind else None
+        if meaning.complement and (number is None or number.unit != "%"):
+            yield "is mapped as the complement of what is no percentage", "leave read:complement out"
         if number and not number.consistent(dict(meaning.values)):
             stated = " and ".join(sorted(curie(each) for each, _ in meaning.values if each in number.properties))
             yield f"is mapped to a finding whose {stated} exclude each other", "state one number, or bounds that meet"
@@ -333,3 +472,16 @@ class Terminology:
 
 def _is_true(value: Node | None) -> bool:
     return isinstance(value, Literal) and value.value is True
+
+
+def _holds(block: str, code: str) -> bool:
+    """Whether a code, a category or a block of categories, as "C00-C80", holds a code."""
+    first, _, last = block.partition("-")
+    return first <= code[: len(last)] <= last if last else code.startswith(first)
+
+
+def _alike(uri: str) -> str:
+    """What the ways of writing the URI of a code system have in common."""
+    written = uri.strip().casefold()
+    scheme = _SCHEMES.match(written)
+    return written[scheme.end() if scheme else 0 :].rstrip("/")

@@ -28,7 +28,7 @@ from kb_tools.source import Unit, alike, cut, digest, read, sketch
 # The kinds of statements, those whose error does most harm first. Those that are not in REVIEWED decide nothing, and
 # call for a look as well when their passage changes.
 KINDS: Mapping[str, tuple[URIRef, ...]] = {
-    "criterion": (POL.Indication, POL.Limitation, POL.Exclusion, POL.Remainder, POL.Applicability),
+    "criterion": (POL.Criterion, POL.Indication, POL.Limitation, POL.Exclusion, POL.Remainder, POL.Applicability),
     "definition": (POL.Definition,),
     "code": (POL.Code,),
     "reference": (POL.Reference,),

@@ -81,6 +81,16 @@ class Tree:
                 yield part
 
 
+def named_parts(tree: Tree | None) -> Iterator[Tree]:
+    """The trees within a tree that have an IRI of their own; of those within these, none."""
+    for part in tree.parts if tree else ():
+        if isinstance(part, Tree):
+            if part.iri:
+                yield part
+            else:
+                yield from named_parts(part)
+
+
 def negation(part: Tree | str) -> Tree:
     """The tree that holds where `part` fails, and fails where it holds."""
     return Tree("noneOf", (part,))

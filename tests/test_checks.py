@@ -119,6 +119,7 @@ GVHD = "shapes/conditions/gvhd.ttl"
 COVERAGE = "shapes/conditions/coverage.ttl"
 TRANSPLANT = "shapes/conditions/transplant.ttl"
 DISEASE = "shapes/conditions/disease.ttl"
+CHIMERISM = "shapes/conditions/chimerism.ttl"
 LOG = f"{POLICY}/revision-log.ttl"
 CRITERIA = f"{POLICY}/2026-02/criteria.ttl"
 REFERENCES = f"{POLICY}/2026-02/references.ttl"
@@ -128,6 +129,7 @@ GRADE_2 = f"""    sh:qualifiedValueShape [
         sh:class clin:AcuteGvHDAssessment ;
         sh:property [ {GRADE} ; sh:minCount 1 ; sh:minInclusive 2 ] ] ;
     sh:qualifiedMinCount 1 ;"""
+BELOW_GRADE_2 = "cond:AcuteGvHDBelowGrade2\n    a sh:NodeShape ;"
 
 SLIPS = [
     Slip(
@@ -350,6 +352,27 @@ SLIPS = [
         replaced(COVERAGE, "clin:DonorLymphocyteInfusion cpt:38242", "clin:DonorLymphocyteInfusion cpt:38243"),
         COVERAGE,
         "points with rdf:first to cpt:38243, which nothing describes",
+    ),
+    Slip(
+        "hierarchy",
+        "a group says what is narrower",
+        appended("ontology/clinical.ttl", "clin:SolidTumor skos:narrower clin:Melanoma ."),
+        "clin:SolidTumor",
+        "states skos:narrower clin:Melanoma; state instead that clin:Melanoma is skos:broader clin:SolidTumor",
+    ),
+    Slip(
+        "hierarchy",
+        "a disease states what follows from its group",
+        appended("ontology/clinical.ttl", "clin:FollicularLymphoma skos:broader clin:Lymphoma ."),
+        "clin:FollicularLymphoma",
+        "states skos:broader clin:Lymphoma, which follows from clin:BCellNonHodgkinLymphoma; remove it",
+    ),
+    Slip(
+        "hierarchy",
+        "a disease stands under itself",
+        appended("ontology/clinical.ttl", "clin:Melanoma skos:broader clin:Melanoma ."),
+        "clin:Melanoma",
+        "stands under itself by skos:broader; remove one step of the circle",
     ),
     Slip(
         "terminology",
@@ -585,6 +608,59 @@ SLIPS = [
         "cond:after-allogeneic-transplant",
         "shape:Finding is described outside shapes/conditions",
     ),
+    *(
+        Slip(
+            "condition-form",
+            f"a shape counts findings {how}",
+            replaced(GVHD, GRADE_2, GRADE_2.replace("sh:qualifiedMinCount 1 ;", counted)),
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            "pol:holdsWhen: cond:AcuteGvHDGrade2OrHigher-finding counts findings otherwise than by "
+            "sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone; say it another way",
+        )
+        for how, counted in (
+            ("to two", "sh:qualifiedMinCount 2 ;"),
+            ("to one at most", "sh:qualifiedMaxCount 1 ;"),
+            ("to exactly one", "sh:qualifiedMinCount 1 ; sh:qualifiedMaxCount 1 ;"),
+            ("to none at least", "sh:qualifiedMinCount 0 ;"),
+            ("of any kind", ""),
+        )
+    ),
+    *(
+        Slip(
+            "condition-form",
+            f"a shape comes to findings by {how}",
+            replaced(GVHD, f"    sh:path case:currentFinding ;\n{GRADE_2}", f"    sh:path {path} ;\n{GRADE_2}"),
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            "pol:holdsWhen: cond:AcuteGvHDGrade2OrHigher-finding comes to findings by a longer path than "
+            "case:currentFinding alone; say it another way",
+        )
+        for how, path in (
+            ("a list of one step", "( case:currentFinding )"),
+            ("either of one and the same", "[ sh:alternativePath ( case:currentFinding case:currentFinding ) ]"),
+            ("any number of steps", "[ sh:oneOrMorePath case:currentFinding ]"),
+        )
+    ),
+    *(
+        Slip(
+            "condition-form",
+            f"a shape holds {operator} over one that counts findings",
+            replaced(GVHD, BELOW_GRADE_2, f"{BELOW_GRADE_2} {operator} {over} ;"),
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            f"pol:failsWhen: cond:AcuteGvHDBelowGrade2 holds {operator} over a shape that counts findings; "
+            "say it another way",
+        )
+        for operator, over in (
+            ("sh:not", "cond:AcuteGvHDGrade2OrHigher"),
+            ("sh:xone", "( cond:AcuteGvHDGrade2OrHigher cond:AcuteGvHDGrade2OrHigher )"),
+        )
+    ),
+    Slip(
+        "condition-form",
+        "a shape without a name holds sh:not over one that counts findings",
+        replaced(GVHD, BELOW_GRADE_2, f"{BELOW_GRADE_2} sh:or ( [ sh:not cond:AcuteGvHDGrade2OrHigher ] ) ;"),
+        "cond:acute-gvhd-of-grade-2-or-higher",
+        "pol:failsWhen: holds sh:not over a shape that counts findings; say it another way",
+    ),
     Slip(
         "condition-severity",
         "a condition's shape is a warning",
@@ -617,6 +693,41 @@ SLIPS = [
         ),
         "cond:AcuteGvHDBelowGrade2",
         "uses sh:targetClass; a condition is untargeted SHACL Core",
+    ),
+    Slip(
+        "entailments",
+        "a condition entails one that is narrower",
+        appended(DISEASE, "cond:disease-relapsed-refractory-or-progressing pol:entails cond:disease-is-relapsed ."),
+        "cond:disease-relapsed-refractory-or-progressing",
+        "pol:entails cond:disease-is-relapsed, but on a case that states disease status assessment disease status "
+        "progressing the one holds and the other is unknown; correct the shapes or remove it",
+    ),
+    Slip(
+        "entailments",
+        "a limit is moved past that of a condition that is excluded",
+        replaced(CHIMERISM, "sh:minCount 1 ; sh:maxExclusive 100 ] ]", "sh:minCount 1 ; sh:maxExclusive 80 ] ]"),
+        "cond:chimerism-is-mixed",
+        "pol:excludes cond:chimerism-is-full, but on a case that states chimerism test donor cells, percent 80 the one "
+        "holds and the other is unknown",
+    ),
+    Slip(
+        "entailments",
+        "a condition excludes one that reads another kind of fact",
+        appended(DISEASE, "cond:mrd-is-detected pol:excludes cond:disease-is-relapsed ."),
+        "cond:mrd-is-detected",
+        "pol:excludes cond:disease-is-relapsed, which reads another kind of fact, so that nothing ties them; remove it",
+    ),
+    Slip(
+        "entailments",
+        "a condition that never holds entails another",
+        replaced(
+            DISEASE,
+            "sh:in ( clin:Relapsed clin:RelapsedAndRefractory ) ] ] ;\n    sh:qualifiedMinCount 1 ;",
+            "sh:in ( clin:Relapsed clin:RelapsedAndRefractory ) ] ; sh:not [ sh:class clin:DiseaseStatusAssessment ] ]"
+            " ;\n    sh:qualifiedMinCount 1 ;",
+        ),
+        "cond:disease-is-relapsed",
+        "pol:entails cond:disease-relapsed-refractory-or-progressing, but holds on no case that can be made",
     ),
     Slip(
         "conditions-used",
@@ -1021,7 +1132,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 33
+    assert len(IDS) == len(set(IDS)) == 34
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 

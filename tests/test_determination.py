@@ -37,8 +37,8 @@ from strategies import (
 from kb_tools import determination
 from kb_tools.cases import Case, CaseReader
 from kb_tools.determination import (
+    ConditionResult,
     Determination,
-    Fact,
     Need,
     NotDetermined,
     Outcome,
@@ -50,6 +50,7 @@ from kb_tools.determination import (
     outcome_of,
 )
 from kb_tools.errors import UnknownRevision
+from kb_tools.facts import Doubt, Fact
 from kb_tools.namespaces import BASE, COND
 from kb_tools.revision import Advisory, Revision
 from kb_tools.truth import Assignments, Tree, Value, evaluate
@@ -81,7 +82,9 @@ def determined(cases: Sequence[Case], revision: str, engine: str = "pyshifty") -
 
 def what_it_comes_to(found: Determination) -> tuple[object, ...]:
     """All of a determination that does not name the file or its nodes."""
-    values = tuple((iri, each.value) for iri, each in found.condition_results.items())
+    values = tuple(
+        (iri, each.value, each.perhaps, each.doubts, each.settling) for iri, each in found.condition_results.items()
+    )
     return (
         found.outcome,
         found.applicability,
@@ -506,6 +509,8 @@ MET = Picture(
 NO_EARLIER = Finding("clin:StatedAbsence", date(2026, 6, 20), (("clin:absenceOf", "clin:EarlierInfusion"),))
 GRADE_3 = Finding("clin:AcuteGvHDAssessment", date(2026, 6, 20), (("clin:grade", "3"),))
 GRADE_1 = Finding("clin:AcuteGvHDAssessment", date(2026, 6, 20), (("clin:grade", "1"),))
+UNSTATED = Finding("clin:Transplant", date(2026, 6, 10))
+IN_DOUBT = ("case:inDoubt", '"A newer note could not be read."')
 
 
 def one(picture: Picture, revision: str = "2026-02") -> Determination:
@@ -595,6 +600,28 @@ def test_nothing_else_is_referred_anywhere() -> None:
     assert one(replace(MET, line_of_business="case:MedicareAdvantage"), "2019-10").referred_to is None
 
 
+TRIALS = BASE + "CP.MP.101/advisory/manipulation-outside-trial"
+
+
+@pytest.mark.parametrize(
+    ("processing", "trial", "given"),
+    [
+        ("clin:GeneticModification", "true", True),
+        ("clin:GeneticModification", "false", True),
+        ("clin:GeneticModification", None, True),
+        ("clin:CD4Selection", "true", False),
+        ("clin:CD4Selection", "false", True),
+        ("clin:CD4Selection", None, True),
+        ("clin:Apheresis", "false", False),
+    ],
+)
+def test_a_trial_lifts_the_advice_on_manipulation_unless_a_gene_is_modified(
+    processing: str, trial: str | None, given: bool
+) -> None:
+    found = one(replace(MET, product=Product(frozenset({processing}), trial=trial)))
+    assert (TRIALS in {each.iri for each in found.advisories}) is given
+
+
 def test_an_unstated_plan_is_asked_for_even_where_the_criteria_fail() -> None:
     found = one(replace(MET, line_of_business=None).with_findings(GRADE_3))
     assert (found.outcome, found.applicability, found.criteria) == (Outcome.NEEDED, UNKNOWN, FAILS)
@@ -661,6 +688,115 @@ def test_a_fact_on_a_blank_node_has_no_name() -> None:
     assert {fact.node for each in found.condition_results.values() for fact in each.facts} == {""}
 
 
+# ---------------------------------------------------------------------- doubts
+
+RELAPSED = COND + "disease-relapsed-refractory-or-progressing"
+RELAPSE = MET.findings[1]
+
+
+def status(day: date, disease: str, said: str, *more: tuple[str, str]) -> Finding:
+    stated = (("clin:disease", f"clin:{disease}"), ("clin:diseaseStatus", f"clin:{said}"))
+    return Finding("clin:DiseaseStatusAssessment", day, (*stated, *more))
+
+
+def values_of(found: Determination, condition: str) -> tuple[Value, Value]:
+    result = found.condition_results[condition]
+    return result.value, result.perhaps
+
+
+def test_a_doubt_that_keeps_a_condition_unknown_is_given_with_what_settles_it() -> None:
+    found = one(MET.with_findings(UNSTATED))
+    assert found.outcome is Outcome.NEEDED
+    others = (COND + "mrd-is-detected", COND + "relapse-risk-is-raised")
+    assert found.to_send == {RELAPSED, *others}
+    assert found.needs == every(any_(RELAPSED, *others))
+    result = found.condition_results[RELAPSED]
+    assert (result.value, result.perhaps) == (UNKNOWN, HOLDS)
+    (fact,) = result.facts
+    assert result.doubts == fact.doubts
+    assert [each.rule for each in result.doubts] == ["mayBeBefore"]
+    assert result.settling == tuple(each.settle for each in result.doubts)
+    # No other condition is kept open by a doubt, though the assessment of GvHD is from after the transplant.
+    assert {iri for iri, each in found.condition_results.items() if each.doubts} == {RELAPSED}
+
+
+def test_what_would_settle_a_doubt_settles_it() -> None:
+    """Each of the two ways that the doubt names: the source of the graft, or a newer status."""
+    autologous = replace(UNSTATED, said=(("clin:graftSource", "clin:Autologous"),))
+    newer = status(date(2026, 6, 10), "AcuteMyeloidLeukemia", "Progressing")
+    for more in ([autologous], [UNSTATED, newer]):
+        found = one(MET.with_findings(*more))
+        assert found.outcome is Outcome.MET
+        assert found.condition_results[RELAPSED].doubts == ()
+    allogeneic = replace(UNSTATED, said=(("clin:graftSource", "clin:CordBlood"),))
+    found = one(MET.with_findings(allogeneic))
+    assert values_of(found, RELAPSED) == (UNKNOWN, UNKNOWN)
+    assert (found.outcome, found.condition_results[RELAPSED].facts) == (Outcome.NEEDED, ())
+
+
+def test_a_doubt_that_changes_nothing_is_not_given_as_a_reason() -> None:
+    """The disease is relapsed whether or not the second assessment counts: it is read, and in doubt."""
+    found = one(MET.with_findings(status(date(2026, 6, 5), "Leukemia", "Relapsed")))
+    assert (found.outcome, found.to_send) == (Outcome.MET, frozenset())
+    assert values_of(found, RELAPSED) == (HOLDS, HOLDS)
+    result = found.condition_results[RELAPSED]
+    assert [[doubt.rule for doubt in fact.doubts] for fact in result.facts] == [["mayNotBeOf"], []]
+    assert (result.doubts, result.settling) == ((), ())
+
+
+def test_a_doubt_about_what_cannot_change_the_outcome_is_asked_for_no_more_than_the_condition() -> None:
+    mrd = Finding("clin:MRDTest", date(2026, 6, 12), (("clin:mrdResult", "clin:MRDDetected"), IN_DOUBT))
+    found = one(MET.with_findings(mrd))
+    assert (found.outcome, found.to_send, found.needs) == (Outcome.MET, frozenset(), None)
+    result = found.condition_results[COND + "mrd-is-detected"]
+    assert (result.value, result.perhaps, len(result.doubts)) == (UNKNOWN, HOLDS, 1)
+
+
+def test_a_conflict_that_depends_on_a_doubt_is_information_needed_with_the_doubt() -> None:
+    """A remission of "leukemia" on the day of the relapse of AML: of which leukemia, nobody says."""
+    found = one(MET.with_findings(status(date(2026, 6, 1), "Leukemia", "CompleteRemission")))
+    assert (found.outcome, found.conflicts) == (Outcome.NEEDED, ())
+    result = found.condition_results[RELAPSED]
+    assert (result.value, result.perhaps) == (UNKNOWN, CONFLICTING)
+    assert sorted(each.rule for each in result.doubts) == ["mayBeSupersededBy", "mayNotBeOf"]
+    assert all(fact.contradicted for fact in result.facts)
+
+
+def test_what_conflicts_whichever_findings_count_is_conflicting() -> None:
+    """Two tests of one method and day contradict each other; a third, by another method, is in doubt."""
+
+    def mrd(method: str, result: str, *more: tuple[str, str]) -> Finding:
+        said = (("clin:method", f"clin:{method}"), ("clin:mrdResult", f"clin:{result}"), *more)
+        return Finding("clin:MRDTest", date(2026, 6, 12), said)
+
+    both = MET.with_findings(mrd("FlowCytometry", "MRDDetected"), mrd("FlowCytometry", "MRDNotDetected"))
+    detected = COND + "mrd-is-detected"
+    absent = mrd("NextGenerationSequencing", "MRDNotDetected", IN_DOUBT)
+    assert values_of(one(both.with_findings(absent)), detected) == (CONFLICTING, CONFLICTING)
+    # Detected by the other method, nothing would speak against it any more.
+    present = mrd("NextGenerationSequencing", "MRDDetected", IN_DOUBT)
+    assert values_of(one(both.with_findings(present)), detected) == (UNKNOWN, CONFLICTING)
+
+
+def doubt(name: str) -> Doubt:
+    return Doubt("inDoubt", f"{name} could not be read", f"what settles {name}")
+
+
+def test_of_a_condition_kept_unknown_each_doubt_is_given_once_in_the_order_of_the_facts() -> None:
+    condition = revision_of("2026-02").conditions[RELAPSED]
+    day = date(2026, 6, 1)
+    facts = (
+        Fact("", "later", day, 30, False, (doubt("b"), doubt("a"))),
+        Fact("", "certain", day, 30, False),
+        Fact("", "earlier", day, 30, False, (doubt("a"), replace(doubt("c"), settle="what settles b"))),
+    )
+    result = ConditionResult(condition, UNKNOWN, HOLDS, facts)
+    assert result.doubts == (doubt("b"), doubt("a"), replace(doubt("c"), settle="what settles b"))
+    assert result.settling == ("what settles b", "what settles a")
+    for value in Value:
+        assert ConditionResult(condition, value, value, facts).doubts == ()
+
+
 # ---------------------------------------------------------------------- advisories
 
 
@@ -668,23 +804,50 @@ def advisory(*when: Part, unless: Part | None = None) -> Advisory:
     return Advisory("urn:advice", "advice", "advice", when, unless, (), ())
 
 
-def test_an_advisory_is_given_when_all_it_depends_on_holds_or_conflicts_and_nothing_lifts_it() -> None:
+def test_an_advisory_is_given_where_what_it_depends_on_perhaps_holds_and_lifted_by_what_surely_holds_alone() -> None:
+    """What it depends on is taken from what perhaps is so, what lifts it from what is so whichever findings count."""
     given_with = {
-        (when, unless)
-        for when, unless in product(Value, Value)
-        if is_given(advisory("a", unless="b"), {"a": when, "b": unless})
+        each
+        for each in product(Value, repeat=4)
+        if is_given(advisory("a", unless="b"), {"a": each[0], "b": each[2]}, {"a": each[1], "b": each[3]})
     }
-    assert given_with == set(product((HOLDS, CONFLICTING), (FAILS, UNKNOWN, CONFLICTING)))
+    assert given_with == set(product(Value, (HOLDS, CONFLICTING), (FAILS, UNKNOWN, CONFLICTING), Value))
 
 
 def test_an_advisory_that_depends_on_nothing_is_always_given() -> None:
-    assert is_given(advisory(), {})
+    assert is_given(advisory(), {}, {})
 
 
 def test_an_advisory_can_depend_on_several_trees() -> None:
     both = advisory("a", Tree("noneOf", ("b",)))
-    cases = {(a, b): is_given(both, {"a": a, "b": b}) for a, b in product((HOLDS, FAILS, UNKNOWN), repeat=2)}
+    cases = {
+        (a, b): is_given(both, all_open("a", "b"), {"a": a, "b": b})
+        for a, b in product((HOLDS, FAILS, UNKNOWN), repeat=2)
+    }
     assert [each for each, is_ in cases.items() if is_] == [(HOLDS, FAILS)]
+
+
+def conditional(found: Determination) -> list[str]:
+    """The advisories given that depend on something."""
+    return [each.iri.rpartition("/")[2] for each in found.advisories if each.when]
+
+
+def test_an_advisory_on_what_is_in_doubt_is_given() -> None:
+    mild = (("clin:chronicSeverity", "clin:MildChronicGvHD"),)
+    certain = Finding("clin:ChronicGvHDAssessment", date(2026, 6, 15), mild)
+    assert conditional(one(MET.with_findings(certain))) == ["chronic-gvhd"]
+    found = one(MET.with_findings(replace(certain, said=(IN_DOUBT, *mild))))
+    assert conditional(found) == ["chronic-gvhd"]
+    assert found.condition_results[COND + "chronic-gvhd-is-present"].value is UNKNOWN
+
+
+def test_what_is_in_doubt_lifts_no_advisory() -> None:
+    purpose = replace(MET, purposes=frozenset({"clin:LowerRelapseRisk"}), findings=(MET.findings[0], MET.findings[2]))
+    raised = (("clin:relapseRisk", "clin:RaisedRelapseRisk"),)
+    certain = Finding("clin:RelapseRiskAssessment", date(2026, 6, 15), raised)
+    assert conditional(one(purpose)) == ["purpose-alone"]
+    assert conditional(one(purpose.with_findings(certain))) == []
+    assert conditional(one(purpose.with_findings(replace(certain, said=(IN_DOUBT, *raised))))) == ["purpose-alone"]
 
 
 def test_advisories_never_change_the_outcome() -> None:
@@ -695,10 +858,6 @@ def test_advisories_never_change_the_outcome() -> None:
         Finding("clin:ChimerismTest", date(2026, 6, 15), (("clin:donorPercent", "100"),)),
     )
     before, after = one(MET), one(advised)
-
-    def conditional(found: Determination) -> list[str]:
-        return [each.iri.rpartition("/")[2] for each in found.advisories if each.when]
-
     assert conditional(before) == []
     assert conditional(after) == ["chronic-gvhd", "donor-differs", "full-chimerism"]
     assert (after.outcome, after.to_send) == (before.outcome, before.to_send) == (Outcome.MET, frozenset())
@@ -823,10 +982,59 @@ def test_the_age_of_the_findings_that_decide_is_noted() -> None:
     assert one(MET.with_findings(GRADE_3)).notices == (
         "Age at the service date of the findings that decide: acute GvHD assessment 2026-06-20, 11 days.",
     )
+    # What only perhaps counts decides nothing.
+    leukemia = status(date(2026, 6, 5), "Leukemia", "Relapsed")
+    assert one(MET.with_findings(leukemia)).notices == one(MET).notices
     on_the_day = replace(GRADE_3, day=DAY)
     assert one(MET.with_findings(on_the_day)).notices == (
         "Age at the service date of the findings that decide: acute GvHD assessment 2026-07-01, 0 days.",
     )
+
+
+def differences(found: Determination) -> list[str]:
+    return [each for each in found.notices if each.startswith("Findings of one day differ")]
+
+
+def test_findings_of_one_day_that_differ_and_contradict_each_other_in_no_condition_are_noted() -> None:
+    grade_4 = replace(GRADE_3, said=(("clin:grade", "4"),))
+    assert differences(one(MET.with_findings(GRADE_3, grade_4))) == [
+        "Findings of one day differ, and no condition takes them to contradict each other: "
+        "acute GvHD assessment: grade 3 (2026-06-20, chart evidence); "
+        "acute GvHD assessment: grade 4 (2026-06-20, chart evidence)."
+    ]
+    partial = status(date(2026, 6, 1), "AcuteMyeloidLeukemia", "PartialRemission")
+    found = one(MET.with_findings(partial))
+    assert (found.outcome, values_of(found, RELAPSED)) == (Outcome.MET, (HOLDS, HOLDS))
+    assert differences(found) == [
+        "Findings of one day differ, and no condition takes them to contradict each other: "
+        "disease status assessment: disease acute myeloid leukemia, disease status partial remission "
+        "(2026-06-01, chart evidence); "
+        "disease status assessment: disease acute myeloid leukemia, disease status relapsed "
+        "(2026-06-01, chart evidence)."
+    ]
+
+
+def test_findings_that_contradict_each_other_or_may_are_not_noted_but_told_with_their_condition() -> None:
+    assert differences(one(MET.with_findings(GRADE_1, GRADE_3))) == []
+    in_doubt = replace(GRADE_1, said=(*GRADE_1.said, IN_DOUBT))
+    found = one(MET.with_findings(in_doubt, GRADE_3))
+    assert values_of(found, COND + "acute-gvhd-of-grade-2-or-higher") == (UNKNOWN, CONFLICTING)
+    assert differences(found) == []
+
+
+def test_findings_that_differ_on_two_days_or_say_the_same_are_not_noted() -> None:
+    assert differences(one(MET.with_findings(GRADE_3))) == []
+    assert differences(one(MET.with_findings(GRADE_3, GRADE_3))) == []
+
+
+def test_findings_that_differ_on_one_day_each_are_noted_day_by_day() -> None:
+    def share(lineage: str, day: int, percent: str) -> Finding:
+        said = (("clin:lineage", f"clin:{lineage}"), ("clin:donorPercent", percent))
+        return Finding("clin:ChimerismTest", date(2026, 6, day), said)
+
+    tests = (share("TCells", 3, "91"), share("TCells", 3, "92"), share("BCells", 4, "93"), share("BCells", 4, "94"))
+    notes = differences(one(MET.with_findings(*tests)))
+    assert [[f"2026-06-0{day}" in note for day in (3, 4)] for note in notes] == [[False, True], [True, False]]
 
 
 def test_no_age_is_noted_where_nothing_is_decided_or_no_finding_decides() -> None:

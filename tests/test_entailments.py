@@ -1,4 +1,4 @@
-"""What pol:entails and pol:excludes declare of conditions is what their shapes do on generated cases, and all of it.
+"""Which conditions entail or exclude each other is derived from their shapes, and is what generated cases show.
 
 Only conditions that read one kind of fact can bear on each other: all others read facts that nothing ties together.
 """
@@ -6,23 +6,29 @@ Only conditions that read one kind of fact can bear on each other: all others re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import cache
-from itertools import permutations
+from itertools import chain
 
+import pyoxigraph as ox
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rdflib import URIRef
-from strategies import CONCEPTS, DAYS_BEFORE, VOCABULARY, Finding, Picture, Product, examples, findings, read
+from strategies import CONCEPTS, DAYS_BEFORE, ROOT, VOCABULARY, Finding, Picture, Product, examples, findings, read
 
 from kb_tools.cases import Case, CaseChecker, Malformed
-from kb_tools.diff import allowed
+from kb_tools.entailments import Group, conditions_of, derive, ties_of
 from kb_tools.evidence import Evaluator
-from kb_tools.namespaces import COND, POL
+from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.namespaces import CASE, CLIN, COND, POL
+from kb_tools.rdf import graph_of, parse
 from kb_tools.revision import Condition, Revision
+from kb_tools.shacl import ENGINES
 from kb_tools.truth import Assignments, Value
+from kb_tools.verdict import allowed
+from kb_tools.witness import silent_case, with_facts, written
 
 HOLDS, FAILS = Value.HOLDS, Value.FAILS
 DAY = date(2026, 7, 1)
@@ -65,7 +71,7 @@ def of_class(class_: str) -> st.SearchStrategy[list[Finding]]:
         lambda before: Finding("clin:StatedAbsence", DAY - timedelta(before), (("clin:absenceOf", class_),)),
         st.sampled_from(DAYS_BEFORE),
     )
-    finding = findings(DAY, [class_], DAYS_BEFORE)
+    finding = findings(DAY, [class_], (30, 7, 7, 7, 0, -1))
     absent = st.lists(absence, max_size=1) if class_ in ("clin:Transplant", "clin:EarlierInfusion") else st.just([])
     return st.tuples(st.lists(finding, max_size=4), absent).map(lambda pair: [*pair[0], *pair[1]])
 
@@ -104,26 +110,28 @@ def observed(kind: str, engine: str) -> frozenset[tuple[tuple[str, Value], ...]]
         checked = checker.check(read(drawn))
         assert [each.violations for each in checked if isinstance(each, Malformed)] == []
         for values in evaluator.evaluate([each for each in checked if isinstance(each, Case)]):
-            seen.add(tuple(sorted((iri.removeprefix(COND), value) for iri, (value, _) in values.items())))
+            seen.add(tuple(sorted((iri.removeprefix(COND), each.value) for iri, each in values.items())))
 
     gather()
     return frozenset(seen)
 
 
-def together(kind: str, one: str, two: str, engine: str = "pyshifty") -> set[tuple[Value, Value]]:
-    return {(dict(values)[one], dict(values)[two]) for values in observed(kind, engine)}
+# ---------------------------------------------------------------------- what is derived
 
 
-def kind_of(pair: Pair) -> str:
-    """The one kind of fact that both conditions of a pair read."""
-    kinds = {
-        name_of(each) for each, group in by_kind().items() if {COND + name for name in pair} <= {c.iri for c in group}
-    }
-    (kind,) = kinds
-    return kind
+def short(pairs: Iterable[Pair]) -> set[Pair]:
+    return {(one.removeprefix(COND), two.removeprefix(COND)) for one, two in pairs}
 
 
-# ---------------------------------------------------------------------- what is declared is so
+@cache
+def groups(engine: str) -> list[Group]:
+    return [each for each in derive(VOCABULARY, conditions_of(VOCABULARY), engine) if len(each.conditions) > 1]
+
+
+def derived(then: Value, engine: str = "pyshifty") -> set[Pair]:
+    """The pairs of which the second has the value `then` whenever the first holds."""
+    ties = chain.from_iterable(group.ties for group in groups(engine))
+    return short((tie.one, tie.other) for tie in ties if (tie.value, tie.then) == (HOLDS, then))
 
 
 ENTAILS, EXCLUDES = declared(POL.entails), declared(POL.excludes)
@@ -142,59 +150,168 @@ def test_four_entailments_and_two_exclusions_are_declared() -> None:
     } == EXCLUDES
 
 
-@pytest.mark.parametrize("engine", SAMPLES)
-@pytest.mark.parametrize(("one", "two"), sorted(ENTAILS))
-def test_whenever_the_first_holds_so_does_what_it_entails(one: str, two: str, engine: str) -> None:
-    seen = together(kind_of((one, two)), one, two, engine)
-    assert {second for first, second in seen if first is HOLDS} == {HOLDS}
-
-
-@pytest.mark.parametrize("engine", SAMPLES)
-@pytest.mark.parametrize(("one", "two"), sorted(EXCLUDES))
-def test_whenever_the_first_holds_what_it_excludes_fails(one: str, two: str, engine: str) -> None:
-    seen = together(kind_of((one, two)), one, two, engine)
-    assert {second for first, second in seen if first is HOLDS} == {FAILS}
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_the_generated_cases_bring_each_condition_to_every_value_that_it_can_take(kind: str) -> None:
-    (conditions,) = [group for each, group in by_kind().items() if name_of(each) == kind]
-    for condition in conditions:
-        name = condition.iri.removeprefix(COND)
-        values = {dict(seen)[name] for seen in observed(kind, "pyshifty")}
-        assert values == {Value[each.upper()] for each in condition.possible}
-
-
-@pytest.mark.parametrize("kind", NAMES)
-def test_the_reference_engine_gives_no_values_that_the_fast_one_does_not(kind: str) -> None:
-    assert observed(kind, "pyshacl") <= observed(kind, "pyshifty")
-
-
-# ---------------------------------------------------------------------- what is so is declared
-
-
-def never_contradicted(value: Value) -> set[Pair]:
-    """The pairs of which the second has that value in every generated case in which the first holds."""
-    found = set()
-    for kind, conditions in ((name_of(each), group) for each, group in by_kind().items()):
-        names = [each.iri.removeprefix(COND) for each in conditions]
-        for one, two in permutations(names, 2):
-            if {second for first, second in together(kind, one, two) if first is HOLDS} == {value}:
-                found.add((one, two))
-    return found
-
-
-def test_no_entailment_is_missing() -> None:
-    assert never_contradicted(HOLDS) == ENTAILS
-
-
-def test_no_exclusion_is_missing_but_the_declared_ones_read_backwards() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_declared_is_what_is_derived_and_all_of_it(engine: str) -> None:
+    assert derived(HOLDS, engine) == ENTAILS
     # Of holds and fails alone, one excludes the other just when the other excludes the one: nothing is lost.
-    assert never_contradicted(FAILS) == EXCLUDES | {(two, one) for one, two in EXCLUDES}
+    assert derived(FAILS, engine) == EXCLUDES | {(two, one) for one, two in EXCLUDES}
 
 
-# What the declarations allow and no case can say, with the reason. Neither link can declare it: that the one condition
-# holds rules out that the other fails, and not that it is conflicting.
+def test_the_groups_are_the_conditions_that_read_one_kind_of_fact() -> None:
+    assert {name_of(each.kinds): set(each.conditions) for each in groups("pyshifty")} == {
+        name_of(kind): {each.iri for each in group} for kind, group in by_kind().items()
+    }
+
+
+def values_of(group: Group) -> set[tuple[tuple[str, Value], ...]]:
+    return {
+        tuple(sorted((iri.removeprefix(COND), value) for iri, value in values.items())) for _, values in group.cases
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", NAMES)
+def test_the_small_cases_come_to_all_that_generated_cases_come_to_together(kind: str, engine: str) -> None:
+    (group,) = [each for each in groups(engine) if name_of(each.kinds) == kind]
+    assert observed(kind, engine) <= values_of(group)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_the_small_cases_bring_each_condition_to_every_value_that_it_can_take(kind: str) -> None:
+    (conditions,) = [group for each, group in by_kind().items() if name_of(each) == kind]
+    (group,) = [each for each in groups("pyshifty") if name_of(each.kinds) == kind]
+    for condition in conditions:
+        assert {values[condition.iri] for _, values in group.cases} == {
+            Value[each.upper()] for each in condition.possible
+        }
+
+
+def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> None:
+    checker = CaseChecker(VOCABULARY, "pyshifty")
+    evaluator = Evaluator(VOCABULARY, conditions_of(VOCABULARY), "pyshifty")
+    for group in groups("pyshifty"):
+        for small, values in group.cases:
+            case = silent_case(DAY)
+            (request,) = case.values(case.node, CASE.request)
+            assert isinstance(request, URIRef)
+            # A group, so that statuses of two of its kinds can count beside each other.
+            case.about[request].append((CASE.reason, CLIN.NonHodgkinLymphoma))
+            (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case))])
+            assert isinstance(checked, Case), small
+            (found,) = evaluator.evaluate([checked])
+            assert {iri: each.value for iri, each in found.items() if iri in group.conditions} == values, small
+
+
+def test_there_are_few_small_cases() -> None:
+    counts = {name_of(each.kinds): len(each.cases) for each in groups("pyshifty")}
+    assert sum(counts.values()) < 200, counts
+
+
+# ---------------------------------------------------------------------- conditions that are made for a test
+
+GRADE = """
+cond:{name} a pol:Condition ; rdfs:label "{name}"@en ; pol:reads clin:AcuteGvHDAssessment ;
+    pol:holdsWhen cond:{name}-holds ; pol:failsWhen cond:{name}-fails .
+cond:{name}-holds a sh:NodeShape ; sh:property [ sh:path case:currentFinding ; sh:qualifiedMinCount 1 ;
+    sh:qualifiedValueShape [ sh:class clin:AcuteGvHDAssessment ; sh:property [
+        sh:path [ sh:alternativePath ( clin:grade clin:gradeAtLeast ) ] ;
+        sh:minCount 1 ; sh:minInclusive {limit} ] ] ] .
+cond:{name}-fails a sh:NodeShape ; sh:property [ sh:path case:currentFinding ; sh:qualifiedMinCount 1 ;
+    sh:qualifiedValueShape [ sh:class clin:AcuteGvHDAssessment ; sh:property [
+        sh:path [ sh:alternativePath ( clin:grade clin:gradeAtMost ) ] ;
+        sh:minCount 1 ; sh:maxExclusive {limit} ] ] ] .
+"""
+STATUS = """
+cond:{name} a pol:Condition ; rdfs:label "{name}"@en ; pol:reads clin:DiseaseStatusAssessment ;
+    pol:holdsWhen cond:{name}-holds ; pol:failsWhen cond:{name}-fails .
+cond:{name}-holds a sh:NodeShape ; sh:property [ sh:path case:currentFinding ; sh:qualifiedMinCount {count} ;
+    sh:qualifiedValueShape [ sh:class clin:DiseaseStatusAssessment ; sh:property [
+        sh:path clin:diseaseStatus ; sh:minCount 1 ; sh:in ( {values} ) ] ] ] .
+cond:{name}-fails a sh:NodeShape ; sh:property [ sh:path case:currentFinding ; sh:qualifiedMinCount 1 ;
+    sh:qualifiedValueShape [ sh:class clin:DiseaseStatusAssessment ; sh:property [
+        sh:path clin:diseaseStatus ; sh:minCount 1 ; sh:in ( clin:CompleteRemission ) ] ] ] .
+"""
+REASON = """
+cond:{name} a pol:Condition ; rdfs:label "{name}"@en ; pol:reads case:reason ;
+    pol:holdsWhen cond:{name}-holds ; pol:failsWhen cond:{name}-fails .
+cond:{name}-holds a sh:NodeShape ; sh:property [
+    sh:path ( case:request case:reason [ sh:zeroOrMorePath skos:broader ] ) ; sh:hasValue {group} ] .
+cond:{name}-fails a sh:NodeShape ; sh:property [ sh:path ( case:request case:reason ) ; sh:minCount 1 ] ,
+    [ sh:path ( case:request case:reason [ sh:zeroOrMorePath skos:broader ] ) ;
+      sh:qualifiedValueShape [ sh:in ( {group} ) ] ; sh:qualifiedMaxCount 0 ] .
+"""
+# Two conditions, and all that ties them: each way, the value of the one and what the other then is.
+TIES: dict[str, tuple[str, set[tuple[str, Value, str, Value]]]] = {
+    "grade_3_or_higher_is_grade_2_or_higher": (
+        GRADE.format(name="a", limit=3) + GRADE.format(name="b", limit=2),
+        {("a", HOLDS, "b", HOLDS), ("b", FAILS, "a", FAILS)},
+    ),
+    "limits_between_whole_numbers_that_let_the_same_through_tie_both_ways": (
+        GRADE.format(name="a", limit="1.5") + GRADE.format(name="b", limit=2),
+        {("a", HOLDS, "b", HOLDS), ("b", HOLDS, "a", HOLDS), ("a", FAILS, "b", FAILS), ("b", FAILS, "a", FAILS)},
+    ),
+    "a_shorter_list_is_a_longer_one": (
+        STATUS.format(name="a", values="clin:Relapsed", count=1)
+        + STATUS.format(name="b", values="clin:Relapsed clin:Refractory", count=1),
+        {("a", HOLDS, "b", HOLDS), ("b", FAILS, "a", FAILS)},
+    ),
+    "two_of_a_kind_are_one_of_it_at_least": (
+        STATUS.format(name="a", values="clin:Relapsed", count=2)
+        + STATUS.format(name="b", values="clin:Relapsed", count=1),
+        {("a", HOLDS, "b", HOLDS), ("b", FAILS, "a", FAILS)},
+    ),
+    "a_narrower_group_is_a_broader_one": (
+        REASON.format(name="a", group="clin:AcuteMyeloidLeukemia")
+        + REASON.format(name="b", group="clin:HematologicMalignancy"),
+        {("a", HOLDS, "b", HOLDS), ("b", FAILS, "a", FAILS)},
+    ),
+    "groups_without_a_common_member_exclude_each_other": (
+        REASON.format(name="a", group="clin:SolidTumor") + REASON.format(name="b", group="clin:HematologicMalignancy"),
+        {("a", HOLDS, "b", FAILS), ("b", HOLDS, "a", FAILS)},
+    ),
+    "groups_that_overlap_are_not_tied": (
+        REASON.format(name="a", group="clin:LymphoidLeukemia") + REASON.format(name="b", group="clin:ChronicLeukemia"),
+        set(),
+    ),
+}
+
+
+def made(text: str) -> KnowledgeBase:
+    """The knowledge base with other conditions."""
+    kb = KnowledgeBase(ROOT)
+    prefixes = "".join(f"PREFIX {prefix}: <{namespace}>\n" for prefix, namespace in kb.prefixes.items())
+    kb.__dict__["conditions"] = graph_of(parse((prefixes + text).encode(), ox.RdfFormat.TURTLE, "made"))
+    return kb
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", TIES)
+def test_conditions_are_tied_as_their_shapes_have_it(name: str, engine: str) -> None:
+    text, expected = TIES[name]
+    kb = made(text)
+    found = ties_of(kb, conditions_of(kb), engine)
+    assert {(tie.one[len(COND) :], tie.value, tie.other[len(COND) :], tie.then) for tie in found} == expected
+
+
+def test_where_values_cannot_be_listed_nothing_is_derived() -> None:
+    text, _ = TIES["a_narrower_group_is_a_broader_one"]
+    kb = made(text.replace("sh:hasValue", 'sh:pattern "x" ; sh:hasValue', 1))
+    (group,) = derive(kb, conditions_of(kb), "pyshifty")
+    assert (group.cases, group.ties) == ((), frozenset())
+
+
+def test_conditions_are_derived_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, _ = TIES["a_narrower_group_is_a_broader_one"]
+    kb = made(text)
+    first = derive(kb, conditions_of(kb), "pyshifty")
+    monkeypatch.setattr("kb_tools.entailments.small_cases", None)
+    assert derive(kb, conditions_of(kb), "pyshifty") == first
+
+
+# ---------------------------------------------------------------------- what the verdict takes for possible
+
+# What the ties allow and no case can say, with the reason. No tie can say it: that the one condition fails leaves the
+# other open, and neither holds nor fails.
 UNREALIZED: Mapping[tuple[str, Value, str, Value], str] = {
     ("earlier-dli-was-given", FAILS, "benefit-of-earlier-dli-is-documented", HOLDS): (
         "a response to an infusion states the infusion; beside a later statement that there was none, it is conflicting"
@@ -207,19 +324,13 @@ UNREALIZED: Mapping[tuple[str, Value, str, Value], str] = {
 
 def test_what_the_verdict_takes_for_possible_is_what_cases_can_say_but_for_known_exceptions() -> None:
     unrealized = set()
-    for kind, conditions in ((name_of(each), group) for each, group in by_kind().items()):
-        iris = [each.iri for each in conditions]
-        space = Assignments(dict.fromkeys(iris, Value.UNKNOWN))
-        mask = allowed(space, iris, VOCABULARY.conditions)
+    for group in groups("pyshifty"):
+        space = Assignments(dict.fromkeys(group.conditions, Value.UNKNOWN))
+        mask = allowed(space, group.ties)
         for number in range(len(bin(space.everything)) - 2):
             if mask >> number & 1:
                 values = [HOLDS if number >> place & 1 else FAILS for place in range(len(space.open))]
                 said = tuple(sorted(zip((iri.removeprefix(COND) for iri in space.open), values, strict=True)))
-                if said not in observed(kind, "pyshifty"):
+                if said not in values_of(group):
                     unrealized.add(said)
     assert unrealized == {tuple(sorted(((one, first), (two, second)))) for one, first, two, second in UNREALIZED}
-
-
-def test_nothing_declared_ties_conditions_of_different_kinds() -> None:
-    for pair in ENTAILS | EXCLUDES:
-        assert kind_of(pair) in NAMES

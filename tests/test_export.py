@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -12,10 +13,10 @@ from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
-from strategies import ROOT, VOCABULARY
+from strategies import FINDINGS, ROOT, VOCABULARY
 
 from kb_tools import shacl
-from kb_tools.cases import Case, CaseChecker, CaseReader, Malformed, prepared
+from kb_tools.cases import DERIVED, Case, CaseChecker, CaseReader, Malformed, prepared
 from kb_tools.determination import Outcome
 from kb_tools.export import outcome_shape, self_contained
 from kb_tools.knowledge_base import KnowledgeBase
@@ -221,23 +222,63 @@ def test_everything_that_the_shapes_point_to_is_in_the_graph(revision: str) -> N
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_only_the_conditions_that_decide_are_carried(revision: str) -> None:
+    carried = {str(each) for each in shapes_of(revision).subjects(RDF.type, SH.NodeShape) if str(each).startswith(COND)}
+    for iri, condition in revision_of(revision).conditions.items():
+        reads_findings = all(VOCABULARY.curie(kind) in FINDINGS for kind in condition.reads)
+        for shape in (condition.holds_when, condition.fails_when):
+            found = {each for each in carried if each.removesuffix("-surely").removesuffix("-perhaps") == shape}
+            if iri not in revision_of(revision).deciding_conditions:
+                assert found == set()
+            elif reads_findings:
+                assert found == {f"{shape}-surely", f"{shape}-perhaps"}
+            else:
+                assert found == {shape}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_condition_holds_where_it_surely_does_and_does_not_perhaps_fail_and_the_reverse(revision: str) -> None:
     graph = shapes_of(revision)
-    deciding = revision_of(revision).deciding_conditions
-    wanted = {
-        URIRef(shape)
-        for iri in deciding
-        for condition in [revision_of(revision).conditions[iri]]
-        for shape in (condition.holds_when, condition.fails_when)
+    found = 0
+    for iri in revision_of(revision).deciding_conditions:
+        condition = revision_of(revision).conditions[iri]
+        for side, shown, contrary in (
+            ("holds", condition.holds_when, condition.fails_when),
+            ("fails", condition.fails_when, condition.holds_when),
+        ):
+            shape = URIRef(f"{BASE}CP.MP.101/{revision}/shape/{iri.removeprefix(COND)}-{side}")
+            head = graph.value(shape, SH["and"])
+            assert head is not None
+            one, other = Collection(graph, head)
+            parts = str(one), str(graph.value(other, SH["not"]))
+            if any(VOCABULARY.curie(kind) in FINDINGS for kind in condition.reads):
+                assert parts == (f"{shown}-surely", f"{contrary}-perhaps")
+                found += 1
+            else:
+                assert parts == (shown, contrary)
+    assert found == 10
+
+
+@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+def test_what_counts_and_what_perhaps_counts_is_read_and_no_other_finding(revision: str) -> None:
+    """Some of what counts, or of what counts or perhaps counts; none of either."""
+    graph = shapes_of(revision)
+    forms: set[tuple[str, str, tuple[Node, ...]]] = set()
+    for shape in graph.subjects(RDF.type, SH.PropertyShape):
+        if not str(shape).endswith(("-surely", "-perhaps")):
+            continue
+        path = graph.value(shape, SH.path)
+        listed = graph.value(path, SH.alternativePath)
+        assert path is not None
+        paths: tuple[Node, ...] = tuple(Collection(graph, listed)) if listed else (path,)
+        (count,) = (each for each in (SH.qualifiedMinCount, SH.qualifiedMaxCount) if (shape, each, None) in graph)
+        forms.add((str(shape).rpartition("-")[2], VOCABULARY.curie(str(count)), paths))
+    some, both = (CASE.currentFinding,), (CASE.currentFinding, CASE.perhapsFinding)
+    assert forms == {
+        ("surely", "sh:qualifiedMinCount", some),
+        ("surely", "sh:qualifiedMaxCount", both),
+        ("perhaps", "sh:qualifiedMinCount", both),
+        ("perhaps", "sh:qualifiedMaxCount", some),
     }
-    carried = {each for each in graph.subjects(RDF.type, SH.NodeShape) if str(each).startswith(COND)}
-    assert wanted <= carried
-    advising = {
-        URIRef(shape)
-        for iri, condition in revision_of(revision).conditions.items()
-        if iri not in deciding
-        for shape in (condition.holds_when, condition.fails_when)
-    }
-    assert carried & advising == set()
 
 
 def test_a_group_of_diseases_is_listed_with_all_that_is_under_it() -> None:
@@ -278,11 +319,41 @@ def test_each_criterion_has_a_shape_for_where_it_holds_and_one_for_where_it_fail
 
 def test_the_rules_run_in_order_the_facts_of_the_vocabularies_first() -> None:
     graph = shapes_of("2026-02")
-    rules = {
-        int(str(graph.value(rule, SH.order))): str(rule).removeprefix(str(SHAPE))
-        for rule in graph.objects(SHAPE.WhatCounts, SH.rule)
+    rules: dict[int, set[str]] = {}
+    for rule in graph.objects(SHAPE.WhatCounts, SH.rule):
+        rules.setdefault(int(str(graph.value(rule, SH.order))), set()).add(str(rule).removeprefix(str(SHAPE)))
+    doubts = {
+        "DoubtfulHistory",
+        "DoubtfulKey",
+        "DoubtfulDisease",
+        "DoubtfulStatusOfReason",
+        "DoubtfulStatusOfGroup",
+        "SharedDoubts",
     }
-    assert rules == {0: "VocabularyFacts", 1: "CountableFindings", 2: "CurrentFindings", 3: "Contradictions"}
+    # Each order rests on what those before it derive, and on nothing that its own rules do.
+    assert rules == {
+        0: {"VocabularyFacts"},
+        1: {"CountableFindings"},
+        2: {"LatestFindings"},
+        3: {"SupersededStatuses"},
+        4: {"Differences"},
+        5: doubts,
+        6: {"CurrentFindings", "PerhapsFindings", "Contradictions"},
+    }
+
+
+def test_no_rule_reads_what_a_rule_of_its_order_or_a_later_one_derives() -> None:
+    rules = VOCABULARY.graph([ROOT / "shapes/derivation.ttl"])
+    derives: dict[str, int] = {}
+    reads: list[tuple[int, str, set[str]]] = []
+    for rule, order in rules.subject_objects(SH.order):
+        template, _, where = str(rules.value(rule, SH.construct)).partition("WHERE")
+        for link in re.findall(r"case:\w+", template):
+            derives[link] = max(int(str(order)), derives.get(link, 0))
+        reads.append((int(str(order)), str(rule), set(re.findall(r"case:\w+", where))))
+    assert derives.keys() == {VOCABULARY.curie(str(each)) for each in DERIVED}
+    too_early = [(rule, link) for order, rule, links in reads for link in links if derives.get(link, -1) >= order]
+    assert too_early == []
 
 
 def canonical(quads: Iterable[ox.Quad]) -> set[str]:

@@ -25,7 +25,6 @@ from kb_tools.manifest import read_manifest
 from kb_tools.namespaces import CASE, COND, READ
 from kb_tools.plain import PlainFormat
 from kb_tools.rdf import MAX_BYTES
-from kb_tools.reading import Treatment
 from kb_tools.render.plain import write
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
@@ -105,24 +104,25 @@ def test_a_bundle_comes_to_its_outcome_with_its_record(answered: dict[str, Deter
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_nothing_disappears_from_a_resource_that_is_read(answered: dict[str, Determination], name: str) -> None:
+def test_nothing_disappears_from_a_resource(answered: dict[str, Determination], name: str) -> None:
+    """Every element is in the record, of what is ignored too; of a type that is not read how many there are."""
     case = answered[name].case
     assert case.reading
     noted: dict[str, set[str]] = {}
-    whole = {note.place for note in case.reading.notes} - {
-        note.place for note in case.reading.notes if note.treatment is Treatment.USED
-    }
     for note in case.reading.notes:
         noted.setdefault(note.place, set()).update(re.split(r"[.\[]", each)[0] for each in note.elements)
     for i, entry in enumerate(content(name)["entry"]):
         resource = entry["resource"]
-        place = f"entry[{i}] {resource['resourceType']}"
-        if place in noted and place not in whole:
+        kind = resource["resourceType"]
+        place = f"entry[{i}] {kind}"
+        if place in noted:
+            r4 = {each[1] for each in fhir_resources.library_class(kind)().elementProperties()}
             inside = [f"{place} contained[{j}]" for j in range(len(resource.get("contained", ())))]
-            assert noted[place] == resource.keys() - {"resourceType", "contained"}, place
+            whole = [str(note) for note in case.reading.notes if note.place == place] == [f"{place}: not read"]
+            assert whole or noted[place] == (resource.keys() & r4) - {"contained"}, place
             assert all(any(each.startswith(start) for each in noted) for start in inside), place
-        elif place not in noted:
-            assert any(note.place.startswith(f"{resource['resourceType']} {TIMES}") for note in case.reading.notes)
+        else:
+            assert any(note.place.startswith(f"{kind} {TIMES}") for note in case.reading.notes)
 
 
 def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path) -> None:
@@ -186,6 +186,8 @@ def test_the_example_cases_come_to_the_same_in_fhir(kb: KnowledgeBase, policy: P
     read: dict[str, list[Case]] = {}
     for each in expected:
         (original,) = cases.read(each.name, each.path)
+        if any(predicate == CASE.inDoubt for _, predicate, _ in original.triples()):
+            continue  # FHIR has no way to state it: what is in doubt, the reader of its resources decides.
         imported = reader.bundle(data(fhir_of(original)), each.name)
         case = cases._imported(imported)
         assert isinstance(case, Case)
@@ -196,8 +198,9 @@ def test_the_example_cases_come_to_the_same_in_fhir(kb: KnowledgeBase, policy: P
         for answer in Run(kb, policy, "pyshacl", revision=revision).answers(of_revision)
         if isinstance(answer, Determination)
     }
-    assert came_to == {(each.name, each.revision): each.outcome for each in expected}
-    assert len(came_to) > 150
+    wanted = {(each.name, each.revision): each.outcome for each in expected}
+    assert came_to == {key: outcome for key, outcome in wanted.items() if key in came_to}
+    assert len(came_to) == 277
 
 
 # ---------------------------------------------------------------------- forms of input
@@ -276,6 +279,9 @@ def test_standard_input_is_told_from_other_json(run_kb: RunKb) -> None:
         (b'{"request": {"//": "\\"resourceType\\": is FHIR"}}', False),
         (b'{"// note": "x", "deep": {"resourceType" : "Bundle"}}', False),
         (b'{"resourceType": "Bundle", ', True),
+        (b'{"hook": "order-sign", "hookInstance": "0"}', True),
+        (b'{"request": {"hook": "order-sign", "context": {}}}', False),
+        (b'{"hook": "order-sign"}', False),
         (b"[]", False),
     ],
 )
@@ -354,6 +360,28 @@ BAD: dict[str, tuple[Any, str]] = {
         ),
         "entry[7] Patient is of FHIR 4.3 (meta.profile); convert it to FHIR R4 (4.0.1)",
     ),
+    "DSTU2 by a type": (
+        with_more({"resourceType": "MedicationOrder", "status": "active"}),
+        "entry[7] is a MedicationOrder, a resource of FHIR DSTU2; convert all to FHIR R4 (4.0.1)",
+    ),
+    "STU3 by a type": (
+        {"resourceType": "ProcedureRequest", "status": "active"},
+        "a ProcedureRequest, a resource of FHIR STU3; convert it to FHIR R4 (4.0.1)",
+    ),
+    "R5 by a type": (
+        with_more({"resourceType": "NutritionIntake"}),
+        "entry[7] is a NutritionIntake, a resource of FHIR R5; convert all to FHIR R4 (4.0.1)",
+    ),
+    "a request of CDS Hooks": (
+        {"hook": "order-sign", "hookInstance": "0", "context": {"draftOrders": content()}},
+        "a CDS Hooks request (order-sign): the service for these is not there yet; put the draft order, made active, "
+        "and the resources of its prefetch into a Bundle, and send that",
+    ),
+    "a request of a hook that is not known": (
+        {"hook": "Jane Roe", "hookInstance": "0"},
+        "a CDS Hooks request: the service for these is not there yet; put the draft order, made active, "
+        "and the resources of its prefetch into a Bundle, and send that",
+    ),
     "R5 by itself": ({**content(), "fhirVersion": "5.0.0"}, "another version of FHIR; convert it to FHIR R4 (4.0.1)"),
     "a history": (
         {**content(), "type": "history"},
@@ -376,6 +404,11 @@ def test_no_element_of_another_version_is_one_of_r4() -> None:
     for kind, element in fhir_resources._OTHER_VERSIONS:
         r4 = {each[1] for each in fhir_resources.library_class(kind)().elementProperties()}
         assert element not in r4 and "extension" in r4, kind
+
+
+def test_no_type_of_another_version_is_one_of_r4() -> None:
+    for kind in fhir_resources._TYPES_OF_OTHER_VERSIONS:
+        assert fhir_resources.type_of({"resourceType": kind}) == "resource", kind
 
 
 @pytest.mark.parametrize(
@@ -524,7 +557,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a grade needs no unit of its own": (
         observed(GRADE, valueQuantity={"value": 2}),
-        "not understood: its unit is not that of a bare number (1) in UCUM: valueQuantity",
+        "used: acute GvHD assessment of 2026-06-22: grade 2",
     ),
     "nothing is no grade": (observed(GRADE), "not understood: no value: value[x]"),
     "two values are none": (

@@ -41,7 +41,10 @@ def of(patient: str) -> list[bytes]:
 
 
 def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, list[str]]:
-    """What comes of the files of a folder: of each case the number of its findings and its notices; and the errors."""
+    """What comes of the files of a folder: of each case the number of its findings, its notices and the doubts.
+
+    And the errors.
+    """
     for name, lines in files.items():
         (folder / f"{name}.ndjson").write_bytes(b"\n".join(lines) + b"\n")
     cases: Read = {}
@@ -50,7 +53,8 @@ def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, l
     for found in find_files([str(folder)]):
         for each in [found] if not isinstance(found, tuple) else reader.stream(*found, io.BytesIO()):
             if isinstance(each, Case):
-                notices = tuple(notice.replace(str(folder), "in") for notice in each.notices)
+                doubts = [f"in doubt: {o}" for _, p, o in each.triples() if p == CASE.inDoubt]
+                notices = tuple(notice.replace(str(folder), "in") for notice in (*each.notices, *doubts))
                 cases[each.source.replace(str(folder), "in")] = (len(each.values(each.node, CASE.finding)), notices)
             else:
                 errors.append(str(each).replace(str(folder), "in"))
@@ -162,8 +166,12 @@ def test_what_a_resource_of_another_type_contains_is_in_doubt(kb: KnowledgeBase,
     line = data({**report, "contained": [{**GRADE_3, "id": "o"}], "result": [{"reference": "#o"}]})
     cases, errors = read(kb, tmp_path, a=[*loose(), line, data(report)])
     where = "resource[7] DiagnosticReport contained[0] Observation"
-    text = f"Withheld: acute GvHD assessment, since {where} may state another, and no fact could be made of it."
-    assert cases == {"in": (2, (text,))}
+    text = f"in doubt: {where} may state another, and no fact could be made of it"
+    blank = (
+        "Not understood: 1 resource that could not be judged, with neither a known code nor a text, dated on or after "
+        "2025-01-15, the oldest finding that was read, or not dated."
+    )
+    assert cases == {"in": (3, (blank, text))}
     assert errors == []
 
 
@@ -302,8 +310,8 @@ def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: KnowledgeBase, tm
     stray = {**gvhd(valueInteger=3)}
     del stray["subject"]
     cases, errors = read(kb, tmp_path, a=loose(), c=[data(stray)])
-    text = "Withheld: acute GvHD assessment, since resource[7] Observation may state another, and no fact could be made"
-    assert cases == {"in": (2, (f"{text} of it.",))}
+    text = "in doubt: resource[7] Observation may state another, and no fact could be made of it"
+    assert cases == {"in": (3, (text,))}
     assert errors == []
 
 
@@ -522,3 +530,43 @@ def test_no_two_patients_share_a_pseudonym(kb: KnowledgeBase) -> None:
 def test_a_patient_has_one_pseudonym_whatever_the_order_of_the_identifiers(kb: KnowledgeBase) -> None:
     pairs = ("urn:family", "F-1"), ("urn:mrn", "1")
     assert pseudonym(kb, **ids(*pairs)) == pseudonym(kb, "https://a.example", **ids(*reversed(pairs)))
+
+
+# ---------------------------------------------------------------------- the log of an export, and what the server says
+
+
+def logged(event: str) -> bytes:
+    return data({"exportId": "0", "timestamp": "2026-06-25T00:00:00Z", "eventId": event, "eventDetail": {}})
+
+
+def test_the_log_of_an_export_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+    cases, errors = read(kb, tmp_path, a=loose(), log=[logged("kickoff"), logged("export_complete")])
+    assert (cases, errors) == ({"in": (3, ())}, [])
+    (tmp_path / "two").mkdir()
+    cases, errors = read(kb, tmp_path / "two", a=[*of("1"), *of("2")], log=[logged("kickoff")])
+    assert (cases, errors) == ({"in patient 1": (3, ()), "in patient 2": (3, ())}, [])
+
+
+def test_an_error_in_the_log_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path) -> None:
+    told = "The log of the export tells of an error: what was exported may be incomplete."
+    cases, errors = read(kb, tmp_path, a=loose(), log=[logged("download_error"), logged("export_error")])
+    assert (cases, errors) == ({"in": (3, (told,))}, [])
+
+
+@pytest.mark.parametrize("more", [{"x": 1}, {"eventId": None, "resourceType": "X"}])
+def test_a_line_that_is_not_of_a_log_is_lost(kb: KnowledgeBase, tmp_path: Path, more: dict[str, Any]) -> None:
+    line = data({**json.loads(logged("kickoff")), **more})
+    cases, errors = read(kb, tmp_path, a=loose(), log=[line])
+    assert cases == {}
+    assert errors == ["in/log.ndjson:1: no FHIR R4 resource; send a Bundle", refused("in/log.ndjson:1")]
+
+
+def test_the_log_of_an_export_alone_is_nothing_to_determine(kb: KnowledgeBase, tmp_path: Path) -> None:
+    assert read(kb, tmp_path, log=[logged("kickoff")]) == ({}, [f"in: {NOTHING}"])
+
+
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_what_the_server_says_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path, severity: str) -> None:
+    outcome = data({"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "processing"}]})
+    told = "OperationOutcome: the server warns: what it sent may be incomplete."
+    assert read(kb, tmp_path, a=loose(), error=[outcome, outcome]) == ({"in": (3, (told,))}, [])

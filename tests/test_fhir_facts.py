@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rdflib.namespace import RDF
-from test_fhir import CLINICAL, case_of, content, record, resources
+from test_fhir import CLINICAL, case_of, content, data, record, resources
 
-from kb_tools.cases import Case
+from kb_tools.cases import Case, CaseReader
+from kb_tools.errors import UnreadableInput
+from kb_tools.fhir import FhirReader
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import CASE, CLIN
 
@@ -226,7 +229,7 @@ def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("onset", "status", "told", "withheld"),
+    ("onset", "status", "told", "doubtful"),
     [
         ({"onsetDateTime": "2024-03-01"}, "active", True, True),
         ({"onsetDateTime": "2025-01-14"}, "active", True, True),
@@ -244,18 +247,16 @@ def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path,
     ],
 )
 def test_a_relapse_by_its_code_is_not_one_that_began_before_the_transplant(
-    kb: KnowledgeBase, tmp_path: Path, onset: dict[str, Any], status: str, told: bool, withheld: bool
+    kb: KnowledgeBase, tmp_path: Path, onset: dict[str, Any], status: str, told: bool, doubtful: bool
 ) -> None:
     changed = {**onset, "clinicalStatus": {"coding": [{"system": STATUS, "code": status}]}}
     case = case_of(kb, with_(Condition=changed), tmp_path)
     text = "entry[4] Condition: the relapse is dated by its record of 2026-06-01; its onset is stated as earlier."
-    why = "Withheld: disease status assessment, since the onset in entry[4] Condition may be before the transplant."
-    assert [each for each in case.notices if "onset" in each] == [
-        *([text] if told else []),
-        *([why] if withheld else []),
-    ]
-    dates = [each[CASE.date] for each in of_class(case, CLIN.DiseaseStatusAssessment)]
-    assert dates == ([] if withheld else ["2026-06-01"])
+    why = "the onset in entry[4] Condition may be before the transplant"
+    assert [each for each in case.notices if "onset" in each] == ([text] if told else [])
+    (status_found,) = of_class(case, CLIN.DiseaseStatusAssessment)
+    assert status_found[CASE.date] == "2026-06-01"
+    assert status_found.get(CASE.inDoubt) == (why if doubtful else None)
 
 
 @pytest.mark.parametrize(("status", "found"), [("active", 1), ("entered-in-error", 0)])
@@ -301,7 +302,218 @@ def test_a_medication_is_known_by_a_code_of_its_own(
     }
     case = case_of(kb, with_(given), tmp_path)
     assert len(of_class(case, CLIN.EarlierInfusion)) == found
-    assert noted(case, "MedicationAdministration") == [why]
+    assert noted(case, "MedicationAdministration")[0] == why
+
+
+PROBLEM = {
+    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-category", "code": "problem-list-item"}]
+}
+
+
+@pytest.mark.parametrize(
+    ("onset", "category", "withheld"),
+    [
+        ("2024-03-01", [PROBLEM], True),
+        ("2025-01-15", [PROBLEM], True),
+        ("2025-03-01", [PROBLEM], False),
+        # What is no list that is kept on for years is of its day.
+        ("2024-03-01", [], False),
+    ],
+)
+def test_a_relapse_on_a_problem_list_with_the_first_onset_is_in_doubt(
+    kb: KnowledgeBase, tmp_path: Path, onset: str, category: list[Any], withheld: bool
+) -> None:
+    said = {"onsetDateTime": onset, "clinicalStatus": {"coding": [{"system": STATUS, "code": "relapse"}]}}
+    code = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C92.00"}]}
+    case = case_of(
+        kb, with_(Condition={**said, "code": code, **({"category": category} if category else {})}), tmp_path
+    )
+    why = "Withheld: disease status assessment, since the onset in entry[4] Condition may be before the transplant."
+    assert (why in case.notices) is withheld
+    assert len(of_class(case, CLIN.DiseaseStatusAssessment)) == (not withheld)
+
+
+# ---------------------------------------------------------------------- periods and numbers
+
+
+def period(start: str | None = None, end: str | None = None) -> dict[str, Any]:
+    return {name: day for name, day in (("start", start), ("end", end)) if day}
+
+
+@pytest.mark.parametrize(
+    ("span", "day", "why"),
+    [
+        (period("2025-01-15", "2025-01-16"), "2025-01-16", ""),
+        (period("2025-01-15T22:00:00-05:00", "2025-01-16T03:00:00-05:00"), "2025-01-16", ""),
+        (period("2025-01-15", "2025-01-15"), "2025-01-15", ""),
+        (period(end="2025-01-16"), "2025-01-16", ""),
+        (period("2025-01-15"), "", "a period without a last day"),
+        (period("2025-01-17", "2025-01-16"), "", "a period without a last day"),
+        (period("2026-06-30", "2026-07-02"), "", "a period that ends after the service date"),
+        (period("2025-01", "2025-02"), "", "no full date"),
+    ],
+)
+def test_a_procedure_over_days_is_of_its_last_day(
+    kb: KnowledgeBase, tmp_path: Path, span: dict[str, Any], day: str, why: str
+) -> None:
+    bundle = content()
+    transplant = resources(bundle)["Procedure"]
+    del transplant["performedDateTime"]
+    transplant["performedPeriod"] = span
+    case = case_of(kb, bundle, tmp_path)
+    assert [each[CASE.date] for each in of_class(case, CLIN.Transplant)] == ([day] if day else [])
+    assert [each for each in noted(case, "not understood") if why and why in each] == (
+        [f"not understood: {why}: performedPeriod{'.start' if 'full' in why else ''}"] if why else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "grade"),
+    [
+        ('{"valueQuantity": {"value": 2.0, "system": "http://unitsofmeasure.org", "code": "1"}}', "2"),
+        ('{"valueQuantity": {"value": 2}}', "2"),
+        ('{"valueQuantity": {"value": 2.00}}', "2"),
+        ('{"valueQuantity": {"value": -0.0}}', "0"),
+        ('{"valueQuantity": {"value": 2.5}}', ""),
+        ('{"valueQuantity": {"value": 2e0}}', ""),
+        ('{"valueQuantity": {"value": 2, "unit": "%"}}', ""),
+        ('{"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org", "code": "%"}}', ""),
+        ('{"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org"}}', ""),
+    ],
+)
+def test_a_grade_is_a_whole_number_of_no_unit(kb: KnowledgeBase, tmp_path: Path, value: str, grade: str) -> None:
+    bundle = content()
+    observed = resources(bundle)["Observation"]
+    del observed["valueInteger"]
+    path = tmp_path / "case.json"
+    written = (
+        data(bundle).decode().replace('"resourceType": "Observation"', value[1:-1] + ', "resourceType": "Observation"')
+    )
+    path.write_text(written, encoding="utf-8")
+    (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
+    assert isinstance(case, Case)
+    assert [each[CLIN.grade] for each in of_class(case, CLIN.AcuteGvHDAssessment)] == ([grade] if grade else [])
+
+
+@pytest.mark.parametrize(("decimal", "grades"), [(2.0, ["2"]), (2.5, [])])
+def test_an_answered_grade_is_a_whole_number(
+    kb: KnowledgeBase, tmp_path: Path, decimal: float, grades: list[str]
+) -> None:
+    item = dated("AcuteGvHDAssessment", answer("AcuteGvHDAssessment/grade", {"valueDecimal": decimal}))
+    assert [each[CLIN.grade] for each in attested(case_of(kb, answered(item), tmp_path))] == grades
+
+
+RECIPIENT = {"coding": [{"system": "http://loinc.org", "code": "104480-9"}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "comparator", "property_", "stated"),
+    [
+        (12, "", "donorPercent", "88"),
+        (0, "", "donorPercent", "100"),
+        (100, "", "donorPercent", "0"),
+        (12.75, "", "donorPercent", "87.25"),
+        (5, "<", "donorPercentAtLeast", "95"),
+        (5, "<=", "donorPercentAtLeast", "95"),
+        (5, ">=", "donorPercentAtMost", "95"),
+        (5, ">", "donorPercentAtMost", "95"),
+    ],
+)
+def test_the_share_of_the_recipient_is_the_rest_of_the_donors(
+    kb: KnowledgeBase, tmp_path: Path, value: float, comparator: str, property_: str, stated: str
+) -> None:
+    quantity = {"value": value, "system": "http://unitsofmeasure.org", "code": "%"}
+    quantity |= {"comparator": comparator} if comparator else {}
+    test = {**observation("x", valueQuantity=quantity), "code": RECIPIENT}
+    (found,) = of_class(case_of(kb, with_(test), tmp_path), CLIN.ChimerismTest)
+    assert found[CLIN.lineage] == "BoneMarrow"
+    assert {local_name(each): said for each, said in found.items() if "donorPercent" in each} == {property_: stated}
+
+
+def test_a_share_of_both_is_not_understood(kb: KnowledgeBase, tmp_path: Path) -> None:
+    code = {"coding": [*RECIPIENT["coding"], *own("ChimerismTest")["coding"]]}
+    percent = {"value": 40, "system": "http://unitsofmeasure.org", "code": "%"}
+    case = case_of(kb, with_({**observation("x", valueQuantity=percent), "code": code}), tmp_path)
+    assert of_class(case, CLIN.ChimerismTest) == []
+    assert noted(case, "contradict") == ["not understood: its codes contradict each other: code"]
+
+
+# ---------------------------------------------------------------------- what leaves something out
+
+
+SUBSETTED = {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}
+
+
+def test_a_resource_of_which_elements_were_left_out_is_in_doubt(kb: KnowledgeBase, tmp_path: Path) -> None:
+    case = case_of(kb, with_(Observation={"meta": SUBSETTED}), tmp_path)
+    assert of_class(case, CLIN.AcuteGvHDAssessment) == []
+    assert case.notices == ("entry[6] Observation is tagged SUBSETTED: send it with all its elements.",)
+    assert noted(case, "SUBSETTED") == ["not understood: elements of it were left out: it is tagged SUBSETTED"]
+
+
+def test_a_bundle_of_which_elements_were_left_out_is_told(kb: KnowledgeBase, tmp_path: Path) -> None:
+    case = case_of(kb, {**content(), "meta": SUBSETTED}, tmp_path)
+    assert case.notices == ("The bundle is tagged SUBSETTED: elements of it were left out.",)
+
+
+@pytest.mark.parametrize(
+    ("severity", "code", "told"),
+    [
+        ("warning", "processing", True),
+        ("warning", "incomplete", True),
+        ("information", "incomplete", True),
+        ("information", "suppressed", True),
+        ("information", "informational", False),
+    ],
+)
+def test_a_warning_of_the_server_is_told(
+    kb: KnowledgeBase, tmp_path: Path, severity: str, code: str, told: bool
+) -> None:
+    issue = {"severity": severity, "code": code, "diagnostics": "Jane Roe"}
+    bundle = {**with_({"resourceType": "OperationOutcome", "issue": [issue]}), "type": "searchset"}
+    notice = "entry[7] OperationOutcome: the server warns: what it sent may be incomplete."
+    assert case_of(kb, bundle, tmp_path).notices == ((notice,) if told else ())
+
+
+@pytest.mark.parametrize("severity", ["error", "fatal"])
+def test_an_error_of_the_server_leaves_nothing_to_determine(kb: KnowledgeBase, severity: str) -> None:
+    issue = {"severity": severity, "code": "exception", "diagnostics": "Jane Roe"}
+    bundle = {**with_({"resourceType": "OperationOutcome", "issue": [issue]}), "type": "searchset"}
+    with pytest.raises(UnreadableInput) as refused:
+        FhirReader(kb).bundle(data(bundle), "in.json")
+    assert str(refused.value) == (
+        "in.json: entry[7] OperationOutcome: the server tells of an error, so what it sent may be incomplete; "
+        "ask again, and send all that is found"
+    )
+
+
+# ---------------------------------------------------------------------- death
+
+DIED = "entry[1] Patient: the patient died before the service date."
+MAY_HAVE = "entry[1] Patient: the patient is recorded as having died, and it may be before the service date."
+
+
+@pytest.mark.parametrize(
+    ("said", "notices"),
+    [
+        ({"deceasedDateTime": "2026-06-22"}, (DIED,)),
+        ({"deceasedDateTime": "2026-06-30T23:00:00Z"}, (DIED,)),
+        ({"deceasedDateTime": "2025"}, (DIED,)),
+        ({"deceasedDateTime": "2026"}, (MAY_HAVE,)),
+        ({"deceasedDateTime": "2026-07-01"}, ()),
+        ({"deceasedDateTime": "2026-08-01"}, ()),
+        ({"deceasedBoolean": True}, (MAY_HAVE,)),
+        ({"deceasedBoolean": False}, ()),
+    ],
+)
+def test_a_death_before_the_service_is_told(
+    kb: KnowledgeBase, tmp_path: Path, said: dict[str, Any], notices: tuple[str, ...]
+) -> None:
+    case = case_of(kb, with_(Patient=said), tmp_path)
+    assert case.notices == notices
+    element = next(iter(said))
+    place = f"entry[1] Patient: {'ignored' if notices else 'not read'}: "
+    assert [each for each in record(case) if each.startswith(place) and element in each]
 
 
 # ---------------------------------------------------------------------- answers

@@ -102,12 +102,12 @@ def notes(imported: Imported, type_: str) -> list[str]:
 
 # ---------------------------------------------------------------------- the reason
 
-UNKNOWN = "ICD-10-CM D61.9 is not known here"
+UNKNOWN = "ICD-10-CM J18.9 is not known here"
 STATUS = "a request names a disease, and no status of it: send the status as a Condition"
 NOT_EVERY = "not understood: not every reason is known here, so none is stated"
 AML = ["AcuteMyeloidLeukemia"]
 CODED = "diagnosisCodeableConcept.coding[0]"
-TWO = [diagnosis(1, "D61.9"), diagnosis(2, "C92.01")]
+TWO = [diagnosis(1, "J18.9"), diagnosis(2, "C92.01")]
 AT_1 = f"not understood: {UNKNOWN}: diagnosis[0].{CODED}"
 AT_2 = f"ignored: {STATUS}: diagnosis[1].{CODED}"
 REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
@@ -165,7 +165,7 @@ REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
 ORDERED = f"ignored: {STATUS}: reasonCode[1].coding[0]"
 ORDER_REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
     "a reason code beside it is not known": (
-        order(reasonCode=[concept(ICD, "D61.9"), concept(ICD, "C92.02")]),
+        order(reasonCode=[concept(ICD, "J18.9"), concept(ICD, "C92.02")]),
         [],
         [f"not understood: {UNKNOWN}: reasonCode[0].coding[0]", ORDERED, f"{NOT_EVERY}: reasonCode"],
     ),
@@ -414,7 +414,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     },
     "a draft": (
         orders(order(status="draft")),
-        f"no request: entry[6] ServiceRequest: its status is draft; {MEND}",
+        f"no request: entry[6] ServiceRequest: it is a draft: its status is draft; {MEND}",
     ),
     "a claim that is not valid": (
         claim(provider=None),
@@ -433,7 +433,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     **{
         f"a {intent}": (
             orders(order(intent=intent)),
-            f"no request: entry[6] ServiceRequest: its intent is {intent}; {MEND}",
+            f"no request: entry[6] ServiceRequest: it is a draft: its intent is {intent}; {MEND}",
         )
         for intent in ("proposal", "plan", "option")
     },
@@ -452,8 +452,8 @@ def test_orders_that_are_none_leave_the_one_that_is(read: Read) -> None:
     imported = read(orders(order(), order("s2", status="draft"), order("s3", intent="plan")))
     assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
     assert notes(imported, "ServiceRequest") == [
-        "entry[7] ServiceRequest: ignored: its status is draft: status",
-        "entry[8] ServiceRequest: ignored: its intent is plan: intent",
+        "entry[7] ServiceRequest: ignored: it is a draft: its status is draft: status",
+        "entry[8] ServiceRequest: ignored: it is a draft: its intent is plan: intent",
     ]
 
 
@@ -567,3 +567,218 @@ def test_only_an_unclear_claim_that_may_ask_is_refused(read: Read, use: str, ref
             read(claim(unclear))
     else:
         assert stated(read(claim(unclear)), CASE.service) == ["DonorLymphocyteInfusion"]
+
+
+# ---------------------------------------------------------------------- requests that do not stand
+
+PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
+NO_ORDER_REVIVES = "and no order revives it"
+
+
+def certified(code: str, system: str = "https://codesystem.x12.org/005010/1322") -> Json:
+    return {"url": f"{PAS}extension-certificationType", "valueCodeableConcept": concept(system, code)}
+
+
+def prior(id_: str = "claim") -> list[Json]:
+    return [{"claim": {"reference": f"Claim/{id_}"}, "relationship": relation("prior")}]
+
+
+CANCELLED = "its certification type is cancel"
+DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
+    "a claim whose item is cancelled": (
+        claim(item=[item("38242", 1, extension=[certified("3")])]),
+        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+    ),
+    "a claim whose item is cancelled, by the older URI": (
+        claim(item=[item("38242", 1, extension=[certified("3", "http://codesystem.x12.org/005010/1322")])]),
+        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+    ),
+    "a claim that is cancelled as a whole": (
+        claim(extension=[certified("3")]),
+        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+    ),
+    "a claim of which only the item for something else stands": (
+        claim(item=[item("38242", 1, extension=[certified("3")]), item("80053", 1, sequence=2)]),
+        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+    ),
+    "a claim of a certification type that is not known": (
+        claim(item=[item("38242", 1, extension=[certified("9")])]),
+        f"{UNCLEAR}: entry[0] Claim: not understood: a certification type that is not known here: "
+        f"item[0].extension[0].valueCodeableConcept; {LEAVE_OUT}",
+    ),
+    "a certification type of another system": (
+        claim(item=[item("38242", 1, extension=[certified("I", "urn:x")])]),
+        f"{UNCLEAR}: entry[0] Claim: not understood: a certification type that is not known here: "
+        f"item[0].extension[0].valueCodeableConcept; {LEAVE_OUT}",
+    ),
+    **{
+        f"an order beside a claim that is {name}": (
+            claim(order(), **changes),
+            f"no request: entry[0] Claim: {why}, {NO_ORDER_REVIVES}; {MEND}",
+        )
+        for name, changes, why in (
+            ("cancelled", {"status": "cancelled"}, "its status is cancelled"),
+            ("in error", {"status": "entered-in-error"}, "its status is entered-in-error"),
+            ("cancelled by PAS", {"extension": [certified("3")]}, CANCELLED),
+            (
+                "an inquiry",
+                {"meta": {"profile": [f"{PAS}profile-claim-inquiry|2.1.0"]}},
+                "it is an inquiry about an earlier request",
+            ),
+            (
+                "cancelled, for a service in words",
+                {"status": "cancelled", "item": [item() | {"productOrService": {"text": "DLI"}}]},
+                "its status is cancelled",
+            ),
+        )
+    },
+    "an inquiry": (
+        claim(meta={"profile": [f"{PAS}profile-claim-inquiry"]}),
+        f"no request: entry[0] Claim: it is an inquiry about an earlier request; {MEND}",
+    ),
+    "a bundle for an inquiry": (
+        claim() | {"meta": {"profile": [f"{PAS}profile-pas-inquiry-request-bundle"]}},
+        "an inquiry about an earlier request, and no request; send the request itself",
+    ),
+    "a claim that was cancelled by a later one": (
+        claim(update(related=prior(), status="cancelled")),
+        f"no request: entry[0] Claim: replaced by entry[7] Claim; {MEND}",
+    ),
+    "a claim that PAS cancels by a later one": (
+        claim(update(related=prior(), extension=[certified("3")])),
+        f"no request: entry[0] Claim: replaced by entry[7] Claim; {MEND}",
+    ),
+    "an order beside a claim that was cancelled by a later one": (
+        claim(order(), update(related=prior(), status="cancelled")),
+        f"no request: entry[0] Claim: replaced by entry[8] Claim, {NO_ORDER_REVIVES}; {MEND}",
+    ),
+    "an order that was replaced by one that was withdrawn": (
+        orders(order(), order("s2", status="revoked", replaces=[{"reference": "ServiceRequest/s1"}])),
+        f"no request: entry[6] ServiceRequest: replaced by entry[7] ServiceRequest; {MEND}",
+    ),
+    "a claim that is a draft": (
+        claim(status="draft"),
+        f"no request: entry[0] Claim: it is a draft: its status is draft; {MEND}",
+    ),
+    "a document in error": (
+        {
+            **claim(),
+            "type": "document",
+            "entry": [{"resource": {"resourceType": "Composition", "status": "entered-in-error"}}, *claim()["entry"]],
+        },
+        "a document entered in error; send the one that replaces it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DOES_NOT_STAND)
+def test_where_no_request_stands_there_is_no_determination(read: Read, name: str) -> None:
+    bundle, expected = DOES_NOT_STAND[name]
+    with pytest.raises(UnreadableInput) as caught:
+        read(bundle)
+    assert str(caught.value) == f"in.json: {expected}"
+
+
+@pytest.mark.parametrize("name", ["a claim whose item is cancelled", "a document in error", "an inquiry"])
+def test_a_request_that_does_not_stand_ends_in_2(run_kb: Any, tmp_path: Path, name: str) -> None:
+    bundle, expected = DOES_NOT_STAND[name]
+    (tmp_path / "case.json").write_text(json.dumps(bundle), encoding="utf-8")
+    ended = run_kb("validate", "case.json", "--revision", "2026-02")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"kb: case.json: {expected}\n")
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        *(claim(item=[item("38242", 1, extension=[certified(code)])]) for code in ("I", "R", "S", "1", "4")),
+        # An item for something else that is cancelled.
+        claim(item=[item("38242", 1), item("80053", 1, sequence=2, extension=[certified("3")])]),
+        # An order beside a claim that was withdrawn for something else, or that is no request.
+        claim(order(), status="cancelled", item=[item("70553", 1)]),
+        claim(order(), status="cancelled", use="claim"),
+        claim(order(), status="draft"),
+        # What replaces nothing now: a draft, and what was entered in error.
+        claim(update(related=prior(), status="draft")),
+        claim(update(related=prior(), status="entered-in-error")),
+        # The later one of two stands.
+        orders(order(day="2026-06-05"), order("s2", replaces=[{"reference": "ServiceRequest/s1"}])),
+    ],
+)
+def test_a_request_that_stands_is_decided(read: Read, bundle: Json) -> None:
+    imported = read(bundle)
+    assert stated(imported, CASE.serviceDate) == ["2026-07-01"]
+    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+
+
+def test_a_preliminary_document_is_told(read: Read) -> None:
+    bundle = claim()
+    composition = {"resourceType": "Composition", "status": "preliminary"}
+    bundle |= {"type": "document", "entry": [{"resource": composition}, *bundle["entry"]]}
+    assert read(bundle).notices == ("The document is preliminary.",)
+
+
+# ---------------------------------------------------------------------- the reason in words, and near misses
+
+
+@pytest.mark.parametrize("beside", [{"reasonReference": [{"reference": "Condition/aml"}]}, {}])
+def test_a_reason_in_words_takes_nothing_from_one_by_code(read: Read, beside: Json) -> None:
+    words = {"text": "Treat relapse"}
+    coded = [] if beside else [concept(ICD, "C92.02")]
+    imported = read(orders(order(reasonCode=[words, *coded], **beside)))
+    assert stated(imported, CASE.reason) == AML
+    told = "ignored: a reason in words, beside one by code or reference: reasonCode[0]"
+    assert notes(imported, "ServiceRequest")[0] == f"entry[6] ServiceRequest: {told}"
+
+
+def test_a_reason_in_words_alone_is_none(read: Read) -> None:
+    imported = read(orders(order(reasonCode=[{"text": "AML"}, {"text": "relapse"}])))
+    assert stated(imported, CASE.reason) == []
+    assert notes(imported, "ServiceRequest") == [
+        f"entry[6] ServiceRequest: not understood: no code: reasonCode[{i}]" for i in (0, 1)
+    ]
+
+
+DOT = "ICD-10-CM C92.02 may be meant, without its dot: write C92.02"
+
+
+def test_how_to_write_the_reason_is_told(read: Read) -> None:
+    imported = read(claim(diagnosis=[diagnosis(1, "C9202")]))
+    assert stated(imported, CASE.reason) == []
+    assert imported.notices == (f"entry[0] Claim: {DOT}.",)
+    assert notes(imported, "Claim") == [f"entry[0] Claim: not understood: {DOT}: diagnosis[0].{CODED}"]
+
+
+def test_one_slip_in_many_places_is_one_notice(read: Read) -> None:
+    slip = {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "code": concept(ICD, "I1O", "C9202")}
+    imported = read(claim(*[slip] * 4, diagnosis=[diagnosis(1, "C9202")]))
+    places = "entry[0] Claim, entry[7] Condition, entry[8] Condition and 2 more"
+    assert [each for each in imported.notices if "may be meant" in each] == [f"{places}: {DOT}."]
+
+
+def test_how_to_write_the_service_and_the_plan_is_told(read: Read) -> None:
+    bundle = claim(item=[item() | {"productOrService": concept(f"{CPT}/", "38242")}])
+    bundle["entry"][2]["resource"]["type"] = {"coding": [{"code": "511"}]}
+    imported = read(bundle)
+    assert stated(imported, CASE.service) == stated(imported, CASE.lineOfBusiness) == []
+    assert imported.notices == (
+        f"entry[0] Claim: CPT 38242 may be meant, under the URI of another system: give the system {CPT}.",
+        f"entry[2] Coverage: Source of Payment Typology 511 may be meant, without a system: give the system {PLAN}.",
+    )
+
+
+# ---------------------------------------------------------------------- a package, and what is no malignancy
+
+HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+
+
+def test_a_package_leaves_the_service_open(read: Read) -> None:
+    package = order() | {"code": concept(HCPCS, "S2150")}
+    count = order("s2") | {"code": concept(CPT, "85025")}
+    for bundle in (
+        claim(item=[item("x", 1) | {"productOrService": concept(HCPCS, "S2150")}]),
+        orders(package),
+        orders(package, count),
+    ):
+        imported = read(bundle)
+        assert stated(imported, CASE.service) == []
+        assert stated(imported, CASE.procedureCode) == ["S2150"]

@@ -1,4 +1,4 @@
-"""FHIR R4 in: whose a fact is, which of several versions counts, and what is withheld rather than guessed."""
+"""FHIR R4 in: whose a fact is, which of several versions counts, and what is put in doubt rather than guessed."""
 
 from __future__ import annotations
 
@@ -51,16 +51,26 @@ def determined(kb: KnowledgeBase, run: Run, tmp_path: Path) -> Callable[[Edit], 
 
 @pytest.fixture
 def outcome(determined: Callable[[Edit], Determination]) -> Callable[[Edit], tuple[str, tuple[str, ...]]]:
-    """What the bundle that meets the criteria comes to after an edit, with the notices of its reading."""
+    """What the bundle that meets the criteria comes to after an edit, with the notices and doubts of its reading."""
 
     def of(edit: Edit) -> tuple[str, tuple[str, ...]]:
         found = determined(edit)
-        return found.outcome.value, found.case.notices
+        return found.outcome.value, (*found.case.notices, *doubts_of(found))
 
     return of
 
 
 Outcome = Callable[[Edit], tuple[str, tuple[str, ...]]]
+
+
+def doubts_of(found: Determination) -> list[str]:
+    """Why findings only perhaps count, those that their reader marked with their class: "MRD test: entry[7] ..."."""
+    facts = dict.fromkeys(fact for each in found.condition_results.values() for fact in each.facts)
+    return [
+        f"{fact.text.partition(':')[0]}: {doubt.why.removeprefix('stated to be in doubt: ')}"
+        for fact in facts
+        for doubt in fact.doubts
+    ]
 
 
 def added(resource: dict[str, Any]) -> Edit:
@@ -330,23 +340,28 @@ def test_a_later_remission_ends_an_earlier_relapse(outcome: Outcome, code: str, 
     assert outcome(added(condition(code, "2026-05-20", clinical)))[0] == "CriteriaMet"
 
 
-# ---------------------------------------------------------------------- what is withheld
+# ---------------------------------------------------------------------- what is in doubt
 
 
-def withheld(kind: str, place: str = "entry[7] Observation") -> str:
-    return f"Withheld: {kind}, since {place} may state another, and no fact could be made of it."
+def doubtful(kind: str, place: str = "entry[7] Observation") -> str:
+    return f"{kind}: {place} may state another, and no fact could be made of it"
 
 
 def open_grade(place: str = "entry[7] Observation") -> str:
-    return withheld("acute GvHD assessment", place)
+    return doubtful("acute GvHD assessment", place)
 
 
 def open_status(place: str = "entry[7] Condition") -> str:
-    return withheld("disease status assessment", place)
+    return doubtful("disease status assessment", place)
+
+
+def perhaps_transplanted(day: str, place: str = "entry[7] Procedure") -> str:
+    said = f"read as transplant of unstated source, of {day} at the latest."
+    return f"{place} may be an allogeneic transplant: {said}"
 
 
 def open_mrd(place: str = "entry[7] Observation") -> str:
-    return withheld("MRD test", place)
+    return doubtful("MRD test", place)
 
 
 def of_aml(day: str, status: str) -> str:
@@ -357,12 +372,12 @@ def stands(day: str, status: str, place: str = "entry[7] Condition") -> str:
     return f"{place}: used: {of_aml(day, status)}"
 
 
-def taken_back(day: str, status: str, place: str, why: str) -> str:
-    return f"{place}: ignored: {of_aml(day, status)}; withheld: {why}"
+def put_in_doubt(day: str, status: str, place: str, why: str) -> str:
+    return f"{place}: used: {of_aml(day, status)}; in doubt: {why}"
 
 
 def contradicting(kind: str, one: str, other: str) -> str:
-    return f"Withheld: {kind}, since {one} and {other} contradict each other."
+    return f"{kind}: {one} and {other} contradict each other"
 
 
 def own(*codes: str) -> dict[str, Any]:
@@ -542,6 +557,7 @@ def beside(*codings: dict[str, Any]) -> dict[str, Any]:
 
 
 MET, NEEDED, NOT_MET = "CriteriaMet", "InformationNeeded", "CriteriaNotMet"
+CONFLICTING = "InformationConflicting"
 # An acute GvHD of grade 3, older than that of grade 0 in the bundle, which is taken out.
 ONLY_GRADE_3 = both(without("Observation"), added(gvhd(valueInteger=3, effectiveDateTime="2026-05-01")))
 PANEL: dict[str, Any] = {"component": [{"code": own("AcuteGvHDAssessment"), "valueString": "III"}], "valueInteger": 0}
@@ -566,7 +582,7 @@ ENDED_AND_THERE = "it says that it has ended and that it is there: abatementDate
 NO_PROCESSING = (
     "The processing is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is taken."
 )
-EARLY = "Withheld: disease status assessment, since the onset in entry[4] Condition may be before the transplant."
+EARLY = "disease status assessment: the onset in entry[4] Condition may be before the transplant"
 
 BY_FORM = open_grade("entry[7] QuestionnaireResponse")
 NOT_THE_LATEST = "entry[6] QuestionnaireResponse: ignored: purpose: lower the risk of relapse; not taken: item[0]"
@@ -745,7 +761,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         f"a second transplant that is {each} may be one": (
             added(procedure("38240", "2026-06-15", status=each)),
             NEEDED,
-            open_status("entry[7] Procedure"),
+            perhaps_transplanted("2026-06-15"),
         )
         for each in ("unknown", "stopped", "in-progress", "on-hold")
     },
@@ -767,7 +783,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "the transplant may be allogeneic though one is autologous": (
         both(without("Procedure"), added(procedure("38240", "2025-01-15", status="unknown")), added(AUTOLOGOUS)),
         NEEDED,
-        withheld("transplant", "entry[6] Procedure"),
+        perhaps_transplanted("2025-01-15", "entry[6] Procedure"),
     ),
     "a second transplant that may be autologous resets nothing": (
         added(procedure("38241", "2026-06-15", status="unknown")),
@@ -993,8 +1009,8 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     ),
     "a relapse and a remission on one day": (
         added(condition("C92.01", "2026-06-01", "remission")),
-        NEEDED,
-        contradicting("disease status assessment", "entry[4] Condition", "entry[7] Condition"),
+        CONFLICTING,
+        stands("2026-06-01", "in remission"),
     ),
     "a lineage in the body site that contradicts the code": (
         both(
@@ -1009,8 +1025,8 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(condition("C92.02", "2026-06-15", "active")),
             added(condition("C92.01", "2026-06-15", "remission")),
         ),
-        NEEDED,
-        taken_back("2026-06-01", "relapsed", "entry[4] Condition", "entry[7] Condition and entry[8] Condition"),
+        CONFLICTING,
+        stands("2026-06-15", "in remission", "entry[8] Condition"),
     ),
     "a grade of none and a code of GvHD on one day, after a grade of none": (
         both(
@@ -1018,7 +1034,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(condition("D89.810", "2026-06-20", "active")),
         ),
         NEEDED,
-        "entry[7] Observation: ignored: acute GvHD assessment of 2026-06-01: grade 0; withheld: entry[6]",
+        contradicting("acute GvHD assessment", "entry[6] Observation", "entry[8] Condition"),
     ),
     "a grade of none and an answer of one or more on one day": (
         added(answers(graded(answer("AcuteGvHDAssessment/gradeAtLeast", valueInteger=1), day="2026-06-20"))),
@@ -1061,12 +1077,12 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "an absence beside a transplant without a full date": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(procedure("38240", "2025"))),
         NEEDED,
-        withheld("stated absence", "entry[7] Procedure"),
+        doubtful("stated absence", "entry[7] Procedure"),
     ),
     "an absence beside the state after one": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(condition("Z94.84", "2026-06-01", ""))),
         NEEDED,
-        "Withheld: stated absence, since entry[7] Condition says that there was one.",
+        "stated absence: entry[7] Condition says that there was one",
     ),
     "an absence alone": (both(without("Procedure"), added(NO_TRANSPLANT)), NOT_MET),
     "an absence of one kind of transplant": (
@@ -1154,7 +1170,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         f"a later transplant {name} may make the relapse history": (
             added(procedure(code, "2026-06-15", system)),
             NEEDED,
-            "Withheld: disease status assessment, since entry[7] Procedure is a transplant of unknown source.",
+            "disease status assessment: the graft source of the later transplant of 2026-06-15 is not stated",
         )
         for name, code, system in (("of unstated source", "S2150", HCPCS), ("of SNOMED CT", "234336002", SNOMED))
     },
@@ -1169,7 +1185,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a later transplant of a deleted code may make the relapse history": (
         added(procedure("30243Y1", "2026-06-15", PCS)),
         NEEDED,
-        open_status("entry[7] Procedure"),
+        perhaps_transplanted("2026-06-15"),
     ),
     "a later transfusion of red cells makes nothing history": (added(procedure("30233N1", "2026-06-15", PCS)), MET),
     "a transplant of a deleted code beside one of the patient's own cells": (
@@ -1179,20 +1195,16 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added({**procedure("30240Y2", "2018-03-01", PCS), "id": "deleted"}),
         ),
         NEEDED,
-        withheld("transplant", "entry[7] Procedure"),
+        perhaps_transplanted("2018-03-01"),
     ),
-    "a withheld transplant does not bring back what it made history": (
+    "a transplant that is not understood does not bring back what it made history": (
         both(
             without("Observation"),
             added(gvhd(valueInteger=3, effectiveDateTime="2024-06-01")),
-            added(
-                procedure(
-                    "38240", "", performedDateTime=None, performedPeriod={"start": "2026-03-01", "end": "2026-03-10"}
-                )
-            ),
+            added(procedure("38240", "", performedDateTime=None, performedPeriod={"start": "2026-03-01"})),
         ),
         NEEDED,
-        open_grade("entry[7] Procedure"),
+        perhaps_transplanted("2026-07-01"),
     ),
     **{
         f"a relapse with an onset before a later transplant {name}": (
@@ -1214,7 +1226,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
             added(condition("C92.02", "2026-06-10", "active", onsetDateTime="2024-03-01")),
         ),
         NEEDED,
-        taken_back("2026-06-01", "progressing", "entry[7] Observation", "the onset in entry[8] Condition"),
+        put_in_doubt("2026-06-10", "relapsed", "entry[8] Condition", "the onset in entry[8] Condition"),
     ),
     "a relapse with an early onset in one of two records": (
         both(changed("Condition", onsetDateTime="2024-03-01"), added(condition("C92.02", "2026-06-01", "active"))),
@@ -1233,9 +1245,17 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         MET,
     ),
     "an unreadable test after the transplant": (
-        both(without("Condition"), flow(**DETECTED), added(observation("MRDTest", day="2025-06-01", **UNKNOWN_METHOD))),
+        both(
+            without("Condition"),
+            flow(**NOT_DETECTED),
+            added(observation("MRDTest", day="2025-06-01", **UNKNOWN_METHOD)),
+        ),
         NEEDED,
         open_mrd(),
+    ),
+    "an unreadable test before one that detects residual disease": (
+        both(without("Condition"), flow(**DETECTED), added(observation("MRDTest", day="2025-06-01", **UNKNOWN_METHOD))),
+        MET,
     ),
     "an unreadable grade of after the bundle was made": (
         added(gvhd(valueString="III", effectiveDateTime="2026-06-28")),
@@ -1430,19 +1450,25 @@ def test_what_may_be_so_does_not_count_and_keeps_what_is_older_from_deciding(
 
     found = determined(cleaned)
     assert found.outcome.value == expected
-    told = [*found.case.notices, *record(found.case)]
+    told = [*found.case.notices, *record(found.case), *doubts_of(found)]
     assert cause or expected != NEEDED
     for each in cause:
-        assert any(line.startswith(each) for line in told)
+        start, _, why = each.partition(": ")
+        # Of several doubts of one finding, the one looked for need not come first.
+        assert any(line.startswith(start) and why in line for line in told)
 
 
 @pytest.mark.parametrize("clinical", ["active", "inactive", "resolved"])
 def test_an_unknown_code_of_what_neither_comes_nor_goes_is_not_told_of(outcome: Outcome, clinical: str) -> None:
-    assert outcome(added(condition("J18.9", "2026-06-20", clinical))) == (MET, ())
+    told = (
+        "Not understood: 1 resource that could not be judged, with neither a known code nor a text, dated on or after "
+        "2025-01-15, the oldest finding that was read, or not dated."
+    )
+    assert outcome(added(condition("J18.9", "2026-06-20", clinical))) == (MET, (told,))
 
 
 def test_a_newer_grade_that_is_not_understood_keeps_an_older_one_from_deciding(outcome: Outcome) -> None:
-    assert outcome(added(gvhd(valueString="III"))) == (NEEDED, (withheld("acute GvHD assessment"),))
+    assert outcome(added(gvhd(valueString="III"))) == (NEEDED, (doubtful("acute GvHD assessment"),))
 
 
 def test_an_older_grade_that_is_not_understood_changes_nothing(outcome: Outcome) -> None:
@@ -1454,11 +1480,10 @@ def test_a_transplant_without_a_full_date_keeps_the_others_from_deciding(outcome
         transplant = resources(bundle)["Procedure"]
         added({**transplant, "id": "second", "performedDateTime": "2026-06"})(bundle)
 
-    notices = tuple(
-        f"Withheld: {kind}, since entry[7] Procedure may state another, and no fact could be made of it."
-        for kind in ("acute GvHD assessment", "disease status assessment")
-    )
-    assert outcome(edit) == ("InformationNeeded", notices)
+    why = "the graft source of the later transplant of 2026-06-30 is not stated; "
+    why += "if it was allogeneic, this finding is from before it and does not count"
+    doubts = [f"{kind}: {why}" for kind in ("disease status assessment", "acute GvHD assessment")]
+    assert outcome(edit) == ("InformationNeeded", (perhaps_transplanted("2026-06-30"), *doubts))
 
 
 def test_an_invalid_newest_version_lets_no_older_one_count(outcome: Outcome) -> None:
@@ -1505,8 +1530,4 @@ def test_an_attested_grade_that_is_not_understood_keeps_the_chart_from_deciding(
         group = {"linkId": "AcuteGvHDAssessment", "item": [day, *answers]}
         resources(bundle)["QuestionnaireResponse"]["item"].append(group)
 
-    notice = (
-        "Withheld: acute GvHD assessment, since entry[5] QuestionnaireResponse may state another, and no fact could be "
-        "made of it."
-    )
-    assert outcome(edit) == ("InformationNeeded", (notice,))
+    assert outcome(edit) == ("InformationNeeded", (open_grade("entry[5] QuestionnaireResponse"),))

@@ -13,17 +13,20 @@ from subprocess import CompletedProcess
 
 import pytest
 from strategies import VOCABULARY
-from test_diff import LOG, ON_FILE, THRESHOLD, against_2026_02, copied, difference
+from test_diff import GRADE_3, LOG, ON_FILE, THRESHOLD, against_2026_02, copied, difference, loaded
 
 from kb_tools.cases import Case, CaseReader, Malformed
 from kb_tools.determination import BATCH, Outcome
-from kb_tools.diff import CONTENT, Diff, Direction, Witness, compare
-from kb_tools.impact import Flip, Replay, Replayer, WitnessBuilder, flip_of
+from kb_tools.diff import CONTENT, Diff, compare
+from kb_tools.impact import Flip, flip_of
 from kb_tools.namespaces import CASE, COND
 from kb_tools.render.diff import Impact, Report, document
 from kb_tools.render.diff import json as as_json
 from kb_tools.render.document import Paragraph
+from kb_tools.replay import Replay, Replayer
 from kb_tools.truth import Value
+from kb_tools.verdict import Direction, Witness
+from kb_tools.witness import WitnessBuilder
 
 RunKb = Callable[..., CompletedProcess[str]]
 EXAMPLES = VOCABULARY.policy().cases_folder
@@ -38,7 +41,7 @@ def read(*names: str) -> list[Case]:
 
 
 def replayed(diff: Diff, cases: list[Case], engine: str = "pyshifty") -> list[Replay]:
-    found = list(Replayer(VOCABULARY, diff, engine).replay(cases))
+    found = list(Replayer(VOCABULARY, diff.old, diff.new, engine).replay(cases))
     assert [each for each in found if isinstance(each, Malformed)] == []
     return [each for each in found if isinstance(each, Replay)]
 
@@ -75,14 +78,14 @@ def test_the_example_cases_come_to_this_under_2019_10_and_2026_02() -> None:
         (CONFLICTING, MET): 5,
         (CONFLICTING, CONFLICTING): 6,
         (CONFLICTING, NOT_APPLICABLE): 1,
-        (NEEDED, MET): 50,
+        (NEEDED, MET): 49,
         (NEEDED, NOT_MET): 6,
         (NEEDED, CONFLICTING): 3,
-        (NEEDED, NEEDED): 28,
+        (NEEDED, NEEDED): 29,
         (NEEDED, NOT_APPLICABLE): 4,
         (NOT_APPLICABLE, NOT_APPLICABLE): 2,
     }
-    assert len(flips_of("2019-10", "2026-02")) == 105
+    assert len(flips_of("2019-10", "2026-02")) == 104
 
 
 I_BEFORE = "I of 2019-10, after an allogeneic transplant, for relapse or for full donor chimerism"
@@ -253,7 +256,7 @@ def test_replays_keep_the_order_of_the_cases_and_malformed_ones_their_place() ->
     good, other = "relapsed-aml-after-transplant-meets", "acute-gvhd-of-grade-2-excludes"
     cases = read(*(good, other) * (BATCH // 2 + 2))
     cases[1].about[cases[1].node] = [each for each in cases[1].about[cases[1].node] if each[0] != CASE.request]
-    found = list(Replayer(VOCABULARY, difference("2023-10", "2023-11"), "pyshifty").replay(cases))
+    found = list(Replayer(VOCABULARY, loaded("2023-10"), loaded("2023-11"), "pyshifty").replay(cases))
     assert len(found) == len(cases) > BATCH
     assert isinstance(found[1], Malformed) and found[1].case is cases[1]
     rest = [each for each in found if isinstance(each, Replay)]
@@ -267,13 +270,10 @@ def test_replays_keep_the_order_of_the_cases_and_malformed_ones_their_place() ->
 @pytest.mark.parametrize(("old", "new"), list(permutations(ON_FILE, 2)))
 def test_every_witness_is_borne_out_by_a_case(old: str, new: str) -> None:
     diff = difference(old, new)
-    witnesses = diff.verdict.witnesses
-    # Equivalent revisions have none, and to make the builder takes a while.
-    builder = WitnessBuilder(VOCABULARY, diff, "pyshifty") if witnesses else None
-    for witness in witnesses:
-        assert builder is not None
-        found = builder.build(witness)
-        assert found is not None
+    assert diff.verdict.unconfirmed == ()
+    assert set(diff.borne_out) == {each.direction for each in diff.verdict.witnesses}
+    for witness in diff.verdict.witnesses:
+        found = diff.borne_out[witness.direction]
         assert (found.before.outcome, found.after.outcome) == (witness.before, witness.after)
         results = {**found.before.condition_results, **found.after.condition_results}
         assert {iri: results[iri].value for iri in witness.values} == dict(witness.values)
@@ -283,7 +283,7 @@ def test_every_witness_is_borne_out_by_a_case(old: str, new: str) -> None:
 def test_facts_that_contradict_each_other_can_be_taken_from_an_example() -> None:
     wanted = {COND + "chimerism-is-mixed": Value.CONFLICTING, COND + "plan-is-not-medicare": Value.FAILS}
     witness = Witness(Direction.STRICTER, wanted, CONFLICTING, NOT_APPLICABLE)
-    found = WitnessBuilder(VOCABULARY, difference("2019-10", "2026-02"), "pyshifty").build(witness)
+    found = WitnessBuilder(VOCABULARY, loaded("2019-10"), loaded("2026-02"), "pyshifty").build(witness)
     assert found is not None
     facts = found.before.condition_results[COND + "chimerism-is-mixed"].contradicting
     assert len(facts) == 2 and all(each.contradicted for each in facts)
@@ -293,8 +293,7 @@ def test_a_witness_of_a_new_condition_is_found_by_evaluating_the_examples(tmp_pa
     kb = copied(tmp_path / "kb", THRESHOLD, cases=True)
     diff = against_2026_02(kb)
     (witness,) = diff.verdict.witnesses
-    found = WitnessBuilder(kb, diff, "pyshifty").build(witness)
-    assert found is not None
+    found = diff.borne_out[witness.direction]
     assert (found.before.outcome, found.after.outcome) == (NOT_MET, MET)
     grades = {iri.rpartition("#")[2]: value for iri, value in witness.values.items() if "gvhd" in iri}
     assert grades == {
@@ -303,16 +302,89 @@ def test_a_witness_of_a_new_condition_is_found_by_evaluating_the_examples(tmp_pa
     }
 
 
-def test_a_witness_without_examples_stays_in_words(tmp_path: Path, run_kb: RunKb) -> None:
+def test_without_examples_a_witness_is_made_of_what_the_shapes_name(tmp_path: Path) -> None:
     kb = copied(tmp_path / "kb", THRESHOLD)
-    arguments = ("--kb", str(kb.root), "--witness", "w.ttl", "--format", "markdown", *FAST)
+    diff = against_2026_02(kb)
+    assert diff.verdict.words == "looser, by criteria alone"
+    found = diff.borne_out[Direction.LOOSER]
+    assert (found.before.outcome, found.after.outcome) == (NOT_MET, MET)
+    grade = found.before.condition_results[COND + "acute-gvhd-of-grade-2-or-higher"]
+    assert [each.text for each in grade.facts] == ["acute GvHD assessment: grade 2 (2027-01-31, chart evidence)"]
+
+
+# Grades of 2 or higher, split into 2 and 3 or higher: of the three no two exclude that the third is otherwise, and all
+# three together cannot be as a looser criterion would take.
+GRADE_2 = """
+cond:acute-gvhd-of-grade-2
+    a pol:Condition ;
+    rdfs:label "acute GvHD of grade 2"@en ;
+    skos:definition "The latest assessment grades acute graft-versus-host disease 2."@en ;
+    pol:asksFor "The overall grade (0 to 4) and date of the latest acute GvHD assessment."@en ;
+    pol:reads clin:AcuteGvHDAssessment ;
+    pol:possibleValue pol:Holds , pol:Fails , pol:Unknown , pol:Conflicting ;
+    pol:holdsWhen cond:AcuteGvHDGrade2 ;
+    pol:failsWhen cond:AcuteGvHDNotGrade2 .
+
+cond:AcuteGvHDGrade2 a sh:NodeShape ; sh:property [ sh:path case:currentFinding ;
+    sh:qualifiedValueShape [
+        sh:class clin:AcuteGvHDAssessment ;
+        sh:property [ sh:path clin:grade ; sh:minCount 1 ; sh:in ( 2 ) ] ] ;
+    sh:qualifiedMinCount 1 ; sh:message "No grade of 2."@en ] .
+cond:AcuteGvHDNotGrade2 a sh:NodeShape ; sh:property [ sh:path case:currentFinding ;
+    sh:qualifiedValueShape [
+        sh:class clin:AcuteGvHDAssessment ;
+        sh:or (
+            [ sh:property [ sh:path [ sh:alternativePath ( clin:grade clin:gradeAtLeast ) ] ;
+                sh:minCount 1 ; sh:minInclusive 3 ] ]
+            [ sh:property [ sh:path [ sh:alternativePath ( clin:grade clin:gradeAtMost ) ] ;
+                sh:minCount 1 ; sh:maxInclusive 1 ] ] ) ] ;
+    sh:qualifiedMinCount 1 ; sh:message "No grade but 2."@en ] .
+"""
+SPLIT = {
+    "shapes/conditions/gvhd.ttl": (THRESHOLD["shapes/conditions/gvhd.ttl"][0], GRADE_2 + GRADE_3),
+    "criteria.ttl": (
+        "pol:allOf ( cond:acute-gvhd-of-grade-2-or-higher )",
+        "pol:anyOf ( cond:acute-gvhd-of-grade-2 cond:acute-gvhd-of-grade-3-or-higher )",
+    ),
+}
+SAID = {
+    "text": "2027-02 against 2026-02: looser unconfirmed.",
+    "markdown": "Looser is unconfirmed: by the criteria alone it can be so, but no case could be made that shows it.",
+    "html": "Looser is unconfirmed: by the criteria alone it can be so, but no case could be made that shows it.",
+}
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(tmp_path_factory.mktemp("split") / "kb", SPLIT, cases=True).root
+
+
+@pytest.mark.parametrize("format_", SAID)
+def test_what_no_case_can_show_is_said_to_be_unconfirmed(split: Path, run_kb: RunKb, format_: str) -> None:
+    found = run_kb("diff", "2026-02", "2027-02", "--kb", str(split), "--format", format_, *FAST)
+    # The criterion has another content, so that something differs.
+    assert (found.returncode, found.stderr) == (1, "")
+    assert SAID[format_] in found.stdout
+    assert "(unconfirmed:" in found.stdout
+
+
+def test_what_no_case_can_show_is_unconfirmed_in_json_and_in_the_file_of_witnesses(
+    split: Path, tmp_path: Path, run_kb: RunKb
+) -> None:
+    arguments = ("--kb", str(split), "--format", "json", "--witness", "w.ttl", *FAST)
     found = run_kb("diff", "2026-02", "2027-02", *arguments)
-    assert (found.returncode, found.stderr) == (
-        1,
-        "kb: w.ttl: lacks 1 of 1 witnesses: no case could be made of the examples\n",
-    )
-    assert not (tmp_path / "w.ttl").exists()
-    assert "(no case could be made of the examples) | - the service is donor lymphocyte infusion<br>" in found.stdout
+    line = "w.ttl: lacks a case of looser, which is unconfirmed: none could be made"
+    assert (found.returncode, found.stderr, (tmp_path / "w.ttl").exists()) == (1, f"kb: {line}\n", False)
+    verdict = json.loads(found.stdout)["verdict"]
+    assert (verdict["direction"], verdict["unconfirmed"]) == ("unconfirmed", ["looser"])
+    assert [(each["direction"], each["borneOutByCase"]) for each in verdict["witnesses"]] == [("looser", False)]
+
+
+def test_what_no_case_can_show_fails_no_pipeline(split: Path, run_kb: RunKb) -> None:
+    arguments = ("--kb", str(split), "--fail-on", "stricter", "--format", "json", *FAST)
+    found = run_kb("diff", "2027-02", "2026-02", *arguments)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert json.loads(found.stdout)["verdict"]["unconfirmed"] == ["stricter"]
 
 
 def test_where_every_case_comes_to_the_same_no_witness_is_written(tmp_path: Path, run_kb: RunKb) -> None:
@@ -323,12 +395,11 @@ def test_where_every_case_comes_to_the_same_no_witness_is_written(tmp_path: Path
 
 def test_an_example_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     kb = copied(tmp_path / "kb", {}, cases=True)
-    diff = compare(kb.policy(), "2023-10", "2023-11")
-    (witness,) = diff.verdict.witnesses
     # The smallest example of all is tried first wherever it fits.
     for path in sorted(kb.policy().cases_folder.glob("medicare-*.ttl"))[:1]:
         path.write_text("no Turtle", encoding="utf-8")
-    assert WitnessBuilder(kb, diff, "pyshifty").build(witness) is not None
+    diff = compare(kb.policy(), "2023-10", "2023-11", "pyshifty")
+    assert set(diff.borne_out) == {Direction.STRICTER}
 
 
 def test_each_of_several_examples_in_one_file_has_its_own_values(tmp_path: Path) -> None:
@@ -343,10 +414,9 @@ def test_each_of_several_examples_in_one_file_has_its_own_values(tmp_path: Path)
         assert f'case:inFile "{name}.ttl"' in text
         text = text.replace(f'case:inFile "{name}.ttl"', 'case:inFile "both.ttl"')
     manifest.write_text(text, encoding="utf-8")
-    diff = compare(kb.policy(), "2023-10", "2023-11")
+    diff = compare(kb.policy(), "2023-10", "2023-11", "pyshifty")
     (witness,) = diff.verdict.witnesses
-    found = WitnessBuilder(kb, diff, "pyshifty").build(witness)
-    assert found is not None
+    found = diff.borne_out[witness.direction]
     assert (found.before.outcome, found.after.outcome) == (MET, NOT_APPLICABLE)
 
 
@@ -452,7 +522,7 @@ def test_of_many_cases_that_flip_alike_twenty_are_named_and_the_json_has_all() -
     flip = flips_of("2019-10", "2026-02")["acute-gvhd-of-grade-2-excludes"]
     many = [replace(flip, case=f"cases/{number:02}.ttl#case") for number in range(25)]
     impact = Impact(Counter({("CriteriaMet", "CriteriaNotMet"): 25}), many)
-    report = Report(difference("2019-10", "2026-02"), [], impact)
+    report = Report(difference("2019-10", "2026-02"), impact)
     names = ", ".join(f"{number:02}.ttl#case" for number in range(20))
     assert Paragraph(f"25 cases: {names}, and 5 more") in document(report).sections[-1].blocks
     assert len(json.loads(as_json(report))["impact"]["flips"]) == 25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -278,6 +279,55 @@ def test_between_its_month_and_its_approval_a_revision_is_named_and_not_in_force
 
 def test_on_the_day_before_a_revision_month_only_one_revision_is_named(policy: Policy) -> None:
     assert len(policy.in_force(date(2026, 1, 31)).notices) == 1
+
+
+def marked(copy: Path, *names: str) -> Policy:
+    """The policy with these revisions as drafts."""
+    for name in names:
+        file = copy / f"policies/CP.MP.101/{name}/revision.ttl"
+        mark = f'<https://w3id.org/policykb/CP.MP.101/{name}> pol:toDo "A draft."@en .'
+        file.write_text(file.read_text(encoding="utf-8") + mark, encoding="utf-8")
+    return KnowledgeBase(copy).policy()
+
+
+def test_a_draft_is_in_force_on_no_date_and_no_notice_names_it(copy: Path) -> None:
+    policy = marked(copy, "2015-11", "2022-10", "2026-02")
+    assert [entry.name for entry in policy.history] == REVISIONS
+    assert [entry.name for entry in policy.released] == [
+        name for name in REVISIONS if name not in ("2015-11", "2022-10", "2026-02")
+    ]
+    with pytest.raises(UnknownRevision) as error:
+        policy.in_force(date(2018, 1, 1))
+    assert str(error.value) == (
+        "no revision of CP.MP.101 was in force on 2018-01-01; the first known is 2019-10, from 2019-10-01"
+    )
+    later = policy.in_force(date(2030, 1, 1))
+    assert (later.revision.name, len(later.notices)) == ("2025-02", 1)
+    assert policy.in_force(date(2022, 11, 1)).notices[-1].endswith("are likely until 2023-02.")
+    with pytest.raises(UnknownRevision) as error:
+        policy.entry("2099-01")
+    assert str(error.value).endswith(
+        "known: 2015-11 (draft), 2019-10, 2022-10 (draft), " + ", ".join([*REVISIONS[3:-1], "2026-02 (draft)"])
+    )
+
+
+def test_where_every_revision_is_a_draft_none_is_in_force(copy: Path) -> None:
+    policy = marked(copy, *REVISIONS)
+    with pytest.raises(UnknownRevision) as error:
+        policy.in_force(date(2030, 1, 1))
+    assert str(error.value) == "no revision of CP.MP.101 was in force on 2030-01-01; none on file is released"
+
+
+def test_a_case_is_not_determined_under_a_draft(copy: Path, run_kb: RunKb) -> None:
+    marked(copy, "2026-02")
+    case = str(ROOT / "policies/CP.MP.101/cases/acute-gvhd-of-grade-2-excludes.ttl")
+    done = run_kb("validate", case, "--kb", str(copy), "--format", "json")
+    (found,) = [json.loads(line) for line in [done.stdout]]
+    assert "2025-02" in json.dumps(found)
+    assert '2026-02"' not in json.dumps(found)
+    done = run_kb("validate", case, "--kb", str(copy), "--revision", "2026-02")
+    message = "kb: CP.MP.101 revision 2026-02 is a draft; do what its pol:toDo ask for, and remove them\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
 def test_before_the_first_revision_none_was_in_force(policy: Policy) -> None:

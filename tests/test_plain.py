@@ -136,6 +136,25 @@ def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: Pl
     assert (again.iri, again.name, again.title) == ("https://example.org/case#case", "case", "case.json#case")
 
 
+def test_a_doubt_is_a_text_of_a_finding_and_is_written_again(
+    kb: KnowledgeBase, plain: PlainFormat, validator: jsonschema.Draft202012Validator
+) -> None:
+    stated = varied("findings.3.inDoubt", "A newer note, of 20 June, could not be read.")
+    validator.validate(stated)
+    case = read(kb, stated)
+    assert statements(case) - statements(read(kb, CASE)) == {
+        'https://w3id.org/policykb/case#inDoubt "A newer note, of 20 June, could not be read."'
+    }
+    assert write(plain, case)["findings"][3] == stated["findings"][3]
+    assert isinstance(CaseChecker(kb, "pyshifty").check([case])[0], Case)
+
+
+def test_every_class_of_findings_but_transplants_and_infusions_takes_a_doubt(plain: PlainFormat) -> None:
+    definitions = schema(plain)["$defs"]
+    taken = {name for name in FINDINGS.split(", ") if "inDoubt" in definitions[name]["properties"]}
+    assert set(FINDINGS.split(", ")) - taken == {"Transplant", "EarlierInfusion"}
+
+
 def test_a_name_that_is_no_iri_becomes_one_of_the_project(kb: KnowledgeBase) -> None:
     case = read(kb, CASE)
     assert (case.iri, case.title) == ("https://w3id.org/policykb/given/case/17", "case.json#17")
@@ -214,6 +233,12 @@ NO_NAME = "no name that is allowed; write letters, digits, '.', '_', '-', or an 
 REFUSED: list[tuple[str, Any, str]] = [
     ("findings.3.grde", 2, 'findings[3]: unknown key "grde"; did you mean grade?'),
     ("findings.0.donor", "x", 'findings[0]: unknown key "donor"; known here: type, date, basis, graftSource'),
+    ("findings.0.inDoubt", "x", 'findings[0]: unknown key "inDoubt"; known here: type, date, basis, graftSource'),
+    ("findings.3.indoubt", "x", 'findings[3]: unknown key "indoubt"; did you mean inDoubt?'),
+    ("findings.3.inDoubt", True, f"findings[3].inDoubt: true where a text is due; {SCHEMA}"),
+    ("findings.3.inDoubt", ["x"], f"findings[3].inDoubt: an array where a text is due; {SCHEMA}"),
+    ("findings.3.inDoubt", None, "findings[3].inDoubt: null says nothing; leave the key out: what is not stated is "
+     "unknown"),
     ("findings.0.id", "x", 'findings[0]: unknown key "id"; known here: type, date, basis, graftSource'),
     ("type", "Case", 'unknown key "type"; known here: id, patient, lineOfBusiness, request, findings'),
     ("coverage", {}, 'unknown key "coverage"; known here: id, patient, lineOfBusiness, request, findings'),
@@ -343,6 +368,12 @@ def test_what_is_no_json_is_refused_in_one_line(kb: KnowledgeBase, text: str, ex
             80,
             "findings[2]",
             "State a share of donor cells exactly or by bounds, not both.",
+        ),
+        (
+            "findings.3.inDoubt",
+            "d" * 501,
+            f"findings[3] case:inDoubt {'d' * 79}…",
+            "Say at most once, in a text of 1 to 500 characters, why it is in doubt whether the finding still counts.",
         ),
         (
             "findings.0.basis",
@@ -499,7 +530,7 @@ def test_every_example_case_comes_to_the_same_in_json(
     reader = CaseReader(kb)
     turtle = {path: reader.read(path.name, path) for path in {each.path for each in expectations}}
     text = {path: [json.dumps(write(plain, case)) for case in cases] for path, cases in turtle.items()}
-    assert (len(expectations), len(turtle)) == (245, 179)
+    assert (len(expectations), len(turtle)) == (302, 234)
     for written in text.values():
         for each in written:
             validator.validate(json.loads(each))
@@ -517,7 +548,7 @@ def test_every_example_case_comes_to_the_same_in_json(
         for before, after in zip(run.answers(one), run.answers(other), strict=True):  # type: ignore[arg-type]
             assert what_it_comes_to(before) == what_it_comes_to(after)
             compared += 1
-    assert compared == 245
+    assert compared == 302
 
 
 def what_it_comes_to(answer: object) -> object:
@@ -740,7 +771,16 @@ def test_the_schema_refuses_what_the_reader_refuses(
     assert not validator.is_valid(varied(path, value)), expected
 
 
-@pytest.mark.parametrize(("path", "value"), [("findings.3.grade", 7), ("findings.0.basis", ...), ("patient", ...)])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("findings.3.grade", 7),
+        ("findings.0.basis", ...),
+        ("patient", ...),
+        ("findings.3.inDoubt", ""),
+        ("findings.3.inDoubt", "d" * 501),
+    ],
+)
 def test_the_schema_refuses_what_the_case_shapes_refuse_of_one_key(
     validator: jsonschema.Draft202012Validator, path: str, value: Any
 ) -> None:
@@ -752,6 +792,8 @@ def test_the_bounds_of_the_schema_are_those_of_the_shapes(plain: PlainFormat) ->
     bounds = {name: {key: value for key, value in each.items() if "um" in key} for name, each in properties.items()}
     assert bounds["donorPercent"] == {"minimum": 0, "maximum": 100}
     assert bounds["donorPercentBelow"] == {"exclusiveMinimum": 0, "maximum": 100}
+    doubt = {key: value for key, value in properties["inDoubt"].items() if key not in ("title", "description")}
+    assert doubt == {"type": "string", "minLength": 1, "maxLength": 500}
 
 
 def test_the_pattern_of_codes_is_that_of_the_shapes_with_prefixes(plain: PlainFormat) -> None:

@@ -30,6 +30,7 @@ from kb_tools.cli import COMMANDS
 from kb_tools.commands import query as command
 from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.names import Names
 from kb_tools.query import Inquiry, Parameter, QueryError, Question, Request, Result
 from kb_tools.render import results
 
@@ -41,6 +42,9 @@ CONSOLE_SCRIPT = Path(sys.executable).with_name("kb")
 SERVICE_REFUSED = "SERVICE asks another server, and no query may; load the data and use --data"
 UPDATE_REFUSED = "updates are refused: the knowledge base is only read; write SELECT, ASK, CONSTRUCT or DESCRIBE"
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+NAMED_BY = "write its number, place, name or code, or its IRI as prefix:name or whole"
+DATED_BY = "write YYYY-MM-DD, YYYY-MM for its first day, or today"
 
 RunKb = Callable[..., CompletedProcess[str]]
 
@@ -106,7 +110,10 @@ def test_the_list_comes_as_json_and_markdown_too(run_kb: RunKb) -> None:
         "name": "criteria",
         "question": "What are the criteria of a revision, with their places and roles?",
         "scope": "revision",
-        "parameters": [{"name": "revision", "type": "revision", "default": None, "meaning": "the revision"}],
+        "parts": ["pol:Criteria"],
+        "parameters": [
+            {"name": "revision", "type": "revision", "kinds": [], "default": None, "meaning": "the revision"}
+        ],
     }
     row = "| criteria | What are the criteria of a revision, with their places and roles? | revision |"
     assert row in run_kb("query", "--format", "markdown").stdout.splitlines()
@@ -119,15 +126,21 @@ def test_a_question_file_is_read_by_its_comment_lines(tmp_path: Path) -> None:
     path = tmp_path / "ages.rq"
     path.write_text(
         "# Which are old,\n# and how old?\n# Scope: all\n# Param: date date = today: the day\n"
-        "# Param: years integer: how many\nSELECT * { VALUES ?years { 5 } }\n",
+        "# Parts: pol:Codes pol:References\n# Param: years integer: how many\n"
+        "# Param: code iri of pol:Code pol:Term = pol:x: which: any\nSELECT * { VALUES ?years { 5 } }\n",
         encoding="utf-8",
     )
     assert query.read_question(path) == Question(
         "ages",
         "Which are old, and how old?",
         "all",
-        (Parameter("date", "date", "today", "the day"), Parameter("years", "integer", "", "how many")),
+        (
+            Parameter("date", "date", "today", "the day"),
+            Parameter("years", "integer", "", "how many"),
+            Parameter("code", "iri", "pol:x", "which: any", ("pol:Code", "pol:Term")),
+        ),
         path.read_text(encoding="utf-8"),
+        ("pol:Codes", "pol:References"),
     )
 
 
@@ -152,7 +165,7 @@ def bound(kb: KnowledgeBase, type_: str, value: str, default: str = "") -> str:
     """What a parameter of that type is bound to."""
     question = Question("q", "Q?", "all", (Parameter("p", type_, default, "so and so"),), "VALUES ?p { 1 } ?x ?y 2")
     given = {} if value == "-" else {"p": value}
-    text = query.bind(kb, None, question, given)
+    text = query.bind(Names(kb, None, "all graphs"), None, question, given).text
     assert text.endswith(" } ?x ?y 2")
     return text.removeprefix("VALUES ?p { ").removesuffix(" } ?x ?y 2")
 
@@ -167,7 +180,13 @@ def bound(kb: KnowledgeBase, type_: str, value: str, default: str = "") -> str:
         ("revision", "2019-10", f"<{BASE}CP.MP.101/2019-10>"),
         ("revision", "CP.MP.101/2019-10", f"<{BASE}CP.MP.101/2019-10>"),
         ("policy", "CP.MP.101", f"<{BASE}CP.MP.101>"),
+        ("revision", "02/26", f"<{BASE}CP.MP.101/2026-02>"),
+        ("revision", "CP.MP.101, revision 10/19", f"<{BASE}CP.MP.101/2019-10>"),
         ("date", "2026-03-01", f'"2026-03-01"^^<{XSD}date>'),
+        ("date", "2026-03", f'"2026-03-01"^^<{XSD}date>'),
+        ("namespace", "pol:", f'"{BASE}policy#"'),
+        ("namespace", "pol", f'"{BASE}policy#"'),
+        ("namespace", "https://x/", '"https://x/"'),
         ("integer", "-5", f'"-5"^^<{XSD}integer>'),
         ("text", 'a "quoted" } text', r'"a \"quoted\" } text"'),
         ("text", "", '""'),
@@ -187,14 +206,18 @@ def test_a_parameter_that_is_not_given_has_its_default(kb: KnowledgeBase) -> Non
 @pytest.mark.parametrize(
     ("type_", "value", "message"),
     [
-        ("iri", "nothing", "p: 'nothing' is no IRI; write prefix:name or a whole IRI"),
-        ("iri", "nope:x", "p: 'nope:x' is no IRI; write prefix:name or a whole IRI"),
-        ("iri", "http://a b", "p: 'http://a b' is no IRI; write prefix:name or a whole IRI"),
-        ("iri", "crit:a> } ?x", "p: 'crit:a> } ?x' is no IRI; write prefix:name or a whole IRI"),
-        ("date", "2026-02-30", "p: '2026-02-30' is no date; so and so"),
-        ("date", "", "p: '' is no date; so and so"),
-        ("integer", "five", "p: 'five' is no integer; so and so"),
-        ("text", "\udcff", "p: '\\udcff' is no text; so and so"),
+        ("iri", "wholly unheard of", f"p: 'wholly unheard of' names nothing in all graphs; {NAMED_BY}"),
+        ("iri", "nope:x", f"p: 'nope:x' names nothing in all graphs; {NAMED_BY}"),
+        ("iri", "http://a b", f"p: 'http://a b' names nothing in all graphs; {NAMED_BY}"),
+        ("iri", "crit:a> } ?x", "p: 'crit:a> } ?x' names nothing in all graphs; did you mean 'criteria'?"),
+        ("iri", "", f"p: '' names nothing in all graphs; {NAMED_BY}"),
+        ("iri", "\udcff", f"p: '\\udcff' names nothing in all graphs; {NAMED_BY}"),
+        ("date", "2026-02-30", f"p: '2026-02-30' is no date; {DATED_BY}"),
+        ("date", "", f"p: '' is no date; {DATED_BY}"),
+        ("date", "02/2026", f"p: '02/2026' is no date; {DATED_BY}"),
+        ("integer", "five", "p: 'five' is no integer; write a whole number"),
+        ("text", "\udcff", "p: '\\udcff' is no text; write it in UTF-8"),
+        ("revision", "13/26", f"p: '13/26' names no revision in the knowledge base; {NAMED_BY}"),
     ],
 )
 def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: str, value: str, message: str) -> None:
@@ -349,6 +372,95 @@ def test_with_all_a_criterion_shows_every_revision(ask: RunKb) -> None:
         (["--all"], ["II.A", "II.B"]),
     ):
         assert ask(text, *arguments, "--format", "csv").stdout.split() == ["place", *places]
+
+
+# ---------------------------------------------------------------------- what an answer is
+
+
+def test_a_part_that_is_not_on_file_is_said_instead_of_no_rows(run_kb: RunKb) -> None:
+    done = run_kb("query", "codes", "--revision", "2019-10")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "Which billing codes does a revision list, of which code system?\n"
+        "not on file: codes of CP.MP.101/2019-10\n"
+        "nothing can be said from CP.MP.101/2019-10\n"
+    )
+    marked = run_kb("query", "codes", "--revision", "2019-10", "--format", "markdown")
+    assert marked.stdout == (
+        "**Which billing codes does a revision list, of which code system?**\n\n"
+        "not on file: codes of CP.MP.101/2019-10\n\n"
+        "nothing can be said from CP.MP.101/2019-10\n"
+    )
+
+
+def test_a_part_that_is_on_file_and_has_nothing_to_show_is_no_rows(run_kb: RunKb) -> None:
+    done = run_kb(
+        "query", "references-by-age", "--revision", "2026-02", "--param", "years=90", "--param", "date=2026-05-26"
+    )
+    assert done.stdout.splitlines()[-1] == "no rows from CP.MP.101/2026-02"
+
+
+def test_where_some_revisions_are_on_file_no_rows_are_of_those(run_kb: RunKb) -> None:
+    done = run_kb("query", "changed-criteria", "--param", "before=2023-11", "--param", "after=2025-02")
+    assert done.stdout.splitlines()[-1] == "no rows from all graphs"
+    done = run_kb("query", "shared-conditions", "--param", "revisions=99")
+    assert done.stdout.splitlines()[-1] == "no rows from what is on file"
+
+
+def test_what_is_inferred_is_said_where_there_are_rows_too(run_kb: RunKb) -> None:
+    line = "inferred from the revision log: criteria of CP.MP.101/2023-11"
+    lines = run_kb("query", "criteria", "--revision", "2023-11").stdout.splitlines()
+    assert lines[-2:] == [line, "7 rows from CP.MP.101/2023-11"]
+    lines = run_kb("query", "criteria", "--revision", "2023-11", "--format", "markdown").stdout.splitlines()
+    assert lines[-4:] == ["", line, "", "7 rows from CP.MP.101/2023-11"][-4:]
+
+
+def test_what_is_to_be_said_stands_in_json_and_goes_to_stderr_with_csv(run_kb: RunKb) -> None:
+    asked = ("query", "criterion-citations", "--revision", "2023-11", "--param", "criterion=II.B")
+    said = [
+        "for criterion II.B: acute GvHD of grade 2 or higher",
+        "not on file: references of CP.MP.101/2023-11",
+        "inferred from the revision log: criteria of CP.MP.101/2023-11",
+    ]
+    done = run_kb(*asked, "--format", "json")
+    found = json.loads(done.stdout)
+    assert (list(found), found["notes"], done.stderr) == (["head", "notes", "results"], said, "")
+    # Readers of the format take it.
+    read = ox.parse_query_results(done.stdout.encode(), format=ox.QueryResultsFormat.JSON)
+    assert isinstance(read, ox.QuerySolutions)
+    assert len(list(read)) == len(found["results"]["bindings"]) == 0
+    for format_ in ("csv", "tsv"):
+        done = run_kb(*asked, "--format", format_)
+        assert done.stderr == "".join(f"kb: {line}\n" for line in said)
+        assert "file" not in done.stdout
+    assert "notes" not in json.loads(run_kb("query", "codes", "--revision", "2026-02", "--format", "json").stdout)
+
+
+def test_a_default_of_a_parameter_is_printed_and_one_that_was_chosen_is_not(run_kb: RunKb) -> None:
+    done = run_kb("query", "where-cited", "--revision", "2026-02")
+    line = (
+        "for reference 9: Donor lymphocyte infusion after allogeneic stem cell transplantation; --param "
+        "reference=VALUE for another"
+    )
+    assert done.stdout.splitlines()[1] == line
+    chosen = run_kb("query", "where-cited", "--revision", "2026-02", "--param", "reference=ref:castagna-2016")
+    assert chosen.stdout == done.stdout.replace(f"{line}\n", "")
+    today = run_kb("query", "codes").stdout.splitlines()[1]
+    assert re.fullmatch(
+        r"for revision CP\.MP\.101/\d{4}-\d\d, assumed in force today; --revision YYYY-MM for another", today
+    )
+
+
+def test_a_slip_in_a_name_is_one_line(run_kb: RunKb) -> None:
+    done = run_kb("query", "evidence-for-disease", "--revision", "2026-02", "--param", "disease=leukemai")
+    message = "kb: disease: 'leukemai' names no disease in CP.MP.101/2026-02; did you mean 'leukemia'?\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
+
+
+def test_a_revision_goes_by_what_its_document_prints(run_kb: RunKb) -> None:
+    for revision in ("02/26", "CP.MP.101, revision 02/26"):
+        done = run_kb("query", "codes", "--revision", revision)
+        assert done.stdout.splitlines()[-1] == "4 rows from CP.MP.101/2026-02"
 
 
 # ---------------------------------------------------------------------- queries of one's own

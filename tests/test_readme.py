@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_shows_commands_a_case_and_queries() -> None:
-    assert (len(blocks("console")), len(blocks("turtle")), len(blocks("sparql"))) == (10, 1, 2)
+    assert (len(blocks("console")), len(blocks("turtle")), len(blocks("sparql"))) == (11, 1, 2)
 
 
 @pytest.mark.parametrize("block", blocks("console"))

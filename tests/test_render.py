@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from rdflib import Graph, URIRef
-from rdflib.namespace import RDF, RDFS
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rich.console import Console
 
 from kb_tools.cases import Case, CaseReader, Malformed
@@ -21,8 +23,8 @@ from kb_tools.errors import KbError
 from kb_tools.knowledge_base import KnowledgeBase, Policy
 from kb_tools.namespaces import CASE, POL, SH
 from kb_tools.rdf import FORMATS
+from kb_tools.render import fhir, junit, show, text, turtle
 from kb_tools.render import json as as_json
-from kb_tools.render import junit, show, text, turtle
 from kb_tools.revision import Revision
 
 CONDITION = "https://w3id.org/policykb/condition#"
@@ -319,6 +321,7 @@ KEYS = {
         "grounds",
         "passages",
         "references",
+        "parts",
     ],
     "conditionResults": ["condition", "label", "value", "facts"],
     "facts": ["node", "text", "date", "ageInDays", "contradicted"],
@@ -501,11 +504,32 @@ def test_the_history_as_text_and_as_json_are_the_same(policy: Policy) -> None:
         each["approval"] or ("not given" if each["inLog"] else "no row in the log") for each in content["revisions"]
     ]
     for row, each in zip(rows, content["revisions"], strict=True):
-        assert list(each) == ["revision", "iri", "countsFrom", "approval", "inLog", "onFile"]
+        assert list(each) == ["revision", "iri", "draft", "countsFrom", "approval", "inLog", "onFile"]
+        assert each["draft"] is False
         assert each["iri"] == f"https://w3id.org/policykb/CP.MP.101/{each['revision']}"
         counts = Counter(each["onFile"].values())
         assert row[3] == {0: "-", 2: "criteria, disposition", 6: "all"}[counts["DocumentOnFile"]]
         assert row[4] == {0: "-", 1: "criteria"}[counts["InferredFromLog"]]
+
+
+def test_a_draft_is_shown_as_one_of_which_nothing_is_on_file(kb: KnowledgeBase, tmp_path: Path) -> None:
+    for folder in ("ontology", "shapes", "policies"):
+        shutil.copytree(kb.root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("cases"))
+    file = tmp_path / "policies/CP.MP.101/2026-02/revision.ttl"
+    mark = '<https://w3id.org/policykb/CP.MP.101/2026-02> pol:toDo "A draft."@en .'
+    file.write_text(file.read_text(encoding="utf-8") + mark, encoding="utf-8")
+    policy = KnowledgeBase(tmp_path).policy()
+    lines = on_screen(100, lambda out: show.history(out, [policy]))
+    assert re.split(r" {2,}", lines[-1].strip()) == ["2026-02 (draft)", "5/26/2026", "-", "-", "-"]
+    (content,) = json.loads(show.history_json([policy]))
+    draft = content["revisions"][-1]
+    assert (draft["revision"], draft["draft"], draft["countsFrom"]) == ("2026-02", True, None)
+    assert set(draft["onFile"].values()) == {"NotOnFile"}
+    shown = Revision.load(policy, policy.entry("2026-02"))
+    lines = on_screen(100, lambda out: show.revision(out, shown))
+    assert lines[0] == "CP.MP.101 revision 2026-02: a draft, in force on no date"
+    one = json.loads(show.revision_json(shown))
+    assert (one["draft"], set(one["onFile"].values())) == (True, {"NotOnFile"})
 
 
 def test_a_revision_as_text_names_all_that_its_json_holds(policy: Policy) -> None:
@@ -515,6 +539,7 @@ def test_a_revision_as_text_names_all_that_its_json_holds(policy: Policy) -> Non
     assert list(content) == [
         "policy",
         "revision",
+        "draft",
         "onFile",
         "notices",
         "disposition",
@@ -604,3 +629,116 @@ def test_what_is_not_determined_says_why(answers: Answers) -> None:
     answer = answers["not-determined"]
     assert isinstance(answer, NotDetermined)
     assert str(answer.error).startswith("the criteria of CP.MP.101 revision 2023-08 are not on file")
+
+
+# ---------------------------------------------------------------------- criteria within criteria
+
+# Place, value and whether it decides: I fails as I.A does, for want of a relapse, and I.B, for want of the purpose.
+NESTED = [
+    ("I", "fails", True),
+    ("I.A", "fails", True),
+    ("I.B", "fails", True),
+]
+
+
+@pytest.fixture(scope="module")
+def refractory(kb: KnowledgeBase, policy: Policy) -> Determination:
+    """An example case under 2019-10, whose criterion I holds I.A and I.B."""
+    path = policy.cases_folder / "refractory-leukemia-meets.ttl"
+    (found,) = Run(kb, policy, "pyshifty", "2019-10").answers(CaseReader(kb).read(path.name, path))
+    assert isinstance(found, Determination)
+    return found
+
+
+def test_a_criterion_within_another_has_its_value_and_reason(refractory: Determination) -> None:
+    (indication,) = [each for each in refractory.criterion_results if each.criterion.notation == "I"]
+    assert [(each.criterion.notation, each.value.value, each.decides) for each in indication.with_parts()] == NESTED
+    assert [each.reason for each in indication.parts] == [
+        "the disease is relapsed: fails",
+        "raising donor chimerism is a purpose: fails",
+    ]
+    places = [each.criterion.notation for each in refractory.every_criterion]
+    assert places == ["Scope", "I", "I.A", "I.B", "II.A", "II.B", "II.C"]
+
+
+def test_the_text_shows_a_criterion_within_another_below_it(kb: KnowledgeBase, refractory: Determination) -> None:
+    said = flat(in_words(kb, refractory, explain=True))
+    assert re.search(r"I\.A fails relapsed hematologic malignancy fails: the disease is relapsed - ", said)
+    assert re.search(r"I\.B fails mixed to full donor chimerism fails: raising donor chimerism is a purpose - ", said)
+    assert "- I.A: Policy/Criteria, I.A" in said
+    assert re.search(r"- the disease is relapsed: fails\. [^(]+\([^(]+\), 34 days before\. \(Read by I; I\.A\.\)", said)
+
+
+def test_the_json_of_a_criterion_holds_those_within_it(kb: KnowledgeBase, refractory: Determination) -> None:
+    (content,) = json.loads(as_json.answers(kb, [refractory], [], False))["determinations"]
+    (indication,) = [each for each in content["criterionResults"] if each["place"] == "I"]
+    found = [(each["place"], each["value"], each["decides"]) for each in (indication, *indication["parts"])]
+    assert found == NESTED
+    assert [each["role"] for each in indication["parts"]] == ["part", "part"]
+    assert [each["criterion"].removeprefix(CRITERION) for each in indication["parts"]] == [
+        "relapsed-malignancy",
+        "chimerism-conversion",
+    ]
+
+
+def test_the_turtle_gives_the_value_of_a_criterion_within_another_and_says_within_which(
+    kb: KnowledgeBase, refractory: Determination
+) -> None:
+    graph = Graph().parse(data=turtle.answers(kb, [refractory], [], False), format="turtle")
+    found = {
+        (
+            str(graph.value(each, SKOS.notation)),
+            str(graph.value(each, CASE.value)).removeprefix(str(POL)).lower(),
+            str(graph.value(each, CASE.decides)) == "true",
+        )
+        for each in graph.objects(None, CASE.criterionValue)
+    }
+    assert set(NESTED) <= found
+    assert {str(each).removeprefix(CRITERION) for each in graph.subjects(DCTERMS.isPartOf)} == {
+        "relapsed-malignancy",
+        "chimerism-conversion",
+    }
+    assert set(graph.objects(None, DCTERMS.isPartOf)) == {URIRef(CRITERION + "indication")}
+
+
+def test_the_fhir_of_a_criterion_holds_those_within_it(kb: KnowledgeBase, refractory: Determination) -> None:
+    bundle = json.loads(fhir.answers(kb, [refractory], [], False))
+    parameters = bundle["entry"][0]["resource"]["contained"][0]["parameter"]
+
+    def said(each: dict[str, Any]) -> dict[str, Any]:
+        return {part["name"]: part for part in each["part"]}
+
+    (indication,) = [
+        each for each in parameters if each["name"] == "criterionResult" and said(each)["place"]["valueString"] == "I"
+    ]
+    within = [each for each in indication["part"] if each["name"] == "criterionResult"]
+    found = [
+        (
+            said(each)["place"]["valueString"],
+            said(each)["value"]["valueCoding"]["code"].lower(),
+            said(each)["decides"]["valueBoolean"],
+        )
+        for each in (indication, *within)
+    ]
+    assert found == NESTED
+
+
+def test_junit_names_the_criteria_within_one_that_decides(kb: KnowledgeBase, refractory: Determination) -> None:
+    (failure,) = ElementTree.fromstring(junit.answers(kb, [refractory], [], False)).iter("failure")
+    assert failure.get("message") == (
+        "CriteriaNotMet: I fails (the disease is relapsed: fails; raising donor chimerism is a purpose: fails); "
+        "I.A fails (the disease is relapsed: fails); I.B fails (raising donor chimerism is a purpose: fails); "
+        "II.A holds (what I leaves)"
+    )
+
+
+def test_of_the_criteria_within_one_that_holds_only_those_that_hold_decide(kb: KnowledgeBase, policy: Policy) -> None:
+    path = policy.cases_folder / "relapsed-and-refractory-myeloma-meets.ttl"
+    (found,) = Run(kb, policy, "pyshifty", "2019-10").answers(CaseReader(kb).read(path.name, path))
+    assert isinstance(found, Determination)
+    (indication,) = [each for each in found.criterion_results if each.criterion.notation == "I"]
+    assert [(each.criterion.notation, each.value.value, each.decides) for each in indication.with_parts()] == [
+        ("I", "holds", True),
+        ("I.A", "holds", True),
+        ("I.B", "fails", False),
+    ]

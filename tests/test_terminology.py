@@ -52,12 +52,12 @@ def test_every_row_has_a_label_a_source_and_a_system_that_is_described(kb: Knowl
 
 def test_how_many_codes_of_each_system_are_mapped(terminology: Terminology) -> None:
     assert Counter(system for system, _, _ in terminology) == {
-        ICD: 572,
+        ICD: 587,
         PCS: 30,
         CPT: 4,
         HCPCS: 2,
-        SCT: 24,
-        "http://loinc.org": 1,
+        SCT: 37,
+        "http://loinc.org": 2,
         CLINICAL_STATUS: 6,
         SOPT: 33,
         f"{HL7}v3-ObservationInterpretation": 6,
@@ -133,6 +133,9 @@ def test_what_codes_state_as_findings(terminology: Terminology) -> None:
         "234336002": ("Transplant", set()),
         "23719005": ("Transplant", set()),
         "402355000": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
+        "1144907001": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
+        "1144963000": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
+        "104480-9": ("ChimerismTest", {("lineage", "BoneMarrow")}),
         "97509-4": ("DiseaseStatusAssessment", set()),
     }
 
@@ -350,6 +353,194 @@ def test_the_codes_that_may_state_a_status_are_those_of_the_blocks_of_malignanci
         assert bool(terminology.may_mean(ICD, code)) is any(covers(block, code) for block in blocks), code
 
 
+@pytest.mark.parametrize(
+    ("code", "disease"),
+    [
+        ("91860005", "AcuteMyeloidLeukemia"),
+        ("91856007", "AcuteLymphoblasticLeukemia"),
+        ("92817004", "ChronicMyeloidLeukemia"),
+        ("92813000", "ChronicLymphocyticLeukemia"),
+        ("94716000", "MyeloidLeukemia"),
+        ("91854005", "AcuteLeukemia"),
+    ],
+)
+def test_a_leukemia_in_remission_by_snomed_ct(terminology: Terminology, code: str, disease: str) -> None:
+    meaning = terminology.meaning(SCT, code)
+    assert named(meaning) == {disease, "InRemission"}
+    assert meaning and meaning.not_present
+
+
+@pytest.mark.parametrize(
+    ("code", "leaves_open"),
+    [
+        ("234522008", {"DiseaseStatusAssessment"}),
+        ("1144908006", {"ChronicGvHDAssessment"}),
+        ("1144963000", {"ChronicGvHDAssessment"}),
+        ("444547006", {"AcuteGvHDAssessment", "ChronicGvHDAssessment"}),
+        ("846606007", {"AcuteGvHDAssessment", "ChronicGvHDAssessment"}),
+        ("1268379007", {"AcuteGvHDAssessment", "ChronicGvHDAssessment"}),
+    ],
+)
+def test_what_codes_of_snomed_ct_leave_open(terminology: Terminology, code: str, leaves_open: set[str]) -> None:
+    meaning = terminology.meaning(SCT, code)
+    assert meaning and {local_name(each) for each in meaning.leaves_open} == leaves_open
+
+
+def test_only_the_share_of_the_recipient_is_the_rest(terminology: Terminology) -> None:
+    assert [code for _, code, meaning in terminology if meaning.complement] == ["104480-9"]
+
+
+@pytest.mark.parametrize(
+    ("code", "disease"),
+    [
+        ("D61.9", "AplasticAnemia"),
+        ("D61.01", "AplasticAnemia"),
+        ("D60.9", "NonmalignantHematologicDisease"),
+        ("D57.1", "SickleCellDisease"),
+        ("D56.1", "Thalassemia"),
+        ("C50.911", "SolidTumor"),
+        ("C7A.1", "SolidTumor"),
+        ("C79.51", "SolidTumor"),
+        ("C64.1", "RenalCellCarcinoma"),
+        ("C43.9", "Melanoma"),
+    ],
+)
+def test_what_is_no_hematologic_malignancy_is_read_off_the_vocabulary(
+    kb: KnowledgeBase, terminology: Terminology, code: str, disease: str
+) -> None:
+    meaning = terminology.meaning(ICD, code)
+    assert named(meaning) == {disease}
+    (concept,) = meaning.concepts  # type: ignore[union-attr]
+    assert CLIN.HematologicMalignancy not in set(kb.ontology.transitive_objects(concept, SKOS.broader))
+
+
+@pytest.mark.parametrize(
+    "code", ["D57.3", "D56.3", "D61.1", "D61.2", "D61.810", "D61.811", "D61.818", "D61.82", "C80.0", "C80.1", "C80.2"]
+)
+def test_what_may_go_with_a_malignancy_or_is_no_disease_names_none(terminology: Terminology, code: str) -> None:
+    meaning = terminology.meaning(ICD, code)
+    assert meaning and (meaning.concepts, meaning.kind, len(meaning.notes)) == (frozenset(), None, 1)
+
+
+@pytest.mark.parametrize(
+    "code", ["D61", "D61.8", "D61.81", "C80", "D50.9", "D75.81", "D47.2", "C81", "C92.X", "J18.9", "C64x"]
+)
+def test_what_the_vocabulary_does_not_tell_is_not_known(terminology: Terminology, code: str) -> None:
+    assert terminology.meaning(ICD, code) is None
+
+
+def test_no_code_of_a_hematologic_malignancy_is_read_off_the_vocabulary(terminology: Terminology) -> None:
+    """Or else a code that is not known, and may say that it is in remission, would say nothing of it."""
+    for block in ("C81", "C82", "C83", "C84", "C85", "C86", "C88", "C90", "C91", "C92", "C93", "C94", "C95", "C96"):
+        assert terminology.meaning(ICD, f"{block}.XX") is None
+    assert terminology.meaning(LOCAL, "D61.9") is None
+
+
+ICD_HINT = f"give the system {ICD}"
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "hint"),
+    [
+        (ICD, "C9202", "ICD-10-CM C92.02 may be meant, without its dot: write C92.02"),
+        (ICD, "D89810", "ICD-10-CM D89.810 may be meant, without its dot: write D89.810"),
+        (ICD, "C50911", "ICD-10-CM C50.911 may be meant, without its dot: write C50.911"),
+        (ICD, "c92.02", "ICD-10-CM C92.02 may be meant, in small letters or with blanks: write C92.02"),
+        (ICD, " C92.02", "ICD-10-CM C92.02 may be meant, in small letters or with blanks: write C92.02"),
+        *[
+            (uri, "C92.02", f"ICD-10-CM C92.02 may be meant, under the URI of another system: {ICD_HINT}")
+            for uri in (
+                f"{ICD}/",
+                "https://hl7.org/fhir/sid/icd-10-cm",
+                "HTTP://www.hl7.org/fhir/sid/ICD-10-CM",
+                "2.16.840.1.113883.6.90",
+                "http://hl7.org/fhir/sid/icd-10",
+                "http://hl7.org/fhir/sid/icd-10/",
+                "urn:oid:2.16.840.1.113883.6.3",
+            )
+        ],
+        ("", "C92.02", f"ICD-10-CM C92.02 may be meant, without a system: {ICD_HINT}"),
+        (
+            f"{ICD}/",
+            "C9202",
+            "ICD-10-CM C92.02 may be meant, without its dot and under the URI of another system: write C92.02 and "
+            f"{ICD_HINT}",
+        ),
+        (
+            f"{SCT}/",
+            "91860005",
+            f"SNOMED CT 91860005 may be meant, under the URI of another system: give the system {SCT}",
+        ),
+        (
+            "https://www.ama-assn.org/go/cpt",
+            "38240",
+            f"CPT 38240 may be meant, under the URI of another system: give the system {CPT}",
+        ),
+    ],
+)
+def test_what_a_code_written_otherwise_may_be_meant_for(
+    terminology: Terminology, system: str, code: str, hint: str
+) -> None:
+    assert terminology.meaning(system, code) is None
+    near = terminology.near(system, code)
+    assert near and near.hint == hint
+    assert near.meaning in {meaning for _, _, meaning in terminology} | {terminology.meaning(ICD, "C50.911")}
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [
+        (ICD, "C92.02"),
+        (ICD, "J18.9"),
+        (LOCAL, "C92.02"),
+        ("", "Jane Roe"),
+        ("", "x"),
+        (str(CLIN), "relapsed"),
+        (SCT, "1"),
+    ],
+)
+def test_what_is_known_or_like_nothing_that_is_known_is_meant_for_nothing(
+    terminology: Terminology, system: str, code: str
+) -> None:
+    assert terminology.near(system, code) is None
+
+
+GVHD = {"AcuteGvHDAssessment", "ChronicGvHDAssessment"}
+STATUS_CLASS = {"DiseaseStatusAssessment"}
+
+
+@pytest.mark.parametrize(
+    ("text", "classes"),
+    [
+        ("Acute GVHD overall grade", GVHD),
+        ("no GvHD", GVHD),
+        ("Graft-versus-host disease", GVHD),
+        ("GRAFT VS. HOST", GVHD),
+        ("AML in complete remission", STATUS_CLASS),
+        ("Relapsed/refractory", STATUS_CLASS),
+        ("risk of relapse: high", {"RelapseRiskAssessment"} | STATUS_CLASS),
+        ("MRD+ (flow)", {"MRDTest"}),
+        ("minimal\nresidual disease", {"MRDTest"}),
+        ("Donor chimerism, CD3", {"ChimerismTest"}),
+        ("allo-HSCT", {"Transplant"}),
+        ("Second stem cell transplantation", {"Transplant"}),
+        ("DLI #2", {"EarlierInfusion"}),
+        # Whole words alone, and phrases that mention nothing.
+        ("unremitting", set()),
+        ("nephrelapse", set()),
+        ("Hct", set()),
+        ("Acute myeloblastic leukemia, not having achieved remission", set()),
+        ("not having achieved remission, now in remission", STATUS_CLASS),
+        ("Kidney transplant", set()),
+        ("Kidney transplant, then marrow transplant", {"Transplant"}),
+        ("", set()),
+        ("Hemoglobin", set()),
+    ],
+)
+def test_what_a_text_mentions(terminology: Terminology, text: str, classes: set[str]) -> None:
+    assert {local_name(each) for each in terminology.mentions(text)} == classes
+
+
 # ---------------------------------------------------------------------- a plan's own codes
 
 PREFIXES = """PREFIX case: <https://w3id.org/policykb/case#>
@@ -388,6 +579,12 @@ def test_a_plan_adds_codes_of_its_own_systems(kb: KnowledgeBase, tmp_path: Path)
     assert chimerism and chimerism.values == {(CLIN.lineage, CLIN.TCells)}
     assert terminology.name(LOCAL, "MKT") == "plan MKT"
     assert terminology.name(LOCAL, "Jane Roe") == "a code of plan"
+
+
+def test_a_plan_adds_words_of_its_own(kb: KnowledgeBase, tmp_path: Path) -> None:
+    words = '[] a read:Words ; read:word "blasten" ; read:mentions clin:MRDTest .'
+    terminology = added(kb, tmp_path, words)
+    assert {local_name(each) for each in terminology.mentions("Blasten 5 %")} == {"MRDTest"}
 
 
 def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> None:
@@ -539,6 +736,37 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
                 ),
             )
         ],
+        (
+            '[] a read:Words ; read:word "blasts" ; read:mentions clin:Relapsed .',
+            "words mention clin:Relapsed, which is no class of findings; "
+            "name a class of findings of the clinical vocabulary",
+        ),
+        *(
+            (
+                f"[] a read:Words ; read:word {word} ; read:mentions clin:MRDTest .",
+                "a node without a name: read:word; "
+                "Give read:word words of small letters and digits, each a plain string, with one blank between two.",
+            )
+            for word in ('"Blasts"', '"blast-cells"', '" blasts"', "1")
+        ),
+        (
+            '[] a read:Words ; read:word "blasts" .',
+            "a node without a name: read:mentions; Give read:mentions classes of findings.",
+        ),
+        (
+            f'[] read:word "blasts" . {ROW}',
+            "a node without a name: not of the form; What lists words of texts is of the class read:Words: check the "
+            "spelling.",
+        ),
+        (
+            f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:classifies clin:Relapsed . {ROW}',
+            f"{LOCAL} classifies clin:Relapsed, which is no disease; name a disease of the clinical vocabulary",
+        ),
+        (
+            f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; read:complement true ; '
+            "read:finding [ a clin:MRDTest ] .",
+            f"{LOCAL} x is mapped as the complement of what is no percentage; leave read:complement out",
+        ),
         *[
             (
                 f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:alias "{taken}" . {ROW}',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.checks import run_checks
+from kb_tools.diff import Kind, compare
 from kb_tools.draft import write_draft
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
 from kb_tools.knowledge_base import KnowledgeBase, Policy
@@ -498,6 +500,51 @@ def test_a_draft_carries_over_what_is_unchanged_and_marks_the_rest(drafted: Path
     assert str(graph.value(URIRef(new + "mixed-bed"), POL.digest)) == digest(" a mixed bed has < 95% of them.")
 
 
+@pytest.fixture
+def with_a_note(root: Path, tmp_path: Path) -> Path:
+    """A copy of the knowledge base in which the note under criterion I is a criterion within it."""
+    folder = tmp_path / "kb"
+    shutil.copytree(root, folder)
+    file = folder / "policies/XX.99/2031-03/revision.ttl"
+    text = put(
+        "( cond:mrd-is-detected ) ; pol:statedIn xp:I , xp:I-note", "( x:leaves ) ; pol:statedIn xp:I", file.read_text()
+    )
+    note = 'x:leaves a pol:Criterion ; skos:notation "I, note" ; rdfs:label "leaves"@en ;\n'
+    note += "    pol:allOf ( cond:mrd-is-detected ) ; pol:statedIn xp:I-note .\n"
+    file.write_text(text + note, encoding="utf-8")
+    return folder
+
+
+OTHER_LEAVES = put("for the colour of the leaves alone", "for the colour of its leaves alone")
+
+
+def test_a_criterion_within_another_is_reviewed_and_drafted_as_itself(with_a_note: Path) -> None:
+    policy = KnowledgeBase(with_a_note).policy()
+    assert traced(policy, TEXT).whole
+    found = traced(policy, OTHER_LEAVES)
+    assert reviewed(found) == [("criterion", "leaves", "reworded")]
+    write_draft(found, "2032-03")
+    made_up = KnowledgeBase(with_a_note).policy()
+    graph = made_up.own_graph(made_up.entry("2032-03"))
+    assert [str(each) for each in graph.objects(URIRef(X + "leaves"), POL.toDo)] == [
+        "Read again: I, note is reworded in the document."
+    ]
+    assert [str(each) for each in graph.objects(URIRef(X + "wilted"), POL.toDo)] == []
+    assert set(graph.objects(URIRef(X + "leaves"), POL.statedIn)) == {URIRef(X + "2032-03/passage/I-note")}
+
+
+def test_a_draft_is_compared_and_a_criterion_within_another_is_reported_as_itself(with_a_note: Path) -> None:
+    write_draft(traced(KnowledgeBase(with_a_note).policy(), OTHER_LEAVES), "2032-03")
+    file = with_a_note / "policies/XX.99/2032-03/revision.ttl"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"leaves"@en', '"its leaves"@en'), encoding="utf-8")
+    diff = compare(KnowledgeBase(with_a_note).policy(), "2031-03", "2032-03", "pyshifty")
+    assert [side.entry.name for side in diff.drafts] == ["2032-03"]
+    assert [(each.part, each.kind, each.iri, each.before, each.after) for each in diff.changes] == [
+        ("Criteria", Kind.REWORDED, X + "leaves", ("leaves",), ("its leaves",))
+    ]
+
+
 def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(drafted: Path) -> None:
     made_up = KnowledgeBase(drafted).policy()
     draft = made_up.entry("2032-03")
@@ -522,6 +569,27 @@ def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(d
     assert [each.message for each in found.problems] == [
         "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs"
     ]
+
+
+def test_a_draft_is_in_force_and_on_file_for_no_question(drafted: Path, run_kb: RunKb) -> None:
+    def rows(*arguments: str) -> list[list[str]]:
+        done = run_kb("query", *arguments, "--kb", str(drafted), "--format", "csv")
+        assert done.returncode == 0, done.stderr
+        return list(csv.reader(done.stdout.replace(BASE, "").splitlines()))[1:]
+
+    assert [row[2] for row in rows("in-force", "--param", "date=2033-01-01")] == ["XX.99/2031-03"] * 2
+    assert rows("on-file")[-1][:3] == ["XX.99", "XX.99/2032-03", "draft"]
+    assert set(rows("on-file")[-1][3:]) <= {"draft", ""}
+    # Its default is of a policy that is not on file here.
+    assert rows("changed-criteria") == []
+    assert rows("revision-history")[-1] == ["XX.99", "XX.99/2032-03", "2032-03", "", "", "draft"]
+    named = run_kb("query", "criteria", "--kb", str(drafted), "--revision", "2032-03")
+    assert named.stdout.splitlines()[-2:] == [
+        "a draft, in force on no date: XX.99/2032-03",
+        "no rows from XX.99/2032-03 (draft)",
+    ]
+    default = run_kb("query", "criteria", "--kb", str(drafted), "--as-of", "2033-01-01")
+    assert default.stdout.splitlines()[-1].endswith("rows from XX.99/2031-03")
 
 
 def test_a_draft_holds_no_text_of_the_document(drafted: Path) -> None:

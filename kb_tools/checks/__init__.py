@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "dangling-iris", "Every IRI of ours that is pointed to is described", Severity.ERROR, vocabulary.dangling_iris
     ),
+    Check("hierarchy", "What is broader is said once, by skos:broader", Severity.ERROR, vocabulary.hierarchy),
     Check(
         "terminology",
         "Every code of another system is mapped to terms and values that exist",
@@ -67,10 +68,22 @@ CHECKS: tuple[Check, ...] = (
         conditions.condition_reads,
     ),
     Check(
+        "condition-form",
+        "Every condition asks of findings that some are so, or that none is",
+        Severity.ERROR,
+        conditions.condition_form,
+    ),
+    Check(
         "condition-severity",
         "No shape on file carries a severity, and conditions are SHACL Core",
         Severity.ERROR,
         conditions.condition_severity,
+    ),
+    Check(
+        "entailments",
+        "What a condition is said to entail or exclude follows from the shapes",
+        Severity.ERROR,
+        conditions.entailments,
     ),
     Check("conditions-used", "Every condition is read by a revision", Severity.WARNING, conditions.conditions_used),
     Check(

@@ -9,10 +9,13 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, XSD
 from rdflib.term import Node
 
+from kb_tools.certainty import faults_of_form
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
+from kb_tools.entailments import conditions_of, derive
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, POL, SH, SHAPE
+from kb_tools.truth import Value
 
 
 def _conditions(kb: KnowledgeBase) -> list[URIRef]:
@@ -61,6 +64,16 @@ def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
             )
 
 
+def condition_form(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Conditions that count findings in a way of which the two forms for doubtful findings cannot be made."""
+    for condition in _conditions(kb):
+        for predicate in (POL.holdsWhen, POL.failsWhen):
+            for shape in kb.conditions.objects(condition, predicate):
+                for at, fault in faults_of_form(kb.conditions, shape):
+                    where = f"{name(kb, at)} " if isinstance(at, URIRef) else ""
+                    yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; say it another way")
+
+
 def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
     """Shapes with a severity, which changes what sh:not over them means, and conditions beyond SHACL Core."""
     for _, (subject, predicate, object_) in statements(kb, "shapes"):
@@ -73,6 +86,31 @@ def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
         for term in (predicate, object_):
             if str(term).startswith(str(SH)) and term not in CORE and predicate != SH.severity:
                 yield Problem(name(kb, subject), f"uses {name(kb, term)}; a condition is untargeted SHACL Core")
+
+
+def entailments(kb: KnowledgeBase) -> Iterator[Problem]:
+    """Conditions that are said to entail or exclude another, and by their shapes do not."""
+    stated = [
+        (one, link, other, then)
+        for link, then in ((POL.entails, Value.HOLDS), (POL.excludes, Value.FAILS))
+        for one, other in sorted(kb.conditions.subject_objects(link))
+    ]
+    concerned = {str(each) for one, _, other, _ in stated for each in (one, other)}
+    groups = derive(kb, (each for each in conditions_of(kb) if each.iri in concerned), "pyshacl")
+    for one, link, other, then in stated:
+        where, said = name(kb, one), f"{name(kb, link)} {name(kb, other)}"
+        group = next((each for each in groups if {str(one), str(other)} <= each.conditions), None)
+        if group is None:
+            yield Problem(where, f"{said}, which reads another kind of fact, so that nothing ties them; remove it")
+            continue
+        seen = group.together(str(one), str(other))
+        against = [(value, case) for (first, value), case in seen.items() if first is Value.HOLDS and value is not then]
+        if against:
+            value, case = against[0]
+            words = f"on a case that states {case.words(kb)} the one holds and the other is {value.value}"
+            yield Problem(where, f"{said}, but {words}; correct the shapes or remove it")
+        elif (Value.HOLDS, then) not in seen:
+            yield Problem(where, f"{said}, but holds on no case that can be made of what its shapes name; remove it")
 
 
 def conditions_used(kb: KnowledgeBase) -> Iterator[Problem]:

@@ -117,18 +117,19 @@ def in_force(kb: KnowledgeBase) -> Iterator[Problem]:
     """Days on which no one revision can be chosen, and revisions that a later one overtakes."""
     for policy in kb.policies():
         where = relative(kb, policy.folder)
-        for earlier, later in pairwise(policy.history):
+        # A draft takes no place among those in force.
+        for earlier, later in pairwise(policy.released):
             if later.effective <= earlier.effective:
                 yield Problem(
                     where,
                     f"revision {later.name} is in force from {later.effective}, revision {earlier.name} from "
                     f"{earlier.effective}: not in their order; correct a pol:approval",
                 )
-        last = max((entry.effective for entry in policy.history), default=None)
-        first = min((entry.effective for entry in policy.history), default=None)
-        if first is None or last is None:
+        last = max((entry.effective for entry in policy.released), default=None)
+        first = min((entry.effective for entry in policy.released), default=None)
+        if not policy.history:
             yield Problem(where, "has no revision; add a folder with a revision.ttl")
-        else:
+        elif first is not None and last is not None:
             yield from _sweep(policy, where, first, last.replace(year=last.year + 5, day=1))
 
 

@@ -15,13 +15,14 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
+from kb_tools.cases import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.checks.core import name
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, CLIN, SH
 
 # Links from the case to nodes that only hold what is read.
 _LINKS = {CASE.request, CASE.coverage, CASE.product}
-_FINDINGS = {CASE.finding, CASE.countableFinding, CASE.currentFinding}
+_FINDINGS = {CASE.finding, *DERIVED_LINKS}
 
 # What a shape says of itself, and nothing of the data.
 _PASSIVE = {RDF.type, RDFS.label, SKOS.definition, SKOS.scopeNote, SH.message, SH.name, SH.description, SH.path}
@@ -187,7 +188,7 @@ class Sight:
     @staticmethod
     def _leads_on(property_: URIRef) -> bool:
         """Whether a property leads to another node of the case rather than to a value."""
-        return property_ in _LINKS | _FINDINGS | {CASE.contradictedBy}
+        return property_ in _LINKS | _FINDINGS | DERIVED_OF_FINDINGS
 
     def _routes(self, path: Node) -> Iterator[tuple[URIRef, ...]]:
         """Every way along a path, as single steps; any number of steps along skos:broader is one.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
+from kb_tools.checks.core import FOLDERS, Problem, name, names, problem_of, relative, statements
 from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
 from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
+from kb_tools.sparql import names_in
 from kb_tools.terminology import Terminology
 
 # Where the terms of each of our namespaces are described: a file or a folder.
@@ -79,19 +79,12 @@ def undefined_terms(kb: KnowledgeBase) -> Iterator[Problem]:
                 yield Problem(file, f"{name(kb, term)} is not defined; correct it or define it in the vocabulary")
 
 
-# A prefixed name in the text of a query, where neither a string nor an IRI is cut in two.
-_PREFIXED = re.compile(r"(?<![\w<?$:\"'])([a-z][\w-]*):([A-Za-z][\w-]*)")
-
-
 def _within(kb: KnowledgeBase, node: Node) -> Iterator[Node]:
-    """The datatype of a literal, and the prefixed names in it where it is the text of a query."""
+    """The datatype of a literal, and the terms that it names where it is the text of a query."""
     if isinstance(node, Literal):
         if node.datatype:
             yield node.datatype
-        if re.search(r"\b(CONSTRUCT|SELECT|ASK)\b", str(node)):
-            for prefix, local in _PREFIXED.findall(str(node)):
-                if prefix in kb.prefixes:
-                    yield URIRef(kb.prefixes[prefix] + local)
+        yield from names_in(str(node), kb.prefixes)
 
 
 def terms_in_place(kb: KnowledgeBase) -> Iterator[Problem]:
@@ -139,6 +132,34 @@ def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
                 f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which "
                 "nothing describes; correct the IRI or describe it",
             )
+
+
+def hierarchy(kb: KnowledgeBase) -> Iterator[Problem]:
+    """What stands over a concept and is not said by skos:broader alone, is said twice, or leads back to the concept.
+
+    Conditions, rules and questions follow skos:broader and nothing else.
+    """
+    for group, concept in sorted(kb.ontology.subject_objects(SKOS.narrower), key=str):
+        yield Problem(
+            name(kb, group),
+            f"states skos:narrower {name(kb, concept)}; state instead that {name(kb, concept)} is skos:broader "
+            f"{name(kb, group)}, which is what is followed",
+        )
+    for concept in sorted(set(kb.ontology.subjects(SKOS.broader)), key=str):
+        over = {
+            each: set(kb.ontology.transitive_objects(each, SKOS.broader))
+            for each in kb.ontology[concept : SKOS.broader]
+        }
+        if any(concept in beyond for beyond in over.values()):
+            yield Problem(name(kb, concept), "stands under itself by skos:broader; remove one step of the circle")
+            continue
+        for group in sorted(over, key=str):
+            nearer = [each for each in over if each != group and group in over[each]]
+            if nearer:
+                yield Problem(
+                    name(kb, concept),
+                    f"states skos:broader {name(kb, group)}, which follows from {names(kb, nearer)}; remove it",
+                )
 
 
 # ---------------------------------------------------------------------- OWL 2 RL

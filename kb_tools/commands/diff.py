@@ -27,9 +27,9 @@ from kb_tools.errors import KbError
 if TYPE_CHECKING:
     from kb_tools.cases import Case
     from kb_tools.diff import Diff
-    from kb_tools.impact import Replayer
     from kb_tools.knowledge_base import KnowledgeBase
     from kb_tools.render.diff import Impact
+    from kb_tools.replay import Replayer
 
 
 @click.command("diff")
@@ -60,9 +60,10 @@ def command(
 ) -> None:
     """Compare two revisions: what changed, stricter or looser, and does the log say so.
 
-    The verdict goes over every way in which the conditions of both sides can turn out. Each direction has a smallest
-    witness, which is also generated as a case and determined under both revisions. With --cases, every case is
-    determined under both and each flip is attributed to a criterion, a condition and the log.
+    The verdict goes over every way in which the conditions of both sides can turn out together. A direction counts
+    only if a case can be made of its witness that comes to what it says under both revisions; else it is named as
+    unconfirmed. With --cases, every case is determined under both and each flip is attributed to a criterion, a
+    condition and the log. A draft can be compared, and is named as one.
 
     Exit code 0 if nothing differs; 1 if something does (or, with --fail-on, what is named there; unexplained is a
     change that no log row tells of, or a log row that is not borne out) or a case is malformed; 2 if the two could not
@@ -75,28 +76,25 @@ def command(
       kb diff 2019-10 2026-02 --cases policies/CP.MP.101/cases --fail-on unexplained
     """
     from kb_tools.diff import compare
-    from kb_tools.impact import WitnessBuilder
     from kb_tools.render import diff as render
     from kb_tools.render import document
+    from kb_tools.replay import Replayer
 
     if "flips" in fail_on and not cases:
         raise KbError("--fail-on flips without cases to flip", mend="name some with --cases PATH")
     kb = open_kb(root)
-    found = compare(policy_of(kb, policy, old, new), old, new)
-    builder = WitnessBuilder(kb, found, engine)
-    witnesses = [(each, builder.build(each)) for each in found.verdict.witnesses]
+    found = compare(policy_of(kb, policy, old, new), old, new, engine)
     errors: list[KbError] = []
     impact = None
     if cases:
-        impact = _replay(found, builder.replayer, read_cases(kb, cases, None, errors))
-    report = render.Report(found, witnesses, impact)
+        impact = _replay(found, Replayer(kb, found.old, found.new, engine), read_cases(kb, cases, None, errors))
+    report = render.Report(found, impact)
     if witness:
-        borne = [each.before.case for _, each in witnesses if each]
-        if borne:
-            _write(kb, borne, witness)
-        if lacking := len(witnesses) - len(borne):
-            warn(f"{witness}: lacks {lacking} of {len(witnesses)} witnesses: no case could be made of the examples")
-        if not witnesses:
+        if found.borne_out:
+            _write(kb, [each.before.case for each in found.borne_out.values()], witness)
+        for each in found.verdict.unconfirmed:
+            warn(f"{witness}: lacks a case of {each.direction.value}, which is unconfirmed: none could be made")
+        if not found.borne_out and not found.verdict.unconfirmed:
             warn(f"{witness}: not written: where every case comes to the same there is no witness")
     if format_ == "json":
         put(render.json(report))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Those of kb_tools.query.FORMATS, written out so that --help stays fast; a test compares them.
 FORMATS = ("table", "csv", "tsv", "json", "markdown", "turtle")
+# Those in which what is to be said beside the answer stands in the answer; for the others it goes to stderr.
+SAYING = ("table", "json", "markdown")
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
@@ -108,6 +110,10 @@ def command(
     revision of each policy, with what that shares with another filled in. With --all it holds every graph, and so every
     revision's content of a criterion at once; a question across revisions names them with GRAPH.
 
+    A parameter takes what you know the thing by: the number of a reference, the place of a criterion ("II.B"), a name,
+    an abbreviation ("AML"), an ICD-10-CM code, or an IRI. What is asked for by default is printed, and so is what is
+    not on file of what the question reads, or only inferred: on stderr where the format is csv, tsv or turtle.
+
     SERVICE and updates are refused: no query reaches another server or changes anything.
 
     Exit code 0 if it was answered, 1 if the answer is no (ASK) or is not whole (--max-rows), 2 if it could not run.
@@ -117,7 +123,7 @@ def command(
       kb query
       kb query criteria
       kb query criteria --revision 2019-10 --format csv
-      kb query where-cited --param reference=ref:castagna-2016
+      kb query where-cited --param reference=12
       kb query mine.rq --all --timeout 60
       echo 'SELECT ?code { ?code a pol:Code }' | kb query -
     """
@@ -146,9 +152,10 @@ def command(
         format=format_ or "",
     )
     result = run(inquiry, timeout, lambda: warn("the graphs are many: they are loaded now, once"))
-    for note in result.notes:
+    shown = format_ or ("table" if result.triples is None else "turtle")
+    for note in (*result.notes, *(() if shown in SAYING else (*result.choices, *result.basis))):
         warn(note)
-    _show(result, format_ or ("table" if result.triples is None else "turtle"))
+    _show(result, shown)
     if result.more:
         warn(f"there are more than {max_rows}: the answer is not whole; narrow the query, or raise --max-rows")
     sys.exit(int(result.more or result.truth is False))

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from kb_tools.cases import Malformed
-from kb_tools.diff import CHECKABLE_PARTS, PARTS, Change, Diff, Finding, Witness
-from kb_tools.impact import Flip, Replay
+from kb_tools.diff import CHECKABLE_PARTS, PARTS, Change, Diff, Finding
+from kb_tools.impact import Flip
+from kb_tools.knowledge_base import RevisionEntry
 from kb_tools.render import json as as_json
 from kb_tools.render.document import Document, Paragraph, Table
 from kb_tools.render.text import BASES
 from kb_tools.truth import Value
+from kb_tools.verdict import Witness
 
 # What flipped a case: criteria, conditions and log statements.
 Cause: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -32,31 +34,38 @@ class Impact:
 
 @dataclass(frozen=True)
 class Report:
-    """A difference with its witnesses determined, and, where cases were given, their impact.
-
-    Attributes:
-        witnesses: each witness of the verdict, with the generated case that bears it out, if one could be made.
-    """
+    """A difference, and, where cases were given, their impact."""
 
     diff: Diff
-    witnesses: Sequence[tuple[Witness, Replay | None]]
-    impact: Impact | None
+    impact: Impact | None = None
 
 
 def document(report: Report) -> Document:
     """The difference for a reader: labels and places before IRIs."""
     diff = report.diff
     old, new = diff.old.entry, diff.new.entry
-    shown = Document(f"{diff.new.policy.identifier}: revision {old.name} compared with {new.name}")
+    shown = Document(f"{diff.new.policy.identifier}: revision {_named(old)} compared with {_named(new)}")
     shown.section(
         "Verdict",
         Paragraph(f"{new.name} against {old.name}: {diff.verdict.words}."),
         *([] if diff.differ else [Paragraph("Nothing differs in what both have on file.")]),
         *(Paragraph(f"Criteria of {each.name}: {BASES[each.bases['Criteria']]}.", item=True) for each in (old, new)),
+        *(
+            Paragraph(f"{each.entry.name} is a draft: it is not released, and in force on no date.", item=True)
+            for each in diff.drafts
+        ),
+        *(
+            Paragraph(
+                f"{each.direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case "
+                "could be made that shows it. It decides nothing.",
+                item=True,
+            )
+            for each in diff.verdict.unconfirmed
+        ),
         *(Paragraph(each, item=True) for each in diff.verdict.borrowed),
         Table(
             ("Witness", "Where these hold", "and these fail"),
-            [_witness_row(diff, *each) for each in report.witnesses],
+            [_witness_row(diff, each) for each in _witnesses(diff)],
         ),
     )
     for part, title in PARTS.items():
@@ -92,6 +101,15 @@ def document(report: Report) -> Document:
     return shown
 
 
+def _named(entry: RevisionEntry) -> str:
+    return f"{entry.name} (draft)" if entry.draft else entry.name
+
+
+def _witnesses(diff: Diff) -> tuple[Witness, ...]:
+    """The witnesses that a case bears out, and then the others."""
+    return *diff.verdict.witnesses, *diff.verdict.unconfirmed
+
+
 def _not_compared(diff: Diff) -> Iterator[str]:
     for side in dict.fromkeys(side for _, side in diff.unknown):
         parts = [PARTS[part] for part, lacking in diff.unknown if lacking == side and part in CHECKABLE_PARTS]
@@ -119,8 +137,9 @@ def _rows(diff: Diff, statements: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(months[each] for each in statements))
 
 
-def _witness_row(diff: Diff, witness: Witness, replay: Replay | None) -> tuple[str, ...]:
-    borne = "a generated case comes to both" if replay else "no case could be made of the examples"
+def _witness_row(diff: Diff, witness: Witness) -> tuple[str, ...]:
+    confirmed = witness.direction in diff.borne_out
+    borne = "a generated case comes to both" if confirmed else "unconfirmed: no case could be made"
     comes_to = (
         f"{witness.direction.value}:\n"
         f"{witness.before.value} under {diff.old.entry.name},\n"
@@ -184,13 +203,15 @@ def json(report: Report) -> str:
         "policy": diff.new.policy.identifier,
         "old": diff.old.entry.name,
         "new": diff.new.entry.name,
+        "drafts": [side.entry.name for side in diff.drafts],
         "basis": {side.entry.name: dict(side.entry.bases) for side in (diff.old, diff.new)},
         "verdict": {
             "direction": diff.verdict.direction.value,
             "by": diff.verdict.by or None,
             "byInference": diff.verdict.inferred,
             "borrowed": list(diff.verdict.borrowed),
-            "witnesses": [_witness_json(*each) for each in report.witnesses],
+            "witnesses": [_witness_json(diff, each) for each in _witnesses(diff)],
+            "unconfirmed": [each.direction.value for each in diff.verdict.unconfirmed],
         },
         "changes": [
             {
@@ -240,13 +261,13 @@ def json(report: Report) -> str:
     return as_json.dump(content)
 
 
-def _witness_json(witness: Witness, replay: Replay | None) -> dict[str, Any]:
+def _witness_json(diff: Diff, witness: Witness) -> dict[str, Any]:
     return {
         "direction": witness.direction.value,
         "values": {iri: value.value for iri, value in sorted(witness.values.items())},
         "old": witness.before.value,
         "new": witness.after.value,
-        "borneOutByCase": replay is not None,
+        "borneOutByCase": witness.direction in diff.borne_out,
     }
 
 

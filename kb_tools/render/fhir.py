@@ -16,8 +16,9 @@ from rdflib import URIRef
 
 from kb_tools import __version__
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, NotDetermined, Outcome
+from kb_tools.determination import REVIEW, Answer, CriterionResult, Determination, Need, NotDetermined, Outcome
 from kb_tools.errors import KbError
+from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.namespaces import CASE, POL
 from kb_tools.plain import PlainFormat
@@ -149,39 +150,23 @@ def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] |
     def term(name: str, iri: str) -> dict[str, Any]:
         return {"name": name, "valueCoding": coding(plain, iri)}
 
-    def value(name: str, each: Value) -> dict[str, Any]:
-        return term(name, POL[each.name.capitalize()])
-
     said = [
         term("outcome", POL[found.outcome.value]),
         _text("policy", revision.policy.identifier),
         _uri("revision", revision.iri),
         term("criteriaBasis", POL[revision.entry.bases.get("Criteria", "NotOnFile")]),
         {"name": "serviceDate", "valueDate": found.service_date.isoformat()},
-        value("applicability", found.applicability),
-        value("criteria", found.criteria),
+        _value(plain, "applicability", found.applicability),
+        _value(plain, "criteria", found.criteria),
     ]
     if found.outcome is Outcome.NOT_MET and revision.disposition:
         iri, label = revision.disposition
         said.append({"name": "disposition", "valueCoding": {**coding(plain, iri), "display": label}})
     if found.referred_to:
         said.append(_uri("referredTo", found.referred_to[1]))
-    for result in found.criterion_results:
-        criterion = result.criterion
-        parts = [
-            _uri("criterion", criterion.iri),
-            {"name": "role", "valueCode": criterion.role},
-            _text("place", criterion.notation),
-            _text("label", criterion.label),
-            value("value", result.value),
-            {"name": "decides", "valueBoolean": result.decides},
-            _text("reason", result.reason),
-            *(_uri("passage", each.iri) for each in criterion.places),
-            *(_uri("reference", each.iri) for each in criterion.citations),
-        ]
-        said.append({"name": "criterionResult", "part": parts})
+    said += [_criterion(plain, each) for each in found.criterion_results]
     for iri, each in found.condition_results.items():
-        parts = [_uri("condition", iri), _text("label", each.condition.label), value("value", each.value)]
+        parts = [_uri("condition", iri), _text("label", each.condition.label), _value(plain, "value", each.value)]
         said.append({"name": "conditionResult", "part": [*parts, *map(_fact, each.facts)]})
     for each in found.conflicts:
         said.append(
@@ -196,15 +181,38 @@ def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] |
     return [*said, *(_text("notice", each) for each in found.notices), _text("review", REVIEW)]
 
 
+def _criterion(plain: PlainFormat, result: CriterionResult) -> dict[str, Any]:
+    """The value of a criterion, with those of its parts within it."""
+    criterion = result.criterion
+    parts = [
+        _uri("criterion", criterion.iri),
+        {"name": "role", "valueCode": criterion.role},
+        _text("place", criterion.notation),
+        _text("label", criterion.label),
+        _value(plain, "value", result.value),
+        {"name": "decides", "valueBoolean": result.decides},
+        _text("reason", result.reason),
+        *(_uri("passage", each.iri) for each in criterion.places),
+        *(_uri("reference", each.iri) for each in criterion.citations),
+        *(_criterion(plain, each) for each in result.parts),
+    ]
+    return {"name": "criterionResult", "part": parts}
+
+
+def _value(plain: PlainFormat, name: str, value: Value) -> dict[str, Any]:
+    return {"name": name, "valueCoding": coding(plain, POL[value.name.capitalize()])}
+
+
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
         condition = found.revision.conditions[need]
-        return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for)]}
+        settling = [_text("toSettle", each) for each in found.condition_results[need].settling]
+        return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for), *settling]}
     return {"name": f"{need.operator}Of", "part": [_need(found, each) for each in need.parts]}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:
-    return _text("fact", fact.text)
+    return _text("fact", fact.with_doubts)
 
 
 def _text(name: str, text: str) -> dict[str, Any]:

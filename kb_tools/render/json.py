@@ -8,8 +8,9 @@ from typing import Any
 
 from kb_tools import __version__, printable
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, NotDetermined
+from kb_tools.determination import REVIEW, Answer, CriterionResult, Determination, Need, NotDetermined
 from kb_tools.errors import KbError
+from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase
 from kb_tools.render import reading
 from kb_tools.revision import Passage, Reference
@@ -63,26 +64,13 @@ def _determination(found: Determination) -> dict[str, Any]:
         "referredTo": found.referred_to[0] if found.referred_to else None,
         "applicability": found.applicability.value,
         "criteria": found.criteria.value,
-        "criterionResults": [
-            {
-                "criterion": each.criterion.iri,
-                "role": each.criterion.role,
-                "place": each.criterion.notation,
-                "label": each.criterion.label,
-                "value": each.value.value,
-                "decides": each.decides,
-                "reason": each.reason,
-                "grounds": list(each.grounds),
-                "passages": _passages(each.criterion.places),
-                "references": _references(each.criterion.citations),
-            }
-            for each in found.criterion_results
-        ],
+        "criterionResults": [_criterion(each) for each in found.criterion_results],
         "conditionResults": [
             {
                 "condition": iri,
                 "label": each.condition.label,
                 "value": each.value.value,
+                "perhaps": each.perhaps.value,
                 "facts": [_fact(fact) for fact in each.facts],
             }
             for iri, each in found.condition_results.items()
@@ -107,6 +95,22 @@ def _determination(found: Determination) -> dict[str, Any]:
     }
 
 
+def _criterion(result: CriterionResult) -> dict[str, Any]:
+    return {
+        "criterion": result.criterion.iri,
+        "role": result.criterion.role,
+        "place": result.criterion.notation,
+        "label": result.criterion.label,
+        "value": result.value.value,
+        "decides": result.decides,
+        "reason": result.reason,
+        "grounds": list(result.grounds),
+        "passages": _passages(result.criterion.places),
+        "references": _references(result.criterion.citations),
+        "parts": [_criterion(each) for each in result.parts],
+    }
+
+
 def _fact(fact: Fact) -> dict[str, Any]:
     return {
         "node": fact.node or None,
@@ -114,12 +118,14 @@ def _fact(fact: Fact) -> dict[str, Any]:
         "date": fact.day.isoformat() if fact.day else None,
         "ageInDays": fact.age,
         "contradicted": fact.contradicted,
+        "doubts": [{"rule": each.rule, "why": each.why, "toSettle": each.settle} for each in fact.doubts],
     }
 
 
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
-        return {"condition": need, "asksFor": found.revision.conditions[need].asks_for}
+        result = found.condition_results[need]
+        return {"condition": need, "asksFor": result.condition.asks_for, "toSettle": list(result.settling)}
     return {f"{need.operator}Of": [_need(found, each) for each in need.parts]}
 
 

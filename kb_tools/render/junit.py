@@ -67,6 +67,6 @@ def _test_case(answer: Answer) -> TestCase:
 
 def _why(found: Determination) -> str:
     if found.outcome.settled:
-        deciding = (each for each in found.criterion_results if each.decides)
+        deciding = (each for each in found.every_criterion if each.decides)
         return "; ".join(f"{each.criterion.notation} {each.value.value} ({each.reason})" for each in deciding)
     return f"send in: {'; '.join(need_lines(found))}."

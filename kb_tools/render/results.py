@@ -28,19 +28,22 @@ STRING = "http://www.w3.org/2001/XMLSchema#string"
 def text(out: Console, result: Result) -> None:
     """For a terminal: the question, the rows of a SELECT query or the answer of an ASK query, and where it is from."""
     _say(out, result.title, "bold")
-    if result.truth is not None:
-        _say(out, _answer(result))
-        return
+    for line in result.choices:
+        _say(out, _printable(line), "italic")
     if result.rows:
         _grid(out, result.variables, _cells(result))
-    _say(out, _answer(result), "italic")
+    for line in result.basis:
+        _say(out, _printable(line), "italic")
+    _say(out, _answer(result), "italic" if result.truth is None else "")
 
 
 def markdown(result: Result) -> str:
     """The same as Markdown, the rows as a pipe table."""
-    head = f"**{_escaped(result.title)}**\n\n" if result.title else ""
-    grid = _pipes(result.variables, _cells(result)) + "\n" if result.rows else ""
-    return f"{head}{grid}{_escaped(_answer(result))}\n"
+    head = [f"**{_escaped(result.title)}**"] if result.title else []
+    grid = [_pipes(result.variables, _cells(result)).rstrip("\n")] if result.rows else []
+    said = [_escaped(_printable(line)) for line in (*result.choices, *result.basis, _answer(result))]
+    places = len(result.choices)
+    return "\n\n".join([*head, *said[:places], *grid, *said[places:]]) + "\n"
 
 
 def _answer(result: Result) -> str:
@@ -48,6 +51,11 @@ def _answer(result: Result) -> str:
     if result.truth is not None:
         return f"{'yes' if result.truth else 'no'}, from {result.graphs}"
     count = len(result.rows)
+    if not count and result.missing:
+        # That nothing is found where nothing is on file says nothing.
+        return (
+            f"nothing can be said from {result.graphs}" if result.missing == "all" else "no rows from what is on file"
+        )
     number = "no rows" if not count else "1 row" if count == 1 else f"{count} rows"
     return f"{'the first ' if result.more else ''}{number} from {result.graphs}"
 
@@ -146,14 +154,19 @@ def _escaped(said: str) -> str:
 
 
 def json(result: Result) -> bytes:
-    """SPARQL 1.1 Query Results JSON Format."""
+    """SPARQL 1.1 Query Results JSON Format; what is to be said beside the answer stands under the key "notes".
+
+    That format lets other keys stand beside its own (3.1). Some readers take them before "results" only.
+    """
+    said = [*result.choices, *result.basis]
+    notes = {"notes": said} if said else {}
     if result.truth is not None:
-        return _dump({"head": {}, "boolean": result.truth})
+        return _dump({"head": {}, **notes, "boolean": result.truth})
     bindings = [
         {name: _term(term) for name, term in zip(result.variables, row, strict=True) if term is not None}
         for row in result.rows
     ]
-    return _dump({"head": {"vars": result.variables}, "results": {"bindings": bindings}})
+    return _dump({"head": {"vars": result.variables}, **notes, "results": {"bindings": bindings}})
 
 
 def _term(term: Term) -> dict[str, str]:
@@ -206,8 +219,15 @@ def question_json(listed: Sequence[Question]) -> bytes:
                 "name": each.name,
                 "question": each.title,
                 "scope": each.scope,
+                "parts": list(each.parts),
                 "parameters": [
-                    {"name": param.name, "type": param.type, "default": param.default or None, "meaning": param.meaning}
+                    {
+                        "name": param.name,
+                        "type": param.type,
+                        "kinds": list(param.kinds),
+                        "default": param.default or None,
+                        "meaning": param.meaning,
+                    }
                     for param in each.parameters
                 ],
             }

@@ -27,6 +27,7 @@ PARTS = {
     "References": "references",
     "Evidence": "evidence",
 }
+DRAFT = "a draft, in force on no date"
 OPERATORS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of"}
 
 
@@ -44,12 +45,18 @@ def history(out: Console, policies: Iterable[Policy]) -> None:
             approval = entry.row.approval_printed or "not given" if entry.row else "no row in the log"
             on_file, inferred = _parts(entry, "DocumentOnFile"), _parts(entry, "InferredFromLog")
             whole = "all" if len(on_file) == len(PARTS) else ", ".join(on_file)
-            table.add_row(entry.name, approval, str(entry.effective), whole or "-", ", ".join(inferred) or "-")
+            name, since = (f"{entry.name} (draft)", "-") if entry.draft else (entry.name, str(entry.effective))
+            table.add_row(name, approval, since, whole or "-", ", ".join(inferred) or "-")
         out.print(table)
 
 
 def _parts(entry: RevisionEntry, basis: str) -> list[str]:
-    return [label for part, label in PARTS.items() if entry.bases.get(part) == basis]
+    return [label for part, label in PARTS.items() if _on_file(entry)[part] == basis]
+
+
+def _on_file(entry: RevisionEntry) -> dict[str, str]:
+    """The basis of each part; nothing of a draft is on file."""
+    return {part: "NotOnFile" if entry.draft else entry.bases.get(part, "NotOnFile") for part in PARTS}
 
 
 def history_json(policies: Iterable[Policy]) -> str:
@@ -63,10 +70,11 @@ def history_json(policies: Iterable[Policy]) -> str:
                     {
                         "revision": entry.name,
                         "iri": entry.iri,
-                        "countsFrom": entry.effective.isoformat(),
+                        "draft": entry.draft,
+                        "countsFrom": None if entry.draft else entry.effective.isoformat(),
                         "approval": entry.row.approval_printed or None if entry.row else None,
                         "inLog": entry.row is not None,
-                        "onFile": {part: entry.bases.get(part, "NotOnFile") for part in PARTS},
+                        "onFile": _on_file(entry),
                     }
                     for entry in policy.history
                 ],
@@ -86,8 +94,8 @@ def revision(out: Console, shown: Revision, quotes: Quotes | None = None) -> Non
         quotes: the passages in the reader's own copy of the document, to be printed under each statement.
     """
     entry = shown.entry
-    basis = BASES[entry.bases.get("Criteria", "NotOnFile")]
-    root = RichTree(Text(f"{shown.policy.identifier} revision {entry.name}: criteria {basis}", "bold"))
+    state = DRAFT if entry.draft else f"criteria {BASES[_on_file(entry)['Criteria']]}"
+    root = RichTree(Text(f"{shown.policy.identifier} revision {entry.name}: {state}", "bold"))
     for notice in shown.notices:
         root.add(Text(notice, "italic"))
     if shown.disposition:
@@ -171,7 +179,8 @@ def revision_json(shown: Revision) -> str:
         {
             "policy": shown.policy.identifier,
             "revision": shown.entry.name,
-            "onFile": {part: shown.entry.bases.get(part, "NotOnFile") for part in PARTS},
+            "draft": shown.entry.draft,
+            "onFile": _on_file(shown.entry),
             "notices": list(shown.notices),
             "disposition": shown.disposition[1] if shown.disposition else None,
             "criteria": [_criterion_json(shown, each) for each in shown.criteria],

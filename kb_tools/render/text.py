@@ -81,7 +81,7 @@ def determination(out: Console, found: Determination, explain: bool, quotes: Quo
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("Place", "Value", "Criterion and why"):
         table.add_column(heading, overflow="fold")
-    for result in found.criterion_results:
+    for result in found.every_criterion:
         why = Text(result.criterion.label, "bold" if result.decides else "").append(_cited(result.criterion), "default")
         for line in _reasons(found, result):
             why.append(f"\n{line}", "default")
@@ -110,7 +110,7 @@ def _reasons(found: Determination, result: CriterionResult) -> Iterator[str]:
         return
     for iri in result.grounds:
         each = found.condition_results[iri]
-        facts = "; ".join(fact.text for fact in each.facts)
+        facts = "; ".join(fact.with_doubts for fact in each.facts)
         yield f"{each.value.value}: {each.condition.label}" + (f" - {facts}" if facts else "")
 
 
@@ -118,17 +118,17 @@ def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
     """Every condition with its facts, the places with their wording if there is a copy, and the works cited."""
     lines = []
     for result in found.condition_results.values():
-        facts = [fact.text + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
+        facts = [fact.with_doubts + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
         users = "; ".join(_used_in(found, result.condition.iri)) or "advice only"
         said = "; ".join(facts) or "the case does not say"
         lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
     _block(out, "Conditions, the facts they read, and the criteria that read them", lines)
     places = []
-    for each in found.criterion_results:
+    for each in found.every_criterion:
         where = "; ".join(f"{place.section}, {place.notation}" for place in each.criterion.places)
         places.append("\n".join((f"{each.criterion.notation}: {where}", *quoted(quotes, each.criterion.places))))
     _block(out, "Places in the document", places)
-    statements: list[Criterion | Advisory] = [each.criterion for each in found.criterion_results]
+    statements: list[Criterion | Advisory] = [each.criterion for each in found.every_criterion]
     statements += found.advisories
     if quotes is not None:
         advice = ["\n".join((f"{each.label}:", *quoted(quotes, each.places))) for each in found.advisories]
@@ -149,14 +149,14 @@ def need_lines(found: Determination) -> list[str]:
 
 def _used_in(found: Determination, iri: str) -> Iterator[str]:
     """The criteria that read a condition, each with what it cites."""
-    for result in found.criterion_results:
+    for result in found.every_criterion:
         if result.criterion.tree and iri in result.criterion.tree.conditions():
             yield f"{result.criterion.notation}{_cited(result.criterion)}"
 
 
 def _need(found: Determination, part: Need | str, top: bool = False) -> str:
     if isinstance(part, str):
-        return found.revision.conditions[part].asks_for.rstrip(".")
+        return found.asks_for(part)
     parts = list(dict.fromkeys(_need(found, each) for each in part.parts))
     joined = (", or: " if part.operator == "any" else ", and: ").join(parts)
     if top and part.operator == "any" and len(parts) > 1:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from itertools import count
 
 from rdflib import BNode, Graph, Literal, URIRef
-from rdflib.namespace import PROV, RDF, RDFS, SKOS, XSD
+from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools import __version__, printable
 from kb_tools.cases import Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Fact, Need, Outcome
+from kb_tools.determination import REVIEW, Answer, Determination, Need, Outcome
 from kb_tools.errors import KbError
+from kb_tools.facts import Fact
 from kb_tools.knowledge_base import KnowledgeBase, local_name
 from kb_tools.namespaces import BASE, CASE, CITO, POL, SH
 from kb_tools.render import reading
@@ -72,7 +73,9 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         group = _blank(graph, node, CASE.sendGroup)
         for iri in _leaves(part):
             graph.add((group, CASE.condition, URIRef(iri)))
-    for result in found.criterion_results:
+    for result in found.every_criterion:
+        for within in result.parts:
+            graph.add((URIRef(within.criterion.iri), DCTERMS.isPartOf, URIRef(result.criterion.iri)))
         value = _linked(graph, node, CASE.criterionValue, CASE.CriterionValue)
         graph.add((value, CASE.criterion, _statement(graph, result.criterion)))
         graph.add((value, SKOS.notation, Literal(result.criterion.notation)))
@@ -83,6 +86,10 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         value = _linked(graph, node, CASE.conditionValue, CASE.ConditionValue)
         graph.add((value, CASE.condition, URIRef(iri)))
         graph.add((value, CASE.value, _value(each.value)))
+        if each.perhaps is not each.value:
+            graph.add((value, CASE.perhapsValue, _value(each.perhaps)))
+        for wanted in each.settling:
+            graph.add((value, CASE.toSettle, Literal(wanted, lang="en")))
         for fact in each.facts:
             _add_fact(graph, value, fact)
     if found.case.reading:
@@ -135,6 +142,8 @@ def _add_fact(graph: Graph, value: Node, fact: Fact) -> None:
     graph.add((node, CASE.factText, Literal(fact.text, lang="en")))
     if fact.node:
         graph.add((node, CASE.factNode, URIRef(fact.node)))
+    for doubt in fact.doubts:
+        graph.add((node, CASE.doubtText, Literal(doubt.why, lang="en")))
     if fact.age is not None:
         graph.add((node, CASE.ageInDays, Literal(fact.age, datatype=XSD.integer)))
 
