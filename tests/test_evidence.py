@@ -137,12 +137,9 @@ def test_random_findings_can_state_all_that_the_case_shapes_let_a_finding_state(
 # ---------------------------------------------------------------------- fact by fact as on the whole case
 
 
-def of_whole_cases(cases: Sequence[Case], engine: str) -> list[Both]:
-    """The value of every condition, its shapes in both forms held against the whole graph of each case."""
-    data = graph_of(concept_facts(VOCABULARY.ontology))
-    for case in cases:
-        for triple in case.triples():
-            data.add(triple)
+@cache
+def whole_shapes() -> tuple[Graph, dict[str, list[URIRef]]]:
+    """The shapes of every condition in both forms, held against cases, and the names of the four by condition."""
     shapes = Graph()
     wrappers: dict[str, list[URIRef]] = {}
     for condition in every_condition():
@@ -153,7 +150,18 @@ def of_whole_cases(cases: Sequence[Case], engine: str) -> list[Both]:
                 shapes.add((wrapper, SH.targetClass, CASE.Case))
                 shapes.add((wrapper, SH.node, in_form(VOCABULARY.conditions, URIRef(shape), form, shapes)))
                 wrappers.setdefault(condition.iri.removeprefix(COND), []).append(wrapper)
-    refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, engine)}
+    return shapes, wrappers
+
+
+def of_whole_cases(cases: Sequence[Case], engine: str) -> list[Both]:
+    """The value of every condition, its shapes held against the whole graph of each case."""
+    data = graph_of(concept_facts(VOCABULARY.ontology))
+    for case in cases:
+        for triple in case.triples():
+            data.add(triple)
+    shapes, wrappers = whole_shapes()
+    # A copy: pySHACL adds to the shapes that it is given.
+    refused = {(result.focus, result.shape) for result in shacl.validate(data, graph_of(shapes), engine)}
     return [
         {
             name: value_of(*((str(case.node), str(wrapper)) not in refused for wrapper in four))
