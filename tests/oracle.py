@@ -177,7 +177,7 @@ def standing(picture: Picture) -> Standing:
     findings = dict(enumerate(picture.findings))
     able = {place: each for place, each in findings.items() if _able(picture, each)}
     left = {place: each for place, each in able.items() if not _history(picture, each, able.values())}
-    doubted = {place for place, each in left.items() if _in_doubt(picture, each, left.values())}
+    doubted = {place for place, each in left.items() if _in_doubt(picture, each, able.values())}
     linked = frozenset(
         (one, two)
         for one in left
@@ -229,8 +229,11 @@ def _status_replaced(picture: Picture, finding: Finding, newer: Finding) -> bool
     return later == reason and not under(disease, reason)
 
 
-def _in_doubt(picture: Picture, finding: Finding, left: Collection[Finding]) -> bool:
-    """Whether a finding that nothing newer takes the place of only perhaps counts."""
+def _in_doubt(picture: Picture, finding: Finding, able: Collection[Finding]) -> bool:
+    """Whether a finding that nothing newer takes the place of only perhaps counts.
+
+    It is held against all that could count: what is superseded itself may have taken its place before.
+    """
     flag = flags()[finding.kind]
     if finding.value("case:inDoubt") is not None:
         return True
@@ -241,7 +244,7 @@ def _in_doubt(picture: Picture, finding: Finding, left: Collection[Finding]) -> 
         return True
     if finding.kind == _STATUS and not under(_disease(finding), picture.reason or ""):
         return True
-    others = [each for each in left if differ(each, finding)]
+    others = [each for each in able if differ(each, finding)]
     if any(each.value("case:inDoubt") and each.day == finding.day and _same_key(each, finding) for each in others):
         return True
     not_older = [each for each in others if each.day >= finding.day]
