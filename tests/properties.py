@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from io import BytesIO
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from random import Random
 
 import oracle
@@ -524,9 +524,20 @@ def _as_fhir(case: Case) -> Case:
 
 
 def _fhir_says_it(picture: Picture) -> bool:
-    """Whether FHIR can say it: a claim names its service once, and no resource says that it is in doubt."""
+    """Whether FHIR can say it, and its reader takes it as it is.
+
+    A claim names its service once, and no resource says that it is in doubt. Of a number and a bound that exclude each
+    other the reader of FHIR makes a doubt of its own; in the other formats each is held against the limits by itself.
+    """
     twice = "cpt:38242" in picture.codes and picture.service not in (None, "clin:DonorLymphocyteInfusion")
-    return not twice and not any(each.value(DOUBT[0]) for each in picture.findings)
+    numbers = [each for each in picture.findings if each.kind in NUMBERS]
+    excluding = any(
+        _of_one_key_and_day(one, two)
+        and not _agree(one, two)
+        and any(each.value(NUMBERS[one.kind].exact) is None for each in (one, two))
+        for one, two in combinations(numbers, 2)
+    )
+    return not (twice or excluding or any(each.value(DOUBT[0]) for each in picture.findings))
 
 
 # ---------------------------------------------------------------------- (e) both engines, (f) another day
