@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 
 import pytest
@@ -285,7 +285,41 @@ def test_a_finding_that_shares_a_doubt_says_whose_it_is() -> None:
 def test_a_doubt_is_one_line_without_what_a_terminal_would_obey() -> None:
     noted = grade("2026-06-12", 1, in_doubt("one\\nline\\u001B[2J\\u202Eturned"))
     ((doubt,),) = doubts_of(GRADE, noted).values()
-    assert doubt.why == "stated to be in doubt: one line [2J turned"
+    assert doubt.why == "stated to be in doubt: one\N{REPLACEMENT CHARACTER}line\N{REPLACEMENT CHARACTER}[2J" + (
+        "\N{REPLACEMENT CHARACTER}turned"
+    )
+
+
+@pytest.mark.parametrize(("days", "more", "whose"), [(3, 0, ""), (4, 1, "1 more finding"), (6, 3, "3 more findings")])
+def test_of_many_findings_that_put_one_in_doubt_the_latest_three_are_told_and_the_others_counted(
+    days: int, more: int, whose: str
+) -> None:
+    newer = [mrd(f"2026-06-0{number}", "", "MRDNotDetected") for number in range(2, days + 2)]
+    *_, doubts = doubts_of(MRD, mrd("2026-06-01", "FlowCytometry"), *newer).values()
+    assert [doubt.settle for doubt in doubts[:3]] == [
+        f"the method of the MRD test of 2026-06-0{number}" for number in range(days - 1, days + 2)
+    ]
+    assert doubts[3:] == (
+        (
+            Doubt(
+                "mayBeSupersededBy",
+                f"{whose} put it in doubt in the same way",
+                f"the same for {whose} beside the MRD test of 2026-06-01",
+            ),
+        )
+        if more
+        else ()
+    )
+
+
+def test_facts_of_hundreds_of_findings_that_put_each_other_in_doubt_are_told_in_a_line_each() -> None:
+    results = ("MRDDetected", "MRDNotDetected")
+    tests = [
+        replace(mrd("2025-01-01", "", results[number % 2]), day=day("2025-01-01") + timedelta(number))
+        for number in range(120)
+    ]
+    facts = facts_of(replace(PLAIN, findings=tuple(tests)), MRD)
+    assert [len(fact.doubts) for fact in facts] == [0, 1, 1, 2, 2, 3, 3, *[4] * 113]
 
 
 def test_the_order_of_facts_and_doubts_does_not_depend_on_the_names_of_the_findings() -> None:
