@@ -641,8 +641,11 @@ class CaseChecker:
         for rule in self._rules:
             found = store.query(rule, prefixes=self.kb.prefixes)
             assert isinstance(found, ox.QueryTriples)
-            for triple in list(found):
-                store.add(ox.Quad(*triple))
+            # Two rules can derive one statement, and so can one rule in two ways.
+            new = [quad for triple in dict.fromkeys(found) if (quad := ox.Quad(*triple)) not in store]
+            store.extend(new)
+            for quad in new:
+                triple = (quad.subject, quad.predicate, quad.object)
                 subject, predicate, object_ = map(to_rdflib, triple)
                 derived[number_of(str(subject))].append((subject, predicate, object_))
         return derived

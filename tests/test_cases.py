@@ -1377,7 +1377,7 @@ SITUATIONS = [
         status("a", "2026-06-01", "BCellNonHodgkinLymphoma"),
         status("b", "2026-06-01", "NonFollicularLymphoma", "CompleteRemission"),
         perhaps="a b",
-        links="a mayBeSupersededBy b, b mayNotBeOf BCellNonHodgkinLymphoma",
+        links="a contradictedBy b, b contradictedBy a, a mayBeSupersededBy b, b mayNotBeOf BCellNonHodgkinLymphoma",
         reason="case:reason clin:BCellNonHodgkinLymphoma ;",
     ),
     situation(
