@@ -260,7 +260,7 @@ class Policy:
 
     def _log_row(self, row: URIRef) -> LogRow:
         approval = self.shared.value(row, POL.approval)
-        order = str(self.shared.value(row, POL.order) or "")
+        order = str(self.shared.value(row, POL.order))
         if not order.isdecimal():
             raise KnowledgeBaseError(f"{row} has no place in the log", where=str(self.folder), mend="give it pol:order")
         return LogRow(

@@ -12,6 +12,7 @@ number one choice stands for all, and there are few.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -272,7 +273,7 @@ class _View:
         ]
 
     def _values(self, property_: URIRef) -> list[Node]:
-        """The values of a property that is no number: of those that the shapes cannot tell apart one."""
+        """The values of a property that is no number, as the case shapes have them: of those that look alike one."""
         named = self._named.get(property_, set())
         class_ = self.ontology.value(property_, RDFS.range)
         if class_ in concept_classes(self.ontology):
@@ -283,7 +284,9 @@ class _View:
             return list(first.values())
         if any(isinstance(each, Literal) and each.datatype == XSD.boolean for each in named):
             return [Literal(True), Literal(False)]
-        return [*sorted(named, key=str), _OUTSIDE]
+        patterns = [str(each) for shape in self._shapes_of(property_) for each in self.case_shapes[shape : SH.pattern]]
+        stated = (each for each in named if all(re.search(pattern, str(each)) for pattern in patterns))
+        return [*sorted(stated, key=str), _OUTSIDE]
 
     def _family(self, property_: URIRef) -> dict[str, URIRef]:
         """The properties that state one number: "exact", and the bounds that the vocabulary has for it."""

@@ -275,7 +275,7 @@ def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
     node = URIRef(f"{ISOLATED}made:0")
     about: Statements = {node: [(RDF.type, CASE.Case)]}
     for place, unit in enumerate(small.units):
-        apart = list(_apart(kb, unit, place, case))
+        apart = list(_apart(kb, unit, place, case, alone=len(small.units) == 1))
         for said in unit:
             finding = _fresh(about, node)
             about[node].append((CASE.finding, finding))
@@ -298,16 +298,20 @@ def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
     return Case(source="", name="", iri="", node=node, about=about, names={})
 
 
-def _apart(kb: KnowledgeBase, unit: Unit, place: int, case: Case) -> Iterator[tuple[URIRef, Node]]:
-    """What tells the findings of a unit apart from those of others: the value of their key, or their disease."""
+def _apart(kb: KnowledgeBase, unit: Unit, place: int, case: Case, alone: bool) -> Iterator[tuple[URIRef, Node]]:
+    """What tells the findings of a unit apart from those of others: the value of their key, or their disease.
+
+    A unit that is not alone is of a disease that has no kinds: a group would concern the other units too.
+    """
     ontology = kb.ontology
     (_, class_), *_ = unit[0]
     key = ontology.value(class_, CASE.keyProperty)
     if (class_, CASE.ofReasonOnly, Literal(True)) in ontology:
         reason = case.value(case.value(case.node, CASE.request), CASE.reason)
         if reason is not None:
-            narrower = {each for each in ontology.transitive_subjects(SKOS.broader, reason) if each is not None}
-            diseases = [reason, *sorted(narrower - {reason}, key=str)]
+            kinds = (each for each in ontology.transitive_subjects(SKOS.broader, reason) if each is not None)
+            without_kinds = sorted((each for each in kinds if (None, SKOS.broader, each) not in ontology), key=str)
+            diseases = [reason] if alone else without_kinds
             yield CLIN.disease, diseases[min(place, len(diseases) - 1)]
     elif isinstance(key, URIRef):
         values = sorted(ontology.subjects(RDF.type, ontology.value(key, RDFS.range)), key=str)

@@ -103,6 +103,8 @@ def _value(value: Node) -> dict[str, Any]:
         return {"valueDate": str(value)}
     if value.datatype == XSD.boolean:
         return {"valueBoolean": str(value) == "true"}
+    if value.datatype in (None, XSD.string):
+        return {"valueString": str(value)}
     return {"valueDecimal": float(value)} if "." in value else {"valueInteger": int(value)}
 
 
@@ -123,7 +125,8 @@ def _chart(said: dict[Any, Node]) -> dict[str, Any]:
             "performedDateTime": day
         }
     numbers = [p for p, o in values.items() if isinstance(o, Literal)]
-    observable = kind in (CLIN.ChimerismTest, CLIN.AcuteGvHDAssessment) and len(numbers) == 1
+    in_doubt = CASE.inDoubt in values
+    observable = kind in (CLIN.ChimerismTest, CLIN.AcuteGvHDAssessment) and len(numbers) == 1 and not in_doubt
     if not observable:
         return {
             "resourceType": "QuestionnaireResponse",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rdflib import URIRef
 from rdflib.namespace import RDF
 from test_fhir import case_of, content, data, record, resources
 from test_fhir_safety import (
@@ -20,8 +21,10 @@ from test_fhir_safety import (
     changed,
     coded,
     condition,
+    doubts_of,
     gvhd,
     own,
+    perhaps_transplanted,
     procedure,
     without,
 )
@@ -58,8 +61,8 @@ def determined(kb: KnowledgeBase, run: Run, tmp_path: Path) -> Determined:
     return of
 
 
-def withheld(kind: str, why: str) -> str:
-    return f"Withheld: {kind}, since {why}."
+def in_doubt(kind: str, why: str) -> str:
+    return f"{kind}: {why}"
 
 
 def by_text(place: str) -> str:
@@ -70,7 +73,12 @@ def by_code(place: str) -> str:
     return f"{place} may state another, and no fact could be made of it"
 
 
-GRADE, STATUS, TRANSPLANT = "acute GvHD assessment", "disease status assessment", "transplant"
+GRADE, STATUS = "acute GvHD assessment", "disease status assessment"
+PERHAPS_BEFORE = in_doubt(
+    STATUS,
+    "the graft source of the later transplant of 2026-06-15 is not stated; if it was allogeneic, this finding is from "
+    "before it and does not count",
+)
 SILENT = "Not understood: {} with no code that is known here, mentioning nothing that the policy reads."
 BLANK = (
     "Not understood: {} that could not be judged, with neither a known code nor a text, dated on or after 2025-01-15, "
@@ -128,19 +136,19 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a newer grade by a local code": (
         added(local("Acute GVHD overall grade", valueCodeableConcept={"text": "Grade III"})),
         NEEDED,
-        (withheld(GRADE, by_text(at("Observation"))),),
+        (in_doubt(GRADE, by_text(at("Observation"))),),
         "entry[7] Observation: not understood: a code of a system that is not known here is not known here: code",
     ),
     "a newer grade by the display of a local code": (
         added(local(display="aGVHD grade")),
         NEEDED,
-        (withheld(GRADE, by_text(at("Observation"))),),
+        (in_doubt(GRADE, by_text(at("Observation"))),),
         "entry[7] Observation: not understood: a code of a system that is not known here is not known here: code",
     ),
     "a denied GvHD is a doubt too": (
         added(local("No GvHD")),
         NEEDED,
-        (withheld(GRADE, by_text(at("Observation"))),),
+        (in_doubt(GRADE, by_text(at("Observation"))),),
         "entry[7] Observation: not understood",
     ),
     "an older grade by a local code": (
@@ -152,19 +160,19 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a code of a known system that is not mapped": (
         added({**local(), "code": {"coding": [{"system": SNOMED, "code": "1", "display": "GvHD of the eye"}]}}),
         NEEDED,
-        (withheld(GRADE, by_text(at("Observation"))),),
+        (in_doubt(GRADE, by_text(at("Observation"))),),
         "entry[7] Observation: not understood: a code of SNOMED CT is not known here: code",
     ),
     "a value in words of what has no known code": (
         added(local("Marrow", valueString="in morphologic remission")),
         NEEDED,
-        (withheld(STATUS, by_text(at("Observation"))),),
+        (in_doubt(STATUS, by_text(at("Observation"))),),
         "entry[7] Observation: not understood",
     ),
     "a value in words of what has a known code is of that": (
         added(gvhd(valueString="in remission")),
         NEEDED,
-        (withheld(GRADE, by_code(at("Observation"))),),
+        (in_doubt(GRADE, by_code(at("Observation"))),),
         "entry[7] Observation: not understood: a value of a type that is not read for this finding: valueString",
     ),
     "a note is not looked at": (
@@ -176,7 +184,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a remission in words": (
         added(in_words("AML in complete remission")),
         NEEDED,
-        (withheld(STATUS, by_text(at("Condition"))),),
+        (in_doubt(STATUS, by_text(at("Condition"))),),
         "entry[7] Condition: not understood: no code: code",
     ),
     "a remission in words before the relapse": (
@@ -215,7 +223,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
             }
         ),
         NEEDED,
-        (withheld(STATUS, by_text(at("Condition"))),),
+        (in_doubt(STATUS, by_text(at("Condition"))),),
         "entry[7] Condition: ignored: The last digit 0 also stands where nothing is said of remission",
     ),
     "a text beside a code that is known": (
@@ -255,7 +263,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
             added(gvhd(valueInteger=0, component=[{"code": {"text": "Disease status"}, "valueString": "remission"}])),
         ),
         NEEDED,
-        (withheld(STATUS, by_text("entry[6] Observation")),),
+        (in_doubt(STATUS, by_text("entry[6] Observation")),),
         "entry[6] Observation: used: acute GvHD assessment of 2026-06-24: grade 0",
     ),
     "a panel in words whose member states it": (
@@ -272,13 +280,13 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a second transplant in words": (
         added({**procedure("38240", "2026-06-15"), "code": {"text": "Stem cell transplant"}}),
         NEEDED,
-        (withheld(STATUS, by_text(at("Procedure"))),),
+        (PERHAPS_BEFORE, perhaps_transplanted("2026-06-15")),
         "entry[7] Procedure: not understood: no code: code",
     ),
     "a transplant in words before the one that counts": (
         added({**procedure("38240", "2020-06-15"), "code": {"text": "Stem cell transplant"}}),
         MET,
-        (),
+        (perhaps_transplanted("2020-06-15"),),
         "entry[7] Procedure: not understood: no code: code",
     ),
     "a transplant of another organ in words": (
@@ -296,7 +304,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a state after a transplant in words beside a stated absence": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(in_words("Stem cell transplant status"))),
         NEEDED,
-        (withheld("stated absence", "entry[7] Condition says that there was one"),),
+        (in_doubt("stated absence", "entry[7] Condition says that there was one"),),
         "entry[7] Condition: not understood: no code: code",
     ),
     # ------------------------------------------------------------------ codes that are nearly known
@@ -304,7 +312,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         f"a remission by a known code {name}": (
             added({**condition("C92.01", "2026-06-20", ""), "code": {"coding": [coding]}}),
             NEEDED,
-            (withheld(STATUS, by_code(at("Condition"))), f"entry[7] Condition: {hint}."),
+            (in_doubt(STATUS, by_code(at("Condition"))), f"entry[7] Condition: {hint}."),
             f"entry[7] Condition: not understood: {hint}: code",
         )
         for name, coding, hint in (
@@ -340,7 +348,8 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         added(procedure("38240", "2026-06-15", f"{CPT}/")),
         NEEDED,
         (
-            withheld(STATUS, by_code(at("Procedure"))),
+            PERHAPS_BEFORE,
+            perhaps_transplanted("2026-06-15"),
             f"entry[7] Procedure: CPT 38240 may be meant, under the URI of another system: give the system {CPT}.",
         ),
         "entry[7] Procedure: not understood: CPT 38240 may be meant",
@@ -356,7 +365,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a report that concludes a remission": (
         added(report(conclusionCode=[IN_REMISSION])),
         NEEDED,
-        (withheld(STATUS, by_code(at("DiagnosticReport"))),),
+        (in_doubt(STATUS, by_code(at("DiagnosticReport"))),),
         "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource: what it says may be so: "
         "code, conclusionCode",
     ),
@@ -375,7 +384,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a report that concludes a full remission of what is not said": (
         added(report(conclusionCode=[coded(SNOMED, "103338009")])),
         NEEDED,
-        (withheld(STATUS, by_code(at("DiagnosticReport"))),),
+        (in_doubt(STATUS, by_code(at("DiagnosticReport"))),),
         "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
     ),
     "a report that does not find what it looks for": (
@@ -387,7 +396,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a report that concludes a remission in words": (
         added(report(conclusion="Marrow in complete remission")),
         NEEDED,
-        (withheld(STATUS, by_text(at("DiagnosticReport"))),),
+        (in_doubt(STATUS, by_text(at("DiagnosticReport"))),),
         "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
     ),
     "a report of older days": (
@@ -403,8 +412,8 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
             f"entry[7] DiagnosticReport: ignored: its status is {status}: status",
         )
         for status, outcome in {
-            "partial": (NEEDED, (withheld(STATUS, by_code(at("DiagnosticReport"))),)),
-            "preliminary": (NEEDED, (withheld(STATUS, by_code(at("DiagnosticReport"))),)),
+            "partial": (NEEDED, (in_doubt(STATUS, by_code(at("DiagnosticReport"))),)),
+            "preliminary": (NEEDED, (in_doubt(STATUS, by_code(at("DiagnosticReport"))),)),
             "registered": (MET, ()),
             "entered-in-error": (MET, ()),
         }.items()
@@ -428,33 +437,33 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a report of GvHD without results": (
         added(report(code={"text": "GvHD report"}, effectiveDateTime="2026-06-24")),
         NEEDED,
-        (withheld(GRADE, by_text(at("DiagnosticReport"))),),
+        (in_doubt(GRADE, by_text(at("DiagnosticReport"))),),
         "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
     ),
     "an impression that finds a remission": (
         added(impression(finding=[{"itemCodeableConcept": IN_REMISSION}])),
         NEEDED,
-        (withheld(STATUS, by_code(at("ClinicalImpression"))),),
+        (in_doubt(STATUS, by_code(at("ClinicalImpression"))),),
         "entry[7] ClinicalImpression: not understood: no fact is made of this type of resource: what it says may be "
         "so: finding",
     ),
     "an impression that sums up": (
         added(impression(summary="Doing well, in remission")),
         NEEDED,
-        (withheld(STATUS, by_text(at("ClinicalImpression"))),),
+        (in_doubt(STATUS, by_text(at("ClinicalImpression"))),),
         "entry[7] ClinicalImpression: not understood: no fact is made of this type of resource",
     ),
     "GvHD as an adverse event": (
         added(event(event=coded(ICD, "D89.810"))),
         NEEDED,
-        (withheld(GRADE, by_code(at("AdverseEvent"))),),
+        (in_doubt(GRADE, by_code(at("AdverseEvent"))),),
         "entry[7] AdverseEvent: not understood: no fact is made of this type of resource: what it says may be so: "
         "event",
     ),
     "GvHD as an adverse event in words": (
         added(event(event={"text": "Acute GvHD, grade 3"})),
         NEEDED,
-        (withheld(GRADE, by_text(at("AdverseEvent"))),),
+        (in_doubt(GRADE, by_text(at("AdverseEvent"))),),
         "entry[7] AdverseEvent: not understood: no fact is made of this type of resource",
     ),
     "a potential adverse event": (
@@ -466,19 +475,19 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a remission as the stage of another record of the disease": (
         added(condition("C92.00", "2026-06-20", "", stage=[{"summary": own("CompleteRemission")}])),
         NEEDED,
-        (withheld(STATUS, by_code(at("Condition"))),),
+        (in_doubt(STATUS, by_code(at("Condition"))),),
         "entry[7] Condition: ignored: The last digit 0 also stands where nothing is said of remission",
     ),
     "a remission as the stage of the relapse": (
         changed("Condition", stage=[{"summary": own("CompleteRemission")}]),
         NEEDED,
-        (withheld(STATUS, by_code("entry[4] Condition")),),
+        (in_doubt(STATUS, by_code("entry[4] Condition")),),
         "entry[4] Condition: not understood: no fact is made of a stage: what it says may be so: stage",
     ),
     "a remission in words as the stage of the relapse": (
         changed("Condition", stage=[{"summary": {"text": "CR2"}}]),
         NEEDED,
-        (withheld(STATUS, by_text("entry[4] Condition")),),
+        (in_doubt(STATUS, by_text("entry[4] Condition")),),
         "entry[4] Condition: not understood: no fact is made of a stage: what it says may be so: stage",
     ),
     "a stage that says nothing": (
@@ -507,14 +516,14 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
             "entry[7] Condition: ignored: Which disease is back is not said: no finding follows",
         )
         for name, code, outcome, notices in (
-            ("a remission", "C92.01", NEEDED, (withheld(STATUS, by_code(at("Condition"))),)),
+            ("a remission", "C92.01", NEEDED, (in_doubt(STATUS, by_code(at("Condition"))),)),
             ("a relapse", "C92.02", MET, ()),
         )
     },
     "GvHD of the skin after a grade of none": (
         added({**condition("D89.810", "2026-06-24", ""), "code": coded(SNOMED, "444547006")}),
         NEEDED,
-        (withheld(GRADE, by_code(at("Condition"))),),
+        (in_doubt(GRADE, by_code(at("Condition"))),),
         "entry[7] Condition: ignored: Acute or chronic is not said: no finding follows",
     ),
     # ------------------------------------------------------------------ what is counted
@@ -562,7 +571,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
 def test_what_a_resource_says_otherwise_than_by_known_codes(determined: Determined, name: str) -> None:
     edit, outcome, notices, line = CASES[name]
     found = determined(edit)
-    assert found.case.notices == notices
+    assert {*found.case.notices, *doubts_of(found)} == set(notices)
     assert found.outcome.value == outcome
     assert [each for each in record(found.case) if each.startswith(line)], record(found.case)
 
@@ -614,10 +623,21 @@ def test_no_text_makes_a_fact_or_comes_out(run_kb: Any, tmp_path: Path, format_:
         assert word not in ended.stdout + ended.stderr
 
 
-def test_no_text_makes_a_fact(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_no_text_makes_a_fact_but_a_procedure_may_be_a_transplant(kb: KnowledgeBase, tmp_path: Path) -> None:
     case = case_of(kb, planted(), tmp_path)
     assert case.reading
     used = {note.place for note in case.reading.notes if note.treatment is Treatment.USED}
-    assert used <= {f"entry[{i}] {each['resource']['resourceType']}" for i, each in enumerate(content()["entry"])}
-    kinds = [local_name(kind) for each in case.values(case.node, CASE.finding) for kind in case.values(each, RDF.type)]
-    assert kinds == ["Transplant"]
+    own = {f"entry[{i}] {each['resource']['resourceType']}" for i, each in enumerate(content()["entry"])}
+    assert used <= {*own, "entry[10] Procedure"}
+    findings = [each for each in case.values(case.node, CASE.finding) if isinstance(each, URIRef)]
+    assert sorted(
+        (local_name(case.value(each, RDF.type)), str(case.value(each, CASE.date)), bool(case.value(each, CASE.inDoubt)))
+        for each in findings
+    ) == [
+        ("AcuteGvHDAssessment", "2026-06-20", True),
+        ("DiseaseStatusAssessment", "2026-06-01", True),
+        ("Transplant", "2025-01-15", False),
+        ("Transplant", "2026-06-15", False),
+    ]
+    (perhaps,) = (each for each in findings if str(case.value(each, CASE.date)) == "2026-06-15")
+    assert {predicate for predicate, _ in case.about[perhaps]} == {RDF.type, CASE.date, CASE.basis}

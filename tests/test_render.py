@@ -323,8 +323,8 @@ KEYS = {
         "references",
         "parts",
     ],
-    "conditionResults": ["condition", "label", "value", "facts"],
-    "facts": ["node", "text", "date", "ageInDays", "contradicted"],
+    "conditionResults": ["condition", "label", "value", "perhaps", "facts"],
+    "facts": ["node", "text", "date", "ageInDays", "contradicted", "doubts"],
     "passages": ["passage", "section", "place"],
     "references": ["number", "text", "doi"],
     "conflicts": ["condition", "facts"],
@@ -358,7 +358,7 @@ def test_json_tells_what_to_send_in_as_groups_and_the_disposition_only_where_it_
     said = {each["file"].removesuffix(".ttl"): each for each in shown["determinations"]}
     asks = "The overall grade (0 to 4) and date of the latest acute GvHD assessment."
     assert said["conflicting"]["toSend"] == {
-        "allOf": [{"condition": f"{CONDITION}acute-gvhd-of-grade-2-or-higher", "asksFor": asks}]
+        "allOf": [{"condition": f"{CONDITION}acute-gvhd-of-grade-2-or-higher", "asksFor": asks, "toSettle": []}]
     }
     assert {name for name, each in said.items() if each["toSend"]} == {"needed", "conflicting"}
     assert {name: each["disposition"] for name, each in said.items() if each["disposition"]} == {
@@ -382,6 +382,7 @@ def test_a_fact_in_json_names_its_node_its_day_and_its_age(shown: dict[str, Any]
             "date": "2026-06-05",
             "ageInDays": 26,
             "contradicted": False,
+            "doubts": [],
         }
     ]
     assert facts["plan-is-not-medicare"] == [
@@ -391,6 +392,7 @@ def test_a_fact_in_json_names_its_node_its_day_and_its_age(shown: dict[str, Any]
             "date": None,
             "ageInDays": None,
             "contradicted": False,
+            "doubts": [],
         }
     ]
 
