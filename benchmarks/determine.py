@@ -14,14 +14,17 @@ from pathlib import Path
 
 from cases import generate
 
-from kb_tools import shacl
-from kb_tools.cases import Case, CaseChecker, CaseReader, Malformed
-from kb_tools.determination import Determination, Run
-from kb_tools.export import self_contained
-from kb_tools.knowledge_base import KnowledgeBase, find_root
-from kb_tools.namespaces import SH
-from kb_tools.rdf import graph_of
-from kb_tools.revision import Revision
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
+from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.model.revision import Revision
+from kb_tools.publish.shapes import self_contained
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import SH
+from kb_tools.rdf.terms import graph_of
 
 KB = Path(sys.executable).with_name("kb")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from cases import generate
 from determine import best_of, determine
 
-from kb_tools import shacl
-from kb_tools.cases import CaseReader
-from kb_tools.diff import compare
-from kb_tools.impact import flip_of
-from kb_tools.knowledge_base import KnowledgeBase, find_root
-from kb_tools.replay import Replay, Replayer
+from kb_tools.cases.reader import CaseReader
+from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.rdf import shacl
+from kb_tools.revisions.compare import compare
+from kb_tools.revisions.impact import flip_of
+from kb_tools.revisions.replay import Replay, Replayer
 
 OLD, NEW = "2019-10", "2026-02"
 # Aims: seconds of a difference from cold, and times the cost of one determination run.

@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kb_tools.cases import Case, CaseReader
-from kb_tools.determination import Determination, Run
-from kb_tools.knowledge_base import KnowledgeBase, find_root
+from kb_tools.cases.case import Case
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
+from kb_tools.model.repository import KnowledgeBase, find_root
 
 PATIENT = {"reference": "Patient/p"}
 CLIN = "https://w3id.org/policykb/clinical#"

@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from kb_tools import dataset
-from kb_tools.knowledge_base import KnowledgeBase, find_root
-from kb_tools.query import Inquiry, Result, resolve
+from kb_tools.ask import dataset
+from kb_tools.ask.request import Inquiry, Result, resolve
+from kb_tools.model.repository import KnowledgeBase, find_root
 
 KB = Path(sys.executable).with_name("kb")
 MODEL = "CP.MP.101"

@@ -11,7 +11,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from kb_tools import cli
-from kb_tools.knowledge_base import KnowledgeBase, Policy
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
 
 ROOT = Path(__file__).parents[1]
 

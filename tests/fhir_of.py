@@ -8,9 +8,9 @@ from rdflib import Literal
 from rdflib.namespace import RDF, XSD
 from rdflib.term import Node
 
-from kb_tools.cases import Case
-from kb_tools.knowledge_base import local_name
-from kb_tools.namespaces import CASE, CLIN
+from kb_tools.cases.case import Case
+from kb_tools.rdf.namespaces import CASE, CLIN
+from kb_tools.rdf.terms import local_name
 
 CODE = "https://w3id.org/policykb/code/"
 SYSTEMS = {"cpt": "http://www.ama-assn.org/go/cpt", "hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"}

@@ -24,15 +24,18 @@ from generated import DOUBT, KEYS, NUMBERS, STATUS, TRANSPLANT, VALUES
 from small_cases import every_condition, in_batches
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Finding, Picture, Product, built, named, turtle
 
-from kb_tools.cases import Case, CaseChecker, CaseReader
-from kb_tools.determination import Determination, Outcome, Run, outcome_of
-from kb_tools.evidence import Evaluator
-from kb_tools.plain import PlainFormat
-from kb_tools.rdf import to_quads
-from kb_tools.render import json as as_json
-from kb_tools.render import plain as as_plain
-from kb_tools.revision import Revision
-from kb_tools.truth import evaluate
+from kb_tools.cases.case import Case
+from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.evaluate import Evaluator
+from kb_tools.determine.result import Determination, Outcome, outcome_of
+from kb_tools.determine.run import Run
+from kb_tools.model.logic import evaluate
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.terms import to_quads
+from kb_tools.render import case_json as as_plain
+from kb_tools.render import determination_json as as_json
 
 REVISIONS = ("2026-02", "2019-10")
 

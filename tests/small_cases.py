@@ -18,10 +18,12 @@ import oracle
 from rdflib.term import Node
 from strategies import VOCABULARY, Finding, Picture, built
 
-from kb_tools.cases import Case, CaseChecker
-from kb_tools.evidence import Evaluator
-from kb_tools.namespaces import CASE, COND
-from kb_tools.revision import Condition, Revision
+from kb_tools.cases.case import Case
+from kb_tools.cases.check import CaseChecker
+from kb_tools.determine.evaluate import Evaluator
+from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Condition
+from kb_tools.rdf.namespaces import CASE, COND
 
 SERVICE = date(2026, 7, 1)
 # So many cases at once: one call of the engine and one run of each rule.

@@ -21,10 +21,11 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools.cases import Case, CaseReader
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE, CLIN, SH, SHAPE
-from kb_tools.truth import OPERATORS, Tree, Value
+from kb_tools.cases.case import Case
+from kb_tools.cases.reader import CaseReader
+from kb_tools.model.logic import OPERATORS, Tree, Value
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, CLIN, SH, SHAPE
 
 ROOT = Path(__file__).parents[1]
 T = TypeVar("T")

@@ -16,26 +16,21 @@ from rdflib import Graph, URIRef
 from rdflib.namespace import RDF, RDFS
 from rdflib.term import Node
 
-from kb_tools import shacl
-from kb_tools.cases import (
-    DERIVED,
-    DERIVED_LINKS,
-    DERIVED_OF_FINDINGS,
-    Case,
-    CaseChecker,
-    CaseReader,
-    Malformed,
-    Violation,
-    find_files,
-    prepared,
-)
-from kb_tools.determination import Determination, Outcome, Run
+from kb_tools.cases.case import DERIVED, DERIVED_LINKS, DERIVED_OF_FINDINGS, Case, Malformed, Violation
+from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.inputs import find_files
+from kb_tools.cases.prepare import prepared
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import Determination, Outcome
+from kb_tools.determine.run import Run
 from kb_tools.errors import UnreadableInput
-from kb_tools.export import outcome_shape, self_contained
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import CASE, CLIN, SH, SHAPE
-from kb_tools.rdf import FORMATS, lines
-from kb_tools.revision import Revision
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.publish.shapes import outcome_shape, self_contained
+from kb_tools.rdf import shacl
+from kb_tools.rdf.files import FORMATS, lines
+from kb_tools.rdf.namespaces import CASE, CLIN, SH, SHAPE
 
 DATA = Path(__file__).parent / "data"
 EX = "https://example.org/case#"
@@ -126,13 +121,13 @@ def test_a_packed_file_that_is_named_says_what_to_do(kb: KnowledgeBase, name: st
 def test_more_lines_on_standard_input_than_can_be_held_are_refused(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kb_tools.cases.MAX_BYTES", 2**20)
+    monkeypatch.setattr("kb_tools.cases.reader.MAX_BYTES", 2**20)
     (found,) = CaseReader(kb).stream("-", None, io.BytesIO(b'{"a": 1}\n' * 2**17))
     assert str(found) == "-: more than 1 MiB; name the format: --input-format jsonl"
 
 
 def test_a_line_that_is_too_long_is_cut_and_blank_ones_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kb_tools.rdf.MAX_BYTES", 4)
+    monkeypatch.setattr("kb_tools.rdf.files.MAX_BYTES", 4)
     text = b"ab\r\n \n123456789\nc\n" + b" " * 9 + b"d\ne"
     found = [(1, 0, b"ab"), (3, 6, b"12345"), (4, 16, b"c"), (5, 18, b"     "), (6, 29, b"e")]
     assert list(lines(io.BytesIO(text))) == found

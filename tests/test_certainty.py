@@ -9,8 +9,8 @@ from rdflib import BNode, Graph, URIRef
 from rdflib.collection import Collection
 from rdflib.compare import isomorphic, to_isomorphic
 
-from kb_tools.certainty import Form, copy_of, faults_of_form, in_form, list_of, reads_findings, value_of
-from kb_tools.truth import Value
+from kb_tools.model.certainty import Form, copy_of, faults_of_form, in_form, list_of, reads_findings, value_of
+from kb_tools.model.logic import Value
 
 PREFIXES = """
 PREFIX :     <urn:x:>

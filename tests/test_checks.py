@@ -11,7 +11,7 @@ import pytest
 
 from kb_tools.checks import CHECKS, CheckResult, Problem, Severity, run_checks
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.model.repository import KnowledgeBase
 
 ROOT = Path(__file__).parents[1]
 POLICY = "policies/CP.MP.101"

@@ -19,9 +19,10 @@ import pyoxigraph as ox
 import pytest
 from rdflib import Graph, URIRef
 
-from kb_tools import __version__, shacl
+from kb_tools import __version__
 from kb_tools.cli import COMMANDS, kb
-from kb_tools.namespaces import CASE
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import CASE
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
@@ -407,7 +408,7 @@ def test_standard_input_is_read_as_trig_unless_a_format_is_named(run_kb: RunKb, 
 
 
 def test_standard_input_over_the_limit_is_refused(run_kb: RunKb, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kb_tools.rdf.MAX_BYTES", 2**20)
+    monkeypatch.setattr("kb_tools.rdf.files.MAX_BYTES", 2**20)
     ran = run_kb("validate", "-", stdin=b" " * (2**20 + 1))
     assert ran.stderr == (
         "kb: standard input: more than 1 MiB, and a file may have 1 MiB; split it into smaller files\n"

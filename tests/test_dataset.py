@@ -16,12 +16,13 @@ import pytest
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import OWL, RDF, RDFS, SKOS
 
-from kb_tools import dataset
+from kb_tools.ask import dataset
 from kb_tools.errors import KbError, KnowledgeBaseError
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import BASE, CLIN, POL
-from kb_tools.rdf import Triple, to_quads
-from kb_tools.seal import canonical
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.canonical import canonical
+from kb_tools.rdf.namespaces import BASE, CLIN, POL
+from kb_tools.rdf.terms import Triple, to_quads
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"

@@ -34,26 +34,19 @@ from strategies import (
     turtle,
 )
 
-from kb_tools import determination
-from kb_tools.cases import Case, CaseReader
-from kb_tools.determination import (
-    ConditionResult,
-    Determination,
-    Need,
-    NotDetermined,
-    Outcome,
-    Run,
-    can_still_change,
-    grounds,
-    is_given,
-    needed,
-    outcome_of,
-)
+from kb_tools.cases.case import Case
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine import run as determine_run
+from kb_tools.determine.determiner import is_given
+from kb_tools.determine.facts import Doubt, Fact
+from kb_tools.determine.needs import can_still_change, needed
+from kb_tools.determine.result import ConditionResult, Determination, Need, NotDetermined, Outcome, outcome_of
+from kb_tools.determine.run import Run
 from kb_tools.errors import UnknownRevision
-from kb_tools.facts import Doubt, Fact
-from kb_tools.namespaces import BASE, COND
-from kb_tools.revision import Advisory, Revision
-from kb_tools.truth import Assignments, Tree, Value, evaluate
+from kb_tools.model.logic import Assignments, Tree, Value, evaluate, grounds
+from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Advisory
+from kb_tools.rdf.namespaces import BASE, COND
 
 T = TypeVar("T")
 
@@ -346,7 +339,7 @@ def test_answers_come_in_the_order_of_the_cases_however_many_share_a_batch(monke
         ("case6", "2025-02"),
     ]
     for size in (1, 2, 3):
-        monkeypatch.setattr(determination, "BATCH", size)
+        monkeypatch.setattr(determine_run, "BATCH", size)
         assert names() == together
 
 

@@ -9,11 +9,11 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools import shacl
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.manifest import Verdict, run_manifest
-from kb_tools.namespaces import CASE, POL, SHAPE
-from kb_tools.render.turtle import add_determination
+from kb_tools.determine.examples import Verdict, run_manifest
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import CASE, POL, SHAPE
+from kb_tools.render.determination_turtle import add_determination
 
 ROOT = Path(__file__).parent.parent
 

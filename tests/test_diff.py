@@ -29,20 +29,24 @@ from rdflib import Graph
 from rich.console import Console
 from strategies import VOCABULARY, examples
 
-from kb_tools.determination import Outcome, outcome_of
-from kb_tools.diff import CHECKABLE_PARTS, Change, Diff, Finding, Kind, compare, diff_of
-from kb_tools.entailments import Tie
+from kb_tools.determine.result import Outcome, outcome_of
 from kb_tools.errors import KbError
-from kb_tools.impact import flip_of
-from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
-from kb_tools.namespaces import BASE, COND
-from kb_tools.rdf import graph_of, parse
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.logic import Tree, Value, evaluate
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.files import parse
+from kb_tools.rdf.namespaces import BASE, COND
+from kb_tools.rdf.terms import graph_of
 from kb_tools.render import diff as render
-from kb_tools.render import document as render_document
-from kb_tools.render.document import Document, Paragraph, Table
-from kb_tools.revision import Revision
-from kb_tools.truth import Tree, Value, evaluate
-from kb_tools.verdict import Direction, Verdict, Witness, verdict_of
+from kb_tools.render import page as render_document
+from kb_tools.render.page import Document, Paragraph, Table
+from kb_tools.revisions.change import Change, Diff, Finding, Kind
+from kb_tools.revisions.compare import CHECKABLE_PARTS, compare, diff_of
+from kb_tools.revisions.entailments import Tie
+from kb_tools.revisions.impact import flip_of
+from kb_tools.revisions.verdict import Direction, Verdict, Witness, verdict_of
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"

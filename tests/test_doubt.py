@@ -1,7 +1,7 @@
 """What counts, perhaps counts and does not count, and what conditions come to then: two readings of one design.
 
 First the rules and the shapes against the oracle, which knows the design alone, on every case of a few findings. Then
-the shapes against themselves: the value in their two forms (kb_tools.certainty) is the one found by trying every choice
+the shapes against themselves: the value in their two forms (kb_tools.model.certainty) is the one found by trying every choice
 of the findings that perhaps count on cases without doubt.
 """
 
@@ -20,11 +20,11 @@ from rdflib.term import Node
 from small_cases import LARGE, SMALL, Comparable, Implementation, disagreements, every_condition
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Picture
 
-from kb_tools.cases import Case
-from kb_tools.evidence import Evaluator
-from kb_tools.namespaces import CASE, CLIN
-from kb_tools.revision import Condition
-from kb_tools.truth import Value
+from kb_tools.cases.case import Case
+from kb_tools.determine.evaluate import Evaluator
+from kb_tools.model.logic import Value
+from kb_tools.model.statements import Condition
+from kb_tools.rdf.namespaces import CASE, CLIN
 
 # ---------------------------------------------------------------------- against the oracle
 

@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb_tools import dump
-from kb_tools.dataset import default_graph, graph_names
-from kb_tools.knowledge_base import KnowledgeBase, Policy
+from kb_tools.ask.dataset import default_graph, graph_names
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.publish import graphs as publish_graphs
+from kb_tools.rdf import canonical as rdf_canonical
 
 ROOT = Path(__file__).parents[1]
 RunKb = Callable[..., CompletedProcess[str]]
@@ -35,11 +37,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="module")
 def everything(kb: KnowledgeBase) -> list[ox.Quad]:
-    return list(dump.statements(kb))
+    return list(publish_graphs.statements(kb))
 
 
 def parsed(data: bytes, format_: str) -> ox.Dataset:
-    dataset = ox.Dataset(ox.parse(data, format=dump.FORMATS[format_]))
+    dataset = ox.Dataset(ox.parse(data, format=rdf_canonical.FORMATS[format_]))
     dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     return dataset
 
@@ -76,7 +78,7 @@ def test_every_statement_of_every_file_is_written(kb: KnowledgeBase, everything:
 
 def test_one_revision_is_what_is_shared_and_its_own_graphs(kb: KnowledgeBase, policy: Policy) -> None:
     entry = policy.entry("2024-04")
-    found = names(list(dump.statements(kb, (policy, entry))))
+    found = names(list(publish_graphs.statements(kb, (policy, entry))))
     assert found == set(default_graph(kb, [(policy, entry)]))
     assert {entry.iri, f"{entry.iri}/filled-in"} <= found
     assert not any("2026-02" in name or "manifest" in name for name in found)
@@ -99,19 +101,19 @@ def test_no_two_graphs_share_a_blank_node(everything: list[ox.Quad]) -> None:
 def test_what_is_written_is_read_again_as_the_same_graphs(
     kb: KnowledgeBase, everything: list[ox.Quad], format_: str
 ) -> None:
-    written = dump.serialize(everything, format_, kb.prefixes)
-    assert parsed(written, format_) == parsed(dump.serialize(everything, "nquads", {}), "nquads")
+    written = rdf_canonical.serialize(everything, format_, kb.prefixes)
+    assert parsed(written, format_) == parsed(rdf_canonical.serialize(everything, "nquads", {}), "nquads")
 
 
 def test_turtle_is_read_again_as_all_graphs_in_one(kb: KnowledgeBase, everything: list[ox.Quad]) -> None:
-    written = dump.serialize(everything, "turtle", kb.prefixes)
-    expected = ox.Dataset(dump.merged(everything))
+    written = rdf_canonical.serialize(everything, "turtle", kb.prefixes)
+    expected = ox.Dataset(rdf_canonical.merged(everything))
     expected.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     assert parsed(written, "turtle") == expected
 
 
 def test_nquads_are_the_canonical_form_whose_digest_others_compute(everything: list[ox.Quad]) -> None:
-    written = dump.serialize(everything, "nquads", {})
+    written = rdf_canonical.serialize(everything, "nquads", {})
     again = ox.Dataset(ox.parse(written, format=ox.RdfFormat.N_QUADS))
     again.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     lines = sorted(f"{quad} .\n" for quad in again)
@@ -150,12 +152,12 @@ def shuffled(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeBase:
     return copy
 
 
-@pytest.mark.parametrize("format_", dump.FORMATS)
+@pytest.mark.parametrize("format_", rdf_canonical.FORMATS)
 def test_the_order_of_statements_and_the_names_of_blank_nodes_do_not_show(
     kb: KnowledgeBase, shuffled: KnowledgeBase, everything: list[ox.Quad], format_: str
 ) -> None:
-    other = dump.serialize(dump.statements(shuffled), format_, shuffled.prefixes)
-    assert other == dump.serialize(everything, format_, kb.prefixes)
+    other = rdf_canonical.serialize(publish_graphs.statements(shuffled), format_, shuffled.prefixes)
+    assert other == rdf_canonical.serialize(everything, format_, kb.prefixes)
 
 
 def test_the_closure_is_the_same_whatever_the_order_and_whether_kept_from_before(
@@ -163,8 +165,8 @@ def test_the_closure_is_the_same_whatever_the_order_and_whether_kept_from_before
 ) -> None:
     def closure(of: KnowledgeBase) -> bytes:
         chosen = of.policy(policy.identifier)
-        quads = dump.entailed_statements(of, chosen, chosen.entry("2026-02"), "rdfs")
-        return dump.serialize(quads, "nquads", of.prefixes)
+        quads = publish_graphs.entailed_statements(of, chosen, chosen.entry("2026-02"), "rdfs")
+        return rdf_canonical.serialize(quads, "nquads", of.prefixes)
 
     first, kept, other = closure(kb), closure(kb), closure(shuffled)
     assert first == kept
@@ -183,11 +185,11 @@ def test_a_second_run_of_the_command_writes_the_same_bytes(tmp_path: Path) -> No
 
 
 def test_a_change_in_one_graph_leaves_the_digests_of_the_others_as_they_were(everything: list[ox.Quad]) -> None:
-    before = {graph.name: graph.digest for graph in dump.graphs(everything)}
+    before = {graph.name: graph.digest for graph in publish_graphs.graphs(everything)}
     name = ox.NamedNode("https://w3id.org/policykb/CP.MP.101/2026-02")
     more = ox.Quad(ox.BlankNode(), TYPE, ox.NamedNode("https://example.org/Thing"), name)
     changed = sorted([*everything, more], key=lambda quad: str(quad.graph_name))
-    after = {graph.name: graph.digest for graph in dump.graphs(changed)}
+    after = {graph.name: graph.digest for graph in publish_graphs.graphs(changed)}
     assert [each for each in before if before[each] != after[each]] == [name.value]
     assert len(before) == len(after) == 35
 
@@ -203,19 +205,24 @@ literals = (
 datasets = st.lists(st.builds(ox.Quad, iris | blanks, iris, iris | blanks | literals, iris), max_size=12)
 
 
-@given(datasets, st.sampled_from(list(dump.FORMATS)), st.randoms(use_true_random=False))
+@given(datasets, st.sampled_from(list(rdf_canonical.FORMATS)), st.randoms(use_true_random=False))
 def test_any_statements_are_written_alike_in_any_order_and_read_again(
     quads: list[ox.Quad], format_: str, chance: random.Random
 ) -> None:
     prefixes = {"ex": "https://example.org/", "": "https://example.org/d"}
-    written = dump.serialize(quads, format_, prefixes)
+    written = rdf_canonical.serialize(quads, format_, prefixes)
     fresh: dict[ox.BlankNode, ox.BlankNode] = {}
     other = [
-        ox.Quad(dump._own(quad.subject, fresh), quad.predicate, dump._own(quad.object, fresh), quad.graph_name)
+        ox.Quad(
+            publish_graphs._own(quad.subject, fresh),
+            quad.predicate,
+            publish_graphs._own(quad.object, fresh),
+            quad.graph_name,
+        )
         for quad in chance.sample(quads, len(quads))
     ]
-    assert dump.serialize(other, format_, prefixes) == written
-    expected = ox.Dataset(dump.merged(quads) if format_ == "turtle" else quads)
+    assert rdf_canonical.serialize(other, format_, prefixes) == written
+    expected = ox.Dataset(rdf_canonical.merged(quads) if format_ == "turtle" else quads)
     expected.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     assert parsed(written, format_) == expected
 
@@ -224,12 +231,12 @@ def test_any_statements_are_written_alike_in_any_order_and_read_again(
 
 
 def test_the_closure_says_what_follows_and_stands_in_a_graph_of_its_own(kb: KnowledgeBase, policy: Policy) -> None:
-    quads = set(dump.entailed_statements(kb, policy, policy.entry("2026-02"), "owlrl"))
+    quads = set(publish_graphs.entailed_statements(kb, policy, policy.entry("2026-02"), "owlrl"))
     assert names(list(quads)) == {"https://w3id.org/policykb/CP.MP.101/2026-02/entailed/owlrl"}
     types = {quad.object for quad in quads if (quad.subject, quad.predicate) == (INDICATION, TYPE)}
     assert {ox.NamedNode(POL + "Indication"), ox.NamedNode(POL + "Criterion")} <= types
-    assert parsed(dump.serialize(quads, "trig", kb.prefixes), "trig") == parsed(
-        dump.serialize(quads, "nquads", {}), "nquads"
+    assert parsed(rdf_canonical.serialize(quads, "trig", kb.prefixes), "trig") == parsed(
+        rdf_canonical.serialize(quads, "nquads", {}), "nquads"
     )
 
 

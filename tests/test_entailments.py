@@ -18,17 +18,20 @@ from hypothesis import strategies as st
 from rdflib import URIRef
 from strategies import CONCEPTS, DAYS_BEFORE, ROOT, VOCABULARY, Finding, Picture, Product, examples, findings, read
 
-from kb_tools.cases import Case, CaseChecker, Malformed
-from kb_tools.entailments import Group, conditions_of, derive, ties_of
-from kb_tools.evidence import Evaluator
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE, CLIN, COND, POL
-from kb_tools.rdf import graph_of, parse
-from kb_tools.revision import Condition, Revision
-from kb_tools.shacl import ENGINES
-from kb_tools.truth import Assignments, Value
-from kb_tools.verdict import allowed
-from kb_tools.witness import silent_case, with_facts, written
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.check import CaseChecker
+from kb_tools.determine.evaluate import Evaluator
+from kb_tools.model.logic import Assignments, Value
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Condition
+from kb_tools.rdf.files import parse
+from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL
+from kb_tools.rdf.shacl import ENGINES
+from kb_tools.rdf.terms import graph_of
+from kb_tools.revisions.entailments import Group, conditions_of, derive, ties_of
+from kb_tools.revisions.verdict import allowed
+from kb_tools.revisions.witness import silent_case, with_facts, written
 
 HOLDS, FAILS = Value.HOLDS, Value.FAILS
 DAY = date(2026, 7, 1)
@@ -304,7 +307,7 @@ def test_conditions_are_derived_once_in_a_process(monkeypatch: pytest.MonkeyPatc
     text, _ = TIES["a_narrower_group_is_a_broader_one"]
     kb = made(text)
     first = derive(kb, conditions_of(kb), "pyshifty")
-    monkeypatch.setattr("kb_tools.entailments.small_cases", None)
+    monkeypatch.setattr("kb_tools.revisions.entailments.small_cases", None)
     assert derive(kb, conditions_of(kb), "pyshifty") == first
 
 

@@ -16,15 +16,19 @@ from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 from strategies import FINDINGS, VOCABULARY, Finding, Picture, batches, differing, examples, read
 
-from kb_tools import shacl
-from kb_tools.cases import Case, CaseChecker, Malformed, concept_facts
-from kb_tools.certainty import Form, in_form, value_of
-from kb_tools.evidence import Evaluator, finding_class, predicates_in_paths
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import CASE, COND, POL, SH
-from kb_tools.rdf import graph_of
-from kb_tools.revision import Condition, Revision
-from kb_tools.truth import Value
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.check import CaseChecker
+from kb_tools.determine.evaluate import Evaluator, finding_class, predicates_in_paths
+from kb_tools.model.certainty import Form, in_form, value_of
+from kb_tools.model.concepts import concept_facts
+from kb_tools.model.logic import Value
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Condition
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import CASE, COND, POL, SH
+from kb_tools.rdf.terms import graph_of
 
 # Of each condition the value, and the value that it perhaps has.
 Both: TypeAlias = dict[str, tuple[Value, Value]]

@@ -15,16 +15,20 @@ from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 from strategies import FINDINGS, ROOT, VOCABULARY
 
-from kb_tools import shacl
-from kb_tools.cases import DERIVED, Case, CaseChecker, CaseReader, Malformed, prepared
-from kb_tools.determination import Outcome
-from kb_tools.export import outcome_shape, self_contained
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.manifest import Expectation, read_manifest
-from kb_tools.namespaces import BASE, CASE, CLIN, COND, SH, SHAPE
-from kb_tools.rdf import graph_of, parse_file, to_quads
-from kb_tools.revision import Revision
-from kb_tools.shacl import ENGINES, Result
+from kb_tools.cases.case import DERIVED, Case, Malformed
+from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.prepare import prepared
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.examples import Expectation, read_manifest
+from kb_tools.determine.result import Outcome
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.publish.shapes import outcome_shape, self_contained
+from kb_tools.rdf import shacl
+from kb_tools.rdf.files import parse_file
+from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, SH, SHAPE
+from kb_tools.rdf.shacl import ENGINES, Result
+from kb_tools.rdf.terms import graph_of, to_quads
 
 REVISIONS = ("2026-02", "2019-10")
 INFERRED = ("2023-10", "2023-11", "2024-04", "2025-02")

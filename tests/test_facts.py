@@ -9,11 +9,12 @@ from functools import cache
 import pytest
 from strategies import VOCABULARY, Finding, Picture, read
 
-from kb_tools.cases import Case, CaseChecker
-from kb_tools.evidence import Evaluator
-from kb_tools.facts import Doubt, Fact, facts_in_words
-from kb_tools.namespaces import COND
-from kb_tools.revision import Revision
+from kb_tools.cases.case import Case
+from kb_tools.cases.check import CaseChecker
+from kb_tools.determine.evaluate import Evaluator
+from kb_tools.determine.facts import Doubt, Fact, facts_in_words
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import COND
 
 DAY = date(2026, 7, 1)
 PLAIN = Picture(service_date=DAY, reason="clin:AcuteMyeloidLeukemia")

@@ -15,17 +15,24 @@ import pytest
 from fhir_of import fhir_of
 from rdflib.namespace import PROV, RDF
 
-from kb_tools import fhir_resources
-from kb_tools.cases import Case, CaseReader, find_files
-from kb_tools.determination import Determination, Run
+from kb_tools.cases.case import Case
+from kb_tools.cases.fhir import r4 as cases_fhir_r4
+from kb_tools.cases.fhir import references as cases_fhir_references
+from kb_tools.cases.fhir import resource as cases_fhir_resource
+from kb_tools.cases.fhir.reader import FhirReader, is_fhir
+from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.inputs import find_files
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.examples import read_manifest
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, UnreadableInput
-from kb_tools.fhir import FhirReader, is_fhir
-from kb_tools.knowledge_base import KnowledgeBase, Policy, local_name
-from kb_tools.manifest import read_manifest
-from kb_tools.namespaces import CASE, COND, READ
-from kb_tools.plain import PlainFormat
-from kb_tools.rdf import MAX_BYTES
-from kb_tools.render.plain import write
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.files import MAX_BYTES
+from kb_tools.rdf.namespaces import CASE, COND, READ
+from kb_tools.rdf.terms import local_name
+from kb_tools.render.case_json import write
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 
@@ -116,7 +123,7 @@ def test_nothing_disappears_from_a_resource(answered: dict[str, Determination], 
         kind = resource["resourceType"]
         place = f"entry[{i}] {kind}"
         if place in noted:
-            r4 = {each[1] for each in fhir_resources.library_class(kind)().elementProperties()}
+            r4 = {each[1] for each in cases_fhir_r4.library_class(kind)().elementProperties()}
             inside = [f"{place} contained[{j}]" for j in range(len(resource.get("contained", ())))]
             whole = [str(note) for note in case.reading.notes if note.place == place] == [f"{place}: not read"]
             assert whole or noted[place] == (resource.keys() & r4) - {"contained"}, place
@@ -401,14 +408,14 @@ def test_what_is_no_case_is_one_line(reader: FhirReader, name: str) -> None:
 
 
 def test_no_element_of_another_version_is_one_of_r4() -> None:
-    for kind, element in fhir_resources._OTHER_VERSIONS:
-        r4 = {each[1] for each in fhir_resources.library_class(kind)().elementProperties()}
+    for kind, element in cases_fhir_resource._OTHER_VERSIONS:
+        r4 = {each[1] for each in cases_fhir_r4.library_class(kind)().elementProperties()}
         assert element not in r4 and "extension" in r4, kind
 
 
 def test_no_type_of_another_version_is_one_of_r4() -> None:
-    for kind in fhir_resources._TYPES_OF_OTHER_VERSIONS:
-        assert fhir_resources.type_of({"resourceType": kind}) == "resource", kind
+    for kind in cases_fhir_r4._TYPES_OF_OTHER_VERSIONS:
+        assert cases_fhir_r4.type_of({"resourceType": kind}) == "resource", kind
 
 
 @pytest.mark.parametrize(
@@ -484,7 +491,7 @@ def test_without_the_library_there_is_one_line(kb: KnowledgeBase, monkeypatch: p
     def missing(name: str) -> Any:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(fhir_resources, "import_module", missing)
+    monkeypatch.setattr(cases_fhir_r4, "import_module", missing)
     with pytest.raises(KbError) as refused:
         FhirReader(kb)
     assert str(refused.value) == "reading FHIR needs fhirclient; pip install 'kb-tools[fhir]'"
@@ -688,7 +695,7 @@ def planted(value: Any, key: str = "") -> Any:
         return [planted(each, key) for each in value]
     if key in ("id", "reference") and isinstance(value, str):
         # All of one server: another server's patient is another patient.
-        return f"{fhir_resources.last_two(value) or value}-{PLANTED}"
+        return f"{cases_fhir_references.last_two(value) or value}-{PLANTED}"
     return value
 
 

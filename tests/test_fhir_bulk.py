@@ -13,10 +13,12 @@ import pytest
 from test_fhir import RunKb, content, data, resources
 from test_fhir_safety import gvhd
 
-from kb_tools.cases import Case, CaseReader, find_files
-from kb_tools.fhir import FhirReader
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE
+from kb_tools.cases.case import Case
+from kb_tools.cases.fhir.reader import FhirReader
+from kb_tools.cases.inputs import find_files
+from kb_tools.cases.reader import CaseReader
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 

@@ -9,8 +9,10 @@ import pytest
 from test_fhir import CLINICAL, case_of, content
 from test_fhir_safety import added, condition
 
-from kb_tools.determination import Determination, Run
-from kb_tools.knowledge_base import KnowledgeBase, Policy
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 

@@ -10,11 +10,13 @@ import pytest
 from rdflib.namespace import RDF
 from test_fhir import CLINICAL, case_of, content, data, record, resources
 
-from kb_tools.cases import Case, CaseReader
+from kb_tools.cases.case import Case
+from kb_tools.cases.fhir.reader import FhirReader
+from kb_tools.cases.reader import CaseReader
 from kb_tools.errors import UnreadableInput
-from kb_tools.fhir import FhirReader
-from kb_tools.knowledge_base import KnowledgeBase, local_name
-from kb_tools.namespaces import CASE, CLIN
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, CLIN
+from kb_tools.rdf.terms import local_name
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 

@@ -20,18 +20,21 @@ import pytest
 from fhir_of import fhir_of
 from rdflib.namespace import RDF
 
-from kb_tools.cases import Case, CaseReader, Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, Need, NotDetermined, Outcome, Run
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.fhir.r4 import library_class
+from kb_tools.cases.fhir.reader import FhirReader
+from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.examples import Expectation, read_manifest
+from kb_tools.determine.result import REVIEW, Determination, Need, NotDetermined, Outcome
+from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError
-from kb_tools.fhir import FhirReader
-from kb_tools.fhir_resources import library_class
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.manifest import Expectation, read_manifest
-from kb_tools.namespaces import CASE
-from kb_tools.plain import PlainFormat
-from kb_tools.questionnaire import questionnaire
-from kb_tools.rdf import FORMATS
-from kb_tools.render import fhir
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.files import FORMATS
+from kb_tools.rdf.namespaces import CASE
+from kb_tools.render import determination_fhir as fhir
+from kb_tools.render.questionnaire import questionnaire
 
 pytest.importorskip("fhirclient")
 

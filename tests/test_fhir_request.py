@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rdflib import URIRef
 
+from kb_tools.cases.fhir.builder import Imported
+from kb_tools.cases.fhir.reader import FhirReader
 from kb_tools.errors import UnreadableInput
-from kb_tools.fhir import FhirReader
-from kb_tools.fhir_case import Imported
-from kb_tools.knowledge_base import KnowledgeBase, local_name
-from kb_tools.namespaces import CASE
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE
+from kb_tools.rdf.terms import local_name
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 

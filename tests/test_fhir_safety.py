@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from test_fhir import CLINICAL, case_of, content, record, resources
 
-from kb_tools.determination import Determination, Run
+from kb_tools.cases.fhir.reader import FhirReader
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
 from kb_tools.errors import UnreadableInput
-from kb_tools.fhir import FhirReader
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import CASE
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 

@@ -29,10 +29,13 @@ from test_fhir_safety import (
     without,
 )
 
-from kb_tools.determination import Determination, Run
-from kb_tools.knowledge_base import KnowledgeBase, Policy, local_name
-from kb_tools.namespaces import CASE, CLIN
-from kb_tools.reading import Treatment
+from kb_tools.cases.record import Treatment
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, CLIN
+from kb_tools.rdf.terms import local_name
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 

@@ -22,9 +22,9 @@ from urllib.request import Request, urlopen
 import pyoxigraph as ox
 import pytest
 
-from kb_tools.dataset import cache_folder
-from kb_tools.dump import NamedGraph
-from kb_tools.graph_store import GraphStore, Sent, StoreError, authorization, load
+from kb_tools.ask.dataset import cache_folder
+from kb_tools.publish.graph_store import GraphStore, Sent, StoreError, authorization, load
+from kb_tools.publish.graphs import NamedGraph
 
 RunKb = Callable[..., CompletedProcess[str]]
 ROOT = Path(__file__).parents[1]

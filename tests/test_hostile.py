@@ -25,18 +25,25 @@ import owlrl
 import pyoxigraph as ox
 import pytest
 
-from kb_tools import cases, dataset, nesting, printable, query, query_answer
-from kb_tools.cases import CaseReader
+from kb_tools import printable
+from kb_tools.ask import answer as query_answer
+from kb_tools.ask import dataset
+from kb_tools.ask import execute as ask_execute
+from kb_tools.ask import sparql as ask_sparql
+from kb_tools.ask import worker as ask_worker
+from kb_tools.ask.request import Request, Result
+from kb_tools.cases import check as cases_check
+from kb_tools.cases.digest import digest
+from kb_tools.cases.reader import CaseReader
 from kb_tools.cli import main
-from kb_tools.digest import digest
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import BASE
-from kb_tools.query import Request, Result
-from kb_tools.rdf import FORMATS, parse
-from kb_tools.render import document
-from kb_tools.render.junit import TestCase as JUnitCase
-from kb_tools.render.junit import suite
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf import nesting
+from kb_tools.rdf.files import FORMATS, parse
+from kb_tools.rdf.namespaces import BASE
+from kb_tools.render import page as document
+from kb_tools.render.determination_junit import TestCase as JUnitCase
+from kb_tools.render.determination_junit import suite
 from kb_tools.writing import new_folder, write_whole
 
 ROOT = Path(__file__).parents[1]
@@ -142,7 +149,7 @@ def refused(kb: KnowledgeBase, text: str) -> str:
 def test_cases_that_all_reach_everything_are_bounded(
     kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases, "FIRST_FEW", 0)
+    monkeypatch.setattr(cases_check, "FIRST_FEW", 0)
     shared = "".join(f":c{i} a case:Case ; case:finding :acute , :transplant .\n" for i in range(200))
     what = "cases share so much that together they say more than 10 times what the file says"
     text = well_formed + ":acute case:finding :case .\n" + shared
@@ -153,7 +160,7 @@ def test_cases_that_all_reach_everything_are_bounded(
 def test_a_case_with_too_many_nodes_is_refused(
     kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases, "MAX_NODES", 5)
+    monkeypatch.setattr(cases_check, "MAX_NODES", 5)
     assert refused(kb, well_formed) == "x.ttl: a case of more than 5 nodes; leave out what is not of the request"
 
 
@@ -375,7 +382,7 @@ def test_an_input_that_breaks_the_reader_in_a_way_nobody_foresaw_stops_no_other(
             raise ZeroDivisionError("of the test\nand more")
         return parse(data, format_, where, base)
 
-    monkeypatch.setattr(cases, "parse", broken)
+    monkeypatch.setattr(cases_check, "parse", broken)
     ran = run_kb("validate", "bad.ttl", "good.ttl", "--revision", "2026-02", "--format", "fhir", "--engine", "pyshifty")
     assert ran.returncode == 2
     assert ran.stderr == "kb: bad.ttl: cannot be read: ZeroDivisionError: of the test and more; correct it\n"
@@ -496,7 +503,7 @@ def test_whatever_is_not_foreseen_is_one_line_and_a_traceback_only_where_it_is_a
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("kb_tools.knowledge_base.find_root", fail)
+    monkeypatch.setattr("kb_tools.model.repository.find_root", fail)
     hint = "kb check tells whether the knowledge base is whole; --debug shows where it happened"
     expected = f"kb: {line}{hint if line.endswith('; ') else ''}\n"
     ran = run_kb("show")
@@ -951,17 +958,17 @@ def test_a_store_that_is_damaged_says_what_to_remove(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(dataset, "KEPT_FROM", 0)
     request = Request(ROOT, "SELECT * { ?s a ?o }", [], max_rows=10**6)
-    query.execute(request)
+    ask_execute.execute(request)
     found = [each for each in tmp_path.rglob("*") if each.is_file() and part in each.name]
     assert found
     for each in found:
         each.write_bytes(each.read_bytes()[: each.stat().st_size // 2])
     with pytest.raises(KbError) as error:
-        query.execute(request)
+        ask_execute.execute(request)
     line = rf"{tmp_path}/kb-tools/[^ ]+: the graphs kept here are damaged: [^\n]+; remove the folder: it is made again"
     assert re.fullmatch(line, str(error.value))
     shutil.rmtree(error.value.where)
-    assert query.execute(request).rows
+    assert ask_execute.execute(request).rows
 
 
 def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None:
@@ -985,7 +992,7 @@ def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None
     json.loads(written)
     assert query_answer.read(written, Result) == result
     assert query_answer.read(query_answer.write(None), Result) is None
-    for error in (UnknownRevision("a", where="b", mend="c"), query.QueryError("x"), KbError("y")):
+    for error in (UnknownRevision("a", where="b", mend="c"), ask_sparql.QueryError("x"), KbError("y")):
         back = query_answer.read(query_answer.write(error), Result)
         assert type(back) is type(error)
         assert str(back) == str(error)
@@ -997,8 +1004,8 @@ def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None
 )
 def test_an_answer_that_is_none_is_one_line(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: CompletedProcess([], 0, said, b""))
-    with pytest.raises(query.QueryError, match=r"^the query failed: its answer cannot be read; simplify it$"):
-        query.run(Request(ROOT, "ASK {}", []), 5)
+    with pytest.raises(ask_sparql.QueryError, match=r"^the query failed: its answer cannot be read; simplify it$"):
+        ask_worker.run(Request(ROOT, "ASK {}", []), 5)
 
 
 # ---------------------------------------------------------------------- one order

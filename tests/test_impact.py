@@ -15,18 +15,21 @@ import pytest
 from strategies import VOCABULARY
 from test_diff import GRADE_3, LOG, ON_FILE, THRESHOLD, against_2026_02, copied, difference, loaded
 
-from kb_tools.cases import Case, CaseReader, Malformed
-from kb_tools.determination import BATCH, Outcome
-from kb_tools.diff import CONTENT, Diff, compare
-from kb_tools.impact import Flip, flip_of
-from kb_tools.namespaces import CASE, COND
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import Outcome
+from kb_tools.determine.run import BATCH
+from kb_tools.model.logic import Value
+from kb_tools.rdf.namespaces import CASE, COND
 from kb_tools.render.diff import Impact, Report, document
 from kb_tools.render.diff import json as as_json
-from kb_tools.render.document import Paragraph
-from kb_tools.replay import Replay, Replayer
-from kb_tools.truth import Value
-from kb_tools.verdict import Direction, Witness
-from kb_tools.witness import WitnessBuilder
+from kb_tools.render.page import Paragraph
+from kb_tools.revisions.change import CONTENT, Diff
+from kb_tools.revisions.compare import compare
+from kb_tools.revisions.impact import Flip, flip_of
+from kb_tools.revisions.replay import Replay, Replayer
+from kb_tools.revisions.verdict import Direction, Witness
+from kb_tools.revisions.witness import WitnessBuilder
 
 RunKb = Callable[..., CompletedProcess[str]]
 EXAMPLES = VOCABULARY.policy().cases_folder

@@ -14,13 +14,14 @@ import pytest
 from rdflib import URIRef
 from rdflib.namespace import RDFS, SKOS
 
-from kb_tools import knowledge_base
+from kb_tools.determine.examples import run_manifest
 from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput
-from kb_tools.knowledge_base import KnowledgeBase, Policy, find_root
-from kb_tools.manifest import run_manifest
-from kb_tools.namespaces import CITO, POL
-from kb_tools.revision import Revision
-from kb_tools.truth import Tree
+from kb_tools.model import repository as model_repository
+from kb_tools.model.logic import Tree
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import CITO, POL
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
@@ -81,14 +82,14 @@ def test_an_empty_environment_variable_names_nothing(copy: Path, monkeypatch: py
 def test_the_installed_copy_is_the_last_resort(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KB_ROOT", raising=False)
     monkeypatch.chdir("/")
-    monkeypatch.setattr(knowledge_base, "INSTALLED", (copy / "nowhere", copy))
+    monkeypatch.setattr(model_repository, "INSTALLED", (copy / "nowhere", copy))
     assert find_root() == copy
 
 
 def test_where_there_is_none_the_error_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KB_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(knowledge_base, "INSTALLED", (tmp_path / "data",))
+    monkeypatch.setattr(model_repository, "INSTALLED", (tmp_path / "data",))
     with pytest.raises(KnowledgeBaseError) as error:
         find_root()
     assert str(error.value) == f"{tmp_path}: no knowledge base found; use --kb DIR or set KB_ROOT"

@@ -12,15 +12,16 @@ from subprocess import CompletedProcess
 import pytest
 from rdflib import Literal
 
-from kb_tools import dataset
+from kb_tools.ask import dataset
+from kb_tools.ask.library import questions, read_question
 from kb_tools.checks import CHECKS
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.query import questions, read_question
-from kb_tools.rdf import to_quads
-from kb_tools.seal import canonical, freeze
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.canonical import canonical
+from kb_tools.rdf.terms import to_quads
+from kb_tools.revisions.seal import freeze
 
 ROOT = Path(__file__).parents[1]
-QUESTIONS = "kb_tools/queries/questions"
+QUESTIONS = "kb_tools/ask/questions"
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git makes the checkout")
 

@@ -13,12 +13,13 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF
 from strategies import ROOT, VOCABULARY
 
+from kb_tools.determine.coverage import coverage
+from kb_tools.determine.examples import Verdict, read_manifest, run_manifest
 from kb_tools.errors import KnowledgeBaseError
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.manifest import Verdict, coverage, read_manifest, run_manifest
-from kb_tools.namespaces import BASE, CASE, COND, POL
-from kb_tools.shacl import ENGINES
-from kb_tools.truth import Value
+from kb_tools.model.logic import Value
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import BASE, CASE, COND, POL
+from kb_tools.rdf.shacl import ENGINES
 
 CASES = "policies/CP.MP.101/cases"
 MANIFEST = URIRef(BASE + "CP.MP.101/cases/manifest")

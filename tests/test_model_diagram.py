@@ -16,7 +16,7 @@ import pytest
 from rdflib import RDF, URIRef
 from rdflib.namespace import OWL, RDFS, SKOS
 
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.model.repository import KnowledgeBase
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/model.svg"

@@ -15,16 +15,21 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kb_tools.cases import Case, CaseChecker, CaseReader, Malformed
-from kb_tools.determination import Determination, Run
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.reader import CaseReader
+from kb_tools.cases.schema import schema
+from kb_tools.cases.template import template
+from kb_tools.determine.examples import read_manifest
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, KnowledgeBaseError, UnreadableInput
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.manifest import read_manifest
-from kb_tools.plain import PlainFormat
-from kb_tools.plain_schema import schema, template
-from kb_tools.rdf import MAX_BYTES
-from kb_tools.render.plain import write
-from kb_tools.revision import Revision
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.files import MAX_BYTES
+from kb_tools.render.case_json import write
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
@@ -452,9 +457,9 @@ def test_a_line_longer_than_a_file_may_be_is_refused_and_the_next_is_read(
     kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = 2000
-    monkeypatch.setattr("kb_tools.cases.MAX_BYTES", small)
-    monkeypatch.setattr("kb_tools.strict_json.MAX_BYTES", small)
-    monkeypatch.setattr("kb_tools.rdf.MAX_BYTES", MAX_BYTES)
+    monkeypatch.setattr("kb_tools.cases.reader.MAX_BYTES", small)
+    monkeypatch.setattr("kb_tools.cases.strict_json.MAX_BYTES", small)
+    monkeypatch.setattr("kb_tools.rdf.files.MAX_BYTES", MAX_BYTES)
     good = json.dumps(CASE).encode()
     data = b'{"//": "' + b"x" * 3 * small + b'"}\n' + good + b"\n" + b" " * 3 * small + good
     found = list(CaseReader(kb).stream("-", None, io.BytesIO(data), "jsonl"))

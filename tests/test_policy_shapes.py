@@ -9,9 +9,10 @@ from rdflib import BNode, Graph, Namespace, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools import shacl
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import POL, SH, SHAPE
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import POL, SH, SHAPE
 
 # Of these kinds only what is named here is kept, so that a validation takes a tenth of a second.
 KINDS = [

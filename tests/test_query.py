@@ -25,14 +25,21 @@ import pyoxigraph as ox
 import pytest
 from rich.console import Console
 
-from kb_tools import dataset, query, sparql
+from kb_tools.ask import dataset, sparql
+from kb_tools.ask import execute as ask_execute
+from kb_tools.ask import library as ask_library
+from kb_tools.ask import request as ask_request
+from kb_tools.ask import sparql as ask_sparql
+from kb_tools.ask import worker as ask_worker
+from kb_tools.ask.library import Parameter, Question
+from kb_tools.ask.names import Names
+from kb_tools.ask.request import Inquiry, Request, Result
+from kb_tools.ask.sparql import QueryError
 from kb_tools.cli import COMMANDS
 from kb_tools.commands import query as command
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.names import Names
-from kb_tools.query import Inquiry, Parameter, QueryError, Question, Request, Result
-from kb_tools.render import results
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.render import query_results as results
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
@@ -97,14 +104,14 @@ def test_alone_it_lists_the_questions_with_their_parameters(run_kb: RunKb) -> No
     assert done.returncode == 0
     assert lines[0].split() == ["name", "question", "parameters"]
     assert lines[-1] == "kb query NAME --param PARAMETER=VALUE"
-    assert {line.split()[0] for line in lines if line.strip()} >= {each.name for each in query.questions()}
+    assert {line.split()[0] for line in lines if line.strip()} >= {each.name for each in ask_library.questions()}
     assert all(len(line) <= 100 for line in lines)
 
 
 def test_the_list_comes_as_json_and_markdown_too(run_kb: RunKb) -> None:
     listed = json.loads(run_kb("query", "--format", "json").stdout)
     names = [each["name"] for each in listed]
-    assert names == sorted(names) == [each.name for each in query.questions()]
+    assert names == sorted(names) == [each.name for each in ask_library.questions()]
     assert len(names) >= 25
     assert listed[names.index("criteria")] == {
         "name": "criteria",
@@ -130,7 +137,7 @@ def test_a_question_file_is_read_by_its_comment_lines(tmp_path: Path) -> None:
         "# Param: code iri of pol:Code pol:Term = pol:x: which: any\nSELECT * { VALUES ?years { 5 } }\n",
         encoding="utf-8",
     )
-    assert query.read_question(path) == Question(
+    assert ask_library.read_question(path) == Question(
         "ages",
         "Which are old, and how old?",
         "all",
@@ -165,7 +172,7 @@ def bound(kb: KnowledgeBase, type_: str, value: str, default: str = "") -> str:
     """What a parameter of that type is bound to."""
     question = Question("q", "Q?", "all", (Parameter("p", type_, default, "so and so"),), "VALUES ?p { 1 } ?x ?y 2")
     given = {} if value == "-" else {"p": value}
-    text = query.bind(Names(kb, None, "all graphs"), None, question, given).text
+    text = ask_request.bind(Names(kb, None, "all graphs"), None, question, given).text
     assert text.endswith(" } ?x ?y 2")
     return text.removeprefix("VALUES ?p { ").removesuffix(" } ?x ?y 2")
 
@@ -266,8 +273,8 @@ def criteria(root: Path = ROOT, **asked: Any) -> Result:
     """What the question about criteria finds, asked in this process."""
     kb = KnowledgeBase(root)
     frame = Result()
-    request = query.resolve(kb, Inquiry(root, question="criteria", **asked), frame)
-    found = query.execute(request)
+    request = ask_request.resolve(kb, Inquiry(root, question="criteria", **asked), frame)
+    found = ask_execute.execute(request)
     found.graphs, found.notes = frame.graphs, frame.notes
     return found
 
@@ -556,7 +563,7 @@ def test_a_folder_is_no_query(run_kb: RunKb) -> None:
 )
 def test_a_query_that_is_wrong_is_an_error_that_names_the_line(text: str, message: str) -> None:
     with pytest.raises(QueryError) as error:
-        query.run(Request(ROOT, text, []), timeout=30)
+        ask_worker.run(Request(ROOT, text, []), timeout=30)
     assert str(error.value).startswith(message)
 
 
@@ -778,7 +785,7 @@ def test_a_format_that_does_not_fit_the_query_is_an_error(ask: RunKb, form: str,
 
 
 def test_the_formats_of_the_command_are_those_of_the_queries() -> None:
-    assert tuple(query.FORMATS) == command.FORMATS
+    assert tuple(ask_execute.FORMATS) == command.FORMATS
 
 
 @pytest.mark.parametrize(
@@ -885,7 +892,7 @@ def test_from_names_the_graphs_and_fetches_none(ask: RunKb, listener: tuple[int,
 def test_over_two_graphs_of_from_a_statement_counts_once() -> None:
     both = [f"<CP.MP.101/{name}>" for name in ("2019-10", "2026-02")]
     one, two, named = (
-        query.execute(Request(ROOT, f"SELECT (COUNT(*) AS ?n) {clauses} {pattern}", [])).rows[0][0]
+        ask_execute.execute(Request(ROOT, f"SELECT (COUNT(*) AS ?n) {clauses} {pattern}", [])).rows[0][0]
         for clauses, pattern in (
             (f"FROM {both[0]}", "{ crit:acute-gvhd a ?c }"),
             (f"FROM {both[0]} FROM {both[1]}", "{ crit:acute-gvhd a ?c }"),
@@ -893,7 +900,7 @@ def test_over_two_graphs_of_from_a_statement_counts_once() -> None:
         )
     )
     assert [int(each.value) for each in (one, two, named)] in ([1, 1, 2], [0, 1, 1])  # type: ignore[union-attr]
-    (row,) = query.execute(Request(ROOT, f"SELECT (COUNT(*) AS ?n) FROM NAMED {both[0]} {{ ?s ?p ?o }}", [])).rows
+    (row,) = ask_execute.execute(Request(ROOT, f"SELECT (COUNT(*) AS ?n) FROM NAMED {both[0]} {{ ?s ?p ?o }}", [])).rows
     assert row[0] is not None
     assert row[0].value == "0"
 
@@ -945,7 +952,7 @@ EXPRESSIONS = [
 )
 def test_service_is_refused_wherever_it_stands(text: str) -> None:
     with pytest.raises(QueryError) as error:
-        query.check(text)
+        ask_sparql.check(text)
     assert str(error.value) == SERVICE_REFUSED
 
 
@@ -976,7 +983,7 @@ def test_service_does_not_run_however_it_is_written(written: str, listener: tupl
     )
     text = text.replace("127.0.0.1:9", f"127.0.0.1:{port}")
     try:
-        checked = query.check(text)
+        checked = ask_sparql.check(text)
     except QueryError:
         return
     assert ".SERVICE" in written or "\\u0022" in written, "what passes has it in a name, or in a comment"
@@ -1002,7 +1009,7 @@ def test_service_does_not_run_however_it_is_written(written: str, listener: tupl
     ],
 )
 def test_the_word_alone_is_not_refused(text: str) -> None:
-    assert query.check(text).form == "SELECT"
+    assert ask_sparql.check(text).form == "SELECT"
 
 
 @pytest.mark.parametrize(
@@ -1028,7 +1035,7 @@ def test_the_word_alone_is_not_refused(text: str) -> None:
 )
 def test_every_update_is_refused(text: str) -> None:
     with pytest.raises(QueryError) as error:
-        query.check(text)
+        ask_sparql.check(text)
     assert str(error.value) == UPDATE_REFUSED
 
 
@@ -1037,7 +1044,7 @@ def test_every_update_is_refused(text: str) -> None:
 )
 def test_an_update_beside_a_query_is_no_sparql(text: str) -> None:
     with pytest.raises(QueryError, match="line 1: not a SPARQL query"):
-        query.check(text)
+        ask_sparql.check(text)
 
 
 @pytest.mark.parametrize(
@@ -1051,13 +1058,13 @@ def test_an_update_beside_a_query_is_no_sparql(text: str) -> None:
 )
 def test_a_query_that_is_nested_too_deeply_is_refused(text: str) -> None:
     with pytest.raises(QueryError) as error:
-        query.run(Request(ROOT, text, []), timeout=30)
+        ask_worker.run(Request(ROOT, text, []), timeout=30)
     assert str(error.value) == "the query is nested too deeply; flatten it"
 
 
 def test_a_query_that_is_nested_is_answered() -> None:
     text = "SELECT ?x " + "{" * 50 + " BIND " + "(" * 50 + " 1 " + ")" * 49 + " AS ?x) " + "}" * 50
-    assert [row[0].value for row in query.run(Request(ROOT, text, []), timeout=30).rows if row[0]] == ["1"]
+    assert [row[0].value for row in ask_worker.run(Request(ROOT, text, []), timeout=30).rows if row[0]] == ["1"]
 
 
 FRAGMENTS = [
@@ -1089,7 +1096,7 @@ def test_nothing_that_oxigraph_would_send_passes(listener: tuple[int, list[objec
             at = chance.randrange(len(text) + 1)
             text = text[:at] + chance.choice(FRAGMENTS) + text[at:]
         try:
-            checked = query.check(text, prefixes)
+            checked = ask_sparql.check(text, prefixes)
         except QueryError:
             continue
         passed += 1
@@ -1152,13 +1159,18 @@ def test_a_process_that_is_confined_opens_no_connection(
 UNCHECKED = """
 import sys
 from pathlib import Path
-from kb_tools import dataset, query, sparql
+from kb_tools import dataset, sparql
+from kb_tools.ask import execute as ask_execute
+from kb_tools.ask import library as ask_library
+from kb_tools.ask import request as ask_request
+from kb_tools.ask import sparql as ask_sparql
+from kb_tools.ask import worker as ask_worker
 from kb_tools.query import Request
 dataset.KEPT_FROM = int(sys.argv[3])
-query.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
+ask_sparql.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
 asked = Request(Path(sys.argv[1]), sys.argv[2], [])
-while (answer := query._answer(asked, loading=False)) is None:
-    query._answer(asked, loading=True)
+while (answer := ask_worker._answer(asked, loading=False)) is None:
+    ask_worker._answer(asked, loading=True)
 print(len(answer.rows))
 """
 
@@ -1224,15 +1236,15 @@ def test_a_query_that_takes_too_long_is_ended(ask: RunKb, name: str) -> None:
 def test_a_query_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     doubled = " ".join(f"BIND (CONCAT(?v{n}, ?v{n}) AS ?v{n + 1})" for n in range(36))
     with pytest.raises(QueryError) as error:
-        query.run(Request(ROOT, f'SELECT (STRLEN(?v36) AS ?n) {{ BIND ("x" AS ?v0) {doubled} }}', []), timeout=60)
+        ask_worker.run(Request(ROOT, f'SELECT (STRLEN(?v36) AS ?n) {{ BIND ("x" AS ?v0) {doubled} }}', []), timeout=60)
     assert str(error.value) == "the query ran out of memory, or is nested too deeply; narrow it"
 
 
 def test_an_answer_that_is_too_large_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(ask_execute, "MAX_ANSWER", 1000)
     for text in ("SELECT * { ?s ?p ?o }", "CONSTRUCT WHERE { ?s ?p ?o }"):
         with pytest.raises(QueryError, match="the answer is larger than 0 MiB; narrow the query"):
-            query.execute(Request(ROOT, text, []))
+            ask_execute.execute(Request(ROOT, text, []))
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "1e300", "soon"])
@@ -1352,7 +1364,7 @@ def test_help_shows_examples_that_can_be_run(run_kb: RunKb) -> None:
     assert "With --all it holds every graph, and so every revision's content of a criterion at once" in text
     assert "1 if the answer is no (ASK) or is not whole (--max-rows), 2 if it could not run" in text
     for name, given in re.findall(r"kb query ([a-z-]{2,})(?![\w.-]) ?(?:--param (\S+))?", done.stdout):
-        question = query.find_question(name)
+        question = ask_library.find_question(name)
         assert not given or given.partition("=")[0] in {each.name for each in question.parameters}
     assert COMMANDS["query"] == "Ask the knowledge base: a ready question, or SPARQL of your own."
     assert text.removeprefix("Usage: kb query [OPTIONS] [QUESTION|FILE|-] ").startswith(COMMANDS["query"])

@@ -28,20 +28,27 @@ from rdflib.namespace import RDF, SKOS
 from rdflib.query import ResultRow
 from rdflib.term import Node
 
-from kb_tools import cli, dataset, query
+from kb_tools import cli
+from kb_tools.ask import dataset
+from kb_tools.ask import execute as ask_execute
+from kb_tools.ask import library as ask_library
+from kb_tools.ask import request as ask_request
+from kb_tools.ask import worker as ask_worker
+from kb_tools.ask.names import Names
+from kb_tools.ask.request import Inquiry, Request, Result
+from kb_tools.ask.sparql import QueryError
 from kb_tools.errors import KbError, UnknownRevision
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.names import Names
-from kb_tools.namespaces import BASE, CLIN
-from kb_tools.query import Inquiry, QueryError, Request, Result
-from kb_tools.rdf import Triple, to_oxigraph, without_remarks
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import BASE, CLIN
+from kb_tools.rdf.terms import Triple, to_oxigraph, without_remarks
 
 ROOT = Path(__file__).parents[1]
 EXPECTED = Path(__file__).parent / "data/questions"
 SECOND_POLICY = Path(__file__).parent / "data/TST.7"
 CASES = ROOT / "policies/CP.MP.101/cases"
 OPEN_VIEW = dataset.open_view
-QUESTIONS = {question.name: question for question in query.questions()}
+QUESTIONS = {question.name: question for question in ask_library.questions()}
 
 # What the rows on file were asked for, where that is not the question's own: "today" would change them.
 ASKED: dict[str, dict[str, str]] = {
@@ -132,7 +139,7 @@ def requested(name: str, given: Mapping[str, str], data: Sequence[Path] = (), ro
     revision = None if question.scope == "all" or "revision" in given else "2026-02"
     policy = "CP.MP.101" if question.scope == "revision" else None
     asked = Inquiry(root, question=name, parameters=given, policy=policy, revision=revision, data=data)
-    return query.resolve(the_kb(root), asked, Result())
+    return ask_request.resolve(the_kb(root), asked, Result())
 
 
 def ask(request: Request) -> tuple[list[str], list[list[Any]]]:
@@ -147,7 +154,7 @@ def found_by_kb(
     with pytest.MonkeyPatch.context() as patched:
         if not data:
             patched.setattr(dataset, "open_view", lambda kb, graphs: view(kb.root, graphs and tuple(graphs)))
-        found = query.execute(Request(root, text, revisions, data))
+        found = ask_execute.execute(Request(root, text, revisions, data))
     assert not found.more
     return found.variables, found.rows
 
@@ -368,7 +375,7 @@ def same_rows(request: Request) -> int:
 def test_the_command_finds_the_rows_on_file_in_its_own_process(name: str) -> None:
     given = ASKED.get(name, {})
     revision = None if QUESTIONS[name].scope == "all" else "2026-02"
-    found = query.run(Inquiry(ROOT, question=name, parameters=given, revision=revision), timeout=30)
+    found = ask_worker.run(Inquiry(ROOT, question=name, parameters=given, revision=revision), timeout=30)
     kb = the_kb(ROOT)
     assert [tuple(readable(kb, term) for term in row) for row in found.rows] == on_file(name)[1:]
     assert found.title == QUESTIONS[name].title
@@ -376,7 +383,7 @@ def test_the_command_finds_the_rows_on_file_in_its_own_process(name: str) -> Non
 
 def test_determinations_are_counted_from_a_folder_in_the_process_of_the_command(determinations: Path) -> None:
     asked = Inquiry(ROOT, question="determinations-by-outcome", revision="2026-02", data=[determinations])
-    found = query.run(asked, timeout=30)
+    found = ask_worker.run(asked, timeout=30)
     kb = the_kb(ROOT)
     assert [tuple(readable(kb, term) for term in row) for row in found.rows] == on_file("determinations-by-outcome")[1:]
 
@@ -725,7 +732,7 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
 )
 def test_a_bad_value_is_refused_in_one_line(name: str, given: dict[str, str], error: type[KbError], line: str) -> None:
     with pytest.raises(KbError) as raised:
-        query.bind(Names(the_kb(ROOT), None, "all graphs"), None, QUESTIONS[name], given)
+        ask_request.bind(Names(the_kb(ROOT), None, "all graphs"), None, QUESTIONS[name], given)
     assert type(raised.value) is error
     assert str(raised.value) == line
 
@@ -806,7 +813,7 @@ def test_questions_read_each_part_but_the_disposition() -> None:
 def framed(name: str, given: Mapping[str, str], revision: str | None = None, root: Path = ROOT, **more: Any) -> Result:
     """What is said beside the answer of a question, before it is asked."""
     frame = Result()
-    query.resolve(the_kb(root), Inquiry(root, question=name, parameters=given, revision=revision, **more), frame)
+    ask_request.resolve(the_kb(root), Inquiry(root, question=name, parameters=given, revision=revision, **more), frame)
     return frame
 
 
@@ -980,7 +987,7 @@ def test_a_parameter_takes_what_an_analyst_knows(
 ) -> None:
     kb = the_kb(ROOT)
     asked = Inquiry(ROOT, question=name, parameters={parameter: given}, revision=revision)
-    (bound,) = query._values(query.resolve(kb, asked, Result()).text, parameter)
+    (bound,) = ask_request._values(ask_request.resolve(kb, asked, Result()).text, parameter)
     assert readable(kb, bound) == meant
 
 
@@ -1200,7 +1207,7 @@ def test_a_draft_is_named_as_one_wherever_it_is_listed(name: str, drafted: Path)
     request = requested(name, given, root=drafted)
     before, after = table(requested(name, given)), table(request)
     new = [row for row in after if row not in before]
-    found = query.execute(request)
+    found = ask_execute.execute(request)
     listed = f"{BASE}{DRAFT}" in found.labels
     if listed:
         assert found.labels[BASE + DRAFT] == "CP.MP.101, revision 04/26 (draft)"
@@ -1248,7 +1255,7 @@ def test_a_question_says_which_revision_that_it_reads_is_a_draft(drafted: Path) 
     named = framed("codes", {}, "2026-04", root=drafted)
     assert (named.basis, named.graphs, named.missing) == ([DRAFT_LINE], f"{DRAFT} (draft)", "")
     frame = Result()
-    query.resolve(the_kb(drafted), Inquiry(drafted, text="ASK {}", union=True), frame)
+    ask_request.resolve(the_kb(drafted), Inquiry(drafted, text="ASK {}", union=True), frame)
     assert frame.basis == [DRAFT_LINE]
 
 
@@ -1260,7 +1267,7 @@ def test_a_draft_is_not_in_force_in_questions_and_commands(day: date, drafted: P
     assert of_drafted.revision.name == of_root.revision.name
     assert of_drafted.notices == of_root.notices
     frame = Result()
-    query.resolve(the_kb(drafted), Inquiry(drafted, question="codes", as_of=day), frame)
+    ask_request.resolve(the_kb(drafted), Inquiry(drafted, question="codes", as_of=day), frame)
     assert frame.graphs == f"CP.MP.101/{of_root.revision.name}"
 
 

@@ -14,9 +14,11 @@ import pytest
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import XSD
 
-from kb_tools import rdf
 from kb_tools.errors import UnreadableInput
-from kb_tools.rdf import FORMAT_NAMES, FORMATS, graph_of, parse, parse_file, to_oxigraph, to_quads, to_rdflib
+from kb_tools.rdf import files as rdf_files
+from kb_tools.rdf import terms as rdf_terms
+from kb_tools.rdf.files import FORMAT_NAMES, FORMATS, parse, parse_file
+from kb_tools.rdf.terms import graph_of, to_oxigraph, to_quads, to_rdflib
 
 DATA = Path(__file__).parent / "data"
 TURTLE = ox.RdfFormat.TURTLE
@@ -62,7 +64,7 @@ def refusal(call: Callable[[], object]) -> str:
     ],
 )
 def test_a_literal_keeps_its_lexical_form_there_and_back(lexical: str, datatype: URIRef) -> None:
-    with rdf.without_remarks():
+    with rdf_terms.without_remarks():
         there = to_rdflib(ox.Literal(lexical, datatype=ox.NamedNode(str(datatype))))
     assert isinstance(there, Literal)
     assert (str(there), there.datatype) == (lexical, datatype)
@@ -215,14 +217,14 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path: Path, monk
 
 
 def test_what_does_not_tell_its_size_is_read_to_the_limit_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rdf, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(rdf_files, "MAX_BYTES", 2**20)
     expected = "/dev/zero: more than 1 MiB, and a file may have 1 MiB; split it into smaller files"
     assert refusal(lambda: parse_file(Path("/dev/zero"), TURTLE)) == expected
 
 
 def test_a_text_of_exactly_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"<urn:a> <urn:b> 1 ."
-    monkeypatch.setattr(rdf, "MAX_BYTES", len(text))
+    monkeypatch.setattr(rdf_files, "MAX_BYTES", len(text))
     assert len(parse(text, TURTLE, "x")) == 1
     assert "more than 0 MiB" in refusal(lambda: parse(text + b" ", TURTLE, "x"))
 

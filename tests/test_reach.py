@@ -13,12 +13,13 @@ from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.checks import run_checks
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import CASE, CLIN, COND, POL, SH, SHAPE
-from kb_tools.rdf import Triple
-from kb_tools.reach import LAYERS, Layers, reached, since_sealed
-from kb_tools.revision import Revision
-from kb_tools.seal import differing, digests
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL, SH, SHAPE
+from kb_tools.rdf.terms import Triple
+from kb_tools.revisions.reach import LAYERS, Layers, reached, since_sealed
+from kb_tools.revisions.seal import differing, digests
 
 ROOT = Path(__file__).parents[1]
 CLINICAL = "ontology/clinical.ttl"

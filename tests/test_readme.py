@@ -11,11 +11,13 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 
-from kb_tools.cases import Case, CaseReader
+from kb_tools.cases.case import Case
+from kb_tools.cases.reader import CaseReader
 from kb_tools.cli import COMMANDS
-from kb_tools.determination import Determination, Outcome, Run
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.rdf import FORMATS
+from kb_tools.determine.result import Determination, Outcome
+from kb_tools.determine.run import Run
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.files import FORMATS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

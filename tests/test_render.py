@@ -17,15 +17,22 @@ from rdflib import Graph, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rich.console import Console
 
-from kb_tools.cases import Case, CaseReader, Malformed
-from kb_tools.determination import REVIEW, Answer, Determination, NotDetermined, Outcome, Run
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import REVIEW, Determination, NotDetermined, Outcome
+from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.namespaces import CASE, POL, SH
-from kb_tools.rdf import FORMATS
-from kb_tools.render import fhir, junit, show, text, turtle
-from kb_tools.render import json as as_json
-from kb_tools.revision import Revision
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.files import FORMATS
+from kb_tools.rdf.namespaces import CASE, POL, SH
+from kb_tools.render import determination_fhir as fhir
+from kb_tools.render import determination_json as as_json
+from kb_tools.render import determination_junit as junit
+from kb_tools.render import determination_text as text
+from kb_tools.render import determination_turtle as turtle
+from kb_tools.render import revision as show
 
 CONDITION = "https://w3id.org/policykb/condition#"
 CRITERION = "https://w3id.org/policykb/CP.MP.101/criterion/"

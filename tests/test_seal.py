@@ -17,10 +17,11 @@ import pytest
 from kb_tools.checks import CHECKS, Check, Problem, Severity
 from kb_tools.checks.seal import sealed
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.rdf import to_quads
-from kb_tools.reach import LAYERS, reached
-from kb_tools.seal import MANIFEST, STATEMENTS, canonical, digests, freeze, read_seal
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.canonical import canonical
+from kb_tools.rdf.terms import to_quads
+from kb_tools.revisions.reach import LAYERS, reached
+from kb_tools.revisions.seal import MANIFEST, STATEMENTS, digests, freeze, read_seal
 
 ROOT = Path(__file__).parents[1]
 POLICY = "policies/CP.MP.101"

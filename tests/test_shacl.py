@@ -12,11 +12,11 @@ import pytest
 from rdflib import Graph
 from strategies import ROOT
 
-from kb_tools import shacl
 from kb_tools.commands.common import engine_option
 from kb_tools.errors import KbError
-from kb_tools.namespaces import SH
-from kb_tools.shacl import ENGINES, Result, validate
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import SH
+from kb_tools.rdf.shacl import ENGINES, Result, validate
 
 SHAPES = """
 PREFIX sh: <http://www.w3.org/ns/shacl#>

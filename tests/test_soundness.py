@@ -30,7 +30,7 @@ from properties import (
 )
 from strategies import Finding, Picture, Product
 
-from kb_tools.determination import Outcome
+from kb_tools.determine.result import Outcome
 
 MET, NOT_MET, NEEDED = Outcome.MET, Outcome.NOT_MET, Outcome.NEEDED
 

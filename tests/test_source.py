@@ -18,8 +18,11 @@ import pypdf
 import pytest
 from fpdf import FPDF
 
-from kb_tools import source
-from kb_tools.source import DocumentError, Unit, cut, digest, read
+from kb_tools.document import read as document_read
+from kb_tools.document.cut import cut
+from kb_tools.document.digest import digest
+from kb_tools.document.read import read
+from kb_tools.document.unit import DocumentError, Unit
 
 DATA = Path(__file__).parent / "data/document"
 INVENTED = DATA / "invented.txt"
@@ -777,9 +780,9 @@ def test_a_file_of_200_mb_is_refused_before_it_is_read(tmp_path: Path, monkeypat
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "grows.txt"
     path.write_text("0123456789", encoding="utf-8")
-    monkeypatch.setattr(source, "MAX_BYTES", 10)
+    monkeypatch.setattr(document_read, "MAX_BYTES", 10)
     assert read(path) == "0123456789"
-    monkeypatch.setattr(source, "MAX_BYTES", 9)
+    monkeypatch.setattr(document_read, "MAX_BYTES", 9)
     assert "a document may have" in refused(path)
 
 

@@ -12,10 +12,11 @@ import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
+from kb_tools.cases.terminology import Meaning, Terminology
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
-from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase, local_name
-from kb_tools.namespaces import CLIN, READ
-from kb_tools.terminology import Meaning, Terminology
+from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.rdf.namespaces import CLIN, READ
+from kb_tools.rdf.terms import local_name
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 PCS = "http://www.cms.gov/Medicare/Coding/ICD10"

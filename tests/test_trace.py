@@ -18,14 +18,21 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.checks import run_checks
-from kb_tools.diff import Kind, compare
-from kb_tools.draft import write_draft
+from kb_tools.document.cut import cut
+from kb_tools.document.digest import digest
+from kb_tools.document.draft import write_draft
+from kb_tools.document.leaks import Leak, leaks
+from kb_tools.document.likeness import sketch
+from kb_tools.document.notation import notations
+from kb_tools.document.passages import REVIEWED, traceable
+from kb_tools.document.trace import Trace, quotes, trace
+from kb_tools.document.unit import Unit
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
-from kb_tools.knowledge_base import KnowledgeBase, Policy
-from kb_tools.leaks import Leak, leaks
-from kb_tools.namespaces import BASE, CITO, POL
-from kb_tools.source import Unit, cut, digest, sketch
-from kb_tools.trace import REVIEWED, Trace, notations, quotes, trace, traceable
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import BASE, CITO, POL
+from kb_tools.revisions.change import Kind
+from kb_tools.revisions.compare import compare
 
 RunKb = Callable[..., CompletedProcess[str]]
 ROOT, DATA = Path(__file__).parents[1], Path(__file__).parent / "data"

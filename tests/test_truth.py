@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import CONDITIONS, TREES, VALUES, Part, examples
 
-from kb_tools.truth import (
+from kb_tools.model.logic import (
     OPERATORS,
     Assignments,
     Tree,

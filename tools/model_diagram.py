@@ -22,8 +22,8 @@ from xml.sax.saxutils import escape, quoteattr
 from rdflib import RDF, Graph, Literal, URIRef
 from rdflib.namespace import OWL, RDFS, SH, SKOS
 
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import POL
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import POL
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, vocabulary
 from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.model.repository import KnowledgeBase
 
 __all__ = ["CHECKS", "Check", "CheckResult", "Problem", "Severity", "run_checks"]
 

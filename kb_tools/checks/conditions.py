@@ -9,13 +9,13 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, XSD
 from rdflib.term import Node
 
-from kb_tools.certainty import faults_of_form
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
-from kb_tools.entailments import conditions_of, derive
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE, POL, SH, SHAPE
-from kb_tools.truth import Value
+from kb_tools.model.certainty import faults_of_form
+from kb_tools.model.logic import Value
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
+from kb_tools.revisions.entailments import conditions_of, derive
 
 
 def _conditions(kb: KnowledgeBase) -> list[URIRef]:

@@ -11,8 +11,10 @@ from rdflib import BNode
 from rdflib.term import Node
 
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
-from kb_tools.rdf import Triple
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.terms import Triple
 
 # The folders whose Turtle files are the knowledge base.
 FOLDERS = ("ontology", "shapes", "policies")

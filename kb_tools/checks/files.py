@@ -12,8 +12,8 @@ from rdflib.namespace import XSD
 
 from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
 from kb_tools.errors import UnreadableInput
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.rdf import FORMATS
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.files import FORMATS
 
 
 def parses(kb: KnowledgeBase) -> Iterator[Problem]:

@@ -13,8 +13,10 @@ from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, names, relative
 from kb_tools.errors import UnknownRevision
-from kb_tools.knowledge_base import KnowledgeBase, Policy, local_name
-from kb_tools.namespaces import POL
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.terms import local_name
 
 
 def history(kb: KnowledgeBase) -> Iterator[Problem]:

@@ -9,8 +9,8 @@ from rdflib.namespace import DCTERMS, RDF
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, revisions
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import POL
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import POL
 
 
 def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:

@@ -9,15 +9,18 @@ from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools import shacl
-from kb_tools.cases import MANIFEST
+from kb_tools.cases.inputs import MANIFEST
 from kb_tools.checks.core import Problem, in_each, name, names, problem_of, relative, revisions
+from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry, local_name
-from kb_tools.manifest import read_manifest
-from kb_tools.namespaces import BASE, CASE, CITO, POL
-from kb_tools.revision import DamagedTree, Revision, parts_of
-from kb_tools.truth import OPERATORS
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.logic import OPERATORS
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.revision import DamagedTree, Revision, parts_of
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import BASE, CASE, CITO, POL
+from kb_tools.rdf.terms import local_name
 
 
 def policy_shapes(kb: KnowledgeBase) -> Iterator[Problem]:

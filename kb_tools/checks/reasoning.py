@@ -11,8 +11,10 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import OWL, RDF, RDFS
 
 from kb_tools.checks.core import Problem, in_each, name, relative
-from kb_tools.knowledge_base import KnowledgeBase, Policy, RevisionEntry
-from kb_tools.rdf import graph_of
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.terms import graph_of
 
 
 def owl_rl_consistent(kb: KnowledgeBase) -> Iterator[Problem]:

@@ -13,10 +13,10 @@ from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, problem_of, relative, revisions
 from kb_tools.errors import KbError
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.rdf import Triple
-from kb_tools.reach import reached, since_sealed
-from kb_tools.seal import MANIFEST, STATEMENTS, differing, digests, read_seal
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.terms import Triple
+from kb_tools.revisions.reach import reached, since_sealed
+from kb_tools.revisions.seal import MANIFEST, STATEMENTS, differing, digests, read_seal
 
 # How many statements a message names of those removed, and of those added.
 _MOST = 10

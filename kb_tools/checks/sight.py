@@ -1,6 +1,6 @@
 """What the shapes of a condition can see of a case, found by walking through them.
 
-A condition is evaluated on the facts that its pol:reads names and on no others (kb_tools.evidence). Its value there is
+A condition is evaluated on the facts that its pol:reads names and on no others (kb_tools.determine.evaluate). Its value there is
 its value on the whole case only if its shapes can see nothing else. So this walk knows the few ways of writing a
 shape for which that can be told, and reports every other.
 """
@@ -15,10 +15,10 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.cases import DERIVED_LINKS, DERIVED_OF_FINDINGS
+from kb_tools.cases.case import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.checks.core import name
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.namespaces import CASE, CLIN, SH
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, CLIN, SH
 
 # Links from the case to nodes that only hold what is read.
 _LINKS = {CASE.request, CASE.coverage, CASE.product}

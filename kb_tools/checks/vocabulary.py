@@ -8,11 +8,11 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
+from kb_tools.ask.sparql import names_in
+from kb_tools.cases.terminology import Terminology
 from kb_tools.checks.core import FOLDERS, Problem, name, names, problem_of, relative, statements
-from kb_tools.knowledge_base import TERMINOLOGY, KnowledgeBase
-from kb_tools.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
-from kb_tools.sparql import names_in
-from kb_tools.terminology import Terminology
+from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
 
 # Where the terms of each of our namespaces are described: a file or a folder.
 _PLACES = {

@@ -48,9 +48,9 @@ def template(policy: str, revision: str | None, root: Path | None) -> None:
     Example:
       kb case template CP.MP.101 --revision 2026-02 > case.json
     """
-    from kb_tools.plain import PlainFormat
-    from kb_tools.plain_schema import template as blank
-    from kb_tools.revision import Revision
+    from kb_tools.cases.form import PlainFormat
+    from kb_tools.cases.template import template as blank
+    from kb_tools.model.revision import Revision
 
     kb = open_kb(root)
     chosen = kb.policy(policy)
@@ -68,8 +68,8 @@ def schema(context: bool, root: Path | None) -> None:
     Example:
       kb case schema > case.schema.json
     """
-    from kb_tools.plain import PlainFormat
-    from kb_tools.plain_schema import schema as described
+    from kb_tools.cases.form import PlainFormat
+    from kb_tools.cases.schema import schema as described
 
     plain = PlainFormat(open_kb(root))
     _print({"@context": plain.context} if context else described(plain))
@@ -95,9 +95,10 @@ def convert(
       kb case convert case.ttl > case.json
       kb case convert cases/ --format jsonl > cases.jsonl
     """
-    from kb_tools.cases import CaseChecker, Malformed
-    from kb_tools.plain import PlainFormat
-    from kb_tools.render.plain import write
+    from kb_tools.cases.case import Malformed
+    from kb_tools.cases.check import CaseChecker
+    from kb_tools.cases.form import PlainFormat
+    from kb_tools.render.case_json import write
 
     kb = open_kb(root)
     plain = PlainFormat(kb)
@@ -128,6 +129,6 @@ def convert(
 
 
 def _print(value: Any) -> None:
-    from kb_tools.render.json import dump
+    from kb_tools.render.determination_json import dump
 
     put(dump(value))

@@ -17,9 +17,10 @@ from kb_tools import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kb_tools.cases import Case
+    from kb_tools.cases.case import Case
     from kb_tools.errors import KbError
-    from kb_tools.knowledge_base import KnowledgeBase, Policy
+    from kb_tools.model.policy import Policy
+    from kb_tools.model.repository import KnowledgeBase
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,7 +54,7 @@ def policy_option(command: F) -> F:
 
 def engine_option(command: F) -> F:
     """--engine NAME."""
-    # The names are those of kb_tools.shacl.ENGINES, written out so that --help stays fast; a test compares them.
+    # The names are those of kb_tools.rdf.shacl.ENGINES, written out so that --help stays fast; a test compares them.
     return click.option(
         "--engine",
         type=click.Choice(["pyshacl", "pyshifty"]),
@@ -105,7 +106,7 @@ def policy_of(kb: KnowledgeBase, named: str | None, *revisions: str) -> Policy:
 
 def open_kb(root: Path | None) -> KnowledgeBase:
     """The knowledge base that the options call for."""
-    from kb_tools.knowledge_base import KnowledgeBase, find_root
+    from kb_tools.model.repository import KnowledgeBase, find_root
 
     return KnowledgeBase(find_root(root))
 
@@ -156,7 +157,8 @@ def read_cases(
     terminology: tuple[Path, ...] = (),
 ) -> Iterator[Case]:
     """The cases of all files that can be read; of each other file, or line of one, one line on stderr."""
-    from kb_tools.cases import CaseReader, find_files
+    from kb_tools.cases.inputs import find_files
+    from kb_tools.cases.reader import CaseReader
     from kb_tools.errors import KbError
 
     reader = CaseReader(kb, terminology)

@@ -25,11 +25,11 @@ from kb_tools.commands.common import (
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
-    from kb_tools.cases import Case
-    from kb_tools.diff import Diff
-    from kb_tools.knowledge_base import KnowledgeBase
+    from kb_tools.cases.case import Case
+    from kb_tools.model.repository import KnowledgeBase
     from kb_tools.render.diff import Impact
-    from kb_tools.replay import Replayer
+    from kb_tools.revisions.change import Diff
+    from kb_tools.revisions.replay import Replayer
 
 
 @click.command("diff")
@@ -75,10 +75,10 @@ def command(
       kb diff 2025-02 2026-02 --format markdown
       kb diff 2019-10 2026-02 --cases policies/CP.MP.101/cases --fail-on unexplained
     """
-    from kb_tools.diff import compare
     from kb_tools.render import diff as render
-    from kb_tools.render import document
-    from kb_tools.replay import Replayer
+    from kb_tools.render import page as document
+    from kb_tools.revisions.compare import compare
+    from kb_tools.revisions.replay import Replayer
 
     if "flips" in fail_on and not cases:
         raise KbError("--fail-on flips without cases to flip", mend="name some with --cases PATH")
@@ -110,7 +110,7 @@ def command(
 
 
 def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
-    from kb_tools.cases import prepared
+    from kb_tools.cases.prepare import prepared
     from kb_tools.writing import write_whole
 
     text = prepared(kb, cases, derived=False).serialize(format="longturtle", canon=True)
@@ -121,9 +121,9 @@ def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
 
 
 def _replay(diff: Diff, replayer: Replayer, cases: Iterator[Case]) -> Impact:
-    from kb_tools.cases import Malformed
-    from kb_tools.impact import flip_of
+    from kb_tools.cases.case import Malformed
     from kb_tools.render.diff import Impact
+    from kb_tools.revisions.impact import flip_of
 
     impact = Impact()
     for each in progress(replayer.replay(cases), "cases replayed"):

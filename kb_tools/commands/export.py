@@ -12,7 +12,7 @@ from kb_tools.commands.common import format_option, kb_option, open_kb, policy_o
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
-    from kb_tools.dump import NamedGraph
+    from kb_tools.publish.graphs import NamedGraph
 
 
 @click.command("export")
@@ -73,7 +73,8 @@ def command(
         raise click.UsageError("--to sends N-Triples, and writes no file: leave out --format and --output.")
     if not url and (user_from_env or again):
         raise click.UsageError("--user-from-env and --again go with --to.")
-    from kb_tools import dump
+    from kb_tools.publish import graphs as publish_graphs
+    from kb_tools.rdf import canonical as rdf_canonical
 
     kb = open_kb(root)
     chosen = None
@@ -81,13 +82,13 @@ def command(
         named = policy_of(kb, policy, revision)
         chosen = (named, named.entry(revision))
     if chosen and entail != "none":
-        quads = dump.entailed_statements(kb, *chosen, entail)
+        quads = publish_graphs.entailed_statements(kb, *chosen, entail)
     else:
-        quads = dump.statements(kb, chosen)
+        quads = publish_graphs.statements(kb, chosen)
     if url:
-        _load(url, list(dump.graphs(quads)), user_from_env, again, whole=chosen is None)
+        _load(url, list(publish_graphs.graphs(quads)), user_from_env, again, whole=chosen is None)
         return
-    written = dump.serialize(quads, format_, kb.prefixes)
+    written = rdf_canonical.serialize(quads, format_, kb.prefixes)
     if output is None:
         put(written)
         return
@@ -103,8 +104,8 @@ def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from kb_tools.dataset import cache_folder
-    from kb_tools.graph_store import GraphStore, Sent, authorization, load
+    from kb_tools.ask.dataset import cache_folder
+    from kb_tools.publish.graph_store import GraphStore, Sent, authorization, load
 
     store = GraphStore(url, authorization(os.environ) if user_from_env else "")
     sent = Sent.read(cache_folder() / "sent", store.url)

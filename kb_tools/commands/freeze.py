@@ -12,7 +12,7 @@ from kb_tools.commands.common import format_option, kb_option, open_kb, policy_o
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
-    from kb_tools.seal import Frozen
+    from kb_tools.revisions.seal import Frozen
 
 
 @click.command("freeze")
@@ -40,7 +40,7 @@ def command(
     """
     if every == bool(revision):
         raise click.UsageError("Name a revision, or use --all.")
-    from kb_tools.seal import freeze
+    from kb_tools.revisions.seal import freeze
 
     kb = open_kb(root)
     if revision:
@@ -73,7 +73,7 @@ def _line(frozen: Frozen) -> str:
 
 
 def _json(done: list[Frozen], errors: list[KbError]) -> str:
-    from kb_tools.render.json import dump
+    from kb_tools.render.determination_json import dump
 
     revisions = [
         {

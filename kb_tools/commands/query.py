@@ -12,9 +12,9 @@ import click
 from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, warn
 
 if TYPE_CHECKING:
-    from kb_tools.query import Result
+    from kb_tools.ask.request import Result
 
-# Those of kb_tools.query.FORMATS, written out so that --help stays fast; a test compares them.
+# Those of kb_tools.ask.execute.FORMATS, written out so that --help stays fast; a test compares them.
 FORMATS = ("table", "csv", "tsv", "json", "markdown", "turtle")
 # Those in which what is to be said beside the answer stands in the answer; for the others it goes to stderr.
 SAYING = ("table", "json", "markdown")
@@ -132,7 +132,8 @@ def command(
     if question is None:
         _list(format_)
         return
-    from kb_tools.query import Inquiry, run
+    from kb_tools.ask.request import Inquiry
+    from kb_tools.ask.worker import run
 
     is_file = question == "-" or Path(question).suffix in (".rq", ".sparql") or "/" in question or "\\" in question
     if parameters and is_file:
@@ -167,8 +168,8 @@ def _read(name: str) -> str:
     Raises:
         KbError: it cannot be read, is too long or no text.
     """
+    from kb_tools.ask.sparql import MAX_LENGTH
     from kb_tools.errors import UnreadableInput
-    from kb_tools.sparql import MAX_LENGTH
 
     where = "standard input" if name == "-" else name
     try:
@@ -189,8 +190,8 @@ def _read(name: str) -> str:
 
 
 def _list(format_: str | None) -> None:
-    from kb_tools.query import questions
-    from kb_tools.render import results as render
+    from kb_tools.ask.library import questions
+    from kb_tools.render import query_results as render
 
     listed = questions()
     if format_ in (None, "table"):
@@ -204,7 +205,7 @@ def _list(format_: str | None) -> None:
 
 
 def _show(result: Result, format_: str) -> None:
-    from kb_tools.render import results as render
+    from kb_tools.render import query_results as render
 
     if format_ == "table":
         render.text(console(), result)

@@ -28,10 +28,10 @@ def command(revision: str, policy: str | None, format_: str, root: Path | None) 
     Example:
       kb shapes 2026-02 > shapes.ttl && pyshacl --advanced --max-depth 100 -s shapes.ttl case.ttl
     """
-    from kb_tools.dump import nested, serialize
-    from kb_tools.export import self_contained
-    from kb_tools.rdf import to_quads
-    from kb_tools.revision import Revision
+    from kb_tools.model.revision import Revision
+    from kb_tools.publish.shapes import self_contained
+    from kb_tools.rdf.canonical import nested, serialize
+    from kb_tools.rdf.terms import to_quads
 
     kb = open_kb(root)
     chosen = kb.policy(policy)

@@ -6,15 +6,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import (
-    console,
-    document_option,
-    format_option,
-    kb_option,
-    open_kb,
-    policy_option,
-    put,
-)
+from kb_tools.commands.common import console, document_option, format_option, kb_option, open_kb, policy_option, put
 
 
 @click.command("show")
@@ -33,8 +25,8 @@ def command(revision: str | None, policy: str | None, document: Path | None, for
       kb show 2019-10 --format json
       kb show 2026-02 --document CP.MP.101.pdf
     """
-    from kb_tools.render import show as render
-    from kb_tools.revision import Revision
+    from kb_tools.model.revision import Revision
+    from kb_tools.render import revision as render
 
     if document and (format_ == "json" or revision is None):
         raise click.UsageError("--document goes with a REVISION and the format text.")
@@ -51,6 +43,6 @@ def command(revision: str | None, policy: str | None, document: Path | None, for
     if format_ == "json":
         put(render.revision_json(loaded))
     else:
-        from kb_tools.trace import quotes
+        from kb_tools.document.trace import quotes
 
         render.revision(console(), loaded, quotes(found, document) if document else None)

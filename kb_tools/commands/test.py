@@ -26,14 +26,15 @@ def command(coverage: bool, format_: str, engine: str, root: Path | None) -> Non
       kb test
       kb test --coverage --engine pyshifty
     """
-    from kb_tools import manifest
-    from kb_tools.render import manifest as render
+    from kb_tools.determine import coverage as determine_coverage
+    from kb_tools.determine import examples as determine_examples
+    from kb_tools.render import examples as render
 
     kb = open_kb(root)
     reports = []
     for policy in kb.policies():
-        verdicts = list(manifest.run_manifest(kb, policy, engine))
-        shown, gaps = manifest.coverage(kb, verdicts) if coverage else ([], [])
+        verdicts = list(determine_examples.run_manifest(kb, policy, engine))
+        shown, gaps = determine_coverage.coverage(kb, verdicts) if coverage else ([], [])
         reports.append(render.Report(policy.identifier, verdicts, shown, gaps))
     if format_ == "text":
         render.text(console(), reports)

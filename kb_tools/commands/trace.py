@@ -11,8 +11,8 @@ import click
 from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option, put, warn
 
 if TYPE_CHECKING:
-    from kb_tools.knowledge_base import KnowledgeBase
-    from kb_tools.source import Unit
+    from kb_tools.document.unit import Unit
+    from kb_tools.model.repository import KnowledgeBase
 
 
 @click.command("trace")
@@ -54,7 +54,9 @@ def command(
     """
     if leaks and draft:
         raise click.UsageError("--leaks and --draft exclude each other.")
-    from kb_tools.trace import notations, passages, trace, traceable, units_of
+    from kb_tools.document.notation import notations
+    from kb_tools.document.passages import passages, traceable
+    from kb_tools.document.trace import trace, units_of
 
     kb = open_kb(root)
     chosen = kb.policy(policy)
@@ -63,7 +65,7 @@ def command(
     if leaks:
         sys.exit(_leaks(kb, list(zip(units, notations(units), strict=True)), format_))
     found = trace(chosen, entry, units)
-    from kb_tools.render import document as form
+    from kb_tools.render import page as form
     from kb_tools.render import trace as render
 
     if format_ == "json":
@@ -73,7 +75,7 @@ def command(
     else:
         put(form.markdown(render.document(kb, found, document.name, quoted=False)))
     if draft:
-        from kb_tools.draft import write_draft
+        from kb_tools.document.draft import write_draft
 
         folder, to_do = write_draft(found, draft)
         warn(f"{folder}: written, with {to_do} things to do; kb check lists them")
@@ -81,7 +83,7 @@ def command(
 
 
 def _leaks(kb: KnowledgeBase, units: list[tuple[Unit, str]], format_: str) -> int:
-    from kb_tools.leaks import leaks
+    from kb_tools.document.leaks import leaks
     from kb_tools.render import trace as render
 
     found = list(leaks(kb, units))

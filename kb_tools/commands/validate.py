@@ -30,9 +30,9 @@ from kb_tools.commands.common import (
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
-    from kb_tools.cases import Case
-    from kb_tools.determination import Answer
-    from kb_tools.knowledge_base import KnowledgeBase
+    from kb_tools.cases.case import Case
+    from kb_tools.determine.run import Answer
+    from kb_tools.model.repository import KnowledgeBase
 
 
 @click.command("validate")
@@ -87,7 +87,8 @@ def command(
         raise click.UsageError("--revision and --as-of exclude each other.")
     if document and not (explain and format_ == "text"):
         raise click.UsageError("--document goes with --explain and the format text.")
-    from kb_tools.determination import Determination, NotDetermined, Outcome, Run
+    from kb_tools.determine.result import Determination, NotDetermined, Outcome
+    from kb_tools.determine.run import Run
 
     kb = open_kb(root)
     errors: list[KbError] = []
@@ -102,9 +103,9 @@ def command(
     out = console()
     wording = None
     if format_ == "text":
-        from kb_tools.render import text
+        from kb_tools.render import determination_text as text
     if document:
-        from kb_tools.trace import quotes
+        from kb_tools.document.trace import quotes
 
         wording = quotes(run.policy, document)
     for answer in progress(run.answers(read), "cases determined"):
@@ -123,12 +124,14 @@ def command(
     else:
         from importlib import import_module
 
-        put(import_module(f"kb_tools.render.{format_}").answers(kb, answers, errors, explain))
+        put(import_module(f"kb_tools.render.determination_{format_}").answers(kb, answers, errors, explain))
     sys.exit(2 if errors else worst)
 
 
 def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], errors: list[KbError]) -> None:
-    from kb_tools.cases import CaseChecker, Malformed, prepared
+    from kb_tools.cases.case import Malformed
+    from kb_tools.cases.check import CaseChecker
+    from kb_tools.cases.prepare import prepared
 
     checked = CaseChecker(kb, engine).check(list(cases))
     sound = [each for each in checked if not isinstance(each, Malformed)]

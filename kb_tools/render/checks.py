@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from kb_tools.checks import CheckResult, Severity
-from kb_tools.render import json as as_json
-from kb_tools.render import junit as as_junit
+from kb_tools.render import determination_json as as_json
+from kb_tools.render import determination_junit as as_junit
 
 
 def _status(result: CheckResult) -> str:

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from kb_tools.cases import Malformed
-from kb_tools.diff import CHECKABLE_PARTS, PARTS, Change, Diff, Finding
-from kb_tools.impact import Flip
-from kb_tools.knowledge_base import RevisionEntry
-from kb_tools.render import json as as_json
-from kb_tools.render.document import Document, Paragraph, Table
-from kb_tools.render.text import BASES
-from kb_tools.truth import Value
-from kb_tools.verdict import Witness
+from kb_tools.cases.case import Malformed
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.logic import Value
+from kb_tools.render import determination_json as as_json
+from kb_tools.render.determination_text import BASES
+from kb_tools.render.page import Document, Paragraph, Table
+from kb_tools.revisions.change import Change, Diff, Finding
+from kb_tools.revisions.compare import CHECKABLE_PARTS, PARTS
+from kb_tools.revisions.impact import Flip
+from kb_tools.revisions.verdict import Witness
 
 # What flipped a case: criteria, conditions and log statements.
 Cause: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from kb_tools.knowledge_base import KnowledgeBase
-from kb_tools.leaks import Leak
-from kb_tools.render import json as as_json
-from kb_tools.render.document import Document, Paragraph, Table
-from kb_tools.source import Unit
-from kb_tools.trace import REVIEWED, Located, Passage, Review, Trace
+from kb_tools.document.leaks import Leak
+from kb_tools.document.passages import REVIEWED, Passage
+from kb_tools.document.trace import Located, Review, Trace
+from kb_tools.document.unit import Unit
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.render import determination_json as as_json
+from kb_tools.render.page import Document, Paragraph, Table
 
 # Characters shown of a unit, from the reader's own copy.
 SHOWN = 90

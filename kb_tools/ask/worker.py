@@ -1,0 +1,124 @@
+"""Runs a request in a confined process of its own, which is ended in time."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kb_tools.ask import answer as query_answer
+from kb_tools.ask import confine
+from kb_tools.ask.execute import execute_plan, plan_of
+from kb_tools.ask.library import find_question
+from kb_tools.ask.request import Inquiry, Result, resolve
+from kb_tools.ask.sparql import QueryError, check
+from kb_tools.errors import KbError
+
+if TYPE_CHECKING:
+    from kb_tools.ask.request import Request
+
+
+# ---------------------------------------------------------------------- running
+
+
+def run(asked: Inquiry | Request, timeout: float, loading: Callable[[], None] = lambda: None) -> Result:
+    """Runs a query in a process of its own.
+
+    Args:
+        timeout: seconds after which the process is ended.
+        loading: called when graphs that are many are first loaded, which may take minutes and does not count.
+
+    Raises:
+        QueryError: it is refused, fails, takes too long or too much memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="kb-", ignore_cleanup_errors=True) as scratch:
+        answer = _worker(asked, timeout, scratch)
+        if answer is None:
+            loading()
+            _worker(asked, None, scratch)
+            answer = _worker(asked, timeout, scratch)
+    assert answer is not None
+    return answer
+
+
+def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Result | None:
+    """What the process answers; None where the graphs are yet to be loaded, and without a timeout loads them."""
+    # Not multiprocessing, which would run the main module again, whatever program that is.
+    code = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.query import serve; serve()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, *sys.path],
+            input=pickle.dumps((asked, timeout)),
+            capture_output=True,
+            timeout=timeout,
+            env={**os.environ, "TMPDIR": scratch, "TEMP": scratch},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise QueryError(f"the query took more than {timeout:g} s", mend="narrow it, or raise --timeout") from None
+    if done.returncode > 0:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise QueryError(f"the query failed: {said}", mend="simplify it")
+    if done.returncode:
+        raise QueryError("the query ran out of memory, or is nested too deeply", mend="narrow it")
+    try:
+        found = query_answer.read(done.stdout, Result)
+    except (ValueError, TypeError):
+        raise QueryError("the query failed: its answer cannot be read", mend="simplify it") from None
+    if isinstance(found, KbError):
+        raise found
+    return found
+
+
+def serve() -> None:
+    """The process that runs one query: reads what is asked from standard input, and writes the answer."""
+    asked, timeout = pickle.load(sys.stdin.buffer)
+    # rdflib's parser takes some 20 calls for one level of nesting.
+    sys.setrecursionlimit(5000)
+    confine.connect_nowhere()
+    if timeout is not None:
+        # The process that asked ends this one in time, if it is still there.
+        confine.end_after(timeout + 1)
+    out, sys.stdout = sys.stdout.buffer, sys.stderr
+    found: Result | KbError | None
+    try:
+        found = _answer(asked, loading=timeout is None)
+    except KbError as error:
+        found = error
+    except (MemoryError, RecursionError):
+        found = QueryError("the query is too large or nested too deeply", mend="simplify it")
+    except Exception as error:  # whatever it is, the user gets one line
+        found = QueryError(f"the query failed: {error}", mend="correct it")
+    out.write(query_answer.write(found))
+    out.flush()
+    # A store on disk has things to tidy up, for which it would open files.
+    os._exit(0)
+
+
+def _answer(asked: Inquiry | Request, loading: bool) -> Result | None:
+    """The answer; None where the graphs are yet to be loaded, which is done when `loading`."""
+    from kb_tools.ask import dataset
+    from kb_tools.model.repository import KnowledgeBase, find_root
+
+    kb = KnowledgeBase(find_root(asked.root))
+    if not loading and not dataset.loaded(kb):
+        # What is refused is refused before the long wait.
+        check(asked.text or find_question(asked.question).text if isinstance(asked, Inquiry) else asked.text)
+        return None
+    frame = Result()
+    request = resolve(kb, asked, frame) if isinstance(asked, Inquiry) else asked
+    plan = plan_of(kb, request)
+    views = [plan.graphs] if plan.closed is None else []
+    if loading:
+        dataset.load(kb, views)
+        return None
+    if not dataset.loaded(kb, views):
+        return None
+    answer = execute_plan(kb, request, plan, confined=True)
+    answer.title, answer.graphs, answer.notes = frame.title, frame.graphs, [*frame.notes, *answer.notes]
+    answer.choices, answer.basis, answer.missing = frame.choices, frame.basis, frame.missing
+    return answer

@@ -1,0 +1,136 @@
+"""A patient case, a violation of the case shapes, and a case that has some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeAlias
+
+from rdflib import URIRef
+from rdflib.term import Node
+
+from kb_tools import printable
+from kb_tools.cases.record import Reading
+from kb_tools.rdf.namespaces import CASE, TERM_NAMESPACES
+from kb_tools.rdf.terms import Triple
+
+# What is said of each node of a case.
+Statements: TypeAlias = dict[URIRef, list[tuple[URIRef, Node]]]
+
+# What is derived, and never stated in a file: of the case the findings that count, and of a finding how it stands.
+DERIVED_LINKS = {CASE.countableFinding, CASE.latestFinding, CASE.currentFinding, CASE.perhapsFinding}
+DERIVED_OF_FINDINGS = {
+    *(CASE.supersededBy, CASE.differsFrom, CASE.contradictedBy),
+    *(CASE.mayBeBefore, CASE.mayBeSupersededBy, CASE.mayNotBeOf, CASE.sharesDoubtOf),
+}
+DERIVED = DERIVED_LINKS | DERIVED_OF_FINDINGS
+ISOLATED = "urn:kb:"
+
+
+@dataclass
+class Case:
+    """One case, on nodes of its own.
+
+    Attributes:
+        source: the file it came from, as the user named it.
+        name: what the file calls it: the last part of its IRI.
+        iri: its IRI in the file, "" if it is a blank node.
+        node: its node here.
+        about: what it says, by subject.
+        names: for each node here, the node of the file that it stands for.
+        notices: what a reader must know of how the file was read.
+        places: of nodes without a name, where in the file they stand, if that is known.
+        reading: what was read of the FHIR resources that it is from, if it is from such.
+        position: which input it is, in words without the name of its file.
+        digest: of what it says.
+    """
+
+    source: str
+    name: str
+    iri: str
+    node: URIRef
+    about: Statements = field(repr=False)
+    names: dict[URIRef, Node] = field(repr=False)
+    notices: tuple[str, ...] = ()
+    places: Mapping[Node, str] = field(default_factory=dict, repr=False)
+    reading: Reading | None = field(default=None, repr=False)
+    position: str = ""
+    digest: str = ""
+
+    @property
+    def given(self) -> str:
+        """The input, as it is called where what is written goes to others: never by the name of its file."""
+        return f"{self.position or 'input'} (sha256 {self.digest[:16]})"
+
+    @property
+    def told(self) -> str:
+        """The case, as it is called where what is written goes to others."""
+        return printable.line(f"{self.name}, {self.given}" if self.name else self.given)
+
+    @property
+    def title(self) -> str:
+        return printable.line(f"{self.source}#{self.name}" if self.name else self.source)
+
+    def triples(self) -> Iterator[Triple]:
+        for subject, pairs in self.about.items():
+            for predicate, object_ in pairs:
+                yield subject, predicate, object_
+
+    def values(self, node: Node | None, predicate: URIRef) -> list[Node]:
+        if not isinstance(node, URIRef):
+            return []
+        return [object_ for each, object_ in self.about.get(node, ()) if each == predicate]
+
+    def value(self, node: Node | None, predicate: URIRef) -> Node | None:
+        return next(iter(self.values(node, predicate)), None)
+
+    @property
+    def service_date(self) -> date:
+        """The date of service. Only a case that passed the case shapes is sure to have one."""
+        return date.fromisoformat(str(self.value(self.value(self.node, CASE.request), CASE.serviceDate)))
+
+    def in_file(self, node: URIRef) -> str:
+        """How the file calls a node: its IRI, or "" for a blank node."""
+        named = self.names.get(node)
+        return str(named) if isinstance(named, URIRef) else ""
+
+
+@dataclass(frozen=True, order=True)
+class Violation:
+    """One way in which a case breaks the case shapes.
+
+    Attributes:
+        focus, path, value: the node, the property and the value, as the file names them; "" where there is none.
+        message: what is wrong, and what to do.
+        shape: the shape that says so.
+    """
+
+    focus: str
+    path: str
+    value: str
+    message: str
+    shape: str
+
+    @property
+    def place(self) -> str:
+        """Where in the file it is."""
+        return " ".join(part for part in (self.focus, self.path, self.value) if part)
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A case that breaks the case shapes, and so is not determined."""
+
+    case: Case
+    violations: tuple[Violation, ...]
+
+
+def is_term(node: Node) -> bool:
+    """Whether a node is a term of the vocabularies, or a code, rather than something that a file describes."""
+    return isinstance(node, URIRef) and str(node).startswith(TERM_NAMESPACES)
+
+
+def number_of(node: str) -> str:
+    """The number of the case that an isolated node belongs to."""
+    return node.removeprefix(ISOLATED).partition(":")[0]

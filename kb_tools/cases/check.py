@@ -1,0 +1,169 @@
+"""Holds cases against the case shapes and derives what counts of their findings."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyoxigraph as ox
+from rdflib import URIRef
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools import printable
+from kb_tools.cases.case import ISOLATED, Malformed, Violation, is_term, number_of
+from kb_tools.errors import KnowledgeBaseError
+from kb_tools.model.concepts import concept_classes, concept_facts
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import CASE, SH, TERM_NAMESPACES
+from kb_tools.rdf.terms import Triple, graph_of, to_quads, to_rdflib
+
+if TYPE_CHECKING:
+    from kb_tools.cases.case import Case, Statements
+# Characters shown of a value that breaks a shape.
+_LONGEST = 80
+# How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
+_CLOSE = 0.8
+
+
+class CaseChecker:
+    """Holds cases against the case shapes and derives what counts of those that pass, many at a time."""
+
+    def __init__(self, kb: KnowledgeBase, engine: str) -> None:
+        self.kb = kb
+        self.engine = engine
+        self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+        if (None, SH.targetClass, CASE.Case) not in self.shapes:
+            raise KnowledgeBaseError(
+                "no shape is of a case", where=str(kb.root / "shapes/case.ttl"), mend="restore it from version control"
+            )
+
+    @cached_property
+    def concepts(self) -> list[Triple]:
+        """What the shapes need of the vocabularies: which concept is of which class, and what is broader."""
+        return list(concept_facts(self.kb.ontology))
+
+    @cached_property
+    def _concept_classes(self) -> set[Node]:
+        return concept_classes(self.kb.ontology)
+
+    def check(self, cases: Sequence[Case]) -> list[Case | Malformed]:
+        """Each case with what counts of it derived, or what breaks the case shapes in it, in the order given."""
+        data = graph_of(self.concepts)
+        for case in cases:
+            for triple in case.triples():
+                # A case uses concepts and makes none: a node of its own is no disease, whatever it calls itself.
+                if triple[1] != RDF.type or triple[2] not in self._concept_classes:
+                    data.add(triple)
+        found: dict[str, list[Violation]] = defaultdict(list)
+        by_number = {number_of(case.node): case for case in cases}
+        for result in shacl.validate(data, self.shapes, self.engine):
+            found[number_of(result.focus)].append(self._violation(by_number[number_of(result.focus)], result))
+        sound = {number: case for number, case in by_number.items() if number not in found}
+        derived = self._derive(sound)
+        return [
+            Malformed(case, tuple(sorted(set(found[number]))))
+            if number in found
+            else replace(case, about=_merged(case.about, derived[number]))
+            for number, case in by_number.items()
+        ]
+
+    def derive(self, cases: Sequence[Case]) -> list[Case]:
+        """Well-formed cases with what counts of them derived; whether they are well-formed is not looked at."""
+        derived = self._derive({number_of(case.node): case for case in cases})
+        return [replace(case, about=_merged(case.about, derived[number_of(case.node)])) for case in cases]
+
+    def _violation(self, case: Case, result: shacl.Result) -> Violation:
+        """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""
+        path = self.kb.curie(result.path) if ":" in result.path else ""
+        focus = URIRef(result.focus)
+        kind = case.value(focus, RDF.type)
+        name = (
+            case.in_file(focus)
+            or case.places.get(case.names[focus])
+            or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
+        )
+        value = "" if result.value == result.focus else result.value
+        if result.component == str(SH.ClosedConstraintComponent):
+            guess = self._property_meant(path, result.shape)
+        else:
+            guess = self._term_meant(case, value)
+        if value.startswith(ISOLATED):
+            value = case.in_file(URIRef(value))
+        elif value.startswith("http"):
+            value = self.kb.curie(value)
+        elif value and (result.path == str(CASE.patient) or focus == case.value(case.node, CASE.patient)):
+            value = "a text"  # It may be the name of the patient.
+        return Violation(
+            focus=printable.line(name),
+            path=printable.line(path),
+            value=_printable(value),
+            message=result.message + (f" Did you mean {guess[0]}?" if guess else ""),
+            shape=self.kb.curie(result.shape),
+        )
+
+    def _property_meant(self, path: str, shape: str) -> list[str]:
+        """The property of a closed shape that one which it does not allow comes close to."""
+        named = (self.shapes.value(each, SH.path) for each in self.shapes.objects(URIRef(shape), SH.property))
+        allowed = sorted(self.kb.curie(str(each)) for each in named)
+        same = [each for each in allowed if each.partition(":")[2] == path.partition(":")[2]]
+        return same or difflib.get_close_matches(path, allowed, n=1, cutoff=_CLOSE)
+
+    def _term_meant(self, case: Case, value: str) -> list[str]:
+        """The term that a value, or the class of a value, comes close to when the vocabulary has none of its name."""
+        kinds = case.values(URIRef(value), RDF.type) if value.startswith(ISOLATED) else []
+        for iri in (value, *map(str, kinds)):
+            if iri.startswith(TERM_NAMESPACES) and (URIRef(iri), None, None) not in self.kb.ontology:
+                return difflib.get_close_matches(self.kb.curie(iri), self._terms, n=1, cutoff=_CLOSE)
+        return []
+
+    @cached_property
+    def _terms(self) -> list[str]:
+        return sorted({self.kb.curie(str(term)) for term in self.kb.ontology.subjects() if is_term(term)})
+
+    @cached_property
+    def _rules(self) -> list[str]:
+        """The queries that derive what counts, in their order."""
+        graph = self.kb.graph([self.kb.root / "shapes/derivation.ttl"])
+        ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
+        if not ordered:
+            where = str(self.kb.root / "shapes/derivation.ttl")
+            raise KnowledgeBaseError("no rule of what counts", where=where, mend="restore it from version control")
+        return [str(graph.value(rule, SH.construct)) for _, rule in ordered]
+
+    def _derive(self, cases: Mapping[str, Case]) -> dict[str, list[Triple]]:
+        """What counts of each case, by its number."""
+        derived: dict[str, list[Triple]] = {number: [] for number in cases}
+        store = ox.Store()
+        store.bulk_extend(to_quads(self.kb.ontology))
+        store.bulk_extend(quad for case in cases.values() for quad in to_quads(case.triples()))
+        for rule in self._rules:
+            found = store.query(rule, prefixes=self.kb.prefixes)
+            assert isinstance(found, ox.QueryTriples)
+            # Two rules can derive one statement, and so can one rule in two ways.
+            new = [quad for triple in dict.fromkeys(found) if (quad := ox.Quad(*triple)) not in store]
+            store.extend(new)
+            for quad in new:
+                triple = (quad.subject, quad.predicate, quad.object)
+                subject, predicate, object_ = map(to_rdflib, triple)
+                derived[number_of(str(subject))].append((subject, predicate, object_))
+        return derived
+
+
+def _merged(about: Statements, more: Iterable[Triple]) -> Statements:
+    merged = {subject: list(pairs) for subject, pairs in about.items()}
+    for subject, predicate, object_ in more:
+        assert isinstance(subject, URIRef) and isinstance(predicate, URIRef)
+        merged[subject].append((predicate, object_))
+    return merged
+
+
+def _printable(text: str) -> str:
+    """A value of a file as one short line, without what a terminal would obey."""
+    line = printable.line(text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -1,0 +1,1 @@
+"""Cases from FHIR R4."""

@@ -1,0 +1,323 @@
+"""Reads cases from FHIR R4: bundles, resources and bulk data."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kb_tools.cases.fhir.builder import CaseBuilder, Imported
+from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
+from kb_tools.cases.fhir.bundle import (
+    as_list,
+    counts_in_words,
+    entries_of,
+    is_hook,
+    is_logged,
+    no_resource,
+    told_of_the_whole,
+)
+from kb_tools.cases.fhir.r4 import READ_TYPES, library, load, type_of
+from kb_tools.cases.fhir.references import last_two
+from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.record import NDJSON
+from kb_tools.cases.terminology import Terminology
+from kb_tools.errors import UnreadableInput
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.files import PACKED, lines, packed, read_bytes
+
+# The environment variable with the key that makes pseudonyms.
+KEY = "KB_PSEUDONYM_KEY"
+# Other JSON may hold these words in a text: what matches is parsed before it is believed.
+_RESOURCE = re.compile(rb'"(?:resourceType|hook)"\s*:')
+# Where they come first they are at the top, and nothing need be parsed.
+_FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
+# What is a case by itself, or is refused; other resources stand loose.
+_GIVING_CASES = ("Bundle", "Parameters", "resource")
+_JSON = (".json", PLAIN_LINES, NDJSON)
+_BUNDLES = ("transaction", "batch", "collection", "document", "message", "searchset")
+# So many places a notice lists.
+_FEW = 3
+
+
+def is_fhir(data: bytes) -> bool:
+    """Whether a JSON text is one of FHIR: an object with a resourceType at its top."""
+    if not _RESOURCE.search(data):
+        return False
+    try:
+        content = _top(data)
+    except UnreadableInput:
+        return True
+    return isinstance(content, dict) and ("resourceType" in content or is_hook(content))
+
+
+def read_together(paths: Iterable[Path]) -> set[Path]:
+    """The files with FHIR that are read together.
+
+    Where resources stand in no bundle, all of their folder that may be of the same patients is read with them: what of
+    it cannot be read is not lost in silence.
+    """
+    found: dict[Path, bool] = {path: loose for path in paths if (loose := _is_loose(path)) is not None}
+    folders = {path.parent for path, loose in found.items() if loose}
+    return {path for path in found if path.parent in folders}
+
+
+def _is_loose(path: Path) -> bool | None:
+    """Whether FHIR resources stand in no bundle in a file; None for one that has nothing to do with FHIR."""
+    ending = path.suffix.lower()
+    if ending == NDJSON:
+        return True
+    if (Path(path.stem).suffix.lower() if ending in PACKED else ending) not in _JSON:
+        return None
+    try:
+        if ending in PACKED:
+            raise packed(path)
+        if ending == PLAIN_LINES:
+            with path.open("rb") as file:
+                return False if any(is_fhir(line) for _, _, line in lines(file)) else None
+        content = _top(read_bytes(path))
+    except (OSError, UnreadableInput):
+        # It may be of a patient whose others can be read.
+        return False
+    if isinstance(content, dict) and "resourceType" not in content and "request" in content:
+        # A case as plain JSON.
+        return None
+    return type_of(content) not in _GIVING_CASES
+
+
+class FhirReader:
+    """Reads FHIR inputs, one case after another."""
+
+    def __init__(self, kb: KnowledgeBase, terminology: Sequence[Path] = ()) -> None:
+        """Prepares reading; the key of the pseudonyms is that of the environment, else one for this run.
+
+        Args:
+            terminology: files that say what the codes of a plan's own systems mean.
+
+        Raises:
+            KbError: the FHIR library is not installed, or a terminology cannot be used.
+        """
+        library()
+        key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
+        notices = () if key else (f"The pseudonym of the patient holds for this run only: {KEY} is not set.",)
+        self._builder = CaseBuilder(kb, Terminology(kb, terminology), key or secrets.token_bytes(32), notices)
+
+    # ------------------------------------------------------------------ inputs
+
+    def bundle(self, data: bytes, source: str) -> Imported:
+        """The case of one bundle, or of one resource by itself.
+
+        Raises:
+            UnreadableInput: not FHIR R4 JSON, or not one case.
+        """
+        return self._bundle(load(data, source), source)
+
+    def stream(self, source: str, stdin: BinaryIO) -> Iterator[Imported | UnreadableInput]:
+        """The cases of NDJSON that comes as a stream, a bundle a line; for a line that cannot be read, the error."""
+        found = False
+        for number, _, line in lines(stdin):
+            found = True
+            where = f"{source}:{number}"
+            try:
+                content = load(line, where, one_line=True)
+                if type_of(content) in READ_TYPES:
+                    mend = "bulk data is read twice: give it as a file"
+                    raise UnreadableInput("a resource in no bundle", where=where, mend=mend)
+                yield replace(self._bundle(content, where), part=f"line {number}")
+            except UnreadableInput as error:
+                error.position = f"line {number}"
+                yield error
+        if not found:
+            yield _nothing(source)
+
+    def files(self, source: str, paths: Sequence[Path]) -> Iterator[Imported | UnreadableInput]:
+        """The cases of files: one for each bundle, and one for each patient of the resources in no bundle.
+
+        For what cannot be read the error comes out. Files with such resources are read twice.
+
+        Args:
+            source: what the cases of patients are called by.
+        """
+        index = BulkIndex()
+        found = False
+        for number, path in enumerate(paths, 1):
+            index.files[path] = f"file {number}" if len(paths) > 1 else ""
+            for each in self._first_pass(path, index):
+                found = True
+                yield each
+        for each in self._patients(source, index):
+            found = True
+            yield each
+        if not found:
+            yield _nothing(source)
+
+    def _first_pass(self, path: Path, index: BulkIndex) -> Iterator[Imported | UnreadableInput]:
+        """The cases of the bundles of a file, and the errors; of other resources it is noted where they stand.
+
+        A bundle that is no case may hold what is of a patient of the others, and so is lost like them.
+        """
+        try:
+            for line, text in lines_of_files(path):
+                content = None
+                try:
+                    content = load(text, str(line), one_line=bool(line.number))
+                    kind = type_of(content)
+                    if line.number and is_logged(content):
+                        index.log(content)
+                    elif kind in _GIVING_CASES:
+                        yield replace(self._bundle(content, str(line)), part=index.position(line))
+                    else:
+                        index.add(kind, content, line)
+                except UnreadableInput as error:
+                    index.lose(content, line)
+                    error.position = index.position(line)
+                    yield error
+        except UnreadableInput as error:
+            index.lose(None, BulkLine(path, 0, 0))
+            error.position = index.files[path]
+            yield error
+
+    def _patients(self, source: str, index: BulkIndex) -> Iterator[Imported | UnreadableInput]:
+        """The cases of the patients of whom there is a request and nothing is lost, and the errors of the others."""
+        patients = index.patients()
+        nobody = patients.pop("", BulkPatient()).lines
+        if len(patients) > 1:
+            for line in nobody:
+                index.lose(None, line)
+                what = "a resource that does not say of which patient it is"
+                error = UnreadableInput(what, where=str(line), mend="give it a reference to a Patient")
+                error.position = index.position(line)
+                yield error
+        elif nobody:
+            # Of a single patient everything is, or is set aside.
+            known = patients or {"": BulkPatient()}
+            patients = {owner: BulkPatient(only.lines + nobody, requests=True) for owner, only in known.items()}
+        for number, (owner, patient) in enumerate(patients.items(), 1):
+            if patient.requests:
+                alone = len(patients) == 1
+                title, part = (source, "") if alone else (f"{source} patient {number}", f"patient {number}")
+                try:
+                    yield replace(self._patient(title, patient, index, index.lost_of(owner)), part=part)
+                except UnreadableInput as error:
+                    error.position = part
+                    yield error
+        others = sum(not each.requests for each in patients.values())
+        if others:
+            what = f"{others} patient{'s' * (others > 1)} without a request: not determined"
+            mend = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
+            yield UnreadableInput(what, where=source, mend=mend)
+
+    def _patient(self, title: str, patient: BulkPatient, index: BulkIndex, lost: Sequence[BulkLine]) -> Imported:
+        """The case of one patient of bulk data.
+
+        Raises:
+            UnreadableInput: something that may be of the patient is lost, or what there is is not one case.
+        """
+        if lost:
+            more = " and more" if len(lost) > _FEW else ""
+            what, told = (
+                f"not determined, since {', '.join(places)}{more} could not be read and may be of this patient"
+                for places in (map(str, lost[:_FEW]), map(index.position, lost[:_FEW]))
+            )
+            raise UnreadableInput(what, where=title, mend="correct that, and send all again", told=told)
+        contents = [line.read() for line in patient.lines]
+        named = {name for content in contents if (name := _medication(content)) in index.medications}
+        contents += [line.read() for name in sorted(named) for line in index.medications[name]]
+        with _few_levels(title):
+            resources = [
+                Resource(f"resource[{i}] {type_of(content)}", type_of(content), content)
+                for i, content in enumerate(contents)
+            ]
+            return self._builder.build(title, resources, counts_in_words(index.unread), notices=index.warnings)
+
+    # ------------------------------------------------------------------ one bundle
+
+    def _bundle(self, content: Any, source: str) -> Imported:
+        """The case of a bundle, or of one resource by itself."""
+        kind = type_of(content)
+        if kind == "resource":
+            raise no_resource(content, source)
+        if kind == "Parameters":
+            raise UnreadableInput("Parameters are not read", where=source, mend="send the Bundle that they hold")
+        version = content.get("fhirVersion")
+        if isinstance(version, str) and not version.startswith("4.0"):
+            raise UnreadableInput("another version of FHIR", where=source, mend="convert it to FHIR R4 (4.0.1)")
+        if kind != "Bundle":
+            with _few_levels(source):
+                return self._builder.build(source, [Resource(kind, kind, content)], ())
+        part = _part_of_a_search(content)
+        if part:
+            mend = "send all that was found, in one bundle"
+            raise UnreadableInput(f"a part of a search, {part}", where=source, mend=mend)
+        if content.get("type") not in _BUNDLES:
+            raise UnreadableInput(
+                "a bundle of a type that is not read", where=source, mend=f"send one of {', '.join(sorted(_BUNDLES))}"
+            )
+        notices = told_of_the_whole(content, source)
+        with _few_levels(source):
+            return self._builder.build(source, *entries_of(content, source), _made(content), notices)
+
+
+def _part_of_a_search(bundle: dict[str, Any]) -> str:
+    """What shows that a bundle holds not all that a search found; "" if nothing does."""
+    relations = {each.get("relation") for each in as_list(bundle.get("link")) if isinstance(each, dict)}
+    if "next" in relations:
+        return "and more follows"
+    if relations & {"previous", "prev"}:
+        return "and more comes before"
+    total = bundle.get("total")
+    found = sum(map(_is_found, as_list(bundle.get("entry"))))
+    if total is not None and not isinstance(total, int):
+        return "and its total is no whole number"
+    return f"{found} of the {total} found" if total is not None and total > found else ""
+
+
+def _is_found(entry: Any) -> bool:
+    """Whether an entry of a bundle is one of what a search was for, and not what came with it."""
+    search = entry.get("search") if isinstance(entry, dict) and "resource" in entry else {"mode": "include"}
+    return not (isinstance(search, dict) and search.get("mode") in ("include", "outcome"))
+
+
+@contextmanager
+def _few_levels(source: str) -> Iterator[None]:
+    """Turns an overflow of the stack into the error that it is."""
+    try:
+        yield
+    except RecursionError as error:
+        raise UnreadableInput("nested too deeply", where=source, mend="a FHIR resource has a few levels") from error
+
+
+def _made(bundle: dict[str, Any]) -> date | None:
+    """The day on which a bundle says that it was put together."""
+    stamp = bundle.get("timestamp")
+    try:
+        return date.fromisoformat(stamp[:10]) if isinstance(stamp, str) else None
+    except ValueError:
+        return None
+
+
+def _medication(content: Any) -> str:
+    """The Medication that an administration names, as type and id."""
+    return last_two(reference_of(content.get("medicationReference")))
+
+
+def _nothing(source: str) -> UnreadableInput:
+    return UnreadableInput("nothing in it to determine", where=source, mend="send bundles, or resources of a patient")
+
+
+def _quick_type(data: bytes) -> str:
+    """The type of a resource of which the type comes first, "" of another: nothing is parsed."""
+    found = _FIRST.match(data)
+    return found[1].decode() if found else ""
+
+
+def _top(data: bytes) -> Any:
+    """What a JSON text says at its top; of one that begins with its type no more than that."""
+    kind = _quick_type(data)
+    return {"resourceType": kind} if kind else load(data, "", one_line=True)

@@ -1,0 +1,61 @@
+"""Follows the references of FHIR resources to each other."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kb_tools.cases.fhir.resource import Element, Resource
+_TYPE_AND_ID = re.compile(r"[A-Za-z]+/[A-Za-z0-9.-]{1,64}")
+
+
+class References:
+    """Follows references within the resources of one case."""
+
+    def __init__(self, resources: list[Resource]) -> None:
+        """Prepares following; of resources of one name the first is found."""
+        self._by_url: dict[str, Resource] = {}
+        self._by_name: dict[str, list[Resource]] = {}
+        for each in resources:
+            if each.url:
+                self._by_url.setdefault(unversioned(each.url), each)
+            if each.id:
+                self._by_name.setdefault(f"{each.type}/{each.id}", []).append(each)
+
+    def follow(self, within: Resource, reference: Element | None) -> Resource | None:
+        """The resource that a Reference leads to; None where it leads nowhere in the input, or to either of two."""
+        text = unversioned(reference.text("reference")) if reference else ""
+        if text.startswith("#"):
+            holder = within.container or within
+            return next((each for each in holder.contained if each.id == text[1:]), None)
+        whole = self.whole(within, text)
+        found = self._by_url.get(whole)
+        if found is not None:
+            return found
+        named = self._by_name.get(last_two(text), [])
+        placed = {unversioned(each.url) for each in named if "://" in each.url}
+        if "://" in whole:
+            # Another server's resource of that type and id is another resource.
+            return next((each for each in named if "://" not in each.url), None)
+        return named[0] if named and len(placed) < 2 else None
+
+    @staticmethod
+    def whole(within: Resource, reference: str) -> str:
+        """A reference with its server: one that names none is of the server that the resource is from."""
+        url = unversioned((within.container or within).url)
+        name = last_two(url)
+        if "://" in reference or reference.startswith(("urn:", "#")) or "://" not in url or not name:
+            return reference
+        return url.removesuffix(name) + reference
+
+
+def last_two(reference: str) -> str:
+    """A reference as type and id, whatever server and version it names: "Patient/1"; "" for one of another form."""
+    found = _TYPE_AND_ID.fullmatch("/".join(unversioned(reference).rsplit("/", 2)[-2:]))
+    return found[0] if found else ""
+
+
+def unversioned(reference: str) -> str:
+    """A reference, or the URL of a resource, without the version that it names."""
+    return reference.rpartition("/_history/")[0] or reference

@@ -1,0 +1,309 @@
+"""What the case shapes allow a case to say: the keys, terms and limits that JSON, FHIR and the questionnaire share."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pyoxigraph as ox
+from rdflib import Literal, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import RDF, RDFS, SKOS, XSD
+from rdflib.term import Node
+
+from kb_tools.cases.plain import PlainReading
+from kb_tools.cases.strict_json import Dialect, load
+from kb_tools.errors import KnowledgeBaseError
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.files import parse
+from kb_tools.rdf.namespaces import BASE, CASE, SH
+from kb_tools.rdf.terms import Triple, local_name
+
+SHAPES = "shapes/case.ttl"
+ROOT = "Case"
+_BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
+_LENGTHS = (SH.minLength, SH.maxLength)
+_WITHIN: dict[str, Callable[[float, float], bool]] = {
+    "minInclusive": operator.ge,
+    "maxInclusive": operator.le,
+    "minExclusive": operator.gt,
+    "maxExclusive": operator.lt,
+}
+# Characters shown of a value that is refused.
+MAX_SHOWN = 60
+
+
+class Number(str):
+    """A number of a JSON file, as it is written there: no digit of it is ever rounded."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of an object, as its property shape describes it.
+
+    Attributes:
+        path: the property that it stands for.
+        hint: what the shape says to a person.
+        many, required: whether its value is an array; whether a well-formed case has it.
+        classes: the forms that its value can have, where that is an object.
+        terms: the IRIs of the terms that its value can be, by name.
+        kind: the class of these terms, None where the shape lists them.
+        datatype, pattern, bounds: of its value, where that is no term; a pattern without a datatype is that of a code.
+        lengths: the least and the most characters of a text ("minLength", "maxLength").
+        holder: the key of the object that the property belongs to, where plain JSON writes no such object.
+    """
+
+    name: str
+    path: URIRef
+    label: str
+    definition: str
+    hint: str
+    many: bool
+    required: bool
+    classes: tuple[str, ...] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
+    kind: URIRef | None = None
+    datatype: URIRef | None = None
+    pattern: str = ""
+    bounds: tuple[tuple[str, str], ...] = ()
+    lengths: tuple[tuple[str, int], ...] = ()
+    holder: Key | None = None
+
+    @property
+    def is_code(self) -> bool:
+        return bool(self.pattern) and self.datatype is None
+
+    def within(self, number: float) -> bool:
+        """Whether a number is within the bounds."""
+        return all(_WITHIN[name](number, float(bound)) for name, bound in self.bounds)
+
+    def takes(self, value: Node) -> bool:
+        """Whether the value can be this term or literal, as far as its class, datatype and bounds say."""
+        if not isinstance(value, Literal):
+            return str(value) in self.terms.values()
+        whole = value.datatype == XSD.integer
+        if self.datatype in (XSD.integer, XSD.decimal):
+            fits = whole or (self.datatype == XSD.decimal and value.datatype == XSD.decimal)
+            return fits and self.within(float(value))
+        return self.datatype is not None and value.datatype == self.datatype and value.value is not None
+
+
+@dataclass(frozen=True)
+class Form:
+    """An object of plain JSON: a class of the vocabulary whose shape is closed.
+
+    Attributes:
+        rules: what other shapes say of the class, to people.
+    """
+
+    name: str
+    iri: URIRef
+    label: str
+    definition: str
+    rules: tuple[str, ...]
+    keys: dict[str, Key]
+
+
+class PlainFormat:
+    """How this knowledge base writes a case as plain JSON."""
+
+    def __init__(self, kb: KnowledgeBase) -> None:
+        self.kb = kb
+        self._stated = kb.triples(kb.root / SHAPES)
+        self._shapes = kb.graph([kb.root / SHAPES])
+        self._closed = {
+            class_: shape
+            for shape in self._shapes.subjects(SH.closed, Literal(True))
+            for class_ in self._shapes.objects(shape, SH.targetClass)
+        }
+        if CASE[ROOT] not in self._closed:
+            where = str(kb.root / SHAPES)
+            raise KnowledgeBaseError(
+                "no closed shape is of a case", where=where, mend="restore it from version control"
+            )
+
+    # ------------------------------------------------------------------ what the shapes say
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """Every object of plain JSON, by the name of its class."""
+        return {local_name(class_): self._form(class_) for class_ in self._closed}
+
+    def _form(self, class_: Node) -> Form:
+        shape = self._closed[class_]
+        keys: list[Key] = []
+        for each in self._in_order(shape, SH.property):
+            key = self._key(each)
+            if (key.path, CASE.jsonInPlace, Literal(True)) in self.kb.ontology:
+                held = next(self._shapes.objects(each, SH["class"]))
+                keys.extend(self._key(inner, key) for inner in self._in_order(self._closed[held], SH.property))
+            else:
+                keys.append(key)
+        others = [each for each in self._shapes.subjects(SH.targetClass, class_) if each != shape]
+        assert isinstance(class_, URIRef)
+        return Form(
+            name=local_name(class_),
+            iri=class_,
+            label=self.kb.labels.get(str(class_), local_name(class_)),
+            definition=str(self.kb.ontology.value(class_, SKOS.definition) or ""),
+            rules=tuple(sorted(str(said) for each in others for said in self._shapes.objects(each, SH.message))),
+            keys={key.name: key for key in keys},
+        )
+
+    def _key(self, shape: Node, holder: Key | None = None) -> Key:
+        graph, ontology = self._shapes, self.kb.ontology
+        path = graph.value(shape, SH.path)
+        assert isinstance(path, URIRef)
+        # What is said of the value stands on the property shape or on the node shape that it names.
+        places = [shape, *graph.objects(shape, SH.node)]
+
+        def said(predicate: URIRef) -> Node | None:
+            return next((found for place in places for found in graph.objects(place, predicate)), None)
+
+        class_, datatype, pattern = graph.value(shape, SH["class"]), said(SH.datatype), said(SH.pattern)
+        alternatives = said(SH["or"])
+        if alternatives is not None:
+            # Of the datatypes allowed the widest, which every JSON number fits.
+            named = {found for each in Collection(graph, alternatives) for found in graph.objects(each, SH.datatype)}
+            datatype = XSD.decimal if XSD.decimal in named else min(named, key=str, default=None)
+        classes: Sequence[Node] = [class_] if class_ in self._closed else []
+        terms: list[Node] = []
+        if class_ is not None and not classes:
+            kinds = set(ontology.transitive_subjects(RDFS.subClassOf, class_))
+            stated = (triple for file in self.kb.files("ontology") for triple in self.kb.triples(file))
+            terms = [s for s, p, o in stated if p == RDF.type and o in kinds]
+        for place in places:
+            for listed in graph.objects(place, SH["in"]):
+                terms = list(Collection(graph, listed))
+            for inner in graph.objects(place, SH.property):
+                if graph.value(inner, SH.path) == RDF.type:
+                    classes = [each for listed in graph.objects(inner, SH["in"]) for each in Collection(graph, listed)]
+        if not (classes or terms or datatype or pattern or said(SH.nodeKind) == SH.BlankNodeOrIRI):
+            raise KnowledgeBaseError(
+                f"{self.kb.curie(str(shape))} does not say what a value in plain JSON is",
+                where=SHAPES,
+                mend="give it a sh:class, sh:datatype, sh:in or sh:pattern",
+            )
+        return Key(
+            name=str(ontology.value(path, CASE.jsonKey) or local_name(path)),
+            path=path,
+            label=self.kb.labels.get(str(path), local_name(path)),
+            definition=str(ontology.value(path, SKOS.definition) or ""),
+            hint=str(graph.value(shape, SH.message) or ""),
+            many=graph.value(shape, SH.maxCount) is None,
+            required=int(str(graph.value(shape, SH.minCount) or 0)) > 0,
+            classes=tuple(map(local_name, classes)),
+            terms={local_name(each): str(each) for each in terms},
+            kind=class_ if isinstance(class_, URIRef) and terms else None,
+            datatype=URIRef(str(datatype)) if datatype else None,
+            pattern=self._as_written(str(pattern)) if pattern else "",
+            bounds=tuple((local_name(each), str(said(each))) for each in _BOUNDS if said(each) is not None),
+            lengths=tuple((local_name(each), int(str(said(each)))) for each in _LENGTHS if said(each) is not None),
+            holder=holder,
+        )
+
+    def _in_order(self, subject: Node, predicate: URIRef) -> Iterator[Node]:
+        """The objects of a statement about the shapes, in the order of their file."""
+        return (o for s, p, o in self._stated if (s, p) == (subject, predicate))
+
+    @cached_property
+    def code_prefixes(self) -> dict[str, str]:
+        """The prefixes with which codes are written."""
+        return {prefix: name for prefix, name in self.kb.prefixes.items() if name.startswith(BASE + "code/")}
+
+    def _as_written(self, pattern: str) -> str:
+        """A pattern of IRIs of codes, as one of codes with their prefix; any other pattern as it is."""
+        for prefix, namespace in self.code_prefixes.items():
+            pattern = pattern.replace(namespace.removeprefix(BASE + "code/"), f"{prefix}:")
+        return pattern.replace(BASE + "code/", "")
+
+    @cached_property
+    def context(self) -> dict[str, Any]:
+        """The JSON-LD context that maps keys, terms and codes.
+
+        Raises:
+            KnowledgeBaseError: two terms that a case uses share a local name, and plain JSON could not tell them apart.
+        """
+        found: dict[str, Any] = {"@version": 1.1, "id": "@id", "type": "@type", **self.code_prefixes}
+
+        def add(name: str, meaning: Any) -> None:
+            if found.setdefault(name, meaning) != meaning:
+                raise KnowledgeBaseError(
+                    f"plain JSON cannot tell two terms of the name {name} apart",
+                    where=SHAPES,
+                    mend="give one a case:jsonKey or another local name",
+                )
+
+        for form in self.forms.values():
+            add(form.name, str(form.iri))
+            for key in form.keys.values():
+                if key.holder:
+                    add(key.holder.name, {"@id": str(key.holder.path)})
+                add(key.name, _term(key))
+                if key.kind:
+                    add(local_name(key.kind), str(key.kind))
+                for name, iri in key.terms.items():
+                    add(name, iri)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def _context_text(self) -> str:
+        return json.dumps(self.context)
+
+    # ------------------------------------------------------------------ JSON in
+
+    def triples(self, data: bytes, where: str, one_line: bool = False) -> tuple[list[Triple], dict[Node, str]]:
+        """The graph of one case, and for each of its blank nodes the place in the file.
+
+        Args:
+            where: what errors name, with the line that is wrong; without it when `where` is a line of a file already.
+
+        Raises:
+            UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
+                that are wrong, all.
+        """
+        reading = PlainReading(self, where)
+        content = load(data, where, _DIALECT, one_line, reading.slips)
+        node: dict[str, Any] = {}
+        with reading.going_on():
+            node = reading.object((ROOT,), content, "")
+        if reading.slips:
+            raise reading.refusal()
+        document = f'{{"@context":{self._context_text},{json.dumps(node)[1:]}'
+        return parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places
+
+
+def _term(key: Key) -> dict[str, str]:
+    """What a context says of a key."""
+    said = {"@id": str(key.path)}
+    if key.datatype:
+        said["@type"] = str(key.datatype)
+    elif key.terms:
+        said["@type"] = "@vocab"
+    elif key.is_code:
+        said["@type"] = "@id"
+    return said
+
+
+def shown(value: Any) -> str:
+    """A value of a file, short and without what a terminal would obey."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    text = str(value) if isinstance(value, Number) else json.dumps(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+_DIALECT = Dialect(
+    fraction=Number,
+    whole=Number,
+    too_large="write one case a line, in a .jsonl file",
+    too_deep="a case has three levels",
+    several="a .json file holds one case; write several one a line, as .jsonl",
+    shown=shown,
+)

@@ -1,0 +1,203 @@
+"""Reads a case from plain JSON."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import pyoxigraph as ox
+from rdflib import BNode, URIRef
+from rdflib.namespace import XSD
+from rdflib.term import Node
+
+from kb_tools.cases.form import MAX_SHOWN, ROOT, Number, shown
+from kb_tools.errors import Slips, UnreadableInput
+from kb_tools.rdf.namespaces import GIVEN
+
+if TYPE_CHECKING:
+    from kb_tools.cases.form import Key, PlainFormat
+# A key that begins so is a note to people, of any content, and is not read.
+NOTE = "//"
+# The key with which editors name the JSON Schema of a file; it is not read either.
+SCHEMA = "$schema"
+TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
+# A number of more digits is refused as it stands.
+_DIGITS = 30
+# How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
+_CLOSE = 0.7
+# The keys that show that an object is of another format, and what to do.
+_OTHER_FORMATS = {
+    "@context": "this is JSON-LD: name the file .jsonld, or use --input-format jsonld",
+    "resourceType": "this is FHIR: name the file .json, or .ndjson with a resource a line",
+}
+# So many slips of one case are reported at most.
+_MOST = 100
+# So many names an error lists; more are for the schema.
+_FEW = 12
+
+
+class PlainReading:
+    """One JSON value on its way to JSON-LD: what that would drop or misread is refused, and types are written out."""
+
+    def __init__(self, format_: PlainFormat, where: str) -> None:
+        self.format = format_
+        self.where = where
+        self.places: dict[Node, str] = {}
+        self.slips: list[UnreadableInput] = []
+        self._count = 0
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Keeps what is wrong with one part, so that the others are read too."""
+        try:
+            yield
+        except UnreadableInput as slip:
+            self.slips.append(slip)
+
+    def refusal(self) -> UnreadableInput:
+        """All that is wrong, as one error."""
+        if len(self.slips) == 1:
+            return self.slips[0]
+        more = len(self.slips) - _MOST
+        rest = [UnreadableInput(f"{more} more slips", where=self.where, mend="correct these first")] if more > 0 else []
+        return Slips([*self.slips[:_MOST], *rest])
+
+    def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
+        """An object as the JSON-LD of a node of one of the classes."""
+        if not isinstance(value, dict):
+            raise self._refusal(path, f"{shown(value)} where an object is due")
+        name = classes[0]
+        for other, mend in _OTHER_FORMATS.items():
+            if other in value:
+                raise self._refusal(path, f"unknown key {shown(other)}", mend)
+        if len(classes) > 1:
+            if "type" not in value:
+                raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
+            name = self._one_of(classes, value["type"], f"{path}.type")
+        form = self.format.forms[name]
+        own = {"id"} if name == ROOT else {"type"} if len(classes) > 1 else set()
+        node = self._node(name, path)
+        holders: dict[str, dict[str, Any]] = {}
+        for key in form.keys.values():
+            if key.holder and key.holder.name not in holders:
+                holders[key.holder.name] = node[key.holder.name] = self._node(key.holder.classes[0], path)
+        for given, content in value.items():
+            place = f"{path}.{given}" if path else given
+            if given.startswith(NOTE) or (given == "type" and "type" in own) or (given == SCHEMA and name == ROOT):
+                continue
+            with self.going_on():
+                if given == "id" and "id" in own:
+                    del self.places[BNode(node["@id"][2:])]
+                    node["@id"] = self._name(content, "case/", place)
+                elif given in form.keys:
+                    key = form.keys[given]
+                    (holders[key.holder.name] if key.holder else node)[given] = self._values(key, content, place)
+                else:
+                    raise self._unknown(given, [*sorted(own), *form.keys], path)
+        return node
+
+    def _node(self, name: str, path: str) -> dict[str, Any]:
+        self._count += 1
+        label = f"n{self._count}"
+        self.places[BNode(label)] = path or "the case"
+        return {"@id": f"_:{label}", "@type": name}
+
+    def _values(self, key: Key, content: Any, path: str) -> Any:
+        if not key.many or content is None:
+            return self._value(key, content, path)
+        if not isinstance(content, list):
+            raise self._refusal(path, f"{shown(content)} where an array is due", "put what there is in brackets")
+        values = []
+        for index, each in enumerate(content):
+            with self.going_on():
+                values.append(self._value(key, each, f"{path}[{index}]"))
+        return values
+
+    def _value(self, key: Key, value: Any, path: str) -> Any:
+        if value is None:
+            raise self._refusal(path, "null says nothing", "leave the key out: what is not stated is unknown")
+        if key.classes:
+            return self.object(key.classes, value, path)
+        if key.terms:
+            return self._one_of(tuple(key.terms), value, path)
+        if key.is_code:
+            if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
+                raise self._refusal(path, f"{shown(value)} is no code", key.hint)
+            return value
+        if key.datatype is None:
+            return {"@id": self._name(value, key.name + "/", path)}
+        return self._typed(key.datatype, key.pattern, value, path)
+
+    def _typed(self, datatype: URIRef, pattern: str, value: Any, path: str) -> Any:
+        """A value that is what its datatype is in JSON; its bounds are for the case shapes."""
+        if datatype in (XSD.integer, XSD.decimal):
+            value = _without_exponent(value, datatype == XSD.integer) if isinstance(value, Number) else value
+        if datatype == XSD.boolean:
+            fits, due = isinstance(value, bool), "true or false"
+        elif datatype == XSD.integer:
+            fits, due = isinstance(value, Number) and value.lstrip("-").isdecimal(), "a whole number"
+        elif datatype == XSD.decimal:
+            fits = isinstance(value, Number) and "e" not in value.lower()
+            due = f"a number of at most {_DIGITS} digits" if isinstance(value, Number) else "a number"
+        elif datatype == XSD.date:
+            fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
+        else:
+            fits, due = isinstance(value, str) and not isinstance(value, Number), "a text"
+        if not fits:
+            raise self._refusal(path, f"{shown(value)} where {due} is due")
+        return value
+
+    def _name(self, value: Any, under: str, path: str) -> str:
+        """The IRI that a name of the file stands for."""
+        if isinstance(value, str) and not isinstance(value, Number) and re.fullmatch(NAME, value):
+            iri = GIVEN + under + value if re.fullmatch(TOKEN, value) else value
+            with suppress(ValueError):
+                return ox.NamedNode(iri).value
+        mend = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
+        # What is no name may be that of a person: it is not shown.
+        raise self._refusal(path, "no name that is allowed", mend)
+
+    def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        mend = _meant(value, names) if isinstance(value, str) else ""
+        raise self._refusal(path, f"{shown(value)} is no value of this key", mend or f"it takes {_listed(names)}")
+
+    def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
+        mend = _meant(given, known) or f"known here: {', '.join(known)}"
+        return self._refusal(path, f"unknown key {shown(given)}", mend)
+
+    def _refusal(self, path: str, what: str, mend: str = "kb case schema tells what a key takes") -> UnreadableInput:
+        return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, mend=mend)
+
+
+def _meant(value: str, names: Iterable[str]) -> str:
+    """A guess at which of the names is meant, as a question; "" where none is close."""
+    squeezed = {_squeezed(name): name for name in names}
+    close = difflib.get_close_matches(_squeezed(value[:MAX_SHOWN]), squeezed, n=1, cutoff=_CLOSE)
+    return f"did you mean {squeezed[close[0]]}?" if close else ""
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
+
+
+def _without_exponent(number: Number, whole: bool) -> Number:
+    """The same number as it is written without exponent and, if it is whole and must be, without fraction."""
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:
+        return number
+    if abs(exact.adjusted()) > _DIGITS or ("e" not in number.lower() and not whole):
+        return number
+    return Number(int(exact) if whole and exact == exact.to_integral_value() else f"{exact:f}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FEW} more: kb case schema" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + more

@@ -1,0 +1,1 @@
+"""The determination of a case: conditions, criteria, outcome, and what is missing."""

@@ -1,0 +1,123 @@
+"""What the example cases cover, and what they leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rdflib import Literal, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import RDF, RDFS
+
+from kb_tools.determine.result import Determination, Outcome
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
+
+if TYPE_CHECKING:
+    from kb_tools.determine.examples import Verdict
+
+
+# ---------------------------------------------------------------------- coverage
+
+
+def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], list[str]]:
+    """What the cases show, as lines, and what no case shows.
+
+    Every condition must be seen in each value that it can take, every outcome under each revision, and every criterion
+    must decide a settled case: the indication one that is met and one that is not, the others one where they stand
+    against the request, or the policy does not apply. And of every class of findings that conditions read, each doubt
+    that a finding of it can be in must keep such a condition unknown in some case.
+    """
+    lines: list[str] = []
+    gaps: list[str] = []
+    seen: dict[str, set[str]] = {}
+    possible: dict[str, frozenset[str]] = {}
+    for verdict in verdicts:
+        if verdict.determination:
+            for iri, result in verdict.determination.condition_results.items():
+                possible[iri] = result.condition.possible
+                seen.setdefault(iri, set()).add(result.value.name.capitalize())
+    for iri in sorted(seen):
+        lines.append(f"{kb.curie(iri)}: {', '.join(sorted(value.lower() for value in seen[iri]))}")
+        gaps.extend(f"{kb.curie(iri)} is never {value.lower()}" for value in sorted(possible[iri] - seen[iri]))
+        gaps.extend(f"{kb.curie(iri)} cannot be {value.lower()} and is" for value in sorted(seen[iri] - possible[iri]))
+    for revision in sorted({verdict.expectation.revision for verdict in verdicts}):
+        found = [
+            each.determination for each in verdicts if each.determination and each.expectation.revision == revision
+        ]
+        lines.extend(_decided(revision, found, gaps))
+        outcomes = {each.outcome for each in found}
+        gaps.extend(f"{revision}: no case comes to {each.value}" for each in Outcome if each not in outcomes)
+    lines.extend(_doubted(kb, verdicts, gaps))
+    unseen = sorted(set(map(str, kb.conditions.subjects(RDF.type, POL.Condition))) - seen.keys())
+    gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
+    return lines, gaps
+
+
+def _doubted(kb: KnowledgeBase, verdicts: list[Verdict], gaps: list[str]) -> Iterator[str]:
+    """For each class of findings, the doubts that keep a condition unknown in some case; gaps where one never does."""
+    seen: dict[str, set[str]] = {}
+    for verdict in verdicts:
+        results = verdict.determination.condition_results.values() if verdict.determination else ()
+        for result in results:
+            for read in result.condition.reads:
+                if (URIRef(read), RDFS.subClassOf, CASE.Finding) in kb.ontology:
+                    seen.setdefault(read, set()).update(doubt.rule for doubt in result.doubts)
+    for read, rules in sorted(seen.items()):
+        possible = set(possible_doubts(kb, URIRef(read)))
+        yield f"{kb.curie(read)} in doubt: {', '.join(sorted(rules)) or 'never'}"
+        gaps.extend(f"{kb.curie(read)} is never in doubt by case:{rule}" for rule in sorted(possible - rules))
+
+
+def possible_doubts(kb: KnowledgeBase, class_: URIRef) -> Iterator[str]:
+    """The local names of the properties by which findings of a class, or statements of their absence, can be in doubt.
+
+    Read off what the vocabulary says of the class and what the case shapes let a finding state.
+    """
+
+    def says(flag: URIRef) -> bool:
+        return (class_, flag, Literal(True)) in kb.ontology
+
+    shapes = kb.graph([kb.root / "shapes/case.ttl"])
+
+    def may_state(kind: URIRef) -> bool:
+        return any(
+            (shape, SH.property, SHAPE["Finding-inDoubt"]) in shapes for shape in shapes.subjects(SH.targetClass, kind)
+        )
+
+    absent = {
+        each for head in shapes.objects(SHAPE["StatedAbsence-absenceOf"], SH["in"]) for each in Collection(shapes, head)
+    }
+    if says(CASE.sinceTransplant):
+        yield "mayBeBefore"
+    if (class_, CASE.keyProperty, None) in kb.ontology:
+        yield "mayBeSupersededBy"
+    if says(CASE.ofReasonOnly):
+        yield "mayNotBeOf"
+    if may_state(class_) or class_ in absent:
+        yield "inDoubt"
+    if may_state(class_) and says(CASE.latestCounts):
+        yield "sharesDoubtOf"
+
+
+def _decided(revision: str, found: list[Determination], gaps: list[str]) -> Iterator[str]:
+    """For each criterion of a revision, how many cases it decides in each direction; gaps where it decides none."""
+    if not found:
+        return
+    every = [(part, criterion.role) for criterion in found[0].revision.criteria for part in criterion.with_parts()]
+    for criterion, role in every:
+        for outcome in _must_decide(role):
+            count = sum(
+                each.outcome is outcome
+                and any(result.decides and result.criterion.iri == criterion.iri for result in each.every_criterion)
+                for each in found
+            )
+            yield f"{revision}: {criterion.notation} decides {count} cases of {outcome.value}"
+            if not count:
+                gaps.append(f"{revision}: {criterion.notation} decides no case of {outcome.value}")
+
+
+def _must_decide(role: str) -> tuple[Outcome, ...]:
+    if role == "applicability":
+        return (Outcome.NOT_APPLICABLE,)
+    return (Outcome.MET, Outcome.NOT_MET) if role == "indication" else (Outcome.NOT_MET,)

@@ -1,0 +1,270 @@
+"""What each condition reads of a case, and the value that SHACL gives it.
+
+A condition reads one kind of fact (pol:reads): findings of a class, or a property of the request, its product or the
+coverage. Its shapes are held against just these facts, on a node made for them. So facts that are alike, in whichever
+cases they stand, are evaluated once, and the facts that made a value are known. That no condition reads more than it
+says is a conformance check; that the values are those of the whole case is a test.
+
+Findings that perhaps count are read too: each shape is held in both of its forms (kb_tools.model.certainty).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias, TypeVar
+
+from rdflib import Graph, URIRef
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools.cases.case import DERIVED_LINKS, Case
+from kb_tools.model.certainty import Form, in_form, value_of
+from kb_tools.model.concepts import concept_facts
+from kb_tools.model.logic import Value
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.statements import Condition
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import CASE, CLIN, SH
+from kb_tools.rdf.terms import Triple, graph_of
+
+# What a finding says, as its shapes see it; the findings it contradicts are given by what they say.
+Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
+# A finding: how it counts, what it says, and what those say that contradict it. Other facts by the path to them.
+Shown: TypeAlias = tuple[URIRef, Said, tuple[Said, ...]]
+Statement: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
+Signature: TypeAlias = tuple[tuple[Shown, ...], tuple[Statement, ...]]
+
+T = TypeVar("T")
+
+# How a finding counts: surely, or perhaps.
+_COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a condition reads of one case.
+
+    Attributes:
+        findings: findings that count or perhaps count, by node.
+        statements: other facts: the node that states them, the property, the value.
+        signature: what the shapes can see of them; equal signatures have equal values.
+    """
+
+    findings: tuple[URIRef, ...]
+    statements: tuple[tuple[URIRef, URIRef, Node], ...]
+    signature: Signature
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a condition comes to on one case.
+
+    Attributes:
+        value: the value that it has whichever of the findings that perhaps count are taken to count.
+        perhaps: the value that it would have if all that may speak for it and against it did; where it differs from
+            `value`, a doubt keeps the condition unknown.
+        facts: what it read.
+    """
+
+    value: Value
+    perhaps: Value
+    facts: Facts
+
+
+class Evaluator:
+    """Gives conditions their values, evaluating each kind of evidence once."""
+
+    def __init__(self, kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> None:
+        self.engine = engine
+        self.conditions = tuple(conditions)
+        self._concepts = list(concept_facts(kb.ontology))
+        self._shapes = kb.conditions
+        self._seen = {RDF.type, *predicates_in_paths(self._shapes)} - {CASE.contradictedBy}
+        self._known: dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = {}
+        self._by_kind: dict[frozenset[str], list[Condition]] = {}
+        for condition in self.conditions:
+            self._by_kind.setdefault(condition.reads, []).append(condition)
+
+    def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
+        """What every condition comes to on every case; one engine call for all of them."""
+        read = [self._read(case) for case in cases]
+        new = {
+            (kind, facts.signature): None
+            for by_kind in read
+            for kind, facts in by_kind.items()
+            if (kind, facts.signature) not in self._known
+        }
+        if new:
+            self._learn(list(new))
+        return [
+            {
+                condition.iri: Evidence(*self._known[kind, facts.signature][condition.iri], facts)
+                for kind, facts in by_kind.items()
+                for condition in self._by_kind[kind]
+            }
+            for by_kind in read
+        ]
+
+    # ------------------------------------------------------------------ reading a case
+
+    def _read(self, case: Case) -> dict[frozenset[str], Facts]:
+        """What the conditions of each kind read of a case."""
+        by_class: dict[str, dict[URIRef, URIRef]] = {}
+        for counting in _COUNTING:
+            for node in case.values(case.node, counting):
+                assert isinstance(node, URIRef)
+                by_class.setdefault(str(finding_class(case, node)), {})[node] = counting
+        stated = list(statements(case, case.node))
+        return {kind: self._facts(case, kind, by_class, stated) for kind in self._by_kind}
+
+    def _facts(
+        self,
+        case: Case,
+        kind: frozenset[str],
+        by_class: Mapping[str, Mapping[URIRef, URIRef]],
+        stated: Iterable[tuple[URIRef, Statement]],
+    ) -> Facts:
+        findings = {node: counting for class_ in kind for node, counting in by_class.get(class_, {}).items()}
+        mine = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
+        shown = [
+            (
+                counting,
+                self._said(case, node),
+                _ordered({self._said(case, each) for each in case.values(node, CASE.contradictedBy)}),
+            )
+            for node, counting in findings.items()
+        ]
+        return Facts(
+            tuple(sorted(findings)),
+            tuple((node, predicate, value) for node, (_, predicate, value) in mine),
+            (_ordered(shown), _ordered(statement for _, statement in mine)),
+        )
+
+    def _said(self, case: Case, node: Node) -> Said:
+        assert isinstance(node, URIRef)
+        return _ordered(pair for pair in case.about[node] if pair[0] in self._seen)
+
+    # ------------------------------------------------------------------ asking SHACL
+
+    def _learn(self, new: Sequence[tuple[frozenset[str], Signature]]) -> None:
+        """Evaluates evidence not met before, all of it in one call of the engine."""
+        data = graph_of(self._concepts)
+        for number, (kind, signature) in enumerate(new):
+            for triple in _evidence_graph(f"urn:kb:evidence:{number}", self._targets[kind], signature):
+                data.add(triple)
+        shapes = graph_of(self._wrapped)  # A copy: pySHACL adds to the shapes that it is given.
+        refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self.engine)}
+        for number, (kind, signature) in enumerate(new):
+            # Where nothing is in doubt, what conforms perhaps conforms surely.
+            forms = list(Form) if _is_doubtful(signature) else [Form.SURELY] * 2
+            self._known[kind, signature] = {
+                condition.iri: value_of(
+                    *(
+                        (f"urn:kb:evidence:{number}", str(_wrapper(shape, form))) not in refused
+                        for form in forms
+                        for shape in (condition.holds_when, condition.fails_when)
+                    )
+                )
+                for condition in self._by_kind[kind]
+            }
+
+    @cached_property
+    def _targets(self) -> dict[frozenset[str], URIRef]:
+        """The class of the nodes made for what the conditions of each kind read."""
+        return {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self._by_kind)}
+
+    @cached_property
+    def _wrapped(self) -> Graph:
+        """The shapes of all conditions in both forms, each held against the nodes of the kind that it reads."""
+        shapes = Graph()
+        for kind, conditions in self._by_kind.items():
+            for shape in {each for condition in conditions for each in (condition.holds_when, condition.fails_when)}:
+                for form, target in (
+                    (Form.SURELY, self._targets[kind]),
+                    (Form.PERHAPS, _doubtful(self._targets[kind])),
+                ):
+                    wrapper = _wrapper(shape, form)
+                    shapes.add((wrapper, RDF.type, SH.NodeShape))
+                    shapes.add((wrapper, SH.targetClass, target))
+                    shapes.add((wrapper, SH.node, in_form(self._shapes, URIRef(shape), form, shapes)))
+        return shapes
+
+
+def _wrapper(shape: str, form: Form) -> URIRef:
+    """The name of the shape whose results tell which nodes do not conform to a shape in one form."""
+    return URIRef(f"{shape}?{form.value}")
+
+
+def _doubtful(kind: URIRef) -> URIRef:
+    """The class of those nodes of a kind of which something is in doubt."""
+    return URIRef(f"{kind}:doubtful")
+
+
+def _is_doubtful(signature: Signature) -> bool:
+    return any(counting == CASE.perhapsFinding for counting, _, _ in signature[0])
+
+
+_FINDING_LINKS = {CASE.finding, *DERIVED_LINKS}
+
+
+def statements(case: Case, node: URIRef, path: tuple[URIRef, ...] = ()) -> Iterator[tuple[URIRef, Statement]]:
+    """What a case states apart from its findings: the node that states it, and the path, property and value."""
+    for predicate, object_ in case.about.get(node, ()):
+        if not isinstance(object_, URIRef) or object_ not in case.about:
+            yield node, (path, predicate, object_)
+        elif predicate not in _FINDING_LINKS:
+            yield from statements(case, object_, (*path, predicate))
+
+
+def finding_class(case: Case, node: URIRef) -> Node | None:
+    """The class that a finding speaks of: its own, or for a stated absence the class that was absent."""
+    own = case.value(node, RDF.type)
+    return case.value(node, CLIN.absenceOf) if own == CLIN.StatedAbsence else own
+
+
+def _evidence_graph(focus: str, target: URIRef, signature: Signature) -> Iterable[Triple]:
+    """The facts of a signature on a node made for them."""
+    findings, statements = signature
+    root = URIRef(focus)
+    yield root, RDF.type, target
+    if _is_doubtful(signature):
+        yield root, RDF.type, _doubtful(target)
+    for number, (counting, said, contradicting) in enumerate(findings):
+        node = URIRef(f"{focus}:{number}")
+        yield root, counting, node
+        yield from _said_triples(node, said)
+        for other_number, other in enumerate(contradicting):
+            other_node = URIRef(f"{focus}:{number}:{other_number}")
+            yield node, CASE.contradictedBy, other_node
+            yield from _said_triples(other_node, other)
+    for path, predicate, value in statements:
+        node = root
+        for step in path:
+            following = URIRef(f"{node}/{step.rpartition('#')[2]}")
+            yield node, step, following
+            node = following
+        yield node, predicate, value
+
+
+def _said_triples(node: URIRef, said: Said) -> Iterable[Triple]:
+    return ((node, predicate, value) for predicate, value in said)
+
+
+def _ordered(items: Iterable[T]) -> tuple[T, ...]:
+    """The items in an order that depends on nothing but themselves."""
+    return tuple(sorted(items, key=repr))
+
+
+def predicates_in_paths(shapes: Graph) -> set[Node]:
+    """Every property that a path of the shapes goes through."""
+    found: set[Node] = set()
+    waiting: list[Node] = list(shapes.objects(None, SH.path))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, URIRef):
+            found.add(node)
+            continue
+        waiting.extend(object_ for _, object_ in shapes.predicate_objects(node))
+    return found

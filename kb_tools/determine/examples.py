@@ -1,0 +1,185 @@
+"""The example cases of a policy, and what each of them must come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdflib import Graph, URIRef
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools.cases.case import Case
+from kb_tools.cases.inputs import MANIFEST
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import Determination, NotDetermined
+from kb_tools.determine.run import Run
+from kb_tools.errors import KbError, KnowledgeBaseError, UnreadableInput
+from kb_tools.model.logic import Value
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE
+from kb_tools.rdf.terms import local_name
+
+LISTS = {
+    CASE.holding: Value.HOLDS,
+    CASE.failing: Value.FAILS,
+    CASE.unknown: Value.UNKNOWN,
+    CASE.conflicting: Value.CONFLICTING,
+}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one case must come to under one revision.
+
+    Attributes:
+        values: the value of every condition that the revision reads.
+        to_send: exactly the conditions to be asked for.
+        advisories: exactly the advisories given that depend on a condition.
+    """
+
+    name: str
+    path: Path
+    case: str
+    revision: str
+    outcome: str
+    values: dict[str, Value]
+    to_send: frozenset[str]
+    advisories: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One expectation and how the case differs from it; nothing when it came out as expected."""
+
+    expectation: Expectation
+    differences: tuple[str, ...]
+    determination: Determination | None
+
+
+def read_manifest(kb: KnowledgeBase, folder: Path) -> list[Expectation]:
+    """The expectations of the manifest in a folder of cases, by name.
+
+    Raises:
+        KnowledgeBaseError: there is no manifest, it is empty, or an expectation is incomplete.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise KnowledgeBaseError("no manifest of example cases", where=str(path), mend="write one")
+    graph = kb.graph([path])
+    nodes = {
+        node for manifest in graph.subjects(RDF.type, CASE.Manifest) for node in graph.objects(manifest, CASE.expects)
+    }
+    if not nodes:
+        raise KnowledgeBaseError("the manifest expects nothing", where=str(path), mend="list its expectations")
+    return [_expectation(graph, path, node) for node in sorted(nodes, key=str)]
+
+
+def _expectation(graph: Graph, path: Path, node: Node) -> Expectation:
+    name = local_name(node)
+
+    def one(predicate: URIRef) -> str:
+        found = list(graph.objects(node, predicate))
+        if len(found) != 1:
+            raise KnowledgeBaseError(
+                f"expectation {name} states {len(found)} {local_name(predicate)}", where=str(path), mend="state one"
+            )
+        return str(found[0])
+
+    values: dict[str, Value] = {}
+    for predicate, value in LISTS.items():
+        for condition in graph.objects(node, predicate):
+            if str(condition) in values:
+                raise KnowledgeBaseError(
+                    f"expectation {name} gives {local_name(condition)} two values", where=str(path), mend="keep one"
+                )
+            values[str(condition)] = value
+    return Expectation(
+        name=name,
+        path=path.parent / one(CASE.inFile),
+        case=one(CASE.ofCase),
+        revision=local_name(one(CASE.underRevision)),
+        outcome=local_name(one(CASE.outcome)),
+        values=values,
+        to_send=frozenset(str(each) for each in graph.objects(node, CASE.toSend)),
+        advisories=frozenset(str(each) for each in graph.objects(node, CASE.advisory)),
+    )
+
+
+def run_manifest(
+    kb: KnowledgeBase, policy: Policy, engine: str, progress: Callable[[int], None] = lambda done: None
+) -> Iterator[Verdict]:
+    """Determines every case of a policy's manifest under the revision that it names, and compares.
+
+    Args:
+        progress: called with the number of verdicts so far.
+    """
+    expectations = read_manifest(kb, policy.cases_folder)
+    reader = CaseReader(kb)
+    files: dict[Path, dict[str, Case] | KbError] = {}
+    by_revision: dict[str, list[Expectation]] = {}
+    for expectation in expectations:
+        by_revision.setdefault(expectation.revision, []).append(expectation)
+        if expectation.path not in files:
+            try:
+                cases = reader.read(expectation.path.name, expectation.path)
+                files[expectation.path] = {case.iri: case for case in cases}
+            except UnreadableInput as error:
+                files[expectation.path] = error
+    done = 0
+    for revision, group in sorted(by_revision.items()):
+        try:
+            run = Run(kb, policy, engine, revision=revision)
+        except KbError as error:
+            yield from (Verdict(expectation, (str(error),), None) for expectation in group)
+            continue
+        found = {expectation.name: _find(files[expectation.path], expectation) for expectation in group}
+        cases = [case for case in found.values() if isinstance(case, Case)]
+        answers = dict(zip([case.node for case in cases], run.answers(cases), strict=True))
+        for expectation in group:
+            case = found[expectation.name]
+            if isinstance(case, str):
+                yield Verdict(expectation, (case,), None)
+            else:
+                answer = answers[case.node]
+                if isinstance(answer, Determination):
+                    yield Verdict(expectation, tuple(_differences(kb, expectation, answer)), answer)
+                elif isinstance(answer, NotDetermined):
+                    yield Verdict(expectation, (str(answer.error),), None)
+                else:
+                    said = tuple(f"malformed: {each.message}" for each in answer.violations)
+                    yield Verdict(expectation, said, None)
+            done += 1
+            progress(done)
+
+
+def _find(cases: dict[str, Case] | KbError, expectation: Expectation) -> Case | str:
+    if isinstance(cases, KbError):
+        return str(cases)
+    return cases.get(expectation.case, f"no case {expectation.case} in {expectation.path.name}")
+
+
+def _differences(kb: KnowledgeBase, expected: Expectation, found: Determination) -> Iterator[str]:
+    if found.outcome.value != expected.outcome:
+        yield f"outcome: expected {expected.outcome}, came to {found.outcome.value}"
+    values = {iri: result.value for iri, result in found.condition_results.items()}
+    for iri in sorted(values.keys() | expected.values.keys()):
+        wanted, came = expected.values.get(iri), values.get(iri)
+        if wanted is not came:
+            yield f"{kb.curie(iri)}: expected {_word(wanted)}, came to {_word(came)}"
+    yield from _set_difference(kb, "to send", expected.to_send, found.to_send)
+    given = frozenset(each.iri for each in found.advisories if each.when)
+    yield from _set_difference(kb, "advisories", expected.advisories, given)
+
+
+def _word(value: Value | None) -> str:
+    return value.value if value else "no value"
+
+
+def _set_difference(kb: KnowledgeBase, what: str, expected: frozenset[str], found: frozenset[str]) -> Iterator[str]:
+    for iri in sorted(expected - found):
+        yield f"{what}: {kb.curie(iri)} expected and missing"
+    for iri in sorted(found - expected):
+        yield f"{what}: {kb.curie(iri)} not expected"

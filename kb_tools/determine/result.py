@@ -1,0 +1,171 @@
+"""What a determination says: outcome, criteria, conditions, and what to send in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+
+from kb_tools.cases.case import Case
+from kb_tools.determine.facts import Doubt, Fact
+from kb_tools.errors import KbError
+from kb_tools.model.logic import Value
+from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Advisory, Condition, Criterion
+
+REVIEW = "For review by a clinician: this is the status of the criteria, neither an approval nor a denial."
+
+
+class Outcome(Enum):
+    """The status of the criteria of a revision on a case."""
+
+    MET = "CriteriaMet"
+    NOT_MET = "CriteriaNotMet"
+    NOT_APPLICABLE = "PolicyNotApplicable"
+    NEEDED = "InformationNeeded"
+    CONFLICTING = "InformationConflicting"
+
+    @property
+    def settled(self) -> bool:
+        return self in (Outcome.MET, Outcome.NOT_MET, Outcome.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True)
+class ConditionResult:
+    """The value of one condition, and the facts that made it so.
+
+    Attributes:
+        value: the value that it has whichever of the findings in doubt count.
+        perhaps: the value that it would have if all that may speak for it and against it did.
+    """
+
+    condition: Condition
+    value: Value
+    perhaps: Value
+    facts: tuple[Fact, ...]
+
+    @property
+    def contradicting(self) -> tuple[Fact, ...]:
+        """Of a conflicting condition, the facts that contradict each other."""
+        return tuple(fact for fact in self.facts if fact.contradicted) or self.facts
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Of a condition that a doubt keeps unknown, why the findings in doubt only perhaps count, each doubt once."""
+        if self.value is self.perhaps:
+            return ()
+        return tuple(dict.fromkeys(doubt for fact in self.facts for doubt in fact.doubts))
+
+    @property
+    def settling(self) -> tuple[str, ...]:
+        """What to send in to settle the doubts, each thing once."""
+        return tuple(dict.fromkeys(doubt.settle for doubt in self.doubts))
+
+
+@dataclass(frozen=True)
+class CriterionResult:
+    """The value of one criterion.
+
+    Attributes:
+        decides: whether the outcome, once settled, rests on this criterion.
+        grounds: the conditions that give it its value.
+        reason: why, in words.
+        parts: the values of the criteria within it that the document gives a place of their own.
+    """
+
+    criterion: Criterion
+    value: Value
+    decides: bool
+    grounds: tuple[str, ...]
+    reason: str
+    parts: tuple[CriterionResult, ...] = ()
+
+    def with_parts(self) -> Iterator[CriterionResult]:
+        """The result, then those of its parts, each followed by its own."""
+        yield self
+        for part in self.parts:
+            yield from part.with_parts()
+
+
+@dataclass(frozen=True)
+class Need:
+    """What to send in: all of its parts, or any of them; a part is another need or the IRI of a condition."""
+
+    operator: str
+    parts: tuple[Need | str, ...]
+
+
+@dataclass(frozen=True)
+class Determination:
+    """The status of the criteria of one revision on one case.
+
+    Attributes:
+        selected: whether the revision was chosen by date rather than named.
+        applicability, criteria: the values that the outcome comes from.
+        to_send: every condition whose value can still change the outcome.
+        needs: the same, grouped; None when the outcome is settled.
+        advisories: what the document advises besides, with no influence on the outcome.
+        notices: what a reader must know of revision, file and age of the facts.
+    """
+
+    case: Case
+    revision: Revision
+    service_date: date
+    outcome: Outcome
+    applicability: Value
+    criteria: Value
+    criterion_results: tuple[CriterionResult, ...]
+    condition_results: Mapping[str, ConditionResult] = field(repr=False)
+    to_send: frozenset[str]
+    needs: Need | None
+    advisories: tuple[Advisory, ...]
+    notices: tuple[str, ...]
+
+    def asks_for(self, condition: str) -> str:
+        """What to send in for a condition: what settles it and, where a doubt keeps it open, what settles the doubt."""
+        result = self.condition_results[condition]
+        wanted = result.condition.asks_for.rstrip(".")
+        return f"{wanted} (or what settles a doubt: {'; '.join(result.settling)})" if result.settling else wanted
+
+    @property
+    def every_criterion(self) -> tuple[CriterionResult, ...]:
+        """The values of all criteria, each followed by those of its parts."""
+        return tuple(each for result in self.criterion_results for each in result.with_parts())
+
+    @property
+    def conflicts(self) -> tuple[ConditionResult, ...]:
+        """The conflicting conditions that can still change the outcome."""
+        found = (self.condition_results[iri] for iri in self.revision.deciding_conditions if iri in self.to_send)
+        return tuple(each for each in found if each.value is Value.CONFLICTING)
+
+    @property
+    def referred_to(self) -> tuple[str, str] | None:
+        """Identifier and IRI of the policy to read where this one does not apply."""
+        if self.outcome is not Outcome.NOT_APPLICABLE:
+            return None
+        found = (each.criterion.otherwise for each in self.criterion_results if each.decides)
+        return next((other for other in found if other), None)
+
+
+@dataclass(frozen=True)
+class NotDetermined:
+    """A well-formed case for which no revision could be used."""
+
+    case: Case
+    error: KbError
+
+
+def outcome_of(applicability: Value, criteria: Value, open_conflict: bool) -> Outcome:
+    """The outcome, from the values of applicability and criteria (design, section 3.3).
+
+    Args:
+        open_conflict: whether a conflicting condition is among those that can still change the outcome.
+    """
+    if applicability is Value.FAILS:
+        return Outcome.NOT_APPLICABLE
+    if applicability is Value.HOLDS and criteria is Value.HOLDS:
+        return Outcome.MET
+    if applicability is Value.HOLDS and criteria is Value.FAILS:
+        return Outcome.NOT_MET
+    return Outcome.CONFLICTING if open_conflict else Outcome.NEEDED

@@ -1,0 +1,189 @@
+"""The skeleton of a new revision, from a trace of its document: what is unchanged is carried over, the rest to do."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, SKOS, XSD
+from rdflib.term import Node
+
+from kb_tools.document.likeness import sketch
+from kb_tools.document.passages import Passage
+from kb_tools.document.trace import Trace
+from kb_tools.document.unit import Unit
+from kb_tools.errors import KbError
+from kb_tools.rdf.namespaces import CITO, OA, POL
+from kb_tools.rdf.terms import Triple, graph_of
+from kb_tools.writing import new_folder
+
+PASSAGES = "passages.ttl"
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+
+
+def write_draft(trace: Trace, name: str) -> tuple[Path, int]:
+    """Writes the folder of the revision `name` ("2027-02") beside that of the revision traced. No text of the document.
+
+    What stands in a passage that is unchanged is carried over; what rests on one that is gone or reworded is carried
+    over with pol:toDo, and so is each passage that nothing accounts for. The revision itself has one too: as long as
+    that stands, it is a draft and decides no case.
+
+    Returns:
+        the folder, and how many things are to do.
+
+    Raises:
+        KbError: the name is no month, or the revision is there already.
+    """
+    policy = trace.policy
+    if not _MONTH.fullmatch(name):
+        raise KbError(f"{name!r} names no revision", mend="write the month of the revision, as 2027-02")
+    folder = policy.folder / name
+    if folder.exists():
+        raise KbError(f"revision {name} is there already", where=str(folder), mend="name another, or remove the folder")
+    graphs = _graphs(trace, f"{policy.iri}/{name}")
+    to_do = 0
+    try:
+        with new_folder(folder) as made:
+            for file, graph in graphs.items():
+                (made / file).write_text(_turtle(graph, policy.kb.prefixes), encoding="utf-8")
+                to_do += len(list(graph.subject_objects(POL.toDo)))
+    except OSError as error:
+        raise KbError(f"cannot be written: {error.strerror}", where=str(folder), mend="check the folder") from None
+    return folder, to_do
+
+
+def _turtle(graph: Graph, prefixes: Mapping[str, str]) -> str:
+    for prefix, namespace in prefixes.items():
+        graph.bind(prefix, namespace)
+    head, _, body = graph.serialize(format="longturtle", canon=True).partition("\n\n")
+    # rdflib declares those that it does not write, too.
+    used = (line for line in head.splitlines() if re.search(rf"(?<![\w-]){line.split()[1]}", body))
+    return "\n".join(used) + "\n\n" + body
+
+
+def _graphs(trace: Trace, iri: str) -> dict[str, Graph]:
+    """The files of the draft: those of the revision traced, with names of the new revision, and the new passages."""
+    old = URIRef(trace.entry.iri)
+    names = _names(trace, iri)
+    renamed: dict[Node, Node] = {old: URIRef(iri)}
+    renamed |= {URIRef(passage): URIRef(new) for passage, new in names.items()}
+    places = {URIRef(each.iri) for each in trace.passages}
+    document = next(trace.policy.own_graph(trace.entry).objects(URIRef(trace.passages[0].iri), OA.hasSource))
+    renamed[document] = URIRef(str(document).replace(trace.entry.iri, iri))
+    marks = dict(_marks(trace))
+    numbers = _numbers(trace)
+    graphs = {}
+    for path in sorted(trace.policy.revision_folders[trace.entry.name].glob("*.ttl")):
+        graph = Graph()
+        for s, p, o in trace.policy.kb.triples(path):
+            if s in places or (p == POL.statedIn and o in places and o not in renamed):
+                continue
+            if p == POL.number and str(s) in numbers:
+                o = Literal(numbers[str(s)], datatype=XSD.integer)  # noqa: PLW2901
+            graph.add((renamed.get(s, s), p, renamed.get(o, o)))
+        for node in set(graph.subjects(RDF.type, None)):
+            if str(node) in marks:
+                graph.add((node, POL.toDo, Literal(marks[str(node)], lang="en")))
+        graphs[path.name] = graph
+    _date(graphs["revision.ttl"], URIRef(iri), old, trace)
+    label = f"document of revision {_printed(iri)}"
+    graphs[PASSAGES].set((renamed[document], RDFS.label, Literal(label, lang="en")))
+    graphs[PASSAGES] = graph_of([*graphs[PASSAGES], *_passages(trace, renamed[document], iri, names)])
+    return graphs
+
+
+def _date(graph: Graph, new: URIRef, old: URIRef, trace: Trace) -> None:
+    """Gives the draft its own month, label and predecessor, and says that it is a draft."""
+    graph.set((new, POL.revisionMonth, Literal(new.rpartition("/")[2], datatype=XSD.gYearMonth)))
+    graph.set((new, RDFS.label, Literal(f"{trace.policy.identifier}, revision {_printed(new)}", lang="en")))
+    graph.set((new, PROV.wasRevisionOf, old))
+    to_do = "A draft. Do what is marked here, and give the revision its row in the log; then remove this mark."
+    graph.set((new, POL.toDo, Literal(to_do, lang="en")))
+
+
+def _printed(iri: str) -> str:
+    """The month of a revision as documents print it: "02/27"."""
+    year, month = iri.rpartition("/")[2].split("-")
+    return f"{month}/{year[2:]}"
+
+
+def _marks(trace: Trace) -> Iterator[tuple[str, str]]:
+    """What is to do at the statements in question."""
+    for review in trace.reviews:
+        places = ", ".join(each.notation for each in review.places)
+        is_was = {"gone": "gone from", "moved": "moved in", "reworded": "reworded in"}[review.why]
+        yield review.statement.iri, f"Read again: {places} is {is_was} the document."
+
+
+def _numbers(trace: Trace) -> dict[str, str]:
+    """The number that each reference has in the document."""
+    return {
+        statement.iri: each.unit.label
+        for each in (*trace.found, *trace.reworded)
+        if each.unit.kind == "reference"
+        for statement in each.passage.statements
+        if statement.kind == "reference"
+    }
+
+
+def _names(trace: Trace, iri: str) -> dict[str, str]:
+    """The passage of the new revision for each passage that is in the document, parts included, by IRIs."""
+    there = {each.passage.iri for each in (*trace.found, *trace.reworded)}
+    return {
+        each.iri: f"{iri}/passage/{each.iri.rpartition('/')[2]}"
+        for each in trace.passages
+        if each.iri in there or (each.whole in there and each.iri in trace.parts_found)
+    }
+
+
+def _passages(trace: Trace, document: Node, iri: str, names: Mapping[str, str]) -> Iterator[Triple]:
+    """Every unit of the document as a passage, in its order, and the parts of passages that stand in it."""
+    located = {each.unit.order: each.passage for each in (*trace.found, *trace.reworded)}
+    found = {each.passage.iri for each in trace.found}
+    works = {number: work for work, number in _numbers(trace).items()}
+    parts: dict[str, list[Passage]] = defaultdict(list)
+    for each in trace.passages:
+        if each.whole and each.iri in names:
+            parts[each.whole].append(each)
+    for unit, notation in trace.units:
+        passage = located.get(unit.order)
+        node = URIRef(names[passage.iri] if passage else f"{iri}/passage/new-{unit.order}")
+        yield from _place(node, document, unit, notation, unit.digest, sketch(unit.text))
+        for mark in unit.marks:
+            if str(mark) in works:
+                yield node, CITO.cites, URIRef(works[str(mark)])
+        if passage and passage.iri in found and passage.accounted_as:
+            yield node, POL.accountedAs, URIRef(passage.accounted_as)
+        elif to_do := _to_do(trace, passage):
+            yield node, POL.toDo, Literal(to_do, lang="en")
+        for part in parts[passage.iri] if passage else ():
+            own = URIRef(names[part.iri])
+            yield from _place(own, document, unit, part.notation, part.digest, part.sketch)
+            yield own, DCTERMS.isPartOf, node
+
+
+def _place(node: URIRef, document: Node, unit: Unit, notation: str, digest: str, likeness: str) -> Iterator[Triple]:
+    yield node, RDF.type, POL.Passage
+    yield node, RDF.type, OA.SpecificResource
+    yield node, OA.hasSource, document
+    yield node, POL.section, Literal(unit.section)
+    yield node, SKOS.notation, Literal(notation)
+    yield node, POL.order, Literal(unit.order)
+    yield node, POL.digest, Literal(digest)
+    yield node, POL.sketch, Literal(likeness)
+
+
+def _to_do(trace: Trace, passage: Passage | None) -> str:
+    """What is to do about a passage of the new revision that nothing carried over accounts for; "" if nothing."""
+    if passage is None:
+        return "New: state what it says and point here by pol:statedIn, or say pol:accountedAs."
+    if passage.accounted_as:
+        kind = trace.policy.kb.labels[passage.accounted_as]
+        return f"Reworded, and left out so far as {kind}: read it again."
+    # What the policy's own files state, such as discrepancies, still points to the passage of the earlier revision.
+    if passage.statements and all(each.kind in ("discrepancy", "log row") for each in passage.statements):
+        return "Stated so far by what is said of the policy itself: say there whether it still holds, and point here."
+    return ""

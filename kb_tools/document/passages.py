@@ -1,0 +1,133 @@
+"""The passages of a revision's document on file, and what is stated in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rdflib import Graph, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.errors import UnknownRevision
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
+from kb_tools.rdf.namespaces import CITO, POL
+
+# The kinds of statements, those whose error does most harm first. Those that are not in REVIEWED decide nothing, and
+# call for a look as well when their passage changes.
+KINDS: Mapping[str, tuple[URIRef, ...]] = {
+    "criterion": (POL.Criterion, POL.Indication, POL.Limitation, POL.Exclusion, POL.Remainder, POL.Applicability),
+    "definition": (POL.Definition,),
+    "code": (POL.Code,),
+    "reference": (POL.Reference,),
+    "evidence": (POL.EvidenceStatement,),
+    "advisory": (POL.Advisory,),
+    "discrepancy": (POL.Discrepancy,),
+    "log row": (POL.LogRow, POL.LogStatement),
+    "revision": (POL.Revision, POL.PartHolding),
+}
+REVIEWED = ("criterion", "definition", "code", "reference", "evidence")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something that the knowledge base states: its kind (one of KINDS), IRI, place in the document and short name."""
+
+    kind: str
+    iri: str
+    notation: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage of the revision.
+
+    Attributes:
+        accounted_as: the IRI of its disposition; "" if it has none.
+        cites: the references whose marks it carries.
+        whole: the passage that it is a part of; "" if it is a unit itself.
+        statements: what states it.
+        accounted: whether it, or a part of it, is stated or said to be left out.
+    """
+
+    iri: str
+    section: str
+    notation: str
+    order: int
+    digest: str
+    sketch: str
+    accounted_as: str
+    cites: frozenset[str]
+    whole: str
+    statements: tuple[Statement, ...]
+    accounted: bool
+
+
+# ---------------------------------------------------------------------- the side of the knowledge base
+
+
+def traceable(policy: Policy, named: str | None = None) -> RevisionEntry:
+    """The revision named, or the latest one of whose document digests are kept.
+
+    Raises:
+        UnknownRevision: there is none, or of the one named no digests are kept.
+    """
+    kept = revisions_with_digests(policy)
+    chosen = [policy.entry(named)] if named else kept[-1:]
+    if not chosen or chosen[0] not in kept:
+        which = f"revision {named}" if named else "any revision"
+        mend = f"digests are kept of: {', '.join(each.name for each in kept)}" if kept else "add its passages.ttl"
+        raise UnknownRevision(f"no digests of the document of {policy.identifier}, {which}, are kept", mend=mend)
+    return chosen[0]
+
+
+def revisions_with_digests(policy: Policy) -> list[RevisionEntry]:
+    return [entry for entry in policy.history if (None, POL.digest, None) in policy.own_graph(entry)]
+
+
+def passages(policy: Policy, entry: RevisionEntry) -> tuple[Passage, ...]:
+    """The passages of a revision with digests, in the order of the document, each with what states it."""
+    graph = Graph()
+    for each in (policy.own_graph(entry), policy.shared):
+        graph += each
+    kinds: dict[Node, str] = {class_: kind for kind, classes in KINDS.items() for class_ in classes}
+    found = [
+        _passage(policy, graph, node, kinds) for node in graph.subjects(POL.digest, None) if isinstance(node, URIRef)
+    ]
+    in_part = {each.whole for each in found if each.accounted}
+    found = [replace(each, accounted=each.accounted or each.iri in in_part) for each in found]
+    return tuple(sorted(found, key=lambda each: (each.order, each.whole != "", each.iri)))
+
+
+def _passage(policy: Policy, graph: Graph, node: URIRef, kinds: Mapping[Node, str]) -> Passage:
+    def text(property_: URIRef) -> str:
+        return str(graph.value(node, property_) or "")
+
+    statements = set()
+    for subject in graph.subjects(POL.statedIn, node):
+        kind = next((kinds[each] for each in graph.objects(subject, RDF.type) if each in kinds), None)
+        if kind:
+            statements.add(_statement(policy, graph, subject, kind))
+    return Passage(
+        iri=str(node),
+        section=text(POL.section),
+        notation=text(SKOS.notation),
+        order=int(text(POL.order)),
+        digest=text(POL.digest),
+        sketch=text(POL.sketch),
+        accounted_as=text(POL.accountedAs),
+        cites=frozenset(str(each) for each in graph.objects(node, CITO.cites)),
+        whole=text(DCTERMS.isPartOf),
+        statements=tuple(sorted(statements, key=lambda each: each.iri)),
+        accounted=bool(statements or text(POL.accountedAs)),
+    )
+
+
+def _statement(policy: Policy, graph: Graph, node: Node, kind: str) -> Statement:
+    # What is on file of a part of the document has no name of its own.
+    part = graph.value(node, POL.part)
+    label = graph.value(node, RDFS.label) or graph.value(node, POL.gloss) or policy.kb.labels.get(str(part), "")
+    iri = "" if part else str(node)
+    return Statement(kind, iri, str(graph.value(node, SKOS.notation) or ""), str(label))

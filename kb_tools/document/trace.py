@@ -1,0 +1,303 @@
+"""Holds a copy of a document against the passages on file."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kb_tools.document.cut import cut
+from kb_tools.document.digest import digest
+from kb_tools.document.likeness import alike, sketch
+from kb_tools.document.notation import notations
+from kb_tools.document.passages import KINDS, passages, revisions_with_digests
+from kb_tools.document.read import read
+from kb_tools.document.unit import Unit
+from kb_tools.errors import UnreadableInput
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
+
+if TYPE_CHECKING:
+    from kb_tools.document.passages import Passage, Statement
+# How alike two sketches must be (cosine), from 0 to 1, to be of one passage in other words: anywhere, and where both
+# stand alone at the same place.
+ALIKE, ALIKE_IN_PLACE = 0.6, 0.3
+# A document in which less than this share of the passages is found is of another policy, unless it names this one.
+FOREIGN = 0.1
+_FOREIGN = "name the policy with --policy, or check the file"
+
+
+@dataclass(frozen=True)
+class Located:
+    """A unit of the document that is a passage of the revision: the same (`likeness` 1), or in other words."""
+
+    passage: Passage
+    unit: Unit
+    notation: str
+    likeness: float = 1.0
+
+
+@dataclass(frozen=True)
+class Review:
+    """A statement in question: `why` is the first that holds of "gone", "moved" (of an item) and "reworded"."""
+
+    statement: Statement
+    why: str
+    places: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
+class Recited:
+    """A passage whose citation marks point to other works than before, by the numbers in this document."""
+
+    passage: Passage
+    before: tuple[str, ...]
+    now: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A document held against a revision.
+
+    Attributes:
+        units: of the document, with their notations.
+        found: the units that are passages of the revision, word for word.
+        moved: those of `found` that stand elsewhere, or have another number.
+        reworded: units taken for a passage in other words.
+        new, gone: units that are no passage of the revision, and passages that are no unit of the document.
+        parts_found: the parts of passages whose wording stands in the document.
+        recited: passages that cite other works than before; empty if the document shows no citation marks.
+    """
+
+    policy: Policy
+    entry: RevisionEntry
+    passages: tuple[Passage, ...]
+    units: tuple[tuple[Unit, str], ...]
+    found: tuple[Located, ...]
+    moved: tuple[Located, ...]
+    reworded: tuple[Located, ...]
+    new: tuple[tuple[Unit, str], ...]
+    gone: tuple[Passage, ...]
+    parts_found: frozenset[str]
+    recited: tuple[Recited, ...]
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every unit of the document is accounted for, and every passage of the revision found."""
+        return len(self.found) == len(self.units) and not self.gone and all(e.passage.accounted for e in self.found)
+
+    @cached_property
+    def sections(self) -> dict[str, tuple[int, int]]:
+        """By section of the document: the units accounted for, and all."""
+        accounted = {each.unit.order for each in self.found if each.passage.accounted}
+        counts: dict[str, tuple[int, int]] = {}
+        for unit, _ in self.units:
+            done, total = counts.get(unit.section, (0, 0))
+            counts[unit.section] = (done + (unit.order in accounted), total + 1)
+        return counts
+
+    @cached_property
+    def reviews(self) -> tuple[Review, ...]:
+        """What is in question because a passage that it rests on is gone or reworded, worst first.
+
+        An item of a list that stands elsewhere is in question too: there it may mean something else.
+        """
+        why = {each.passage.iri: "moved" for each in self.moved if each.unit.kind == "item"}
+        why |= {each.iri: "gone" for each in self.gone} | {each.passage.iri: "reworded" for each in self.reworded}
+        for part in self.passages:
+            if part.whole in why and part.iri not in self.parts_found:
+                why[part.iri] = why[part.whole]
+        resting: dict[Statement, list[Passage]] = defaultdict(list)
+        for passage in self.passages:
+            if passage.iri in why:
+                for statement in passage.statements:
+                    resting[statement].append(passage)
+        reviews = [
+            # In the order of the alphabet, the first is the worst.
+            Review(statement, min(why[each.iri] for each in places), tuple(places))
+            for statement, places in resting.items()
+        ]
+        kinds = list(KINDS)
+        return tuple(
+            sorted(
+                reviews,
+                key=lambda each: (kinds.index(each.statement.kind), each.why, each.places[0].order, each.statement.iri),
+            )
+        )
+
+
+# ---------------------------------------------------------------------- the two sides held together
+
+
+def units_of(document: Path, known: Sequence[Passage]) -> list[Unit]:
+    """The units of a document, whose headings are recognised by the sections of known passages too.
+
+    Raises:
+        KbError: it cannot be read.
+    """
+    return cut(read(document), {each.section for each in known})
+
+
+def quotes(policy: Policy, document: Path) -> dict[str, str]:
+    """The wording of each passage, by its IRI, in a copy of a document: of every revision of which digests are kept.
+
+    Raises:
+        KbError: the document cannot be read, or is of another policy.
+    """
+    of_each = [passages(policy, entry) for entry in revisions_with_digests(policy)]
+    units = [(unit, "") for unit in units_of(document, [each for known in of_each for each in known])]
+    wording: dict[str, str] = {}
+    for known in of_each:
+        found = {each.passage.iri: each.unit.text for each in _same([one for one in known if not one.whole], units)}
+        wording |= found | {each.iri: found[each.whole] for each in known if each.whole in found}
+    if not wording:
+        raise UnreadableInput(
+            f"not a document of {policy.identifier}: none of its passages is found", where=str(document), mend=_FOREIGN
+        )
+    return wording
+
+
+def trace(policy: Policy, entry: RevisionEntry, units: Sequence[Unit]) -> Trace:
+    """Holds a document against a revision.
+
+    Args:
+        units: of the document, in its order.
+
+    Raises:
+        UnreadableInput: the document is of another policy.
+    """
+    known = passages(policy, entry)
+    named = list(zip(units, notations(units), strict=True))
+    found = list(_same([each for each in known if not each.whole], named))
+    wholes = sum(not each.whole for each in known)
+    named_here = any(policy.identifier.casefold() in unit.text.casefold() for unit in units)
+    if len(found) < FOREIGN * wholes and not named_here:
+        raise UnreadableInput(
+            f"not a document of {policy.identifier}: {len(found)} of its {wholes} passages are found",
+            mend=_FOREIGN,
+        )
+    taken, matched = {each.unit.order for each in found}, {each.passage.iri for each in found}
+    new = [pair for pair in named if pair[0].order not in taken]
+    gone = [each for each in known if not each.whole and each.iri not in matched]
+    reworded = _reworded(found, gone, new)
+    taken = {each.unit.order for each in reworded}
+    matched = {each.passage.iri for each in reworded}
+    standing = {run for unit, _ in new for run in _runs(unit.text)}
+    kept = {each.passage.iri for each in found}
+    return Trace(
+        policy=policy,
+        entry=entry,
+        passages=known,
+        units=tuple(named),
+        found=tuple(found),
+        moved=tuple(_moved(found)),
+        reworded=tuple(reworded),
+        new=tuple(pair for pair in new if pair[0].order not in taken),
+        gone=tuple(each for each in gone if each.iri not in matched),
+        parts_found=frozenset(each.iri for each in known if each.whole in kept or each.digest in standing),
+        recited=tuple(_recited([*found, *reworded])),
+    )
+
+
+def _same(known: Sequence[Passage], units: Sequence[tuple[Unit, str]]) -> Iterator[Located]:
+    """The units with the digest of a passage; of several such passages that of the same section, then the first."""
+    waiting: dict[str, list[Passage]] = defaultdict(list)
+    for passage in known:
+        waiting[passage.digest].append(passage)
+    for unit, notation in units:
+        candidates = waiting[unit.digest]
+        if candidates:
+            passage = next((each for each in candidates if each.section == unit.section), candidates[0])
+            candidates.remove(passage)
+            yield Located(passage, unit, notation)
+
+
+def _moved(found: Sequence[Located]) -> Iterator[Located]:
+    """Those that stand under another heading, have another number, or stand out of the order of the others."""
+    in_order = _longest_rise([each.passage.order for each in found])
+    for number, each in enumerate(found):
+        renumbered = each.unit.kind in ("item", "reference") and each.notation != each.passage.notation
+        if number not in in_order or each.unit.section != each.passage.section or renumbered:
+            yield each
+
+
+def _longest_rise(orders: Sequence[int]) -> set[int]:
+    """The indices of a longest rising subsequence."""
+    ends: list[int] = []
+    last: list[int] = []
+    before: list[int | None] = []
+    for index, order in enumerate(orders):
+        at = bisect_left(ends, order)
+        before.append(last[at - 1] if at else None)
+        ends[at : at + 1] = [order]
+        last[at : at + 1] = [index]
+    chosen: set[int] = set()
+    at_last = last[-1] if last else None
+    while at_last is not None:
+        chosen.add(at_last)
+        at_last = before[at_last]
+    return chosen
+
+
+def _reworded(found: Sequence[Located], gone: Sequence[Passage], new: Sequence[tuple[Unit, str]]) -> list[Located]:
+    """Passages and units paired by likeness, the most alike first; those at the same place need less of it."""
+    slots = [(each.passage.order, each.unit.order) for each in found]
+
+    def slot(order: int, side: int) -> int:
+        return sum(pair[side] < order for pair in slots)
+
+    pairs = []
+    for unit, notation in new:
+        print_of_unit = sketch(unit.text)
+        for passage in gone:
+            likeness = alike(passage.sketch, print_of_unit)
+            in_place = slot(passage.order, 0) == slot(unit.order, 1) or notation == passage.notation
+            if likeness >= (ALIKE_IN_PLACE if in_place else ALIKE):
+                pairs.append((likeness, -abs(passage.order - unit.order), Located(passage, unit, notation, likeness)))
+    chosen: list[Located] = []
+    passages_taken: set[str] = set()
+    units_taken: set[int] = set()
+    for _, _, located in sorted(pairs, key=lambda each: each[:2], reverse=True):
+        if located.passage.iri not in passages_taken and located.unit.order not in units_taken:
+            passages_taken.add(located.passage.iri)
+            units_taken.add(located.unit.order)
+            chosen.append(located)
+    return sorted(chosen, key=lambda each: each.unit.order)
+
+
+def _runs(text: str) -> Iterator[str]:
+    """The digests of all runs of clauses of a sentence, cut at its commas and semicolons."""
+    parts = text.replace(";", ",").split(",")
+    for start in range(len(parts)):
+        for end in range(start + 1, len(parts) + 1):
+            yield digest(",".join(parts[start:end]))
+
+
+def _recited(located: Sequence[Located]) -> Iterator[Recited]:
+    """Passages whose marks point to other works than they did; none if the document shows no marks at all."""
+    if not any(each.unit.marks for each in located):
+        return
+    works = {
+        each.unit.label: statement.iri
+        for each in located
+        if each.unit.kind == "reference"
+        for statement in each.passage.statements
+        if statement.kind == "reference"
+    }
+    numbers = {iri: label for label, iri in works.items()}
+
+    def by_number(iri: str) -> tuple[int, str]:
+        return int(numbers.get(iri, 0)), iri
+
+    for each in located:
+        now = {works.get(str(mark), f"number {mark}") for mark in each.unit.marks}
+        if now != each.passage.cites:
+            yield Recited(
+                each.passage,
+                tuple(numbers.get(iri, "a work no longer listed") for iri in sorted(each.passage.cites, key=by_number)),
+                tuple(map(str, each.unit.marks)),
+            )

@@ -1,0 +1,1 @@
+"""The policy as Python reads it: its history, revisions, criteria, conditions and their logic."""

@@ -1,0 +1,24 @@
+"""The concepts of the vocabularies: which classes list them, and the facts about them that shapes read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdflib import Graph
+from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.rdf.terms import Triple
+
+
+def concept_classes(ontology: Graph) -> set[Node]:
+    """The classes whose members are concepts of the vocabularies."""
+    return {each for each in ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept) if each is not None}
+
+
+def concept_facts(ontology: Graph) -> Iterator[Triple]:
+    """Every concept with its class and what is broader: all that shapes ask of the vocabularies."""
+    classes = concept_classes(ontology)
+    for subject, predicate, object_ in ontology:
+        if predicate == SKOS.broader or (predicate == RDF.type and object_ in classes):
+            yield subject, predicate, object_

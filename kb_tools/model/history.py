@@ -1,0 +1,73 @@
+"""The history of a policy: its log rows, its revisions, and the choice of one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from rdflib import Literal
+
+from kb_tools.errors import KnowledgeBaseError
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """What the revision log says of one revision: its dates as printed, and the approval if there is one."""
+
+    iri: str
+    order: int
+    revision_printed: str
+    approval_printed: str
+    approval: date | None
+
+
+@dataclass(frozen=True)
+class RevisionEntry:
+    """One revision in the history of its policy.
+
+    Attributes:
+        month: the first day of its revision month.
+        effective: the day from which it is taken to be in force: approval if the log gives one, else `month`.
+        row: its row in the log, None where the log has none.
+        bases: what is on file, by part (local name, "Criteria") and basis ("DocumentOnFile").
+        draft: whether its revision.ttl says of it what is still to be done (pol:toDo); then it is in force on no date,
+            and nothing of it counts as on file.
+    """
+
+    iri: str
+    name: str
+    label: str
+    month: date
+    row: LogRow | None
+    bases: dict[str, str] = field(hash=False)
+    draft: bool = False
+
+    @property
+    def effective(self) -> date:
+        return self.row.approval if self.row and self.row.approval else self.month
+
+    @property
+    def criteria_on_file(self) -> bool:
+        return not self.draft and self.bases.get("Criteria", "NotOnFile") != "NotOnFile"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The revision chosen for a case, and what a reader must know of the choice."""
+
+    revision: RevisionEntry
+    notices: tuple[str, ...]
+
+
+def first_day(literal: Literal, where: Path) -> date:
+    """The day of an xsd:date, or the first day of an xsd:gYearMonth; `where` is the file or folder that states it.
+
+    Raises:
+        KnowledgeBaseError: it is neither.
+    """
+    text = str(literal)
+    try:
+        return date.fromisoformat(text if len(text) == 10 else text + "-01")
+    except ValueError:
+        raise KnowledgeBaseError(f'"{text}" is no day and no month', where=str(where), mend="correct it") from None

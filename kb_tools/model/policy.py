@@ -1,0 +1,218 @@
+"""A policy: its revisions, which of them was in force on a day, and the graph of each."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS
+from rdflib.term import Node
+
+from kb_tools.errors import KnowledgeBaseError, UnknownRevision
+from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
+from kb_tools.rdf.namespaces import BASE, CITO, POL
+from kb_tools.rdf.terms import local_name
+
+if TYPE_CHECKING:
+    from kb_tools.model.repository import KnowledgeBase
+
+
+class Policy:
+    """One policy: its folder, its history, and the graph of each of its revisions."""
+
+    def __init__(self, kb: KnowledgeBase, folder: Path) -> None:
+        self.kb = kb
+        self.folder = folder
+        self.identifier = folder.name
+        self.iri = BASE + self.identifier
+
+    @cached_property
+    def shared(self) -> Graph:
+        """What the policy says apart from any revision: the work, its log, its discrepancies."""
+        return self.kb.graph(sorted(self.folder.glob("*.ttl")))
+
+    @cached_property
+    def title(self) -> str:
+        return str(self.shared.value(URIRef(self.iri), DCTERMS.title) or self.identifier)
+
+    @cached_property
+    def cases_folder(self) -> Path:
+        return self.folder / "cases"
+
+    @cached_property
+    def revision_folders(self) -> dict[str, Path]:
+        return {path.parent.name: path.parent for path in sorted(self.folder.glob("*/revision.ttl"))}
+
+    @cached_property
+    def history(self) -> list[RevisionEntry]:
+        """Its revisions, oldest first."""
+        rows = {str(revision): row for row, revision in self.shared.subject_objects(POL.records)}
+        entries = []
+        for name, folder in self.revision_folders.items():
+            graph = self.kb.graph([folder / "revision.ttl"])
+            iri = URIRef(f"{self.iri}/{name}")
+            month = graph.value(iri, POL.revisionMonth)
+            if not isinstance(month, Literal):
+                raise KnowledgeBaseError(
+                    f"{iri} has no revision month", where=str(folder / "revision.ttl"), mend="add pol:revisionMonth"
+                )
+            bases = {
+                local_name(graph.value(holding, POL.part)): local_name(graph.value(holding, POL.basis))
+                for holding in graph.objects(iri, POL.partOnFile)
+            }
+            row = rows.get(str(iri))
+            entries.append(
+                RevisionEntry(
+                    iri=str(iri),
+                    name=name,
+                    label=str(graph.value(iri, RDFS.label) or name),
+                    month=first_day(month, folder / "revision.ttl"),
+                    row=self._log_row(row) if isinstance(row, URIRef) else None,
+                    bases=bases,
+                    draft=(iri, POL.toDo, None) in graph,
+                )
+            )
+        return sorted(entries, key=lambda entry: entry.month)
+
+    @cached_property
+    def released(self) -> list[RevisionEntry]:
+        """Its revisions that are no drafts, oldest first."""
+        return [entry for entry in self.history if not entry.draft]
+
+    def _log_row(self, row: URIRef) -> LogRow:
+        approval = self.shared.value(row, POL.approval)
+        order = str(self.shared.value(row, POL.order))
+        if not order.isdecimal():
+            raise KnowledgeBaseError(f"{row} has no place in the log", where=str(self.folder), mend="give it pol:order")
+        return LogRow(
+            iri=str(row),
+            order=int(order),
+            revision_printed=str(self.shared.value(row, POL.revisionAsPrinted)),
+            approval_printed=str(self.shared.value(row, POL.approvalAsPrinted) or ""),
+            approval=first_day(approval, self.folder) if isinstance(approval, Literal) else None,
+        )
+
+    def entry(self, name: str) -> RevisionEntry:
+        """The revision of that name, as "2026-02" or "CP.MP.101/2026-02".
+
+        Raises:
+            UnknownRevision: the policy has none of that name; the error lists those it has.
+        """
+        wanted = name.removeprefix(self.iri + "/").removeprefix(self.identifier + "/")
+        for entry in self.history:
+            if entry.name == wanted:
+                return entry
+        known = ", ".join(f"{entry.name} (draft)" if entry.draft else entry.name for entry in self.history)
+        raise UnknownRevision(f"{self.identifier} has no revision {name}", mend=f"known: {known}")
+
+    def require_criteria(self, entry: RevisionEntry) -> RevisionEntry:
+        """The entry itself, when its criteria are on file.
+
+        Raises:
+            UnknownRevision: they are not; the error names the nearest revision whose criteria are.
+        """
+        if entry.criteria_on_file:
+            return entry
+        if entry.draft:
+            raise UnknownRevision(
+                f"{self.identifier} revision {entry.name} is a draft",
+                mend="do what its pol:toDo ask for, and remove them",
+            )
+        on_file = [each for each in self.history if each.criteria_on_file]
+        nearest = min(on_file, key=lambda each: abs((each.month - entry.month).days), default=None)
+        mend = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
+        raise UnknownRevision(f"the criteria of {self.identifier} revision {entry.name} are not on file", mend=mend)
+
+    def in_force(self, day: date) -> Selection:
+        """The revision taken to be in force on `day`, with what a reader must know of that.
+
+        From the approval date where the log gives one (a month means its first day), else from the revision month.
+        The document says that its effective date may differ, so the choice is always marked as assumed.
+
+        Raises:
+            UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
+        """
+        started = [entry for entry in self.released if entry.effective <= day]
+        if not self.history:
+            raise UnknownRevision(
+                f"{self.identifier} has no revision on file", where=str(self.folder), mend="restore their folders"
+            )
+        if not started:
+            if not self.released:
+                raise UnknownRevision(
+                    f"no revision of {self.identifier} was in force on {day}", mend="none on file is released"
+                )
+            first = min(self.released, key=lambda entry: entry.effective)
+            raise UnknownRevision(
+                f"no revision of {self.identifier} was in force on {day}",
+                mend=f"the first known is {first.name}, from {first.effective}",
+            )
+        chosen = max(started, key=lambda entry: (entry.effective, entry.month))
+        since = "approval" if chosen.row and chosen.row.approval else "revision month"
+        notices = [
+            f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its {since}. "
+            "The plan sets the actual effective date."
+        ]
+        by_month = next((entry for entry in reversed(self.released) if entry.month <= day), chosen)
+        if by_month.iri != chosen.iri:
+            notices.append(
+                f"By revision month, revision {by_month.name} would have been chosen; it counts from its approval, "
+                f"{by_month.row.approval_printed if by_month.row else 'not given'}."
+            )
+        if chosen.row is None:
+            later = next((entry for entry in self.released if entry.month > chosen.month), None)
+            until = f" until {later.name}" if later else ""
+            notices.append(
+                f"The revision log has no row for {chosen.name}: reviews that it does not list are likely{until}."
+            )
+        return Selection(self.require_criteria(chosen), tuple(notices))
+
+    def revision_graph(self, entry: RevisionEntry) -> Graph:
+        """Everything needed to read one revision: vocabularies, conditions, the work, and what the revision states."""
+        graph = self.stated_graph(entry)
+        for shared in (self.kb.ontology, self.kb.conditions, self.shared):
+            graph += shared
+        return graph
+
+    def stated_graph(self, entry: RevisionEntry) -> Graph:
+        """The revision's own graph, with what it shares filled in.
+
+        Where the revision says that its criteria are as in another (pol:criteriaAsIn), what that other's graph says
+        of the criteria that this one names is filled in, and nothing else; so is a definition that it borrows.
+        """
+        graph = self.own_graph(entry)
+        iri = URIRef(entry.iri)
+        source = graph.value(iri, POL.criteriaAsIn)
+        if source is not None:
+            theirs = self.own_graph(self.entry(str(source)))
+            for link in (POL.appliesWhen, POL.indication, POL.limitation, POL.exclusion, POL.remainder):
+                for criterion in list(graph.objects(iri, link)):
+                    _copy(criterion, theirs, graph)
+        for borrowed in list(graph.objects(iri, POL.borrowsDefinition)):
+            definition, lender = graph.value(borrowed, POL.definition), graph.value(borrowed, POL.borrowedFrom)
+            if definition is not None and lender is not None:
+                _copy(definition, self.own_graph(self.entry(str(lender))), graph)
+        return graph
+
+    def own_graph(self, entry: RevisionEntry) -> Graph:
+        """What the files in the revision's own folder say."""
+        return self.kb.graph(sorted(self.revision_folders[entry.name].glob("*.ttl")))
+
+
+# What belongs to the description of a criterion: its tree and its places.
+_BELONGS = {POL.allOf, POL.anyOf, POL.noneOf, RDF.first, RDF.rest, POL.statedIn}
+
+
+def _copy(node: Node, source: Graph, target: Graph) -> None:
+    """Copies into `target` what `source` says of a criterion or definition, and of what belongs to it.
+
+    Not what it cites: of the references of the revision that shares it nothing is known.
+    """
+    for triple in source.triples((node, None, None)):
+        if triple not in target and triple[1] != CITO.citesAsEvidence:
+            target.add(triple)
+            if triple[1] in _BELONGS:
+                _copy(triple[2], source, target)

@@ -1,0 +1,147 @@
+"""The knowledge base on disk: its files, graphs, labels and prefixes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+from rdflib import Graph
+from rdflib.namespace import RDFS, SKOS
+
+from kb_tools.errors import KbError, KnowledgeBaseError
+from kb_tools.model.policy import Policy
+from kb_tools.rdf.files import parse_file
+from kb_tools.rdf.namespaces import SH
+from kb_tools.rdf.terms import Triple, graph_of
+
+PREFIX_TABLE = Path("ontology/prefixes.ttl")
+TERMINOLOGY = Path("ontology/terminology.ttl")
+# The copy inside an installed wheel; in an editable install, the checkout itself.
+_PACKAGE = Path(__file__).parents[1]
+INSTALLED = (_PACKAGE / "data", _PACKAGE.parent)
+
+
+def find_root(given: Path | None = None) -> Path:
+    """The folder of the knowledge base: `given`, else KB_ROOT, else upwards from here, else the installed copy.
+
+    Raises:
+        KnowledgeBaseError: the folder named, or every place looked at, holds no knowledge base.
+    """
+    named = given or (Path(os.environ["KB_ROOT"]) if os.environ.get("KB_ROOT") else None)
+    if named is not None:
+        if not (named / PREFIX_TABLE).is_file():
+            raise KnowledgeBaseError(
+                "no knowledge base here", where=str(named), mend=f"name a folder that holds {PREFIX_TABLE}"
+            )
+        return named
+    here = Path.cwd()
+    for folder in (here, *here.parents, *INSTALLED):
+        if (folder / PREFIX_TABLE).is_file():
+            return folder
+    raise KnowledgeBaseError("no knowledge base found", where=str(here), mend="use --kb DIR or set KB_ROOT")
+
+
+class KnowledgeBase:
+    """The files under one root, each loaded once, each as a graph with a name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._files: dict[Path, list[Triple]] = {}
+
+    def triples(self, path: Path) -> list[Triple]:
+        """The triples of one file of the knowledge base."""
+        if path not in self._files:
+            self._files[path] = parse_file(path)
+        return self._files[path]
+
+    def files(self, *folders: str) -> list[Path]:
+        """The Turtle files under the folders, given relative to the root, in order of their names."""
+        found: list[Path] = []
+        for folder in folders:
+            found.extend(sorted((self.root / folder).rglob("*.ttl")))
+        return found
+
+    def graph(self, paths: Iterable[Path]) -> Graph:
+        """One graph of several files."""
+        return graph_of(triple for path in paths for triple in self.triples(path))
+
+    @cached_property
+    def ontology(self) -> Graph:
+        """The vocabularies; not the terminology, which is about the codes of others."""
+        return self.graph(path for path in self.files("ontology") if path != self.root / TERMINOLOGY)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The name of each term of the vocabularies."""
+        return {str(node): str(label) for link in (RDFS.label, SKOS.prefLabel) for node, label in self.ontology[:link:]}
+
+    @cached_property
+    def conditions(self) -> Graph:
+        """The reusable conditions and their shapes."""
+        return self.graph(self.files("shapes/conditions"))
+
+    @cached_property
+    def prefixes(self) -> dict[str, str]:
+        """The prefix table: the shared rows and those that each policy declares for its own namespaces.
+
+        Raises:
+            KnowledgeBaseError: one prefix is declared for two namespaces.
+        """
+        table: dict[str, str] = {}
+        for path in (self.root / PREFIX_TABLE, *(folder / "policy.ttl" for folder in self.policy_folders)):
+            graph = self.graph([path])
+            if not table and (None, SH.declare, None) not in graph:
+                raise KnowledgeBaseError("declares no prefix", where=str(path), mend="restore it from version control")
+            for row in graph.objects(None, SH.declare):
+                prefix, namespace = str(graph.value(row, SH.prefix)), str(graph.value(row, SH.namespace))
+                if table.setdefault(prefix, namespace) != namespace:
+                    raise KnowledgeBaseError(
+                        f"prefix {prefix} is declared for {table[prefix]} and for {namespace}",
+                        where=str(path),
+                        mend="choose another prefix",
+                    )
+        return table
+
+    def curie(self, iri: str) -> str:
+        """The IRI with its prefix, or in angle brackets where none fits."""
+        fits = [(namespace, prefix) for prefix, namespace in self.prefixes.items() if iri.startswith(namespace)]
+        if not fits:
+            return f"<{iri}>"
+        namespace, prefix = max(fits, key=lambda pair: len(pair[0]))
+        return f"{prefix}:{iri[len(namespace) :]}"
+
+    # ------------------------------------------------------------------ policies and revisions
+
+    @cached_property
+    def policy_folders(self) -> list[Path]:
+        return sorted(path.parent for path in (self.root / "policies").glob("*/policy.ttl"))
+
+    def policy(self, identifier: str | None = None) -> Policy:
+        """The policy named, or the only one.
+
+        Raises:
+            KbError: there is none of that name, or several and none was named.
+        """
+        known = [folder.name for folder in self.policy_folders] or [each.identifier for each in self.policies()]
+        if identifier is None:
+            if len(known) != 1:
+                raise KbError(f"{len(known)} policies on file", mend=f"choose one with --policy: {', '.join(known)}")
+            identifier = known[0]
+        if identifier not in known:
+            raise KbError(f"no policy {identifier} on file", mend=f"known: {', '.join(known)}")
+        return Policy(self, self.root / "policies" / identifier)
+
+    def policies(self) -> Iterator[Policy]:
+        """Every policy on file.
+
+        Raises:
+            KnowledgeBaseError: there is none, and so nothing that could be right or wrong.
+        """
+        if not self.policy_folders:
+            raise KnowledgeBaseError(
+                "no policy on file", where=str(self.root / "policies"), mend="restore the folders of the policies"
+            )
+        for folder in self.policy_folders:
+            yield self.policy(folder.name)

@@ -1,0 +1,290 @@
+"""A revision, as Python reads it from its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from rdflib import Graph, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.errors import KnowledgeBaseError
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.logic import OPERATORS, Tree, named_parts
+from kb_tools.model.policy import Policy
+from kb_tools.model.statements import ROLES, Advisory, Condition, Criterion, Passage, Reference
+from kb_tools.rdf.namespaces import BIBO, CITO, POL
+from kb_tools.rdf.terms import local_name
+
+# The properties that give the parts of a criterion.
+PARTS = {POL[operator] for operator in OPERATORS}
+
+
+class DamagedTree(Exception):
+    """What is wrong with the parts of a criterion, and after a semicolon what to do."""
+
+
+def parts_of(graph: Graph, node: Node) -> tuple[str, list[Node]] | None:
+    """The operator and the parts that a node has; None where it has none, as a condition.
+
+    Raises:
+        DamagedTree: it has several lists of parts, an empty one, or one that is no list.
+    """
+    heads = [(operator, head) for operator in OPERATORS for head in graph.objects(node, POL[operator])]
+    if not heads:
+        return None
+    if len(heads) > 1:
+        raise DamagedTree(f"has {len(heads)} lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf")
+    operator, head = heads[0]
+    parts: list[Node] = []
+    seen: set[Node] = set()
+    while head != RDF.nil:
+        firsts, rests = list(graph.objects(head, RDF.first)), list(graph.objects(head, RDF.rest))
+        if head in seen:
+            raise DamagedTree("has a list of parts that runs in a circle; end it")
+        if len(firsts) != 1 or len(rests) != 1:
+            raise DamagedTree("has parts that are no list; write them in brackets")
+        seen.add(head)
+        parts += firsts
+        head = rests[0]
+    if not parts:
+        raise DamagedTree("has no parts; list them")
+    return operator, parts
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision, read from the graph that holds it and all it shares."""
+
+    policy: Policy
+    entry: RevisionEntry
+    graph: Graph = field(repr=False, compare=False)
+
+    @classmethod
+    def load(cls, policy: Policy, entry: RevisionEntry) -> Revision:
+        return cls(policy, entry, policy.revision_graph(entry))
+
+    @property
+    def iri(self) -> URIRef:
+        return URIRef(self.entry.iri)
+
+    @cached_property
+    def disposition(self) -> tuple[str, str] | None:
+        """IRI and label of how unsupported uses are classed, None where that is not known."""
+        node = self.graph.value(self.iri, POL.disposition)
+        return (str(node), str(self.graph.value(node, SKOS.prefLabel))) if node else None
+
+    @cached_property
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Its criteria: applicability first, then in the order of the document."""
+        found = [
+            self._criterion(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)
+        ]
+        return tuple(sorted(found, key=lambda each: (each.role != "applicability", self._position(each), each.iri)))
+
+    def _position(self, criterion: Criterion) -> int:
+        """The last of its places: a criterion under a heading stands in the heading too."""
+        orders = [self.graph.value(URIRef(place.iri), POL.order) for place in criterion.places]
+        return max((int(str(order)) for order in orders if order is not None), default=0)
+
+    def of_role(self, *roles: str) -> tuple[Criterion, ...]:
+        return tuple(criterion for criterion in self.criteria if criterion.role in roles)
+
+    @cached_property
+    def indication(self) -> Criterion:
+        found = self.of_role("indication")
+        if not found:
+            raise KnowledgeBaseError(
+                f"revision {self.entry.name} states no indication",
+                where=str(self.policy.folder / self.entry.name),
+                mend="add pol:indication",
+            )
+        return found[0]
+
+    @cached_property
+    def applicability_tree(self) -> Tree:
+        """Holds where the revision applies: all of its applicability criteria hold."""
+        return Tree("allOf", tuple(self._content(criterion) for criterion in self.of_role("applicability")))
+
+    @cached_property
+    def criteria_tree(self) -> Tree:
+        """Holds where the criteria hold: the indication does, and none of the limitations and exclusions."""
+        against = tuple(self._content(criterion) for criterion in self.of_role("limitation", "exclusion"))
+        return Tree("allOf", (self._content(self.indication), Tree("noneOf", against)))
+
+    @staticmethod
+    def _content(criterion: Criterion) -> Tree:
+        assert criterion.tree is not None
+        return criterion.tree
+
+    @cached_property
+    def deciding_conditions(self) -> tuple[str, ...]:
+        """The conditions of the criteria, each once, in the order of the criteria."""
+        trees = [criterion.tree for criterion in self.criteria if criterion.tree]
+        return tuple(dict.fromkeys(iri for tree in trees for iri in tree.conditions()))
+
+    @cached_property
+    def conditions(self) -> dict[str, Condition]:
+        """Every condition that the revision reads, those of its advisories last."""
+        parts = [part for advisory in self.advisories for part in (*advisory.when, advisory.unless) if part]
+        advising = sorted(iri for part in parts for iri in (part.conditions() if isinstance(part, Tree) else [part]))
+        return {iri: self._condition(iri) for iri in dict.fromkeys((*self.deciding_conditions, *advising))}
+
+    @cached_property
+    def advisories(self) -> tuple[Advisory, ...]:
+        found = []
+        for node in self.graph.objects(self.iri, POL.advises):
+            unless = self.graph.value(node, POL.adviseUnless)
+            found.append(
+                Advisory(
+                    iri=str(node),
+                    label=self._label(node),
+                    text=self._text(node, SKOS.definition),
+                    when=tuple(self._part(when) for when in self.graph.objects(node, POL.adviseWhen)),
+                    unless=self._part(unless) if unless else None,
+                    places=self.places(node),
+                    citations=self.citations(node),
+                )
+            )
+        return tuple(sorted(found, key=lambda each: (not each.when, each.iri)))
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of every determination under this revision must know of its basis."""
+        notices = []
+        if self.entry.bases.get("Criteria") == "InferredFromLog":
+            notices.append(
+                f"The document of revision {self.entry.name} is not on file: its criteria are inferred backwards from "
+                "a later document and its revision log, and the places given are those of that document."
+            )
+        if self.disposition is None:
+            notices.append(f"How revision {self.entry.name} classes unsupported uses is not on file.")
+        for borrowed in self.graph.objects(self.iri, POL.borrowsDefinition):
+            term = self._label(self.graph.value(borrowed, POL.definition))
+            source = local_name(self.graph.value(borrowed, POL.borrowedFrom))
+            notices.append(f"Revision {self.entry.name} as on file does not define {term}: taken from {source}.")
+        return tuple(sorted(notices))
+
+    # ------------------------------------------------------------------ reading nodes
+
+    def _text(self, node: Node | None, property_: URIRef) -> str:
+        return str(self.graph.value(node, property_) or "")
+
+    def _label(self, node: Node | None) -> str:
+        return self._text(node, RDFS.label) or self._text(node, SKOS.prefLabel) or local_name(node)
+
+    def _notes(self, node: Node) -> tuple[str, ...]:
+        return tuple(sorted(str(note) for note in self.graph.objects(node, SKOS.scopeNote)))
+
+    def _criterion(self, node: Node, role: str) -> Criterion:
+        other = self.graph.value(node, POL.otherwiseSee)
+        tree = self._tree(node)
+        if tree is None and role != "remainder":
+            raise KnowledgeBaseError(
+                f"{self.policy.kb.curie(str(node))} has no content in revision {self.entry.name}",
+                where=str(self.policy.folder / self.entry.name),
+                mend="add pol:allOf, pol:anyOf or pol:noneOf",
+            )
+        return Criterion(
+            iri=str(node),
+            role=role,
+            notation=self._text(node, SKOS.notation),
+            label=self._label(node),
+            definition=self._text(node, SKOS.definition),
+            notes=self._notes(node),
+            tree=tree,
+            places=self.places(node),
+            citations=self.citations(node),
+            otherwise=(self._text(other, DCTERMS.identifier) or local_name(other), str(other)) if other else None,
+            parts=tuple(self._criterion(URIRef(part.iri), "part") for part in named_parts(tree)),
+        )
+
+    def _tree(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | None:
+        """The tree that a node has, None for a condition. `above` are the nodes that it is a part of.
+
+        Raises:
+            KnowledgeBaseError: it cannot be read whole: of a part that is left out, nobody would know.
+        """
+        try:
+            if node in above:
+                raise DamagedTree("is a part of itself; correct the tree")
+            found = parts_of(self.graph, node)
+        except DamagedTree as damage:
+            what, _, mend = f"{self._called(node)} {damage}".rpartition("; ")
+            raise KnowledgeBaseError(what, where=str(self._file_of(node)), mend=mend) from None
+        if found is None:
+            return None
+        operator, nodes = found
+        parts = tuple(self._part(part, (*above, node)) for part in nodes)
+        iri = str(node) if isinstance(node, URIRef) else ""
+        return Tree(operator, parts, iri, self._text(node, SKOS.notation), self._text(node, RDFS.label))
+
+    def _part(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | str:
+        return self._tree(node, above) or str(node)
+
+    def _called(self, node: Node) -> str:
+        return self.policy.kb.curie(str(node)) if isinstance(node, URIRef) else "a part of a criterion"
+
+    def _file_of(self, node: Node) -> Path:
+        """The file that states the parts of a node: one of this revision, or of the one that it shares with."""
+        folders = self.policy.revision_folders
+        own = folders[self.entry.name]
+        shared = folders.get(str(self.graph.value(self.iri, POL.criteriaAsIn)).rpartition("/")[2], own)
+        for folder in (own, shared):
+            for path in sorted(folder.glob("*.ttl")):
+                if any(s == node and p in PARTS for s, p, _ in self.policy.kb.triples(path)):
+                    return path
+        return own
+
+    def _condition(self, iri: str) -> Condition:
+        node = URIRef(iri)
+        if (node, RDF.type, POL.Condition) not in self.graph:
+            raise KnowledgeBaseError(
+                f"{self.policy.kb.curie(iri)} is no condition", where=str(self.policy.kb.root / "shapes/conditions")
+            )
+        return Condition(
+            iri=iri,
+            label=self._label(node),
+            definition=self._text(node, SKOS.definition),
+            notes=self._notes(node),
+            asks_for=self._text(node, POL.asksFor),
+            reads=frozenset(str(each) for each in self.graph.objects(node, POL.reads)),
+            holds_when=self._text(node, POL.holdsWhen),
+            fails_when=self._text(node, POL.failsWhen),
+            possible=frozenset(local_name(each) for each in self.graph.objects(node, POL.possibleValue)),
+        )
+
+    def places(self, node: Node) -> tuple[Passage, ...]:
+        """Where in the document a statement stands, in the document's order."""
+        found = [
+            (
+                int(str(self.graph.value(place, POL.order) or 0)),
+                Passage(str(place), self._text(place, SKOS.notation), self._text(place, POL.section)),
+            )
+            for place in self.graph.objects(node, POL.statedIn)
+        ]
+        return tuple(passage for _, passage in sorted(found, key=lambda pair: (pair[0], pair[1].iri)))
+
+    def citations(self, node: Node) -> tuple[Reference, ...]:
+        """The works that a statement cites, by their number in this revision."""
+        found = [self.reference(each) for each in self.graph.objects(node, CITO.citesAsEvidence)]
+        return tuple(sorted(found, key=lambda each: (each.number, each.iri)))
+
+    def reference(self, node: Node) -> Reference:
+        """One work of the list of references; number 0 where this revision's list is not on file."""
+        authors = self._text(node, POL.authorsAsPrinted)
+        year = self._text(node, DCTERMS.issued)[:4] or self._text(node, DCTERMS.modified)[:4]
+        parts = [authors.rstrip("."), self._text(node, DCTERMS.title).rstrip("."), year]
+        return Reference(
+            iri=str(node),
+            number=int(self._text(node, POL.number) or 0),
+            text=". ".join(part for part in parts if part) or local_name(node),
+            doi=self._text(node, BIBO.doi),
+        )
+
+    def references(self) -> Iterator[Reference]:
+        for node in self.graph.objects(self.iri, POL.listsReference):
+            yield self.reference(node)

@@ -1,0 +1,104 @@
+"""What a revision states: criteria, conditions, advisories, references and places in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kb_tools.model.logic import Tree
+from kb_tools.rdf.namespaces import POL
+
+# The roles a criterion can have, in the order in which a reader wants them, by the property that gives them.
+ROLES = {
+    "applicability": POL.appliesWhen,
+    "indication": POL.indication,
+    "limitation": POL.limitation,
+    "remainder": POL.remainder,
+    "exclusion": POL.exclusion,
+}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A place in the document."""
+
+    iri: str
+    notation: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A work that a statement cites, as one line of print."""
+
+    iri: str
+    number: int
+    text: str
+    doi: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A leaf of the criteria.
+
+    Attributes:
+        reads: the classes of findings and the properties that it reads, and nothing else.
+        holds_when, fails_when: the IRIs of its two node shapes.
+        possible: the local names of the values that it can take ("Holds", …).
+    """
+
+    iri: str
+    label: str
+    definition: str
+    notes: tuple[str, ...]
+    asks_for: str
+    reads: frozenset[str]
+    holds_when: str
+    fails_when: str
+    possible: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A statement that decides.
+
+    Attributes:
+        role: a key of ROLES, or "part" for one that stands within another.
+        tree: its content; None for a remainder, which holds where the indication fails.
+        otherwise: title and IRI of the policy to read where an applicability fails.
+        parts: the criteria within it that the document gives a place of their own, each with its own parts.
+    """
+
+    iri: str
+    role: str
+    notation: str
+    label: str
+    definition: str
+    notes: tuple[str, ...]
+    tree: Tree | None
+    places: tuple[Passage, ...]
+    citations: tuple[Reference, ...]
+    otherwise: tuple[str, str] | None
+    parts: tuple[Criterion, ...] = ()
+
+    def with_parts(self) -> Iterator[Criterion]:
+        """The criterion, then its parts, each followed by its own."""
+        yield self
+        for part in self.parts:
+            yield from part.with_parts()
+
+
+@dataclass(frozen=True)
+class Advisory:
+    """What the document advises outside its criteria.
+
+    Given when each of `when` holds or is conflicting, and `unless` is absent or does not hold.
+    """
+
+    iri: str
+    label: str
+    text: str
+    when: tuple[Tree | str, ...]
+    unless: Tree | str | None
+    places: tuple[Passage, ...]
+    citations: tuple[Reference, ...]

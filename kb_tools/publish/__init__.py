@@ -1,0 +1,1 @@
+"""The knowledge base for other programs: named graphs, a triple store, shapes for other engines."""

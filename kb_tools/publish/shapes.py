@@ -1,0 +1,230 @@
+"""One self-contained SHACL graph of a revision, for people who run another engine.
+
+It needs neither the vocabularies nor inference: groups of diseases are listed, and what counts of a case is derived by
+its own rules (or beforehand, by `kb validate --prepare`). Its outcome shapes say what a determination would:
+a violation where the policy applies and the criteria fail, a warning where the outcome is undetermined, an info where
+the policy does not apply, nothing where the criteria are met. A violation of any other shape is a malformed case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.determine.result import Outcome
+from kb_tools.model.certainty import Form, copy_of, in_form, list_of
+from kb_tools.model.concepts import concept_facts
+from kb_tools.model.logic import Tree
+from kb_tools.model.repository import PREFIX_TABLE, KnowledgeBase
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import CASE, SH, SHAPE
+from kb_tools.rdf.terms import local_name
+
+_SEVERITIES = {
+    Outcome.NOT_MET: (SH.Violation, "The policy applies and its criteria are not met."),
+    Outcome.NEEDED: (SH.Warning, "The outcome is undetermined: information is missing or conflicting."),
+    Outcome.NOT_APPLICABLE: (SH.Info, "The policy does not apply to this case."),
+}
+
+
+def outcome_shape(revision: Revision, outcome: Outcome) -> URIRef:
+    """The IRI of the exported shape that a case does not conform to when it comes to `outcome`."""
+    name = "Undetermined" if outcome in (Outcome.NEEDED, Outcome.CONFLICTING) else outcome.value
+    return URIRef(f"{revision.iri}/outcome/{name}")
+
+
+def self_contained(kb: KnowledgeBase, revision: Revision) -> Graph:
+    """The case shapes, the conditions of the revision, its criteria composed of them, and the rules."""
+    graph = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/derivation.ttl"])
+    sides = _both_forms(kb, revision, graph)
+    _list_classes(graph, kb.ontology)
+    _list_groups(graph, kb.ontology)
+    _add_prefixes(graph, kb)
+    _add_facts_rule(graph, kb.ontology)
+    _add_outcomes(graph, revision, sides)
+    for prefix, namespace in kb.prefixes.items():
+        graph.bind(prefix, namespace)
+    return graph
+
+
+# The two shapes of a condition in one form: that for evidence that it holds, and that for evidence that it fails.
+_Sides: TypeAlias = tuple[URIRef, URIRef]
+
+
+def _both_forms(kb: KnowledgeBase, revision: Revision, graph: Graph) -> dict[tuple[str, Form], _Sides]:
+    """Adds the shapes of each deciding condition in both forms, and returns their names."""
+    return {
+        (iri, form): (
+            in_form(kb.conditions, URIRef(revision.conditions[iri].holds_when), form, graph),
+            in_form(kb.conditions, URIRef(revision.conditions[iri].fails_when), form, graph),
+        )
+        for iri in revision.deciding_conditions
+        for form in Form
+    }
+
+
+# ---------------------------------------------------------------------- what the vocabularies say, listed
+
+
+def _list_classes(graph: Graph, ontology: Graph) -> None:
+    """Says sh:in with the concepts of a class where the shapes say sh:class."""
+    for shape, class_ in list(graph.subject_objects(SH["class"])):
+        concepts = sorted(ontology.subjects(RDF.type, class_), key=str)
+        if (class_, RDFS.subClassOf, SKOS.Concept) in ontology:
+            graph.remove((shape, SH["class"], class_))
+            graph.add((shape, SH["in"], list_of(graph, concepts)))
+
+
+def _list_groups(graph: Graph, ontology: Graph) -> None:
+    """Lists the members of a group where a path of the shapes climbs to it by skos:broader."""
+    for shape, path in list(graph.subject_objects(SH.path)):
+        steps = list(Collection(graph, path)) if (path, RDF.first, None) in graph else []
+        if not steps or graph.value(steps[-1], SH.zeroOrMorePath) != SKOS.broader:
+            continue
+        graph.remove((shape, SH.path, path))
+        _remove_list(graph, path)
+        graph.remove((steps[-1], None, None))
+        graph.add((shape, SH.path, steps[0] if len(steps) == 2 else list_of(graph, steps[:-1])))
+        group = graph.value(shape, SH.hasValue)
+        if group is not None:
+            graph.remove((shape, SH.hasValue, group))
+            members = BNode()
+            graph.add((shape, SH.qualifiedValueShape, members))
+            graph.add((shape, SH.qualifiedMinCount, Literal(1)))
+            groups: list[Node] = [group]
+        else:
+            named = graph.value(shape, SH.qualifiedValueShape)
+            assert isinstance(named, BNode), "a path over skos:broader ends in sh:hasValue or a qualified sh:in"
+            members = named
+            listed = graph.value(members, SH["in"])
+            assert listed is not None
+            groups = list(Collection(graph, listed))
+            _remove_list(graph, listed)
+            graph.remove((members, SH["in"], None))
+        members_of = (ontology.transitive_subjects(SKOS.broader, group) for group in groups)
+        narrower = {each for found in members_of for each in found if each is not None}
+        graph.add((members, SH["in"], list_of(graph, sorted(narrower, key=str))))
+
+
+def _remove_list(graph: Graph, head: Node) -> None:
+    """Removes the nodes of a list, so that nothing of a path is left where no shape leads."""
+    for node in list(graph.transitive_objects(head, RDF.rest)):
+        graph.remove((node, None, None))
+
+
+# ---------------------------------------------------------------------- rules
+
+
+def _add_prefixes(graph: Graph, kb: KnowledgeBase) -> None:
+    table = kb.graph([kb.root / PREFIX_TABLE])
+    for subject in set(table.subjects(SH.declare)):
+        copy_of(subject, table, graph)
+
+
+def _add_facts_rule(graph: Graph, ontology: Graph) -> None:
+    """A rule that states, before the others run, what they ask of the vocabularies."""
+    asked = (CASE.countedBy, CASE.differsBy, CASE.keyProperty, CASE.latestCounts, CASE.sinceTransplant)
+    facts = [triple for triple in concept_facts(ontology) if triple[1] == SKOS.broader]
+    facts += [
+        triple
+        for each in (*asked, CASE.ofReasonOnly, CASE.onServiceDate)
+        for triple in ontology.triples((None, each, None))
+    ]
+    rows = sorted("(" + " ".join(term.n3() for term in triple) + ")" for triple in facts)
+    rule = SHAPE.VocabularyFacts
+    graph.add((rule, RDF.type, SH.SPARQLRule))
+    graph.add((rule, RDFS.label, Literal("vocabulary facts", lang="en")))
+    graph.add((rule, SH.order, Literal(0)))
+    # As rows of VALUES: rdflib's parser runs out of stack on a template of that many triples.
+    listed = "\n".join(rows)
+    construct = f"CONSTRUCT {{ ?s ?p ?o }}\nWHERE {{\n$this a {CASE.Case.n3()} .\nVALUES (?s ?p ?o) {{\n{listed}\n}} }}"
+    graph.add((rule, SH.construct, Literal(construct)))
+    graph.add((SHAPE.WhatCounts, SH.rule, rule))
+
+
+# ---------------------------------------------------------------------- criteria composed
+
+
+def _add_outcomes(graph: Graph, revision: Revision, sides: Mapping[tuple[str, Form], _Sides]) -> None:
+    composer = _Composer(graph, revision, sides)
+    applies = composer.named("applicability", revision.applicability_tree)
+    met = composer.named("criteria", revision.criteria_tree)
+    for criterion in revision.criteria:
+        if criterion.tree:
+            composer.named(local_name(criterion.iri), criterion.tree, criterion.notation)
+    settled = composer.junction(SH["or"], [met[True], met[False]])
+    conforms = {
+        Outcome.NOT_MET: composer.negation(composer.junction(SH["and"], [applies[True], met[False]])),
+        Outcome.NEEDED: composer.junction(
+            SH["or"], [applies[False], composer.junction(SH["and"], [applies[True], settled])]
+        ),
+        Outcome.NOT_APPLICABLE: composer.negation(applies[False]),
+    }
+    for outcome, (severity, message) in _SEVERITIES.items():
+        shape = outcome_shape(revision, outcome)
+        for predicate, object_ in list(graph.predicate_objects(conforms[outcome])):
+            graph.add((shape, predicate, object_))
+        graph.remove((conforms[outcome], None, None))
+        graph.add((shape, RDF.type, SH.NodeShape))
+        graph.add((shape, SH.targetClass, CASE.Case))
+        graph.add((shape, SH.severity, severity))
+        graph.add((shape, SH.message, Literal(message, lang="en")))
+
+
+class _Composer:
+    """Builds, for trees of conditions, the shape of the cases on which they hold, and of those on which they fail.
+
+    A condition holds where the case surely shows that it does and nothing perhaps shows the contrary.
+    """
+
+    def __init__(self, graph: Graph, revision: Revision, sides: Mapping[tuple[str, Form], _Sides]) -> None:
+        self.graph = graph
+        self.revision = revision
+        self.sides = sides
+
+    def named(self, name: str, tree: Tree, notation: str = "") -> dict[bool, Node]:
+        """Named shapes for a tree: True for where it holds, False for where it fails."""
+        shapes: dict[bool, Node] = {}
+        for holds, word in ((True, "holds"), (False, "fails")):
+            shape = URIRef(f"{self.revision.iri}/shape/{name}-{word}")
+            self.graph.add((shape, RDF.type, SH.NodeShape))
+            if notation:
+                self.graph.add((shape, SKOS.notation, Literal(notation)))
+            inner = self.tree(tree, holds)
+            for predicate, object_ in list(self.graph.predicate_objects(inner)):
+                self.graph.add((shape, predicate, object_))
+            self.graph.remove((inner, None, None))
+            shapes[holds] = shape
+        return shapes
+
+    def tree(self, part: Tree | str, holds: bool) -> Node:
+        if not isinstance(part, Tree):
+            return self.condition(part, holds)
+        below = holds != (part.operator == "noneOf")
+        every = (part.operator == "anyOf") != holds
+        parts = [self.tree(each, below) for each in part.parts]
+        return self.junction(SH["and"] if every else SH["or"], parts)
+
+    def condition(self, iri: str, holds: bool) -> Node:
+        shape = URIRef(f"{self.revision.iri}/shape/{local_name(iri)}-{'holds' if holds else 'fails'}")
+        if (shape, RDF.type, SH.NodeShape) not in self.graph:
+            shown, contrary = (0, 1) if holds else (1, 0)
+            parts = [self.sides[iri, Form.SURELY][shown], self.negation(self.sides[iri, Form.PERHAPS][contrary])]
+            self.graph.add((shape, RDF.type, SH.NodeShape))
+            self.graph.add((shape, SH["and"], list_of(self.graph, parts)))
+        return shape
+
+    def junction(self, operator: URIRef, parts: list[Node]) -> BNode:
+        node = BNode()
+        self.graph.add((node, operator, list_of(self.graph, parts)))
+        return node
+
+    def negation(self, part: Node) -> BNode:
+        node = BNode()
+        self.graph.add((node, SH["not"], part))
+        return node

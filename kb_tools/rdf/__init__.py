@@ -1,0 +1,1 @@
+"""RDF and SHACL, and nothing of policies."""

@@ -1,0 +1,82 @@
+"""RDF terms as rdflib and pyoxigraph have them, and the way from one to the other."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import pyoxigraph as ox
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.namespace import XSD
+from rdflib.term import Node
+
+Triple: TypeAlias = tuple[Node, Node, Node]
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Keeps rdflib from logging a traceback for a literal like "soon"^^xsd:date: what is wrong the shapes say."""
+    logger = logging.getLogger("rdflib.term")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"(Parsing|Serializing) weird ", UserWarning)
+            yield
+    finally:
+        logger.disabled = before
+
+
+def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Node:
+    """The rdflib term for a pyoxigraph term; the lexical form of a literal is kept as it is."""
+    if isinstance(term, ox.NamedNode):
+        return URIRef(term.value)
+    if isinstance(term, ox.BlankNode):
+        return BNode(term.value)
+    if isinstance(term, ox.Literal):
+        if term.language:
+            return Literal(term.value, lang=term.language)
+        if term.datatype.value == str(XSD.string):
+            return Literal(term.value)
+        return Literal(term.value, datatype=URIRef(term.datatype.value), normalize=False)
+    raise TypeError(f"not a term of RDF 1.1: {term}")
+
+
+def to_oxigraph(term: Node) -> ox.NamedNode | ox.BlankNode | ox.Literal:
+    """The pyoxigraph term for an rdflib term."""
+    if isinstance(term, URIRef):
+        return ox.NamedNode(str(term))
+    if isinstance(term, BNode):
+        return ox.BlankNode(str(term))
+    assert isinstance(term, Literal)
+    if term.language:
+        return ox.Literal(str(term), language=term.language)
+    if term.datatype is None:
+        return ox.Literal(str(term))
+    return ox.Literal(str(term), datatype=ox.NamedNode(str(term.datatype)))
+
+
+def to_quads(triples: Iterable[Triple]) -> Iterator[ox.Quad]:
+    """Triples as pyoxigraph quads of the default graph."""
+    for subject, predicate, object_ in triples:
+        yield ox.Quad(
+            to_oxigraph(subject),  # type: ignore[arg-type]
+            to_oxigraph(predicate),  # type: ignore[arg-type]
+            to_oxigraph(object_),
+        )
+
+
+def graph_of(triples: Iterable[Triple]) -> Graph:
+    """A graph of the triples, without rdflib's own prefixes."""
+    graph = Graph(bind_namespaces="none")
+    for triple in triples:
+        graph.add(triple)
+    return graph
+
+
+def local_name(node: object) -> str:
+    """The last part of an IRI."""
+    return str(node).rpartition("#")[2].rpartition("/")[2]

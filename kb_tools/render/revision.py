@@ -1,0 +1,215 @@
+"""What kb show shows: the history of a policy, and one revision as a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rdflib import URIRef
+from rdflib.namespace import RDFS, SKOS
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree as RichTree
+
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.logic import Tree
+from kb_tools.model.policy import Policy
+from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Criterion, Passage
+from kb_tools.rdf.namespaces import POL
+from kb_tools.render import determination_json as as_json
+from kb_tools.render.determination_text import BASES, Quotes, quoted, reference_line
+
+PARTS = {
+    "Criteria": "criteria",
+    "DispositionPart": "disposition",
+    "Definitions": "definitions",
+    "Codes": "codes",
+    "References": "references",
+    "Evidence": "evidence",
+}
+DRAFT = "a draft, in force on no date"
+OPERATORS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of"}
+
+
+# ---------------------------------------------------------------------- history
+
+
+def history(out: Console, policies: Iterable[Policy]) -> None:
+    """Each policy with its revisions, oldest first: when they count from, and what is on file of each."""
+    for policy in policies:
+        out.print(Text(f"{policy.identifier}  {policy.title}", "bold"))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for heading in ("Revision", "Approved", "Counts from", "On file", "Inferred from the log"):
+            table.add_column(heading, overflow="fold")
+        for entry in policy.history:
+            approval = entry.row.approval_printed or "not given" if entry.row else "no row in the log"
+            on_file, inferred = _parts(entry, "DocumentOnFile"), _parts(entry, "InferredFromLog")
+            whole = "all" if len(on_file) == len(PARTS) else ", ".join(on_file)
+            name, since = (f"{entry.name} (draft)", "-") if entry.draft else (entry.name, str(entry.effective))
+            table.add_row(name, approval, since, whole or "-", ", ".join(inferred) or "-")
+        out.print(table)
+
+
+def _parts(entry: RevisionEntry, basis: str) -> list[str]:
+    return [label for part, label in PARTS.items() if _on_file(entry)[part] == basis]
+
+
+def _on_file(entry: RevisionEntry) -> dict[str, str]:
+    """The basis of each part; nothing of a draft is on file."""
+    return {part: "NotOnFile" if entry.draft else entry.bases.get(part, "NotOnFile") for part in PARTS}
+
+
+def history_json(policies: Iterable[Policy]) -> str:
+    """The same for other programs."""
+    return as_json.dump(
+        [
+            {
+                "policy": policy.identifier,
+                "title": policy.title,
+                "revisions": [
+                    {
+                        "revision": entry.name,
+                        "iri": entry.iri,
+                        "draft": entry.draft,
+                        "countsFrom": None if entry.draft else entry.effective.isoformat(),
+                        "approval": entry.row.approval_printed or None if entry.row else None,
+                        "inLog": entry.row is not None,
+                        "onFile": _on_file(entry),
+                    }
+                    for entry in policy.history
+                ],
+            }
+            for policy in policies
+        ]
+    )
+
+
+# ---------------------------------------------------------------------- one revision
+
+
+def revision(out: Console, shown: Revision, quotes: Quotes | None = None) -> None:
+    """One revision as a tree: when it applies, its criteria, definitions, codes, references and advisories.
+
+    Args:
+        quotes: the passages in the reader's own copy of the document, to be printed under each statement.
+    """
+    entry = shown.entry
+    state = DRAFT if entry.draft else f"criteria {BASES[_on_file(entry)['Criteria']]}"
+    root = RichTree(Text(f"{shown.policy.identifier} revision {entry.name}: {state}", "bold"))
+    for notice in shown.notices:
+        root.add(Text(notice, "italic"))
+    if shown.disposition:
+        root.add(f"Unsupported uses: {shown.disposition[1]}")
+    for title, roles in (("Applies when", ("applicability",)), ("Criteria", _DECIDING)):
+        criteria = shown.of_role(*roles)
+        if criteria:
+            branch = root.add(Text(title, "bold"))
+            for criterion in criteria:
+                node = _add_criterion(branch, shown, criterion)
+                _add_quotes(node, quotes, criterion.places)
+    for title, lines in _sections(shown):
+        if lines:
+            branch = root.add(Text(title, "bold"))
+            for line, places in lines:
+                _add_quotes(branch.add(line), quotes, places)
+    out.print(root)
+
+
+def _add_quotes(branch: RichTree, quotes: Quotes | None, places: Iterable[Passage]) -> None:
+    for line in quoted(quotes, places):
+        branch.add(Text(line, "dim"))
+
+
+_DECIDING = ("indication", "limitation", "remainder", "exclusion")
+
+
+def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> RichTree:
+    cited = f" [{', '.join(str(each.number) for each in criterion.citations)}]" if criterion.citations else ""
+    node = branch.add(
+        Text(criterion.notation, "bold").append(f"  {criterion.label} ({criterion.role}){cited}", "default")
+    )
+    if criterion.otherwise:
+        node.add(f"otherwise see {criterion.otherwise[0]}")
+    if criterion.tree:
+        _add_tree(node, shown, criterion.tree)
+    else:
+        node.add(f"what {shown.indication.notation} leaves")
+    for note in criterion.notes:
+        node.add(Text(f"Reading: {note}", "italic"))
+    return node
+
+
+def _add_tree(branch: RichTree, shown: Revision, tree: Tree) -> None:
+    operator = branch.add(OPERATORS[tree.operator])
+    for part in tree.parts:
+        if isinstance(part, Tree):
+            named = operator.add(f"{part.notation}  {part.label}") if part.notation else operator
+            _add_tree(named, shown, part)
+        else:
+            operator.add(shown.conditions[part].label)
+
+
+def _sections(shown: Revision) -> Iterator[tuple[str, list[tuple[str, tuple[Passage, ...]]]]]:
+    """What a revision holds beside its criteria: each statement as one line, with its places in the document."""
+    graph = shown.graph
+
+    def text(node: Any, property_: URIRef) -> str:
+        return str(graph.value(node, property_) or "")
+
+    definitions = graph.objects(shown.iri, POL.gives)
+    yield (
+        "Definitions",
+        sorted(
+            (f"{text(each, RDFS.label)}: {text(each, SKOS.definition)}", shown.places(each)) for each in definitions
+        ),
+    )
+    codes = graph.objects(shown.iri, POL.lists)
+    yield (
+        "Codes",
+        sorted((f"{text(each, SKOS.notation)}: {text(each, POL.gloss)}", shown.places(each)) for each in codes),
+    )
+    references = sorted(shown.references(), key=lambda each: each.number)
+    yield "References", [(reference_line(each), shown.places(URIRef(each.iri))) for each in references]
+    yield "Advice, which does not decide", [(f"{each.label}: {each.text}", each.places) for each in shown.advisories]
+
+
+def revision_json(shown: Revision) -> str:
+    """The same for other programs."""
+    return as_json.dump(
+        {
+            "policy": shown.policy.identifier,
+            "revision": shown.entry.name,
+            "draft": shown.entry.draft,
+            "onFile": _on_file(shown.entry),
+            "notices": list(shown.notices),
+            "disposition": shown.disposition[1] if shown.disposition else None,
+            "criteria": [_criterion_json(shown, each) for each in shown.criteria],
+            **{title: [line for line, _ in lines] for title, lines in _sections(shown)},
+        }
+    )
+
+
+def _criterion_json(shown: Revision, criterion: Criterion) -> dict[str, Any]:
+    return {
+        "criterion": criterion.iri,
+        "role": criterion.role,
+        "place": criterion.notation,
+        "label": criterion.label,
+        "definition": criterion.definition,
+        "readings": list(criterion.notes),
+        "content": _tree_json(shown, criterion.tree) if criterion.tree else None,
+        "otherwiseSee": criterion.otherwise[0] if criterion.otherwise else None,
+        "passages": [each.iri for each in criterion.places],
+        "references": [each.number for each in criterion.citations],
+    }
+
+
+def _tree_json(shown: Revision, part: Tree | str) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"condition": part, "label": shown.conditions[part].label}
+    content: dict[str, Any] = {part.operator: [_tree_json(shown, each) for each in part.parts]}
+    if part.notation:
+        content["place"] = part.notation
+    return content

@@ -1,0 +1,1 @@
+"""Two revisions compared, and the seal of each."""

@@ -1,0 +1,120 @@
+"""The changes between two revisions, and what the log says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from kb_tools.model.revision import Revision
+from kb_tools.revisions.compare import CHECKABLE_PARTS
+from kb_tools.revisions.replay import Replay
+from kb_tools.revisions.verdict import Direction, Verdict
+
+
+class Kind(Enum):
+    """What happened to a thing between two revisions."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENUMBERED = "renumbered"
+    MOVED = "moved"
+    LOGIC = "logic changed"
+    REWORDED = "reworded"
+    UPDATED = "updated"
+    WIDENED = "widened"
+    NARROWED = "narrowed"
+
+
+# The kinds of change by which what a criterion lets through can change.
+CONTENT = (Kind.ADDED, Kind.REMOVED, Kind.LOGIC)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs.
+
+    Attributes:
+        part: the part of the policy it belongs to, as the local name of a pol:Part, or "Conditions", "Advisories".
+        iri: the criterion, code, reference, … that changed.
+        label: its name, with its place where it has one.
+        before, after: what it said, line by line; empty where it was not there.
+        within: of a criterion the criteria that it stands in, on either side.
+        named: the log statements between the two revisions that name it, or what it stands in, by IRI.
+        general: those that tell of its part as a whole.
+    """
+
+    part: str
+    kind: Kind
+    iri: str
+    label: str
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    general: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """All log statements that tell of it."""
+        return (*self.named, *self.general)
+
+
+class Finding(Enum):
+    """What became of a log statement when held against the changes found."""
+
+    EXPLAINS = "found"
+    NOT_FOUND = "claimed but not found"
+    CONTRADICTED = "claims no impact, and the criteria changed"
+    NOT_CHECKABLE = "not checkable"
+
+
+@dataclass(frozen=True)
+class LogFinding:
+    """One statement of the log between two revisions, held against the changes."""
+
+    row: str
+    row_label: str
+    statement: str
+    label: str
+    finding: Finding
+    why: str
+
+
+@dataclass(frozen=True)
+class Diff:
+    """All that differs between two revisions.
+
+    Attributes:
+        unknown: the parts that are not compared, each with the sides that do not have it on file.
+        borne_out: of each witness of the verdict, by its direction, the case that comes to what it says.
+    """
+
+    old: Revision
+    new: Revision
+    changes: tuple[Change, ...]
+    unknown: tuple[tuple[str, str], ...]
+    verdict: Verdict
+    log: tuple[LogFinding, ...]
+    borne_out: Mapping[Direction, Replay]
+
+    @property
+    def unexplained(self) -> tuple[Change, ...]:
+        """The changes that no row of the log between the two tells of, as far as that can be checked."""
+        return tuple(each for each in self.changes if not each.rows and each.part in CHECKABLE_PARTS)
+
+    @property
+    def differ(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.changes) or self.verdict.differs
+
+    @property
+    def drafts(self) -> tuple[Revision, ...]:
+        """The sides that are drafts."""
+        return tuple(side for side in (self.old, self.new) if side.entry.draft)
+
+    @cached_property
+    def conditions(self) -> Mapping[str, str]:
+        """The label of every condition of either side."""
+        return {iri: each.label for side in (self.old, self.new) for iri, each in side.conditions.items()}

@@ -1,0 +1,89 @@
+"""What flipped a case whose outcome differs under two revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from kb_tools.determine.result import CriterionResult, Determination, Outcome
+from kb_tools.revisions.change import CONTENT, Diff
+from kb_tools.revisions.replay import Replay
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A case whose outcome differs, and what flipped it.
+
+    Attributes:
+        criteria: the criteria, by place and name, that changed, and turn the case away or keep it open where it is not
+            met.
+        conditions: the labels of the conditions that give them their values.
+        rows: the log statements that name the change of these criteria, else those that tell of it in general, by IRI.
+    """
+
+    case: str
+    before: Outcome
+    after: Outcome
+    criteria: tuple[str, ...]
+    conditions: tuple[str, ...]
+    rows: tuple[str, ...]
+
+
+def flip_of(diff: Diff, replay: Replay) -> Flip:
+    """What flipped a case: the criteria that changed and turn it away or keep it open, and the conditions in them."""
+    changed = {each.iri: each for each in diff.changes if each.part == "Criteria" and each.kind in CONTENT}
+    deciding = [(side, each) for side in _sides_that_tell(replay) for each in _deciding(side)]
+    # What both revisions ask alike comes out alike under both, and flips nothing.
+    telling = [(side, each) for side, result in deciding for each in _changed(result, changed.keys())]
+    deciding = telling or deciding
+    told = [changed[each.criterion.iri] for _, each in deciding if each.criterion.iri in changed]
+    return Flip(
+        case=replay.before.case.title,
+        before=replay.before.outcome,
+        after=replay.after.outcome,
+        criteria=tuple(
+            f"{each.criterion.notation} of {side.revision.entry.name}, {each.criterion.label}: {each.value.value}"
+            for side, each in deciding
+        ),
+        conditions=_unique(
+            f"{diff.conditions[iri]}: {side.condition_results[iri].value.value}"
+            for side, each in deciding
+            for iri in each.grounds
+        ),
+        rows=_unique(row for change in told for row in change.named or change.general),
+    )
+
+
+def _sides_that_tell(replay: Replay) -> tuple[Determination, ...]:
+    """Where to look for what flipped a case.
+
+    Before, if it is met after; else after. What was settled before and is open after, or was in conflict and is so no
+    longer, was let go by one thing and is held by another: then both.
+    """
+    before, after = replay.before, replay.after
+    if after.outcome is Outcome.MET:
+        return (before,)
+    if after.outcome.settled or before.outcome in (Outcome.MET, Outcome.NEEDED):
+        return (after,)
+    return before, after
+
+
+def _deciding(side: Determination) -> list[CriterionResult]:
+    """The criteria that turn a case away, or those that keep it open."""
+    if side.outcome.settled:
+        return [each for each in side.criterion_results if each.decides]
+    return [
+        each for each in side.criterion_results if not each.value.settled and side.to_send.intersection(each.grounds)
+    ]
+
+
+def _changed(result: CriterionResult, changed: Collection[str]) -> list[CriterionResult]:
+    """The criterion itself, if it changed; else those within it that did and that tell alike."""
+    if result.criterion.iri in changed:
+        return [result]
+    alike = [each for each in result.parts if each.decides or not each.value.settled]
+    return [found for each in alike for found in _changed(each, changed)]
+
+
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))

@@ -1,0 +1,246 @@
+"""What a revision reaches: all that can change what a case comes to under it, and nothing else.
+
+The seal of a revision covers it, in four layers:
+
+- revision: what the revision's folder states, with the criteria and definitions that it shares filled in;
+- conditions: every condition that these statements name, with all shapes it reaches and the definition it names;
+- case-shapes-and-derivation: the rules that derive what counts of a case, and the shapes that a case must pass. Of
+  shapes for findings, those of the classes that the conditions or the rules name;
+- vocabulary-facts: what shapes and rules ask of the vocabularies. Of each class of findings that is read: how its
+  findings count. Of each concept that is reached: its class, and which of the others are broader.
+
+A concept is reached if one of these statements names it, if it stands over or under one that is named, or if a case
+can state it where a shape asks for a concept of its class. A group of diseases is a path over skos:broader of any
+length, so all that is broader is sealed (skos:broaderTransitive), however many steps lead there.
+
+The last two layers are empty where no condition is read: without criteria nothing is decided. Labels, definitions and
+messages of the vocabularies and of the case shapes are not covered, since no case can turn on them and they must stay
+open to correction; nor is what is said of the policy as a work, its log and its discrepancies, which grow with every
+later revision.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Set
+from itertools import combinations
+from typing import TypeAlias
+
+from rdflib import Graph, Literal
+from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
+from rdflib.term import Node
+
+from kb_tools.ask.sparql import names_in
+from kb_tools.model.concepts import concept_classes
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.rdf.namespaces import CASE, POL, SH
+from kb_tools.rdf.terms import Triple
+
+# The statements of each layer, by the layer's name.
+Layers: TypeAlias = dict[str, list[Triple]]
+
+LAYERS = ("revision", "conditions", "case-shapes-and-derivation", "vocabulary-facts")
+
+# What a case is held against before conditions are, and what derives what counts of it.
+_CASE_SHAPES = ("shapes/case.ttl", "shapes/submission.ttl")
+_RULES = "shapes/derivation.ttl"
+_TARGETS = {SH.target, SH.targetClass, SH.targetNode, SH.targetObjectsOf, SH.targetSubjectsOf}
+# What shapes say to people.
+_PROSE = {
+    RDFS.label, SKOS.definition, SKOS.scopeNote, SH.message, SH.name, SH.description, DCTERMS.description,
+    OWL.versionInfo,
+}  # fmt: skip
+
+
+def reached(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry) -> Layers:
+    """Everything that a revision reaches, as the knowledge base states it now.
+
+    Line ends in literals are line feeds, so that a file written anew on Windows says the same.
+    """
+    stated = policy.stated_graph(entry)
+    conditions = list(_conditions(kb, stated))
+    shapes: list[Triple] = []
+    facts: list[Triple] = []
+    if conditions:
+        rules = [triple for triple in kb.graph([kb.root / _RULES]) if triple[1] not in _PROSE]
+        asked = _named(kb, rules)
+        findings = set(_along(kb.ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)))
+        read = findings & {*_named(kb, conditions), *asked}
+        shapes = [*_case_shapes(kb, findings - read), *rules]
+        concepts = _concepts(kb, [*stated, *conditions, *shapes])
+        facts = [*_said(kb.ontology, {*read, *concepts}, asked), *_hierarchy(kb.ontology, concepts)]
+    layers = (list(stated), conditions, shapes, facts)
+    return {name: list(map(_with_line_feeds, layer)) for name, layer in zip(LAYERS, layers, strict=True)}
+
+
+def _with_line_feeds(triple: Triple) -> Triple:
+    subject, predicate, object_ = triple
+    if isinstance(object_, Literal) and "\r\n" in object_:
+        text = object_.replace("\r\n", "\n")
+        object_ = Literal(text, lang=object_.language, datatype=object_.datatype, normalize=False)
+    return subject, predicate, object_
+
+
+def _named(kb: KnowledgeBase, triples: Iterable[Triple]) -> set[Node]:
+    """The terms that statements name, the text of rules included."""
+    named: set[Node] = set()
+    for _, _, object_ in triples:
+        named.add(object_)
+        if isinstance(object_, Literal):
+            named.update(names_in(str(object_), kb.prefixes))
+    return named
+
+
+# ---------------------------------------------------------------------- conditions and shapes
+
+
+def _conditions(kb: KnowledgeBase, stated: Graph) -> Iterator[Triple]:
+    """The conditions that a revision names, and what they reach.
+
+    That a condition entails or excludes another is said of both: it belongs to a revision that reads both, and a
+    condition that is written later does not break the seal of one that it is related to.
+    """
+    described = set(kb.conditions.subjects())
+    named = described & set(stated.objects())
+    others = set(kb.conditions.subjects(RDF.type, POL.Condition)) - named
+    waiting, seen = list(named), set(named)
+    definitions: set[Node] = set()
+    while waiting:
+        for triple in kb.conditions.triples((waiting.pop(), None, None)):
+            _, predicate, object_ = triple
+            if object_ in others:
+                continue
+            yield triple
+            if predicate == POL.definition and (object_, None, None) not in stated:
+                definitions.add(object_)
+            if object_ in described and object_ not in seen:
+                seen.add(object_)
+                waiting.append(object_)
+    for definition in definitions:
+        yield from _definition(kb, definition)
+
+
+def _definition(kb: KnowledgeBase, definition: Node) -> Iterator[Triple]:
+    """A definition that a revision neither gives nor borrows, as the earliest revision that states it does.
+
+    The earliest, so that a later revision can state it anew.
+    """
+    entries = [(entry.month, entry.iri, policy, entry) for policy in kb.policies() for entry in policy.history]
+    for _, _, policy, entry in sorted(entries, key=lambda each: each[:2]):
+        graph = policy.own_graph(entry)
+        if (definition, None, None) in graph:
+            yield from graph.triples((definition, None, None))
+            return
+
+
+def _case_shapes(kb: KnowledgeBase, unread: Set[Node]) -> Iterator[Triple]:
+    """The shapes that a case must pass, without those for findings of classes that are not read.
+
+    Nor are such classes among what a finding may be: a list of values is sealed without them, so that a new class
+    breaks no seal.
+    """
+    graph = kb.graph(kb.root / file for file in _CASE_SHAPES)
+    described = set(graph.subjects())
+    waiting = list({shape for shape, link, target in graph if link in _TARGETS and target not in unread})
+    seen = set(waiting)
+    while waiting:
+        for triple in graph.triples((waiting.pop(), None, None)):
+            shape, predicate, object_ = triple
+            if predicate in _PROSE or (predicate == SH.targetClass and object_ in unread):
+                continue
+            if predicate == SH["in"]:
+                yield from _list_without(graph, shape, object_, unread)
+                continue
+            yield triple
+            if object_ in described and object_ not in seen:
+                seen.add(object_)
+                waiting.append(object_)
+
+
+def _list_without(graph: Graph, shape: Node, head: Node, left_out: Set[Node]) -> Iterator[Triple]:
+    """The list of what values may be, on its own nodes, without some of its members."""
+    nodes: list[Node] = []
+    for node in _along(graph.transitive_objects(head, RDF.rest)):
+        member = graph.value(node, RDF.first)
+        if member is not None and member not in left_out:
+            yield node, RDF.first, member
+            nodes.append(node)
+    yield shape, SH["in"], nodes[0] if nodes else RDF.nil
+    for node, rest in zip(nodes, [*nodes[1:], RDF.nil], strict=True):
+        yield node, RDF.rest, rest
+
+
+def _along(nodes: Iterable[Node | None]) -> Iterator[Node]:
+    """What a transitive search finds, for the type checker: rdflib says that it may find nothing at a node."""
+    yield from (node for node in nodes if node is not None)
+
+
+# ---------------------------------------------------------------------- facts of the vocabularies
+
+
+def _concepts(kb: KnowledgeBase, triples: list[Triple]) -> set[Node]:
+    """The concepts that statements reach: those named, what is broader and narrower, and what a case can state."""
+    ontology = kb.ontology
+    members = {class_: set(ontology.subjects(RDF.type, class_)) for class_ in concept_classes(ontology)}
+    found: set[Node] = set()
+    for concept in set().union(*members.values()) & _named(kb, triples):
+        found.update(_along(ontology.transitive_objects(concept, SKOS.broader)))
+        found.update(_along(ontology.transitive_subjects(SKOS.broader, concept)))
+    for _, predicate, object_ in triples:
+        if predicate == SH["class"]:
+            found |= members.get(object_, set())
+    return found
+
+
+def _said(ontology: Graph, terms: Set[Node], asked: Set[Node]) -> Iterator[Triple]:
+    """What the case vocabulary says of these terms and the rules ask."""
+    for triple in ontology:
+        subject, predicate, _ = triple
+        if subject in terms and predicate in asked and str(predicate).startswith(str(CASE)):
+            yield triple
+
+
+def _hierarchy(ontology: Graph, concepts: Set[Node]) -> Iterator[Triple]:
+    """The class of each concept, and which of the others are broader, over any number of steps."""
+    classes = concept_classes(ontology)
+    for concept in concepts:
+        for class_ in classes & set(ontology.objects(concept, RDF.type)):
+            yield concept, RDF.type, class_
+        for broader in _along(ontology.transitive_objects(concept, SKOS.broader)):
+            if broader in concepts and broader != concept:
+                yield concept, SKOS.broaderTransitive, broader
+
+
+# ---------------------------------------------------------------------- what is newer than a seal
+
+
+def since_sealed(sealed: Layers, now: Layers) -> Layers:
+    """What a revision reaches now, without what the vocabularies say of concepts that are newer than its seal.
+
+    A case that states such a concept was malformed when the revision was sealed, so no case that it decided comes to
+    anything else by what stands over or under it. One thing excepted: a status of one group may be of another if there
+    is a kind of both. So a new concept stays where it is the first to stand under two groups.
+    """
+    facts = LAYERS[-1]
+    known = {subject for subject, _, _ in sealed[facts]}
+    kinds: defaultdict[Node, set[Node]] = defaultdict(set, {concept: {concept} for concept in known})
+    for subject, predicate, object_ in sealed[facts]:
+        if predicate == SKOS.broaderTransitive:
+            kinds[object_].add(subject)
+    groups: defaultdict[Node, set[Node]] = defaultdict(set)
+    for subject, predicate, object_ in now[facts]:
+        if predicate == SKOS.broaderTransitive and subject not in known and object_ in known:
+            groups[subject].add(object_)
+    known |= {
+        concept
+        for concept, over in groups.items()
+        if any(kinds[one].isdisjoint(kinds[other]) for one, other in combinations(over, 2))
+    }
+    kept = [
+        triple
+        for triple in now[facts]
+        if triple[0] in known and (triple[1] != SKOS.broaderTransitive or triple[2] in known)
+    ]
+    return {**now, facts: kept}

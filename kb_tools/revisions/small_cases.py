@@ -1,0 +1,359 @@
+"""Every small case that a group of conditions can tell apart, made from what their shapes name.
+
+The source is the knowledge base's design, section 3.2. A small case says nothing but what the group reads:
+
+- of a number, a value at each limit and on each side of it, stated exactly, at least, at most and below;
+- of a concept, every member of each list and group that is named, and one concept outside;
+- findings, each alone or contradicted by another, in any number; a stated absence; and nothing at all.
+
+Shapes count the findings that conform to a shape of one finding. So of findings of which the same shapes count the same
+number one choice stands for all, and there are few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import chain, combinations, pairwise, product
+from typing import TypeAlias
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.collection import Collection
+from rdflib.namespace import RDF, RDFS, SKOS, XSD
+from rdflib.term import Node
+
+from kb_tools.cases.case import Case, Statements
+from kb_tools.model.concepts import concept_classes
+from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.statements import Condition
+from kb_tools.rdf.namespaces import CASE, CLIN, SH
+from kb_tools.revisions.lens import Lens, mentions, of_the_other
+
+# What one finding states, its class first.
+Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
+# One finding, or two that contradict each other.
+Unit: TypeAlias = tuple[Said, ...]
+# The way from the case to the node that states something, the property, the value.
+Stated: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
+
+# What no shape names, where a value is no concept.
+_OUTSIDE = URIRef("urn:kb:outside")
+_LISTS = {SH["and"], SH["or"], SH.xone}
+_NESTED = {SH.node, SH["not"], SH.property, SH.qualifiedValueShape}
+_LIMITS = {SH.minInclusive, SH.minExclusive, SH.maxInclusive, SH.maxExclusive}
+# How many of a thing it takes to see each limit of a count exceeded or reached, beyond the limit itself.
+_COUNTS = {SH.minCount: 0, SH.qualifiedMinCount: 0, SH.maxCount: 1, SH.qualifiedMaxCount: 1}
+# Constraints on values for which no list of small cases is known to be enough.
+_BOUNDLESS = {SH["class"], SH.datatype, SH.nodeKind, SH.pattern, SH.minLength, SH.maxLength}
+
+
+@dataclass(frozen=True)
+class SmallCase:
+    """A case that says nothing but what a group of conditions reads.
+
+    Attributes:
+        units: its findings, each alone, or two that contradict each other.
+        stated: what it says apart from findings.
+    """
+
+    units: tuple[Unit, ...]
+    stated: tuple[Stated, ...]
+
+    def case(self, number: int) -> Case:
+        """The case, all of its findings counting; `number` gives it nodes of its own."""
+        root = URIRef(f"urn:kb:small:{number}")
+        about: Statements = {root: [(RDF.type, CASE.Case)]}
+        for place, unit in enumerate(self.units):
+            nodes = [URIRef(f"{root}:{place}:{member}") for member in range(len(unit))]
+            for node, said in zip(nodes, unit, strict=True):
+                about[node] = [*said, *((CASE.contradictedBy, other) for other in nodes if other != node)]
+                about[root].append((CASE.currentFinding, node))
+        for path, property_, value in self.stated:
+            node = root
+            for step in path:
+                following = URIRef(f"{node}/{step.rpartition('#')[2]}")
+                if following not in about:
+                    about[node].append((step, following))
+                    about[following] = []
+                node = following
+            about[node].append((property_, value))
+        return Case(source="", name="", iri="", node=root, about=about, names={})
+
+    def words(self, kb: KnowledgeBase) -> str:
+        """What the case says, in a few words."""
+
+        def short(node: Node) -> str:
+            return str(node) if isinstance(node, Literal) else kb.labels.get(str(node)) or kb.curie(str(node))
+
+        def finding(said: Said) -> str:
+            (_, class_), *rest = said
+            return " ".join([short(class_), *(f"{short(property_)} {short(value)}" for property_, value in rest)])
+
+        units = (" contradicted by ".join(map(finding, unit)) for unit in self.units)
+        stated = (f"{short(property_)} {short(value)}" for _, property_, value in self.stated)
+        return "; ".join([*units, *stated]) or "nothing"
+
+
+def small_cases(kb: KnowledgeBase, group: Iterable[Condition], engine: str) -> list[SmallCase]:
+    """The small cases of conditions that read the same kind of fact; none where they cannot be listed.
+
+    Args:
+        engine: one of kb_tools.rdf.shacl.ENGINES; it tells which findings the shapes tell apart.
+
+    Raises:
+        KbError: the engine is not installed, or cannot read the shapes.
+    """
+    view = _View(kb, group)
+    if view.boundless:
+        return []
+    lens = Lens(kb, engine)
+    findings = [view.findings(class_, lens) for class_ in view.classes]
+    stated = [view.statements(property_) for property_ in view.ways]
+    return [
+        SmallCase(tuple(chain.from_iterable(units)), tuple(chain.from_iterable(statements)))
+        for units in product(*findings)
+        for statements in product(*stated)
+    ]
+
+
+class _View:
+    """What the shapes of a group of conditions name, and what they can see of a case.
+
+    Attributes:
+        classes: the classes of findings that they read.
+        ways: the properties that they read apart from findings, each with the way there from the case.
+        boundless: whether they ask of a value what no list of cases can exhaust.
+    """
+
+    def __init__(self, kb: KnowledgeBase, group: Iterable[Condition]) -> None:
+        self.ontology, self.shapes = kb.ontology, kb.conditions
+        self.case_shapes = kb.graph([kb.root / "shapes/case.ttl"])
+        self.ways: dict[URIRef, tuple[URIRef, ...]] = {}
+        self.boundless = False
+        self._counted: dict[Node, None] = {}
+        self._named: dict[URIRef, set[Node]] = {}
+        self._limits: dict[URIRef, set[Decimal]] = {}
+        self._most = 1
+        reads: set[str] = set()
+        for condition in group:
+            reads |= condition.reads
+            for shape in (condition.holds_when, condition.fails_when):
+                self._look(URIRef(shape), at_case=True, properties=())
+        finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
+        self.classes = sorted(each for each in map(URIRef, reads) if each in finding_classes)
+        self._sees_contradictions = any(mentions(self.shapes, each) for each in self._counted)
+
+    # ------------------------------------------------------------------ walking through the shapes
+
+    def _look(self, shape: Node, at_case: bool, properties: Sequence[URIRef]) -> None:
+        """Notes what a shape names.
+
+        Args:
+            at_case: whether it is held against a case, and not against a finding or a value.
+            properties: those whose values it is held against, if it is.
+        """
+        path = self.shapes.value(shape, SH.path)
+        if path is not None:
+            ends = [self._end(route, at_case) for route in self._routes(path)]
+            properties, at_case = [each for each in ends if each is not None], False
+            for property_ in properties:
+                self._named.setdefault(property_, set())
+        for predicate, object_ in self.shapes.predicate_objects(shape):
+            if predicate in _LISTS:
+                for each in Collection(self.shapes, object_):
+                    self._look(each, at_case, properties)
+            elif predicate in _NESTED:
+                if path == CASE.currentFinding and predicate == SH.qualifiedValueShape:
+                    self._counted[object_] = None
+                self._look(object_, at_case, properties)
+            elif isinstance(predicate, URIRef) and predicate in _COUNTS:
+                self._most = max(self._most, int(str(object_)) + _COUNTS[predicate])
+            elif properties:
+                self._note(predicate, object_, properties)
+
+    def _note(self, predicate: Node, object_: Node, properties: Iterable[URIRef]) -> None:
+        """Notes what a constraint names of the values of properties."""
+        self.boundless |= predicate in _BOUNDLESS
+        named = Collection(self.shapes, object_) if predicate == SH["in"] else [object_]
+        for property_ in properties:
+            if predicate in _LIMITS:
+                self._limits.setdefault(property_, set()).add(Decimal(str(object_)))
+            elif predicate in (SH["in"], SH.hasValue):
+                for value in named:
+                    if isinstance(value, Literal) and value.datatype in (XSD.integer, XSD.decimal):
+                        self._limits.setdefault(property_, set()).add(Decimal(str(value)))
+                    else:
+                        self._named[property_].add(value)
+
+    def _end(self, route: tuple[URIRef, ...], at_case: bool) -> URIRef | None:
+        """The property whose values a way leads to; None where it leads to findings."""
+        if not route or route == (CASE.currentFinding,):
+            return None
+        *way, last = route
+        if at_case:
+            self.ways[last] = tuple(way)
+        return last
+
+    def _routes(self, path: Node) -> list[tuple[URIRef, ...]]:
+        """Every way along a path; without steps to broader concepts, and to what contradicts a finding."""
+        if isinstance(path, URIRef):
+            return [()] if path in (CASE.contradictedBy, SKOS.broader) else [(path,)]
+        if (path, RDF.first, None) in self.shapes:
+            routes = [self._routes(step) for step in Collection(self.shapes, path)]
+            return [tuple(chain.from_iterable(steps)) for steps in product(*routes)]
+        found: list[tuple[URIRef, ...]] = []
+        for kind, inner in self.shapes.predicate_objects(path):
+            within = Collection(self.shapes, inner) if kind == SH.alternativePath else [inner]
+            found += [route for each in within for route in self._routes(each)]
+            self.boundless |= kind == SH.inversePath
+        return found
+
+    # ------------------------------------------------------------------ what a case can say
+
+    def statements(self, property_: URIRef) -> list[tuple[Stated, ...]]:
+        """What a case can say by a property of the request, its product or the coverage: nothing, or some values."""
+        values = self._values(property_)
+        # One value for what a condition asks, one against it, and one for what another condition asks.
+        most = 1 if self._limit(property_, SH.maxCount) == 1 else self._most + 2
+        return [
+            tuple((self.ways[property_], property_, value) for value in chosen)
+            for size in range(most + 1)
+            for chosen in combinations(values, size)
+        ]
+
+    def findings(self, class_: URIRef, lens: Lens) -> list[tuple[Unit, ...]]:
+        """What a case can say by findings of a class, and by the statement that there was none.
+
+        Of what the shapes count alike, the fewest findings.
+        """
+        singles = list(lens.told_apart(((each,) for each in self._single(class_)), self._atoms).values())
+        units: list[Unit] = [alike[0] for alike in singles]
+        latest_counts = self._flag(class_, CASE.latestCounts)
+        if self._sees_contradictions and latest_counts:
+            units += [(one, two) for (one,), (two,) in combinations(units, 2)]
+            # Two that look alike here can differ.
+            units += [(alike[0][0], alike[1][0]) for alike in singles if len(alike) > 1]
+        if class_ in self._named.get(CLIN.absenceOf, ()):
+            units.append((((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, class_)),))
+        counted = lens.told_apart(units, lambda graph: self._counted)
+        keyed = self._flag(class_, CASE.ofReasonOnly) or (class_, CASE.keyProperty, None) in self.ontology
+        if self._sees_contradictions and latest_counts and not keyed:
+            # Two that count are of one day, and contradict each other or say the same.
+            return [(), *((alike[0],) for alike in counted.values())]
+        return self._sums({counts: alike[0] for counts, alike in counted.items()})
+
+    def _sums(self, units: Mapping[tuple[int, ...], Unit]) -> list[tuple[Unit, ...]]:
+        """Choices of units, the smallest for each of the counts that choices can come to."""
+        nothing = (0,) * len(self._counted)
+        found: dict[tuple[int, ...], tuple[Unit, ...]] = {nothing: ()}
+        waiting = [nothing]
+        for counts in waiting:
+            for more, unit in units.items():
+                total = tuple(min(one + two, self._most) for one, two in zip(counts, more, strict=True))
+                if total not in found:
+                    found[total] = (*found[counts], unit)
+                    waiting.append(total)
+        silent = units.get(nothing)
+        return [*found.values(), *([(silent,)] if silent else [])]
+
+    def _single(self, class_: URIRef) -> list[Said]:
+        """The findings of a class by all that the shapes name of it; each states something by which it counts."""
+        mine = {each for each in (*self._named, *self._limits) if self.ontology.value(each, RDFS.domain) == class_}
+        families = {self._family(each)["exact"]: each for each in sorted(mine) if self._limits.get(each)}
+        measured = {each for exact in families for each in self._family(exact).values()}
+        choices: list[list[Said]] = [self._measures(each) for each in families]
+        choices += [[(), *(((each, value),) for value in self._values(each))] for each in sorted(mine - measured)]
+        counting = set(self.ontology.objects(class_, CASE.countedBy))
+        return [
+            ((RDF.type, class_), *said)
+            for said in (tuple(chain.from_iterable(chosen)) for chosen in product(*choices))
+            if not counting & mine or any(property_ in counting for property_, _ in said)
+        ]
+
+    def _values(self, property_: URIRef) -> list[Node]:
+        """The values of a property that is no number, as the case shapes have them: of those that look alike one."""
+        named = self._named.get(property_, set())
+        class_ = self.ontology.value(property_, RDFS.range)
+        if class_ in concept_classes(self.ontology):
+            first: dict[object, Node] = {}
+            for each in sorted(self.ontology.subjects(RDF.type, class_), key=str):
+                above = frozenset(self.ontology.transitive_objects(each, SKOS.broader))
+                first.setdefault((each if each in named else None, above & named), each)
+            return list(first.values())
+        if any(isinstance(each, Literal) and each.datatype == XSD.boolean for each in named):
+            return [Literal(True), Literal(False)]
+        patterns = [str(each) for shape in self._shapes_of(property_) for each in self.case_shapes[shape : SH.pattern]]
+        stated = (each for each in named if all(re.search(pattern, str(each)) for pattern in patterns))
+        return [*sorted(stated, key=str), _OUTSIDE]
+
+    def _family(self, property_: URIRef) -> dict[str, URIRef]:
+        """The properties that state one number: "exact", and the bounds that the vocabulary has for it."""
+        links = {"atLeast": CASE.atLeast, "atMost": CASE.atMost, "below": CASE.below}
+        owners = (self.ontology.value(None, link, property_) for link in links.values())
+        exact = next((each for each in owners if isinstance(each, URIRef)), property_)
+        bounds = {name: self.ontology.value(exact, link) for name, link in links.items()}
+        return {"exact": exact} | {name: each for name, each in bounds.items() if isinstance(each, URIRef)}
+
+    def _measures(self, exact: URIRef) -> list[Said]:
+        """The ways to state a number: exactly, by one bound, by two, and not at all."""
+        family = self._family(exact)
+        numbers = self._numbers(exact, {limit for each in family.values() for limit in self._limits.get(each, ())})
+        found: list[Said] = [(), *(((each, number),) for each in family.values() for number in numbers)]
+        for upper, above in (("atMost", 0), ("below", 1)):
+            if "atLeast" in family and upper in family:
+                found += [
+                    ((family["atLeast"], low), (family[upper], high))
+                    for place, low in enumerate(numbers)
+                    for high in numbers[place + above :]
+                ]
+        return found
+
+    def _numbers(self, exact: URIRef, limits: set[Decimal]) -> list[Literal]:
+        """A number at each limit and on each side of it, in the range that the case shapes give the property."""
+        least, most = self._limit(exact, SH.minInclusive), self._limit(exact, SH.maxInclusive)
+        whole = any((shape, SH.datatype, XSD.integer) in self.case_shapes for shape in self._shapes_of(exact))
+        if whole:
+            up, down = ([each.to_integral_value(way) for each in limits] for way in (ROUND_CEILING, ROUND_FLOOR))
+            found = {*up, *down, *(each - 1 for each in up), *(each + 1 for each in down)}
+        else:
+            low, high = min(limits), max(limits)
+            ends = sorted({low - 1 if least is None else least, *limits, high + 1 if most is None else most})
+            found = {*limits, *((one + two) / 2 for one, two in pairwise(ends))}
+        inside = [each for each in sorted(found) if (least is None or least <= each) and (most is None or each <= most)]
+        return [Literal(int(each)) if whole else Literal(each) for each in inside]
+
+    def _shapes_of(self, property_: URIRef) -> Iterator[Node]:
+        return self.case_shapes.subjects(SH.path, property_)
+
+    def _limit(self, property_: URIRef, predicate: URIRef) -> Decimal | None:
+        """What the case shapes limit a property by; None where they do not."""
+        found = (self.case_shapes.value(shape, predicate) for shape in self._shapes_of(property_))
+        return next((Decimal(str(each)) for each in found if each is not None), None)
+
+    def _flag(self, class_: URIRef, flag: URIRef) -> bool:
+        return (class_, flag, Literal(True)) in self.ontology
+
+    # ------------------------------------------------------------------ telling findings apart
+
+    def _atoms(self, graph: Graph) -> Iterator[Node]:
+        """Shapes of one finding, whatever it is contradicted by, on which alone the counted shapes depend.
+
+        Args:
+            graph: the shapes; what is asked of a contradicting finding is added to it as a shape of its own.
+        """
+        waiting = list(self._counted)
+        while waiting:
+            shape = waiting.pop()
+            if not mentions(graph, shape):
+                yield shape
+                continue
+            for predicate, object_ in list(graph.predicate_objects(shape)):
+                if predicate in _LISTS:
+                    waiting += Collection(graph, object_)
+                elif predicate in _NESTED:
+                    waiting.append(object_)
+            path = graph.value(shape, SH.path)
+            if path is not None and (path, RDF.first, CASE.contradictedBy) in graph:
+                yield of_the_other(graph, shape, path)

@@ -1,0 +1,212 @@
+"""Whether one revision is stricter or looser than another, over every way in which their conditions can turn out.
+
+What counts is only what a case can show. A direction is part of the verdict when a case that was made for it and
+determined under both revisions comes to what it says; what no case could be made of is named, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from rdflib.namespace import RDFS
+
+from kb_tools.determine.result import Outcome, outcome_of
+from kb_tools.model.logic import Assignments, Value, evaluate
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.terms import local_name
+from kb_tools.revisions.entailments import Tie
+
+
+class Direction(Enum):
+    """How the cases that meet the criteria change."""
+
+    STRICTER = "stricter"
+    LOOSER = "looser"
+    MIXED = "mixed"
+    EQUIVALENT = "equivalent"
+    RESCOPED = "rescoped"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Values of conditions on which the two revisions differ, and what each comes to.
+
+    Attributes:
+        direction: what it bears witness of: stricter, looser or rescoped.
+        values: no more than it takes; the other conditions do not matter.
+    """
+
+    direction: Direction
+    values: Mapping[str, Value]
+    before: Outcome
+    after: Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the new revision is stricter or looser than the old one.
+
+    The witnesses, but for the unconfirmed ones, were each borne out by a case.
+
+    Attributes:
+        direction: unconfirmed where no case could be made of any witness; equivalent where there is none.
+        by: what changed it: "applicability alone", "criteria alone", "applicability and criteria", or "".
+        inferred: whether one side's criteria are inferred from the log.
+        borrowed: of each definition that a side takes from another revision, a sentence that says so.
+        stricter: a smallest case that met the criteria and no longer does.
+        looser: a smallest case that meets them and did not.
+        rescoped: where neither exists, one that is not applicable on one side and not met on the other.
+        unconfirmed: of each direction of which no case could be made, the smallest witness.
+    """
+
+    direction: Direction
+    by: str
+    inferred: bool
+    borrowed: tuple[str, ...]
+    stricter: Witness | None = None
+    looser: Witness | None = None
+    rescoped: Witness | None = None
+    unconfirmed: tuple[Witness, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The verdict as one phrase."""
+        open_ = [f"{each.direction.value} unconfirmed" for each in self.unconfirmed]
+        said = [] if self.direction is Direction.UNCONFIRMED else [self.direction.value]
+        said += [f"by {self.by}"] if self.by else []
+        return ", ".join([*said, *open_, *(["by inference"] if self.inferred else [])])
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        """The witnesses that a case bears out."""
+        return tuple(each for each in (self.stricter, self.looser, self.rescoped) if each)
+
+    @property
+    def differs(self) -> bool:
+        """Whether some case is known to come to another outcome."""
+        return bool(self.witnesses)
+
+
+# How many witnesses of one direction are tried before it is left unconfirmed.
+ATTEMPTS = 12
+
+
+def verdict_of(old: Revision, new: Revision, ties: Iterable[Tie], bears_out: Callable[[Witness], bool]) -> Verdict:
+    """Stricter or looser, over every assignment of holds and fails that the ties between conditions allow.
+
+    Args:
+        bears_out: whether a case can be made that comes to what a witness says.
+    """
+    sides = (old, new)
+    space = Assignments(dict.fromkeys((*old.deciding_conditions, *new.deciding_conditions), Value.UNKNOWN))
+    possible = allowed(space, ties)
+    applies = [space.where(side.applicability_tree) & possible for side in sides]
+    criteria = [space.where(side.criteria_tree) & possible for side in sides]
+    met = [applies[side] & criteria[side] for side in (0, 1)]
+    lost, gained, exchanged = met[0] & ~met[1], met[1] & ~met[0], applies[0] ^ applies[1]
+    confirmed: dict[Direction, tuple[Witness, int]] = {}
+    unconfirmed = []
+    for direction, cases in (
+        (Direction.STRICTER, lost),
+        (Direction.LOOSER, gained),
+        (Direction.RESCOPED, exchanged & ~lost & ~gained),
+    ):
+        if not cases or (direction is Direction.RESCOPED and confirmed):
+            continue
+        tried = list(_tried(direction, space, cases, sides, bears_out))
+        if tried[-1][1]:
+            confirmed[direction] = tried[-1][0], cases
+        else:
+            unconfirmed.append(tried[0][0])
+    changed = 0
+    for _, cases in confirmed.values():
+        changed |= cases
+    differing = {"applicability": exchanged & changed, "criteria": (criteria[0] ^ criteria[1]) & changed}
+    if Direction.RESCOPED in confirmed:
+        # Where the applicability of a case changes hands alone, what its criteria come to is of no account.
+        del differing["criteria"]
+    names = [name for name, cases in differing.items() if cases]
+    without = Direction.UNCONFIRMED if unconfirmed else Direction.EQUIVALENT
+    return Verdict(
+        Direction.MIXED if len(confirmed) > 1 else next(iter(confirmed), without),
+        " and ".join(names) + (" alone" if len(names) == 1 else ""),
+        any(side.entry.bases.get("Criteria") == "InferredFromLog" for side in sides),
+        tuple(sentence for side in sides for sentence in _borrowed(side)),
+        **{direction.value: witness for direction, (witness, _) in confirmed.items()},
+        unconfirmed=tuple(unconfirmed),
+    )
+
+
+def allowed(space: Assignments, ties: Iterable[Tie]) -> int:
+    """The assignments that the ties between conditions allow; ties of other conditions do not matter."""
+    mask = space.everything
+    for tie in ties:
+        if tie.one in space.open and tie.other in space.open:
+            mask &= ~(_where(space, tie.one, tie.value) & ~_where(space, tie.other, tie.then))
+    return mask
+
+
+def _where(space: Assignments, condition: str, value: Value) -> int:
+    """The assignments in which a condition holds, or in which it fails."""
+    holding = space.where(condition)
+    return holding if value is Value.HOLDS else space.everything & ~holding
+
+
+def _tried(
+    direction: Direction,
+    space: Assignments,
+    cases: int,
+    sides: tuple[Revision, Revision],
+    bears_out: Callable[[Witness], bool],
+) -> Iterator[tuple[Witness, bool]]:
+    """Witnesses of a direction, the smallest first, each with whether a case bears it out, until one is."""
+    for _ in range(ATTEMPTS):
+        witness = _smallest(direction, space, cases, sides)
+        found = bears_out(witness)
+        yield witness, found
+        alike = space.everything
+        for iri, value in witness.values.items():
+            alike &= _where(space, iri, value)
+        cases &= ~alike
+        if found or not cases:
+            return
+
+
+def _borrowed(side: Revision) -> Iterator[str]:
+    for node in side.graph.objects(side.iri, POL.borrowsDefinition):
+        definition = side.graph.value(node, POL.definition)
+        term = side.graph.value(definition, RDFS.label) or local_name(definition)
+        lender = local_name(side.graph.value(node, POL.borrowedFrom))
+        yield f"{side.entry.name} as on file does not define {term}: the definition of {lender} is taken."
+
+
+def _smallest(direction: Direction, space: Assignments, candidates: int, sides: tuple[Revision, Revision]) -> Witness:
+    """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter."""
+    best = min(_bits(candidates), key=lambda each: (each.bit_count(), each))
+    values = {iri: Value.HOLDS if best >> position & 1 else Value.FAILS for position, iri in enumerate(space.open)}
+    wanted = [_outcome(side, values) for side in sides]
+    # What fails is left open first: a witness reads best as what holds.
+    for iri in sorted(values, key=lambda each: (values[each] is Value.HOLDS, each)):
+        trial = {**values, iri: Value.UNKNOWN}
+        if [_outcome(side, trial) for side in sides] == wanted:
+            values = trial
+    return Witness(direction, {iri: value for iri, value in values.items() if value.settled}, *wanted)
+
+
+def _bits(number: int) -> Iterator[int]:
+    """The positions of the bits that are set."""
+    text = bin(number)[:1:-1]
+    position = text.find("1")
+    while position >= 0:
+        yield position
+        position = text.find("1", position + 1)
+
+
+def _outcome(side: Revision, values: Mapping[str, Value]) -> Outcome:
+    return outcome_of(
+        evaluate(side.applicability_tree, values), evaluate(side.criteria_tree, values), open_conflict=False
+    )
