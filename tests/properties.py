@@ -26,7 +26,7 @@ from strategies import CONCEPTS, FINDINGS, VOCABULARY, Finding, Picture, Product
 
 from kb_tools.cases.case import Case
 from kb_tools.cases.check import CaseChecker
-from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.form import CaseForms
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.evaluate import Evaluator
 from kb_tools.determine.result import Determination, Outcome, outcome_of
@@ -491,7 +491,7 @@ def _restated(picture: Picture, chance: Random) -> Case:
 
 def formats(pictures: Iterable[Picture], revision: str) -> Found:
     """Turtle, JSON-LD and plain JSON of one picture come to the same bytes."""
-    answering, found, plain = Answering(revision), Found(), PlainFormat(VOCABULARY)
+    answering, found, plain = Answering(revision), Found(), CaseForms(VOCABULARY)
     for batch in in_batches(pictures, 100):
         cases = list(map(_as_turtle, batch))
         texts = answering.json(cases)
@@ -518,7 +518,7 @@ def _as_json_ld(case: Case) -> Case:
     return _read(written, "jsonld")
 
 
-def _as_plain_json(plain: PlainFormat, case: Case) -> Case:
+def _as_plain_json(plain: CaseForms, case: Case) -> Case:
     return _read(json.dumps(as_plain.write(plain, case)).encode(), "json")
 
 

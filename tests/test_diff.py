@@ -33,6 +33,7 @@ from kb_tools.determine.result import Outcome, outcome_of
 from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Tree, Value, evaluate
+from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.model.revision import Revision
@@ -43,7 +44,7 @@ from kb_tools.render import diff as render
 from kb_tools.render import page as render_document
 from kb_tools.render.page import Document, Paragraph, Table
 from kb_tools.revisions.change import Change, Diff, Finding, Kind
-from kb_tools.revisions.compare import CHECKABLE_PARTS, compare, diff_of
+from kb_tools.revisions.compare import compare, diff_of
 from kb_tools.revisions.entailments import Tie
 from kb_tools.revisions.impact import flip_of
 from kb_tools.revisions.verdict import Direction, Verdict, Witness, verdict_of
@@ -734,7 +735,7 @@ def test_each_change_of_2026_02_is_told_of_by_the_rows_that_can_have_brought_it(
     diff = difference("2019-10", "2026-02")
     # By 10/23 the content of I was as it is now, so that no later row can tell of its change.
     general = ["2023-02-1", "2023-08-2"]
-    assert [(each.kind, short(each.iri), told(each)) for each in diff.changes if each.part in CHECKABLE_PARTS] == [
+    assert [(each.kind, short(each.iri), told(each)) for each in diff.changes if each.part in DOCUMENT_PARTS] == [
         (Kind.ADDED, "criterion/plan", (["2023-11-1", "2023-11-2"], [])),
         (Kind.LOGIC, "criterion/indication", ([], general)),
         (Kind.ADDED, "criterion/chimerism-alone", ([], general)),

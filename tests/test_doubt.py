@@ -1,8 +1,8 @@
 """What counts, perhaps counts and does not count, and what conditions come to then: two readings of one design.
 
 First the rules and the shapes against the oracle, which knows the design alone, on every case of a few findings. Then
-the shapes against themselves: the value in their two forms (kb_tools.model.certainty) is the one found by trying every choice
-of the findings that perhaps count on cases without doubt.
+the shapes against themselves: the value in their two forms (kb_tools.model.certainty) is the one found by trying every
+choice of the findings that perhaps count on cases without doubt.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from kb_tools.cases.fhir import r4 as cases_fhir_r4
 from kb_tools.cases.fhir import references as cases_fhir_references
 from kb_tools.cases.fhir import resource as cases_fhir_resource
 from kb_tools.cases.fhir.reader import FhirReader, is_fhir
-from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.form import CaseForms
 from kb_tools.cases.inputs import find_files
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.examples import read_manifest
@@ -133,7 +133,7 @@ def test_nothing_disappears_from_a_resource(answered: dict[str, Determination], 
 
 
 def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path) -> None:
-    written = write(PlainFormat(kb), case_of(kb, content(), tmp_path))
+    written = write(CaseForms(kb), case_of(kb, content(), tmp_path))
     assert re.fullmatch(r"urn:policykb:patient:[0-9a-f]{32}", written.pop("patient"))
     findings = written.pop("findings")
     assert written == {

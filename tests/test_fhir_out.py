@@ -23,7 +23,7 @@ from rdflib.namespace import RDF
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.r4 import library_class
 from kb_tools.cases.fhir.reader import FhirReader
-from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.form import CaseForms
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.examples import Expectation, read_manifest
 from kb_tools.determine.result import REVIEW, Determination, Need, NotDetermined, Outcome
@@ -124,8 +124,8 @@ def examples(kb: KnowledgeBase, policy: Policy) -> list[Example]:
 
 
 @pytest.fixture(scope="module")
-def plain(kb: KnowledgeBase) -> PlainFormat:
-    return PlainFormat(kb)
+def plain(kb: KnowledgeBase) -> CaseForms:
+    return CaseForms(kb)
 
 
 @pytest.fixture(scope="module")
@@ -501,14 +501,14 @@ def test_one_thing_is_missing_and_one_data_requirement_says_so(kb: KnowledgeBase
 # ---------------------------------------------------------------------- the questionnaire
 
 
-def test_a_settled_case_has_no_questionnaire(examples: list[Example], plain: PlainFormat) -> None:
+def test_a_settled_case_has_no_questionnaire(examples: list[Example], plain: CaseForms) -> None:
     settled = [each for each in examples if each.found.outcome.settled]
     assert len(settled) == 201
     assert [questionnaire(plain, each.found) for each in settled] == [None] * 201
 
 
 def test_it_asks_for_a_thing_if_and_only_if_a_condition_to_be_sent_in_reads_it(
-    examples: list[Example], plain: PlainFormat
+    examples: list[Example], plain: CaseForms
 ) -> None:
     compared = 0
     for each in examples:
@@ -524,7 +524,7 @@ def test_it_asks_for_a_thing_if_and_only_if_a_condition_to_be_sent_in_reads_it(
 
 
 def test_a_bare_request_is_asked_for_everything_alternatives_together(
-    examples: list[Example], plain: PlainFormat
+    examples: list[Example], plain: CaseForms
 ) -> None:
     asked = questionnaire(plain, named(examples, "a-bare-request-is-asked-for-everything"))
     assert asked is not None
@@ -561,7 +561,7 @@ def test_a_bare_request_is_asked_for_everything_alternatives_together(
     ]
 
 
-def test_under_another_revision_other_things_are_asked_for(examples: list[Example], plain: PlainFormat) -> None:
+def test_under_another_revision_other_things_are_asked_for(examples: list[Example], plain: CaseForms) -> None:
     asked = questionnaire(plain, named(examples, "a-bare-request-is-asked-for-everything-2019-10"))
     assert asked is not None
     lines = [line for line in outline(asked) if line.count("/") == 0 or line.lstrip().startswith("Request")]
@@ -584,7 +584,7 @@ def test_under_another_revision_other_things_are_asked_for(examples: list[Exampl
 
 
 def test_a_missing_purpose_is_one_question_with_every_purpose_to_choose(
-    examples: list[Example], plain: PlainFormat
+    examples: list[Example], plain: CaseForms
 ) -> None:
     asked = questionnaire(plain, named(examples, "no-purpose-in-remission-is-asked-for"))
     assert asked is not None
@@ -618,7 +618,7 @@ def test_a_missing_purpose_is_one_question_with_every_purpose_to_choose(
     }
 
 
-def test_numbers_are_asked_for_within_their_bounds(examples: list[Example], plain: PlainFormat) -> None:
+def test_numbers_are_asked_for_within_their_bounds(examples: list[Example], plain: CaseForms) -> None:
     asked = questionnaire(plain, named(examples, "a-bare-request-is-asked-for-everything-2019-10"))
     assert asked is not None
     (share,) = [item for item in items(asked) if item["linkId"] == "ChimerismTest/donorPercent"]
@@ -636,7 +636,7 @@ def test_numbers_are_asked_for_within_their_bounds(examples: list[Example], plai
 
 
 def test_the_disease_treated_is_chosen_beforehand_where_a_status_is_asked_for(
-    examples: list[Example], plain: PlainFormat
+    examples: list[Example], plain: CaseForms
 ) -> None:
     chosen = {}
     for name in ("no-reason-stated-leaves-the-status-open-too", "progressing-lymphoma-meets-2019-10"):
@@ -652,7 +652,7 @@ def test_the_disease_treated_is_chosen_beforehand_where_a_status_is_asked_for(
 
 
 def test_an_absence_is_asked_for_only_where_nothing_of_its_kind_is_stated(
-    examples: list[Example], plain: PlainFormat
+    examples: list[Example], plain: CaseForms
 ) -> None:
     absences = {}
     for name in ("no-transplant-on-file-is-asked-for", "autologous-beside-unstated-source-leaves-it-open"):
@@ -667,7 +667,7 @@ def test_an_absence_is_asked_for_only_where_nothing_of_its_kind_is_stated(
 
 
 def test_what_is_needed_in_two_places_is_asked_once_and_named_in_the_other(
-    examples: list[Example], plain: PlainFormat
+    examples: list[Example], plain: CaseForms
 ) -> None:
     found = named(examples, "a-bare-request-is-asked-for-everything")
     mrd, risk, reason = (
@@ -686,7 +686,7 @@ def test_what_is_needed_in_two_places_is_asked_once_and_named_in_the_other(
     ]
 
 
-def test_what_only_a_billing_code_tells_is_not_asked_as_a_question(examples: list[Example], plain: PlainFormat) -> None:
+def test_what_only_a_billing_code_tells_is_not_asked_as_a_question(examples: list[Example], plain: CaseForms) -> None:
     found = named(examples, "another-code-does-not-state-the-service")
     revision, iri = replace(found.revision), f"{COND}service-is-dli"
     by_code = replace(revision.conditions[iri], reads=frozenset([str(CASE.procedureCode)]))
@@ -709,7 +709,7 @@ def test_the_same_questions_have_the_same_url_and_others_another(bundle: Json, e
 
 
 def after_answers(
-    kb: KnowledgeBase, policy: Policy, plain: PlainFormat, examples: list[Example], outcome: Outcome
+    kb: KnowledgeBase, policy: Policy, plain: CaseForms, examples: list[Example], outcome: Outcome
 ) -> dict[str, Answer]:
     """What each example case with that outcome comes to, by name, once all it is asked for is answered in favor."""
     reader = CaseReader(kb)
@@ -727,7 +727,7 @@ def after_answers(
 
 
 def test_answered_in_favor_a_case_that_needs_information_is_settled(
-    kb: KnowledgeBase, policy: Policy, examples: list[Example], plain: PlainFormat
+    kb: KnowledgeBase, policy: Policy, examples: list[Example], plain: CaseForms
 ) -> None:
     found = after_answers(kb, policy, plain, examples, Outcome.NEEDED)
     came = {name: determined(answer).outcome for name, answer in found.items()}
@@ -741,7 +741,7 @@ def test_answered_in_favor_a_case_that_needs_information_is_settled(
 
 
 def test_answered_in_favor_a_contradiction_is_settled_where_a_later_finding_can(
-    kb: KnowledgeBase, policy: Policy, examples: list[Example], plain: PlainFormat
+    kb: KnowledgeBase, policy: Policy, examples: list[Example], plain: CaseForms
 ) -> None:
     found = after_answers(kb, policy, plain, examples, Outcome.CONFLICTING)
     came = {name: determined(answer).outcome for name, answer in found.items()}

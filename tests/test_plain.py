@@ -17,7 +17,8 @@ import pytest
 
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
-from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.form import CaseForms
+from kb_tools.cases.plain import PlainReader
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cases.schema import schema
 from kb_tools.cases.template import template
@@ -73,12 +74,12 @@ SCHEMA = "kb case schema tells what a key takes"
 
 
 @pytest.fixture(scope="module")
-def plain(kb: KnowledgeBase) -> PlainFormat:
-    return PlainFormat(kb)
+def plain(kb: KnowledgeBase) -> CaseForms:
+    return CaseForms(kb)
 
 
 @pytest.fixture(scope="module")
-def validator(plain: PlainFormat) -> jsonschema.Draft202012Validator:
+def validator(plain: CaseForms) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema(plain))
 
 
@@ -134,7 +135,7 @@ def broken(kb: KnowledgeBase, case: dict[str, Any]) -> list[tuple[str, str]]:
 # ---------------------------------------------------------------------- reading
 
 
-def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: PlainFormat) -> None:
+def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: CaseForms) -> None:
     (turtle,) = CaseReader(kb).read("case.ttl", DATA / "case.ttl")
     again = read(kb, write(plain, turtle))
     assert statements(again) == statements(turtle)
@@ -142,7 +143,7 @@ def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: Pl
 
 
 def test_a_doubt_is_a_text_of_a_finding_and_is_written_again(
-    kb: KnowledgeBase, plain: PlainFormat, validator: jsonschema.Draft202012Validator
+    kb: KnowledgeBase, plain: CaseForms, validator: jsonschema.Draft202012Validator
 ) -> None:
     stated = varied("findings.3.inDoubt", "A newer note, of 20 June, could not be read.")
     validator.validate(stated)
@@ -154,7 +155,7 @@ def test_a_doubt_is_a_text_of_a_finding_and_is_written_again(
     assert isinstance(CaseChecker(kb, "pyshifty").check([case])[0], Case)
 
 
-def test_every_class_of_findings_but_transplants_and_infusions_takes_a_doubt(plain: PlainFormat) -> None:
+def test_every_class_of_findings_but_transplants_and_infusions_takes_a_doubt(plain: CaseForms) -> None:
     definitions = schema(plain)["$defs"]
     taken = {name for name in FINDINGS.split(", ") if "inDoubt" in definitions[name]["properties"]}
     assert set(FINDINGS.split(", ")) - taken == {"Transplant", "EarlierInfusion"}
@@ -214,7 +215,7 @@ def test_the_schema_that_an_editor_names_is_not_read(kb: KnowledgeBase) -> None:
 def test_fhir_in_plain_json_is_told(kb: KnowledgeBase) -> None:
     expected = 'unknown key "resourceType"; this is FHIR: name the file .json, or .ndjson with a resource a line'
     with pytest.raises(UnreadableInput) as refused:
-        PlainFormat(kb).triples(b'{"resourceType": "Bundle"}', "cases.jsonl:1", one_line=True)
+        PlainReader(CaseForms(kb)).triples(b'{"resourceType": "Bundle"}', "cases.jsonl:1", one_line=True)
     assert str(refused.value) == f"cases.jsonl:1: {expected}"
 
 
@@ -529,7 +530,7 @@ def test_a_file_in_json_ld_is_sent_to_its_own_reader(run_kb: RunKb, tmp_path: Pa
 
 
 def test_every_example_case_comes_to_the_same_in_json(
-    kb: KnowledgeBase, policy: Policy, plain: PlainFormat, validator: jsonschema.Draft202012Validator
+    kb: KnowledgeBase, policy: Policy, plain: CaseForms, validator: jsonschema.Draft202012Validator
 ) -> None:
     expectations = read_manifest(kb, policy.cases_folder)
     reader = CaseReader(kb)
@@ -689,7 +690,7 @@ def test_a_template_as_printed_lists_what_is_required(run_kb: RunKb, tmp_path: P
     ],
 )
 def test_a_template_with_what_is_required_filled_in_is_asked_for_the_rest(
-    kb: KnowledgeBase, policy: Policy, plain: PlainFormat, revision: str, findings: list[str]
+    kb: KnowledgeBase, policy: Policy, plain: CaseForms, revision: str, findings: list[str]
 ) -> None:
     blank = template(plain, Revision.load(policy, policy.entry(revision)))
     assert [each["type"] for each in blank["//findings"]] == findings
@@ -698,7 +699,7 @@ def test_a_template_with_what_is_required_filled_in_is_asked_for_the_rest(
     assert answer.outcome.value == "InformationNeeded"
 
 
-def test_a_template_says_everything_that_the_deciding_conditions_ask_for(policy: Policy, plain: PlainFormat) -> None:
+def test_a_template_says_everything_that_the_deciding_conditions_ask_for(policy: Policy, plain: CaseForms) -> None:
     revision = Revision.load(policy, policy.entry("2026-02"))
     text = json.dumps(template(plain, revision), ensure_ascii=False)
     assert all(revision.conditions[iri].asks_for in text for iri in revision.deciding_conditions)
@@ -761,7 +762,7 @@ def test_what_is_published_is_current(run_kb: RunKb, arguments: list[str], file:
     assert run_kb("case", "schema", *arguments).stdout == (ROOT / "docs" / file).read_text(encoding="utf-8")
 
 
-def test_the_schema_is_one_of_its_draft(plain: PlainFormat, validator: jsonschema.Draft202012Validator) -> None:
+def test_the_schema_is_one_of_its_draft(plain: CaseForms, validator: jsonschema.Draft202012Validator) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(plain))
     validator.validate(CASE)
 
@@ -792,7 +793,7 @@ def test_the_schema_refuses_what_the_case_shapes_refuse_of_one_key(
     assert not validator.is_valid(varied(path, value))
 
 
-def test_the_bounds_of_the_schema_are_those_of_the_shapes(plain: PlainFormat) -> None:
+def test_the_bounds_of_the_schema_are_those_of_the_shapes(plain: CaseForms) -> None:
     properties = schema(plain)["$defs"]["ChimerismTest"]["properties"]
     bounds = {name: {key: value for key, value in each.items() if "um" in key} for name, each in properties.items()}
     assert bounds["donorPercent"] == {"minimum": 0, "maximum": 100}
@@ -801,7 +802,7 @@ def test_the_bounds_of_the_schema_are_those_of_the_shapes(plain: PlainFormat) ->
     assert doubt == {"type": "string", "minLength": 1, "maxLength": 500}
 
 
-def test_the_pattern_of_codes_is_that_of_the_shapes_with_prefixes(plain: PlainFormat) -> None:
+def test_the_pattern_of_codes_is_that_of_the_shapes_with_prefixes(plain: CaseForms) -> None:
     codes = plain.forms["Request"].keys["procedureCodes"]
     assert (codes.pattern, codes.many, codes.required) == (
         "^(cpt:[0-9]{4}[0-9A-Z]|hcpcs:[A-Z][0-9]{4})$",
@@ -857,7 +858,7 @@ def test_a_class_of_findings_that_only_the_data_know_is_read_and_described(grown
     case = read(kb, {"patient": "p", "request": {"serviceDate": "2026-07-01"}, "findings": [finding]})
     stated = 'https://w3id.org/policykb/clinical#cellDose "1.5"^^<http://www.w3.org/2001/XMLSchema#decimal>'
     assert stated in statements(case)
-    described = schema(PlainFormat(kb))["$defs"]["DoseReport"]
+    described = schema(CaseForms(kb))["$defs"]["DoseReport"]
     assert described["required"] == ["type", "date", "basis"]
     assert described["properties"]["cellDose"] == {
         "title": "cell dose",
@@ -865,7 +866,7 @@ def test_a_class_of_findings_that_only_the_data_know_is_read_and_described(grown
         "type": "number",
         "exclusiveMinimum": 0.5,
     }
-    assert write(PlainFormat(kb), case)["findings"] == [finding]
+    assert write(CaseForms(kb), case)["findings"] == [finding]
 
 
 def test_a_shape_that_says_nothing_of_its_value_is_an_error_of_the_knowledge_base(grown: Path) -> None:
@@ -874,7 +875,7 @@ def test_a_shape_that_says_nothing_of_its_value_is_an_error_of_the_knowledge_bas
     assert text.count("sh:datatype xsd:decimal ; sh:minExclusive 0.5 ;") == 1
     shapes.write_text(text.replace("sh:datatype xsd:decimal ; sh:minExclusive 0.5 ;", ""), encoding="utf-8")
     with pytest.raises(KnowledgeBaseError) as refused:
-        schema(PlainFormat(KnowledgeBase(grown)))
+        schema(CaseForms(KnowledgeBase(grown)))
     assert str(refused.value) == (
         "shapes/case.ttl: shape:Dose does not say what a value in plain JSON is; give it a sh:class, sh:datatype, "
         "sh:in or sh:pattern"
@@ -888,7 +889,7 @@ def test_two_terms_of_one_name_are_an_error_of_the_knowledge_base(grown: Path) -
         encoding="utf-8",
     )
     with pytest.raises(KnowledgeBaseError) as refused:
-        PlainFormat(KnowledgeBase(grown)).context  # noqa: B018
+        CaseForms(KnowledgeBase(grown)).context  # noqa: B018
     assert str(refused.value) == (
         "shapes/case.ttl: plain JSON cannot tell two terms of the name Commercial apart; give one a case:jsonKey or "
         "another local name"

@@ -49,6 +49,11 @@ class _Plan:
 
 
 def plan_of(kb: KnowledgeBase, request: Request) -> _Plan:
+    """What a request reads.
+
+    Raises:
+        QueryError: it is refused, is no SPARQL, or does not fit its format.
+    """
     from kb_tools.ask.dataset import default_graph, policies
 
     known = policies(kb)
@@ -84,6 +89,7 @@ def execute(request: Request) -> Result:
 
 
 def execute_plan(kb: KnowledgeBase, request: Request, plan: _Plan, confined: bool) -> Result:
+    """Runs a query on what it reads; `confined`: in a process that may reach neither network nor files."""
     from kb_tools.ask import dataset
 
     checked = plan.checked

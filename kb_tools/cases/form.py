@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import pyoxigraph as ox
 from rdflib import Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools.cases.plain import PlainReading
-from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.repository import KnowledgeBase
-from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import BASE, CASE, SH
-from kb_tools.rdf.terms import Triple, local_name
+from kb_tools.rdf.terms import local_name
 
 SHAPES = "shapes/case.ttl"
 ROOT = "Case"
@@ -33,14 +28,6 @@ _WITHIN: dict[str, Callable[[float, float], bool]] = {
     "minExclusive": operator.gt,
     "maxExclusive": operator.lt,
 }
-# Characters shown of a value that is refused.
-MAX_SHOWN = 60
-
-
-class Number(str):
-    """A number of a JSON file, as it is written there: no digit of it is ever rounded."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -110,8 +97,8 @@ class Form:
     keys: dict[str, Key]
 
 
-class PlainFormat:
-    """How this knowledge base writes a case as plain JSON."""
+class CaseForms:
+    """What the case shapes allow a case to say, as plain JSON writes it; FHIR and the questionnaire read it too."""
 
     def __init__(self, kb: KnowledgeBase) -> None:
         self.kb = kb
@@ -252,32 +239,6 @@ class PlainFormat:
                     add(name, iri)
         return dict(sorted(found.items()))
 
-    @cached_property
-    def _context_text(self) -> str:
-        return json.dumps(self.context)
-
-    # ------------------------------------------------------------------ JSON in
-
-    def triples(self, data: bytes, where: str, one_line: bool = False) -> tuple[list[Triple], dict[Node, str]]:
-        """The graph of one case, and for each of its blank nodes the place in the file.
-
-        Args:
-            where: what errors name, with the line that is wrong; without it when `where` is a line of a file already.
-
-        Raises:
-            UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
-                that are wrong, all.
-        """
-        reading = PlainReading(self, where)
-        content = load(data, where, _DIALECT, one_line, reading.slips)
-        node: dict[str, Any] = {}
-        with reading.going_on():
-            node = reading.object((ROOT,), content, "")
-        if reading.slips:
-            raise reading.refusal()
-        document = f'{{"@context":{self._context_text},{json.dumps(node)[1:]}'
-        return parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places
-
 
 def _term(key: Key) -> dict[str, str]:
     """What a context says of a key."""
@@ -289,21 +250,3 @@ def _term(key: Key) -> dict[str, str]:
     elif key.is_code:
         said["@type"] = "@id"
     return said
-
-
-def shown(value: Any) -> str:
-    """A value of a file, short and without what a terminal would obey."""
-    if isinstance(value, list | dict):
-        return "an array" if isinstance(value, list) else "an object"
-    text = str(value) if isinstance(value, Number) else json.dumps(value)
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-
-
-_DIALECT = Dialect(
-    fraction=Number,
-    whole=Number,
-    too_large="write one case a line, in a .jsonl file",
-    too_deep="a case has three levels",
-    several="a .json file holds one case; write several one a line, as .jsonl",
-    shown=shown,
-)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import pyoxigraph as ox
 from rdflib import BNode, URIRef
 from rdflib.namespace import XSD
 from rdflib.term import Node
 
-from kb_tools.cases.form import MAX_SHOWN, ROOT, Number, shown
+from kb_tools.cases.form import ROOT, CaseForms, Key
+from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import Slips, UnreadableInput
+from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import GIVEN
+from kb_tools.rdf.terms import Triple
 
-if TYPE_CHECKING:
-    from kb_tools.cases.form import Key, PlainFormat
+# How much of a value is shown, in characters.
+MAX_SHOWN = 60
 # A key that begins so is a note to people, of any content, and is not read.
 NOTE = "//"
 # The key with which editors name the JSON Schema of a file; it is not read either.
@@ -41,11 +46,48 @@ _MOST = 100
 _FEW = 12
 
 
-class PlainReading:
+class JsonNumber(str):
+    """A number of a JSON file, as it is written there: no digit of it is ever rounded."""
+
+    __slots__ = ()
+
+
+class PlainReader:
+    """Reads cases that are written as plain JSON."""
+
+    def __init__(self, forms: CaseForms) -> None:
+        self.forms = forms
+
+    @cached_property
+    def _context(self) -> str:
+        return json.dumps(self.forms.context)
+
+    def triples(self, data: bytes, where: str, one_line: bool = False) -> tuple[list[Triple], dict[Node, str]]:
+        """The graph of one case, and for each of its blank nodes the place in the file.
+
+        Args:
+            where: what errors name, with the line that is wrong; without it when `where` is a line of a file already.
+
+        Raises:
+            UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
+                that are wrong, all.
+        """
+        reading = _Reading(self.forms, where)
+        content = load(data, where, _DIALECT, one_line, reading.slips)
+        node: dict[str, Any] = {}
+        with reading.going_on():
+            node = reading.object((ROOT,), content, "")
+        if reading.slips:
+            raise reading.refusal()
+        document = f'{{"@context":{self._context},{json.dumps(node)[1:]}'
+        return parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places
+
+
+class _Reading:
     """One JSON value on its way to JSON-LD: what that would drop or misread is refused, and types are written out."""
 
-    def __init__(self, format_: PlainFormat, where: str) -> None:
-        self.format = format_
+    def __init__(self, forms: CaseForms, where: str) -> None:
+        self.forms = forms
         self.where = where
         self.places: dict[Node, str] = {}
         self.slips: list[UnreadableInput] = []
@@ -79,7 +121,7 @@ class PlainReading:
             if "type" not in value:
                 raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
             name = self._one_of(classes, value["type"], f"{path}.type")
-        form = self.format.forms[name]
+        form = self.forms.forms[name]
         own = {"id"} if name == ROOT else {"type"} if len(classes) > 1 else set()
         node = self._node(name, path)
         holders: dict[str, dict[str, Any]] = {}
@@ -136,25 +178,25 @@ class PlainReading:
     def _typed(self, datatype: URIRef, pattern: str, value: Any, path: str) -> Any:
         """A value that is what its datatype is in JSON; its bounds are for the case shapes."""
         if datatype in (XSD.integer, XSD.decimal):
-            value = _without_exponent(value, datatype == XSD.integer) if isinstance(value, Number) else value
+            value = _without_exponent(value, datatype == XSD.integer) if isinstance(value, JsonNumber) else value
         if datatype == XSD.boolean:
             fits, due = isinstance(value, bool), "true or false"
         elif datatype == XSD.integer:
-            fits, due = isinstance(value, Number) and value.lstrip("-").isdecimal(), "a whole number"
+            fits, due = isinstance(value, JsonNumber) and value.lstrip("-").isdecimal(), "a whole number"
         elif datatype == XSD.decimal:
-            fits = isinstance(value, Number) and "e" not in value.lower()
-            due = f"a number of at most {_DIGITS} digits" if isinstance(value, Number) else "a number"
+            fits = isinstance(value, JsonNumber) and "e" not in value.lower()
+            due = f"a number of at most {_DIGITS} digits" if isinstance(value, JsonNumber) else "a number"
         elif datatype == XSD.date:
             fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
         else:
-            fits, due = isinstance(value, str) and not isinstance(value, Number), "a text"
+            fits, due = isinstance(value, str) and not isinstance(value, JsonNumber), "a text"
         if not fits:
             raise self._refusal(path, f"{shown(value)} where {due} is due")
         return value
 
     def _name(self, value: Any, under: str, path: str) -> str:
         """The IRI that a name of the file stands for."""
-        if isinstance(value, str) and not isinstance(value, Number) and re.fullmatch(NAME, value):
+        if isinstance(value, str) and not isinstance(value, JsonNumber) and re.fullmatch(NAME, value):
             iri = GIVEN + under + value if re.fullmatch(TOKEN, value) else value
             with suppress(ValueError):
                 return ox.NamedNode(iri).value
@@ -187,7 +229,7 @@ def _squeezed(name: str) -> str:
     return re.sub(r"[\W_]", "", name.lower())
 
 
-def _without_exponent(number: Number, whole: bool) -> Number:
+def _without_exponent(number: JsonNumber, whole: bool) -> JsonNumber:
     """The same number as it is written without exponent and, if it is whole and must be, without fraction."""
     try:
         exact = Decimal(number)
@@ -195,9 +237,27 @@ def _without_exponent(number: Number, whole: bool) -> Number:
         return number
     if abs(exact.adjusted()) > _DIGITS or ("e" not in number.lower() and not whole):
         return number
-    return Number(int(exact) if whole and exact == exact.to_integral_value() else f"{exact:f}")
+    return JsonNumber(int(exact) if whole and exact == exact.to_integral_value() else f"{exact:f}")
 
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _FEW} more: kb case schema" if len(names) > _FEW else ""
     return ", ".join(names[:_FEW]) + more
+
+
+def shown(value: Any) -> str:
+    """A value of a file, short and without what a terminal would obey."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    text = str(value) if isinstance(value, JsonNumber) else json.dumps(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+_DIALECT = Dialect(
+    fraction=JsonNumber,
+    whole=JsonNumber,
+    too_large="write one case a line, in a .jsonl file",
+    too_deep="a case has three levels",
+    several="a .json file holds one case; write several one a line, as .jsonl",
+    shown=shown,
+)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kb_tools.cases.case import Statements
     from kb_tools.cases.fhir.builder import Imported
     from kb_tools.cases.fhir.reader import FhirReader
-    from kb_tools.cases.form import PlainFormat
+    from kb_tools.cases.plain import PlainReader
 # What a case may have: nodes, and findings of one class and day, each of which is compared with every other. And how
 # many times the statements of a file its cases may take together where they share nodes, beyond a first few.
 MAX_NODES, MAX_ALIKE = 5_000, 100
@@ -54,10 +54,11 @@ class CaseReader:
         self._inputs = 0
 
     @cached_property
-    def _plain(self) -> PlainFormat:
-        from kb_tools.cases.form import PlainFormat
+    def _plain(self) -> PlainReader:
+        from kb_tools.cases.form import CaseForms
+        from kb_tools.cases.plain import PlainReader
 
-        return PlainFormat(self.kb)
+        return PlainReader(CaseForms(self.kb))
 
     @cached_property
     def _fhir(self) -> FhirReader:

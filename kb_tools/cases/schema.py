@@ -7,7 +7,7 @@ from typing import Any
 from rdflib import URIRef
 from rdflib.namespace import SKOS, XSD
 
-from kb_tools.cases.form import ROOT, Form, Key, PlainFormat
+from kb_tools.cases.form import ROOT, CaseForms, Form, Key
 from kb_tools.cases.plain import NAME, NOTE, SCHEMA
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.namespaces import BASE
@@ -23,7 +23,7 @@ ID_HINT = "Names the case; without it, a case is known by its file."
 NAME_HINT = "Letters, digits, '.', '_', '-', or an https: or urn: IRI."
 
 
-def schema(plain: PlainFormat) -> dict[str, Any]:
+def schema(plain: CaseForms) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a case. What several keys must be together only the case shapes check."""
     definitions: dict[str, Any] = {}
     return {
@@ -35,7 +35,7 @@ def schema(plain: PlainFormat) -> dict[str, Any]:
     }
 
 
-def _object(plain: PlainFormat, form: Form, typed: bool, definitions: dict[str, Any]) -> dict[str, Any]:
+def _object(plain: CaseForms, form: Form, typed: bool, definitions: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     if form.name == ROOT:
         properties[SCHEMA] = {"description": "The JSON Schema, for editors.", "type": "string"}
@@ -57,7 +57,7 @@ def _object(plain: PlainFormat, form: Form, typed: bool, definitions: dict[str, 
     }
 
 
-def _value(plain: PlainFormat, key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
+def _value(plain: CaseForms, key: Key, definitions: dict[str, Any]) -> dict[str, Any]:
     if key.classes:
         for name in key.classes:
             if name not in definitions:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rdflib.namespace import XSD
 
-from kb_tools.cases.form import ROOT, Form, Key, PlainFormat
+from kb_tools.cases.form import ROOT, CaseForms, Form, Key
 from kb_tools.cases.plain import NOTE
 from kb_tools.cases.schema import ID_HINT, NAME_HINT
 from kb_tools.model.revision import Revision
@@ -18,7 +18,7 @@ _WORDS = {"minInclusive": "at least", "maxInclusive": "at most", "minExclusive":
 # ---------------------------------------------------------------------- template
 
 
-def template(plain: PlainFormat, revision: Revision) -> dict[str, Any]:
+def template(plain: CaseForms, revision: Revision) -> dict[str, Any]:
     """An empty case in which notes say what each key takes and what of it the revision asks for.
 
     It is plain JSON itself: notes are not read, so what is not filled in is not stated.
@@ -49,7 +49,7 @@ def _asked(revision: Revision) -> dict[str, list[str]]:
     }
 
 
-def _blank(plain: PlainFormat, form: Form, asked: dict[str, list[str]]) -> dict[str, Any]:
+def _blank(plain: CaseForms, form: Form, asked: dict[str, list[str]]) -> dict[str, Any]:
     """The keys of an object, those without objects in them as notes."""
     found: dict[str, Any] = {}
     for key in form.keys.values():

@@ -19,7 +19,7 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.cases.form import Key, PlainFormat
+from kb_tools.cases.form import CaseForms, Key
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
 from kb_tools.rdf import shacl
@@ -261,7 +261,7 @@ class Terminology:
     @cached_property
     def keys(self) -> dict[tuple[Node, Node], Key]:
         """What the case shapes say of each property of each class."""
-        forms = PlainFormat(self.kb).forms.values()
+        forms = CaseForms(self.kb).forms.values()
         return {(form.iri, key.path): key for form in forms for key in form.keys.values()}
 
     @cached_property

@@ -1,8 +1,8 @@
 """What the shapes of a condition can see of a case, found by walking through them.
 
-A condition is evaluated on the facts that its pol:reads names and on no others (kb_tools.determine.evaluate). Its value there is
-its value on the whole case only if its shapes can see nothing else. So this walk knows the few ways of writing a
-shape for which that can be told, and reports every other.
+A condition is evaluated on the facts that its pol:reads names and on no others (kb_tools.determine.evaluate). Its
+value there is its value on the whole case only if its shapes can see nothing else. So this walk knows the few ways of
+writing a shape for which that can be told, and reports every other.
 """
 
 from __future__ import annotations

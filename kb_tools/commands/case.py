@@ -48,14 +48,14 @@ def template(policy: str, revision: str | None, root: Path | None) -> None:
     Example:
       kb case template CP.MP.101 --revision 2026-02 > case.json
     """
-    from kb_tools.cases.form import PlainFormat
+    from kb_tools.cases.form import CaseForms
     from kb_tools.cases.template import template as blank
     from kb_tools.model.revision import Revision
 
     kb = open_kb(root)
     chosen = kb.policy(policy)
     entry = chosen.require_criteria(chosen.entry(revision)) if revision else chosen.in_force(date.today()).revision
-    _print(blank(PlainFormat(kb), Revision.load(chosen, entry)))
+    _print(blank(CaseForms(kb), Revision.load(chosen, entry)))
 
 
 @command.command("schema")
@@ -68,10 +68,10 @@ def schema(context: bool, root: Path | None) -> None:
     Example:
       kb case schema > case.schema.json
     """
-    from kb_tools.cases.form import PlainFormat
+    from kb_tools.cases.form import CaseForms
     from kb_tools.cases.schema import schema as described
 
-    plain = PlainFormat(open_kb(root))
+    plain = CaseForms(open_kb(root))
     _print({"@context": plain.context} if context else described(plain))
 
 
@@ -97,11 +97,11 @@ def convert(
     """
     from kb_tools.cases.case import Malformed
     from kb_tools.cases.check import CaseChecker
-    from kb_tools.cases.form import PlainFormat
+    from kb_tools.cases.form import CaseForms
     from kb_tools.render.case_json import write
 
     kb = open_kb(root)
-    plain = PlainFormat(kb)
+    plain = CaseForms(kb)
     errors: list[KbError] = []
     read = list(read_cases(kb, cases, None, errors, terminology))
     if format_ == "json" and len(read) > 1:

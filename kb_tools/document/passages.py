@@ -84,6 +84,7 @@ def traceable(policy: Policy, named: str | None = None) -> RevisionEntry:
 
 
 def revisions_with_digests(policy: Policy) -> list[RevisionEntry]:
+    """The revisions with digests of their document, oldest first."""
     return [entry for entry in policy.history if (None, POL.digest, None) in policy.own_graph(entry)]
 
 

@@ -11,14 +11,14 @@ from rdflib.namespace import RDF, XSD
 from rdflib.term import Node
 
 from kb_tools.cases.case import Case
-from kb_tools.cases.form import ROOT, Form, Key, Number, PlainFormat, shown
-from kb_tools.cases.plain import NAME
+from kb_tools.cases.form import ROOT, CaseForms, Form, Key
+from kb_tools.cases.plain import NAME, JsonNumber, shown
 from kb_tools.errors import UnreadableInput
 from kb_tools.rdf.namespaces import GIVEN
 from kb_tools.rdf.terms import local_name
 
 
-def write(plain: PlainFormat, case: Case) -> dict[str, Any]:
+def write(plain: CaseForms, case: Case) -> dict[str, Any]:
     """A well-formed case as plain JSON. Labels and comments of the case, and names of its parts, are left out.
 
     Raises:
@@ -28,7 +28,7 @@ def write(plain: PlainFormat, case: Case) -> dict[str, Any]:
     return named | _object(plain, plain.forms[ROOT], case, case.node)
 
 
-def _object(plain: PlainFormat, form: Form, case: Case, node: Node) -> dict[str, Any]:
+def _object(plain: CaseForms, form: Form, case: Case, node: Node) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in form.keys.values():
         subject = case.value(node, key.holder.path) if key.holder else node
@@ -38,7 +38,7 @@ def _object(plain: PlainFormat, form: Form, case: Case, node: Node) -> dict[str,
     return found
 
 
-def _value(plain: PlainFormat, key: Key, case: Case, value: Node) -> Any:
+def _value(plain: CaseForms, key: Key, case: Case, value: Node) -> Any:
     if key.classes:
         kind = local_name(case.value(value, RDF.type))
         named = {"type": kind} if len(key.classes) > 1 else {}
@@ -72,5 +72,5 @@ def _literal(value: Literal, where: str) -> bool | int | float | str:
     exact = Decimal(text)
     number = int(exact) if exact == exact.to_integral_value() and "." not in text else float(exact)
     if Decimal(repr(number)) != exact or "e" in repr(number):
-        raise UnreadableInput(f"{shown(Number(text))} has too many digits", where=where, mend="round it yourself")
+        raise UnreadableInput(f"{shown(JsonNumber(text))} has too many digits", where=where, mend="round it yourself")
     return number

@@ -16,7 +16,7 @@ from rdflib import URIRef
 
 from kb_tools import __version__
 from kb_tools.cases.case import Malformed
-from kb_tools.cases.form import PlainFormat
+from kb_tools.cases.form import CaseForms
 from kb_tools.determine.facts import Fact
 from kb_tools.determine.result import REVIEW, CriterionResult, Determination, Need, NotDetermined, Outcome
 from kb_tools.determine.run import Answer
@@ -39,7 +39,7 @@ _NO_REVISION = "No revision of a policy: the case was not determined."
 
 def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate, complete with or without --explain."""
-    plain = PlainFormat(kb)
+    plain = CaseForms(kb)
     entries: dict[str, dict[str, Any]] = {}
     for each in answered:
         if isinstance(each, Determination):
@@ -109,7 +109,7 @@ def _outcome(issues: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": listed}
 
 
-def _determined(plain: PlainFormat, found: Determination, form: dict[str, Any] | None) -> dict[str, Any]:
+def _determined(plain: CaseForms, found: Determination, form: dict[str, Any] | None) -> dict[str, Any]:
     """A determination: success once the outcome is settled, whatever it is, else data-required."""
     revision = found.revision
     outcome = coding(plain, POL[found.outcome.value])["display"]
@@ -126,7 +126,7 @@ def _determined(plain: PlainFormat, found: Determination, form: dict[str, Any] |
     }
 
 
-def _data_requirement(plain: PlainFormat, thing: Asked) -> dict[str, Any]:
+def _data_requirement(plain: CaseForms, thing: Asked) -> dict[str, Any]:
     """The resource that can carry what is asked for, in a place that is read back."""
     if thing.key is None:
         # What counts by its date alone was done, and not found.
@@ -144,7 +144,7 @@ def _data_requirement(plain: PlainFormat, thing: Asked) -> dict[str, Any]:
 # ---------------------------------------------------------------------- what a determination says
 
 
-def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _parameters(plain: CaseForms, found: Determination, form: dict[str, Any] | None) -> list[dict[str, Any]]:
     """All that the determination says, in the order in which a reader wants it."""
     revision = found.revision
 
@@ -182,7 +182,7 @@ def _parameters(plain: PlainFormat, found: Determination, form: dict[str, Any] |
     return [*said, *(_text("notice", each) for each in found.notices), _text("review", REVIEW)]
 
 
-def _criterion(plain: PlainFormat, result: CriterionResult) -> dict[str, Any]:
+def _criterion(plain: CaseForms, result: CriterionResult) -> dict[str, Any]:
     """The value of a criterion, with those of its parts within it."""
     criterion = result.criterion
     parts = [
@@ -200,7 +200,7 @@ def _criterion(plain: PlainFormat, result: CriterionResult) -> dict[str, Any]:
     return {"name": "criterionResult", "part": parts}
 
 
-def _value(plain: PlainFormat, name: str, value: Value) -> dict[str, Any]:
+def _value(plain: CaseForms, name: str, value: Value) -> dict[str, Any]:
     return {"name": name, "valueCoding": coding(plain, POL[value.name.capitalize()])}
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from kb_tools.cases.case import Malformed
 from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Need, Outcome
 from kb_tools.determine.run import Answer
+from kb_tools.model.parts import BASES
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.model.statements import Advisory, Criterion, Passage, Reference
 
@@ -189,13 +190,6 @@ def _consequence(found: Determination) -> str:
 
 def _basis(found: Determination) -> str:
     return BASES[found.revision.entry.bases.get("Criteria", "NotOnFile")]
-
-
-BASES = {
-    "DocumentOnFile": "document on file",
-    "InferredFromLog": "inferred from the log",
-    "NotOnFile": "not on file",
-}
 
 
 def _against(result: ConditionResult) -> str:

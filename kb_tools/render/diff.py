@@ -10,11 +10,10 @@ from typing import Any, TypeAlias
 from kb_tools.cases.case import Malformed
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Value
+from kb_tools.model.parts import BASES, COMPARED_PARTS, DOCUMENT_PARTS
 from kb_tools.render import determination_json as as_json
-from kb_tools.render.determination_text import BASES
 from kb_tools.render.page import Document, Paragraph, Table
 from kb_tools.revisions.change import Change, Diff, Finding
-from kb_tools.revisions.compare import CHECKABLE_PARTS, PARTS
 from kb_tools.revisions.impact import Flip
 from kb_tools.revisions.verdict import Witness
 
@@ -69,9 +68,9 @@ def document(report: Report) -> Document:
             [_witness_row(diff, each) for each in _witnesses(diff)],
         ),
     )
-    for part, title in PARTS.items():
+    for part, title in COMPARED_PARTS.items():
         changes = [change for change in diff.changes if change.part == part]
-        told = ("Told by the log",) if part in CHECKABLE_PARTS else ()
+        told = ("Told by the log",) if part in DOCUMENT_PARTS else ()
         shown.section(
             f"Changes of the {title}",
             Table(("Change", old.name, new.name, *told), [_change_row(diff, change) for change in changes]),
@@ -95,7 +94,10 @@ def document(report: Report) -> Document:
     )
     shown.section(
         "Changes that no row of the log tells of",
-        *(Paragraph(f"{PARTS[each.part]}: {each.label}: {each.kind.value}.", item=True) for each in diff.unexplained),
+        *(
+            Paragraph(f"{COMPARED_PARTS[each.part]}: {each.label}: {each.kind.value}.", item=True)
+            for each in diff.unexplained
+        ),
     )
     if report.impact:
         _add_impact(shown, diff, report.impact)
@@ -113,19 +115,19 @@ def _witnesses(diff: Diff) -> tuple[Witness, ...]:
 
 def _not_compared(diff: Diff) -> Iterator[str]:
     for side in dict.fromkeys(side for _, side in diff.unknown):
-        parts = [PARTS[part] for part, lacking in diff.unknown if lacking == side and part in CHECKABLE_PARTS]
+        parts = [COMPARED_PARTS[part] for part, lacking in diff.unknown if lacking == side and part in DOCUMENT_PARTS]
         if parts:
             yield f"{', '.join(parts)}: not on file for {side}."
     yield from (
-        f"{PARTS[part]}: they stand all over the document, and not all of it is on file for {side}."
+        f"{COMPARED_PARTS[part]}: they stand all over the document, and not all of it is on file for {side}."
         for part, side in diff.unknown
-        if part not in CHECKABLE_PARTS
+        if part not in DOCUMENT_PARTS
     )
 
 
 def _change_row(diff: Diff, change: Change) -> tuple[str, ...]:
     row = (f"{change.kind.value}:\n{change.label}", "\n".join(change.before), "\n".join(change.after))
-    if change.part not in CHECKABLE_PARTS:
+    if change.part not in DOCUMENT_PARTS:
         return row
     named, general = _rows(diff, change.named), _rows(diff, change.general)
     told = "\n".join(part for part in (named, f"in general:\n{general}" if general else "") if part)

@@ -16,7 +16,7 @@ from typing import Any
 from rdflib import URIRef
 from rdflib.namespace import RDF, XSD
 
-from kb_tools.cases.form import Form, Key, PlainFormat
+from kb_tools.cases.form import CaseForms, Form, Key
 from kb_tools.determine.result import REVIEW, Determination, Need
 from kb_tools.rdf.namespaces import BASE, CASE
 from kb_tools.rdf.terms import local_name
@@ -49,7 +49,7 @@ class Asked:
         return _link_id(self.form, self.key) if self.key else self.form.name
 
 
-def questionnaire(plain: PlainFormat, found: Determination) -> dict[str, Any] | None:
+def questionnaire(plain: CaseForms, found: Determination) -> dict[str, Any] | None:
     """The Questionnaire whose answers can still settle the case; None where it is settled.
 
     Its URL is made of what it says, so the same questions have the same URL.
@@ -71,7 +71,7 @@ def questionnaire(plain: PlainFormat, found: Determination) -> dict[str, Any] | 
     }
 
 
-def asked(plain: PlainFormat, found: Determination, conditions: Sequence[str] | None = None) -> list[Asked]:
+def asked(plain: CaseForms, found: Determination, conditions: Sequence[str] | None = None) -> list[Asked]:
     """What conditions read that can still change the outcome, each thing once.
 
     Args:
@@ -103,7 +103,7 @@ def asked(plain: PlainFormat, found: Determination, conditions: Sequence[str] | 
 class _Items:
     """The items of one questionnaire. What is asked for in two places is asked once, and named in the other."""
 
-    def __init__(self, plain: PlainFormat, found: Determination) -> None:
+    def __init__(self, plain: CaseForms, found: Determination) -> None:
         self.plain = plain
         self.found = found
         self.placed: set[str] = set()
@@ -231,7 +231,7 @@ class _Items:
         return {**option, "initialSelected": True} if iri == self.reason else option
 
 
-def coding(plain: PlainFormat, iri: str) -> dict[str, str]:
+def coding(plain: CaseForms, iri: str) -> dict[str, str]:
     """A term of our vocabularies as a Coding: the system is its namespace, the code its local name."""
     code = local_name(iri)
     return {"system": str(iri).removesuffix(code), "code": code, "display": plain.kb.labels.get(str(iri), code)}

@@ -14,23 +14,15 @@ from rich.tree import Tree as RichTree
 
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Tree
+from kb_tools.model.parts import BASES, DOCUMENT_PARTS, OPERATOR_WORDS
 from kb_tools.model.policy import Policy
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion, Passage
 from kb_tools.rdf.namespaces import POL
 from kb_tools.render import determination_json as as_json
-from kb_tools.render.determination_text import BASES, Quotes, quoted, reference_line
+from kb_tools.render.determination_text import Quotes, quoted, reference_line
 
-PARTS = {
-    "Criteria": "criteria",
-    "DispositionPart": "disposition",
-    "Definitions": "definitions",
-    "Codes": "codes",
-    "References": "references",
-    "Evidence": "evidence",
-}
 DRAFT = "a draft, in force on no date"
-OPERATORS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of"}
 
 
 # ---------------------------------------------------------------------- history
@@ -46,19 +38,19 @@ def history(out: Console, policies: Iterable[Policy]) -> None:
         for entry in policy.history:
             approval = entry.row.approval_printed or "not given" if entry.row else "no row in the log"
             on_file, inferred = _parts(entry, "DocumentOnFile"), _parts(entry, "InferredFromLog")
-            whole = "all" if len(on_file) == len(PARTS) else ", ".join(on_file)
+            whole = "all" if len(on_file) == len(DOCUMENT_PARTS) else ", ".join(on_file)
             name, since = (f"{entry.name} (draft)", "-") if entry.draft else (entry.name, str(entry.effective))
             table.add_row(name, approval, since, whole or "-", ", ".join(inferred) or "-")
         out.print(table)
 
 
 def _parts(entry: RevisionEntry, basis: str) -> list[str]:
-    return [label for part, label in PARTS.items() if _on_file(entry)[part] == basis]
+    return [label for part, label in DOCUMENT_PARTS.items() if _on_file(entry)[part] == basis]
 
 
 def _on_file(entry: RevisionEntry) -> dict[str, str]:
     """The basis of each part; nothing of a draft is on file."""
-    return {part: "NotOnFile" if entry.draft else entry.bases.get(part, "NotOnFile") for part in PARTS}
+    return {part: "NotOnFile" if entry.draft else entry.bases.get(part, "NotOnFile") for part in DOCUMENT_PARTS}
 
 
 def history_json(policies: Iterable[Policy]) -> str:
@@ -142,7 +134,7 @@ def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> R
 
 
 def _add_tree(branch: RichTree, shown: Revision, tree: Tree) -> None:
-    operator = branch.add(OPERATORS[tree.operator])
+    operator = branch.add(OPERATOR_WORDS[tree.operator])
     for part in tree.parts:
         if isinstance(part, Tree):
             named = operator.add(f"{part.notation}  {part.label}") if part.notation else operator

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.revision import Revision
-from kb_tools.revisions.compare import CHECKABLE_PARTS
 from kb_tools.revisions.replay import Replay
 from kb_tools.revisions.verdict import Direction, Verdict
 
@@ -102,7 +102,7 @@ class Diff:
     @property
     def unexplained(self) -> tuple[Change, ...]:
         """The changes that no row of the log between the two tells of, as far as that can be checked."""
-        return tuple(each for each in self.changes if not each.rows and each.part in CHECKABLE_PARTS)
+        return tuple(each for each in self.changes if not each.rows and each.part in DOCUMENT_PARTS)
 
     @property
     def differ(self) -> bool:

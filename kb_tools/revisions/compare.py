@@ -15,6 +15,7 @@ from rdflib.term import Node
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Value
+from kb_tools.model.parts import COMPARED_PARTS, DOCUMENT_PARTS
 from kb_tools.model.policy import Policy
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
@@ -37,18 +38,6 @@ from kb_tools.revisions.words import (
     wording_of,
 )
 
-PARTS = {
-    "Criteria": "criteria",
-    "DispositionPart": "disposition",
-    "Conditions": "conditions",
-    "Definitions": "definitions",
-    "Codes": "codes",
-    "References": "references",
-    "Evidence": "evidence",
-    "Advisories": "advisories",
-}
-# The parts that a revision log tells of; conditions follow from criteria, advisories are told of by no row.
-CHECKABLE_PARTS = ("Criteria", "DispositionPart", "Definitions", "Codes", "References", "Evidence")
 # Which parts of the document a log statement must affect to tell of a change of one of ours.
 TOLD_BY = {
     "Criteria": ("Criteria", "WholePolicy"),
@@ -81,7 +70,8 @@ def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") ->
     """The difference between two revisions of one policy; either may be a draft.
 
     Args:
-        engine: one of kb_tools.rdf.shacl.ENGINES; it tells which conditions bear on each other, and determines witnesses.
+        engine: one of kb_tools.rdf.shacl.ENGINES; it tells which conditions bear on each other, and determines
+            witnesses.
 
     Raises:
         KbError: the same revision twice, an unknown one, or one whose criteria are not on file.
@@ -154,12 +144,12 @@ class _Comparison:
 
     def _missing(self, part: str) -> list[str]:
         """The sides that do not have a part on file; advisories stand all over the document, and so need all of it."""
-        parts = CHECKABLE_PARTS if part == "Advisories" else (part,)
+        parts = DOCUMENT_PARTS if part == "Advisories" else (part,)
         return [side.entry.name for side in self.sides if any(_basis(side, each) == "NotOnFile" for each in parts)]
 
     def _unknown(self) -> Iterator[tuple[str, str]]:
         """The parts that one side, or both, do not have on file."""
-        for part in (*CHECKABLE_PARTS, "Advisories"):
+        for part in (*DOCUMENT_PARTS, "Advisories"):
             if missing := self._missing(part):
                 yield part, " and ".join(missing)
 
@@ -369,7 +359,7 @@ class _Comparison:
         general = [each for each in changes if str(statement) in each.general]
         if general:
             count = f"{len(general)} change" + ("s" if len(general) > 1 else "")
-            told = [PARTS[part] for part in PARTS if part in {each.part for each in general}]
+            told = [COMPARED_PARTS[part] for part in COMPARED_PARTS if part in {each.part for each in general}]
             return Finding.EXPLAINS, f"names none; {count} of the {' and '.join(told)} found"
         if self._telling(statement) == {"Reworded"}:
             return Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
@@ -384,7 +374,9 @@ class _Comparison:
             return "what it affects is kept of no revision"
         for side in self.sides:
             for basis, words in (("NotOnFile", "not on file"), ("InferredFromLog", "inferred from the log")):
-                missing = [PARTS[part] for part in PARTS if part in parts and _basis(side, part) == basis]
+                missing = [
+                    COMPARED_PARTS[part] for part in COMPARED_PARTS if part in parts and _basis(side, part) == basis
+                ]
                 if missing:
                     return f"{' and '.join(missing)} of {side.entry.name}: {words}"
         changed = {iri for each in changes if each.kind in CONTENT for iri in (each.iri, *each.within)}

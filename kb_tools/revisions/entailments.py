@@ -1,8 +1,8 @@
 """Which conditions entail or exclude each other, derived from their shapes.
 
 The source is the knowledge base's design, section 3.2: conditions that read the same kind of fact are evaluated on
-every small case that their shapes can tell apart (kb_tools.revisions.small_cases). What they come to together on none of these,
-they come to on no case.
+every small case that their shapes can tell apart (kb_tools.revisions.small_cases). What they come to together on none
+of these, they come to on no case.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The seal on a released revision: a digest of what the revision reaches, and the statements digested.
 
-What a revision reaches, layer by layer, is said in `kb_tools.revisions.reach`. Each layer has a digest of its own, so that a
-broken seal says what changed.
+What a revision reaches, layer by layer, is said in `kb_tools.revisions.reach`. Each layer has a digest of its own, so
+that a broken seal says what changed.
 
 A digest is the SHA-256 of the canonical N-Quads (RDFC-1.0) of a layer as a graph without a name: order, prefixes and
 the names of blank nodes do not matter, and every character of a literal does, except how a line ends. A seal keeps from

@@ -10,15 +10,15 @@ from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.model.logic import Tree
+from kb_tools.model.parts import OPERATOR_WORDS
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Advisory, Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
 
-OPERATOR_WORDS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of"}
-
 
 def name_of(criterion: Criterion) -> str:
+    """Its place in the document and its label."""
     return f"{criterion.notation}, {criterion.label}"
 
 
@@ -73,6 +73,7 @@ def lines_of(side: Revision, criterion: Criterion, other: Criterion | None = Non
 
 
 def referral_of(criterion: Criterion) -> list[str]:
+    """Where the document refers to otherwise, as one line; none where it does not."""
     return [f"otherwise see {criterion.otherwise[0]}"] if criterion.otherwise else []
 
 

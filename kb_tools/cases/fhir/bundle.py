@@ -123,6 +123,7 @@ def warnings_of(outcome: dict[str, Any], place: str, source: str = "") -> list[s
 
 
 def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
@@ -134,4 +135,5 @@ def may_state(kind: str, content: dict[str, Any]) -> bool:
 
 
 def counts_in_words(unread: Counter[str]) -> list[str]:
+    """Resource types that are not read, each with its number."""
     return [f"{name} \N{MULTIPLICATION SIGN}{count}" for name, count in sorted(unread.items())]
