@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 
 # The properties and the cases are those of the tests.
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 
 from generated import generated
 from properties import REVISIONS, Asked, Found, completion, engines, fhir, formats, removal, repetition, shift

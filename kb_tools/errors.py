@@ -13,25 +13,25 @@ class KbError(Exception):
     Args:
         what: what is wrong.
         where: the file (with line), revision or case that it is about, if any.
-        mend: what to do.
+        hint: what to do.
         told: what is wrong, in words without the name of a file; where it is left out, `what` has none.
 
     Attributes:
         position: which input it is about, in words without the name of a file.
     """
 
-    def __init__(self, what: str, *, where: str = "", mend: str = "", told: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "", told: str = "") -> None:
         self.what = " ".join(what.split())
         self.where = where
-        self.mend = " ".join(mend.split())
+        self.hint = " ".join(hint.split())
         self.told = told or self.what
         self.position = ""
         super().__init__(str(self))
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        mend = f"; {self.mend}" if self.mend else ""
-        return printable.line(f"{place}{self.what}{mend}")
+        hint = f"; {self.hint}" if self.hint else ""
+        return printable.line(f"{place}{self.what}{hint}")
 
     def lines(self) -> list[str]:
         """What is wrong, a line for each thing."""
@@ -40,7 +40,7 @@ class KbError(Exception):
     def lines_for_others(self) -> list[str]:
         """The same for records that leave the house: they name no file."""
         place = f"{self.position}: " if self.position else ""
-        return [printable.line(f"{place}{self.told}" + (f"; {self.mend}" if self.mend else ""))]
+        return [printable.line(f"{place}{self.told}" + (f"; {self.hint}" if self.hint else ""))]
 
 
 class KnowledgeBaseError(KbError):
@@ -61,7 +61,7 @@ class Slips(UnreadableInput):
     def __init__(self, slips: Sequence[UnreadableInput]) -> None:
         self.slips = tuple(slips)
         first = slips[0]
-        super().__init__(f"{first.what} (and {len(slips) - 1} more)", where=first.where, mend=first.mend)
+        super().__init__(f"{first.what} (and {len(slips) - 1} more)", where=first.where, hint=first.hint)
 
     def lines(self) -> list[str]:
         """What is wrong, a line for each thing."""

@@ -27,7 +27,7 @@ def write(answer: Any) -> bytes:
         content = None
     elif isinstance(answer, KbError):
         kind = next(each for each in type(answer).__mro__ if each.__name__ in _ERRORS).__name__
-        content = {"error": kind, "what": answer.what, "where": answer.where, "mend": answer.mend}
+        content = {"error": kind, "what": answer.what, "where": answer.where, "hint": answer.hint}
     else:
         content = {"result": vars(answer)}
     return json.dumps(content, default=_as_json).encode()
@@ -46,8 +46,8 @@ def read(written: bytes, result: Callable[..., T]) -> T | KbError | None:
     match content:
         case None:
             return None
-        case {"error": str(kind), "what": str(what), "where": str(where), "mend": str(mend)} if kind in _ERRORS:
-            return _ERRORS[kind](what, where=where, mend=mend)
+        case {"error": str(kind), "what": str(what), "where": str(where), "hint": str(hint)} if kind in _ERRORS:
+            return _ERRORS[kind](what, where=where, hint=hint)
         case {"result": dict(fields)}:
             return result(**fields)
     raise ValueError("no answer")

@@ -137,7 +137,7 @@ def _says_which(path: Path) -> Iterator[None]:
         yield
     except SyntaxError as error:
         raise KnowledgeBaseError(
-            f"not valid Turtle: {error.msg}", where=f"{path}:{error.lineno}", mend="correct the syntax"
+            f"not valid Turtle: {error.msg}", where=f"{path}:{error.lineno}", hint="correct the syntax"
         ) from error
 
 
@@ -312,7 +312,7 @@ def _keep(target: Path, make: Callable[[Path], None]) -> None:
         raise KbError(
             f"the graphs cannot be kept: {error.strerror or error}",
             where=str(target),
-            mend="set XDG_CACHE_HOME to a folder with room",
+            hint="set XDG_CACHE_HOME to a folder with room",
         ) from error
 
 
@@ -331,7 +331,7 @@ def _says_what_to_remove(folder: Path, *more: type[Exception]) -> Iterator[None]
             raise
         said = " ".join(str(error).split())[:200]
         raise KbError(
-            f"the graphs kept here are damaged: {said}", where=str(folder), mend="remove the folder: it is made again"
+            f"the graphs kept here are damaged: {said}", where=str(folder), hint="remove the folder: it is made again"
         ) from error
 
 
@@ -396,4 +396,4 @@ def cache_folder() -> Path:
     try:
         return (Path(base) if base else Path.home() / ".cache") / "kb-tools"
     except RuntimeError as error:
-        raise KbError("no home folder to keep things in", mend="set XDG_CACHE_HOME") from error
+        raise KbError("no home folder to keep things in", hint="set XDG_CACHE_HOME") from error

@@ -60,7 +60,7 @@ def plan_of(kb: KnowledgeBase, request: Request) -> _Plan:
     checked = check(request.text, kb.prefixes)
     if request.format and checked.form not in FORMATS[request.format]:
         fits = " or ".join(name for name, forms in FORMATS.items() if checked.form in forms)
-        raise QueryError(f"--format {request.format} does not fit {checked.form} queries", mend=f"use {fits}")
+        raise QueryError(f"--format {request.format} does not fit {checked.form} queries", hint=f"use {fits}")
     chosen = []
     for identifier, name in request.revisions:
         policy = known[kb.policy(identifier).identifier]
@@ -68,7 +68,7 @@ def plan_of(kb: KnowledgeBase, request: Request) -> _Plan:
     if request.entail != "none":
         if len(chosen) != 1 or checked.graphs is not None:
             raise QueryError(
-                "a closure is computed of one revision", mend="name a --policy, and leave out --all and FROM"
+                "a closure is computed of one revision", hint="name a --policy, and leave out --all and FROM"
             )
         return _Plan(checked, None, chosen[0])
     if checked.graphs is not None:
@@ -162,7 +162,7 @@ def _not_run(message: str) -> QueryError:
         r"(?:^|, |of |expected )((?:The|BIND|Duplicated|Repeated|SELECT \*|Already|IRI) [\w* ]+)", message
     )
     reason = reasons[0] if reasons else "a variable is bound twice, or selected beside an aggregate without GROUP BY"
-    return QueryError(f"{f'line {at[1]}: ' if at else ''}not a query that can be run: {reason}", mend="correct it")
+    return QueryError(f"{f'line {at[1]}: ' if at else ''}not a query that can be run: {reason}", hint="correct it")
 
 
 def _data(path: Path) -> Iterator[ox.Quad]:
@@ -173,7 +173,7 @@ def _data(path: Path) -> Iterator[ox.Quad]:
 
     files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
-        raise UnreadableInput("no RDF files in this folder", where=str(path), mend=f"it may hold {', '.join(SUFFIXES)}")
+        raise UnreadableInput("no RDF files in this folder", where=str(path), hint=f"it may hold {', '.join(SUFFIXES)}")
     for file in files:
         # Blank nodes of two files are never one.
         fresh: dict[str, ox.BlankNode] = {}
@@ -220,7 +220,7 @@ def _grown(size: int, terms: Iterable[Any]) -> int:
     """
     size += sum(len(term.value) for term in terms if term is not None)
     if size > MAX_ANSWER:
-        raise QueryError(f"the answer is larger than {MAX_ANSWER // 2**20} MiB", mend="narrow the query")
+        raise QueryError(f"the answer is larger than {MAX_ANSWER // 2**20} MiB", hint="narrow the query")
     return size
 
 

@@ -68,8 +68,8 @@ def find_question(name: str) -> Question:
     known = [each.stem for each in QUESTIONS.glob("*.rq")]
     if name not in known:
         close = get_close_matches(name, known, 1)
-        mend = f"is {close[0]} meant?" if close else "kb query lists them; a file is named with its .rq"
-        raise QueryError(f"no question {name}", mend=mend)
+        hint = f"is {close[0]} meant?" if close else "kb query lists them; a file is named with its .rq"
+        raise QueryError(f"no question {name}", hint=hint)
     return read_question(path)
 
 

@@ -129,14 +129,14 @@ class Names:
         if found:
             listed = self._listed([things[each] for each in found], given)
             raise QueryError(
-                f"{parameter}: {given!a} names {len(found)} things: {listed}", mend="choose one by its IRI"
+                f"{parameter}: {given!a} names {len(found)} things: {listed}", hint="choose one by its IRI"
             )
         anywhere = {each.iri: {name for name, _ in each.said} for each in things.values()}
         if found := self._narrowest(_matching(given, anywhere, things)):
             known = "; ".join(f"{self.curie(each)} in {_where(things[each], given)}" for each in found[:_LISTED])
             raise QueryError(
                 f"{parameter}: {given!a} names {self._nothing(kinds)} in {self.where}, but {known}",
-                mend="ask another revision by --revision",
+                hint="ask another revision by --revision",
             )
         raise self._none(parameter, kinds, given, *_close(given, set().union(*here.values())))
 
@@ -216,10 +216,10 @@ class Names:
         return "; ".join(said) + more
 
     def _none(self, parameter: str, kinds: Sequence[str], given: str, close: str = "") -> QueryError:
-        mend = "write its number, place, name or code, or its IRI as prefix:name or whole"
+        hint = "write its number, place, name or code, or its IRI as prefix:name or whole"
         return QueryError(
             f"{parameter}: {given!a} names {self._nothing(kinds)} in {self.where}",
-            mend=f"did you mean {close!a}?" if close else mend,
+            hint=f"did you mean {close!a}?" if close else hint,
         )
 
     # ------------------------------------------------------------------ what there is

@@ -142,7 +142,7 @@ def bind(
     for name in given:
         if name not in known:
             raise QueryError(
-                f"question {question.name} has no parameter {name}", mend=f"it has: {', '.join(known) or 'none'}"
+                f"question {question.name} has no parameter {name}", hint=f"it has: {', '.join(known) or 'none'}"
             )
     bound = Bound(question.text)
     if revisions and question.revision:
@@ -225,8 +225,8 @@ def _term(names: Names, policy: Policy | None, parameter: Parameter, value: str,
         elif parameter.type == "integer":
             meant = str(int(value))
     except ValueError:
-        mend = WRITTEN.get(parameter.type, "write it in UTF-8")
-        raise QueryError(f"{parameter.name}: {value!a} is no {parameter.type}", mend=mend) from None
+        hint = WRITTEN.get(parameter.type, "write it in UTF-8")
+        raise QueryError(f"{parameter.name}: {value!a} is no {parameter.type}", hint=hint) from None
     if parameter.type == "namespace":
         meant = names.namespace(value)
     elif parameter.kinds:
@@ -277,10 +277,10 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
     union = asked.union or (question is not None and question.scope == "all")
     if question and question.revision and not union and "revision" in given:
         if revision or asked.as_of:
-            raise QueryError("the revision is named twice", mend="use --revision or --param revision=, not both")
+            raise QueryError("the revision is named twice", hint="use --revision or --param revision=, not both")
         revision = given.pop("revision")
     if question and union and not asked.union and (revision or asked.as_of):
-        raise QueryError(f"question {question.name} goes over all revisions", mend="leave out --revision and --as-of")
+        raise QueryError(f"question {question.name} goes over all revisions", hint="leave out --revision and --as-of")
     chosen = [] if union else _choose(kb, asked.policy, revision, asked.as_of, frame.notes)
     frame.graphs = ", ".join(map(_named, chosen)) or "all graphs"
     if len(chosen) > 3:
@@ -298,7 +298,7 @@ def resolve(kb: KnowledgeBase, asked: Inquiry, frame: Result) -> Request:
             # What is unknown may be so because it is not on file.
             lacking = _basis(names, question.parts, chosen).lines if chosen else ()
             what = "; ".join([error.what, *lacking])
-            raise QueryError(what, where=error.where, mend=error.mend) from None
+            raise QueryError(what, where=error.where, hint=error.hint) from None
         frame.choices += bound.choices
     basis = _basis(names, question.parts if question else (), bound.revisions or chosen)
     frame.basis, frame.missing = list(basis.lines), basis.missing
@@ -346,7 +346,7 @@ def _choose(
     if revision and "/" in revision:
         owner = revision.split("/")[-2]
         if named not in (None, owner):
-            raise QueryError(f"revision {revision} is not of {named}", mend="name one policy")
+            raise QueryError(f"revision {revision} is not of {named}", hint="name one policy")
         named = owner
     if named or revision:
         named = kb.policy(named).identifier

@@ -61,23 +61,23 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
     from kb_tools.rdf.terms import without_remarks
 
     if len(text) > MAX_LENGTH:
-        raise QueryError(f"a query of {len(text)} characters", mend=f"keep it under {MAX_LENGTH}")
+        raise QueryError(f"a query of {len(text)} characters", hint=f"keep it under {MAX_LENGTH}")
     text = _plain(text)
     try:
         with without_remarks():
             prologue, query = parseQuery(text)
     except RecursionError:
         # rdflib's parser does not come to an end with one SERVICE in another.
-        deep = QueryError("the query is nested too deeply", mend="flatten it")
+        deep = QueryError("the query is nested too deeply", hint="flatten it")
         raise (_service() if "service" in text.lower() else deep) from None
     except ParseException as error:
         if _is_update(text):
             raise QueryError(
-                "updates are refused: the knowledge base is only read", mend="write SELECT, ASK, CONSTRUCT or DESCRIBE"
+                "updates are refused: the knowledge base is only read", hint="write SELECT, ASK, CONSTRUCT or DESCRIBE"
             ) from None
         raise _not_sparql(text, error.loc) from None
     except Exception as error:  # what else the parser's own actions stumble over
-        raise QueryError(f"not a SPARQL query: {error}", mend="correct the syntax") from None
+        raise QueryError(f"not a SPARQL query: {error}", hint="correct the syntax") from None
     parts = list(_parts(query))
     if any(part.name == "ServiceGraphPattern" for part in parts):
         raise _service()
@@ -87,7 +87,7 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
             place = re.search(rf"(?<![\w.:-]){re.escape(part.prefix or '')}:", text)
             raise QueryError(
                 f"{_line(text, place.start() if place else 0)}: prefix {part.prefix or ''}: is not declared",
-                mend="declare it with PREFIX",
+                hint="declare it with PREFIX",
             )
     iris = {_resolved(term, base, table) for part in parts for term in _terms(part)}
     clauses = query.datasetClause
@@ -99,7 +99,7 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
 
 
 def _service() -> QueryError:
-    return QueryError("SERVICE asks another server, and no query may", mend="load the data and use --data")
+    return QueryError("SERVICE asks another server, and no query may", hint="load the data and use --data")
 
 
 def _declared(prologue: Any, prefixes: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -190,7 +190,7 @@ def _plain(text: str) -> str:
         text = _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
         text.encode()
     except (ValueError, OverflowError):
-        raise QueryError("not a SPARQL query: an escape stands for no character", mend="correct it") from None
+        raise QueryError("not a SPARQL query: an escape stands for no character", hint="correct it") from None
     text = re.sub(r"\r\n?", "\n", text)
     if left := _HALF_ESCAPE.search(text):
         raise _not_sparql(text, left.start(), "write \\u with four digits, or \\U with eight")
@@ -214,10 +214,10 @@ def _plain(text: str) -> str:
 # ---------------------------------------------------------------------- parts and errors
 
 
-def _not_sparql(text: str, position: int, mend: str = "correct the syntax") -> QueryError:
+def _not_sparql(text: str, position: int, hint: str = "correct the syntax") -> QueryError:
     near = " ".join(text[position:].partition("\n")[0].split())[:60]
     what = f"near {near!a}" if near else "it ends too early"
-    return QueryError(f"{_line(text, position)}: not a SPARQL query, {what}", mend=mend)
+    return QueryError(f"{_line(text, position)}: not a SPARQL query, {what}", hint=hint)
 
 
 def _line(text: str, position: int) -> str:

@@ -59,16 +59,16 @@ def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Re
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise QueryError(f"the query took more than {timeout:g} s", mend="narrow it, or raise --timeout") from None
+        raise QueryError(f"the query took more than {timeout:g} s", hint="narrow it, or raise --timeout") from None
     if done.returncode > 0:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise QueryError(f"the query failed: {said}", mend="simplify it")
+        raise QueryError(f"the query failed: {said}", hint="simplify it")
     if done.returncode:
-        raise QueryError("the query ran out of memory, or is nested too deeply", mend="narrow it")
+        raise QueryError("the query ran out of memory, or is nested too deeply", hint="narrow it")
     try:
         found = query_answer.read(done.stdout, Result)
     except (ValueError, TypeError):
-        raise QueryError("the query failed: its answer cannot be read", mend="simplify it") from None
+        raise QueryError("the query failed: its answer cannot be read", hint="simplify it") from None
     if isinstance(found, KbError):
         raise found
     return found
@@ -90,9 +90,9 @@ def serve() -> None:
     except KbError as error:
         found = error
     except (MemoryError, RecursionError):
-        found = QueryError("the query is too large or nested too deeply", mend="simplify it")
+        found = QueryError("the query is too large or nested too deeply", hint="simplify it")
     except Exception as error:  # whatever it is, the user gets one line
-        found = QueryError(f"the query failed: {error}", mend="correct it")
+        found = QueryError(f"the query failed: {error}", hint="correct it")
     out.write(query_answer.write(found))
     out.flush()
     # A store on disk has things to tidy up, for which it would open files.

@@ -40,7 +40,7 @@ class CaseChecker:
         self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
         if (None, SH.targetClass, CASE.Case) not in self.shapes:
             raise KnowledgeBaseError(
-                "no shape is of a case", where=str(kb.root / "shapes/case.ttl"), mend="restore it from version control"
+                "no shape is of a case", where=str(kb.root / "shapes/case.ttl"), hint="restore it from version control"
             )
 
     @cached_property
@@ -133,7 +133,7 @@ class CaseChecker:
         ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
         if not ordered:
             where = str(self.kb.root / "shapes/derivation.ttl")
-            raise KnowledgeBaseError("no rule of what counts", where=where, mend="restore it from version control")
+            raise KnowledgeBaseError("no rule of what counts", where=where, hint="restore it from version control")
         return [str(graph.value(rule, SH.construct)) for _, rule in ordered]
 
     def _derive(self, cases: Mapping[str, Case]) -> dict[str, list[Triple]]:

@@ -112,7 +112,7 @@ class CaseForms:
         if CASE[ROOT] not in self._closed:
             where = str(kb.root / SHAPES)
             raise KnowledgeBaseError(
-                "no closed shape is of a case", where=where, mend="restore it from version control"
+                "no closed shape is of a case", where=where, hint="restore it from version control"
             )
 
     # ------------------------------------------------------------------ what the shapes say
@@ -175,7 +175,7 @@ class CaseForms:
             raise KnowledgeBaseError(
                 f"{self.kb.curie(str(shape))} does not say what a value in plain JSON is",
                 where=SHAPES,
-                mend="give it a sh:class, sh:datatype, sh:in or sh:pattern",
+                hint="give it a sh:class, sh:datatype, sh:in or sh:pattern",
             )
         return Key(
             name=str(ontology.value(path, CASE.jsonKey) or local_name(path)),
@@ -224,7 +224,7 @@ class CaseForms:
                 raise KnowledgeBaseError(
                     f"plain JSON cannot tell two terms of the name {name} apart",
                     where=SHAPES,
-                    mend="give one a case:jsonKey or another local name",
+                    hint="give one a case:jsonKey or another local name",
                 )
 
         for form in self.forms.values():

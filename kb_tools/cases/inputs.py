@@ -62,15 +62,15 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
     yield from refused
     yield from (packed(each) for each in closed if each not in together)
     if not (known or refused or closed):
-        mend = f"name a folder with {', '.join(SUFFIXES)} files"
-        yield UnreadableInput("no case files in this folder", where=str(folder), mend=mend)
+        hint = f"name a folder with {', '.join(SUFFIXES)} files"
+        yield UnreadableInput("no case files in this folder", where=str(folder), hint=hint)
     places = dict.fromkeys(each.parent if each in together else each for each in known)
     yield from ((str(each), each) for each in places)
 
 
 def _not_entered(link: Path) -> UnreadableInput:
     """What is said of a link to a folder: it may lead anywhere, back to where it stands too."""
-    return UnreadableInput("a link to a folder is not followed", where=str(link), mend="name the folder itself")
+    return UnreadableInput("a link to a folder is not followed", where=str(link), hint="name the folder itself")
 
 
 def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
@@ -88,7 +88,7 @@ def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
         raise packed(path)
     if ending not in SUFFIXES:
         what = f"unknown format {path.suffix or '(no extension)'}"
-        raise UnreadableInput(what, where=str(path), mend=f"use {', '.join(SUFFIXES)}")
+        raise UnreadableInput(what, where=str(path), hint=f"use {', '.join(SUFFIXES)}")
     return ending
 
 

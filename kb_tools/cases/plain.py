@@ -106,7 +106,7 @@ class _Reading:
         if len(self.slips) == 1:
             return self.slips[0]
         more = len(self.slips) - _MOST
-        rest = [UnreadableInput(f"{more} more slips", where=self.where, mend="correct these first")] if more > 0 else []
+        rest = [UnreadableInput(f"{more} more slips", where=self.where, hint="correct these first")] if more > 0 else []
         return Slips([*self.slips[:_MOST], *rest])
 
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
@@ -114,9 +114,9 @@ class _Reading:
         if not isinstance(value, dict):
             raise self._refusal(path, f"{shown(value)} where an object is due")
         name = classes[0]
-        for other, mend in _OTHER_FORMATS.items():
+        for other, hint in _OTHER_FORMATS.items():
             if other in value:
-                raise self._refusal(path, f"unknown key {shown(other)}", mend)
+                raise self._refusal(path, f"unknown key {shown(other)}", hint)
         if len(classes) > 1:
             if "type" not in value:
                 raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
@@ -200,22 +200,22 @@ class _Reading:
             iri = GIVEN + under + value if re.fullmatch(TOKEN, value) else value
             with suppress(ValueError):
                 return ox.NamedNode(iri).value
-        mend = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
+        hint = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
         # What is no name may be that of a person: it is not shown.
-        raise self._refusal(path, "no name that is allowed", mend)
+        raise self._refusal(path, "no name that is allowed", hint)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
-        mend = _meant(value, names) if isinstance(value, str) else ""
-        raise self._refusal(path, f"{shown(value)} is no value of this key", mend or f"it takes {_listed(names)}")
+        hint = _meant(value, names) if isinstance(value, str) else ""
+        raise self._refusal(path, f"{shown(value)} is no value of this key", hint or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
-        mend = _meant(given, known) or f"known here: {', '.join(known)}"
-        return self._refusal(path, f"unknown key {shown(given)}", mend)
+        hint = _meant(given, known) or f"known here: {', '.join(known)}"
+        return self._refusal(path, f"unknown key {shown(given)}", hint)
 
-    def _refusal(self, path: str, what: str, mend: str = "kb case schema tells what a key takes") -> UnreadableInput:
-        return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, mend=mend)
+    def _refusal(self, path: str, what: str, hint: str = "kb case schema tells what a key takes") -> UnreadableInput:
+        return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
 
 
 def _meant(value: str, names: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ def prepared(kb: KnowledgeBase, cases: Sequence[Case], derived: bool = True) -> 
         for node, old in fresh.items():
             if case.about[node] and owner.setdefault(old, case) is not case:
                 raise UnreadableInput(
-                    f"{old} is described by {owner[old].title} too", where=case.title, mend="prepare them one at a time"
+                    f"{old} is described by {owner[old].title} too", where=case.title, hint="prepare them one at a time"
                 )
         for subject, predicate, object_ in case.triples():
             if not derived and predicate in DERIVED:

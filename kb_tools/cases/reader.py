@@ -99,7 +99,7 @@ class CaseReader:
             raise
         except Exception as error:
             what = f"cannot be read: {type(error).__name__}: {error}"
-            yield UnreadableInput(what, where=source, mend="correct it", told="cannot be read")
+            yield UnreadableInput(what, where=source, hint="correct it", told="cannot be read")
 
     def _stream(
         self, source: str, path: Path | None, stdin: BinaryIO, format_name: str | None
@@ -113,8 +113,8 @@ class CaseReader:
             ending = format_of(path, format_name, data)
             if len(data) > MAX_BYTES and ending in (NDJSON, JSON_LINES):
                 # What is beyond must not be lost.
-                mend = f"name the format: --input-format {ending.removeprefix('.')}"
-                raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=source, mend=mend)
+                hint = f"name the format: --input-format {ending.removeprefix('.')}"
+                raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=source, hint=hint)
             yield from self._of_a_format(ending, source, path, BytesIO(data) if data else stdin)
         except UnreadableInput as error:
             yield error
@@ -155,7 +155,7 @@ class CaseReader:
             found.position = f"line {number}"
             yield found
         if empty:
-            yield UnreadableInput("no case in this file", where=source, mend="write one case a line, as JSON")
+            yield UnreadableInput("no case in this file", where=source, hint="write one case a line, as JSON")
 
     def _plain_case(self, source: str, data: bytes, one_line: bool = False) -> Case:
         triples, places = self._plain.triples(data, source, one_line)
@@ -196,13 +196,13 @@ class CaseReader:
                 raise UnreadableInput(
                     f"says something of {self.kb.curie(str(subject))}, a term of the vocabulary",
                     where=source,
-                    mend="a case may use the vocabulary and not define it: remove the statement",
+                    hint="a case may use the vocabulary and not define it: remove the statement",
                 )
             assert isinstance(predicate, URIRef)
             about[subject][predicate, _number_or_text(object_)] = None
         roots = [node for node, pairs in about.items() if (RDF.type, CASE.Case) in pairs]
         if not roots:
-            raise UnreadableInput("no case in this file", where=source, mend="a case is a node of class case:Case")
+            raise UnreadableInput("no case in this file", where=source, hint="a case is a node of class case:Case")
         reached: set[Node] = set()
         # Blank nodes have no name to sort by: they keep the order of the file.
         named = sorted(roots, key=lambda root: str(root) if isinstance(root, URIRef) else "")
@@ -213,7 +213,7 @@ class CaseReader:
             room -= sum(map(len, case.about.values()))
             if room < 0:
                 what = f"cases share so much that together they say more than {MAX_SHARED} times what the file says"
-                raise UnreadableInput(what, where=source, mend="split the file, or give each case nodes of its own")
+                raise UnreadableInput(what, where=source, hint="split the file, or give each case nodes of its own")
             cases.append(case)
         stray = sorted(
             {
@@ -254,7 +254,7 @@ class CaseReader:
                 pairs.append((predicate, object_ if keep else own(object_)))
             if len(renamed) > MAX_NODES:
                 what = f"a case of more than {MAX_NODES} nodes"
-                raise UnreadableInput(what, where=source, mend="leave out what is not of the request")
+                raise UnreadableInput(what, where=source, hint="leave out what is not of the request")
         _check_alike(source, mine)
         name = str(root).rpartition("#")[2].rpartition("/")[2] if isinstance(root, URIRef) else ""
         return Case(
@@ -284,7 +284,7 @@ def _check_alike(source: str, about: Statements) -> None:
     )
     if any(count > MAX_ALIKE for count in kinds.values()):
         what = f"a case with more than {MAX_ALIKE} findings of one class and day"
-        raise UnreadableInput(what, where=source, mend="state each finding once")
+        raise UnreadableInput(what, where=source, hint="state each finding once")
 
 
 def _number_or_text(node: Node) -> Node:

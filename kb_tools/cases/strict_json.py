@@ -48,19 +48,19 @@ def load(
             twice in an object.
     """
     if len(data) > MAX_BYTES:
-        raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=where, mend=dialect.too_large)
+        raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=where, hint=dialect.too_large)
     if nesting.too_deep_at(data, nesting.JSON) is not None:
-        raise UnreadableInput("nested too deeply", where=where, mend=dialect.too_deep)
+        raise UnreadableInput("nested too deeply", where=where, hint=dialect.too_deep)
 
     def refuse(constant: str) -> None:
-        raise UnreadableInput(f"{constant} is no JSON number", where=where, mend="leave out what is unknown")
+        raise UnreadableInput(f"{constant} is no JSON number", where=where, hint="leave out what is unknown")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
                 named = f"key {dialect.shown(key)}" if dialect.shown else "a key"
-                slip = UnreadableInput(f"{named} twice in one object", where=where, mend="keep one")
+                slip = UnreadableInput(f"{named} twice in one object", where=where, hint="keep one")
                 if slips is None:
                     raise slip
                 slips.append(slip)
@@ -73,10 +73,10 @@ def load(
             text, object_pairs_hook=once, parse_float=dialect.fraction, parse_int=dialect.whole, parse_constant=refuse
         )
     except UnicodeDecodeError as error:
-        raise UnreadableInput("not UTF-8", where=where, mend="save the file as UTF-8") from error
+        raise UnreadableInput("not UTF-8", where=where, hint="save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         place = where if one_line else f"{where}:{error.lineno}"
-        mend = dialect.several if error.msg == "Extra data" and not one_line else _SYNTAX
-        raise UnreadableInput(f"not valid JSON: {error.msg}, column {error.colno}", where=place, mend=mend) from error
+        hint = dialect.several if error.msg == "Extra data" and not one_line else _SYNTAX
+        raise UnreadableInput(f"not valid JSON: {error.msg}, column {error.colno}", where=place, hint=hint) from error
     except ValueError as error:
-        raise UnreadableInput("a number with too many digits", where=where, mend="correct the number") from error
+        raise UnreadableInput("a number with too many digits", where=where, hint="correct the number") from error

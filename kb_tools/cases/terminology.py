@@ -109,7 +109,7 @@ class Terminology:
         self._begin(kb)
         path = kb.root / TERMINOLOGY
         for fault in self._read({str(path): kb.graph([path])}):
-            raise KnowledgeBaseError(fault.what, where=fault.where, mend=fault.mend)
+            raise KnowledgeBaseError(fault.what, where=fault.where, hint=fault.hint)
         graphs = {str(each): graph_of(parse_file(each)) for each in added}
         for fault in chain(self._malformed(graphs), self._read(graphs)):
             raise fault
@@ -180,15 +180,15 @@ class Terminology:
             return None
         ((own, written), meaning) = next(iter(found.items()))
         elsewhere = self._uri(system, written) != own
-        faults, mends = [], []
+        faults, hints = [], []
         if written != code:
             faults.append("without its dot" if written == dotted else "in small letters or with blanks")
-            mends.append(f"write {written}")
+            hints.append(f"write {written}")
         if elsewhere:
             faults.append("under the URI of another system" if system else "without a system")
-            mends.append(f"give the system {own}")
+            hints.append(f"give the system {own}")
         name = f"{self.systems[own].name} {written}"
-        return Near(meaning, f"{name} may be meant, {' and '.join(faults)}: {' and '.join(mends)}")
+        return Near(meaning, f"{name} may be meant, {' and '.join(faults)}: {' and '.join(hints)}")
 
     def _meant(self, system: str) -> list[str]:
         """The URIs of known systems that a URI may be meant for; all of them where there is none."""
@@ -300,16 +300,16 @@ class Terminology:
                 yield UnreadableInput(
                     f"says something of {self.kb.curie(term)}, a term of the vocabulary",
                     where=where,
-                    mend="a terminology maps codes and defines no term",
+                    hint="a terminology maps codes and defines no term",
                 )
             for result in shacl.validate(graph, shapes):
                 labels = (graph.value(node, RDFS.label) for node in graph.subjects() if str(node) == result.focus)
                 focus = next((f'"{label}"' for label in labels if label), "")
                 named = focus or (result.focus if ":" in result.focus else "a node without a name")
                 said = self.kb.curie(result.path) if result.path else "not of the form"
-                yield UnreadableInput(f"{named}: {said}", where=where, mend=result.message)
+                yield UnreadableInput(f"{named}: {said}", where=where, hint=result.message)
             if (None, RDF.type, READ.Mapping) not in graph and (None, RDF.type, READ.Words) not in graph:
-                yield UnreadableInput("maps no code", where=where, mend="give it nodes of class read:Mapping")
+                yield UnreadableInput("maps no code", where=where, hint="give it nodes of class read:Mapping")
 
     def _read(self, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
         """Takes in files of mappings, all code systems before all mappings; yields what contradicts what is known."""
@@ -320,8 +320,8 @@ class Terminology:
         faults += [(where, self._add_mappings(graph)) for where, graph in graphs.items()]
         faults += [(where, self._add_words(graph)) for where, graph in graphs.items()]
         for where, each in faults:
-            for what, mend in each:
-                yield UnreadableInput(what, where=where, mend=mend)
+            for what, hint in each:
+                yield UnreadableInput(what, where=where, hint=hint)
 
     def _add_systems(self, graph: Graph) -> Iterator[tuple[str, str]]:
         for node in graph.subjects(RDF.type, READ.CodeSystem):
@@ -409,7 +409,7 @@ class Terminology:
                 continue
             meaning = self._meaning(graph, mapping)
             faults = list(self._faults_of(meaning))
-            yield from ((f"{system} {' '.join(codes[:1])} {what}", mend) for what, mend in faults)
+            yield from ((f"{system} {' '.join(codes[:1])} {what}", hint) for what, hint in faults)
             for code in codes if not faults else ():
                 known = self._meanings.setdefault((self._uri(system, code), code), meaning)
                 if replace(known, notes=()) != replace(meaning, notes=()):

@@ -130,7 +130,7 @@ def run_checks(kb: KnowledgeBase, only: Collection[str] = ()) -> Iterator[CheckR
     known = [check.id for check in CHECKS]
     unknown = [each for each in only if each not in known]
     if unknown:
-        raise KbError(f"no check {', '.join(unknown)}", mend=f"known: {', '.join(known)}")
+        raise KbError(f"no check {', '.join(unknown)}", hint=f"known: {', '.join(known)}")
     return _results(kb, [check for check in CHECKS if not only or check.id in only])
 
 
@@ -157,6 +157,8 @@ def _result(kb: KnowledgeBase, check: Check) -> CheckResult:
     except Exception as error:
         # Broken data can break the code that reads it anywhere. No check may stop the others, or count as passed.
         problems.append(
-            Problem(str(kb.root), f"the check stopped: {type(error).__name__}: {error}; mend the data it was reading")
+            Problem(
+                str(kb.root), f"the check stopped: {type(error).__name__}: {error}; correct the data it was reading"
+            )
         )
     return CheckResult(check, tuple(dict.fromkeys(problems)))

@@ -83,7 +83,7 @@ def relative(kb: KnowledgeBase, path: Path | str) -> str:
 
 def problem_of(kb: KnowledgeBase, error: KbError, where: str) -> Problem:
     """The problem that an error reports; at `where`, unless the error names a place of its own."""
-    message = f"{error.what}; {error.mend}" if error.mend else error.what
+    message = f"{error.what}; {error.hint}" if error.hint else error.what
     return Problem(relative(kb, error.where) or where, message)
 
 

@@ -142,7 +142,7 @@ def _sweep(policy: Policy, where: str, first: date, last: date) -> Iterator[Prob
         try:
             policy.in_force(day)
         except UnknownRevision:
-            continue  # None was in force yet, or its criteria are not on file: an answer that names the mend.
+            continue  # None was in force yet, or its criteria are not on file: an answer that names the hint.
         except Exception as error:  # Whatever else is raised, a user asking for that day meets it.
             yield Problem(
                 where, f"no revision can be chosen on {day}: {type(error).__name__}: {error}; correct the history"

@@ -105,7 +105,7 @@ def convert(
     errors: list[KbError] = []
     read = list(read_cases(kb, cases, None, errors, terminology))
     if format_ == "json" and len(read) > 1:
-        raise KbError(f"{len(read)} cases, and --format json writes one", mend="use --format jsonl")
+        raise KbError(f"{len(read)} cases, and --format json writes one", hint="use --format jsonl")
     malformed = False
     for each in CaseChecker(kb, engine).check(read):
         if isinstance(each, Malformed):

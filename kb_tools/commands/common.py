@@ -100,7 +100,7 @@ def policy_of(kb: KnowledgeBase, named: str | None, *revisions: str) -> Policy:
 
     names = {each.split("/")[-2] for each in revisions if "/" in each} | ({named} if named else set())
     if len(names) > 1:
-        raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", mend="name two of one policy")
+        raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", hint="name two of one policy")
     return kb.policy(next(iter(names), None))
 
 

@@ -81,7 +81,7 @@ def command(
     from kb_tools.revisions.replay import Replayer
 
     if "flips" in fail_on and not cases:
-        raise KbError("--fail-on flips without cases to flip", mend="name some with --cases PATH")
+        raise KbError("--fail-on flips without cases to flip", hint="name some with --cases PATH")
     kb = open_kb(root)
     found = compare(policy_of(kb, policy, old, new), old, new, engine)
     errors: list[KbError] = []
@@ -117,7 +117,7 @@ def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
     try:
         write_whole({path: text.encode()})
     except OSError as error:
-        raise KbError(f"cannot be written: {error.strerror}", where=str(path), mend="name another file") from None
+        raise KbError(f"cannot be written: {error.strerror}", where=str(path), hint="name another file") from None
 
 
 def _replay(diff: Diff, replayer: Replayer, cases: Iterator[Case]) -> Impact:

@@ -97,7 +97,7 @@ def command(
     try:
         write_whole({output: written})
     except OSError as error:
-        raise KbError(error.strerror or "cannot be written", where=str(output), mend="name another file") from error
+        raise KbError(error.strerror or "cannot be written", where=str(output), hint="name another file") from error
 
 
 def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, whole: bool) -> None:

@@ -180,13 +180,13 @@ def _read(name: str) -> str:
             with Path(name).open("rb") as file:
                 found = file.read(4 * MAX_LENGTH + 1)
         if len(found) > 4 * MAX_LENGTH:
-            raise UnreadableInput(f"a query of more than {MAX_LENGTH} characters", where=where, mend="shorten it")
+            raise UnreadableInput(f"a query of more than {MAX_LENGTH} characters", where=where, hint="shorten it")
         return found.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         if isinstance(error, UnicodeDecodeError):
-            raise UnreadableInput("not a text in UTF-8", where=where, mend="save it as UTF-8") from None
+            raise UnreadableInput("not a text in UTF-8", where=where, hint="save it as UTF-8") from None
         reason = getattr(error, "strerror", None) or "cannot be read"
-        raise UnreadableInput(reason, where=where, mend="check the path and its permissions") from None
+        raise UnreadableInput(reason, where=where, hint="check the path and its permissions") from None
 
 
 def _list(format_: str | None) -> None:

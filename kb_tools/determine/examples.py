@@ -67,13 +67,13 @@ def read_manifest(kb: KnowledgeBase, folder: Path) -> list[Expectation]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise KnowledgeBaseError("no manifest of example cases", where=str(path), mend="write one")
+        raise KnowledgeBaseError("no manifest of example cases", where=str(path), hint="write one")
     graph = kb.graph([path])
     nodes = {
         node for manifest in graph.subjects(RDF.type, CASE.Manifest) for node in graph.objects(manifest, CASE.expects)
     }
     if not nodes:
-        raise KnowledgeBaseError("the manifest expects nothing", where=str(path), mend="list its expectations")
+        raise KnowledgeBaseError("the manifest expects nothing", where=str(path), hint="list its expectations")
     return [_expectation(graph, path, node) for node in sorted(nodes, key=str)]
 
 
@@ -84,7 +84,7 @@ def _expectation(graph: Graph, path: Path, node: Node) -> Expectation:
         found = list(graph.objects(node, predicate))
         if len(found) != 1:
             raise KnowledgeBaseError(
-                f"expectation {name} states {len(found)} {local_name(predicate)}", where=str(path), mend="state one"
+                f"expectation {name} states {len(found)} {local_name(predicate)}", where=str(path), hint="state one"
             )
         return str(found[0])
 
@@ -93,7 +93,7 @@ def _expectation(graph: Graph, path: Path, node: Node) -> Expectation:
         for condition in graph.objects(node, predicate):
             if str(condition) in values:
                 raise KnowledgeBaseError(
-                    f"expectation {name} gives {local_name(condition)} two values", where=str(path), mend="keep one"
+                    f"expectation {name} gives {local_name(condition)} two values", where=str(path), hint="keep one"
                 )
             values[str(condition)] = value
     return Expectation(

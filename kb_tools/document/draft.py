@@ -39,10 +39,10 @@ def write_draft(trace: Trace, name: str) -> tuple[Path, int]:
     """
     policy = trace.policy
     if not _MONTH.fullmatch(name):
-        raise KbError(f"{name!r} names no revision", mend="write the month of the revision, as 2027-02")
+        raise KbError(f"{name!r} names no revision", hint="write the month of the revision, as 2027-02")
     folder = policy.folder / name
     if folder.exists():
-        raise KbError(f"revision {name} is there already", where=str(folder), mend="name another, or remove the folder")
+        raise KbError(f"revision {name} is there already", where=str(folder), hint="name another, or remove the folder")
     graphs = _graphs(trace, f"{policy.iri}/{name}")
     to_do = 0
     try:
@@ -51,7 +51,7 @@ def write_draft(trace: Trace, name: str) -> tuple[Path, int]:
                 (made / file).write_text(_turtle(graph, policy.kb.prefixes), encoding="utf-8")
                 to_do += len(list(graph.subject_objects(POL.toDo)))
     except OSError as error:
-        raise KbError(f"cannot be written: {error.strerror}", where=str(folder), mend="check the folder") from None
+        raise KbError(f"cannot be written: {error.strerror}", where=str(folder), hint="check the folder") from None
     return folder, to_do
 
 

@@ -78,8 +78,8 @@ def traceable(policy: Policy, named: str | None = None) -> RevisionEntry:
     chosen = [policy.entry(named)] if named else kept[-1:]
     if not chosen or chosen[0] not in kept:
         which = f"revision {named}" if named else "any revision"
-        mend = f"digests are kept of: {', '.join(each.name for each in kept)}" if kept else "add its passages.ttl"
-        raise UnknownRevision(f"no digests of the document of {policy.identifier}, {which}, are kept", mend=mend)
+        hint = f"digests are kept of: {', '.join(each.name for each in kept)}" if kept else "add its passages.ttl"
+        raise UnknownRevision(f"no digests of the document of {policy.identifier}, {which}, are kept", hint=hint)
     return chosen[0]
 
 

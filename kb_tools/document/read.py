@@ -37,15 +37,15 @@ def read(path: Path) -> str:
     where, suffix = str(path), path.suffix.lower()
     try:
         if path.is_dir():
-            raise DocumentError("this is a folder", where=where, mend="name the document's file in it")
+            raise DocumentError("this is a folder", where=where, hint="name the document's file in it")
         size = path.stat().st_size
         if not path.is_file():
-            raise DocumentError("not a file", where=where, mend="name the document's file")
+            raise DocumentError("not a file", where=where, hint="name the document's file")
         if suffix not in _SUFFIXES:
             raise DocumentError(
                 f"unknown kind of document {path.suffix or '(no extension)'}",
                 where=where,
-                mend="use " + ", ".join(_SUFFIXES),
+                hint="use " + ", ".join(_SUFFIXES),
             )
         if size > MAX_BYTES:
             raise _too_large(f"{size / 2**20:.0f} MiB", where)
@@ -53,23 +53,23 @@ def read(path: Path) -> str:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DocumentError(
-            error.strerror or "cannot be read", where=where, mend="check the path and its permissions"
+            error.strerror or "cannot be read", where=where, hint="check the path and its permissions"
         ) from error
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES // 2**20} MiB", where)
     if not data.strip():
-        raise DocumentError("the file is empty", where=where, mend="fetch or save the document again")
+        raise DocumentError("the file is empty", where=where, hint="fetch or save the document again")
     if suffix == ".pdf":
         return _read_pdf(data, where)
     text = _read_html(data, where) if suffix in (".html", ".htm") else _decode(data, where)
     if not text.strip():
-        raise DocumentError("no text in this document", where=where, mend="fetch or save the document again")
+        raise DocumentError("no text in this document", where=where, hint="fetch or save the document again")
     return text
 
 
 def _too_large(size: str, where: str) -> DocumentError:
     return DocumentError(
-        f"{size}, and a document may have {MAX_BYTES // 2**20} MiB", where=where, mend="name the policy's document"
+        f"{size}, and a document may have {MAX_BYTES // 2**20} MiB", where=where, hint="name the policy's document"
     )
 
 
@@ -82,15 +82,15 @@ def _decode(data: bytes, where: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         what = "UTF-16" if utf_16 else "UTF-8"
         raise DocumentError(
-            f"not {what}: byte {error.start + 1}, in line {line}", where=where, mend="save it as UTF-8"
+            f"not {what}: byte {error.start + 1}, in line {line}", where=where, hint="save it as UTF-8"
         ) from None
     if "\0" in text:
-        raise DocumentError("not text: it has NUL bytes", where=where, mend="save it as plain text in UTF-8")
+        raise DocumentError("not text: it has NUL bytes", where=where, hint="save it as plain text in UTF-8")
     return text
 
 
 def _missing(library: str, where: str) -> DocumentError:
-    return DocumentError(f"reading this kind of document needs {library}", where=where, mend=_INSTALL)
+    return DocumentError(f"reading this kind of document needs {library}", where=where, hint=_INSTALL)
 
 
 def _read_pdf(data: bytes, where: str) -> str:
@@ -101,14 +101,14 @@ def _read_pdf(data: bytes, where: str) -> str:
     import io
 
     if b"%PDF-" not in data[:1024]:
-        raise DocumentError("not a PDF", where=where, mend="fetch the document again")
+        raise DocumentError("not a PDF", where=where, hint="fetch the document again")
     logger = logging.getLogger("pypdf")
     before = logger.disabled
     logger.disabled = True  # its remarks quote the file
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
-            raise DocumentError("encrypted, and a password is needed", where=where, mend="save it without a password")
+            raise DocumentError("encrypted, and a password is needed", where=where, hint="save it without a password")
         pages, size = [], 0
         for page in reader.pages:
             pages.append(page.extract_text())
@@ -119,16 +119,16 @@ def _read_pdf(data: bytes, where: str) -> str:
         raise
     except pypdf.errors.DependencyError as error:
         raise DocumentError(
-            "encrypted in a way that pypdf alone cannot read", where=where, mend="save it without encryption"
+            "encrypted in a way that pypdf alone cannot read", where=where, hint="save it without encryption"
         ) from error
     except Exception as error:
         # A damaged file makes pypdf fail in many ways (KeyError, RecursionError, its own errors): all mean the same.
-        raise DocumentError("a damaged PDF", where=where, mend="fetch the document again") from error
+        raise DocumentError("a damaged PDF", where=where, hint="fetch the document again") from error
     finally:
         logger.disabled = before
     if not any(page.strip() for page in pages):
         raise DocumentError(
-            "a PDF without text, perhaps a scan", where=where, mend="run text recognition (OCR) on it first"
+            "a PDF without text, perhaps a scan", where=where, hint="run text recognition (OCR) on it first"
         )
     return "\f".join(pages)
 
@@ -151,7 +151,7 @@ def _read_html(data: bytes, where: str) -> str:
     try:
         text = "".join(_html_text(soup))
     except RecursionError as error:
-        raise DocumentError("its elements are nested too deep", where=where, mend="save the document again") from error
+        raise DocumentError("its elements are nested too deep", where=where, hint="save the document again") from error
     return re.sub(r"[ ]*\n[ ]*", "\n", text)
 
 

@@ -156,7 +156,7 @@ def quotes(policy: Policy, document: Path) -> dict[str, str]:
         wording |= found | {each.iri: found[each.whole] for each in known if each.whole in found}
     if not wording:
         raise UnreadableInput(
-            f"not a document of {policy.identifier}: none of its passages is found", where=str(document), mend=_FOREIGN
+            f"not a document of {policy.identifier}: none of its passages is found", where=str(document), hint=_FOREIGN
         )
     return wording
 
@@ -178,7 +178,7 @@ def trace(policy: Policy, entry: RevisionEntry, units: Sequence[Unit]) -> Trace:
     if len(found) < FOREIGN * wholes and not named_here:
         raise UnreadableInput(
             f"not a document of {policy.identifier}: {len(found)} of its {wholes} passages are found",
-            mend=_FOREIGN,
+            hint=_FOREIGN,
         )
     taken, matched = {each.unit.order for each in found}, {each.passage.iri for each in found}
     new = [pair for pair in named if pair[0].order not in taken]

@@ -70,4 +70,4 @@ def first_day(literal: Literal, where: Path) -> date:
     try:
         return date.fromisoformat(text if len(text) == 10 else text + "-01")
     except ValueError:
-        raise KnowledgeBaseError(f'"{text}" is no day and no month', where=str(where), mend="correct it") from None
+        raise KnowledgeBaseError(f'"{text}" is no day and no month', where=str(where), hint="correct it") from None

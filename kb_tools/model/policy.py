@@ -57,7 +57,7 @@ class Policy:
             month = graph.value(iri, POL.revisionMonth)
             if not isinstance(month, Literal):
                 raise KnowledgeBaseError(
-                    f"{iri} has no revision month", where=str(folder / "revision.ttl"), mend="add pol:revisionMonth"
+                    f"{iri} has no revision month", where=str(folder / "revision.ttl"), hint="add pol:revisionMonth"
                 )
             bases = {
                 local_name(graph.value(holding, POL.part)): local_name(graph.value(holding, POL.basis))
@@ -86,7 +86,7 @@ class Policy:
         approval = self.shared.value(row, POL.approval)
         order = str(self.shared.value(row, POL.order))
         if not order.isdecimal():
-            raise KnowledgeBaseError(f"{row} has no place in the log", where=str(self.folder), mend="give it pol:order")
+            raise KnowledgeBaseError(f"{row} has no place in the log", where=str(self.folder), hint="give it pol:order")
         return LogRow(
             iri=str(row),
             order=int(order),
@@ -106,7 +106,7 @@ class Policy:
             if entry.name == wanted:
                 return entry
         known = ", ".join(f"{entry.name} (draft)" if entry.draft else entry.name for entry in self.history)
-        raise UnknownRevision(f"{self.identifier} has no revision {name}", mend=f"known: {known}")
+        raise UnknownRevision(f"{self.identifier} has no revision {name}", hint=f"known: {known}")
 
     def require_criteria(self, entry: RevisionEntry) -> RevisionEntry:
         """The entry itself, when its criteria are on file.
@@ -119,12 +119,12 @@ class Policy:
         if entry.draft:
             raise UnknownRevision(
                 f"{self.identifier} revision {entry.name} is a draft",
-                mend="do what its pol:toDo ask for, and remove them",
+                hint="do what its pol:toDo ask for, and remove them",
             )
         on_file = [each for each in self.history if each.criteria_on_file]
         nearest = min(on_file, key=lambda each: abs((each.month - entry.month).days), default=None)
-        mend = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
-        raise UnknownRevision(f"the criteria of {self.identifier} revision {entry.name} are not on file", mend=mend)
+        hint = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
+        raise UnknownRevision(f"the criteria of {self.identifier} revision {entry.name} are not on file", hint=hint)
 
     def in_force(self, day: date) -> Selection:
         """The revision taken to be in force on `day`, with what a reader must know of that.
@@ -138,17 +138,17 @@ class Policy:
         started = [entry for entry in self.released if entry.effective <= day]
         if not self.history:
             raise UnknownRevision(
-                f"{self.identifier} has no revision on file", where=str(self.folder), mend="restore their folders"
+                f"{self.identifier} has no revision on file", where=str(self.folder), hint="restore their folders"
             )
         if not started:
             if not self.released:
                 raise UnknownRevision(
-                    f"no revision of {self.identifier} was in force on {day}", mend="none on file is released"
+                    f"no revision of {self.identifier} was in force on {day}", hint="none on file is released"
                 )
             first = min(self.released, key=lambda entry: entry.effective)
             raise UnknownRevision(
                 f"no revision of {self.identifier} was in force on {day}",
-                mend=f"the first known is {first.name}, from {first.effective}",
+                hint=f"the first known is {first.name}, from {first.effective}",
             )
         chosen = max(started, key=lambda entry: (entry.effective, entry.month))
         since = "approval" if chosen.row and chosen.row.approval else "revision month"

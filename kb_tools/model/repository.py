@@ -33,14 +33,14 @@ def find_root(given: Path | None = None) -> Path:
     if named is not None:
         if not (named / PREFIX_TABLE).is_file():
             raise KnowledgeBaseError(
-                "no knowledge base here", where=str(named), mend=f"name a folder that holds {PREFIX_TABLE}"
+                "no knowledge base here", where=str(named), hint=f"name a folder that holds {PREFIX_TABLE}"
             )
         return named
     here = Path.cwd()
     for folder in (here, *here.parents, *INSTALLED):
         if (folder / PREFIX_TABLE).is_file():
             return folder
-    raise KnowledgeBaseError("no knowledge base found", where=str(here), mend="use --kb DIR or set KB_ROOT")
+    raise KnowledgeBaseError("no knowledge base found", where=str(here), hint="use --kb DIR or set KB_ROOT")
 
 
 class KnowledgeBase:
@@ -93,14 +93,14 @@ class KnowledgeBase:
         for path in (self.root / PREFIX_TABLE, *(folder / "policy.ttl" for folder in self.policy_folders)):
             graph = self.graph([path])
             if not table and (None, SH.declare, None) not in graph:
-                raise KnowledgeBaseError("declares no prefix", where=str(path), mend="restore it from version control")
+                raise KnowledgeBaseError("declares no prefix", where=str(path), hint="restore it from version control")
             for row in graph.objects(None, SH.declare):
                 prefix, namespace = str(graph.value(row, SH.prefix)), str(graph.value(row, SH.namespace))
                 if table.setdefault(prefix, namespace) != namespace:
                     raise KnowledgeBaseError(
                         f"prefix {prefix} is declared for {table[prefix]} and for {namespace}",
                         where=str(path),
-                        mend="choose another prefix",
+                        hint="choose another prefix",
                     )
         return table
 
@@ -127,10 +127,10 @@ class KnowledgeBase:
         known = [folder.name for folder in self.policy_folders] or [each.identifier for each in self.policies()]
         if identifier is None:
             if len(known) != 1:
-                raise KbError(f"{len(known)} policies on file", mend=f"choose one with --policy: {', '.join(known)}")
+                raise KbError(f"{len(known)} policies on file", hint=f"choose one with --policy: {', '.join(known)}")
             identifier = known[0]
         if identifier not in known:
-            raise KbError(f"no policy {identifier} on file", mend=f"known: {', '.join(known)}")
+            raise KbError(f"no policy {identifier} on file", hint=f"known: {', '.join(known)}")
         return Policy(self, self.root / "policies" / identifier)
 
     def policies(self) -> Iterator[Policy]:
@@ -141,7 +141,7 @@ class KnowledgeBase:
         """
         if not self.policy_folders:
             raise KnowledgeBaseError(
-                "no policy on file", where=str(self.root / "policies"), mend="restore the folders of the policies"
+                "no policy on file", where=str(self.root / "policies"), hint="restore the folders of the policies"
             )
         for folder in self.policy_folders:
             yield self.policy(folder.name)

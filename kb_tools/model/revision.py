@@ -100,7 +100,7 @@ class Revision:
             raise KnowledgeBaseError(
                 f"revision {self.entry.name} states no indication",
                 where=str(self.policy.folder / self.entry.name),
-                mend="add pol:indication",
+                hint="add pol:indication",
             )
         return found[0]
 
@@ -186,7 +186,7 @@ class Revision:
             raise KnowledgeBaseError(
                 f"{self.policy.kb.curie(str(node))} has no content in revision {self.entry.name}",
                 where=str(self.policy.folder / self.entry.name),
-                mend="add pol:allOf, pol:anyOf or pol:noneOf",
+                hint="add pol:allOf, pol:anyOf or pol:noneOf",
             )
         return Criterion(
             iri=str(node),
@@ -213,8 +213,8 @@ class Revision:
                 raise DamagedTree("is a part of itself; correct the tree")
             found = parts_of(self.graph, node)
         except DamagedTree as damage:
-            what, _, mend = f"{self._called(node)} {damage}".rpartition("; ")
-            raise KnowledgeBaseError(what, where=str(self._file_of(node)), mend=mend) from None
+            what, _, hint = f"{self._called(node)} {damage}".rpartition("; ")
+            raise KnowledgeBaseError(what, where=str(self._file_of(node)), hint=hint) from None
         if found is None:
             return None
         operator, nodes = found

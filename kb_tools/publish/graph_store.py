@@ -24,7 +24,7 @@ from kb_tools.publish.graphs import NamedGraph
 try:
     import urllib3
 except ImportError as missing:
-    raise KbError("loading into a store needs urllib3", mend="pip install 'kb-tools[load]'") from missing
+    raise KbError("loading into a store needs urllib3", hint="pip install 'kb-tools[load]'") from missing
 
 # Further tries where the store is busy, and where it does not answer: the first at once, the second after twice WAIT
 # seconds, each other after twice the wait of the one before. A store that names a time is heeded up to LONGEST_WAIT.
@@ -53,15 +53,15 @@ def authorization(environment: Mapping[str, str]) -> str:
     """
     user, password, token = (environment.get(f"KB_STORE_{name}", "") for name in ("USER", "PASSWORD", "TOKEN"))
     if token and (user or password):
-        raise StoreError("the environment has a token and a user or password", mend=f"set only {VARIABLES}")
+        raise StoreError("the environment has a token and a user or password", hint=f"set only {VARIABLES}")
     if not token and not (user and password):
-        raise StoreError("the environment has no credentials, or not all", mend=f"set {VARIABLES}")
+        raise StoreError("the environment has no credentials, or not all", hint=f"set {VARIABLES}")
     if token:
         if not (token.isascii() and token.isprintable()) or " " in token:
-            raise StoreError("KB_STORE_TOKEN holds a character that no token has", mend="set it without line breaks")
+            raise StoreError("KB_STORE_TOKEN holds a character that no token has", hint="set it without line breaks")
         return f"Bearer {token}"
     if ":" in user:
-        raise StoreError("KB_STORE_USER holds a colon", mend="set a user name without one")
+        raise StoreError("KB_STORE_USER holds a colon", hint="set a user name without one")
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -81,15 +81,15 @@ class GraphStore:
         try:
             parts = urllib3.util.parse_url(url)
         except urllib3.exceptions.LocationParseError:
-            raise StoreError("the URL of the store is not a URL", mend=f"for instance {ENDPOINTS}") from None
+            raise StoreError("the URL of the store is not a URL", hint=f"for instance {ENDPOINTS}") from None
         if parts.auth:
-            raise StoreError("a URL may hold no credentials", mend=f"set {VARIABLES}, and use --user-from-env")
+            raise StoreError("a URL may hold no credentials", hint=f"set {VARIABLES}, and use --user-from-env")
         if parts.scheme not in {"http", "https"} or not parts.host or parts.fragment:
-            raise StoreError("the URL is not that of a store", mend=f"for instance {ENDPOINTS}")
+            raise StoreError("the URL is not that of a store", hint=f"for instance {ENDPOINTS}")
         self.url = parts.url
         self._shown = _plain(self.url.partition("?")[0])
         if sign_in and parts.scheme == "http" and not _is_loopback(parts.host):
-            raise StoreError("http would carry the credentials in the clear", where=self._shown, mend="use https")
+            raise StoreError("http would carry the credentials in the clear", where=self._shown, hint="use https")
         headers = {"User-Agent": f"kb-tools/{__version__}"} | ({"Authorization": sign_in} if sign_in else {})
         retries = urllib3.Retry(
             total=TRIES,
@@ -112,7 +112,7 @@ class GraphStore:
                 else urllib3.PoolManager(headers=headers, retries=retries, timeout=timeout)
             )
         except urllib3.exceptions.HTTPError:
-            raise StoreError("the proxy is none that can be used", mend=PROXY) from None
+            raise StoreError("the proxy is none that can be used", hint=PROXY) from None
 
     def put(self, graph: NamedGraph) -> None:
         """Replaces the graph of that name.
@@ -147,20 +147,20 @@ class GraphStore:
         reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
         match reason:
             case urllib3.exceptions.SSLError():
-                what, mend = "no trusted TLS connection", "check the certificate; SSL_CERT_FILE names further ones"
+                what, hint = "no trusted TLS connection", "check the certificate; SSL_CERT_FILE names further ones"
             case urllib3.exceptions.NameResolutionError():
-                what, mend = "no such host", "check the URL"
+                what, hint = "no such host", "check the URL"
             case urllib3.exceptions.ConnectTimeoutError():
-                what, mend = "cannot be reached", "check the URL, and that the store runs"
+                what, hint = "cannot be reached", "check the URL, and that the store runs"
             case urllib3.exceptions.ProxyError():
-                what, mend = "the proxy cannot be reached", PROXY
+                what, hint = "the proxy cannot be reached", PROXY
             case urllib3.exceptions.TimeoutError():
-                what, mend = f"took too long to answer on {name}", AGAIN
+                what, hint = f"took too long to answer on {name}", AGAIN
             case urllib3.exceptions.ProtocolError():
-                what, mend = f"broke the connection on {name}", AGAIN
+                what, hint = f"broke the connection on {name}", AGAIN
             case _:
-                what, mend = f"failed: {_plain(str(reason))}", "check the URL"
-        return StoreError(what, where=self._shown, mend=mend)
+                what, hint = f"failed: {_plain(str(reason))}", "check the URL"
+        return StoreError(what, where=self._shown, hint=hint)
 
     def _refusal(self, answer: urllib3.BaseHTTPResponse, graph: NamedGraph) -> StoreError:
         """What an answer other than yes says, in one line."""
@@ -169,12 +169,12 @@ class GraphStore:
         if 300 <= status < 400:
             target = _plain(answer.headers.get("Location", "nowhere").partition("?")[0])
             return StoreError(
-                f"redirects to {target}, which is not followed", where=self._shown, mend="name that URL if it is right"
+                f"redirects to {target}, which is not followed", where=self._shown, hint="name that URL if it is right"
             )
         if status in BUSY:
-            what, mend = f"still answers {status} after {TRIES + 1} tries", AGAIN
-            return StoreError(what, where=self._shown, mend=mend)
-        what, mend = {
+            what, hint = f"still answers {status} after {TRIES + 1} tries", AGAIN
+            return StoreError(what, where=self._shown, hint=hint)
+        what, hint = {
             401: ("asks for other credentials (401)", f"set {VARIABLES}, and use --user-from-env"),
             403: ("does not allow this user to write (403)", "use an account that may"),
             404: ("is not a graph store (404)", f"name its graph store, such as {ENDPOINTS}"),
@@ -185,8 +185,8 @@ class GraphStore:
             ),
         }.get(status, (f"does not take {graph.name} ({status}): {said}", "see the store's log"))
         if status == 200 and _is_page(answer):
-            what, mend = "answers with a web page: no graph store", f"name its graph store, such as {ENDPOINTS}"
-        return StoreError(what, where=self._shown, mend=mend)
+            what, hint = "answers with a web page: no graph store", f"name its graph store, such as {ENDPOINTS}"
+        return StoreError(what, where=self._shown, hint=hint)
 
 
 def _is_page(answer: urllib3.BaseHTTPResponse) -> bool:
@@ -240,7 +240,7 @@ class Sent:
             Path(aside.name).replace(self.path)
         except OSError as error:
             raise StoreError(
-                f"what was sent cannot be noted: {error.strerror}", where=str(self.path), mend="set XDG_CACHE_HOME"
+                f"what was sent cannot be noted: {error.strerror}", where=str(self.path), hint="set XDG_CACHE_HOME"
             ) from error
 
 

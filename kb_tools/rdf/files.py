@@ -76,11 +76,11 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str, base: str | None = Non
             hint = "write the @context into the file: no remote context is ever fetched"
         elif "utf-8" in reason.lower():
             hint = "save the file as UTF-8"
-        raise UnreadableInput(f"not valid {format_.name}: {reason}", where=where + line, mend=hint) from error
+        raise UnreadableInput(f"not valid {format_.name}: {reason}", where=where + line, hint=hint) from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise UnreadableInput(f"not valid {format_.name}: {error}", where=where, mend="correct the syntax") from error
+        raise UnreadableInput(f"not valid {format_.name}: {error}", where=where, hint="correct the syntax") from error
     if any(isinstance(q.object, ox.Triple) for q in quads):
-        raise UnreadableInput("a triple stands as a term (RDF 1.2)", where=where, mend="use RDF 1.1")
+        raise UnreadableInput("a triple stands as a term (RDF 1.2)", where=where, hint="use RDF 1.1")
     with without_remarks():
         return [(to_rdflib(q.subject), to_rdflib(q.predicate), to_rdflib(q.object)) for q in quads]
 
@@ -96,22 +96,22 @@ def _check_nesting(data: bytes, format_: ox.RdfFormat, where: str) -> None:
     if at is not None:
         line = data.count(b"\n", 0, at) + 1
         what = f"nested more than {nesting.MAX_DEPTH} levels deep"
-        raise UnreadableInput(what, where=f"{where}:{line}", mend="give the inner nodes names, and describe them apart")
+        raise UnreadableInput(what, where=f"{where}:{line}", hint="give the inner nodes names, and describe them apart")
     try:
         too_large = is_json and nesting.contexts_too_large(data)
     except json.JSONDecodeError as error:
         what = f"not valid JSON-LD: {error.msg}, column {error.colno}"
-        raise UnreadableInput(what, where=f"{where}:{error.lineno}", mend="correct the syntax") from error
+        raise UnreadableInput(what, where=f"{where}:{error.lineno}", hint="correct the syntax") from error
     except UnicodeDecodeError as error:
-        raise UnreadableInput("not valid JSON-LD: not UTF-8", where=where, mend="save the file as UTF-8") from error
+        raise UnreadableInput("not valid JSON-LD: not UTF-8", where=where, hint="save the file as UTF-8") from error
     if too_large:
         what = "contexts with too many terms for so many levels"
-        raise UnreadableInput(what, where=where, mend="leave out terms that are not used, or split the file")
+        raise UnreadableInput(what, where=where, hint="leave out terms that are not used, or split the file")
 
 
 def _too_large(size: str, where: str) -> UnreadableInput:
     return UnreadableInput(
-        f"{size}, and a file may have {MAX_BYTES // 2**20} MiB", where=where, mend="split it into smaller files"
+        f"{size}, and a file may have {MAX_BYTES // 2**20} MiB", where=where, hint="split it into smaller files"
     )
 
 
@@ -128,7 +128,7 @@ def parse_file(path: Path, format_: ox.RdfFormat | None = None, relative: bool =
         format_ = FORMATS.get(path.suffix.lower())
     if format_ is None:
         raise UnreadableInput(
-            f"unknown format {path.suffix or '(no extension)'}", where=str(path), mend="use " + ", ".join(FORMATS)
+            f"unknown format {path.suffix or '(no extension)'}", where=str(path), hint="use " + ", ".join(FORMATS)
         )
     data = read_bytes(path)
     return parse(data, format_, str(path), base_of(data) if relative else None)
@@ -160,7 +160,7 @@ def check_kind(path: Path) -> None:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         kind = "a named pipe" if stat.S_ISFIFO(mode) else "no file"
         what = f"{kind} in a folder is not read"
-        raise UnreadableInput(what, where=str(path), mend="name it by itself, or remove it")
+        raise UnreadableInput(what, where=str(path), hint="name it by itself, or remove it")
 
 
 def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
@@ -182,11 +182,11 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
 
 def packed(path: Path) -> UnreadableInput:
     """What is said of a packed file."""
-    return UnreadableInput("packed, and not read", where=str(path), mend="unpack it")
+    return UnreadableInput("packed, and not read", where=str(path), hint="unpack it")
 
 
 def unopened(error: OSError, path: Path) -> UnreadableInput:
     """What the system says of a file that cannot be read, as one line."""
     return UnreadableInput(
-        error.strerror or "cannot be read", where=str(path), mend="check the path and its permissions"
+        error.strerror or "cannot be read", where=str(path), hint="check the path and its permissions"
     )

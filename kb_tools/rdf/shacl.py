@@ -54,7 +54,7 @@ def _pyshifty(data: Graph, shapes: Graph, rules: bool) -> Graph:
     try:
         import shifty
     except ImportError:
-        raise KbError("the engine pyshifty is not installed", mend="pip install 'kb-tools[fast]'") from None
+        raise KbError("the engine pyshifty is not installed", hint="pip install 'kb-tools[fast]'") from None
     # It reads its report with rdflib, which by default rewrites the values that the report quotes: "maybe" to "false".
     rdflib.NORMALIZE_LITERALS = False
     try:
@@ -88,7 +88,7 @@ def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool
     except KbError:
         raise
     except Exception as error:  # An engine has errors of many classes for shapes that it cannot read.
-        raise KbError(f"{engine} could not validate: {error}", mend="check the shapes with kb check") from error
+        raise KbError(f"{engine} could not validate: {error}", hint="check the shapes with kb check") from error
     root = next(report.subjects(RDF.type, SH.ValidationReport))
     results = []
     for node in report.objects(root, SH.result):

@@ -58,7 +58,7 @@ def _given(iri: str, under: str, where: str) -> str:
     """The name in a file of what has an IRI; "" for what has none."""
     name = iri.removeprefix(GIVEN + under)
     if iri and not re.fullmatch(NAME, name):
-        raise UnreadableInput(f"{shown(iri)} cannot be written as JSON", where=where, mend="use an https: or urn: IRI")
+        raise UnreadableInput(f"{shown(iri)} cannot be written as JSON", where=where, hint="use an https: or urn: IRI")
     return name
 
 
@@ -72,5 +72,5 @@ def _literal(value: Literal, where: str) -> bool | int | float | str:
     exact = Decimal(text)
     number = int(exact) if exact == exact.to_integral_value() and "." not in text else float(exact)
     if Decimal(repr(number)) != exact or "e" in repr(number):
-        raise UnreadableInput(f"{shown(JsonNumber(text))} has too many digits", where=where, mend="round it yourself")
+        raise UnreadableInput(f"{shown(JsonNumber(text))} has too many digits", where=where, hint="round it yourself")
     return number

@@ -51,7 +51,7 @@ def answer(out: Console, kb: KnowledgeBase, answered: Answer, explain: bool, quo
 
 
 def malformed(out: Console, found: Malformed) -> None:
-    """A case that breaks the case shapes, with each violation, its place and its mend."""
+    """A case that breaks the case shapes, with each violation, its place and its hint."""
     out.print(Text(found.case.title, "bold"))
     out.print(Text("MALFORMED CASE, not determined", "bold red"))
     for violation in found.violations:

@@ -78,12 +78,12 @@ def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") ->
     """
     old, new = policy.entry(before), policy.entry(after)
     if old.iri == new.iri:
-        raise KbError(f"{old.name} is compared with itself", mend="name two revisions")
+        raise KbError(f"{old.name} is compared with itself", hint="name two revisions")
     for entry in (old, new):
         if not _comparable(entry):
             raise UnknownRevision(
                 f"the criteria of {policy.identifier} revision {entry.name} are not on file",
-                mend=f"on file: {', '.join(each.name for each in policy.history if _comparable(each))}",
+                hint=f"on file: {', '.join(each.name for each in policy.history if _comparable(each))}",
             )
     return diff_of(Revision.load(policy, old), Revision.load(policy, new), engine)
 

@@ -113,7 +113,7 @@ def read_seal(folder: Path, revision: str) -> tuple[Seal, Layers]:
     manifest, statements = folder / MANIFEST, folder / STATEMENTS
     if not manifest.exists() and not statements.exists():
         raise KnowledgeBaseError(
-            "the revision has no seal", where=str(folder), mend=f"restore it, or kb freeze {folder.name}"
+            "the revision has no seal", where=str(folder), hint=f"restore it, or kb freeze {folder.name}"
         )
     seal = _read_manifest(manifest, revision)
     content = unix_lines(_read_bytes(statements))
@@ -122,7 +122,7 @@ def read_seal(folder: Path, revision: str) -> tuple[Seal, Layers]:
         raise KnowledgeBaseError(
             f"it is not what {MANIFEST} gives the digest of: one of the two was edited by hand or cut short",
             where=str(statements),
-            mend=_RESTORE,
+            hint=_RESTORE,
         )
     layers = _parsed(statements, content, revision)
     wrong = differing(digests(layers), seal.layers)
@@ -130,7 +130,7 @@ def read_seal(folder: Path, revision: str) -> tuple[Seal, Layers]:
         raise KnowledgeBaseError(
             f"it gives for {', '.join(wrong)} not the digests of what {STATEMENTS} holds: it was edited by hand",
             where=str(manifest),
-            mend=_RESTORE,
+            hint=_RESTORE,
         )
     return seal, layers
 
@@ -139,12 +139,12 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise KnowledgeBaseError(error.strerror or "cannot be read", where=str(path), mend=_RESTORE) from error
+        raise KnowledgeBaseError(error.strerror or "cannot be read", where=str(path), hint=_RESTORE) from error
 
 
 def _read_manifest(path: Path, revision: str) -> Seal:
-    def wrong(what: str, mend: str = _RESTORE) -> KnowledgeBaseError:
-        return KnowledgeBaseError(what, where=str(path), mend=mend)
+    def wrong(what: str, hint: str = _RESTORE) -> KnowledgeBaseError:
+        return KnowledgeBaseError(what, where=str(path), hint=hint)
 
     try:
         content = json.loads(_read_bytes(path))
@@ -185,7 +185,7 @@ def _parsed(path: Path, content: bytes, revision: str) -> Layers:
                     raise ValueError(f"{quad.graph_name} is no layer of this revision")
                 layers[name].append((to_rdflib(quad.subject), to_rdflib(quad.predicate), to_rdflib(quad.object)))
     except (SyntaxError, ValueError, TypeError) as error:
-        raise KnowledgeBaseError(f"not the statements of a seal: {error}", where=str(path), mend=_RESTORE) from error
+        raise KnowledgeBaseError(f"not the statements of a seal: {error}", where=str(path), hint=_RESTORE) from error
     return layers
 
 
@@ -222,7 +222,7 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
         raise KbError(
             f"{policy.identifier} revision {entry.name} is a draft, and not released",
             where=str(policy.revision_folders[entry.name]),
-            mend="do what its pol:toDo ask for, and remove them",
+            hint="do what its pol:toDo ask for, and remove them",
         )
     layers = reached(kb, policy, entry)
     statements = canonical(_quads(entry.iri, layers))
@@ -243,7 +243,7 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
             raise KbError(
                 f"{policy.identifier} revision {entry.name} {reason}; a released revision never changes",
                 where=str(folder),
-                mend="undo what changed (kb check --only seal names it) or, once it is reviewed, add --again",
+                hint="undo what changed (kb check --only seal names it) or, once it is reviewed, add --again",
             )
         frozen = Frozen(policy, entry, seal, "frozen again", changed)
     try:
@@ -251,6 +251,6 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
         write_whole({folder / STATEMENTS: statements, folder / MANIFEST: manifest.encode()})
     except OSError as error:
         raise KbError(
-            f"the seal cannot be written: {error.strerror}", where=str(folder), mend="check the folder's permissions"
+            f"the seal cannot be written: {error.strerror}", where=str(folder), hint="check the folder's permissions"
         ) from error
     return frozen

@@ -15,7 +15,7 @@ of any system of the terminology; other answers are a date, a number in the unit
 cells) or a boolean.
 
 Items count however deep they stand, within items or answers. A property of a part is not taken from answers if any
-answer to it is not understood and no later form mends that, nor from answers of more than a year before the service.
+answer to it is not understood and no later form corrects it, nor from answers of more than a year before the service.
 Of a question that takes several answers the latest form counts; of any other, forms that differ settle nothing. A
 finding cannot be later than the form that states it.
 """

@@ -107,7 +107,7 @@ class CaseBuilder:
             build = _Build(self._terms, list(resources), made, [*self._notices, *notices])
             return build.run(source, self._key, unread)
         except UnreadableInput as error:
-            raise UnreadableInput(error.what, where=error.where or source, mend=error.mend) from error
+            raise UnreadableInput(error.what, where=error.where or source, hint=error.hint) from error
 
 
 class _Build(RequestReader, FactReader, AnswerReader):
@@ -212,9 +212,9 @@ class _Build(RequestReader, FactReader, AnswerReader):
             or any(f"Patient/{each.id}" in strangers for each in stated if id(each) not in people)
             or not all(_same(known[0], each) for each in [*known, *others])
         ):
-            raise UnreadableInput("resources of more than one patient", mend="send one bundle a patient")
+            raise UnreadableInput("resources of more than one patient", hint="send one bundle a patient")
         if not known and not strangers:
-            raise UnreadableInput("no patient", mend="give the request a patient")
+            raise UnreadableInput("no patient", hint="give the request a patient")
         self.patients = {*people, *map(id, others)}
         for each in stated:
             if id(each) in self.patients:

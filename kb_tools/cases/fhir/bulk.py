@@ -147,7 +147,7 @@ def lines_of_files(path: Path) -> Iterator[tuple[BulkLine, bytes]]:
     if ending in PACKED:
         raise packed(path)
     if ending == PLAIN_LINES:
-        raise UnreadableInput(f"FHIR in a {PLAIN_LINES} file", where=str(path), mend=f"name it {NDJSON}")
+        raise UnreadableInput(f"FHIR in a {PLAIN_LINES} file", where=str(path), hint=f"name it {NDJSON}")
     try:
         with path.open("rb") as file:
             if ending == NDJSON:

@@ -39,10 +39,10 @@ def entries_of(bundle: dict[str, Any], source: str) -> tuple[list[Resource], lis
     unread: Counter[str] = Counter()
     entries = bundle.get("entry", [])
     if not isinstance(entries, list):
-        raise UnreadableInput("an entry that is no list", where=source, mend="write the entries in brackets")
+        raise UnreadableInput("an entry that is no list", where=source, hint="write the entries in brackets")
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict) or ("resource" not in entry and not entry.keys() <= _WITHOUT_RESOURCE):
-            raise UnreadableInput(f"entry[{i}] holds no resource", where=source, mend="put it into resource")
+            raise UnreadableInput(f"entry[{i}] holds no resource", where=source, hint="put it into resource")
         if "resource" not in entry:
             unread["entry without a resource"] += 1
             continue
@@ -53,10 +53,10 @@ def entries_of(bundle: dict[str, Any], source: str) -> tuple[list[Resource], lis
             continue
         if kind in ("resource", "Bundle", "Parameters"):
             what = "no resource of FHIR R4" if kind == "resource" else f"a {kind} within the bundle"
-            mend = "give each resource an entry of its own"
+            hint = "give each resource an entry of its own"
             if version_of(inner):
-                what, mend = version_of(inner), "convert all to FHIR R4 (4.0.1)"
-            raise UnreadableInput(f"entry[{i}] is {what}", where=source, mend=mend)
+                what, hint = version_of(inner), "convert all to FHIR R4 (4.0.1)"
+            raise UnreadableInput(f"entry[{i}] is {what}", where=source, hint=hint)
         resource = Resource(f"entry[{i}] {kind}", kind, inner, url if isinstance(url, str) else "")
         if kind == "Medication" or may_state(kind, inner):
             resources.append(resource)
@@ -69,12 +69,12 @@ def no_resource(content: Any, source: str) -> UnreadableInput:
     """Why a JSON text is no resource of R4, as far as that can be told."""
     if isinstance(content, dict) and "resourceType" not in content and is_hook(content):
         hook = f" ({content['hook']})" if content["hook"] in _HOOKS else ""
-        mend = "put the draft order, made active, and the resources of its prefetch into a Bundle, and send that"
+        hint = "put the draft order, made active, and the resources of its prefetch into a Bundle, and send that"
         what = f"a CDS Hooks request{hook}: the service for these is not there yet"
-        return UnreadableInput(what, where=source, mend=mend)
+        return UnreadableInput(what, where=source, hint=hint)
     if version_of(content):
-        return UnreadableInput(version_of(content), where=source, mend="convert it to FHIR R4 (4.0.1)")
-    return UnreadableInput("no FHIR R4 resource", where=source, mend="send a Bundle")
+        return UnreadableInput(version_of(content), where=source, hint="convert it to FHIR R4 (4.0.1)")
+    return UnreadableInput("no FHIR R4 resource", where=source, hint="send a Bundle")
 
 
 def is_logged(content: Any) -> bool:
@@ -93,13 +93,13 @@ def told_of_the_whole(bundle: dict[str, Any], source: str) -> list[str]:
     first = entries[0].get("resource") if entries else None
     if bundle.get("type") == "document" and isinstance(first, dict) and type_of(first) == "Composition":
         if first.get("status") == "entered-in-error":
-            raise UnreadableInput("a document entered in error", where=source, mend="send the one that replaces it")
+            raise UnreadableInput("a document entered in error", where=source, hint="send the one that replaces it")
         notices += ["The document is preliminary."] if first.get("status") == "preliminary" else []
     meta = bundle.get("meta")
     profiles = as_list(meta.get("profile")) if isinstance(meta, dict) else []
     if any(str(each).partition("|")[0] == _INQUIRY for each in profiles):
         what = "an inquiry about an earlier request, and no request"
-        raise UnreadableInput(what, where=source, mend="send the request itself")
+        raise UnreadableInput(what, where=source, hint="send the request itself")
     notices += ["The bundle is tagged SUBSETTED: elements of it were left out."] if is_subsetted(bundle) else []
     for i, entry in enumerate(entries):
         if type_of(entry.get("resource")) == "OperationOutcome":
@@ -116,7 +116,7 @@ def warnings_of(outcome: dict[str, Any], place: str, source: str = "") -> list[s
     issues = [each for each in as_list(outcome.get("issue")) if isinstance(each, dict)]
     if source and any(each.get("severity") in ("error", "fatal") for each in issues):
         what = f"{place}: the server tells of an error, so what it sent may be incomplete"
-        raise UnreadableInput(what, where=source, mend="ask again, and send all that is found")
+        raise UnreadableInput(what, where=source, hint="ask again, and send all that is found")
     if any(each.get("severity") != "information" or each.get("code") in _LEFT_OUT for each in issues):
         return [f"{place}: the server warns: what it sent may be incomplete."]
     return []

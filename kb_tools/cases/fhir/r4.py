@@ -104,7 +104,7 @@ def library() -> Any:
     try:
         return import_module("fhirclient.models")
     except ImportError as error:
-        raise KbError("reading FHIR needs fhirclient", mend="pip install 'kb-tools[fhir]'") from error
+        raise KbError("reading FHIR needs fhirclient", hint="pip install 'kb-tools[fhir]'") from error
 
 
 def library_class(type_: str) -> Any:

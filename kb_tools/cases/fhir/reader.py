@@ -127,8 +127,8 @@ class FhirReader:
             try:
                 content = load(line, where, one_line=True)
                 if type_of(content) in READ_TYPES:
-                    mend = "bulk data is read twice: give it as a file"
-                    raise UnreadableInput("a resource in no bundle", where=where, mend=mend)
+                    hint = "bulk data is read twice: give it as a file"
+                    raise UnreadableInput("a resource in no bundle", where=where, hint=hint)
                 yield replace(self._bundle(content, where), part=f"line {number}")
             except UnreadableInput as error:
                 error.position = f"line {number}"
@@ -191,7 +191,7 @@ class FhirReader:
             for line in nobody:
                 index.lose(None, line)
                 what = "a resource that does not say of which patient it is"
-                error = UnreadableInput(what, where=str(line), mend="give it a reference to a Patient")
+                error = UnreadableInput(what, where=str(line), hint="give it a reference to a Patient")
                 error.position = index.position(line)
                 yield error
         elif nobody:
@@ -210,8 +210,8 @@ class FhirReader:
         others = sum(not each.requests for each in patients.values())
         if others:
             what = f"{others} patient{'s' * (others > 1)} without a request: not determined"
-            mend = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
-            yield UnreadableInput(what, where=source, mend=mend)
+            hint = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
+            yield UnreadableInput(what, where=source, hint=hint)
 
     def _patient(self, title: str, patient: BulkPatient, index: BulkIndex, lost: Sequence[BulkLine]) -> Imported:
         """The case of one patient of bulk data.
@@ -225,7 +225,7 @@ class FhirReader:
                 f"not determined, since {', '.join(places)}{more} could not be read and may be of this patient"
                 for places in (map(str, lost[:_FEW]), map(index.position, lost[:_FEW]))
             )
-            raise UnreadableInput(what, where=title, mend="correct that, and send all again", told=told)
+            raise UnreadableInput(what, where=title, hint="correct that, and send all again", told=told)
         contents = [line.read() for line in patient.lines]
         named = {name for content in contents if (name := _medication(content)) in index.medications}
         contents += [line.read() for name in sorted(named) for line in index.medications[name]]
@@ -244,20 +244,20 @@ class FhirReader:
         if kind == "resource":
             raise no_resource(content, source)
         if kind == "Parameters":
-            raise UnreadableInput("Parameters are not read", where=source, mend="send the Bundle that they hold")
+            raise UnreadableInput("Parameters are not read", where=source, hint="send the Bundle that they hold")
         version = content.get("fhirVersion")
         if isinstance(version, str) and not version.startswith("4.0"):
-            raise UnreadableInput("another version of FHIR", where=source, mend="convert it to FHIR R4 (4.0.1)")
+            raise UnreadableInput("another version of FHIR", where=source, hint="convert it to FHIR R4 (4.0.1)")
         if kind != "Bundle":
             with _few_levels(source):
                 return self._builder.build(source, [Resource(kind, kind, content)], ())
         part = _part_of_a_search(content)
         if part:
-            mend = "send all that was found, in one bundle"
-            raise UnreadableInput(f"a part of a search, {part}", where=source, mend=mend)
+            hint = "send all that was found, in one bundle"
+            raise UnreadableInput(f"a part of a search, {part}", where=source, hint=hint)
         if content.get("type") not in _BUNDLES:
             raise UnreadableInput(
-                "a bundle of a type that is not read", where=source, mend=f"send one of {', '.join(sorted(_BUNDLES))}"
+                "a bundle of a type that is not read", where=source, hint=f"send one of {', '.join(sorted(_BUNDLES))}"
             )
         notices = told_of_the_whole(content, source)
         with _few_levels(source):
@@ -290,7 +290,7 @@ def _few_levels(source: str) -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise UnreadableInput("nested too deeply", where=source, mend="a FHIR resource has a few levels") from error
+        raise UnreadableInput("nested too deeply", where=source, hint="a FHIR resource has a few levels") from error
 
 
 def _made(bundle: dict[str, Any]) -> date | None:
@@ -308,7 +308,7 @@ def _medication(content: Any) -> str:
 
 
 def _nothing(source: str) -> UnreadableInput:
-    return UnreadableInput("nothing in it to determine", where=source, mend="send bundles, or resources of a patient")
+    return UnreadableInput("nothing in it to determine", where=source, hint="send bundles, or resources of a patient")
 
 
 def _quick_type(data: bytes) -> str:

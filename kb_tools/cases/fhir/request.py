@@ -62,11 +62,11 @@ class RequestReader(Draft):
                     self._aside(each, Aside(IGNORED, "another request is the one that is decided"))
             chosen, claims = naming, claims and naming
         if len(chosen) > 1:
-            raise UnreadableInput(f"{len(chosen)} requests", mend="send one bundle a request")
+            raise UnreadableInput(f"{len(chosen)} requests", hint="send one bundle a request")
         if not chosen:
             raise UnreadableInput(
                 "no request" + self._why_none(),
-                mend=_SEND_REQUEST,
+                hint=_SEND_REQUEST,
             )
         chosen = [*chosen, *(self._orders_of(claims[0], orders) if claims else ())]
         for each in orders:
@@ -83,14 +83,14 @@ class RequestReader(Draft):
             asks = type_ != "Claim" or each.root.text("use") not in ("claim", "predetermination")
             if each.type == type_ and unclear and asks and self._may_be_a_service(each):
                 what = f"a request that is not understood: {unclear}"
-                raise UnreadableInput(what, mend="correct it, or leave it out")
+                raise UnreadableInput(what, hint="correct it, or leave it out")
 
     def _refuse_withdrawn(self, orders: list[Resource]) -> None:
         """Refuses to decide an order where the claim for it was withdrawn, or asks for nothing anew."""
         for each in self.resources if orders else ():
             if id(each) in self.withdrawn and self._may_be_for_the_service(each):
                 raise UnreadableInput(
-                    f"no request: {each.place}: {each.notes[0].text}, and no order revives it", mend=_SEND_REQUEST
+                    f"no request: {each.place}: {each.notes[0].text}, and no order revives it", hint=_SEND_REQUEST
                 )
 
     def _may_be_for_the_service(self, claim: Resource) -> bool:
@@ -148,7 +148,7 @@ class RequestReader(Draft):
                     why = found.notes[0].text if found.notes else "it is contained, and not read"
                     raise UnreadableInput(
                         f"the request names an order that does not ask: {found.place}: {why}",
-                        mend="send the order that is asked for",
+                        hint="send the order that is asked for",
                     )
         return wanted
 
@@ -262,9 +262,9 @@ class RequestReader(Draft):
         self._state_reason(reasons)
         days = {day for each in requests for day in self._service_days(each)}
         if not days:
-            raise UnreadableInput("no service date", mend=_ONE_DATE)
+            raise UnreadableInput("no service date", hint=_ONE_DATE)
         if len(days) > 1:
-            raise UnreadableInput("several service dates", mend="send one bundle a date of service")
+            raise UnreadableInput("several service dates", hint="send one bundle a date of service")
         self.service_day = next(iter(days))
 
     def _service_days(self, request: Resource) -> set[date]:
@@ -306,7 +306,7 @@ class RequestReader(Draft):
                 found |= {day} if day else set()
         except Aside as aside:
             what = f"no service date: {request.place}: {aside.text}: {', '.join(aside.elements)}"
-            raise UnreadableInput(what, mend=_ONE_DATE) from aside
+            raise UnreadableInput(what, hint=_ONE_DATE) from aside
         return found
 
     def _read_codes(self, request: Resource, item: Element, name: str) -> set[URIRef]:

@@ -208,7 +208,7 @@ class Resource:
         """
         version = self._other_version()
         if version:
-            raise UnreadableInput(f"{self.place} is of {version}", mend="convert it to FHIR R4 (4.0.1)")
+            raise UnreadableInput(f"{self.place} is of {version}", hint="convert it to FHIR R4 (4.0.1)")
         if self.type not in ("Patient", "Medication") and is_subsetted(self.content):
             return SUBSETTED
         if _changes_meaning(self.content):

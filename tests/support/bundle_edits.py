@@ -1,0 +1,127 @@
+"""Edits of the bundle that meets the criteria, and the resources that they add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bundles import CLINICAL, resources
+
+from kb_tools.determine.result import Determination
+
+Edit = Callable[[dict[str, Any]], None]
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+CPT = "http://www.ama-assn.org/go/cpt"
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+SNOMED = "http://snomed.info/sct"
+
+
+def doubts_of(found: Determination) -> list[str]:
+    """Why findings only perhaps count, those that their reader marked with their class: "MRD test: entry[7] ..."."""
+    facts = dict.fromkeys(fact for each in found.condition_results.values() for fact in each.facts)
+    return [
+        f"{fact.text.partition(':')[0]}: {doubt.why.removeprefix('stated to be in doubt: ')}"
+        for fact in facts
+        for doubt in fact.doubts
+    ]
+
+
+def added(resource: dict[str, Any]) -> Edit:
+    return lambda bundle: bundle["entry"].append({"resource": resource})
+
+
+def gvhd(**said: Any) -> dict[str, Any]:
+    """An observation of acute GvHD, newer than the one in the bundle."""
+    code = {"coding": [{"system": CLINICAL, "code": "AcuteGvHDAssessment"}]}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": code,
+        "subject": {"reference": "Patient/p"},
+        "effectiveDateTime": "2026-06-24",
+        **said,
+    }
+
+
+def condition(code: str, day: str, clinical: str, **said: Any) -> dict[str, Any]:
+    status = {"clinicalStatus": {"coding": [{"system": f"{HL7}condition-clinical", "code": clinical}]}}
+    return {
+        "resourceType": "Condition",
+        **(status if clinical else {}),
+        "verificationStatus": {"coding": [{"system": f"{HL7}condition-ver-status", "code": "confirmed"}]},
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]},
+        "subject": {"reference": "Patient/p"},
+        "recordedDate": day,
+        **said,
+    }
+
+
+def perhaps_transplanted(day: str, place: str = "entry[7] Procedure") -> str:
+    said = f"read as transplant of unstated source, of {day} at the latest."
+    return f"{place} may be an allogeneic transplant: {said}"
+
+
+def own(*codes: str) -> dict[str, Any]:
+    return {"coding": [{"system": CLINICAL, "code": code} for code in codes]}
+
+
+def coded(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def procedure(code: str, day: str, system: str = CPT, **said: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Procedure",
+        "status": "completed",
+        "code": coded(system, code),
+        "subject": {"reference": "Patient/p"},
+        "performedDateTime": day,
+        **said,
+    }
+
+
+def status(code: str, day: str, focus: str = "Condition/aml", **said: Any) -> dict[str, Any]:
+    """An observation of how a cancer stands, as mCODE has it."""
+    value = {"valueCodeableConcept": coded(SNOMED, code)} if code else {}
+    loinc = {"code": coded("http://loinc.org", "97509-4"), "focus": [{"reference": focus}]}
+    return {**gvhd(effectiveDateTime=day), **loinc, **value, **said}
+
+
+def answers(*items: dict[str, Any], **said: Any) -> dict[str, Any]:
+    subject = {"reference": "Patient/p"}
+    found = {"resourceType": "QuestionnaireResponse", "status": "completed", "subject": subject, "item": list(items)}
+    return {**found, "authored": "2026-06-25", **said}
+
+
+def answer(link: str, **value: Any) -> dict[str, Any]:
+    return {"linkId": link, "answer": [value]}
+
+
+def group(kind: str, day: str, *items: dict[str, Any]) -> dict[str, Any]:
+    return {"linkId": kind, "item": [answer(f"{kind}/date", valueDate=day), *items]}
+
+
+def without(*types: str) -> Edit:
+    def edit(bundle: dict[str, Any]) -> None:
+        bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] not in types]
+
+    return edit
+
+
+def changed(kind: str, **said: Any) -> Edit:
+    """Changes elements of the first resource of a type."""
+    return lambda bundle: resources(bundle)[kind].update(said)
+
+
+def both(*edits: Edit) -> Edit:
+    def edit(bundle: dict[str, Any]) -> None:
+        for each in edits:
+            each(bundle)
+
+    return edit
+
+
+ABSENCE = "StatedAbsence/absenceOf"
+NO_TRANSPLANT = answers(
+    group("StatedAbsence", "2026-06-24", answer(ABSENCE, valueCoding={"system": CLINICAL, "code": "Transplant"}))
+)

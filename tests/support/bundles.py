@@ -1,0 +1,50 @@
+"""FHIR bundles for tests: one that meets the criteria, edits of it, and what became of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+from kb_tools.cases.case import Case
+from kb_tools.cases.reader import CaseReader
+from kb_tools.model.repository import KnowledgeBase
+
+DATA = Path(__file__).parents[1] / "data/fhir"
+MEETING = "a-relapse-after-an-allogeneic-transplant-meets"
+CLINICAL = "https://w3id.org/policykb/clinical#"
+RunKb = Callable[..., CompletedProcess[str]]
+
+
+def content(name: str = MEETING) -> dict[str, Any]:
+    """One of the bundles, to be changed."""
+    found: dict[str, Any] = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def resources(bundle: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The first resource of each type."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in bundle["entry"]:
+        found.setdefault(entry["resource"]["resourceType"], entry["resource"])
+    return found
+
+
+def data(bundle: Any) -> bytes:
+    return json.dumps(bundle).encode()
+
+
+def case_of(kb: KnowledgeBase, bundle: Any, tmp_path: Path) -> Case:
+    path = tmp_path / "case.json"
+    path.write_bytes(data(bundle))
+    (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
+    assert isinstance(case, Case), case
+    return case
+
+
+def record(case: Case) -> list[str]:
+    assert case.reading
+    return [str(note) for note in case.reading.notes]
