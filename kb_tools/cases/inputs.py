@@ -15,6 +15,8 @@ from kb_tools.rdf.files import FORMATS, PACKED, check_kind, packed, unopened
 MANIFEST = "manifest.ttl"
 # A file with one case, plain or FHIR, and a file with one plain case a line.
 JSON, JSON_LINES = ".json", ".jsonl"
+# Stands for the format of a folder with FHIR that is read together.
+FOLDER = "/"
 SUFFIXES = (*FORMATS, JSON, JSON_LINES, NDJSON)
 # Standard input that begins so is no TriG.
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[\[{\"0-9])")
@@ -74,11 +76,13 @@ def _not_entered(link: Path) -> UnreadableInput:
 
 
 def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
-    """The ending that stands for the format of an input; of standard input what it begins with tells that.
+    """The ending that stands for the format of an input, FOLDER for one; what standard input begins with tells its own.
 
     Raises:
         UnreadableInput: a file of an ending that is not read, or more on standard input than can be held.
     """
+    if path and path.is_dir():
+        return FOLDER
     if format_name:
         return f".{format_name}"
     if path is None:

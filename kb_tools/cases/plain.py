@@ -17,11 +17,11 @@ from rdflib.namespace import XSD
 from rdflib.term import Node
 
 from kb_tools.cases.form import ROOT, CaseForms, Key
+from kb_tools.cases.isolate import Content
 from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import Slips, UnreadableInput
 from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import GIVEN
-from kb_tools.rdf.terms import Triple
 
 # How much of a value is shown, in characters.
 MAX_SHOWN = 60
@@ -62,25 +62,26 @@ class PlainReader:
     def _context(self) -> str:
         return json.dumps(self.forms.context)
 
-    def triples(self, data: bytes, where: str, one_line: bool = False) -> tuple[list[Triple], dict[Node, str]]:
-        """The graph of one case, and for each of its blank nodes the place in the file.
+    def read(self, data: bytes, where: str, part: str = "") -> Content:
+        """What one case says, with the place in the file of each of its blank nodes.
 
         Args:
             where: what errors name, with the line that is wrong; without it when `where` is a line of a file already.
+            part: which line of a file it is, in words; "" for a file by itself.
 
         Raises:
             UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
                 that are wrong, all.
         """
         reading = _Reading(self.forms, where)
-        content = load(data, where, _DIALECT, one_line, reading.slips)
+        content = load(data, where, _DIALECT, bool(part), reading.slips)
         node: dict[str, Any] = {}
         with reading.going_on():
             node = reading.object((ROOT,), content, "")
         if reading.slips:
             raise reading.refusal()
         document = f'{{"@context":{self._context},{json.dumps(node)[1:]}'
-        return parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places
+        return Content(where, parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places, part=part)
 
 
 class _Reading:

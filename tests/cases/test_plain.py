@@ -215,7 +215,7 @@ def test_the_schema_that_an_editor_names_is_not_read(kb: KnowledgeBase) -> None:
 def test_fhir_in_plain_json_is_told(kb: KnowledgeBase) -> None:
     expected = 'unknown key "resourceType"; this is FHIR: name the file .json, or .ndjson with a resource a line'
     with pytest.raises(UnreadableInput) as refused:
-        PlainReader(CaseForms(kb)).triples(b'{"resourceType": "Bundle"}', "cases.jsonl:1", one_line=True)
+        PlainReader(CaseForms(kb)).read(b'{"resourceType": "Bundle"}', "cases.jsonl:1", part="line 1")
     assert str(refused.value) == f"cases.jsonl:1: {expected}"
 
 
