@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import pyoxigraph as ox
 from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools import printable
 from kb_tools.cases.case import ISOLATED, Malformed, Violation, is_term, number_of
+from kb_tools.cases.derive import Derivation
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.concepts import concept_classes, concept_facts
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, SH, TERM_NAMESPACES
-from kb_tools.rdf.terms import Triple, graph_of, to_quads, to_rdflib
+from kb_tools.rdf.terms import Triple, graph_of
 
 if TYPE_CHECKING:
-    from kb_tools.cases.case import Case, Statements
+    from kb_tools.cases.case import Case
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
@@ -37,6 +36,7 @@ class CaseChecker:
     def __init__(self, kb: KnowledgeBase, engine: str) -> None:
         self.kb = kb
         self.engine = engine
+        self._derivation = Derivation(kb)
         self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
         if (None, SH.targetClass, CASE.Case) not in self.shapes:
             raise KnowledgeBaseError(
@@ -64,19 +64,12 @@ class CaseChecker:
         by_number = {number_of(case.node): case for case in cases}
         for result in shacl.validate(data, self.shapes, self.engine):
             found[number_of(result.focus)].append(self._violation(by_number[number_of(result.focus)], result))
-        sound = {number: case for number, case in by_number.items() if number not in found}
-        derived = self._derive(sound)
+        sound = self._derivation.of([case for number, case in by_number.items() if number not in found])
+        derived = {number_of(case.node): case for case in sound}
         return [
-            Malformed(case, tuple(sorted(set(found[number]))))
-            if number in found
-            else replace(case, about=_merged(case.about, derived[number]))
+            Malformed(case, tuple(sorted(set(found[number])))) if number in found else derived[number]
             for number, case in by_number.items()
         ]
-
-    def derive(self, cases: Sequence[Case]) -> list[Case]:
-        """Well-formed cases with what counts of them derived; whether they are well-formed is not looked at."""
-        derived = self._derive({number_of(case.node): case for case in cases})
-        return [replace(case, about=_merged(case.about, derived[number_of(case.node)])) for case in cases]
 
     def _violation(self, case: Case, result: shacl.Result) -> Violation:
         """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""
@@ -125,42 +118,6 @@ class CaseChecker:
     @cached_property
     def _terms(self) -> list[str]:
         return sorted({self.kb.curie(str(term)) for term in self.kb.ontology.subjects() if is_term(term)})
-
-    @cached_property
-    def _rules(self) -> list[str]:
-        """The queries that derive what counts, in their order."""
-        graph = self.kb.graph([self.kb.root / "shapes/derivation.ttl"])
-        ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
-        if not ordered:
-            where = str(self.kb.root / "shapes/derivation.ttl")
-            raise KnowledgeBaseError("no rule of what counts", where=where, hint="restore it from version control")
-        return [str(graph.value(rule, SH.construct)) for _, rule in ordered]
-
-    def _derive(self, cases: Mapping[str, Case]) -> dict[str, list[Triple]]:
-        """What counts of each case, by its number."""
-        derived: dict[str, list[Triple]] = {number: [] for number in cases}
-        store = ox.Store()
-        store.bulk_extend(to_quads(self.kb.ontology))
-        store.bulk_extend(quad for case in cases.values() for quad in to_quads(case.triples()))
-        for rule in self._rules:
-            found = store.query(rule, prefixes=self.kb.prefixes)
-            assert isinstance(found, ox.QueryTriples)
-            # Two rules can derive one statement, and so can one rule in two ways.
-            new = [quad for triple in dict.fromkeys(found) if (quad := ox.Quad(*triple)) not in store]
-            store.extend(new)
-            for quad in new:
-                triple = (quad.subject, quad.predicate, quad.object)
-                subject, predicate, object_ = map(to_rdflib, triple)
-                derived[number_of(str(subject))].append((subject, predicate, object_))
-        return derived
-
-
-def _merged(about: Statements, more: Iterable[Triple]) -> Statements:
-    merged = {subject: list(pairs) for subject, pairs in about.items()}
-    for subject, predicate, object_ in more:
-        assert isinstance(subject, URIRef) and isinstance(predicate, URIRef)
-        merged[subject].append((predicate, object_))
-    return merged
 
 
 def _printable(text: str) -> str:

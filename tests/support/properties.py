@@ -25,7 +25,7 @@ from small_cases import every_condition, in_batches
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Finding, Picture, Product, built, named, turtle
 
 from kb_tools.cases.case import Case
-from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.derive import Derivation
 from kb_tools.cases.form import CaseForms
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.evaluate import Evaluator
@@ -74,12 +74,12 @@ class Asked:
     def __init__(self, engine: str = "pyshifty") -> None:
         policy = VOCABULARY.policy()
         self._revisions = {name: Revision.load(policy, policy.entry(name)) for name in REVISIONS}
-        self._checker = CaseChecker(VOCABULARY, engine)
+        self._derivation = Derivation(VOCABULARY)
         self._evaluator = Evaluator(VOCABULARY, every_condition(), engine)
 
     def outcomes(self, pictures: Iterable[Picture]) -> Iterator[Outcomes]:
         for batch in in_batches(pictures):
-            for evidence in self._evaluator.evaluate(self._checker.derive(built(batch))):
+            for evidence in self._evaluator.evaluate(self._derivation.of(built(batch))):
                 values = {iri: each.value for iri, each in evidence.items()}
                 yield {
                     name: outcome_of(

@@ -19,7 +19,7 @@ from rdflib.term import Node
 from strategies import VOCABULARY, Finding, Picture, built
 
 from kb_tools.cases.case import Case
-from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.derive import Derivation
 from kb_tools.determine.evaluate import Evaluator
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Condition
@@ -238,12 +238,12 @@ class Implementation:
     """What the rules derive of cases, and what the shapes make of them, in the words of the oracle."""
 
     def __init__(self, engine: str) -> None:
-        self._checker = CaseChecker(VOCABULARY, engine)
+        self._derivation = Derivation(VOCABULARY)
         self._evaluator = Evaluator(VOCABULARY, every_condition(), engine)
 
     def of(self, pictures: Sequence[Picture]) -> list[Comparable]:
         """How the findings of each case stand, which are linked, and the value of each condition."""
-        cases = self._checker.derive(built(pictures))
+        cases = self._derivation.of(built(pictures))
         values = self._evaluator.evaluate(cases)
         return [
             (
