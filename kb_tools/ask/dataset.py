@@ -27,7 +27,7 @@ from rdflib import Graph, Literal
 
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.history import LogRow, RevisionEntry
-from kb_tools.model.policy import Policy
+from kb_tools.model.policy import FILLED_IN, Policy, filled_in
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.files import parse, unix_lines
 from kb_tools.rdf.namespaces import BASE
@@ -42,30 +42,6 @@ LAYOUT = "2"
 UNUSED = 24 * 60 * 60
 # The names of what is being made begin with this.
 ASIDE = "aside-"
-
-# What a revision shares with another, as Policy.stated_graph fills it in: what the other says of the criteria that this
-# one names and of a definition that it borrows, but not what they cite.
-FILLED_IN = """
-PREFIX cito: <http://purl.org/spar/cito/>
-PREFIX pol: <https://w3id.org/policykb/policy#>
-PREFIX rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#>
-SELECT ?revision ?s ?p ?o WHERE {
-    {
-        GRAPH ?revision {
-            ?revision pol:criteriaAsIn ?source ;
-                pol:appliesWhen|pol:indication|pol:limitation|pol:exclusion|pol:remainder ?shared
-        }
-    } UNION {
-        GRAPH ?revision { ?revision pol:borrowsDefinition [ pol:definition ?shared ; pol:borrowedFrom ?source ] }
-    }
-    GRAPH ?source {
-        ?shared (pol:allOf|pol:anyOf|pol:noneOf|rdf:first|rdf:rest|pol:statedIn)* ?s .
-        ?s ?p ?o
-    }
-    FILTER (?p != cito:citesAsEvidence)
-    FILTER NOT EXISTS { GRAPH ?revision { ?s ?p ?o } }
-}
-"""
 
 
 # ---------------------------------------------------------------------- the named graphs
@@ -94,7 +70,7 @@ def graph_names(kb: KnowledgeBase) -> dict[Path, str]:
 
 def filled_in_name(entry: RevisionEntry) -> str:
     """The named graph of what a revision shares with another."""
-    return f"{entry.iri}/filled-in"
+    return entry.iri + FILLED_IN
 
 
 def default_graph(kb: KnowledgeBase, revisions: Sequence[tuple[Policy, RevisionEntry]]) -> list[str]:
@@ -120,7 +96,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
     for path, name in graph_names(kb).items():
         with _says_which(path):
             store.load(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
-    _fill_in(store)
+    store.bulk_extend(filled_in(store))
     return store
 
 
@@ -139,11 +115,6 @@ def _says_which(path: Path) -> Iterator[None]:
         raise KnowledgeBaseError(
             f"not valid Turtle: {error.msg}", where=f"{path}:{error.lineno}", hint="correct the syntax"
         ) from error
-
-
-def _fill_in(store: ox.Store) -> None:
-    rows: Any = store.query(FILLED_IN)
-    store.bulk_extend([ox.Quad(s, p, o, ox.NamedNode(f"{revision.value}/filled-in")) for revision, s, p, o in rows])
 
 
 # ---------------------------------------------------------------------- with a default graph
@@ -279,7 +250,7 @@ def _make_graphs(kb: KnowledgeBase, folder: Path) -> None:
     store = ox.Store(str(folder / "store"))
     # In one go, which is faster by far than file by file.
     store.bulk_extend(quad for path, name in graph_names(kb).items() for quad in _quads(path, ox.NamedNode(name)))
-    _fill_in(store)
+    store.bulk_extend(filled_in(store))
     store.flush()
     # Else each copy, see `extended`, would tidy up for itself, and share no file with this one.
     store.optimize()

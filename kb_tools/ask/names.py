@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyoxigraph as ox
 
 from kb_tools.ask.sparql import BASE, QueryError, absolute
+from kb_tools.model.policy import FILLED_IN
 
 if TYPE_CHECKING:
     from kb_tools.model.repository import KnowledgeBase
@@ -300,7 +301,7 @@ class Names:
 
 def within(graphs: Iterable[str]) -> str:
     """The graphs in words: those of revisions and policies by their names."""
-    return ", ".join(sorted({each.removeprefix(BASE).removesuffix("/filled-in") for each in graphs}))
+    return ", ".join(sorted({each.removeprefix(BASE).removesuffix(FILLED_IN) for each in graphs}))
 
 
 def _graph(quad: ox.Quad) -> str:

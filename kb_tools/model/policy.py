@@ -5,19 +5,43 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyoxigraph as ox
 from rdflib import Graph, Literal, URIRef
-from rdflib.namespace import DCTERMS, RDF, RDFS
-from rdflib.term import Node
+from rdflib.namespace import DCTERMS, RDFS
 
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
 from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
-from kb_tools.rdf.namespaces import BASE, CITO, POL
-from kb_tools.rdf.terms import local_name
+from kb_tools.rdf.namespaces import BASE, POL
+from kb_tools.rdf.terms import local_name, to_quads, to_rdflib
 
 if TYPE_CHECKING:
     from kb_tools.model.repository import KnowledgeBase
+
+# How the name of the graph goes on that holds what a revision shares with another.
+FILLED_IN = "/filled-in"
+_SHARED = """
+PREFIX cito: <http://purl.org/spar/cito/>
+PREFIX pol: <https://w3id.org/policykb/policy#>
+PREFIX rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#>
+SELECT ?revision ?s ?p ?o WHERE {
+    {
+        GRAPH ?revision {
+            ?revision pol:criteriaAsIn ?source ;
+                pol:appliesWhen|pol:indication|pol:limitation|pol:exclusion|pol:remainder ?shared
+        }
+    } UNION {
+        GRAPH ?revision { ?revision pol:borrowsDefinition [ pol:definition ?shared ; pol:borrowedFrom ?source ] }
+    }
+    GRAPH ?source {
+        ?shared (pol:allOf|pol:anyOf|pol:noneOf|rdf:first|rdf:rest|pol:statedIn)* ?s .
+        ?s ?p ?o
+    }
+    FILTER (?p != cito:citesAsEvidence)
+    FILTER NOT EXISTS { GRAPH ?revision { ?s ?p ?o } }
+}
+"""
 
 
 class Policy:
@@ -178,23 +202,22 @@ class Policy:
         return graph
 
     def stated_graph(self, entry: RevisionEntry) -> Graph:
-        """The revision's own graph, with what it shares filled in.
+        """The revision's own graph, with what it shares with another filled in: see `filled_in`.
 
-        Where the revision says that its criteria are as in another (pol:criteriaAsIn), what that other's graph says
-        of the criteria that this one names is filled in, and nothing else; so is a definition that it borrows.
+        Raises:
+            UnknownRevision: the other is none of this policy.
         """
         graph = self.own_graph(entry)
-        iri = URIRef(entry.iri)
-        source = graph.value(iri, POL.criteriaAsIn)
-        if source is not None:
-            theirs = self.own_graph(self.entry(str(source)))
-            for link in (POL.appliesWhen, POL.indication, POL.limitation, POL.exclusion, POL.remainder):
-                for criterion in list(graph.objects(iri, link)):
-                    _copy(criterion, theirs, graph)
-        for borrowed in list(graph.objects(iri, POL.borrowsDefinition)):
-            definition, lender = graph.value(borrowed, POL.definition), graph.value(borrowed, POL.borrowedFrom)
-            if definition is not None and lender is not None:
-                _copy(definition, self.own_graph(self.entry(str(lender))), graph)
+        others = {*graph.objects(URIRef(entry.iri), POL.criteriaAsIn), *graph.objects(None, POL.borrowedFrom)}
+        if others:
+            store = ox.Store()
+            for each in (entry, *(self.entry(str(other)) for other in others)):
+                name = ox.NamedNode(each.iri)
+                quads = to_quads(self.own_graph(each))
+                store.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object, name) for quad in quads)
+            for quad in filled_in(store):
+                if quad.graph_name == ox.NamedNode(entry.iri + FILLED_IN):
+                    graph.add((to_rdflib(quad.subject), to_rdflib(quad.predicate), to_rdflib(quad.object)))
         return graph
 
     def own_graph(self, entry: RevisionEntry) -> Graph:
@@ -202,17 +225,15 @@ class Policy:
         return self.kb.graph(sorted(self.revision_folders[entry.name].glob("*.ttl")))
 
 
-# What belongs to the description of a criterion: its tree and its places.
-_BELONGS = {POL.allOf, POL.anyOf, POL.noneOf, RDF.first, RDF.rest, POL.statedIn}
+def filled_in(store: ox.Store) -> list[ox.Quad]:
+    """What revisions share with others, each in a graph of its own: the name of the revision's, and FILLED_IN.
 
+    Where a revision says that its criteria are as in another (pol:criteriaAsIn), what that other's graph says of the
+    criteria that this one names is filled in, with their trees and places, and nothing else; so is a definition that it
+    borrows. Not what they cite: of the references of the revision that shares them nothing is known.
 
-def _copy(node: Node, source: Graph, target: Graph) -> None:
-    """Copies into `target` what `source` says of a criterion or definition, and of what belongs to it.
-
-    Not what it cites: of the references of the revision that shares it nothing is known.
+    Args:
+        store: the graphs of revisions, each under its IRI.
     """
-    for triple in source.triples((node, None, None)):
-        if triple not in target and triple[1] != CITO.citesAsEvidence:
-            target.add(triple)
-            if triple[1] in _BELONGS:
-                _copy(triple[2], source, target)
+    rows: Any = store.query(_SHARED)
+    return [ox.Quad(s, p, o, ox.NamedNode(revision.value + FILLED_IN)) for revision, s, p, o in rows]
