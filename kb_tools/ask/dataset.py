@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import date
 from functools import lru_cache, partial
@@ -25,23 +21,19 @@ from typing import Any
 import pyoxigraph as ox
 from rdflib import Graph, Literal
 
-from kb_tools.errors import KbError, KnowledgeBaseError
+from kb_tools.ask.cache import Cache
+from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.history import LogRow, RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy, filled_in
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.files import parse, unix_lines
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.rdf.terms import graph_of, to_quads
-from kb_tools.writing import write_whole
 
 # From this size on, in bytes, the graphs are kept in a store on disk between runs: to read 2 MiB takes half a second.
 KEPT_FROM = 2 * 1024 * 1024
-# Changes when graphs are laid out differently, so that an older store is not used.
-LAYOUT = "2"
-# What was made of an earlier state of the files is removed when it was not used for this long, in seconds.
-UNUSED = 24 * 60 * 60
-# The names of what is being made begin with this.
-ASIDE = "aside-"
+# What is kept: the named graphs, with what is read before them.
+_GRAPHS, _CATALOG = "graphs", "catalog.json"
 
 
 # ---------------------------------------------------------------------- the named graphs
@@ -91,7 +83,7 @@ def open_store(kb: KnowledgeBase) -> ox.Store:
     """
     if on_disk(kb):
         load(kb)
-        return _open(kb, _graphs_folder(kb))
+        return _cache(kb).open(_GRAPHS)
     store = ox.Store()
     for path, name in graph_names(kb).items():
         with _says_which(path):
@@ -128,7 +120,7 @@ def open_view(kb: KnowledgeBase, graphs: Sequence[str] | None) -> ox.Store:
     """
     if on_disk(kb):
         load(kb, [graphs])
-        return _open(kb, _view_folder(kb, graphs))
+        return _cache(kb).open(_view(graphs))
     store = open_store(kb)
     _lay_down(store, graphs)
     return store
@@ -150,9 +142,12 @@ def extended(kb: KnowledgeBase, store: ox.Store, quads: Iterable[ox.Quad], scrat
     return store
 
 
+# ---------------------------------------------------------------------- what follows from a revision
+
+
 def closure(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: str) -> Iterator[ox.Quad]:
     """The closure of one revision, see `entailed`, as quads of the default graph."""
-    kept = _kept_whole(_closure_file(kb, entry, regime))
+    kept = _cache(kb).text(_closure(entry, regime))
     if kept is not None:
         return ox.parse(kept, format=ox.RdfFormat.N_TRIPLES)
     return to_quads(entailed(kb, policy, entry, regime))
@@ -164,10 +159,10 @@ def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: st
     Args:
         regime: "owlrl" or "rdfs".
     """
-    target = _closure_file(kb, entry, regime)
-    kept = _kept_whole(target)
+    name = _closure(entry, regime)
+    kept = _cache(kb).text(name)
     if kept is not None:
-        return graph_of(parse(kept, ox.RdfFormat.N_TRIPLES, str(target)))
+        return graph_of(parse(kept, ox.RdfFormat.N_TRIPLES, name))
     import owlrl
 
     graph = graph_of(policy.revision_graph(entry))
@@ -176,26 +171,8 @@ def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: st
     # Rules conclude things of literals too, which RDF cannot state.
     for triple in [triple for triple in graph if isinstance(triple[0], Literal)]:
         graph.remove(triple)
-    with suppress(OSError):
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written = graph.serialize(format="nt").encode()
-        write_whole({target: _digest_line(written) + written})
-        _prune(kb)
+    _cache(kb).keep_text(name, graph.serialize(format="nt").encode())
     return graph
-
-
-def _digest_line(written: bytes) -> bytes:
-    """The first line of a file that is kept: a comment with the digest of the others."""
-    return f"# sha256 {hashlib.sha256(written).hexdigest()}\n".encode()
-
-
-def _kept_whole(path: Path) -> bytes | None:
-    """What a file that is kept holds; None where there is none, or it is not what was written."""
-    try:
-        line, end, written = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    return written if line + end == _digest_line(written) else None
 
 
 # ---------------------------------------------------------------------- what is kept on disk
@@ -206,8 +183,8 @@ def policies(kb: KnowledgeBase) -> dict[str, Policy]:
     found = {policy.identifier: policy for policy in kb.policies()}
     if on_disk(kb):
         load(kb)
-        with _says_what_to_remove(_state_folder(kb), ValueError, KeyError, TypeError):
-            kept = json.loads((_graphs_folder(kb) / "catalog.json").read_text(encoding="utf-8"))
+        with _cache(kb).reading(ValueError, KeyError, TypeError):
+            kept = json.loads((_cache(kb).folder / _GRAPHS / _CATALOG).read_text(encoding="utf-8"))
             kb.prefixes = kept["prefixes"]
             for identifier, entries in kept["histories"].items():
                 found[identifier].history = [_entry(**each) for each in entries]
@@ -225,10 +202,14 @@ def _entry(month: str, row: dict[str, Any] | None, **same: Any) -> RevisionEntry
     return RevisionEntry(month=date.fromisoformat(month), row=LogRow(**row) if row else None, **same)
 
 
+def on_disk(kb: KnowledgeBase) -> bool:
+    """Whether the graphs are so many that they are kept in a store on disk."""
+    return _cache(kb).size >= KEPT_FROM
+
+
 def loaded(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> bool:
     """Whether the graphs, and views of them, are there to be opened without a long wait."""
-    folders = [_graphs_folder(kb), *(_view_folder(kb, graphs) for graphs in views)]
-    return not on_disk(kb) or all(folder.is_dir() for folder in folders)
+    return not on_disk(kb) or all(map(_cache(kb).has, [_GRAPHS, *map(_view, views)]))
 
 
 def load(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> None:
@@ -237,16 +218,20 @@ def load(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> None:
     Raises:
         KbError: they cannot be written.
     """
-    _keep(_graphs_folder(kb), partial(_make_graphs, kb))
+    cache = _cache(kb)
+    cache.keep(_GRAPHS, partial(_make_graphs, kb))
     for graphs in views:
-        _keep(_view_folder(kb, graphs), partial(_make_view, kb, graphs))
-    with suppress(OSError):
-        # Says that this state of the files is in use.
-        os.utime(_state_folder(kb))
+        cache.keep(_view(graphs), partial(_make_view, kb, graphs))
+    cache.used()
+
+
+def reading(kb: KnowledgeBase) -> AbstractContextManager[None]:
+    """While a store is read: where it is kept on disk and turns out to be damaged, the error says what to remove."""
+    return _cache(kb).reading() if on_disk(kb) else nullcontext()
 
 
 def _make_graphs(kb: KnowledgeBase, folder: Path) -> None:
-    (folder / "catalog.json").write_text(_catalog(kb), encoding="utf-8")
+    (folder / _CATALOG).write_text(_catalog(kb), encoding="utf-8")
     store = ox.Store(str(folder / "store"))
     # In one go, which is faster by far than file by file.
     store.bulk_extend(quad for path, name in graph_names(kb).items() for quad in _quads(path, ox.NamedNode(name)))
@@ -254,7 +239,7 @@ def _make_graphs(kb: KnowledgeBase, folder: Path) -> None:
     store.flush()
     # Else each copy, see `extended`, would tidy up for itself, and share no file with this one.
     store.optimize()
-    _prune(kb)
+    _cache(kb).prune()
 
 
 def _make_view(kb: KnowledgeBase, graphs: Sequence[str] | None, folder: Path) -> None:
@@ -263,108 +248,17 @@ def _make_view(kb: KnowledgeBase, graphs: Sequence[str] | None, folder: Path) ->
     store.flush()
 
 
-def _keep(target: Path, make: Callable[[Path], None]) -> None:
-    """Makes a folder aside and moves it into place, so that a run beside this one never sees half of it."""
-    if target.is_dir():
-        return
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=target.parent))
-        try:
-            make(aside)
-            # Fails where another run was faster; then that one's is used.
-            with suppress(OSError):
-                aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        if not target.is_dir():
-            raise OSError("cannot be moved into place")
-    except OSError as error:
-        raise KbError(
-            f"the graphs cannot be kept: {error.strerror or error}",
-            where=str(target),
-            hint="set XDG_CACHE_HOME to a folder with room",
-        ) from error
-
-
-def reading(kb: KnowledgeBase) -> AbstractContextManager[None]:
-    """While a store is read: where it is kept on disk and turns out to be damaged, the error says what to remove."""
-    return _says_what_to_remove(_state_folder(kb)) if on_disk(kb) else nullcontext()
-
-
-@contextmanager
-def _says_what_to_remove(folder: Path, *more: type[Exception]) -> Iterator[None]:
-    """Says of what is kept and cannot be read that it can go: it is made again."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, RecursionError) or not isinstance(error, (OSError, RuntimeError, *more)):
-            raise
-        said = " ".join(str(error).split())[:200]
-        raise KbError(
-            f"the graphs kept here are damaged: {said}", where=str(folder), hint="remove the folder: it is made again"
-        ) from error
-
-
-def _open(kb: KnowledgeBase, folder: Path) -> ox.Store:
-    with _says_what_to_remove(_state_folder(kb)):
-        store = ox.Store.read_only(str(folder / "store"))
-    # Each time that it is opened it leaves a log behind.
-    for path in folder.glob("store/LOG.old.*"):
-        path.unlink(missing_ok=True)
-    return store
-
-
-def _prune(kb: KnowledgeBase) -> None:
-    """Removes what was made of earlier states of these files, and what a run that was ended left half made."""
-    state = _state_folder(kb)
-    earlier = state.parent.glob(f"{state.name.partition('-')[0]}-*")
-    for path in [*(each for each in earlier if each != state), *state.rglob(f"*{ASIDE}*")]:
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > UNUSED:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def on_disk(kb: KnowledgeBase) -> bool:
-    """Whether the graphs are so many that they are kept in a store on disk."""
-    return _state(kb)[0] >= KEPT_FROM
-
-
-def _graphs_folder(kb: KnowledgeBase) -> Path:
-    return _state_folder(kb) / "graphs"
-
-
-def _view_folder(kb: KnowledgeBase, graphs: Sequence[str] | None) -> Path:
-    named = "union" if graphs is None else hashlib.sha256("\n".join(sorted(set(graphs))).encode()).hexdigest()[:24]
-    return _state_folder(kb) / "views" / named
-
-
-def _closure_file(kb: KnowledgeBase, entry: RevisionEntry, regime: str) -> Path:
-    return _state_folder(kb) / f"{regime}-{'-'.join(entry.iri.split('/')[-2:])}.nt"
-
-
-def _state_folder(kb: KnowledgeBase) -> Path:
-    root = hashlib.sha256(str(kb.root.resolve()).encode()).hexdigest()[:8]
-    return cache_folder() / f"{root}-{_state(kb)[1]}"
-
-
 @lru_cache(maxsize=2)
-def _state(kb: KnowledgeBase) -> tuple[int, str]:
-    """The size of the files in bytes, and a digest that changes when one of them does."""
-    size = 0
-    digest = hashlib.sha256(f"{LAYOUT} {ox.__version__}\n".encode())
-    for path, name in graph_names(kb).items():
-        stat = path.stat()
-        size += stat.st_size
-        # The time of the last change to the file's entry, where there is one, cannot be set back as the other can.
-        digest.update(f"{path}\0{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
-    return size, digest.hexdigest()[:24]
+def _cache(kb: KnowledgeBase) -> Cache:
+    return Cache(kb.root, graph_names(kb))
 
 
-def cache_folder() -> Path:
-    """Where what can be made again is kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(base) if base else Path.home() / ".cache") / "kb-tools"
-    except RuntimeError as error:
-        raise KbError("no home folder to keep things in", hint="set XDG_CACHE_HOME") from error
+def _view(graphs: Sequence[str] | None) -> str:
+    """Where the store with a default graph of these graphs is kept."""
+    named = "union" if graphs is None else hashlib.sha256("\n".join(sorted(set(graphs))).encode()).hexdigest()[:24]
+    return f"views/{named}"
+
+
+def _closure(entry: RevisionEntry, regime: str) -> str:
+    """Where the closure of a revision is kept."""
+    return f"{regime}-{'-'.join(entry.iri.split('/')[-2:])}.nt"
