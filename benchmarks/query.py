@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from kb_tools.ask import dataset
-from kb_tools.ask.request import Inquiry, Result, resolve
+from kb_tools.ask.request import Inquiry
+from kb_tools.ask.resolve import resolve
 from kb_tools.model.repository import KnowledgeBase, find_root
 
 KB = Path(sys.executable).with_name("kb")
@@ -81,11 +82,10 @@ def main() -> None:
         print(f"  asked about one policy, from cold:                {best_of(5, *asked, '--policy', MODEL):8.2f} s")
         whole = best_of(5, *asked)
         print(f"  asked about all, from cold:                       {whole:8.2f} s", flush=True)
-        request = resolve(kb, Inquiry(kb.root, question="criteria"), Result())
+        request = resolve(kb, Inquiry(kb.root, question="criteria"))
         query = folder / "criteria.rq"
-        query.write_text(request.text, encoding="utf-8")
-        chosen = [(kb.policy(policy), kb.policy(policy).entry(revision)) for policy, revision in request.revisions]
-        graphs = set(dataset.default_graph(kb, chosen))
+        query.write_text(request.checked.text, encoding="utf-8")
+        graphs = set(request.graphs or ())
         files = "\n".join(str(path) for path, graph in dataset.graph_names(kb).items() if graph in graphs)
         alone, found = timed(sys.executable, "-c", ALONE, query, stdin=files)
         rows, statements = map(int, found.split())

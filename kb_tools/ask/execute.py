@@ -6,106 +6,43 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 
-from kb_tools.ask import confine
-from kb_tools.ask.request import Result
-from kb_tools.ask.sparql import BASE, Checked, QueryError, check
+from kb_tools.ask import confine, dataset
+from kb_tools.ask.resolve import Request
+from kb_tools.ask.sparql import BASE, QueryError
 from kb_tools.errors import UnreadableInput
+from kb_tools.rdf.canonical import serialize
+from kb_tools.rdf.files import FORMATS, parse_file
+from kb_tools.rdf.terms import to_quads
 
 if TYPE_CHECKING:
-    from kb_tools.ask.request import Request
-    from kb_tools.model.history import RevisionEntry
-    from kb_tools.model.policy import Policy
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.ask.request import Result
+
 # Size of what a query finds, in bytes.
 MAX_ANSWER = 256 * 1024**2
-# The forms of query whose answer each format can write.
-FORMATS = {
-    "table": ("SELECT", "ASK"),
-    "csv": ("SELECT",),
-    "tsv": ("SELECT",),
-    "json": ("SELECT", "ASK"),
-    "markdown": ("SELECT", "ASK"),
-    "turtle": ("CONSTRUCT", "DESCRIBE"),
-}
-
-
+# Stands at what is still to be done of a draft.
 _TO_DO = ox.NamedNode(BASE + "policy#toDo")
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What a query reads: a closure of one revision, or a default graph of named graphs, None for all."""
+def execute(request: Request, confined: bool = False) -> Result:
+    """Runs a query on what it reads, in this process.
 
-    checked: Checked
-    graphs: list[str] | None
-    closed: tuple[Policy, RevisionEntry] | None
-
-
-def plan_of(kb: KnowledgeBase, request: Request) -> _Plan:
-    """What a request reads.
+    Args:
+        confined: whether from here on the process may reach neither network nor files.
 
     Raises:
-        QueryError: it is refused, is no SPARQL, or does not fit its format.
+        QueryError: it cannot be run, or finds too much.
     """
-    from kb_tools.ask.dataset import default_graph, policies
-
-    known = policies(kb)
-    checked = check(request.text, kb.prefixes)
-    if request.format and checked.form not in FORMATS[request.format]:
-        fits = " or ".join(name for name, forms in FORMATS.items() if checked.form in forms)
-        raise QueryError(f"--format {request.format} does not fit {checked.form} queries", hint=f"use {fits}")
-    chosen = []
-    for identifier, name in request.revisions:
-        policy = known[kb.policy(identifier).identifier]
-        chosen.append((policy, policy.entry(name)))
-    if request.entail != "none":
-        if len(chosen) != 1 or checked.graphs is not None:
-            raise QueryError(
-                "a closure is computed of one revision", hint="name a --policy, and leave out --all and FROM"
-            )
-        return _Plan(checked, None, chosen[0])
-    if checked.graphs is not None:
-        return _Plan(checked, checked.graphs, None)
-    return _Plan(checked, default_graph(kb, chosen) if chosen else None, None)
-
-
-def execute(request: Request) -> Result:
-    """Checks and runs a query in this process, without the limits that `run` sets.
-
-    Raises:
-        QueryError: it is refused, or is no SPARQL.
-    """
-    from kb_tools.model.repository import KnowledgeBase
-
-    kb = KnowledgeBase(request.root)
-    return execute_plan(kb, request, plan_of(kb, request), confined=False)
-
-
-def execute_plan(kb: KnowledgeBase, request: Request, plan: _Plan, confined: bool) -> Result:
-    """Runs a query on what it reads; `confined`: in a process that may reach neither network nor files."""
-    from kb_tools.ask import dataset
-
-    checked = plan.checked
+    kb, checked = request.kb, request.checked
+    result = replace(request.frame, rows=[], notes=list(request.frame.notes), prefixes=kb.prefixes)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, dataset.reading(kb):
-        further = [quad for path in request.data for quad in _data(path)]
-        if plan.closed:
-            store = dataset.open_store(kb)
-            further.extend(dataset.closure(kb, *plan.closed, request.entail))
-        else:
-            store = dataset.open_view(kb, plan.graphs)
-        if further:
-            store = dataset.extended(kb, store, further, Path(scratch))
-        prefixes = kb.prefixes
-        if checked.form in FORMATS["turtle"]:
-            # Now, since no file can be opened later.
-            from kb_tools.rdf.canonical import serialize
+        store = _store(request, Path(scratch))
         if confined:
             if not dataset.on_disk(kb):
                 confine.open_no_file()
@@ -114,28 +51,42 @@ def execute_plan(kb: KnowledgeBase, request: Request, plan: _Plan, confined: boo
             found = store.query(
                 checked.text,
                 base_iri=BASE,
-                prefixes=prefixes,
+                prefixes=kb.prefixes,
                 # Given, they stand in place of those of FROM.
                 default_graph=None if checked.graphs is None else [ox.DefaultGraph()],
                 named_graphs=None if checked.named is None else list(map(ox.NamedNode, checked.named)),
             )
         except SyntaxError as error:
             raise _not_run(str(error)) from None
-        result = _result(found, request.max_rows)
-        result.prefixes = prefixes
-        if not result.rows and not result.truth and not result.triples:
-            result.notes += [f"{kb.curie(iri)} stands in no statement here" for iri in _unknown(store, checked.iris)]
-        for name in [*(checked.graphs or ()), *(checked.named or ())]:
-            if not store.contains_named_graph(ox.NamedNode(name)):
-                result.notes.append(f"FROM <{name}>: there is no such graph here, and none is fetched")
-        if result.triples is not None:
-            quads = (ox.Quad(each.subject, each.predicate, each.object) for each in result.triples)
-            result.turtle = serialize(quads, "turtle", prefixes).decode()
-        shown = {term.value for row in result.rows for term in row if isinstance(term, ox.NamedNode)}
-        result.labels = {iri: label for iri in sorted(shown) if (label := _label(store, iri))}
-        for iri in filter(partial(_is_draft, store), shown):
-            result.labels[iri] = f"{result.labels.get(iri, '')} (draft)".strip()
+        _collect(result, found, request.max_rows)
+        _explain(result, request, store)
     return result
+
+
+def _store(request: Request, scratch: Path) -> ox.Store:
+    """What a request reads, its data added in the folder `scratch` where the graphs are on disk."""
+    kb = request.kb
+    further = [quad for path in request.data for quad in _data(path)]
+    if request.closed:
+        store = dataset.open_store(kb)
+        further.extend(dataset.closure(kb, *request.closed, request.entail))
+    else:
+        store = dataset.open_view(kb, request.graphs)
+    return dataset.extended(kb, store, further, scratch) if further else store
+
+
+def _explain(result: Result, request: Request, store: ox.Store) -> None:
+    """Adds to an answer the names of what it shows, and what a reader must know of it."""
+    kb, checked = request.kb, request.checked
+    if not result.rows and not result.truth and not result.triples:
+        result.notes += [f"{kb.curie(iri)} stands in no statement here" for iri in _unknown(store, checked.iris)]
+    for name in [*(checked.graphs or ()), *(checked.named or ())]:
+        if not store.contains_named_graph(ox.NamedNode(name)):
+            result.notes.append(f"FROM <{name}>: there is no such graph here, and none is fetched")
+    shown = {term.value for row in result.rows for term in row if isinstance(term, ox.NamedNode)}
+    result.labels = {iri: label for iri in sorted(shown) if (label := _label(store, iri))}
+    for iri in filter(partial(_is_draft, store), shown):
+        result.labels[iri] = f"{result.labels.get(iri, '')} (draft)".strip()
 
 
 def _unknown(store: ox.Store, iris: Sequence[str]) -> Iterator[str]:
@@ -167,13 +118,9 @@ def _not_run(message: str) -> QueryError:
 
 def _data(path: Path) -> Iterator[ox.Quad]:
     """What a file, or the files in a folder, say, as quads of the default graph."""
-    from kb_tools.rdf.files import FORMATS as SUFFIXES
-    from kb_tools.rdf.files import parse_file
-    from kb_tools.rdf.terms import to_quads
-
-    files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS) if path.is_dir() else [path]
     if not files:
-        raise UnreadableInput("no RDF files in this folder", where=str(path), hint=f"it may hold {', '.join(SUFFIXES)}")
+        raise UnreadableInput("no RDF files in this folder", where=str(path), hint=f"it may hold {', '.join(FORMATS)}")
     for file in files:
         # Blank nodes of two files are never one.
         fresh: dict[str, ox.BlankNode] = {}
@@ -185,10 +132,15 @@ def _fresh(term: Any, fresh: dict[str, ox.BlankNode]) -> Any:
     return fresh.setdefault(term.value, ox.BlankNode()) if isinstance(term, ox.BlankNode) else term
 
 
-def _result(found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int) -> Result:
+def _collect(result: Result, found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int) -> None:
+    """Adds to a result what was found, as much of it as was asked for.
+
+    Raises:
+        QueryError: it is too much.
+    """
     if isinstance(found, ox.QueryBoolean):
-        return Result(truth=bool(found))
-    result = Result()
+        result.truth = bool(found)
+        return
     size = 0
     if isinstance(found, ox.QueryTriples):
         distinct: dict[ox.Triple, None] = {}
@@ -201,15 +153,16 @@ def _result(found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_ro
             distinct[triple] = None
             size = _grown(size, triple)
         result.triples = list(distinct)
-        return result
-    result.variables = [each.value for each in found.variables]
+        quads = (ox.Quad(each.subject, each.predicate, each.object) for each in result.triples)
+        result.turtle = serialize(quads, "turtle", result.prefixes).decode()
+        return
+    result.variables = [variable.value for variable in found.variables]
     for solution in found:
         if len(result.rows) == max_rows:
             result.more = True
             break
         result.rows.append(list(solution))
         size = _grown(size, solution)
-    return result
 
 
 def _grown(size: int, terms: Iterable[Any]) -> int:

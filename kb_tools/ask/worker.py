@@ -8,24 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from kb_tools.ask import answer as query_answer
 from kb_tools.ask import confine
-from kb_tools.ask.execute import execute_plan, plan_of
-from kb_tools.ask.library import find_question
-from kb_tools.ask.request import Inquiry, Result, resolve
+from kb_tools.ask.request import Inquiry, Result
 from kb_tools.ask.sparql import QueryError, check
 from kb_tools.errors import KbError
 
-if TYPE_CHECKING:
-    from kb_tools.ask.request import Request
 
-
-# ---------------------------------------------------------------------- running
-
-
-def run(asked: Inquiry | Request, timeout: float, loading: Callable[[], None] = lambda: None) -> Result:
+def run(asked: Inquiry, timeout: float, loading: Callable[[], None] = lambda: None) -> Result:
     """Runs a query in a process of its own.
 
     Args:
@@ -45,7 +36,7 @@ def run(asked: Inquiry | Request, timeout: float, loading: Callable[[], None] = 
     return answer
 
 
-def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Result | None:
+def _worker(asked: Inquiry, timeout: float | None, scratch: str) -> Result | None:
     """What the process answers; None where the graphs are yet to be loaded, and without a timeout loads them."""
     # Not multiprocessing, which would run the main module again, whatever program that is.
     code = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.ask.worker import serve; serve()"
@@ -99,26 +90,22 @@ def serve() -> None:
     os._exit(0)
 
 
-def _answer(asked: Inquiry | Request, loading: bool) -> Result | None:
+def _answer(asked: Inquiry, loading: bool) -> Result | None:
     """The answer; None where the graphs are yet to be loaded, which is done when `loading`."""
+    # Here alone, since the process that asks reads no graph.
     from kb_tools.ask import dataset
+    from kb_tools.ask.execute import execute
+    from kb_tools.ask.resolve import resolve
     from kb_tools.model.repository import KnowledgeBase, find_root
 
     kb = KnowledgeBase(find_root(asked.root))
     if not loading and not dataset.loaded(kb):
         # What is refused is refused before the long wait.
-        check(asked.text or find_question(asked.question).text if isinstance(asked, Inquiry) else asked.text)
+        check(asked.ready.text if asked.ready else asked.text)
         return None
-    frame = Result()
-    request = resolve(kb, asked, frame) if isinstance(asked, Inquiry) else asked
-    plan = plan_of(kb, request)
-    views = [plan.graphs] if plan.closed is None else []
+    request = resolve(kb, asked)
+    views = [] if request.closed else [request.graphs]
     if loading:
         dataset.load(kb, views)
         return None
-    if not dataset.loaded(kb, views):
-        return None
-    answer = execute_plan(kb, request, plan, confined=True)
-    answer.title, answer.graphs, answer.notes = frame.title, frame.graphs, [*frame.notes, *answer.notes]
-    answer.choices, answer.basis, answer.missing = frame.choices, frame.basis, frame.missing
-    return answer
+    return execute(request, confined=True) if dataset.loaded(kb, views) else None

@@ -14,7 +14,7 @@ from kb_tools.commands.common import console, kb_option, parse_day, policy_optio
 if TYPE_CHECKING:
     from kb_tools.ask.request import Result
 
-# Those of kb_tools.ask.execute.FORMATS, written out so that --help stays fast; a test compares them.
+# Those of kb_tools.ask.resolve.FORMATS, written out so that --help stays fast; a test compares them.
 FORMATS = ("table", "csv", "tsv", "json", "markdown", "turtle")
 # Those in which what is to be said beside the answer stands in the answer; for the others it goes to stderr.
 SAYING = ("table", "json", "markdown")

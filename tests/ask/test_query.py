@@ -28,12 +28,13 @@ from rich.console import Console
 from kb_tools.ask import dataset, sparql
 from kb_tools.ask import execute as ask_execute
 from kb_tools.ask import library as ask_library
-from kb_tools.ask import request as ask_request
 from kb_tools.ask import sparql as ask_sparql
 from kb_tools.ask import worker as ask_worker
+from kb_tools.ask.bind import Binder
 from kb_tools.ask.library import Parameter, Question
 from kb_tools.ask.names import Names
-from kb_tools.ask.request import Inquiry, Request, Result
+from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.resolve import FORMATS, resolve
 from kb_tools.ask.sparql import QueryError
 from kb_tools.cli import COMMANDS
 from kb_tools.commands import query as command
@@ -172,7 +173,7 @@ def bound(kb: KnowledgeBase, type_: str, value: str, default: str = "") -> str:
     """What a parameter of that type is bound to."""
     question = Question("q", "Q?", "all", (Parameter("p", type_, default, "so and so"),), "VALUES ?p { 1 } ?x ?y 2")
     given = {} if value == "-" else {"p": value}
-    text = ask_request.bind(Names(kb, None, "all graphs"), None, question, given).text
+    text = Binder(Names(kb, None, "all graphs"), dataset.policies(kb)).bind(question, given).text
     assert text.endswith(" } ?x ?y 2")
     return text.removeprefix("VALUES ?p { ").removesuffix(" } ?x ?y 2")
 
@@ -272,11 +273,12 @@ def test_a_parameter_that_does_not_fit_is_an_error(run_kb: RunKb, arguments: lis
 def criteria(root: Path = ROOT, **asked: Any) -> Result:
     """What the question about criteria finds, asked in this process."""
     kb = KnowledgeBase(root)
-    frame = Result()
-    request = ask_request.resolve(kb, Inquiry(root, question="criteria", **asked), frame)
-    found = ask_execute.execute(request)
-    found.graphs, found.notes = frame.graphs, frame.notes
-    return found
+    return ask_execute.execute(resolve(kb, Inquiry(root, question="criteria", **asked)))
+
+
+def in_this_process(text: str) -> Result:
+    """What a query finds in all graphs, without the limits that the process of the command sets."""
+    return ask_execute.execute(resolve(KnowledgeBase(ROOT), Inquiry(ROOT, text, union=True)))
 
 
 def column(found: Result, name: str) -> list[str]:
@@ -563,7 +565,7 @@ def test_a_folder_is_no_query(run_kb: RunKb) -> None:
 )
 def test_a_query_that_is_wrong_is_an_error_that_names_the_line(text: str, message: str) -> None:
     with pytest.raises(QueryError) as error:
-        ask_worker.run(Request(ROOT, text, []), timeout=30)
+        ask_worker.run(Inquiry(ROOT, text, union=True), timeout=30)
     assert str(error.value).startswith(message)
 
 
@@ -785,7 +787,7 @@ def test_a_format_that_does_not_fit_the_query_is_an_error(ask: RunKb, form: str,
 
 
 def test_the_formats_of_the_command_are_those_of_the_queries() -> None:
-    assert tuple(ask_execute.FORMATS) == command.FORMATS
+    assert tuple(FORMATS) == command.FORMATS
 
 
 @pytest.mark.parametrize(
@@ -892,7 +894,7 @@ def test_from_names_the_graphs_and_fetches_none(ask: RunKb, listener: tuple[int,
 def test_over_two_graphs_of_from_a_statement_counts_once() -> None:
     both = [f"<CP.MP.101/{name}>" for name in ("2019-10", "2026-02")]
     one, two, named = (
-        ask_execute.execute(Request(ROOT, f"SELECT (COUNT(*) AS ?n) {clauses} {pattern}", [])).rows[0][0]
+        in_this_process(f"SELECT (COUNT(*) AS ?n) {clauses} {pattern}").rows[0][0]
         for clauses, pattern in (
             (f"FROM {both[0]}", "{ crit:acute-gvhd a ?c }"),
             (f"FROM {both[0]} FROM {both[1]}", "{ crit:acute-gvhd a ?c }"),
@@ -900,7 +902,7 @@ def test_over_two_graphs_of_from_a_statement_counts_once() -> None:
         )
     )
     assert [int(each.value) for each in (one, two, named)] in ([1, 1, 2], [0, 1, 1])  # type: ignore[union-attr]
-    (row,) = ask_execute.execute(Request(ROOT, f"SELECT (COUNT(*) AS ?n) FROM NAMED {both[0]} {{ ?s ?p ?o }}", [])).rows
+    (row,) = in_this_process(f"SELECT (COUNT(*) AS ?n) FROM NAMED {both[0]} {{ ?s ?p ?o }}").rows
     assert row[0] is not None
     assert row[0].value == "0"
 
@@ -1058,13 +1060,13 @@ def test_an_update_beside_a_query_is_no_sparql(text: str) -> None:
 )
 def test_a_query_that_is_nested_too_deeply_is_refused(text: str) -> None:
     with pytest.raises(QueryError) as error:
-        ask_worker.run(Request(ROOT, text, []), timeout=30)
+        ask_worker.run(Inquiry(ROOT, text, union=True), timeout=30)
     assert str(error.value) == "the query is nested too deeply; flatten it"
 
 
 def test_a_query_that_is_nested_is_answered() -> None:
     text = "SELECT ?x " + "{" * 50 + " BIND " + "(" * 50 + " 1 " + ")" * 49 + " AS ?x) " + "}" * 50
-    assert [row[0].value for row in ask_worker.run(Request(ROOT, text, []), timeout=30).rows if row[0]] == ["1"]
+    assert [row[0].value for row in ask_worker.run(Inquiry(ROOT, text, union=True), timeout=30).rows if row[0]] == ["1"]
 
 
 FRAGMENTS = [
@@ -1159,11 +1161,11 @@ def test_a_process_that_is_confined_opens_no_connection(
 UNCHECKED = """
 import sys
 from pathlib import Path
-from kb_tools.ask import confine, dataset, execute, sparql, worker
-from kb_tools.ask.request import Request
+from kb_tools.ask import confine, dataset, resolve, sparql, worker
+from kb_tools.ask.request import Inquiry
 dataset.KEPT_FROM = int(sys.argv[3])
-execute.check = worker.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
-asked = Request(Path(sys.argv[1]), sys.argv[2], [])
+resolve.check = worker.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
+asked = Inquiry(Path(sys.argv[1]), sys.argv[2], union=True)
 while (answer := worker._answer(asked, loading=False)) is None:
     worker._answer(asked, loading=True)
 print(len(answer.rows))
@@ -1231,7 +1233,9 @@ def test_a_query_that_takes_too_long_is_ended(ask: RunKb, name: str) -> None:
 def test_a_query_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     doubled = " ".join(f"BIND (CONCAT(?v{n}, ?v{n}) AS ?v{n + 1})" for n in range(36))
     with pytest.raises(QueryError) as error:
-        ask_worker.run(Request(ROOT, f'SELECT (STRLEN(?v36) AS ?n) {{ BIND ("x" AS ?v0) {doubled} }}', []), timeout=60)
+        ask_worker.run(
+            Inquiry(ROOT, f'SELECT (STRLEN(?v36) AS ?n) {{ BIND ("x" AS ?v0) {doubled} }}', union=True), timeout=60
+        )
     assert str(error.value) == "the query ran out of memory, or is nested too deeply; narrow it"
 
 
@@ -1239,7 +1243,7 @@ def test_an_answer_that_is_too_large_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ask_execute, "MAX_ANSWER", 1000)
     for text in ("SELECT * { ?s ?p ?o }", "CONSTRUCT WHERE { ?s ?p ?o }"):
         with pytest.raises(QueryError, match="the answer is larger than 0 MiB; narrow the query"):
-            ask_execute.execute(Request(ROOT, text, []))
+            in_this_process(text)
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "1e300", "soon"])
@@ -1290,9 +1294,9 @@ def test_no_process_is_left_behind(tmp_path: Path, how: signal.Signals, seconds:
 
 def test_queries_run_from_any_program() -> None:
     program = (
-        "from pathlib import Path\nfrom kb_tools.ask.request import Request\n"
+        "from pathlib import Path\nfrom kb_tools.ask.request import Inquiry\n"
         "from kb_tools.ask.worker import run\nprint('once')\n"
-        f"print(run(Request(Path({str(ROOT)!r}), 'SELECT ?x {{ BIND (1 AS ?x) }}', []), 30).rows[0][0].value)\n"
+        f"print(run(Inquiry(Path({str(ROOT)!r}), 'SELECT ?x {{ BIND (1 AS ?x) }}', union=True), 30).rows[0][0].value)\n"
     )
     done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("once\n1\n", "")

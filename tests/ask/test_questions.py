@@ -32,10 +32,11 @@ from kb_tools import cli
 from kb_tools.ask import dataset
 from kb_tools.ask import execute as ask_execute
 from kb_tools.ask import library as ask_library
-from kb_tools.ask import request as ask_request
 from kb_tools.ask import worker as ask_worker
+from kb_tools.ask.bind import Binder, values_of
 from kb_tools.ask.names import Names
-from kb_tools.ask.request import Inquiry, Request, Result
+from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.resolve import Request, resolve
 from kb_tools.ask.sparql import QueryError
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.policy import Policy
@@ -139,24 +140,24 @@ def requested(name: str, given: Mapping[str, str], data: Sequence[Path] = (), ro
     revision = None if question.scope == "all" or "revision" in given else "2026-02"
     policy = "CP.MP.101" if question.scope == "revision" else None
     asked = Inquiry(root, question=name, parameters=given, policy=policy, revision=revision, data=data)
-    return ask_request.resolve(the_kb(root), asked, Result())
+    return resolve(the_kb(root), asked)
+
+
+ANSWERS: dict[tuple[object, ...], tuple[list[str], list[list[Any]]]] = {}
 
 
 def ask(request: Request) -> tuple[list[str], list[list[Any]]]:
     """The variables and rows that kb finds, with the stores that are open already."""
-    return found_by_kb(request.root, request.text, tuple(request.revisions), tuple(request.data))
-
-
-@cache
-def found_by_kb(
-    root: Path, text: str, revisions: tuple[tuple[str, str], ...], data: tuple[Path, ...]
-) -> tuple[list[str], list[list[Any]]]:
-    with pytest.MonkeyPatch.context() as patched:
-        if not data:
-            patched.setattr(dataset, "open_view", lambda kb, graphs: view(kb.root, graphs and tuple(graphs)))
-        found = ask_execute.execute(Request(root, text, revisions, data))
-    assert not found.more
-    return found.variables, found.rows
+    revisions = tuple(entry.iri for _, entry in request.revisions)
+    asked = (request.kb.root, request.checked.text, revisions, *request.data)
+    if asked not in ANSWERS:
+        with pytest.MonkeyPatch.context() as patched:
+            if not request.data:
+                patched.setattr(dataset, "open_view", lambda kb, graphs: view(kb.root, graphs and tuple(graphs)))
+            found = ask_execute.execute(request)
+        assert not found.more
+        ANSWERS[asked] = found.variables, found.rows
+    return ANSWERS[asked]
 
 
 @cache
@@ -193,10 +194,7 @@ def _add(graph: Graph, triples: Iterable[Triple]) -> None:
 
 def ask_rdflib(request: Request) -> tuple[list[str], list[list[Any]]]:
     """The variables and rows that rdflib's own engine finds."""
-    kb = the_kb(request.root)
-    chosen = [(kb.policy(identifier), kb.policy(identifier).entry(name)) for identifier, name in request.revisions]
-    graphs = tuple(dataset.default_graph(kb, chosen)) if chosen else None
-    read = rdflib_view(request.root, graphs)
+    read = rdflib_view(request.kb.root, request.graphs and tuple(request.graphs))
     if request.data:
         extended = Dataset(default_union=False)
         _add(extended.default_graph, read.default_graph)
@@ -207,7 +205,7 @@ def ask_rdflib(request: Request) -> tuple[list[str], list[list[Any]]]:
     with without_remarks(), warnings.catch_warnings():
         # rdflib's engine uses what rdflib itself deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
-        found = read.query(request.text)
+        found = read.query(request.checked.text)
         assert found.vars is not None
         rows = [
             [None if term is None else to_oxigraph(term) for term in row] for row in found if isinstance(row, ResultRow)
@@ -239,7 +237,7 @@ def readable(kb: KnowledgeBase, term: Any) -> str:
 def table(request: Request) -> list[Row]:
     """What kb finds, readable: the names of the columns, then the rows."""
     variables, rows = ask(request)
-    kb = the_kb(request.root)
+    kb = request.kb
     return [tuple(variables), *(tuple(readable(kb, term) for term in row) for row in rows)]
 
 
@@ -732,7 +730,7 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
 )
 def test_a_bad_value_is_refused_in_one_line(name: str, given: dict[str, str], error: type[KbError], line: str) -> None:
     with pytest.raises(KbError) as raised:
-        ask_request.bind(Names(the_kb(ROOT), None, "all graphs"), None, QUESTIONS[name], given)
+        Binder(Names(the_kb(ROOT), None, "all graphs"), dataset.policies(the_kb(ROOT))).bind(QUESTIONS[name], given)
     assert type(raised.value) is error
     assert str(raised.value) == line
 
@@ -769,8 +767,8 @@ def copied(root: Path) -> Path:
 def raw_rows(root: Path, request: Request) -> list[tuple[str, ...]]:
     """What a question finds in another knowledge base, in which the names of parameters need not be known."""
     kb = the_kb(root)
-    chosen = [(kb.policy(identifier), kb.policy(identifier).entry(name)) for identifier, name in request.revisions]
-    found: Any = view(root, tuple(dataset.default_graph(kb, chosen)) if chosen else None).query(request.text)
+    chosen = [(kb.policy(each.identifier), entry) for each, entry in request.revisions]
+    found: Any = view(root, tuple(dataset.default_graph(kb, chosen)) if chosen else None).query(request.checked.text)
     return [tuple(map(str, solution)) for solution in found]
 
 
@@ -812,9 +810,7 @@ def test_questions_read_each_part_but_the_disposition() -> None:
 
 def framed(name: str, given: Mapping[str, str], revision: str | None = None, root: Path = ROOT, **more: Any) -> Result:
     """What is said beside the answer of a question, before it is asked."""
-    frame = Result()
-    ask_request.resolve(the_kb(root), Inquiry(root, question=name, parameters=given, revision=revision, **more), frame)
-    return frame
+    return resolve(the_kb(root), Inquiry(root, question=name, parameters=given, revision=revision, **more)).frame
 
 
 NONE = "CP.MP.101/2015-11, CP.MP.101/2022-10, CP.MP.101/2023-02, CP.MP.101/2023-08"
@@ -987,7 +983,7 @@ def test_a_parameter_takes_what_an_analyst_knows(
 ) -> None:
     kb = the_kb(ROOT)
     asked = Inquiry(ROOT, question=name, parameters={parameter: given}, revision=revision)
-    (bound,) = ask_request._values(ask_request.resolve(kb, asked, Result()).text, parameter)
+    (bound,) = values_of(resolve(kb, asked).checked.text, parameter)
     assert readable(kb, bound) == meant
 
 
@@ -1254,8 +1250,7 @@ def test_a_question_says_which_revision_that_it_reads_is_a_draft(drafted: Path) 
     assert framed("codes", {}, root=drafted).basis == []
     named = framed("codes", {}, "2026-04", root=drafted)
     assert (named.basis, named.graphs, named.missing) == ([DRAFT_LINE], f"{DRAFT} (draft)", "")
-    frame = Result()
-    ask_request.resolve(the_kb(drafted), Inquiry(drafted, text="ASK {}", union=True), frame)
+    frame = resolve(the_kb(drafted), Inquiry(drafted, text="ASK {}", union=True)).frame
     assert frame.basis == [DRAFT_LINE]
 
 
@@ -1266,8 +1261,7 @@ def test_a_draft_is_not_in_force_in_questions_and_commands(day: date, drafted: P
     of_drafted, of_root = (the_kb(root).policy().in_force(day) for root in (drafted, ROOT))
     assert of_drafted.revision.name == of_root.revision.name
     assert of_drafted.notices == of_root.notices
-    frame = Result()
-    ask_request.resolve(the_kb(drafted), Inquiry(drafted, question="codes", as_of=day), frame)
+    frame = resolve(the_kb(drafted), Inquiry(drafted, question="codes", as_of=day)).frame
     assert frame.graphs == f"CP.MP.101/{of_root.revision.name}"
 
 

@@ -31,7 +31,8 @@ from kb_tools.ask import dataset
 from kb_tools.ask import execute as ask_execute
 from kb_tools.ask import sparql as ask_sparql
 from kb_tools.ask import worker as ask_worker
-from kb_tools.ask.request import Request, Result
+from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.resolve import resolve
 from kb_tools.cases import isolate
 from kb_tools.cases import reader as cases_reader
 from kb_tools.cases.digest import digest
@@ -958,18 +959,18 @@ def test_a_store_that_is_damaged_says_what_to_remove(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(dataset, "KEPT_FROM", 0)
-    request = Request(ROOT, "SELECT * { ?s a ?o }", [], max_rows=10**6)
-    ask_execute.execute(request)
+    asked = Inquiry(ROOT, "SELECT * { ?s a ?o }", union=True, max_rows=10**6)
+    ask_execute.execute(resolve(kb, asked))
     found = [each for each in tmp_path.rglob("*") if each.is_file() and part in each.name]
     assert found
     for each in found:
         each.write_bytes(each.read_bytes()[: each.stat().st_size // 2])
     with pytest.raises(KbError) as error:
-        ask_execute.execute(request)
+        ask_execute.execute(resolve(kb, asked))
     line = rf"{tmp_path}/kb-tools/[^ ]+: the graphs kept here are damaged: [^\n]+; remove the folder: it is made again"
     assert re.fullmatch(line, str(error.value))
     shutil.rmtree(error.value.where)
-    assert ask_execute.execute(request).rows
+    assert ask_execute.execute(resolve(kb, asked)).rows
 
 
 def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None:
@@ -1006,7 +1007,7 @@ def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None
 def test_an_answer_that_is_none_is_one_line(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: CompletedProcess([], 0, said, b""))
     with pytest.raises(ask_sparql.QueryError, match=r"^the query failed: its answer cannot be read; simplify it$"):
-        ask_worker.run(Request(ROOT, "ASK {}", []), 5)
+        ask_worker.run(Inquiry(ROOT, "ASK {}", union=True), 5)
 
 
 # ---------------------------------------------------------------------- one order

@@ -1,0 +1,156 @@
+"""What an inquiry comes to: its query with the parameters bound, and the graphs that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from kb_tools.ask.bind import Binder, Bound, Chosen, revision_name
+from kb_tools.ask.dataset import default_graph, policies
+from kb_tools.ask.names import Names
+from kb_tools.ask.on_file import basis_of
+from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.sparql import Checked, QueryError, check
+from kb_tools.errors import UnknownRevision
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import KnowledgeBase
+
+# The forms of query whose answer each format can write.
+FORMATS = {
+    "table": ("SELECT", "ASK"),
+    "csv": ("SELECT",),
+    "tsv": ("SELECT",),
+    "json": ("SELECT", "ASK"),
+    "markdown": ("SELECT", "ASK"),
+    "turtle": ("CONSTRUCT", "DESCRIBE"),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run, and on what.
+
+    Attributes:
+        revisions: the revision of each policy that the default graph holds; empty for the union of all graphs.
+        closed: the revision whose closure is the default graph, if one is.
+        graphs: the named graphs that make up any other default graph; None for all.
+        data: further RDF files and folders, whose content is added to the default graph.
+        entail: how it is closed: "owlrl" or "rdfs".
+        frame: what is to be said beside the answer.
+    """
+
+    kb: KnowledgeBase
+    checked: Checked
+    revisions: Sequence[Chosen]
+    closed: Chosen | None
+    graphs: Sequence[str] | None
+    data: Sequence[Path]
+    entail: str
+    max_rows: int
+    frame: Result
+
+
+def resolve(kb: KnowledgeBase, asked: Inquiry) -> Request:
+    """The query that an inquiry comes to, and the graphs that it reads.
+
+    Raises:
+        QueryError: the parts of the inquiry do not fit each other, or its query is refused or no SPARQL.
+        KbError: a policy or revision is not known, or none is in force.
+    """
+    known = policies(kb)
+    question, frame = asked.ready, Result()
+    given, revision = dict(asked.parameters), asked.revision
+    union = asked.union or (question is not None and question.scope == "all")
+    if question and question.revision and not union and "revision" in given:
+        if revision or asked.as_of:
+            raise QueryError("the revision is named twice", hint="use --revision or --param revision=, not both")
+        revision = given.pop("revision")
+    if question and union and not asked.union and (revision or asked.as_of):
+        raise QueryError(f"question {question.name} goes over all revisions", hint="leave out --revision and --as-of")
+    policy = known[kb.policy(asked.policy).identifier] if asked.policy else None
+    chosen = [] if union else _choose(kb, known, policy, revision, asked.as_of, frame.notes)
+    frame.graphs = _in_words(chosen)
+    graphs = default_graph(kb, chosen) if chosen else None
+    names = Names(kb, graphs, frame.graphs, policy.iri if policy else "", checked=not asked.data)
+    bound = Bound(asked.text)
+    parts = question.parts if question else ()
+    if question:
+        frame.title = question.title
+        if question.revision and chosen and not (revision or asked.as_of):
+            frame.choices.append(f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another")
+        try:
+            bound = Binder(names, known, policy).bind(question, given, chosen)
+        except QueryError as error:
+            # What is unknown may be so because it is not on file.
+            lacking = basis_of(names, parts, chosen).lines if chosen else ()
+            what = "; ".join([error.what, *lacking])
+            raise QueryError(what, where=error.where, hint=error.hint) from None
+        frame.choices += bound.choices
+    read = bound.revisions or chosen or [(owner, entry) for owner in known.values() for entry in owner.history]
+    basis = basis_of(names, parts, read)
+    frame.basis, frame.missing = list(basis.lines), basis.missing
+    checked = _checked(kb, asked, bound.text, chosen)
+    return Request(
+        kb=kb,
+        checked=checked,
+        revisions=chosen,
+        closed=chosen[0] if asked.entail != "none" else None,
+        graphs=graphs if checked.graphs is None else checked.graphs,
+        data=asked.data,
+        entail=asked.entail,
+        max_rows=asked.max_rows,
+        frame=frame,
+    )
+
+
+def _in_words(chosen: Sequence[Chosen]) -> str:
+    if len(chosen) > 3:
+        return f"the revisions of {len(chosen)} policies"
+    said = (f"{policy.identifier}/{entry.name}{' (draft)' if entry.draft else ''}" for policy, entry in chosen)
+    return ", ".join(said) or "all graphs"
+
+
+def _checked(kb: KnowledgeBase, asked: Inquiry, text: str, chosen: Sequence[Chosen]) -> Checked:
+    """The query, which may run and fits the format and the closure that are asked for.
+
+    Raises:
+        QueryError: it is refused, is no SPARQL, or does not fit them.
+    """
+    checked = check(text, kb.prefixes)
+    if asked.format and checked.form not in FORMATS[asked.format]:
+        fits = " or ".join(name for name, forms in FORMATS.items() if checked.form in forms)
+        raise QueryError(f"--format {asked.format} does not fit {checked.form} queries", hint=f"use {fits}")
+    if asked.entail != "none" and (len(chosen) != 1 or checked.graphs is not None):
+        raise QueryError("a closure is computed of one revision", hint="name a --policy, and leave out --all and FROM")
+    return checked
+
+
+def _choose(
+    kb: KnowledgeBase,
+    known: Mapping[str, Policy],
+    policy: Policy | None,
+    revision: str | None,
+    day: date | None,
+    notes: list[str],
+) -> list[Chosen]:
+    """The revision named, or those in force on a day, today if none is given: of the policy named, or of all."""
+    if revision:
+        named = revision_name(kb, policy, "revision", revision)
+        owner = named.split("/")[-2] if "/" in named else ""
+        if policy and owner not in ("", policy.identifier):
+            raise QueryError(f"revision {named} is not of {policy.identifier}", hint="name one policy")
+        chosen_policy = policy or known[kb.policy(owner or None).identifier]
+        return [(chosen_policy, chosen_policy.entry(named))]
+    chosen: list[Chosen] = []
+    missing: UnknownRevision | None = None
+    for each in [policy] if policy else known.values():
+        try:
+            chosen.append((each, each.in_force(day or date.today()).revision))
+        except UnknownRevision as error:
+            notes.append(f"{each.identifier} is left out: {error}")
+            missing = error
+    if missing and not chosen:
+        raise missing
+    return chosen
