@@ -85,6 +85,15 @@ class Revision:
         ]
         return tuple(sorted(found, key=lambda each: (each.role != "applicability", self._position(each), each.iri)))
 
+    @cached_property
+    def all_criteria(self) -> dict[str, Criterion]:
+        """Its criteria by IRI, each followed by those within it."""
+        return {inner.iri: inner for criterion in self.criteria for inner in criterion.with_parts()}
+
+    def basis(self, part: str) -> str:
+        """What is on file of a part, by their local names: "DocumentOnFile" of "Criteria"."""
+        return self.entry.bases.get(part, "NotOnFile")
+
     def _position(self, criterion: Criterion) -> int:
         """The last of its places: a criterion under a heading stands in the heading too."""
         orders = [self.graph.value(URIRef(place.iri), POL.order) for place in criterion.places]
@@ -155,7 +164,7 @@ class Revision:
     def notices(self) -> tuple[str, ...]:
         """What a reader of every determination under this revision must know of its basis."""
         notices = []
-        if self.entry.bases.get("Criteria") == "InferredFromLog":
+        if self.basis("Criteria") == "InferredFromLog":
             notices.append(
                 f"The document of revision {self.entry.name} is not on file: its criteria are inferred backwards from "
                 "a later document and its revision log, and the places given are those of that document."

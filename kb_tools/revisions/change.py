@@ -9,6 +9,7 @@ from functools import cached_property
 
 from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import POL
 from kb_tools.revisions.replay import Replay
 from kb_tools.revisions.verdict import Direction, Verdict
 
@@ -29,6 +30,13 @@ class Kind(Enum):
 
 # The kinds of change by which what a criterion lets through can change.
 CONTENT = (Kind.ADDED, Kind.REMOVED, Kind.LOGIC)
+# The parts that are lists of things, each with the property that lists them.
+LISTED = {
+    "Definitions": POL.gives,
+    "Codes": POL.lists,
+    "References": POL.listsReference,
+    "Evidence": POL.reports,
+}
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,28 @@
-"""Compares two revisions, and holds the log against the changes."""
+"""Compares two revisions, part by part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 from functools import cached_property
-from itertools import pairwise
 
 from rdflib import Graph, URIRef
-from rdflib.namespace import RDFS
 from rdflib.term import Node
 
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Value
-from kb_tools.model.parts import COMPARED_PARTS, DOCUMENT_PARTS
+from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.policy import Policy
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
-from kb_tools.revisions.change import CONTENT, Change, Diff, Finding, Kind, LogFinding
+from kb_tools.revisions.change import LISTED, Change, Diff, Kind
 from kb_tools.revisions.entailments import Tie, ties_of
+from kb_tools.revisions.log import LogBetween
 from kb_tools.revisions.replay import Replay
-from kb_tools.revisions.verdict import Direction, Verdict, Witness, verdict_of
+from kb_tools.revisions.verdict import Direction, Witness, verdict_of
 from kb_tools.revisions.witness import WitnessBuilder
 from kb_tools.revisions.words import (
     advised_by,
@@ -37,33 +35,6 @@ from kb_tools.revisions.words import (
     title_of,
     wording_of,
 )
-
-# Which parts of the document a log statement must affect to tell of a change of one of ours.
-TOLD_BY = {
-    "Criteria": ("Criteria", "WholePolicy"),
-    "DispositionPart": ("Criteria", "DispositionPart", "WholePolicy"),
-    "Definitions": ("Definitions", "Background", "Description", "WholePolicy"),
-    "Codes": ("Codes", "WholePolicy"),
-    "References": ("References", "WholePolicy"),
-    "Evidence": ("Evidence", "Background", "Description", "WholePolicy"),
-}
-# The parts that are lists of things, each with the property that lists them.
-LISTED = {
-    "Definitions": POL.gives,
-    "Codes": POL.lists,
-    "References": POL.listsReference,
-    "Evidence": POL.reports,
-}
-# Kinds of log statements that say that something changed; a review says nothing of the kind.
-TELLING = {"Added", "Removed", "Updated", "Reworded"}
-# The kinds that do not tell of a change, by the kind of the change: what was added or reworded has not gone.
-UNTOLD = {
-    Kind.ADDED: {"Removed", "Reworded"},
-    Kind.REMOVED: {"Added", "Reworded"},
-    Kind.LOGIC: {"Reworded"},
-}
-# What a kind reports when two revisions are compared backwards.
-MIRRORED = {"Added": "Removed", "Removed": "Added"}
 
 
 def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") -> Diff:
@@ -128,24 +99,17 @@ class _Comparison:
             *(change for part, link in LISTED.items() for change in self._things(part, link)),
             *self._advisories(),
         ]
-        between = list(self._statements())
-        changes = tuple(self._explained(change, between, verdict) for change in found)
-        return Diff(
-            self.old,
-            self.new,
-            changes,
-            tuple(self._unknown()),
-            verdict,
-            tuple(self._log(changes, between, verdict)),
-            borne_out,
-        )
+        log = LogBetween(self.old, self.new, verdict)
+        changes = tuple(map(log.explained, found))
+        unknown = tuple(self._unknown())
+        return Diff(self.old, self.new, changes, unknown, verdict, tuple(log.findings(changes)), borne_out)
 
     # ------------------------------------------------------------------ parts
 
     def _missing(self, part: str) -> list[str]:
         """The sides that do not have a part on file; advisories stand all over the document, and so need all of it."""
         parts = DOCUMENT_PARTS if part == "Advisories" else (part,)
-        return [side.entry.name for side in self.sides if any(_basis(side, each) == "NotOnFile" for each in parts)]
+        return [side.entry.name for side in self.sides if any(side.basis(each) == "NotOnFile" for each in parts)]
 
     def _unknown(self) -> Iterator[tuple[str, str]]:
         """The parts that one side, or both, do not have on file."""
@@ -155,7 +119,7 @@ class _Comparison:
 
     def _criteria(self) -> Iterator[Change]:
         """Criteria, each followed by those within it, in the order of the new document; each reported as itself."""
-        before, after = _statements_of(self.old), _statements_of(self.new)
+        before, after = self.old.all_criteria, self.new.all_criteria
         for iri in dict.fromkeys((*after, *before)):
             old, new = before.get(iri), after.get(iri)
             within = tuple(dict.fromkeys(each.iri for side in (before, after) for each in _holders(side, iri)))
@@ -259,165 +223,6 @@ class _Comparison:
                     title_of(self.new.graph if new else self.old.graph, URIRef(iri)),
                     *differing_wording(*said),
                 )
-
-    # ------------------------------------------------------------------ the log
-
-    def _rows(self) -> Iterator[tuple[RevisionEntry, URIRef]]:
-        """The log rows after the old revision, up to and with the new one (or the other way round), oldest first."""
-        low, high = sorted((self.old.entry.month, self.new.entry.month))
-        for entry in self.new.policy.history:
-            if entry.row and low < entry.month <= high:
-                yield entry, URIRef(entry.row.iri)
-
-    def _statements(self) -> Iterator[tuple[RevisionEntry, URIRef, URIRef]]:
-        graph = self.new.policy.shared
-        for entry, row in self._rows():
-            said = [each for each in graph.objects(row, POL.says) if isinstance(each, URIRef)]
-            for statement in sorted(said, key=lambda each: int(str(graph.value(each, POL.order)))):
-                yield entry, row, statement
-
-    def _affected(self, statement: URIRef) -> set[str]:
-        return {str(each) for each in self.new.policy.shared.objects(statement, POL.affects)}
-
-    def _telling(self, statement: URIRef) -> set[str]:
-        """The kinds of change that a statement reports, as seen from the old side to the new one."""
-        kinds = {local_name(each) for each in self.new.policy.shared.objects(statement, POL.changeKind)} & TELLING
-        backwards = self.old.entry.month > self.new.entry.month
-        return {MIRRORED.get(each, each) for each in kinds} if backwards else kinds
-
-    def _claims_no_impact(self, statement: URIRef) -> bool:
-        return (statement, POL.impactClaim, POL.NoImpactOnCriteria) in self.new.policy.shared
-
-    @cached_property
-    def _known_between(self) -> list[tuple[date, dict[str, object]]]:
-        """Of every revision between the two, themselves included, that has its criteria on file: month and criteria."""
-        low, high = sorted((self.old.entry.month, self.new.entry.month))
-        policy, loaded = self.new.policy, {side.entry.name: side for side in self.sides}
-        found = []
-        for entry in policy.history:
-            if low <= entry.month <= high and (entry.criteria_on_file or entry.name in loaded):
-                revision = loaded.get(entry.name) or Revision(policy, entry, policy.stated_graph(entry))
-                found.append((entry.month, {iri: content_of(each) for iri, each in _statements_of(revision).items()}))
-        return found
-
-    def _could_tell(self, change: Change, entry: RevisionEntry) -> bool:
-        """Whether a change may have come with a revision: one of content not where criteria before and after agree.
-
-        Of wording and numbers an inferred revision says nothing.
-        """
-        if change.part != "Criteria" or change.kind not in CONTENT:
-            return True
-        return any(
-            low < entry.month <= high and before.get(change.iri) != after.get(change.iri)
-            for (low, before), (high, after) in pairwise(self._known_between)
-        )
-
-    def _explained(
-        self, change: Change, between: Iterable[tuple[RevisionEntry, URIRef, URIRef]], verdict: Verdict
-    ) -> Change:
-        """The change with the log statements that tell of it: those that name it, then those that name its part.
-
-        A statement that claims no impact on the criteria tells of no change of their content, unless what comes to what
-        is indeed the same.
-        """
-        telling = [
-            statement
-            for entry, _, statement in between
-            if self._telling(statement) - UNTOLD.get(change.kind, set()) and self._could_tell(change, entry)
-        ]
-        decides = change.part == "DispositionPart" or (change.part == "Criteria" and change.kind in CONTENT)
-        if decides and verdict.differs:
-            telling = [each for each in telling if not self._claims_no_impact(each)]
-        parts = {str(POL[part]) for part in TOLD_BY.get(change.part, ())}
-        names = {change.iri, *change.within}
-        naming = tuple(str(each) for each in telling if names & self._affected(each))
-        wide = tuple(str(each) for each in telling if self._affected(each) & parts)
-        return replace(change, named=naming, general=wide)
-
-    def _log(
-        self,
-        changes: tuple[Change, ...],
-        between: Iterable[tuple[RevisionEntry, URIRef, URIRef]],
-        verdict: Verdict,
-    ) -> Iterator[LogFinding]:
-        graph = self.new.policy.shared
-        for entry, row, statement in between:
-            if self._telling(statement):
-                finding, why = self._finding(statement, changes, verdict)
-                printed = entry.row.revision_printed if entry.row else entry.name
-                label = str(graph.value(statement, RDFS.label) or local_name(statement))
-                yield LogFinding(str(row), printed, str(statement), label, finding, why)
-
-    def _finding(self, statement: URIRef, changes: tuple[Change, ...], verdict: Verdict) -> tuple[Finding, str]:
-        if self._claims_no_impact(statement) and self._contradicted(changes, verdict):
-            return Finding.CONTRADICTED, f"the verdict is {verdict.words}, and no row tells of a change of the criteria"
-        if why := self._not_checkable(statement, changes):
-            return Finding.NOT_CHECKABLE, why
-        named = [each for each in changes if str(statement) in each.named]
-        if named:
-            return Finding.EXPLAINS, "; ".join(f"{each.label}: {each.kind.value}" for each in named)
-        general = [each for each in changes if str(statement) in each.general]
-        if general:
-            count = f"{len(general)} change" + ("s" if len(general) > 1 else "")
-            told = [COMPARED_PARTS[part] for part in COMPARED_PARTS if part in {each.part for each in general}]
-            return Finding.EXPLAINS, f"names none; {count} of the {' and '.join(told)} found"
-        if self._telling(statement) == {"Reworded"}:
-            return Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
-        return Finding.NOT_FOUND, "nothing that it tells of differs"
-
-    def _not_checkable(self, statement: URIRef, changes: Iterable[Change]) -> str:
-        """Why a statement cannot be held against the changes; "" if it can."""
-        affected = self._affected(statement)
-        parts = {part for part, told in TOLD_BY.items() if affected & {str(POL[each]) for each in told}}
-        parts |= {self._part_of.get(iri, "Criteria") for iri in affected if not iri.startswith(str(POL))}
-        if not parts:
-            return "what it affects is kept of no revision"
-        for side in self.sides:
-            for basis, words in (("NotOnFile", "not on file"), ("InferredFromLog", "inferred from the log")):
-                missing = [
-                    COMPARED_PARTS[part] for part in COMPARED_PARTS if part in parts and _basis(side, part) == basis
-                ]
-                if missing:
-                    return f"{' and '.join(missing)} of {side.entry.name}: {words}"
-        changed = {iri for each in changes if each.kind in CONTENT for iri in (each.iri, *each.within)}
-        if self._claims_no_impact(statement) and affected & changed:
-            return "what it rewords also changed in content"
-        return ""
-
-    def _contradicted(self, changes: Iterable[Change], verdict: Verdict) -> bool:
-        """Whether a claim of no impact, made in the one row between the two, is shown to be wrong.
-
-        It is where the criteria of both documents are on file, what comes to what differs, and no other statement tells
-        of a change by which it could.
-        """
-        return (
-            len(list(self._rows())) == 1
-            and all(_basis(side, "Criteria") == "DocumentOnFile" for side in self.sides)
-            and verdict.differs
-            and any(each.part == "Criteria" and each.kind in CONTENT and not each.rows for each in changes)
-        )
-
-    @cached_property
-    def _part_of(self) -> dict[str, str]:
-        """The part that a definition, code, reference or evidence statement belongs to."""
-        return {
-            str(node): part
-            for part, link in LISTED.items()
-            for side in self.sides
-            for node in side.graph.objects(side.iri, link)
-        }
-
-
-# ---------------------------------------------------------------------- things in words
-
-
-def _basis(side: Revision, part: str) -> str:
-    return side.entry.bases.get(part, "NotOnFile")
-
-
-def _statements_of(side: Revision) -> dict[str, Criterion]:
-    """The criteria of a revision by IRI, each followed by those within it."""
-    return {each.iri: each for criterion in side.criteria for each in criterion.with_parts()}
 
 
 def _holders(criteria: Mapping[str, Criterion], iri: str) -> list[Criterion]:
