@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import re
 from collections.abc import Collection, Iterator
@@ -10,204 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kb_tools.document.blocks import CODE_HEAD, LOG_HEAD, blocks_of, heading_name, is_finished
-from kb_tools.document.digest import CLOSE, MARK, OPEN, marked_text, plain_text, skeleton
+from kb_tools.document.digest import MARK, marked_text, plain_text, skeleton
+from kb_tools.document.lists import Numbering, Part, parts_of
+from kb_tools.document.rows import CODE, codes_in, log_rows_in, references_in
+from kb_tools.document.sentences import sentences
 from kb_tools.document.unit import HEADER, REFERENCES, REVISION_LOG, Unit
 
 if TYPE_CHECKING:
     from kb_tools.document.blocks import Block
 
-
-# --- sentences, items, rows, references ---------------------------------------------------------------------------
-
-_ABBREVIATION = re.compile(
-    r"e\.g|i\.e|al|vs|etc|dr|nos?|figs?|inc|jr|sr|st|approx|cf|mr|mrs|ms|prof|ca|vol|pp|eds?|ltd|corp", re.I
-)
-_CLOSERS = r"[\"”’')\]]*"
-_MARKS = rf"(?:\s?{OPEN}[\d,]*{CLOSE})*"
-_STOP = re.compile(rf"(?P<stop>[.!?]){_CLOSERS}{_MARKS}\s+(?=[\"“‘'(\[]*(?P<next>[^\W_]|©))")
-_BRACKETS = re.compile(r"\([^()]*(?:\([^()]*\)[^()]*)*\)")
-_INITIAL = re.compile(r"(?:[A-Z]\.)*[A-Z]")
-_LABEL = r"(?:[IVXLC]{1,6}|[ivxlc]{1,6}|[A-Z]|[a-z]|\d{1,2})"
-_BULLET = r"[-–•▪·*]"
-_START = re.compile(
-    rf"(?:\A\s*|(?P<end>(?:[.;:!?]{_CLOSERS}|,(?=\s+(?:and|or)\s)){_MARKS}(?:\s+(?:and/or|and|or))?)?(?P<gap>\s+))"
-    rf"(?:(?P<bullet>{_BULLET})\s+)?"
-    rf"(?:(?P<note>Notes?|NOTES?)(?:\s+\d{{1,2}})?:\s+|(?P<label>{_LABEL})[.)]\s+|(?(bullet)|(?!)))(?=\S)"
-)
-_NUMBER_DUE = re.compile(
-    r"(?<!\S)(?:[-•]\s+)?(?:(?P<point>\d{1,3})[.)]|\[(?P<bracket>\d{1,3})\])\s+(?!doi\b|https?:)(?=[^\W\d_]|[\"“(])"
-)
-_CODE = re.compile(r"(?<!\S)(?P<code>\d{5}|\d{4}[A-Z]|[A-Z]\d{4})(?=\s+[A-Z])")
-_MENTION = re.compile(r"\b(?:codes?|with|and|or|see|to|for)\s+\Z", re.I)
-_LOG_DATES = re.compile(
-    r"(?<=\s)\d{1,2}/\d{2}(?![\d/])(?:\s+(?:\d{1,2}/\d{1,2}/\d{4}|\d{1,2}/\d{2}(?![\d/])))?(?=\s+[\"“(]?[A-Z]|\s*\Z)"
-)
 _HEADER_LINE = re.compile(r"[A-Z][^:.\n]{1,40}:\s")
-_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-
-
-def _within(spans: list[tuple[int, int]], position: int) -> bool:
-    """Whether a position lies within one of the spans, which stand in order; a span's last character is its end."""
-    i = bisect.bisect_right(spans, (position, -1)) - 1
-    return i >= 0 and spans[i][0] < position < spans[i][1] - 1
-
-
-def _sentences(text: str) -> Iterator[str]:
-    """The sentences of a text."""
-    inside = [match.span() for match in _BRACKETS.finditer(text) if len(match[0]) <= 500]
-    start = 0
-    for match in _STOP.finditer(text):
-        following = match["next"]
-        if not (following.isupper() or following.isdigit() or following == "©" or match[0][-1] in "\"“‘'"):
-            continue
-        if _within(inside, match.start()):
-            continue
-        before = text[max(start, match.start() - 60) : match.start()].split()
-        if match["stop"] == "." and before:
-            word = before[-1].lstrip("(\"“‘'[")
-            if _ABBREVIATION.fullmatch(word) or _INITIAL.fullmatch(word):
-                continue
-            if len(before) == 1 and re.fullmatch(r"[IVXLC]+|\d{1,2}", word):
-                continue
-        yield text[start : match.end()]
-        start = match.end()
-    if text[start:].strip():
-        yield text[start:]
-
-
-def _values(label: str) -> dict[str, int]:
-    """What number a label may stand for, by the style of numbering."""
-    if label.isdigit():
-        return {"1": int(label)}
-    case = "A" if label.isupper() else "a"
-    values = {}
-    if len(label) == 1:
-        values[case] = ord(label.lower()) - ord("a") + 1
-    digits = [_ROMAN.get(c, 0) for c in label.lower()]
-    if all(digits):
-        pairs = zip(digits, [*digits[1:], 0], strict=True)
-        values["I" if case == "A" else "i"] = sum(-d if d < following else d for d, following in pairs)
-    return values
-
-
-class _Numbering:
-    """The lists open in a section: which label may come next."""
-
-    def __init__(self) -> None:
-        self.open: dict[str, int] = {}
-
-    def take(self, label: str, *, first: bool, anyway: bool) -> bool:
-        """Whether the label is the next of a list that is open, or the first of a new one, or is taken anyway."""
-        values = _values(label)
-        style = next((s for s, n in values.items() if self.open.get(s, 0) + 1 == n and s in self.open), None)
-        if style is None and (first or anyway):
-            # "I" is Roman, "i" too, where nothing says otherwise.
-            style = next((s for s, n in reversed(values.items()) if n == 1), None)
-        if style is None and anyway:
-            style = next(iter(values))
-        if style is None:
-            return False
-        # A label of an outer list closes the lists within.
-        styles = list(self.open)
-        for inner in styles[styles.index(style) + 1 :] if style in styles else []:
-            del self.open[inner]
-        self.open[style] = values[style]
-        return True
-
-
-@dataclass(frozen=True)
-class _Part:
-    kind: str
-    label: str
-    text: str
-
-
-def _parts(text: str, numbering: _Numbering) -> Iterator[_Part]:
-    """A paragraph taken apart into its running text, its notes and its list items."""
-    part, start = _Part("sentence", "", ""), 0
-    bulleted = False
-    for match in _START.finditer(text):
-        at_start = match["gap"] is None
-        end = match["end"] is not None
-        new_line = "\n" in (match["gap"] or "")
-        bullet = match["bullet"] is not None
-        if match["note"]:
-            if not (at_start or end):
-                continue
-            following = _Part("sentence", "Note", "")
-        elif match["label"]:
-            if not (at_start or end or bullet or new_line):
-                continue
-            colon = (match["end"] or "").startswith(":")
-            listed = bullet or new_line or colon or bool(numbering.open)
-            # "E. coli" and "J. Smith" may begin a paragraph: a lone letter is a label where a list is to be expected.
-            letter = len(match["label"]) == 1 and match["label"].isalpha() and not bullet
-            first = (listed and end) or (at_start and (listed or not letter or not text[match.end()].islower()))
-            if not numbering.take(match["label"], first=first, anyway=at_start and not letter):
-                continue
-            following = _Part("item", match["label"], "")
-            bulleted = bulleted or bullet
-        else:
-            sign = match["bullet"] in "•▪·"
-            if not (at_start or sign or end or (bulleted and new_line)):
-                continue
-            following = _Part("item", "", "")
-            bulleted = True
-        body = text[start : match.end("end") if end else match.start()]
-        if body.strip():
-            yield _Part(part.kind, part.label, body)
-        part, start = following, match.end()
-    if text[start:].strip():
-        yield _Part(part.kind, part.label, text[start:])
-
-
-def _references(text: str) -> Iterator[_Part]:
-    """The references of a list, each begun by the number that is due; what stands before the first is running text."""
-    text = re.sub(r"(?m)^[-•]\s+(?!\d)", "", text)
-    starts: list[re.Match[str]] = []
-    for match in _NUMBER_DUE.finditer(text):
-        if int(match["point"] or match["bracket"]) != len(starts) + 1:
-            continue
-        # A number within a reference ("Part 2. ") follows a word; one that begins the next follows an end.
-        position = starts[-1].end() if starts else 0
-        before = text[max(position, match.start() - 200) : match.start()].split()
-        if not before or not starts or re.search(r"[\d/]|[.)\]]$", before[-1]):
-            starts.append(match)
-    begin = starts[0].start() if starts else len(text)
-    if text[:begin].strip():
-        yield _Part("sentence", "", text[:begin])
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    for number, (match, end) in enumerate(zip(starts, ends, strict=False), 1):
-        yield _Part("reference", str(number), text[match.end() : end])
-
-
-def _code_rows(text: str) -> Iterator[_Part]:
-    """The rows of a table of codes: each begins with a code that no bracket and no "with code" holds."""
-    inside = [match.span() for match in _BRACKETS.finditer(text)]
-    starts = [
-        match
-        for match in _CODE.finditer(text)
-        if not _within(inside, match.start()) and not _MENTION.search(text[max(0, match.start() - 20) : match.start()])
-    ]
-    begin = starts[0].start() if starts else len(text)
-    if text[:begin].strip():
-        yield _Part("sentence", "", text[:begin])
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    for match, end in zip(starts, ends, strict=False):
-        yield _Part("row", match["code"], text[match.start() : end])
-
-
-def _log_rows(text: str) -> Iterator[_Part]:
-    """The rows of the revision log: each ends with its dates; what stands after the last is running text."""
-    start = 0
-    for match in _LOG_DATES.finditer(text):
-        yield _Part("row", "", text[start : match.end()])
-        start = match.end()
-    if text[start:].strip():
-        yield _Part("sentence", "", text[start:])
-
-
-# --- the cut ------------------------------------------------------------------------------------------------------
 
 
 class _Cutter:
@@ -222,7 +33,7 @@ class _Cutter:
     def enter(self, section: str) -> None:
         self.section = section
         self.paragraph = 0
-        self.numbering = _Numbering()
+        self.numbering = Numbering()
 
     def heal(self, text: str) -> str:
         """The text without the hyphens and spaces that only line ends account for; line ends are kept as space."""
@@ -249,14 +60,14 @@ class _Cutter:
 
     def prose(self, text: str) -> None:
         """A paragraph: its sentences, notes and items."""
-        for part in _parts(marked_text(self.heal(text), self.references), self.numbering):
+        for part in parts_of(marked_text(self.heal(text), self.references), self.numbering):
             self.paragraph += 1
             label = part.label
-            for sentence in _sentences(part.text):
+            for sentence in sentences(part.text):
                 self.add(part.kind, label, sentence)
                 label = label if label == "Note" else ""
 
-    def whole(self, parts: Iterator[_Part]) -> None:
+    def whole(self, parts: Iterator[Part]) -> None:
         """Rows and references, each of which is one unit whatever sentences it has."""
         for part in parts:
             if part.kind == "sentence":
@@ -320,7 +131,7 @@ def _runs(section: str, blocks: list[Block]) -> Iterator[_Run]:
             yield _Run(block.kind, block.text)
             continue
         text, position = block.text, 0
-        if mode == "codes" and not _CODE.match(text.lstrip()) and not CODE_HEAD.match(text):
+        if mode == "codes" and not CODE.match(text.lstrip()) and not CODE_HEAD.match(text):
             yield _Run(mode, "\n".join(run))
             run, mode = [], "prose"
         heads = sorted((*CODE_HEAD.finditer(text), *LOG_HEAD.finditer(text)), key=lambda match: match.start())
@@ -340,7 +151,7 @@ def _runs(section: str, blocks: list[Block]) -> Iterator[_Run]:
     yield _Run(mode, "\n".join(run))
 
 
-_ROWS = {"references": _references, "codes": _code_rows, "log": _log_rows}
+_ROWS = {"references": references_in, "codes": codes_in, "log": log_rows_in}
 
 
 def _cut_section(cutter: _Cutter, blocks: list[Block]) -> None:
@@ -372,7 +183,7 @@ def cut(text: str, headings: Collection[str] = ()) -> list[Unit]:
     known = {heading_name(heading): heading for heading in headings if heading != HEADER}
     sections = _sections(blocks_of(text, known), known)
     listed = [cut_ for name, _, blocks in sections if heading_name(name) == heading_name(REFERENCES) for cut_ in blocks]
-    references = sum(part.kind == "reference" for part in _references("\n".join(block.text for block in listed)))
+    references = sum(part.kind == "reference" for part in references_in("\n".join(block.text for block in listed)))
     cutter = _Cutter(text, references)
     for name, heading, blocks in sections:
         if name != HEADER or heading is not None:

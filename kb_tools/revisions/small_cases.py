@@ -30,6 +30,7 @@ from kb_tools.model.repository import KnowledgeBase
 from kb_tools.model.statements import Condition
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 from kb_tools.revisions.lens import Lens, mentions, of_the_other
+from kb_tools.revisions.shape_walk import LISTS, NESTED, ShapeWalk
 
 # What one finding states, its class first.
 Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
@@ -40,13 +41,6 @@ Stated: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
 
 # What no shape names, where a value is no concept.
 _OUTSIDE = URIRef("urn:kb:outside")
-_LISTS = {SH["and"], SH["or"], SH.xone}
-_NESTED = {SH.node, SH["not"], SH.property, SH.qualifiedValueShape}
-_LIMITS = {SH.minInclusive, SH.minExclusive, SH.maxInclusive, SH.maxExclusive}
-# How many of a thing it takes to see each limit of a count exceeded or reached, beyond the limit itself.
-_COUNTS = {SH.minCount: 0, SH.qualifiedMinCount: 0, SH.maxCount: 1, SH.qualifiedMaxCount: 1}
-# Constraints on values for which no list of small cases is known to be enough.
-_BOUNDLESS = {SH["class"], SH.datatype, SH.nodeKind, SH.pattern, SH.minLength, SH.maxLength}
 
 
 @dataclass(frozen=True)
@@ -105,12 +99,14 @@ def small_cases(kb: KnowledgeBase, group: Iterable[Condition], engine: str) -> l
     Raises:
         KbError: the engine is not installed, or cannot read the shapes.
     """
-    view = _View(kb, group)
-    if view.boundless:
+    listed = list(group)
+    walk = ShapeWalk(kb, listed)
+    if walk.boundless:
         return []
+    view = _View(kb, listed, walk)
     lens = Lens(kb, engine)
     findings = [view.findings(class_, lens) for class_ in view.classes]
-    stated = [view.statements(property_) for property_ in view.ways]
+    stated = [view.statements(property_) for property_ in walk.ways]
     return [
         SmallCase(tuple(chain.from_iterable(units)), tuple(chain.from_iterable(statements)))
         for units in product(*findings)
@@ -119,96 +115,19 @@ def small_cases(kb: KnowledgeBase, group: Iterable[Condition], engine: str) -> l
 
 
 class _View:
-    """What the shapes of a group of conditions name, and what they can see of a case.
+    """What cases can say that the shapes of a group of conditions tell apart.
 
     Attributes:
         classes: the classes of findings that they read.
-        ways: the properties that they read apart from findings, each with the way there from the case.
-        boundless: whether they ask of a value what no list of cases can exhaust.
     """
 
-    def __init__(self, kb: KnowledgeBase, group: Iterable[Condition]) -> None:
-        self.ontology, self.shapes = kb.ontology, kb.conditions
+    def __init__(self, kb: KnowledgeBase, group: Sequence[Condition], walk: ShapeWalk) -> None:
+        self.ontology, self.walk = kb.ontology, walk
         self.case_shapes = kb.graph([kb.root / "shapes/case.ttl"])
-        self.ways: dict[URIRef, tuple[URIRef, ...]] = {}
-        self.boundless = False
-        self._counted: dict[Node, None] = {}
-        self._named: dict[URIRef, set[Node]] = {}
-        self._limits: dict[URIRef, set[Decimal]] = {}
-        self._most = 1
-        reads: set[str] = set()
-        for condition in group:
-            reads |= condition.reads
-            for shape in (condition.holds_when, condition.fails_when):
-                self._look(URIRef(shape), at_case=True, properties=())
+        reads = {iri for condition in group for iri in condition.reads}
         finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
         self.classes = sorted(each for each in map(URIRef, reads) if each in finding_classes)
-        self._sees_contradictions = any(mentions(self.shapes, each) for each in self._counted)
-
-    # ------------------------------------------------------------------ walking through the shapes
-
-    def _look(self, shape: Node, at_case: bool, properties: Sequence[URIRef]) -> None:
-        """Notes what a shape names.
-
-        Args:
-            at_case: whether it is held against a case, and not against a finding or a value.
-            properties: those whose values it is held against, if it is.
-        """
-        path = self.shapes.value(shape, SH.path)
-        if path is not None:
-            ends = [self._end(route, at_case) for route in self._routes(path)]
-            properties, at_case = [each for each in ends if each is not None], False
-            for property_ in properties:
-                self._named.setdefault(property_, set())
-        for predicate, object_ in self.shapes.predicate_objects(shape):
-            if predicate in _LISTS:
-                for each in Collection(self.shapes, object_):
-                    self._look(each, at_case, properties)
-            elif predicate in _NESTED:
-                if path == CASE.currentFinding and predicate == SH.qualifiedValueShape:
-                    self._counted[object_] = None
-                self._look(object_, at_case, properties)
-            elif isinstance(predicate, URIRef) and predicate in _COUNTS:
-                self._most = max(self._most, int(str(object_)) + _COUNTS[predicate])
-            elif properties:
-                self._note(predicate, object_, properties)
-
-    def _note(self, predicate: Node, object_: Node, properties: Iterable[URIRef]) -> None:
-        """Notes what a constraint names of the values of properties."""
-        self.boundless |= predicate in _BOUNDLESS
-        named = Collection(self.shapes, object_) if predicate == SH["in"] else [object_]
-        for property_ in properties:
-            if predicate in _LIMITS:
-                self._limits.setdefault(property_, set()).add(Decimal(str(object_)))
-            elif predicate in (SH["in"], SH.hasValue):
-                for value in named:
-                    if isinstance(value, Literal) and value.datatype in (XSD.integer, XSD.decimal):
-                        self._limits.setdefault(property_, set()).add(Decimal(str(value)))
-                    else:
-                        self._named[property_].add(value)
-
-    def _end(self, route: tuple[URIRef, ...], at_case: bool) -> URIRef | None:
-        """The property whose values a way leads to; None where it leads to findings."""
-        if not route or route == (CASE.currentFinding,):
-            return None
-        *way, last = route
-        if at_case:
-            self.ways[last] = tuple(way)
-        return last
-
-    def _routes(self, path: Node) -> list[tuple[URIRef, ...]]:
-        """Every way along a path; without steps to broader concepts, and to what contradicts a finding."""
-        if isinstance(path, URIRef):
-            return [()] if path in (CASE.contradictedBy, SKOS.broader) else [(path,)]
-        if (path, RDF.first, None) in self.shapes:
-            routes = [self._routes(step) for step in Collection(self.shapes, path)]
-            return [tuple(chain.from_iterable(steps)) for steps in product(*routes)]
-        found: list[tuple[URIRef, ...]] = []
-        for kind, inner in self.shapes.predicate_objects(path):
-            within = Collection(self.shapes, inner) if kind == SH.alternativePath else [inner]
-            found += [route for each in within for route in self._routes(each)]
-            self.boundless |= kind == SH.inversePath
-        return found
+        self._sees_contradictions = any(mentions(walk.shapes, shape) for shape in walk.counted)
 
     # ------------------------------------------------------------------ what a case can say
 
@@ -216,9 +135,9 @@ class _View:
         """What a case can say by a property of the request, its product or the coverage: nothing, or some values."""
         values = self._values(property_)
         # One value for what a condition asks, one against it, and one for what another condition asks.
-        most = 1 if self._limit(property_, SH.maxCount) == 1 else self._most + 2
+        most = 1 if self._limit(property_, SH.maxCount) == 1 else self.walk.most + 2
         return [
-            tuple((self.ways[property_], property_, value) for value in chosen)
+            tuple((self.walk.ways[property_], property_, value) for value in chosen)
             for size in range(most + 1)
             for chosen in combinations(values, size)
         ]
@@ -235,9 +154,9 @@ class _View:
             units += [(one, two) for (one,), (two,) in combinations(units, 2)]
             # Two that look alike here can differ.
             units += [(alike[0][0], alike[1][0]) for alike in singles if len(alike) > 1]
-        if class_ in self._named.get(CLIN.absenceOf, ()):
+        if class_ in self.walk.named.get(CLIN.absenceOf, ()):
             units.append((((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, class_)),))
-        counted = lens.told_apart(units, lambda graph: self._counted)
+        counted = lens.told_apart(units, lambda graph: self.walk.counted)
         keyed = self._flag(class_, CASE.ofReasonOnly) or (class_, CASE.keyProperty, None) in self.ontology
         if self._sees_contradictions and latest_counts and not keyed:
             # Two that count are of one day, and contradict each other or say the same.
@@ -246,12 +165,12 @@ class _View:
 
     def _sums(self, units: Mapping[tuple[int, ...], Unit]) -> list[tuple[Unit, ...]]:
         """Choices of units, the smallest for each of the counts that choices can come to."""
-        nothing = (0,) * len(self._counted)
+        nothing = (0,) * len(self.walk.counted)
         found: dict[tuple[int, ...], tuple[Unit, ...]] = {nothing: ()}
         waiting = [nothing]
         for counts in waiting:
             for more, unit in units.items():
-                total = tuple(min(one + two, self._most) for one, two in zip(counts, more, strict=True))
+                total = tuple(min(one + two, self.walk.most) for one, two in zip(counts, more, strict=True))
                 if total not in found:
                     found[total] = (*found[counts], unit)
                     waiting.append(total)
@@ -260,8 +179,9 @@ class _View:
 
     def _single(self, class_: URIRef) -> list[Said]:
         """The findings of a class by all that the shapes name of it; each states something by which it counts."""
-        mine = {each for each in (*self._named, *self._limits) if self.ontology.value(each, RDFS.domain) == class_}
-        families = {self._family(each)["exact"]: each for each in sorted(mine) if self._limits.get(each)}
+        named, limits = self.walk.named, self.walk.limits
+        mine = {each for each in (*named, *limits) if self.ontology.value(each, RDFS.domain) == class_}
+        families = {self._family(each)["exact"]: each for each in sorted(mine) if limits.get(each)}
         measured = {each for exact in families for each in self._family(exact).values()}
         choices: list[list[Said]] = [self._measures(each) for each in families]
         choices += [[(), *(((each, value),) for value in self._values(each))] for each in sorted(mine - measured)]
@@ -274,7 +194,7 @@ class _View:
 
     def _values(self, property_: URIRef) -> list[Node]:
         """The values of a property that is no number, as the case shapes have them: of those that look alike one."""
-        named = self._named.get(property_, set())
+        named = self.walk.named.get(property_, set())
         class_ = self.ontology.value(property_, RDFS.range)
         if class_ in concept_classes(self.ontology):
             first: dict[object, Node] = {}
@@ -299,7 +219,7 @@ class _View:
     def _measures(self, exact: URIRef) -> list[Said]:
         """The ways to state a number: exactly, by one bound, by two, and not at all."""
         family = self._family(exact)
-        numbers = self._numbers(exact, {limit for each in family.values() for limit in self._limits.get(each, ())})
+        numbers = self._numbers(exact, {limit for each in family.values() for limit in self.walk.limits.get(each, ())})
         found: list[Said] = [(), *(((each, number),) for each in family.values() for number in numbers)]
         for upper, above in (("atMost", 0), ("below", 1)):
             if "atLeast" in family and upper in family:
@@ -343,16 +263,16 @@ class _View:
         Args:
             graph: the shapes; what is asked of a contradicting finding is added to it as a shape of its own.
         """
-        waiting = list(self._counted)
+        waiting = list(self.walk.counted)
         while waiting:
             shape = waiting.pop()
             if not mentions(graph, shape):
                 yield shape
                 continue
             for predicate, object_ in list(graph.predicate_objects(shape)):
-                if predicate in _LISTS:
+                if predicate in LISTS:
                     waiting += Collection(graph, object_)
-                elif predicate in _NESTED:
+                elif predicate in NESTED:
                     waiting.append(object_)
             path = graph.value(shape, SH.path)
             if path is not None and (path, RDF.first, CASE.contradictedBy) in graph:
