@@ -107,7 +107,7 @@ class Binder:
 
     def _revision(self, parameter: Parameter, value: str) -> RevisionEntry:
         kb = self.names.kb
-        value = revision_name(kb, self.policy, parameter.name, value)
+        value = revision_name(kb, self.policy.identifier if self.policy else None, parameter.name, value)
         owner = kb.policy(value.split("/")[-2]) if "/" in value else self.policy or kb.policy()
         return self.policies[owner.identifier].entry(value)
 
@@ -143,7 +143,7 @@ class Binder:
         return ox.Literal(meant, datatype=datatype)
 
 
-def revision_name(kb: KnowledgeBase, policy: Policy | None, parameter: str, written: str) -> str:
+def revision_name(kb: KnowledgeBase, policy: str | None, parameter: str, written: str) -> str:
     """The revision that is named, as "2026-02" or "CP.MP.101/2026-02": so, or as its log or its label prints it.
 
     Raises:
@@ -151,7 +151,7 @@ def revision_name(kb: KnowledgeBase, policy: Policy | None, parameter: str, writ
     """
     if _MONTH.fullmatch(written.rpartition("/")[2]):
         return written
-    names = Names(kb, None, "the knowledge base", policy.iri if policy else "")
+    names = Names(kb, None, "the knowledge base", kb.policy(policy).iri if policy else "")
     return "/".join(names.find(parameter, ["pol:Revision"], written).iri.split("/")[-2:])
 
 

@@ -69,8 +69,11 @@ def resolve(kb: KnowledgeBase, asked: Inquiry) -> Request:
         revision = given.pop("revision")
     if question and union and not asked.union and (revision or asked.as_of):
         raise QueryError(f"question {question.name} goes over all revisions", hint="leave out --revision and --as-of")
-    policy = known[kb.policy(asked.policy).identifier] if asked.policy else None
-    chosen = [] if union else _choose(kb, known, policy, revision, asked.as_of, frame.notes)
+    chosen = [] if union else _choose(kb, known, asked.policy, revision, asked.as_of, frame.notes)
+    # Of a policy that is named one revision is chosen, unless all are read.
+    policy = None
+    if asked.policy:
+        policy = chosen[0][0] if chosen else known[kb.policy(asked.policy).identifier]
     frame.graphs = _in_words(chosen)
     graphs = default_graph(kb, chosen) if chosen else None
     names = Names(kb, graphs, frame.graphs, policy.iri if policy else "", checked=not asked.data)
@@ -130,26 +133,26 @@ def _checked(kb: KnowledgeBase, asked: Inquiry, text: str, chosen: Sequence[Chos
 def _choose(
     kb: KnowledgeBase,
     known: Mapping[str, Policy],
-    policy: Policy | None,
+    named: str | None,
     revision: str | None,
     day: date | None,
     notes: list[str],
 ) -> list[Chosen]:
     """The revision named, or those in force on a day, today if none is given: of the policy named, or of all."""
     if revision:
-        named = revision_name(kb, policy, "revision", revision)
-        owner = named.split("/")[-2] if "/" in named else ""
-        if policy and owner not in ("", policy.identifier):
-            raise QueryError(f"revision {named} is not of {policy.identifier}", hint="name one policy")
-        chosen_policy = policy or known[kb.policy(owner or None).identifier]
-        return [(chosen_policy, chosen_policy.entry(named))]
+        revision = revision_name(kb, named, "revision", revision)
+        owner = revision.split("/")[-2] if "/" in revision else named
+        if named not in (None, owner):
+            raise QueryError(f"revision {revision} is not of {named}", hint="name one policy")
+        policy = known[kb.policy(owner).identifier]
+        return [(policy, policy.entry(revision))]
     chosen: list[Chosen] = []
     missing: UnknownRevision | None = None
-    for each in [policy] if policy else known.values():
+    for policy in [known[kb.policy(named).identifier]] if named else known.values():
         try:
-            chosen.append((each, each.in_force(day or date.today()).revision))
+            chosen.append((policy, policy.in_force(day or date.today()).revision))
         except UnknownRevision as error:
-            notes.append(f"{each.identifier} is left out: {error}")
+            notes.append(f"{policy.identifier} is left out: {error}")
             missing = error
     if missing and not chosen:
         raise missing
