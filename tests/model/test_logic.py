@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
@@ -316,3 +318,11 @@ def test_a_condition_without_a_value_is_an_error() -> None:
         evaluate(Tree("allOf", ("a", "missing")), {"a": HOLDS})
     with pytest.raises(KeyError):
         Assignments({"a": HOLDS}).where("missing")
+
+
+@pytest.mark.parametrize(
+    "statement", ["import kb_tools", "from kb_tools.cli import kb; kb(['--help'], standalone_mode=False)"]
+)
+def test_the_library_of_diagrams_is_loaded_only_where_diagrams_are_made(statement: str) -> None:
+    code = f"{statement}; import sys; assert 'oxidd' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
