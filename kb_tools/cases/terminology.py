@@ -13,22 +13,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.cases.form import CaseForms, Key
+from kb_tools.cases.form import CaseForms
+from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
 from kb_tools.rdf import shacl
 from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.namespaces import CASE, CLIN, READ, TERM_NAMESPACES
 from kb_tools.rdf.terms import graph_of
-
-if TYPE_CHECKING:
-    from kb_tools.cases.vocabulary import Vocabulary
 
 SHAPES = "shapes/terminology.ttl"
 _OWN = (str(CLIN), str(CASE))
@@ -128,6 +125,11 @@ class Terminology:
         # The words of texts and the phrases to pass over, each as one set of words, with what is mentioned.
         self._words: list[tuple[frozenset[str], frozenset[str], frozenset[URIRef]]] = []
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The terms that codes are mapped to."""
+        return Vocabulary(self.kb, CaseForms(self.kb))
+
     def meaning(self, system: str, code: str) -> Meaning | None:
         """What a code means; None where that is not known."""
         if system in _OWN:
@@ -143,7 +145,7 @@ class Terminology:
         if any(known.startswith(code) for system, known in self._meanings if found and system == uri):
             # A category of which a mapping says what a part means.
             return None
-        narrowest = self._vocabulary.narrowest(found)
+        narrowest = self.vocabulary.narrowest(found)
         return Meaning(concepts=frozenset({narrowest})) if narrowest else None
 
     @cached_property
@@ -153,7 +155,7 @@ class Terminology:
             uri: [
                 (disease, str(block))
                 for top in tops
-                for disease in self._vocabulary.kinds_of(top)
+                for disease in self.vocabulary.kinds_of(top)
                 if isinstance(disease, URIRef)
                 for block in self.kb.ontology.objects(disease, URIRef(self.systems[uri].classification))
             ]
@@ -259,12 +261,6 @@ class Terminology:
     # ------------------------------------------------------------------ reading mappings
 
     @cached_property
-    def keys(self) -> dict[tuple[Node, Node], Key]:
-        """What the case shapes say of each property of each class."""
-        forms = CaseForms(self.kb).forms.values()
-        return {(form.iri, key.path): key for form in forms for key in form.keys.values()}
-
-    @cached_property
     def _own(self) -> dict[str, Meaning]:
         """The terms of our vocabularies that a record can name as codes: concepts, and classes of findings."""
         ontology = self.kb.ontology
@@ -285,12 +281,6 @@ class Terminology:
         begun = cls.__new__(cls)
         begun._begin(kb)
         yield from list(begun._malformed(graphs)) or begun._read(graphs)
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        from kb_tools.cases.vocabulary import Vocabulary
-
-        return Vocabulary(self.kb, self)
 
     def _malformed(self, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
         """What in files of mappings is not of the form of shapes/terminology.ttl."""
@@ -446,7 +436,7 @@ class Terminology:
                     "map it to a class of findings of the clinical vocabulary",
                 )
         diseases = {each for each in meaning.concepts if (each, RDF.type, CLIN.Disease) in ontology}
-        if diseases and self._vocabulary.narrowest(diseases) is None:
+        if diseases and self.vocabulary.narrowest(diseases) is None:
             names = " and ".join(sorted(map(curie, diseases)))
             yield f"is mapped to {names}, which are different diseases", "map it to one, or to a group of both"
         for predicate, value in sorted(meaning.values):
@@ -456,18 +446,18 @@ class Terminology:
                     "use the properties of the class of the finding",
                 )
                 continue
-            key = self.keys.get((meaning.kind, predicate)) if meaning.kind else None
+            key = self.vocabulary.keys.get((meaning.kind, predicate)) if meaning.kind else None
             if key is None or not key.takes(value) or sum(predicate == each for each, _ in meaning.values) > 1:
                 yield (
                     f"is mapped to a finding whose {curie(predicate)} is not one allowed value",
                     key.hint if key else "leave it out",
                 )
                 return
-        number = self._vocabulary.number_of(meaning.kind) if meaning.kind else None
-        if meaning.complement and (number is None or number.unit != "%"):
+        measure = self.vocabulary.measure_of(meaning.kind) if meaning.kind else None
+        if meaning.complement and (measure is None or measure.unit != "%"):
             yield "is mapped as the complement of what is no percentage", "leave read:complement out"
-        if number and not number.consistent(dict(meaning.values)):
-            stated = " and ".join(sorted(curie(each) for each, _ in meaning.values if each in number.properties))
+        if measure and not measure.consistent(dict(meaning.values)):
+            stated = " and ".join(sorted(curie(each) for each, _ in meaning.values if each in measure.properties))
             yield f"is mapped to a finding whose {stated} exclude each other", "state one number, or bounds that meet"
 
 

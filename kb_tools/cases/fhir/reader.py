@@ -106,7 +106,7 @@ class FhirReader:
         library()
         key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
         notices = () if key else (f"The pseudonym of the patient holds for this run only: {KEY} is not set.",)
-        self._builder = CaseBuilder(kb, Terminology(kb, terminology), key or secrets.token_bytes(32), notices)
+        self._builder = CaseBuilder(Terminology(kb, terminology), key or secrets.token_bytes(32), notices)
 
     # ------------------------------------------------------------------ inputs
 
