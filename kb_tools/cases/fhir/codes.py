@@ -85,7 +85,8 @@ class Codes:
             meaning = self.meaning(coding)
             if meaning:
                 text = ". ".join((f"{self.name(coding)} says {what} here", *unstated([meaning])))
-                doubtful = bool(meaning.leaves_open) or bool(self.mentioned(codings))
+                near = any(self.near(other) for other in codings)
+                doubtful = bool(meaning.leaves_open) or near or bool(self.mentioned(codings))
                 return Skipped(IGNORED, text, element, doubtful=doubtful)
         return Skipped(NOT_UNDERSTOOD, self.unknown(codings), element)
 

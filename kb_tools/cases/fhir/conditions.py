@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from rdflib import URIRef
 
 from kb_tools.cases.fhir.assembly import Assembly
@@ -18,6 +20,7 @@ from kb_tools.rdf.namespaces import CLIN
 
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _ONSETS = ("onsetDateTime", "onsetPeriod")
+_ONSETS_WITHOUT_DATE = ("onsetAge", "onsetRange", "onsetString")
 # The clinical statuses with which a condition comes or goes, and what is asked of one whose code is not known.
 _TELLING = ("relapse", "recurrence", "remission")
 _WHOSE = "see whether it is the disease treated"
@@ -75,7 +78,8 @@ class ConditionReader:
         if not made:
             notes = unstated(meanings) or unstated(stated)
             left_open = any(meaning.leaves_open for meaning in meanings) and not gone
-            doubtful = left_open or staged or bool(self._codes.mentioned(codings))
+            near = any(self._codes.near(coding) for coding in codings)
+            doubtful = left_open or staged or near or bool(self._texts.mentions(condition))
             text = ". ".join(notes) or "it states no status and no finding"
             raise Skipped(IGNORED, text, *root.read(), doubtful=doubtful)
 
@@ -145,6 +149,8 @@ class ConditionReader:
         onset = None
         if status == CLIN.Relapsed and (by_code or _is_on_a_problem_list(root)):
             onset = next((root.days(name) for name in _ONSETS if root.get(name)), None)
+            if onset is None and any(map(root.get, _ONSETS_WITHOUT_DATE)):
+                onset = (date.min, date.max)
         values = {CLIN.disease: disease, CLIN.diseaseStatus: status}
         finding = assembly.find(condition, CLIN.DiseaseStatusAssessment, day, values, root.read())
         if onset:

@@ -50,8 +50,11 @@ class DoubtCollector:
         if resource.type not in (*STATING, *HINTING):
             return
         root, codings = resource.root, self._texts.codings(resource, *parts)
+        if not self._codes.meanings(codings):
+            codings = [*codings, *self._texts.codings_of_values(resource, *parts)]
         kinds = self.kinds_by_codes(resource, codings, bool(parts))
-        grouped = self._texts.grouped(resource)
+        # What a report or a panel says beyond the results that are here is not known.
+        grouped = [] if self._texts.lacks_results(resource) else self._texts.grouped(resource)
         # What a report is of its results say, but not what it concludes.
         named = kinds - self.kinds_by_codes(resource, _concluded(resource)) if grouped else set()
         days = days_of(resource)
@@ -66,7 +69,36 @@ class DoubtCollector:
             else:
                 key = None if self._terms.key_property(kind) else kind
                 of_a_stage = bool(parts) and resource.type == "Condition"
-                doubts.append(Doubt(resource, kind, days, key, by_text=True, unless_stated=not of_a_stage))
+                stated_elsewhere = not of_a_stage and not self._texts.lacks_results(resource)
+                doubts.append(Doubt(resource, kind, days, key, by_text=True, unless_stated=stated_elsewhere))
+
+    def collect_near(self, resource: Resource) -> None:
+        """Collects what nearly known codes of a resource that was read may mean, where it states something else."""
+        codings = [coding for coding in self._texts.codings(resource) if self._codes.near(coding)]
+        if not codings or resource.type not in STATING:
+            return
+        own = [finding for finding in self._assembly.findings.values() if resource in finding.sources]
+        for kind in sorted(self.kinds_by_codes(resource, codings), key=str):
+            values = self._values_of(kind, resource.root, codings)
+            same = (
+                finding
+                for finding in own
+                if finding.kind == kind and all(finding.values.get(p) in named for p, named in values.items())
+            )
+            if not any(same):
+                key = self._key_of(kind, resource, codings)
+                self._assembly.doubts.append(Doubt(resource, kind, days_of(resource), key, values))
+
+    def collect_reasons(self, request: Resource, codings: Sequence[Element]) -> None:
+        """Collects how the disease stands by the codes with which a request names its reason.
+
+        They are of the day of the request, and no fact is made of them.
+        """
+        days = request.root.days("created") or request.root.days("authoredOn")
+        for coding in codings:
+            values = self._values_of(CLIN.DiseaseStatusAssessment, request.root, [coding])
+            if CLIN.diseaseStatus in values:
+                self._assembly.doubts.append(Doubt(request, CLIN.DiseaseStatusAssessment, days, None, values))
 
     def _collect_form(self, form: Resource) -> None:
         groups: dict[str, list[Element]] = {}
@@ -90,6 +122,25 @@ class DoubtCollector:
             kind = self._terms.kinds[name]
             key = None if self._terms.key_property(kind) else kind
             self._assembly.doubts.append(Doubt(form, kind, days, key))
+        for item in answered:
+            if item.text("linkId").partition("/")[0] not in self._terms.kinds:
+                self._collect_unknown_question(form, item, (date.min, authored[1]) if authored else None)
+
+    def _collect_unknown_question(self, form: Resource, item: Element, days: tuple[date, date] | None) -> None:
+        """Collects what the answer to a question that is not known may state, by the words of both and by codes."""
+        # What is looked at is not taken for read.
+        item = Element(item.content)
+        answers = item.all("answer")
+        codings = [coding for answer in answers if (coding := answer.one("valueCoding"))]
+        mentions = self._codes.terminology.mentions
+        texts = [item.text("linkId"), item.text("text"), *(answer.text("valueString") for answer in answers)]
+        kinds = frozenset().union(*map(mentions, texts)) | self._codes.mentioned(codings)
+        kinds |= {kind for name, kind in self._terms.kinds.items() if name.casefold() == _first_name(item).casefold()}
+        kinds |= self.kinds_by_codes(form, codings)
+        for kind in sorted(kinds, key=str):
+            if not self._terms.is_done(kind):
+                key = None if self._terms.key_property(kind) else kind
+                self._assembly.doubts.append(Doubt(form, kind, days, key))
 
     def collect_unread(self) -> None:
         """Collects what is contained in others and was not read, and panels of which not all members say something."""
@@ -140,7 +191,7 @@ class DoubtCollector:
         """Whether a skipped resource, or a part of it, may say how a disease stands."""
         diseases = any(self._codes.named_by(meaning, CLIN.Disease) for meaning in possible)
         statuses = [self._codes.named_by(meaning, CLIN.DiseaseStatus) for meaning in possible]
-        if resource.type in HINTING or (part and resource.type == "Condition"):
+        if resource.type != "Condition" or part:
             # Which disease a conclusion or a stage is of need not be said beside it.
             pairs = zip(statuses, possible, strict=True)
             alone = any(status == meaning.concepts for status, meaning in pairs if status)
@@ -149,7 +200,7 @@ class DoubtCollector:
         clinical = root.codings("clinicalStatus")
         unclear = root.get("clinicalStatus") is not None and not self._codes.meanings(clinical)
         stated = any(statuses) or bool(self._codes.concepts(clinical, CLIN.DiseaseStatus))
-        return resource.type == "Condition" and diseases and (unclear or bool(end_of(root)) or stated)
+        return diseases and (unclear or bool(end_of(root)) or stated)
 
     def _values_of(self, kind: Node, root: Element, codings: list[Element]) -> dict[URIRef, frozenset[Node]]:
         """What a skipped resource may state of a finding, as far as its codes say that and no others do."""
@@ -183,6 +234,10 @@ class DoubtCollector:
         if len(named) > 1 or (not named and elsewhere):
             return None
         return next(iter(named), kind)
+
+
+def _first_name(item: Element) -> str:
+    return item.text("linkId").partition("/")[0]
 
 
 def _concluded(report: Resource) -> list[Element]:

@@ -83,6 +83,9 @@ class ObservedValue:
         known = [coding for coding in codings if self._codes.meaning(coding)]
         if found and any(not self._codes.values(kind, [coding]) for coding in known):
             raise Skipped(NOT_UNDERSTOOD, "its codes contradict each other", path)
+        for near in filter(None, map(self._codes.near, codings)):
+            if found and not near.meaning.concepts & set(found.values()):
+                raise Skipped(NOT_UNDERSTOOD, near.hint, path)
         if found:
             return found
         if meanings:

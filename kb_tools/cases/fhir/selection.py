@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import REQUESTS
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.fhir.services import Services
+from kb_tools.cases.fhir.services import Services, parts_of
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, Skipped
 from kb_tools.cases.fhir.standing import require_patient, require_status
 from kb_tools.errors import UnreadableInput
@@ -104,7 +106,7 @@ class RequestSelector:
         replaced: dict[Resource, Resource] = {}
         for resource in self._assembly.resources:
             if resource.type in REQUESTS and resource.root.text("status") not in _SAYS_NOTHING:
-                for earlier in self._before(resource):
+                for earlier in (*self._before(resource), *self._withdrawn_by(resource)):
                     if earlier is not resource:
                         replaced[earlier] = resource
         for request in requests:
@@ -120,9 +122,33 @@ class RequestSelector:
         for related in request.root.all("related") if request.type == "Claim" else ():
             codes = {(coding.text("system"), coding.text("code")) for coding in related.codings("relationship")}
             claim = related.one("claim")
-            references += [claim] if claim and _PRIOR in codes else []
-        follow = self._assembly.references.follow
-        return [found for reference in references if (found := follow(request, reference))]
+            references += [claim] if claim and (_PRIOR in codes or not codes) else []
+        return [found for reference in references for found in self._named(request, reference)]
+
+    def _withdrawn_by(self, request: Resource) -> list[Resource]:
+        """The requests with an identifier of one that was withdrawn, not older than they are."""
+        if request not in self._assembly.withdrawn and request.root.text("status") not in ("cancelled", "revoked"):
+            return []
+        return [
+            other
+            for other in self._assembly.resources
+            if other.type == request.type
+            and _identifiers(other) & _identifiers(request)
+            and _made(other) <= _made(request, date.max)
+        ]
+
+    def _named(self, request: Resource, reference: Element) -> list[Resource]:
+        """The requests of its type that a reference leads to, by its URL or else by their identifiers."""
+        found = self._assembly.references.follow(request, reference)
+        if found:
+            return [found]
+        identifier = reference.one("identifier")
+        wanted = identifier and (identifier.text("system"), identifier.text("value"))
+        return [
+            other
+            for other in self._assembly.resources
+            if wanted and wanted[1] and other.type == request.type and wanted in _identifiers(other)
+        ]
 
     def _orders_of(self, claim: Resource, orders: list[Resource]) -> list[Resource]:
         """The service requests that the items of a claim name.
@@ -184,11 +210,23 @@ class RequestSelector:
             _require_certification(claim.root)
             items = claim.root.all("item")
             for item in [item for item in items if self._services.are_asked_by_item(item)] or items:
-                _require_certification(item)
+                for part in parts_of(item):
+                    _require_certification(part)
         except Skipped as skipped:
             if skipped.treatment is IGNORED:
                 self._assembly.withdrawn.add(claim)
             raise
+
+
+def _made(request: Resource, default: date = date.min) -> date:
+    """The last day on which a request may have been made."""
+    days = request.root.days("created") or request.root.days("authoredOn")
+    return days[1] if days else default
+
+
+def _identifiers(request: Resource) -> set[tuple[str, str]]:
+    """The business identifiers of a request: system and value."""
+    return {(found.text("system"), found.text("value")) for found in request.root.all("identifier")}
 
 
 def _require_standing_order(order: Resource) -> None:

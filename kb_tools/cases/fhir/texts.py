@@ -13,12 +13,13 @@ from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import HINTING
 from kb_tools.cases.fhir.resource import Resource
+from kb_tools.rdf.namespaces import CLIN
 
 # The elements in which the resources that may state findings have concepts that say what they are about.
 _CONCEPTS = ("code", "medicationCodeableConcept", "event", "itemCodeableConcept", "summary")
 _CONCEPT_LISTS = ("conclusionCode",)
 # The elements that are texts by themselves.
-_TEXTS = ("valueString", "conclusion", "summary")
+_TEXTS = ("valueString", "conclusion", "summary", "description")
 # The parts of a resource with concepts of their own.
 _PARTS = ("component", "finding", "stage")
 
@@ -47,6 +48,12 @@ class TextReader:
         """The codes that say what a resource is about, or these parts of it."""
         return [coding for concept in self.about(resource, *parts) for coding in concept.all("coding")]
 
+    def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
+        """The codes that an observation, or these parts of it, has as values."""
+        root = Element(resource.content)
+        parts = parts or (root, *root.all("component"))
+        return [coding for part in parts for coding in part.codings("valueCodeableConcept")]
+
     def texts(self, resource: Resource) -> list[str]:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
         concepts = self.about(resource)
@@ -69,15 +76,29 @@ class TextReader:
     def _mentioned(self, concept: Element) -> frozenset[Node]:
         """The classes of findings that a concept mentions.
 
-        By the displays of its codes that are not known, and where none of its codes is known by its text.
+        By the displays of its codes that are not known, and where none of its codes is known by its text. Where they
+        name a disease and not how it stands, its text may say that.
         """
         codings = concept.all("coding")
-        text = "" if self._codes.meanings(codings) else concept.text("text")
-        return self._codes.mentioned(codings) | self._codes.terminology.mentions(text)
+        meanings = self._codes.meanings(codings)
+        in_text = self._codes.terminology.mentions(concept.text("text"))
+        if meanings:
+            diseases, statuses = (
+                any(self._codes.named_by(meaning, class_) for meaning in meanings)
+                for class_ in (CLIN.Disease, CLIN.DiseaseStatus)
+            )
+            in_text &= {CLIN.DiseaseStatusAssessment} if diseases and not statuses else set()
+        return self._codes.mentioned(codings) | in_text
 
     def grouped(self, resource: Resource) -> list[Resource]:
         """The resources that a panel or a report groups, and so says nothing but what they say."""
+        return [found for found in self._results(resource) if found]
+
+    def lacks_results(self, resource: Resource) -> bool:
+        """Whether a panel or a report groups something that is not in the input."""
+        return None in self._results(resource)
+
+    def _results(self, resource: Resource) -> list[Resource | None]:
         root = Element(resource.content)
         references = [reference for name in ("hasMember", "result") for reference in root.all(name)]
-        follow = self._assembly.references.follow
-        return [found for reference in references if (found := follow(resource, reference))]
+        return [self._assembly.references.follow(resource, reference) for reference in references]
