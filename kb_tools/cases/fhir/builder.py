@@ -24,13 +24,13 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from rdflib import URIRef
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.answers import AnswerReader
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.bundle import Contents
 from kb_tools.cases.fhir.codes import Codes
 from kb_tools.cases.fhir.conditions import ConditionReader
 from kb_tools.cases.fhir.coverage import CoverageReader
@@ -92,28 +92,16 @@ class CaseBuilder:
         self._key = key
         self._notices = notices
 
-    def build(
-        self,
-        source: str,
-        resources: Sequence[Resource],
-        unread: Sequence[str],
-        made: date | None = None,
-        notices: Sequence[str] = (),
-    ) -> Imported:
+    def build(self, source: str, contents: Contents) -> Imported:
         """The case that the resources of one patient describe.
-
-        Args:
-            unread: what there is of types that are not read: "Encounter \N{MULTIPLICATION SIGN}12".
-            made: the day on which the bundle was put together, where it says so.
-            notices: what is to be known of them as a whole.
 
         Raises:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
-        assembly = Assembly(self._codes, list(resources), made, [*self._notices, *notices])
+        assembly = Assembly(self._codes, list(contents.resources), contents.made, [*self._notices, *contents.notices])
         try:
-            return self._build(assembly, source, unread)
+            return self._build(assembly, source, contents.unread)
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, hint=error.hint) from error
 

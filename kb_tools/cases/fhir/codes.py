@@ -11,7 +11,8 @@ from rdflib.term import Node
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.facts import Template
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
-from kb_tools.cases.terminology import Meaning, Near, Terminology
+from kb_tools.cases.meaning import Meaning
+from kb_tools.cases.terminology import Near, Terminology
 
 
 class Codes:

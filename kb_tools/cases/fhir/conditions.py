@@ -15,7 +15,7 @@ from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.fhir.standing import require_confirmed
 from kb_tools.cases.fhir.texts import TextReader
-from kb_tools.cases.terminology import Meaning
+from kb_tools.cases.meaning import Meaning
 from kb_tools.rdf.namespaces import CLIN
 
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"

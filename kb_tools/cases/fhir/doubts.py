@@ -21,7 +21,7 @@ from kb_tools.cases.fhir.r4 import HINTING, STATING
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import Skipped
 from kb_tools.cases.fhir.texts import TextReader
-from kb_tools.cases.terminology import Meaning
+from kb_tools.cases.meaning import Meaning
 from kb_tools.rdf.namespaces import CLIN
 
 # Statuses with which a resource says nothing.

@@ -9,7 +9,7 @@ from rdflib import URIRef
 from kb_tools.cases.fhir.codes import Codes
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.terminology import System
+from kb_tools.cases.meaning import System
 from kb_tools.rdf.namespaces import CLIN
 
 
