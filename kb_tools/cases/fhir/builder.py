@@ -42,7 +42,7 @@ from kb_tools.cases.fhir.patient import identify_patient, report_death
 from kb_tools.cases.fhir.procedures import ProcedureReader
 from kb_tools.cases.fhir.r4 import HINTING, READ_TYPES, STATING
 from kb_tools.cases.fhir.reports import ReportReader
-from kb_tools.cases.fhir.request import RequestReader, reason_codings
+from kb_tools.cases.fhir.request import RequestReader
 from kb_tools.cases.fhir.resource import SUBSETTED, Resource
 from kb_tools.cases.fhir.selection import RequestSelector
 from kb_tools.cases.fhir.services import Services
@@ -111,7 +111,7 @@ class CaseBuilder:
         _skip_unread(assembly, texts, doubts)
         identity = identify_patient(assembly)
         skip_older_versions(assembly, doubts)
-        _read_request(assembly, doubts)
+        _read_request(assembly)
         answers = AnswerReader(assembly, doubts)
         _read_findings(assembly, texts, doubts, answers)
         _weigh_doubts(assembly, texts, doubts)
@@ -143,7 +143,7 @@ def _skip_unread(assembly: Assembly, texts: TextReader, doubts: DoubtCollector) 
                 assembly.notices.append(f"{resource.place} is not valid, and what it is about could not be read.")
 
 
-def _read_request(assembly: Assembly, doubts: DoubtCollector) -> None:
+def _read_request(assembly: Assembly) -> None:
     """Reads the request and its plans; what it refers to and when it is decides what is a fact."""
     services = Services(assembly.codes)
     requests = RequestSelector(assembly, services).select()
@@ -151,7 +151,6 @@ def _read_request(assembly: Assembly, doubts: DoubtCollector) -> None:
     report_death(assembly)
     CoverageReader(assembly).read(requests[0])
     for request in requests:
-        doubts.collect_reasons(request, reason_codings(request))
         request.note(USED, "as the request", *request.root.read())
 
 

@@ -89,17 +89,6 @@ class DoubtCollector:
                 key = self._key_of(kind, resource, codings)
                 self._assembly.doubts.append(Doubt(resource, kind, days_of(resource), key, values))
 
-    def collect_reasons(self, request: Resource, codings: Sequence[Element]) -> None:
-        """Collects how the disease stands by the codes with which a request names its reason.
-
-        They are of the day of the request, and no fact is made of them.
-        """
-        days = request.root.days("created") or request.root.days("authoredOn")
-        for coding in codings:
-            values = self._values_of(CLIN.DiseaseStatusAssessment, request.root, [coding])
-            if CLIN.diseaseStatus in values:
-                self._assembly.doubts.append(Doubt(request, CLIN.DiseaseStatusAssessment, days, None, values))
-
     def _collect_form(self, form: Resource) -> None:
         groups: dict[str, list[Element]] = {}
         for item, group in items_of(form, self._terms.kinds):

@@ -23,15 +23,6 @@ _ONE_DATE = "give the request one full date of service"
 _Reason = set[URIRef] | None
 
 
-def reason_codings(request: Resource) -> list[Element]:
-    """The codes with which a request names diseases."""
-    root = Element(request.content)
-    if request.type == "Claim":
-        diagnoses = root.all("diagnosis")
-        return [coding for diagnosis in diagnoses for coding in diagnosis.codings("diagnosisCodeableConcept")]
-    return [coding for concept in root.all("reasonCode") for coding in concept.all("coding")]
-
-
 class RequestReader:
     """Reads the request of one case."""
 
