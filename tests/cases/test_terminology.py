@@ -12,7 +12,8 @@ import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
-from kb_tools.cases.terminology import Meaning, Terminology
+from kb_tools.cases.meaning import Meaning
+from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
 from kb_tools.rdf.namespaces import CLIN, READ
