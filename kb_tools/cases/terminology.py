@@ -24,6 +24,8 @@ from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
 from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.terms import graph_of
 
+# How a record names a code of a system that nothing describes.
+_OF_UNKNOWN_SYSTEM = "a code of an unknown system"
 # Letters and digits in a row.
 _WORDS = re.compile(r"[^\W_]+")
 # With what the URI of a system may begin or not.
@@ -183,10 +185,15 @@ class Terminology:
             return self.kb.curie(uri + code) if uri + code in self._mappings.own else "a code of our vocabularies"
         system = self.system(uri, code)
         if system is None:
-            return "a code of a system that is not known here"
+            return _OF_UNKNOWN_SYSTEM
         known = (self._mappings.uri_of(uri, code), code) in self._mappings.meanings
         shaped = bool(system.pattern) and re.fullmatch(system.pattern, code) is not None
         return f"{system.name} {code}" if known or shaped else f"a code of {system.name}"
+
+    def unknown(self, uri: str, code: str) -> str:
+        """What a record says of a code that is not known; it names it as `name` does."""
+        name = self.name(uri, code)
+        return "unknown code system" if name == _OF_UNKNOWN_SYSTEM else f"unknown code {name.removeprefix('a code ')}"
 
     def __iter__(self) -> Iterator[tuple[str, str, Meaning]]:
         """Every code with its system and meaning, in order."""

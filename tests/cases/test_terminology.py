@@ -306,7 +306,7 @@ def test_our_own_terms_are_codes(terminology: Terminology) -> None:
         (ICD, "Jane Roe", "a code of ICD-10-CM"),
         (SCT, "260373001", "SNOMED CT 260373001"),
         (SCT, "123456789", "a code of SNOMED CT"),
-        (LOCAL, "Jane Roe", "a code of a system that is not known here"),
+        (LOCAL, "Jane Roe", "a code of an unknown system"),
         ("", "Jane Roe", "a code without a system"),
         (str(CLIN), "Relapsed", "clin:Relapsed"),
         (str(CLIN), "Jane Roe", "a code of our vocabularies"),

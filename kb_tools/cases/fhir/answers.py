@@ -68,7 +68,7 @@ class AnswerReader:
                 if is_of_a_part(item):
                     self._read_part(form, item)
                 elif not group and item.all("answer"):
-                    raise Skipped(NOT_UNDERSTOOD, "a question that is not known here", item.at("linkId"))
+                    raise Skipped(NOT_UNDERSTOOD, "unknown question", item.at("linkId"))
             except Skipped as skipped:
                 self._skip_answers(form, skipped, [item])
         for group, *items in groups.values():
@@ -180,10 +180,10 @@ class AnswerReader:
                 values[property_] = self._answer(self._terms.keys[kind, property_], answers[0])
         paths = tuple(item.path for item, _ in answered)
         if CLIN.disease in self._terms.domain[kind] and CLIN.disease not in values:
-            raise Skipped(NOT_UNDERSTOOD, "it does not say of which disease", *paths)
+            raise Skipped(NOT_UNDERSTOOD, "it does not say which disease it is about", *paths)
         measure = self._terms.measure_of(kind)
         if measure and not measure.consistent(values):
-            raise Skipped(NOT_UNDERSTOOD, "its numbers do not go together", *paths)
+            raise Skipped(NOT_UNDERSTOOD, "its numbers contradict each other", *paths)
         if not self._terms.counts(kind, values):
             raise Skipped(IGNORED, "no value", *paths)
         authored = form.root.day("authored")
@@ -197,7 +197,7 @@ class AnswerReader:
         for property_ in self._terms.domain[class_]:
             if local_name(property_) == wanted and f"{local_name(class_)}/{wanted}" == link:
                 return URIRef(str(property_))
-        raise Skipped(NOT_UNDERSTOOD, "a question that is not known here", item.at("linkId"))
+        raise Skipped(NOT_UNDERSTOOD, "unknown question", item.at("linkId"))
 
     def _answer(self, key: Key, answer: Element) -> Node:
         """The value of an answer, as the property takes it."""
@@ -210,11 +210,11 @@ class AnswerReader:
                 named.add(meaning.kind)
             found = {term for term in named if str(term) in key.terms.values()}
             if len(found) != 1:
-                raise Skipped(NOT_UNDERSTOOD, f"{codes.name(coding)} is no answer to this question", coding.path)
+                raise Skipped(NOT_UNDERSTOOD, f"{codes.name(coding)} does not answer this question", coding.path)
             return found.pop()
         if key.datatype == XSD.boolean and isinstance(answer.get("valueBoolean"), bool):
             return Literal("true" if answer.get("valueBoolean") else "false", datatype=XSD.boolean)
         for name in ("valueInteger", "valueDecimal"):
             if key.datatype in (XSD.integer, XSD.decimal) and answer.get(name) is not None:
                 return number_literal(key, answer.get(name), answer.at(name))
-        raise Skipped(NOT_UNDERSTOOD, "no answer that this question takes", answer.path)
+        raise Skipped(NOT_UNDERSTOOD, "not an answer that this question accepts", answer.path)

@@ -148,5 +148,5 @@ class Assembly:
             if (day - self.made).days > 1:
                 raise Skipped(IGNORED, "dated after the bundle was made")
             # Days are as printed, each in its own time zone.
-            why = "dated on the day after the bundle was made, which may be later or not"
+            why = "dated on the day after the bundle was made, which time zones may or may not explain"
             raise Skipped(NOT_UNDERSTOOD, why, dated)

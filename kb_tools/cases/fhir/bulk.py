@@ -89,7 +89,7 @@ class BulkIndex:
     def log(self, content: dict[str, Any]) -> None:
         """Notes a line of the log of an export, which is of no patient; an error in it may have left something out."""
         self.unread["line of the export's log"] += 1
-        warning = "The log of the export tells of an error: what was exported may be incomplete."
+        warning = "The log of the export reports an error: what was exported may be incomplete."
         if str(content.get("eventId")).endswith("_error") and warning not in self.warnings:
             self.warnings.append(warning)
 

@@ -120,7 +120,7 @@ def no_resource(content: Any, source: str) -> UnreadableInput:
     if isinstance(content, dict) and "resourceType" not in content and is_hook(content):
         hook = f" ({content['hook']})" if content["hook"] in _HOOKS else ""
         hint = "put the draft order, made active, and the resources of its prefetch into a Bundle, and send that"
-        what = f"a CDS Hooks request{hook}: the service for these is not there yet"
+        what = f"a CDS Hooks request{hook}, which is not supported yet"
         return UnreadableInput(what, where=source, hint=hint)
     if version_of(content):
         return UnreadableInput(version_of(content), where=source, hint="convert it to FHIR R4 (4.0.1)")
@@ -194,7 +194,7 @@ def warnings_of(outcome: dict[str, Any], place: str, source: str = "") -> list[s
     """
     issues = [issue for issue in as_list(outcome.get("issue")) if isinstance(issue, dict)]
     if source and any(issue.get("severity") in ("error", "fatal") for issue in issues):
-        what = f"{place}: the server tells of an error, so what it sent may be incomplete"
+        what = f"{place}: the server reports an error, so what it sent may be incomplete"
         raise UnreadableInput(what, where=source, hint="ask again, and send all that is found")
     if any(issue.get("severity") != "information" or issue.get("code") in _LEFT_OUT for issue in issues):
         return [f"{place}: the server warns: what it sent may be incomplete."]

@@ -69,23 +69,24 @@ class Codes:
 
     def unknown(self, codings: list[Element]) -> str:
         """What a record says of codes that are not known."""
-        names = ", ".join(self.name(coding) for coding in codings if self.near(coding) is None)
+        unknown = [coding for coding in codings if self.near(coding) is None]
+        names = (self.terminology.unknown(coding.text("system"), coding.text("code")) for coding in unknown)
         hints = dict.fromkeys(near.hint for coding in codings if (near := self.near(coding)))
-        return "; ".join([*([f"{names} is not known here"] if names else []), *hints])
+        return "; ".join(filter(None, [", ".join(dict.fromkeys(names)), *hints]))
 
     def unread(self, codings: list[Element], element: str, what: str) -> Skipped:
         """Why nothing is made of a resource, or of a part of one, none of whose codes is read.
 
         Args:
             element: where the codes are.
-            what: what known codes say of what is looked for: "nothing that is read".
+            what: what known codes state: "nothing that is read".
         """
         if not codings:
             return Skipped(NOT_UNDERSTOOD, "no code", element)
         for coding in codings:
             meaning = self.meaning(coding)
             if meaning:
-                text = ". ".join((f"{self.name(coding)} says {what} here", *unstated([meaning])))
+                text = ". ".join((f"{self.name(coding)} states {what}", *unstated([meaning])))
                 near = any(self.near(other) for other in codings)
                 doubtful = bool(meaning.leaves_open) or near or bool(self.mentioned(codings))
                 return Skipped(IGNORED, text, element, doubtful=doubtful)

@@ -23,7 +23,7 @@ _ONSETS = ("onsetDateTime", "onsetPeriod")
 _ONSETS_WITHOUT_DATE = ("onsetAge", "onsetRange", "onsetString")
 # The clinical statuses with which a condition comes or goes, and what is asked of one whose code is not known.
 _TELLING = ("relapse", "recurrence", "remission")
-_WHOSE = "see whether it is the disease treated"
+_WHOSE = "check whether it is the disease treated"
 # The statuses that go with being gone.
 _REMISSIONS = {CLIN.InRemission, CLIN.CompleteRemission, CLIN.PartialRemission}
 
@@ -52,17 +52,22 @@ class ConditionReader:
             raise self._codes.unread(codings, "code", "nothing that is read")
         stated = self._codes.meanings(clinical)
         if root.get("clinicalStatus") and not any(map(self._is_clinical, clinical)):
-            raise Skipped(NOT_UNDERSTOOD, "no clinical status that R4 has", "clinicalStatus")
+            raise Skipped(NOT_UNDERSTOOD, "not a clinical status of FHIR R4", "clinicalStatus")
         self._assembly.past += [(condition.place, kind) for meaning in meanings for kind in meaning.past]
         gone = any(meaning.not_present for meaning in (*meanings, *stated))
         ended = end_of(root)
         if ended and any(not meaning.not_present for meaning in stated):
-            raise Skipped(NOT_UNDERSTOOD, "it says that it has ended and that it is there", ended, "clinicalStatus")
+            raise Skipped(
+                NOT_UNDERSTOOD, "it states both that it has ended and that it is present", ended, "clinicalStatus"
+            )
         diseases = self._codes.concepts(codings, CLIN.Disease)
         statuses = self._codes.concepts([*codings, *clinical], CLIN.DiseaseStatus)
         if statuses - _REMISSIONS and gone:
             raise Skipped(
-                NOT_UNDERSTOOD, "it says that the disease is back and that it is not there", "code", "clinicalStatus"
+                NOT_UNDERSTOOD,
+                "it states both that the disease is back and that it is absent",
+                "code",
+                "clinicalStatus",
             )
         if any(meaning.kind for meaning in meanings) and ended:
             raise Skipped(IGNORED, "it has ended", ended, doubtful=True)
@@ -74,7 +79,7 @@ class ConditionReader:
         staged = self._says_by_its_stage(condition)
         if made and staged:
             self._doubts.collect(condition, *root.all("stage"))
-            condition.note(NOT_UNDERSTOOD, "no fact is made of a stage: what it says may be so", "stage")
+            condition.note(NOT_UNDERSTOOD, "a stage makes no finding, only a possible one", "stage")
         if not made:
             notes = unstated(meanings) or unstated(stated)
             left_open = any(meaning.leaves_open for meaning in meanings) and not gone
@@ -91,9 +96,7 @@ class ConditionReader:
         for status in sorted(self._codes.concepts(clinical, CLIN.DiseaseStatus)):
             if any(coding.text("code") in _TELLING for coding in clinical):
                 label = self._assembly.terms.label(status)
-                self._assembly.notices.append(
-                    f"{condition.place} is {label}, and its code is not known here: {_WHOSE}."
-                )
+                self._assembly.notices.append(f"{condition.place} is {label}, and its code is unknown: {_WHOSE}.")
 
     def _read_findings(self, condition: Resource, meanings: list[Meaning], gone: bool) -> bool:
         """States the findings that codes state by themselves; whether there are any."""

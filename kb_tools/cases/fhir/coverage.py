@@ -46,7 +46,7 @@ class CoverageReader:
                 self._assembly.state_unsettled(CASE.lineOfBusiness, line, Statement(plan))
         if found and not known:
             self._assembly.notices.append(
-                "The line of business is not stated for every plan that the request names: none is taken."
+                "The line of business is not stated for every plan that the request names: none is used."
             )
         self._read_others({line for _, line in found})
 

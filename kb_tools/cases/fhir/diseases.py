@@ -18,7 +18,7 @@ def one_disease(assembly: Assembly, resource: Resource, found: set[URIRef], elem
         return None
     disease = assembly.terms.narrowest(found)
     if disease is None:
-        resource.note(NOT_UNDERSTOOD, "several diseases, and not said which is treated", element)
+        resource.note(NOT_UNDERSTOOD, "several diseases, without saying which is treated", element)
     return disease
 
 
@@ -27,7 +27,7 @@ def diseases_of_codes(assembly: Assembly, resource: Resource, codings: list[Elem
     codes = assembly.codes
     found = codes.concepts(codings, CLIN.Disease)
     if codes.concepts(codings, CLIN.DiseaseStatus):
-        text = "a request names a disease, and no status of it: send the status as a Condition"
+        text = "a request can name a disease but not its status: send the status as a Condition"
         resource.note(IGNORED, text, codings[0].path)
     if codings and not found:
         for coding in codings:

@@ -81,5 +81,5 @@ class Doubt:
     def why(self) -> str:
         """Why it puts findings in doubt, for people."""
         if self.by_text:
-            return f"{self.resource.place} mentions it in a text, and its codes are not known here"
-        return f"{self.resource.place} may state another, and no fact could be made of it"
+            return f"{self.resource.place} mentions it in a text, and its codes are unknown"
+        return f"{self.resource.place} may state another finding, but could not be read as one"

@@ -80,7 +80,7 @@ class CaseGraph:
             for value, statements in parts[property_].items():
                 taken = value in values or (bool(values) and property_ not in _MANY)
                 for statement in (statement for statement in statements if statement.text):
-                    text = statement.text if taken else f"{statement.text}; not taken"
+                    text = statement.text if taken else f"{statement.text}; not used"
                     statement.resource.note(USED if taken else IGNORED, text, *statement.elements)
             for value in values:
                 yield node, property_, value
@@ -97,7 +97,7 @@ class CaseGraph:
         why = f"is stated differently by {' and '.join(places)}"
         if unclear:
             why = f"is answered in {unclear} in a way that is not understood"
-        self._assembly.notices.append(f"The {self._assembly.terms.label(property_)} {why}: none is taken.")
+        self._assembly.notices.append(f"The {self._assembly.terms.label(property_)} {why}: none is used.")
 
     def _agreed(self, property_: URIRef, stated: Mapping[Node, Sequence[Statement]]) -> list[Node]:
         """The values to state; none where sources differ.

@@ -22,7 +22,7 @@ def number_literal(key: Key, value: Any, path: str) -> Literal:
     integral = key.datatype == XSD.integer
     value = without_zeros(value) if integral else value
     if isinstance(value, bool) or not isinstance(value, int if integral else int | float):
-        raise Skipped(NOT_UNDERSTOOD, "no number that this finding states", path)
+        raise Skipped(NOT_UNDERSTOOD, "not a number that this finding can have", path)
     if not key.within(value):
         raise Skipped(NOT_UNDERSTOOD, "a number out of range", path)
     text = value.text if isinstance(value, Decimal) else str(value)

@@ -106,7 +106,7 @@ class ObservationReader:
             if property_ in self._terms.domain[kind] and root.get(name):
                 stated = self._codes.values(kind, root.codings(name)).get(property_)
                 if stated is None:
-                    raise Skipped(NOT_UNDERSTOOD, "no code of it that is known for this finding", name)
+                    raise Skipped(NOT_UNDERSTOOD, "no code that this finding can have", name)
                 values = self._codes.merged(values, {property_: stated}, name)
         for valued in {root.path: root, element.path: element}.values():
             _require_value(valued)
@@ -148,7 +148,7 @@ class ObservationReader:
         named = [diseases_of_reference(self._assembly, observation, reference) for reference in references]
         disease = self._terms.narrowest(set().union(*named)) if named and all(named) else None
         if disease is None:
-            raise Skipped(NOT_UNDERSTOOD, "it does not say of which disease", "focus")
+            raise Skipped(NOT_UNDERSTOOD, "it does not say which disease it is about", "focus")
         return disease
 
 

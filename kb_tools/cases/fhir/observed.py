@@ -97,13 +97,13 @@ class ObservedValue:
     def _number(self, kind: Node, measure: Measure, value: Any, comparator: str, path: str) -> dict[URIRef, Node]:
         """A number or a bound, in the property that states it."""
         if comparator and comparator not in _COMPARATORS:
-            raise Skipped(NOT_UNDERSTOOD, "no comparator that R4 has", path)
+            raise Skipped(NOT_UNDERSTOOD, "not a comparator of FHIR R4", path)
         value = without_zeros(value) if measure.integral else value
         if measure.integral and isinstance(value, int) and comparator in ("<", ">"):
             value, comparator = value + (1 if comparator == ">" else -1), comparator + "="
         property_ = measure.bounds.get(_COMPARATORS[comparator]) if comparator else measure.exact
         if property_ is None:
-            raise Skipped(NOT_UNDERSTOOD, "a bound that this finding does not state", path)
+            raise Skipped(NOT_UNDERSTOOD, "a bound that this finding cannot have", path)
         return {property_: number_literal(self._terms.keys[kind, property_], value, path)}
 
     def _is_the_rest(self, root: Element, element: Element) -> bool:
@@ -126,7 +126,7 @@ class ObservedValue:
         found: dict[URIRef, Node] = {}
         for property_, stated in value.items():
             if property_ not in turned:
-                raise Skipped(NOT_UNDERSTOOD, "a bound that this finding does not state", path)
+                raise Skipped(NOT_UNDERSTOOD, "a bound that this finding cannot have", path)
             rest = Literal(str(100 - Decimal(str(stated))), datatype=XSD.decimal, normalize=False)
             found[turned[property_]] = rest
         return found

@@ -51,7 +51,7 @@ def identify_patient(assembly: Assembly) -> str:
         if patient in assembly.patients:
             patient.note(USED, "as the pseudonym of the patient", *(patient.root.read() or ("id",)))
         else:
-            patient.note(IGNORED, "nothing that is read is of this person")
+            patient.note(IGNORED, "nothing that is read is about this person")
         assembly.done.add(patient)
     return _identity([*known, *others], assembly.strangers)
 
@@ -95,7 +95,7 @@ def report_death(assembly: Assembly) -> None:
             continue
         what = "the patient died before the service date"
         if days is None or days[1] >= assembly.service_day:
-            what = "the patient is recorded as having died, and it may be before the service date"
+            what = "the patient is recorded as having died, perhaps before the service date"
         patient.root.get(element)
         patient.note(IGNORED, what, element)
         notices[f"{patient.place}: {what}."] = None

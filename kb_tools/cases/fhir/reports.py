@@ -33,6 +33,6 @@ class ReportReader:
         codings = self._texts.codings(report)
         elements = tuple(dict.fromkeys(top_name(concept.path) for concept in self._texts.about(report)))
         if self._doubts.kinds_by_codes(report, codings) or self._texts.mentions(report):
-            text = "no fact is made of this type of resource: what it says may be so"
+            text = "this type of resource makes no finding, only a possible one"
             raise Skipped(NOT_UNDERSTOOD, text, *elements)
         raise self._codes.unread(codings, elements[0] if elements else "code", "nothing that is read")

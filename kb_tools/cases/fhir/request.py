@@ -131,7 +131,7 @@ class RequestReader:
         for request, named in reasons:
             element = "diagnosis" if request.type == "Claim" else "reasonCode"
             if None in named and beside:
-                request.note(NOT_UNDERSTOOD, "not every reason is known here, so none is stated", element)
+                request.note(NOT_UNDERSTOOD, "not every reason is known, so none is stated", element)
             disease = one_disease(self._assembly, request, set().union(*filter(None, named)), element)
             if disease and known:
                 self._assembly.state(CASE.Request, CASE.reason, disease, Statement(request))
@@ -152,7 +152,7 @@ class RequestReader:
         principal = [diagnosis for diagnosis in diagnoses if "principal" in _roles(diagnosis)]
         for diagnosis in principal or diagnoses:
             if "differential" in _roles(diagnosis):
-                claim.note(NOT_UNDERSTOOD, "a differential diagnosis is none yet", diagnosis.path)
+                claim.note(NOT_UNDERSTOOD, "a differential diagnosis is not yet a diagnosis", diagnosis.path)
                 named.append(None)
                 continue
             reference = diagnosis.one("diagnosisReference")
@@ -211,7 +211,7 @@ def _event(timing: Element) -> date | None:
     """
     events = timing.get("event")
     if timing.get("repeat") or timing.get("code") or not isinstance(events, list) or len(events) != 1:
-        raise Skipped(NOT_UNDERSTOOD, "more or less than one date", timing.path)
+        raise Skipped(NOT_UNDERSTOOD, "not exactly one date", timing.path)
     return Element({"event": events[0]}, timing.path).day("event")
 
 

@@ -169,7 +169,7 @@ class RequestSelector:
                 elif found.type == "ServiceRequest":
                     why = found.notes[0].text if found.notes else "it is contained, and not read"
                     raise UnreadableInput(
-                        f"the request names an order that does not ask: {found.place}: {why}",
+                        f"the request names an order that asks for nothing: {found.place}: {why}",
                         hint="send the order that is asked for",
                     )
         return wanted
@@ -236,7 +236,7 @@ def _require_standing_order(order: Resource) -> None:
     if intent in ("proposal", "plan", "option"):
         raise Skipped(IGNORED, f"it is a draft: its intent is {intent}", "intent")
     if order.root.get("doNotPerform"):
-        raise Skipped(IGNORED, "it says that something is not to be done", "doNotPerform")
+        raise Skipped(IGNORED, "it asks that something is not done", "doNotPerform")
 
 
 def _require_no_draft(request: Resource) -> None:
@@ -258,4 +258,4 @@ def _require_certification(element: Element) -> None:
         if _CANCEL in codes:
             raise Skipped(IGNORED, "its certification type is cancel", path)
         if not codes or codes - _ASKING:
-            raise Skipped(NOT_UNDERSTOOD, "a certification type that is not known here", path)
+            raise Skipped(NOT_UNDERSTOOD, "unknown certification type", path)

@@ -29,7 +29,7 @@ def require_patient(assembly: Assembly, resource: Resource) -> None:
     name = SUBJECT[resource.type]
     reference = resource.root.one(name)
     if reference is None:
-        raise Skipped(NOT_UNDERSTOOD, "it does not say whose it is", name)
+        raise Skipped(NOT_UNDERSTOOD, "it does not name its patient", name)
     found = assembly.references.follow(resource, reference)
     text = unversioned(reference.text("reference"))
     if found is None and text in assembly.strangers:
@@ -46,7 +46,7 @@ def require_status(resource: Resource, *accepted: str) -> None:
     if status not in accepted:
         if status in _STATUSES:
             raise Skipped(IGNORED, f"its status is {status}", "status", doubtful=status in _DOUBTFUL)
-        raise Skipped(NOT_UNDERSTOOD, "no status that R4 has", "status")
+        raise Skipped(NOT_UNDERSTOOD, "not a status of FHIR R4", "status")
 
 
 def require_confirmed(codes: Codes, condition: Resource) -> None:
@@ -58,11 +58,11 @@ def require_confirmed(codes: Codes, condition: Resource) -> None:
         if coding.text("system") == _VERIFICATION or codes.meaning(coding)
     ]
     if condition.root.get(element) and not codings:
-        raise Skipped(NOT_UNDERSTOOD, "no verification status that R4 has", element)
+        raise Skipped(NOT_UNDERSTOOD, "not a verification status of FHIR R4", element)
     for coding in codings:
         code = coding.text("code")
         if coding.text("system") != _VERIFICATION or code not in _STATUSES:
-            raise Skipped(NOT_UNDERSTOOD, "no verification status that R4 has", element)
+            raise Skipped(NOT_UNDERSTOOD, "not a verification status of FHIR R4", element)
         if code != "confirmed":
             text = f"its verification status is {code}"
             raise Skipped(IGNORED, text, element, doubtful=code in _DOUBTFUL)

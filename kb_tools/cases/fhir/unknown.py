@@ -67,7 +67,9 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
             blank += 1
     counts = []
     if silent:
-        counts.append(f"{_resources(silent)} with no code that is known here, mentioning nothing that the policy reads")
+        counts.append(
+            f"{_resources(silent)} without a known code, whose texts mention nothing that the policy asks about"
+        )
     if blank:
         since = f", dated on or after {oldest}, the oldest finding that was read, or not dated" if oldest else ""
         counts.append(f"{_resources(blank)} that could not be judged, with neither a known code nor a text{since}")

@@ -49,7 +49,7 @@ def _keep_latest(assembly: Assembly, doubts: DoubtCollector, same: list[Resource
     replaced: set[Resource] = set()
     for version, time in zip(kept, times, strict=True):
         if unclear and version not in assembly.rejected:
-            why = "several versions of one resource, and not said which is the latest"
+            why = "several versions of one resource, without saying which is the latest"
             doubts.skip(version, Skipped(NOT_UNDERSTOOD, why))
             assembly.rejected.add(version)
         elif time != latest and not undated:

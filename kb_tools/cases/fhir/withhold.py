@@ -38,7 +38,7 @@ class Withholder:
         self._mark_early_relapses()
         self._mark_contradicting_numbers()
         for place, kind in self._assembly.past:
-            self._mark(self._absences(kind), f"{place} says that there was one")
+            self._mark(self._absences(kind), f"{place} states that there was one")
         for finding in self._findings():
             if finding.doubts:
                 _add_to_note(finding, f"in doubt: {finding.in_doubt}")
@@ -188,8 +188,8 @@ class Withholder:
         values: dict[URIRef, Node] = {p: value for p, value in infusion.values.items() if p != CLIN.response}
         del findings[key]
         findings.setdefault(key - {response}, replace(infusion, values=values))
-        _add_to_note(infusion, f"its response is not taken: {why}")
-        self._assembly.notify(f"Not taken: the response to the infusion of {infusion.day}, since {why}.")
+        _add_to_note(infusion, f"its response is not used: {why}")
+        self._assembly.notify(f"Not used: the response to the infusion of {infusion.day}, since {why}.")
 
 
 def _add_to_note(finding: Finding, text: str) -> None:
