@@ -93,7 +93,9 @@ class Determiner:
             assert tree is not None
             value = ~evaluate(tree, values) if remainder else evaluate(tree, values)
             because = tuple(dict.fromkeys(grounds(tree, values)))
-            reason = f"what {indication.notation} leaves" if remainder else self._reason(because, values)
+            reason = self._reason(because, values)
+            if remainder:
+                reason = f"everything that criterion {indication.notation} does not cover"
             decides = _decides(criterion, value, outcome)
             parts = self._parts(criterion, values, frozenset(bearing(tree, values)) if decides else frozenset())
             yield CriterionResult(criterion, value, decides, because, reason, parts)

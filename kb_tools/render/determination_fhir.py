@@ -18,6 +18,7 @@ from kb_tools import __version__
 from kb_tools.cases.case import Malformed
 from kb_tools.cases.form import CaseForms
 from kb_tools.determine.facts import Fact
+from kb_tools.determine.in_words import because
 from kb_tools.determine.result import REVIEW, CriterionResult, Determination, Need, NotDetermined, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
@@ -113,11 +114,13 @@ def _determined(plain: CaseForms, found: Determination, form: dict[str, Any] | N
     """A determination: success once the outcome is settled, whatever it is, else data-required."""
     revision = found.revision
     outcome = coding(plain, POL[found.outcome.value])["display"]
-    said = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", *found.notices)
+    why = f"because {because(found)}"
+    said = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", why, *found.notices)
     status = "success" if found.outcome.settled else "data-required"
     required = [_data_requirement(plain, each) for each in asked(plain, found)]
     return {
         **_response(found, {"moduleUri": str(revision.iri)}, status, said),
+        "note": [{"text": why}, {"text": REVIEW}],
         "contained": [
             {"resourceType": "Parameters", "id": "determination", "parameter": _parameters(plain, found, form)}
         ],

@@ -9,6 +9,7 @@ from typing import Any
 from kb_tools import __version__, printable
 from kb_tools.cases.case import Malformed
 from kb_tools.determine.facts import Fact
+from kb_tools.determine.in_words import because
 from kb_tools.determine.result import REVIEW, CriterionResult, Determination, Need, NotDetermined
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
@@ -61,6 +62,7 @@ def _determination(found: Determination) -> dict[str, Any]:
         "criteriaBasis": revision.entry.bases.get("Criteria"),
         "serviceDate": found.service_date.isoformat(),
         "outcome": found.outcome.value,
+        "because": because(found),
         "disposition": disposition[1] if disposition else None,
         "referredTo": found.referred_to[0] if found.referred_to else None,
         "applicability": found.applicability.value,
@@ -126,7 +128,12 @@ def _fact(fact: Fact) -> dict[str, Any]:
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
         result = found.condition_results[need]
-        return {"condition": need, "asksFor": result.condition.asks_for, "toSettle": list(result.settling)}
+        return {
+            "condition": need,
+            "asksFor": result.condition.asks_for,
+            "toSettle": list(result.settling),
+            "leftOpenBy": [fact.text for fact in result.left_open_by],
+        }
     return {f"{need.operator}Of": [_need(found, each) for each in need.parts]}
 
 

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 from kb_tools import printable
 from kb_tools.cases.case import Malformed
+from kb_tools.determine.in_words import to_send_in
 from kb_tools.determine.result import Determination, NotDetermined, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
 from kb_tools.model.repository import KnowledgeBase
-from kb_tools.render.determination_text import need_lines
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def _test_case(answer: Answer) -> TestCase:
 
 
 def _why(found: Determination) -> str:
-    if found.outcome.settled:
+    asked = to_send_in(found)
+    if asked is None:
         deciding = (each for each in found.every_criterion if each.decides)
         return "; ".join(f"{each.criterion.notation} {each.value.value} ({each.reason})" for each in deciding)
-    return f"send in: {'; '.join(need_lines(found))}."
+    return f"send in: {'; '.join(map(str, asked.parts))}."

@@ -569,7 +569,7 @@ def test_each_criterion_states_its_value_and_why() -> None:
         ("Medicare note", HOLDS, "the plan is not a Medicare plan: holds"),
         ("I", FAILS, "the disease treated is a hematologic malignancy: fails"),
         ("I, note", FAILS, "raising donor chimerism is the only purpose: fails"),
-        ("II", HOLDS, "what I leaves"),
+        ("II", HOLDS, "everything that criterion I does not cover"),
         (
             "II.A",
             UNKNOWN,
