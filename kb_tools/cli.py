@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from kb_tools import __version__, printable
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, did_you_mean
 
 # Each command with its line of help, so that `kb --help` loads none of them.
 COMMANDS = {
@@ -77,6 +77,19 @@ class LazyGroup(click.Group):
         command = import_module(f"kb_tools.commands.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called.
+
+        Raises:
+            click.UsageError: there is none of that name; the error names one that is close.
+        """
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"No such command {name!r}. {did_you_mean(name, COMMANDS).capitalize()}".strip())
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the table of commands without loading them."""

@@ -19,7 +19,8 @@ import pyoxigraph as ox
 from kb_tools.ask.sparql import BASE, QueryError, absolute
 
 if TYPE_CHECKING:
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.concepts import abbreviation
+from kb_tools.model.repository import KnowledgeBase
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
@@ -36,8 +37,6 @@ _NUMBERS = [ox.NamedNode(iri) for iri in (_POL + "number", _SKOS + "notation")]
 _LABELS = [ox.NamedNode(iri) for iri in (_RDFS + "label", _SKOS + "prefLabel", _TERMS + "title", _POL + "gloss")]
 _OTHERS = [ox.NamedNode(iri) for iri in (_SKOS + "altLabel", _SKOS + "hiddenLabel", _TERMS + "identifier")]
 _CODES = [ox.NamedNode(BASE + "clinical#icd10cm")]
-# The abbreviation with which a definition begins: "AML.", "APL, a kind of AML."
-_ABBREVIATION = re.compile(r"([A-Z][A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*)[.,;:]")
 # A code of ICD-10-CM.
 _CODE = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 # How many choices an error lists.
@@ -266,8 +265,8 @@ class Names:
         thing.codes = {code for code, _ in codes}
         thing.said = {*thing.numbers, *codes, *self._said(node, _LABELS), *self._said(node, _OTHERS)}
         for meaning, graph in self._said(node, [_DEFINITION]):
-            if found := _ABBREVIATION.match(meaning):
-                thing.said.add((found[1], graph))
+            if short := abbreviation(meaning):
+                thing.said.add((short, graph))
         # A revision goes by its month as documents print it, too: "02/26".
         for month, graph in self._said(node, [_MONTH]):
             thing.said.add((f"{month[5:7]}/{month[2:4]}", graph))

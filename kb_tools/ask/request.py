@@ -14,7 +14,7 @@ import pyoxigraph as ox
 
 from kb_tools.ask.library import find_question
 from kb_tools.ask.sparql import QueryError
-from kb_tools.errors import UnknownRevision
+from kb_tools.errors import UnknownRevision, did_you_mean
 
 if TYPE_CHECKING:
     from kb_tools.ask.library import Parameter, Question
@@ -141,9 +141,8 @@ def bind(
     known = {parameter.name: parameter for parameter in question.parameters}
     for name in given:
         if name not in known:
-            raise QueryError(
-                f"question {question.name} has no parameter {name}", hint=f"it has: {', '.join(known) or 'none'}"
-            )
+            hint = did_you_mean(name, known) or f"it has: {', '.join(known) or 'none'}"
+            raise QueryError(f"question {question.name} has no parameter {name}", hint=hint)
     bound = Bound(question.text)
     if revisions and question.revision:
         known.pop("revision")

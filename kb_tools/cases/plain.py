@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 from rdflib import BNode, URIRef
@@ -21,7 +21,10 @@ from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import Slips, UnreadableInput
 from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import GIVEN
-from kb_tools.rdf.terms import Triple
+from kb_tools.rdf.terms import Triple, local_name
+
+if TYPE_CHECKING:
+    from kb_tools.cases.terminology import Terminology
 
 # How much of a value is shown, in characters.
 MAX_SHOWN = 60
@@ -59,6 +62,13 @@ class PlainReader:
         self.forms = forms
 
     @cached_property
+    def terminology(self) -> Terminology:
+        """What codes mean; loaded only when a case holds something that may be one."""
+        from kb_tools.cases.terminology import Terminology
+
+        return Terminology(self.forms.kb)
+
+    @cached_property
     def _context(self) -> str:
         return json.dumps(self.forms.context)
 
@@ -72,7 +82,7 @@ class PlainReader:
             UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
                 that are wrong, all.
         """
-        reading = _Reading(self.forms, where)
+        reading = _Reading(self, where)
         content = load(data, where, _DIALECT, one_line, reading.slips)
         node: dict[str, Any] = {}
         with reading.going_on():
@@ -86,8 +96,9 @@ class PlainReader:
 class _Reading:
     """One JSON value on its way to JSON-LD: what that would drop or misread is refused, and types are written out."""
 
-    def __init__(self, forms: CaseForms, where: str) -> None:
-        self.forms = forms
+    def __init__(self, reader: PlainReader, where: str) -> None:
+        self.reader = reader
+        self.forms = reader.forms
         self.where = where
         self.places: dict[Node, str] = {}
         self.slips: list[UnreadableInput] = []
@@ -166,7 +177,7 @@ class _Reading:
         if key.classes:
             return self.object(key.classes, value, path)
         if key.terms:
-            return self._one_of(tuple(key.terms), value, path)
+            return self._term(key, value, path)
         if key.is_code:
             if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
                 raise self._refusal(path, f"{shown(value)} is no code", key.hint)
@@ -204,23 +215,55 @@ class _Reading:
         # What is no name may be that of a person: it is not shown.
         raise self._refusal(path, "no name that is allowed", hint)
 
+    def _term(self, key: Key, value: Any, path: str) -> str:
+        """The name of a term: as it is written, or as a code of a disease means it.
+
+        A code is read only where it means one disease and nothing more. What it says beside that (in relapse, in
+        remission) would be lost here, or would be a finding without a date: there the error says what to write.
+        """
+        if not isinstance(value, str) or isinstance(value, JsonNumber) or value in key.terms:
+            return self._one_of(tuple(key.terms), value, path)
+        prefix, _, code = value.rpartition(":")
+        for uri, system in self.reader.terminology.systems.items():
+            if not system.classification or prefix.lower() not in ("", system.name.lower()):
+                continue
+            meaning = self.reader.terminology.meaning(uri, code)
+            if meaning is None:
+                near = self.reader.terminology.near(uri, code)
+                if near and near.meaning.concepts.intersection(map(URIRef, key.terms.values())):
+                    raise self._refusal(path, f"{shown(value)} is no value of this key", near.hint)
+                continue
+            names = [name for name, iri in key.terms.items() if URIRef(iri) in meaning.concepts]
+            if names and meaning.is_one_concept:
+                return names[0]
+            if names:
+                meant = " and ".join(sorted(map(local_name, meaning.concepts)))
+                hint = f"it means {meant}: write each under its own key, the status in a finding with its date"
+                raise self._refusal(path, f"{shown(value)} says more than this key takes", hint)
+        hint = _meant(value, self.forms.names(key)) or f"it takes {_listed(tuple(key.terms))}"
+        raise self._refusal(path, f"{shown(value)} is no value of this key", hint)
+
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
-        hint = _meant(value, names) if isinstance(value, str) else ""
+        hint = _meant(value, {name: name for name in names}) if isinstance(value, str) else ""
         raise self._refusal(path, f"{shown(value)} is no value of this key", hint or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
-        hint = _meant(given, known) or f"known here: {', '.join(known)}"
+        hint = _meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", hint)
 
     def _refusal(self, path: str, what: str, hint: str = "kb case schema tells what a key takes") -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
 
 
-def _meant(value: str, names: Iterable[str]) -> str:
-    """A guess at which of the names is meant, as a question; "" where none is close."""
-    squeezed = {_squeezed(name): name for name in names}
+def _meant(value: str, names: Mapping[str, str]) -> str:
+    """A guess at what is meant, as a question; "" where nothing is close.
+
+    Args:
+        names: what people write, each with the name that is read.
+    """
+    squeezed = {_squeezed(written): name for written, name in reversed(list(names.items()))}
     close = difflib.get_close_matches(_squeezed(value[:MAX_SHOWN]), squeezed, n=1, cutoff=_CLOSE)
     return f"did you mean {squeezed[close[0]]}?" if close else ""
 

@@ -128,6 +128,13 @@ class Determination:
     notices: tuple[str, ...]
 
     @property
+    def because(self) -> str:
+        """Why the outcome is what it is, in one line (kb_tools.determine.in_words)."""
+        from kb_tools.determine.in_words import because
+
+        return because(self)
+
+    @property
     def every_criterion(self) -> tuple[CriterionResult, ...]:
         """The values of all criteria, each followed by those of its parts."""
         return tuple(each for result in self.criterion_results for each in result.with_parts())

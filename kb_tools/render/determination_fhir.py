@@ -18,7 +18,6 @@ from kb_tools import __version__
 from kb_tools.cases.case import Malformed
 from kb_tools.cases.form import CaseForms
 from kb_tools.determine.facts import Fact
-from kb_tools.determine.in_words import because
 from kb_tools.determine.result import REVIEW, CriterionResult, Determination, Need, NotDetermined, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
@@ -114,7 +113,7 @@ def _determined(plain: CaseForms, found: Determination, form: dict[str, Any] | N
     """A determination: success once the outcome is settled, whatever it is, else data-required."""
     revision = found.revision
     outcome = coding(plain, POL[found.outcome.value])["display"]
-    why = f"because {because(found)}"
+    why = f"because {found.because}"
     said = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", why, *found.notices)
     status = "success" if found.outcome.settled else "data-required"
     required = [_data_requirement(plain, each) for each in asked(plain, found)]

@@ -9,7 +9,6 @@ from typing import Any
 from kb_tools import __version__, printable
 from kb_tools.cases.case import Malformed
 from kb_tools.determine.facts import Fact
-from kb_tools.determine.in_words import because
 from kb_tools.determine.result import REVIEW, CriterionResult, Determination, Need, NotDetermined
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
@@ -62,7 +61,7 @@ def _determination(found: Determination) -> dict[str, Any]:
         "criteriaBasis": revision.entry.bases.get("Criteria"),
         "serviceDate": found.service_date.isoformat(),
         "outcome": found.outcome.value,
-        "because": because(found),
+        "because": found.because,
         "disposition": disposition[1] if disposition else None,
         "referredTo": found.referred_to[0] if found.referred_to else None,
         "applicability": found.applicability.value,

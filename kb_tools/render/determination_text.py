@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kb_tools.cases.case import Malformed
-from kb_tools.determine.in_words import AskGroup, Asks, because, is_stated, keeps_open, to_send_in
+from kb_tools.determine.in_words import AskGroup, Asks, is_stated, keeps_open, to_send_in
 from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.model.parts import BASES
@@ -72,7 +72,7 @@ def determination(out: Console, found: Determination, explain: bool, quotes: Quo
     revision = found.revision
     out.print(Text(found.case.title, "bold"))
     out.print(Text(TITLES[found.outcome], STYLES[found.outcome]).append(f" {_consequence(found)}".rstrip(), "default"))
-    out.print(Text(f"because {because(found)}"))
+    out.print(Text(f"because {found.because}"))
     out.print(
         f"{revision.policy.identifier} revision {revision.entry.name}, {_basis(found)}; service on {found.service_date}"
     )

@@ -13,7 +13,6 @@ from rdflib.term import Node
 from kb_tools import __version__, printable
 from kb_tools.cases.case import Malformed
 from kb_tools.determine.facts import Fact
-from kb_tools.determine.in_words import because
 from kb_tools.determine.result import REVIEW, Determination, Need, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
@@ -58,7 +57,7 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         (CASE.underRevision, revision.iri),
         (CASE.criteriaBasis, POL[revision.entry.bases.get("Criteria", "NotOnFile")]),
         (CASE.outcome, POL[found.outcome.value]),
-        (RDFS.comment, Literal(because(found), lang="en")),
+        (RDFS.comment, Literal(found.because, lang="en")),
         (CASE.applicability, _value(found.applicability)),
         (CASE.criteria, _value(found.criteria)),
         (CASE.reviewedBy, CASE.Clinician),

@@ -209,7 +209,7 @@ def test_the_schema_that_an_editor_names_is_not_read(kb: KnowledgeBase) -> None:
     named = {"$schema": "https://w3id.org/policykb/case.schema.json", **CASE}
     assert statements(read(kb, named)) == statements(read(kb, CASE))
     inner = {**CASE, "request": {"$schema": "x", **CASE["request"]}}
-    assert refusal(kb, inner).startswith('case.json: request: unknown key "$schema"; known here: ')
+    assert refusal(kb, inner).startswith('case.json: request: unknown key "$schema"; known keys: ')
 
 
 def test_fhir_in_plain_json_is_told(kb: KnowledgeBase) -> None:
@@ -238,22 +238,22 @@ def test_the_plan_is_unknown_where_the_line_of_business_is_left_out(kb: Knowledg
 NO_NAME = "no name that is allowed; write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
 REFUSED: list[tuple[str, Any, str]] = [
     ("findings.3.grde", 2, 'findings[3]: unknown key "grde"; did you mean grade?'),
-    ("findings.0.donor", "x", 'findings[0]: unknown key "donor"; known here: type, date, basis, graftSource'),
-    ("findings.0.inDoubt", "x", 'findings[0]: unknown key "inDoubt"; known here: type, date, basis, graftSource'),
+    ("findings.0.donor", "x", 'findings[0]: unknown key "donor"; known keys: type, date, basis, graftSource'),
+    ("findings.0.inDoubt", "x", 'findings[0]: unknown key "inDoubt"; known keys: type, date, basis, graftSource'),
     ("findings.3.indoubt", "x", 'findings[3]: unknown key "indoubt"; did you mean inDoubt?'),
     ("findings.3.inDoubt", True, f"findings[3].inDoubt: true where a text is due; {SCHEMA}"),
     ("findings.3.inDoubt", ["x"], f"findings[3].inDoubt: an array where a text is due; {SCHEMA}"),
     ("findings.3.inDoubt", None, "findings[3].inDoubt: null says nothing; leave the key out: what is not stated is "
      "unknown"),
-    ("findings.0.id", "x", 'findings[0]: unknown key "id"; known here: type, date, basis, graftSource'),
-    ("type", "Case", 'unknown key "type"; known here: id, patient, lineOfBusiness, request, findings'),
-    ("coverage", {}, 'unknown key "coverage"; known here: id, patient, lineOfBusiness, request, findings'),
+    ("findings.0.id", "x", 'findings[0]: unknown key "id"; known keys: type, date, basis, graftSource'),
+    ("type", "Case", 'unknown key "type"; known keys: id, patient, lineOfBusiness, request, findings'),
+    ("coverage", {}, 'unknown key "coverage"; known keys: id, patient, lineOfBusiness, request, findings'),
     ("request.Service", "x", 'request: unknown key "Service"; did you mean service?'),
     ("request.service_date", "x", 'request: unknown key "service_date"; did you mean serviceDate?'),
-    ("request.a\x1b[1m\n", 1, r'request: unknown key "a\u001b[1m\n"; known here: service, procedureCodes, '
+    ("request.a\x1b[1m\n", 1, r'request: unknown key "a\u001b[1m\n"; known keys: service, procedureCodes, '
      "serviceDate, reason, purposes, product"),
     ("@context", {}, 'unknown key "@context"; this is JSON-LD: name the file .jsonld, or use --input-format jsonld'),
-    ("request.@type", "x", 'request: unknown key "@type"; known here: service, procedureCodes, serviceDate, reason, '
+    ("request.@type", "x", 'request: unknown key "@type"; known keys: service, procedureCodes, serviceDate, reason, '
      "purposes, product"),
     ("findings.1.type", ..., f"findings[1]: no type; give it one: {FINDINGS}"),
     ("findings.1.type", "Transplants", 'findings[1].type: "Transplants" is no value of this key; did you mean '
