@@ -89,9 +89,9 @@ def _codes(kb: KnowledgeBase, key: Key) -> Iterator[dict[str, Any]]:
     for system, property_ in stated.subject_objects(READ.classification):
         if any(kb.ontology.value(URIRef(iri), property_) for iri in key.terms.values()):
             name = str(stated.value(system, RDFS.label))
-            pattern = str(stated.value(system, READ.codePattern))
+            pattern = f"^({name.lower()}:)?{stated.value(system, READ.codePattern)}$"
             about = f"A code of {name} that means one of these and nothing more, such as its status."
-            yield {"title": f"code of {name}", "description": about, "type": "string", "pattern": f"^({name.lower()}:)?{pattern}$"}
+            yield {"title": f"code of {name}", "description": about, "type": "string", "pattern": pattern}
 
 
 def _about(kb: KnowledgeBase, iri: str) -> dict[str, str]:

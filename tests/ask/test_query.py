@@ -154,7 +154,7 @@ def test_a_question_file_is_read_by_its_comment_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("criterai", "kb: no question criterai; is criteria meant?\n"),
+        ("criterai", "kb: no question criterai; did you mean criteria?\n"),
         ("zzz", "kb: no question zzz; kb query lists them; a file is named with its .rq\n"),
         ("mine.txt", "kb: no question mine.txt; kb query lists them; a file is named with its .rq\n"),
         ("..", "kb: no question ..; kb query lists them; a file is named with its .rq\n"),
@@ -238,7 +238,7 @@ def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: s
     [
         (
             ["criteria", "--param", "revison=2019-10"],
-            "kb: question criteria has no parameter revison; it has: revision",
+            "kb: question criteria has no parameter revison; did you mean revision?",
         ),
         (["in-force", "--param", "day=2026-01-01"], "kb: question in-force has no parameter day; it has: date"),
         (["criteria", "--param", "revision=2018-01"], "kb: CP.MP.101 has no revision 2018-01; known: 2015-11, 2019-10"),

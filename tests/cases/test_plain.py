@@ -726,7 +726,7 @@ def test_a_template_is_of_the_revision_in_force_unless_one_is_named(run_kb: RunK
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["CP.MP.9"], "kb: no policy CP.MP.9 on file; known: CP.MP.101\n"),
+        (["CP.MP.9"], "kb: no policy CP.MP.9 on file; did you mean CP.MP.101?\n"),
         (
             ["CP.MP.101", "--revision", "2022-10"],
             "kb: the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: --revision 2023-10\n",
@@ -751,6 +751,76 @@ def test_the_template_of_a_second_policy_asks_for_what_that_one_reads(run_kb: Ru
     asked = [note.partition(" Asked for by ")[2] for key, note in blank["request"].items() if key != "product"]
     service = "Scope: The service requested, or its procedure code."
     assert asked == [service, service, "", "", ""]
+
+
+# ---------------------------------------------------------------------- codes and abbreviations of diseases
+
+
+@pytest.mark.parametrize("written", ["C92.00", "icd-10-cm:C92.00", "ICD-10-CM:C92.A0"])
+@pytest.mark.parametrize("path", ["request.reason", "findings.1.disease"])
+def test_a_code_that_means_one_disease_and_nothing_more_is_read_as_it(
+    kb: KnowledgeBase, validator: jsonschema.Draft202012Validator, path: str, written: str
+) -> None:
+    assert statements(read(kb, varied(path, written))) == statements(read(kb, varied(path, "AcuteMyeloidLeukemia")))
+    if written[0] != "I":
+        validator.validate(varied(path, written))
+
+
+def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: KnowledgeBase) -> None:
+    coded = read(kb, varied("request.reason", "C81.10"))
+    assert statements(coded) == statements(read(kb, varied("request.reason", "HodgkinLymphoma")))
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "says"),
+    [
+        (
+            "request.reason",
+            "C92.02",
+            "says more than this key takes; it means AcuteMyeloidLeukemia and Relapsed: write each under its own key, "
+            "the status in a finding with its date",
+        ),
+        (
+            "findings.1.diseaseStatus",
+            "icd-10-cm:C92.01",
+            "says more than this key takes; it means AcuteMyeloidLeukemia and InRemission: write each under its own "
+            "key, the status in a finding with its date",
+        ),
+        (
+            "request.reason",
+            "C9200",
+            "is no value of this key; ICD-10-CM C92.00 may be meant, without its dot: write C92.00",
+        ),
+        (
+            "request.reason",
+            "icd-10-cm:c92.00",
+            "is no value of this key; ICD-10-CM C92.00 may be meant, in small letters or with blanks: write C92.00",
+        ),
+        ("request.reason", "AML", "is no value of this key; did you mean AcuteMyeloidLeukemia?"),
+        ("request.reason", "APL", "is no value of this key; did you mean AcutePromyelocyticLeukemia?"),
+        ("findings.1.disease", "multiple myeloma", "is no value of this key; did you mean MultipleMyeloma?"),
+    ],
+)
+def test_a_code_that_says_more_and_an_abbreviation_get_a_suggestion(
+    kb: KnowledgeBase, path: str, written: str, says: str
+) -> None:
+    place = path.replace("findings.1", "findings[1]")
+    assert refusal(kb, varied(path, written)) == f'case.json: {place}: "{written}" {says}'
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        # A category, of whose parts only some are known; another system; a disease that the case shapes do not list.
+        ("request.reason", "C92"),
+        ("request.reason", "icd-10:C92.00"),
+        ("request.reason", "I10"),
+        # A code of a disease where none is due.
+        ("request.service", "C92.00"),
+    ],
+)
+def test_a_code_that_means_no_value_of_the_key_is_refused(kb: KnowledgeBase, path: str, written: str) -> None:
+    assert f'{path}: "{written}" is no value of this key; it takes ' in refusal(kb, varied(path, written))
 
 
 # ---------------------------------------------------------------------- schema and context
