@@ -124,10 +124,10 @@ def execute_plan(kb: KnowledgeBase, request: Request, plan: _Plan, confined: boo
         result = _result(found, request.max_rows)
         result.prefixes = prefixes
         if not result.rows and not result.truth and not result.triples:
-            result.notes += [f"{kb.curie(iri)} stands in no statement here" for iri in _unknown(store, checked.iris)]
+            result.notes += [f"{kb.curie(iri)} appears in no statement here" for iri in _unknown(store, checked.iris)]
         for name in [*(checked.graphs or ()), *(checked.named or ())]:
             if not store.contains_named_graph(ox.NamedNode(name)):
-                result.notes.append(f"FROM <{name}>: there is no such graph here, and none is fetched")
+                result.notes.append(f"FROM <{name}>: no such graph is on file, and none is fetched")
         if result.triples is not None:
             quads = (ox.Quad(each.subject, each.predicate, each.object) for each in result.triples)
             result.turtle = serialize(quads, "turtle", prefixes).decode()

@@ -113,7 +113,7 @@ class CaseForms:
         if CASE[ROOT] not in self._closed:
             where = str(kb.root / SHAPES)
             raise KnowledgeBaseError(
-                "no closed shape is of a case", where=where, hint="restore it from version control"
+                "no closed shape describes a case", where=where, hint="restore it from version control"
             )
 
     # ------------------------------------------------------------------ what the shapes say

@@ -24,7 +24,7 @@ from kb_tools.rdf.namespaces import GIVEN
 from kb_tools.rdf.terms import Triple, local_name
 
 if TYPE_CHECKING:
-    from kb_tools.cases.terminology import Terminology
+    from kb_tools.cases.terminology import Meaning, Terminology
 
 # How much of a value is shown, in characters.
 MAX_SHOWN = 60
@@ -123,7 +123,7 @@ class _Reading:
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
         """An object as the JSON-LD of a node of one of the classes."""
         if not isinstance(value, dict):
-            raise self._refusal(path, f"{shown(value)} where an object is due")
+            raise self._refusal(path, f"{shown(value)}, but an object is expected")
         name = classes[0]
         for other, hint in _OTHER_FORMATS.items():
             if other in value:
@@ -164,7 +164,7 @@ class _Reading:
         if not key.many or content is None:
             return self._value(key, content, path)
         if not isinstance(content, list):
-            raise self._refusal(path, f"{shown(content)} where an array is due", "put what there is in brackets")
+            raise self._refusal(path, f"{shown(content)}, but an array is expected", "put the values in brackets")
         values = []
         for index, each in enumerate(content):
             with self.going_on():
@@ -180,7 +180,7 @@ class _Reading:
             return self._term(key, value, path)
         if key.is_code:
             if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
-                raise self._refusal(path, f"{shown(value)} is no code", key.hint)
+                raise self._refusal(path, f"{shown(value)} is not a code", key.hint)
             return value
         if key.datatype is None:
             return {"@id": self._name(value, key.name + "/", path)}
@@ -202,7 +202,7 @@ class _Reading:
         else:
             fits, due = isinstance(value, str) and not isinstance(value, JsonNumber), "a text"
         if not fits:
-            raise self._refusal(path, f"{shown(value)} where {due} is due")
+            raise self._refusal(path, f"{shown(value)}, but {due} is expected")
         return value
 
     def _name(self, value: Any, under: str, path: str) -> str:
@@ -213,7 +213,7 @@ class _Reading:
                 return ox.NamedNode(iri).value
         hint = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
         # What is no name may be that of a person: it is not shown.
-        raise self._refusal(path, "no name that is allowed", hint)
+        raise self._refusal(path, "not an allowed name", hint)
 
     def _term(self, key: Key, value: Any, path: str) -> str:
         """The name of a term: as it is written, or as a code of a disease means it.
@@ -231,30 +231,35 @@ class _Reading:
             if meaning is None:
                 near = self.reader.terminology.near(uri, code)
                 if near and near.meaning.concepts.intersection(map(URIRef, key.terms.values())):
-                    raise self._refusal(path, f"{shown(value)} is no value of this key", near.hint)
+                    raise self._refusal(path, f"{shown(value)} is not a value of this key", near.hint)
                 continue
             names = [name for name, iri in key.terms.items() if URIRef(iri) in meaning.concepts]
-            if names and meaning.is_one_concept:
+            if names and _is_one_concept(meaning):
                 return names[0]
             if names:
                 meant = " and ".join(sorted(map(local_name, meaning.concepts)))
                 hint = f"it means {meant}: write each under its own key, the status in a finding with its date"
                 raise self._refusal(path, f"{shown(value)} says more than this key takes", hint)
         hint = _meant(value, self.forms.names(key)) or f"it takes {_listed(tuple(key.terms))}"
-        raise self._refusal(path, f"{shown(value)} is no value of this key", hint)
+        raise self._refusal(path, f"{shown(value)} is not a value of this key", hint)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
         hint = _meant(value, {name: name for name in names}) if isinstance(value, str) else ""
-        raise self._refusal(path, f"{shown(value)} is no value of this key", hint or f"it takes {_listed(names)}")
+        raise self._refusal(path, f"{shown(value)} is not a value of this key", hint or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
         hint = _meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", hint)
 
-    def _refusal(self, path: str, what: str, hint: str = "kb case schema tells what a key takes") -> UnreadableInput:
+    def _refusal(self, path: str, what: str, hint: str = "kb case schema lists what each key takes") -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
+
+
+def _is_one_concept(meaning: Meaning) -> bool:
+    """Whether a code names one concept and says nothing beside that."""
+    return len(meaning.concepts) == 1 and meaning == type(meaning)(meaning.concepts, notes=meaning.notes)
 
 
 def _meant(value: str, names: Mapping[str, str]) -> str:

@@ -254,7 +254,7 @@ class CaseReader:
                 pairs.append((predicate, object_ if keep else own(object_)))
             if len(renamed) > MAX_NODES:
                 what = f"a case of more than {MAX_NODES} nodes"
-                raise UnreadableInput(what, where=source, hint="leave out what is not of the request")
+                raise UnreadableInput(what, where=source, hint="leave out what has nothing to do with the request")
         _check_alike(source, mine)
         name = str(root).rpartition("#")[2].rpartition("/")[2] if isinstance(root, URIRef) else ""
         return Case(

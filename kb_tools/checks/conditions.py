@@ -55,7 +55,7 @@ def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
                 sight.of_case(shape)
         where = name(kb, condition)
         for blind in dict.fromkeys(sight.unshown):
-            yield Problem(where, f"{blind}: kb shows a condition only the facts of pol:reads; say it another way")
+            yield Problem(where, f"{blind}: kb shows a condition only the facts of pol:reads; rewrite it")
         reads = set(kb.conditions.objects(condition, POL.reads))
         if sight.reads != reads:
             yield Problem(
@@ -71,7 +71,7 @@ def condition_form(kb: KnowledgeBase) -> Iterator[Problem]:
             for shape in kb.conditions.objects(condition, predicate):
                 for at, fault in faults_of_form(kb.conditions, shape):
                     where = f"{name(kb, at)} " if isinstance(at, URIRef) else ""
-                    yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; say it another way")
+                    yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; rewrite it")
 
 
 def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
@@ -101,7 +101,7 @@ def entailments(kb: KnowledgeBase) -> Iterator[Problem]:
         where, said = name(kb, one), f"{name(kb, link)} {name(kb, other)}"
         group = next((each for each in groups if {str(one), str(other)} <= each.conditions), None)
         if group is None:
-            yield Problem(where, f"{said}, which reads another kind of fact, so that nothing ties them; remove it")
+            yield Problem(where, f"{said}, which reads another kind of fact, so that they cannot be related; remove it")
             continue
         seen = group.together(str(one), str(other))
         against = [(value, case) for (first, value), case in seen.items() if first is Value.HOLDS and value is not then]
@@ -159,7 +159,7 @@ def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator
         if (shape, SH.closed, Literal(True)) in shapes and (shape, RDF.type, SH.NodeShape) in shapes
     ]
     if not closed:
-        yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property is a silence"
+        yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property goes unnoticed"
         return
     allowed = {
         path

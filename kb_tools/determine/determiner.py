@@ -167,7 +167,7 @@ def difference_notices(results: Iterable[ConditionResult]) -> Iterator[str]:
     for differing, conflict in read.items():
         if not conflict:
             texts = "; ".join(fact.text for fact in differing)
-            yield f"Findings of one day differ, and no condition takes them to contradict each other: {texts}."
+            yield f"Findings of one day differ, but no condition treats them as contradicting each other: {texts}."
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:

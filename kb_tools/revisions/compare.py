@@ -350,7 +350,7 @@ class _Comparison:
 
     def _finding(self, statement: URIRef, changes: tuple[Change, ...], verdict: Verdict) -> tuple[Finding, str]:
         if self._claims_no_impact(statement) and self._contradicted(changes, verdict):
-            return Finding.CONTRADICTED, f"the verdict is {verdict.words}, and no row tells of a change of the criteria"
+            return Finding.CONTRADICTED, f"the verdict is {verdict.words}, and no row reports a change of the criteria"
         if why := self._not_checkable(statement, changes):
             return Finding.NOT_CHECKABLE, why
         named = [each for each in changes if str(statement) in each.named]
@@ -363,7 +363,7 @@ class _Comparison:
             return Finding.EXPLAINS, f"names none; {count} of the {' and '.join(told)} found"
         if self._telling(statement) == {"Reworded"}:
             return Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
-        return Finding.NOT_FOUND, "nothing that it tells of differs"
+        return Finding.NOT_FOUND, "nothing that it reports differs"
 
     def _not_checkable(self, statement: URIRef, changes: Iterable[Change]) -> str:
         """Why a statement cannot be held against the changes; "" if it can."""
@@ -371,7 +371,7 @@ class _Comparison:
         parts = {part for part, told in TOLD_BY.items() if affected & {str(POL[each]) for each in told}}
         parts |= {self._part_of.get(iri, "Criteria") for iri in affected if not iri.startswith(str(POL))}
         if not parts:
-            return "what it affects is kept of no revision"
+            return "no revision on file holds what it affects"
         for side in self.sides:
             for basis, words in (("NotOnFile", "not on file"), ("InferredFromLog", "inferred from the log")):
                 missing = [

@@ -248,7 +248,7 @@ def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: s
         ),
         (
             ["in-force", "--as-of", "2020-01-01"],
-            "kb: question in-force goes over all revisions; leave out --revision and --as-of",
+            "kb: question in-force reads all revisions; leave out --revision and --as-of",
         ),
         (["criteria", "--param", "revision"], "Error: Invalid value for '--param': 'revision' is not NAME=VALUE"),
         (["criteria", "--param", "=x"], "Error: Invalid value for '--param': '=x' is not NAME=VALUE"),
@@ -361,7 +361,7 @@ def test_a_policy_without_a_revision_in_force_is_left_out_and_named(two_policies
     assert found.graphs == "CP.MP.101/2019-10"
     (note,) = found.notes
     assert note.startswith(
-        "TST.7 is left out: no revision of TST.7 was in force on 2020-01-01; the first known is 2024-01"
+        "TST.7 is skipped: no revision of TST.7 was in force on 2020-01-01; the first known is 2024-01"
     )
 
 
@@ -596,7 +596,7 @@ def test_names_with_two_dots_and_quotation_marks_mean_what_they_say(ask: RunKb) 
 
 def test_terms_that_stand_nowhere_are_named_when_nothing_is_found(ask: RunKb) -> None:
     done = ask('SELECT * { ?x a pol:Criterium ; pol:order "1"^^xsd:integer FILTER (xsd:string(?x) != "") }')
-    assert (done.returncode, done.stderr) == (0, "kb: pol:Criterium stands in no statement here\n")
+    assert (done.returncode, done.stderr) == (0, "kb: pol:Criterium appears in no statement here\n")
     assert done.stdout.startswith("no rows from CP.MP.101/")
     assert ask("ASK { ?x a pol:Policy }").stderr == ""
 
@@ -883,8 +883,8 @@ def test_from_names_the_graphs_and_fetches_none(ask: RunKb, listener: tuple[int,
     done = ask(text, "--format", "csv")
     assert (done.returncode, done.stdout) == (0, "n\r\n1\r\n")
     assert done.stderr == (
-        f"kb: FROM <http://127.0.0.1:{port}/x>: there is no such graph here, and none is fetched\n"
-        f"kb: FROM <{BASE}policy#nothing>: there is no such graph here, and none is fetched\n"
+        f"kb: FROM <http://127.0.0.1:{port}/x>: no such graph is on file, and none is fetched\n"
+        f"kb: FROM <{BASE}policy#nothing>: no such graph is on file, and none is fetched\n"
     )
     assert connected == []
 

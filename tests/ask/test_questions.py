@@ -726,7 +726,12 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
             QueryError,
             f"criterion: 'quite another' names no criterion in all graphs; {NAMED_BY}",
         ),
-        ("said-at-place", {"page": "3"}, QueryError, "question said-at-place has no parameter page; did you mean place?"),
+        (
+            "said-at-place",
+            {"page": "3"},
+            QueryError,
+            "question said-at-place has no parameter page; did you mean place?",
+        ),
         ("on-file", {"part": "codes"}, QueryError, "question on-file has no parameter part; it has: none"),
     ],
 )

@@ -319,7 +319,8 @@ def test_a_draft_is_in_force_on_no_date_and_no_notice_names_it(copy: Path) -> No
     with pytest.raises(UnknownRevision) as error:
         policy.entry("2099-01")
     assert str(error.value).endswith(
-        "known: 2015-11 (draft), 2019-10, 2022-10 (draft), " + ", ".join([*REVISIONS[3:-1], "2026-02 (draft); nearest: 2026-02"])
+        "known: 2015-11 (draft), 2019-10, 2022-10 (draft), "
+        + ", ".join([*REVISIONS[3:-1], "2026-02 (draft); nearest: 2026-02"])
     )
 
 

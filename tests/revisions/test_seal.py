@@ -492,7 +492,7 @@ def test_parts_that_change_places_between_nodes_without_a_name_are_seen(small: P
     [
         (
             "[] rdfs:label [ rdfs:label 1 , [] ] .",
-            "a node without a name changed: + rdfs:label/rdfs:label 1 + rdfs:label/rdfs:label []",
+            "an unnamed node changed: + rdfs:label/rdfs:label 1 + rdfs:label/rdfs:label []",
         ),
         (
             "<urn:x> rdfs:seeAlso ( 1 () [ rdfs:label true ] ) .",
@@ -511,7 +511,7 @@ def test_parts_that_change_places_between_nodes_without_a_name_are_seen(small: P
             '<urn:x> changed: + rdfs:label "1" + rdfs:label "1"^^xsd:decimal + rdfs:label "x"^^xsd:integer '
             "+ rdfs:label 1 + rdfs:label 1.0",
         ),
-        ("_:a rdf:rest _:b . _:b rdf:rest _:a .", "nodes without a name that no named one leads to"),
+        ("_:a rdf:rest _:b . _:b rdf:rest _:a .", "unnamed nodes that no named one leads to"),
         (
             '<urn:x> rdfs:label "a\\nb\\u001b"@en , "2026"^^xsd:gYear .',
             '<urn:x> changed: + rdfs:label "2026"^^xsd:gYear + rdfs:label "a\\nb\\u001b"@en',
