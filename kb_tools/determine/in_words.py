@@ -86,7 +86,7 @@ def _ask(result: ConditionResult) -> Ask:
         facts = " against ".join(fact.text for fact in result.contradicting)
         return Ask(wanted, (f"correct what is not so: {facts}",))
     if result.settling:
-        return Ask(wanted, tuple(f"or, to settle a doubt: {each}" for each in result.settling))
+        return Ask(wanted, tuple(f"or, to settle a doubt: {sent}" for sent in result.settling))
     if result.left_open_by:
         facts = "; ".join(fact.text for fact in result.left_open_by)
         remarks = (f"stated, and leaves it open: {facts}", f"usual evidence: {wanted}")
@@ -105,11 +105,11 @@ def because(found: Determination) -> str:
     """
     if not found.outcome.settled:
         return _open(found)
-    deciding = [each for each in found.criterion_results if each.decides and each.criterion.role != "remainder"]
+    deciding = [result for result in found.criterion_results if result.decides and result.criterion.tree]
     if found.outcome is not Outcome.MET:
         return _decided(found, deciding)
-    bars = any(each.criterion.role in ("limitation", "exclusion") for each in deciding)
-    indication = [each for each in deciding if each.criterion.role == "indication"]
+    bars = any(result.criterion.role in ("limitation", "exclusion") for result in deciding)
+    indication = [result for result in deciding if result.criterion.role == "indication"]
     return _decided(found, indication) + ("; no limitation or exclusion holds" if bars else "")
 
 
@@ -133,17 +133,17 @@ def _name(result: CriterionResult) -> str:
 
 
 def keeps_open(found: Determination, result: CriterionResult) -> bool:
-    """Whether what a criterion rests on can still change the outcome."""
-    if result.value.settled or result.criterion.role == "remainder":
-        return False
-    return not found.to_send.isdisjoint(result.grounds)
+    """Whether a criterion is open, by a condition that can still change the outcome."""
+    tree = result.criterion.tree
+    return tree is not None and not result.value.settled and not found.to_send.isdisjoint(tree.conditions())
 
 
 def _open(found: Determination) -> str:
-    """Why an outcome is open: contradictions first, then doubts, what settles nothing, and what is missing."""
-    names = [_name(each) for each in found.criterion_results if keeps_open(found, each)]
+    """Why an outcome is open: contradictions first, what is missing last."""
+    names = [_name(result) for result in found.criterion_results if keeps_open(found, result)]
     conditions = [result for iri, result in found.condition_results.items() if iri in found.to_send]
-    missing = [each for each in conditions if each.value is Value.UNKNOWN and not each.facts]
+    conditions.sort(key=lambda result: result.value is not Value.CONFLICTING)
+    missing = [result for result in conditions if result.value is Value.UNKNOWN and not result.facts]
     said = filter(None, dict.fromkeys((*map(_kept_open, conditions), _missing(found, missing))))
     return f"{_listed(names, 'and')} {'is' if len(names) == 1 else 'are'} open: {'; '.join(said)}"
 

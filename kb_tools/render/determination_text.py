@@ -163,17 +163,17 @@ def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
         lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
     _block(out, "Conditions, the facts they read, and the criteria that read them", lines)
     places = []
-    for each in found.every_criterion:
-        where = "; ".join(f"{place.section}, {place.notation}" for place in each.criterion.places)
-        places.append("\n".join((f"{each.criterion.notation}: {where}", *quoted(quotes, each.criterion.places))))
+    for criterion in (result.criterion for result in found.every_criterion):
+        where = "; ".join(f"{place.section}, {place.notation}" for place in criterion.places)
+        places.append("\n".join((f"{criterion.notation}: {where}", *quoted(quotes, criterion.places))))
     _block(out, "Places in the document", places)
-    statements: list[Criterion | Advisory] = [each.criterion for each in found.every_criterion]
+    statements: list[Criterion | Advisory] = [result.criterion for result in found.every_criterion]
     statements += found.advisories
     if quotes is not None:
-        advice = ["\n".join((f"{each.label}:", *quoted(quotes, each.places))) for each in found.advisories]
+        advice = ["\n".join((f"{advisory.label}:", *quoted(quotes, advisory.places))) for advisory in found.advisories]
         _block(out, "What the advice rests on", advice)
-    cited = sorted({reference for each in statements for reference in each.citations}, key=lambda each: each.number)
-    _block(out, "Cited", [reference_line(each) for each in cited])
+    cited = {reference for statement in statements for reference in statement.citations}
+    _block(out, "Cited", [reference_line(work) for work in sorted(cited, key=lambda work: work.number)])
 
 
 def _used_in(found: Determination, iri: str) -> Iterator[str]:
@@ -198,7 +198,7 @@ def summary(out: Console, counts: Mapping[str, int], unread: int) -> None:
     if sum(lines.values()) < 2:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Came to")
+    table.add_column("Outcome")
     table.add_column("Cases", justify="right")
     for what, count in sorted(lines.items()):
         table.add_row(what, str(count))
@@ -223,7 +223,7 @@ def _advice(advisory: Advisory) -> str:
 
 def _cited(statement: Criterion | Advisory) -> str:
     """The numbers of the works that a statement cites."""
-    return f" [{', '.join(str(each.number) for each in statement.citations)}]" if statement.citations else ""
+    return f" [{', '.join(str(work.number) for work in statement.citations)}]" if statement.citations else ""
 
 
 def _places(places: Iterable[Passage]) -> str:

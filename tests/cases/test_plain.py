@@ -397,7 +397,7 @@ def test_what_is_no_json_is_refused_in_one_line(kb: KnowledgeBase, text: str, ex
             "patient",
             ...,
             "https://w3id.org/policykb/given/case/17 case:patient",
-            "State exactly one case:patient: a pseudonym, of which nothing else is said.",
+            "State exactly one case:patient: a pseudonym, about which the case states nothing else.",
         ),
     ],
 )
@@ -665,7 +665,7 @@ def test_a_template_as_printed_lists_what_is_required(run_kb: RunKb, tmp_path: P
         (
             "the case",
             "case:patient",
-            "State exactly one case:patient: a pseudonym, of which nothing else is said.",
+            "State exactly one case:patient: a pseudonym, about which the case states nothing else.",
         ),
     ]
 

@@ -192,7 +192,7 @@ def test_what_cannot_be_read_alone_exits_with_2_and_prints_nothing_on_stdout(
 def test_the_summary_counts_what_could_not_be_read(files: Path, run_kb: RunKb) -> None:
     ran = run_kb("validate", "missing.ttl", "met.ttl", "malformed.ttl", "too-early.ttl", "--engine", "pyshifty")
     assert ran.stdout.splitlines()[-5:] == [
-        "Came to                        Cases",
+        "Outcome                        Cases",
         "CriteriaMet                        1",
         "inputs that could not be read      1",
         "malformed, not determined          1",
