@@ -14,7 +14,7 @@ class KbError(Exception):
         what: what is wrong.
         where: the file (with line), revision or case that it is about, if any.
         hint: what to do.
-        told: what is wrong, in words without the name of a file; where it is left out, `what` has none.
+        told: what is wrong, without the name of a file; by default `what`, if that names no file.
 
     Attributes:
         position: which input it is about, in words without the name of a file.

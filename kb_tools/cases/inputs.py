@@ -69,12 +69,12 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
 
 
 def _not_entered(link: Path) -> UnreadableInput:
-    """What is said of a link to a folder: it may lead anywhere, back to where it stands too."""
+    """The error for a link to a folder: it may lead anywhere, even back to the folder that holds it."""
     return UnreadableInput("a link to a folder is not followed", where=str(link), hint="name the folder itself")
 
 
 def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
-    """The ending that stands for the format of an input; of standard input what it begins with tells that.
+    """The ending that stands for the format of an input; for standard input, found from its first line.
 
     Raises:
         UnreadableInput: a file of an ending that is not read, or more on standard input than can be held.

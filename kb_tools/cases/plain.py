@@ -278,7 +278,7 @@ def _squeezed(name: str) -> str:
 
 
 def _without_exponent(number: JsonNumber, whole: bool) -> JsonNumber:
-    """The same number as it is written without exponent and, if it is whole and must be, without fraction."""
+    """The same number without an exponent and, where an integer is expected and it is one, without a fraction."""
     try:
         exact = Decimal(number)
     except InvalidOperation:

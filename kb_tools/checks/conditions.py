@@ -89,7 +89,7 @@ def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
 
 
 def entailments(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Conditions that are said to entail or exclude another, and by their shapes do not."""
+    """Conditions that are stated to entail or exclude another, although their shapes do not."""
     stated = [
         (one, link, other, then)
         for link, then in ((POL.entails, Value.HOLDS), (POL.excludes, Value.FAILS))
@@ -129,7 +129,7 @@ _PROPERTIES = (CASE.countedBy, CASE.differsBy, CASE.keyProperty)
 
 
 def finding_classes(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Classes of findings that a case cannot state, that it can misspell, or of which it is not said what counts."""
+    """Classes of findings that a case cannot state, that it can misspell, or that do not state what counts."""
     shapes = kb.graph([kb.root / "shapes/case.ttl"])
     head = shapes.value(SHAPE["Finding-class"], SH["in"])
     listed = set(Collection(shapes, head)) if head else set()
@@ -173,7 +173,7 @@ def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator
 
 
 def _counting_problems(kb: KnowledgeBase, finding: Node) -> Iterator[str]:
-    """Whether it is said when a finding of the class counts."""
+    """Whether the class states when a finding of it counts."""
     for flag in _FLAGS:
         values = list(kb.ontology.objects(finding, flag))
         if len(values) != 1 or not isinstance(values[0], Literal) or values[0].datatype != XSD.boolean:

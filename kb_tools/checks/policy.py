@@ -58,7 +58,7 @@ _SAYS = {
 
 
 def on_file(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Parts of a revision that are said to be known and are not stated, or stated and said not to be known."""
+    """Parts of a revision that are marked as known but not stated, or stated but marked as not known."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
         stated = {part for part, links in _SAYS.items() if links & set(graph.predicates(URIRef(entry.iri)))}

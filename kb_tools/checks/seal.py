@@ -132,7 +132,7 @@ class _Descriptions:
             self.forms[shown] += form
 
     def _form(self, node: Node, above: frozenset[Node]) -> str:
-        """All that is said of a node and below it, whatever the names of blank nodes."""
+        """All statements about a node and what it leads to, whatever the names of blank nodes."""
         if node in above or (above and not isinstance(node, BNode)):
             return self._text(node)
         inner = above | {node}

@@ -99,7 +99,7 @@ def document(kb: KnowledgeBase, trace: Trace, name: str, quoted: bool) -> Docume
 
 
 def share(part: int, whole: int) -> str:
-    """A part in percent; never 100 % of what is not whole."""
+    """A share in percent; 100 % only where nothing is missing."""
     return f"{100 * part // whole if whole else 100} %"
 
 

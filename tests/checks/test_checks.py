@@ -1053,14 +1053,14 @@ SLIPS = [
         "a sentence is neither stated nor left out",
         replaced(PASSAGES, "    pol:accountedAs pol:Boilerplate .", '    skos:scopeNote "Read."@en .'),
         "psg:reminder-1.1",
-        "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs",
+        "is stated by nothing; point to it by pol:statedIn, or state pol:accountedAs",
     ),
     Slip(
         "passages",
         "a criterion's passage is said to be left out",
         appended(PASSAGES, "psg:criterion-II.B pol:accountedAs pol:LegalNotice ."),
         "psg:criterion-II.B",
-        "is stated, and said to be left out by pol:accountedAs; correct one",
+        "is stated, and marked as left out by pol:accountedAs; correct one",
     ),
     Slip(
         "passages",
