@@ -19,8 +19,7 @@ import pyoxigraph as ox
 from kb_tools.ask.sparql import BASE, QueryError, absolute
 
 if TYPE_CHECKING:
-    from kb_tools.model.concepts import abbreviation
-from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.repository import KnowledgeBase
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
@@ -259,6 +258,8 @@ class Names:
         return {node.value: self._thing(node, graphs) for node, graphs in found.items()}
 
     def _thing(self, node: ox.NamedNode, graphs: Iterable[str]) -> Thing:
+        from kb_tools.model.concepts import abbreviation
+
         thing = Thing(node.value, set(graphs))
         thing.numbers = set(self._said(node, _NUMBERS))
         codes = set(self._said(node, _CODES))
