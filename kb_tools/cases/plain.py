@@ -24,7 +24,7 @@ from kb_tools.rdf.namespaces import GIVEN
 from kb_tools.rdf.terms import Triple, local_name
 
 if TYPE_CHECKING:
-    from kb_tools.cases.terminology import Meaning, Terminology
+    from kb_tools.cases.terminology import Terminology
 
 # How much of a value is shown, in characters.
 MAX_SHOWN = 60
@@ -234,7 +234,7 @@ class _Reading:
                     raise self._refusal(path, f"{shown(value)} is not a value of this key", near.hint)
                 continue
             names = [name for name, iri in key.terms.items() if URIRef(iri) in meaning.concepts]
-            if names and _is_one_concept(meaning):
+            if names and meaning.is_one_concept:
                 return names[0]
             if names:
                 meant = " and ".join(sorted(map(local_name, meaning.concepts)))
@@ -255,11 +255,6 @@ class _Reading:
 
     def _refusal(self, path: str, what: str, hint: str = "kb case schema lists what each key takes") -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
-
-
-def _is_one_concept(meaning: Meaning) -> bool:
-    """Whether a code names one concept and says nothing beside that."""
-    return len(meaning.concepts) == 1 and meaning == type(meaning)(meaning.concepts, notes=meaning.notes)
 
 
 def _meant(value: str, names: Mapping[str, str]) -> str:
