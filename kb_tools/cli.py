@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from kb_tools import __version__, printable
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, did_you_mean
 
 # Each command with its line of help, so that `kb --help` loads none of them.
 COMMANDS = {
@@ -22,10 +22,10 @@ COMMANDS = {
     "check": "Run the conformance checks of the knowledge base.",
     "validate": "Determine patient cases under a revision of a policy.",
     "case": "Cases as plain JSON: a template, the schema, and any other case converted.",
-    "test": "Determine the example cases and compare with what they must come to.",
+    "test": "Determine the example cases and compare the answers with those expected.",
     "query": "Ask the knowledge base: a ready question, or SPARQL of your own.",
     "diff": "Compare two revisions: what changed, stricter or looser, and does the log say so.",
-    "trace": "Hold a copy of the policy's document against the knowledge base.",
+    "trace": "Compare a copy of the policy's document with the knowledge base.",
     "shapes": "Print one self-contained SHACL graph of a revision, for other engines.",
     "freeze": "Write the digest that a released revision must keep.",
     "export": "Write the knowledge base for any triple store, or load it into one.",
@@ -78,6 +78,19 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called.
+
+        Raises:
+            click.UsageError: there is none of that name; the error names one that is close.
+        """
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"No such command {name!r}. {did_you_mean(name, COMMANDS).capitalize()}".strip())
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the table of commands without loading them."""
         with formatter.section("Commands"):
@@ -113,7 +126,7 @@ def main() -> None:
     """Runs the command. Whatever goes wrong becomes one line on stderr and exit code 2; Ctrl-C is 130."""
     LazyGroup.debug = False
     if sys.stdout is None:
-        _say("standard output is closed; give it somewhere to go")
+        _say("standard output is closed; send it to a terminal, a file or a pipe")
         sys.exit(CANNOT_RUN)
     if sys.stdin is None:
         sys.stdin = TextIOWrapper(BytesIO())
@@ -173,12 +186,12 @@ def _lines(error: BaseException) -> list[str]:
         return error.lines()
     if isinstance(error, BrokenPipeError):
         return []
-    hint = "kb check tells whether the knowledge base is whole; --debug shows where it happened"
+    hint = "kb check says whether the knowledge base is sound; --debug shows where it happened"
     if isinstance(error, OSError):
         place = f"{error.filename!s}: " if error.filename else "standard output: " if _is_about_stdout(error) else ""
         return [f"{place}{error.strerror or error}; --debug shows where it happened"]
     if isinstance(error, MemoryError):
-        return ["not enough memory; give less at a time"]
+        return ["not enough memory; give fewer or smaller files at a time"]
     if isinstance(error, RecursionError):
         return [f"something is nested too deeply, or in a circle; {hint}"]
     return [f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:200]}; {hint}"]

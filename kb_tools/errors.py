@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kb_tools import printable
 
@@ -14,7 +14,7 @@ class KbError(Exception):
         what: what is wrong.
         where: the file (with line), revision or case that it is about, if any.
         hint: what to do.
-        told: what is wrong, in words without the name of a file; where it is left out, `what` has none.
+        told: what is wrong, without the name of a file; by default `what`, if that names no file.
 
     Attributes:
         position: which input it is about, in words without the name of a file.
@@ -41,6 +41,14 @@ class KbError(Exception):
         """The same for records that leave the house: they name no file."""
         place = f"{self.position}: " if self.position else ""
         return [printable.line(f"{place}{self.told}" + (f"; {self.hint}" if self.hint else ""))]
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A hint that names the closest of the names known: "did you mean validate?"; "" where none is close."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(given, known, 1)
+    return f"did you mean {close[0]}?" if close else ""
 
 
 class KnowledgeBaseError(KbError):

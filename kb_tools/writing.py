@@ -1,4 +1,4 @@
-"""Files written whole or not at all: aside, and then moved into place, so that a failure leaves the old ones."""
+"""Write files completely or not at all: under another name first, then moved, so that a failure leaves the old ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _mode(path: Path) -> int:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Make a folder that is there once all in it is: what is yielded stands aside until then.
+    """Make a folder that is there once all in it is: what is yielded has another name until then.
 
     Raises:
         OSError: it cannot be made, or something of the name is there.

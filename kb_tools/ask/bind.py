@@ -13,6 +13,7 @@ import pyoxigraph as ox
 
 from kb_tools.ask.names import Names, within
 from kb_tools.ask.sparql import QueryError
+from kb_tools.errors import did_you_mean
 
 if TYPE_CHECKING:
     from kb_tools.ask.library import Parameter, Question
@@ -67,9 +68,8 @@ class Binder:
         known = {parameter.name: parameter for parameter in question.parameters}
         for name in given:
             if name not in known:
-                raise QueryError(
-                    f"question {question.name} has no parameter {name}", hint=f"it has: {', '.join(known) or 'none'}"
-                )
+                hint = did_you_mean(name, known) or f"it has: {', '.join(known) or 'none'}"
+                raise QueryError(f"question {question.name} has no parameter {name}", hint=hint)
         bound = Bound(question.text)
         if revisions and question.revision:
             known.pop("revision")

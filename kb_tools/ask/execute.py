@@ -79,10 +79,10 @@ def _explain(result: Result, request: Request, store: ox.Store) -> None:
     """Adds to an answer the names of what it shows, and what a reader must know of it."""
     kb, checked = request.kb, request.checked
     if not result.rows and not result.truth and not result.triples:
-        result.notes += [f"{kb.curie(iri)} stands in no statement here" for iri in _unknown(store, checked.iris)]
+        result.notes += [f"{kb.curie(iri)} appears in no statement here" for iri in _unknown(store, checked.iris)]
     for name in [*(checked.graphs or ()), *(checked.named or ())]:
         if not store.contains_named_graph(ox.NamedNode(name)):
-            result.notes.append(f"FROM <{name}>: there is no such graph here, and none is fetched")
+            result.notes.append(f"FROM <{name}>: no such graph is on file, and none is fetched")
     shown = {term.value for row in result.rows for term in row if isinstance(term, ox.NamedNode)}
     result.labels = {iri: label for iri in sorted(shown) if (label := _label(store, iri))}
     for iri in filter(partial(_is_draft, store), shown):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from kb_tools.ask.sparql import QueryError
+from kb_tools.errors import did_you_mean
 
 QUESTIONS = Path(__file__).parent / "questions"
 
@@ -67,8 +67,7 @@ def find_question(name: str) -> Question:
     path = QUESTIONS / f"{name}.rq"
     known = [each.stem for each in QUESTIONS.glob("*.rq")]
     if name not in known:
-        close = get_close_matches(name, known, 1)
-        hint = f"is {close[0]} meant?" if close else "kb query lists them; a file is named with its .rq"
+        hint = did_you_mean(name, known) or "kb query lists them; a file is named with its .rq"
         raise QueryError(f"no question {name}", hint=hint)
     return read_question(path)
 

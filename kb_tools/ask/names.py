@@ -37,8 +37,6 @@ _NUMBERS = [ox.NamedNode(iri) for iri in (_POL + "number", _SKOS + "notation")]
 _LABELS = [ox.NamedNode(iri) for iri in (_RDFS + "label", _SKOS + "prefLabel", _TERMS + "title", _POL + "gloss")]
 _OTHERS = [ox.NamedNode(iri) for iri in (_SKOS + "altLabel", _SKOS + "hiddenLabel", _TERMS + "identifier")]
 _CODES = [ox.NamedNode(BASE + "clinical#icd10cm")]
-# The abbreviation with which a definition begins: "AML.", "APL, a kind of AML."
-_ABBREVIATION = re.compile(r"([A-Z][A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*)[.,;:]")
 # A code of ICD-10-CM.
 _CODE = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 # How many choices an error lists.
@@ -261,14 +259,16 @@ class Names:
         return {node.value: self._thing(node, graphs) for node, graphs in found.items()}
 
     def _thing(self, node: ox.NamedNode, graphs: Iterable[str]) -> Thing:
+        from kb_tools.model.concepts import abbreviation
+
         thing = Thing(node.value, set(graphs))
         thing.numbers = set(self._said(node, _NUMBERS))
         codes = set(self._said(node, _CODES))
         thing.codes = {code for code, _ in codes}
         thing.said = {*thing.numbers, *codes, *self._said(node, _LABELS), *self._said(node, _OTHERS)}
         for meaning, graph in self._said(node, [_DEFINITION]):
-            if found := _ABBREVIATION.match(meaning):
-                thing.said.add((found[1], graph))
+            if short := abbreviation(meaning):
+                thing.said.add((short, graph))
         # A revision goes by its month as documents print it, too: "02/26".
         for month, graph in self._said(node, [_MONTH]):
             thing.said.add((f"{month[5:7]}/{month[2:4]}", graph))

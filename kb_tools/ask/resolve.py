@@ -68,7 +68,7 @@ def resolve(kb: KnowledgeBase, asked: Inquiry) -> Request:
             raise QueryError("the revision is named twice", hint="use --revision or --param revision=, not both")
         revision = given.pop("revision")
     if question and union and not asked.union and (revision or asked.as_of):
-        raise QueryError(f"question {question.name} goes over all revisions", hint="leave out --revision and --as-of")
+        raise QueryError(f"question {question.name} reads all revisions", hint="leave out --revision and --as-of")
     chosen = [] if union else _choose(kb, known, asked.policy, revision, asked.as_of, frame.notes)
     # Of a policy that is named one revision is chosen, unless all are read.
     policy = None
@@ -152,7 +152,7 @@ def _choose(
         try:
             chosen.append((policy, policy.in_force(day or date.today()).revision))
         except UnknownRevision as error:
-            notes.append(f"{policy.identifier} is left out: {error}")
+            notes.append(f"{policy.identifier} is skipped: {error}")
             missing = error
     if missing and not chosen:
         raise missing

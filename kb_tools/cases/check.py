@@ -40,7 +40,9 @@ class CaseChecker:
         self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
         if (None, SH.targetClass, CASE.Case) not in self.shapes:
             raise KnowledgeBaseError(
-                "no shape is of a case", where=str(kb.root / "shapes/case.ttl"), hint="restore it from version control"
+                "no shape describes a case",
+                where=str(kb.root / "shapes/case.ttl"),
+                hint="restore it from version control",
             )
 
     @cached_property
@@ -79,7 +81,7 @@ class CaseChecker:
         name = (
             case.in_file(focus)
             or case.places.get(case.names[focus])
-            or f"a {self.kb.curie(str(kind)) if kind else 'node'} without a name"
+            or f"an unnamed {self.kb.curie(str(kind)) if kind else 'node'}"
         )
         value = "" if result.value == result.focus else result.value
         if result.component == str(SH.ClosedConstraintComponent):

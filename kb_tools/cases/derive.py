@@ -33,7 +33,9 @@ class Derivation:
         ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
         if not ordered:
             where = str(self.kb.root / "shapes/derivation.ttl")
-            raise KnowledgeBaseError("no rule of what counts", where=where, hint="restore it from version control")
+            raise KnowledgeBaseError(
+                "the rules for what counts are missing", where=where, hint="restore it from version control"
+            )
         return [str(graph.value(rule, SH.construct)) for _, rule in ordered]
 
     def of(self, cases: Sequence[Case]) -> list[Case]:

@@ -14,6 +14,7 @@ from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.errors import KnowledgeBaseError
+from kb_tools.model.concepts import abbreviation
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.namespaces import BASE, CASE, SH
 from kb_tools.rdf.terms import local_name
@@ -112,7 +113,7 @@ class CaseForms:
         if CASE[ROOT] not in self._closed:
             where = str(kb.root / SHAPES)
             raise KnowledgeBaseError(
-                "no closed shape is of a case", where=where, hint="restore it from version control"
+                "no closed shape describes a case", where=where, hint="restore it from version control"
             )
 
     # ------------------------------------------------------------------ what the shapes say
@@ -198,6 +199,17 @@ class CaseForms:
     def _in_order(self, subject: Node, predicate: URIRef) -> Iterator[Node]:
         """The objects of a statement about the shapes, in the order of their file."""
         return (o for s, p, o in self._stated if (s, p) == (subject, predicate))
+
+    def names(self, key: Key) -> dict[str, str]:
+        """What people call the terms that a key can have: their names, labels and abbreviations, each with the name."""
+        found = {name: name for name in key.terms}
+        for name, iri in key.terms.items():
+            called = [self.kb.labels.get(iri, name)]
+            called += map(str, self.kb.ontology.objects(URIRef(iri), SKOS.altLabel))
+            called += map(abbreviation, map(str, self.kb.ontology.objects(URIRef(iri), SKOS.definition)))
+            for each in filter(None, called):
+                found.setdefault(each, name)
+        return found
 
     @cached_property
     def code_prefixes(self) -> dict[str, str]:

@@ -71,7 +71,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
 
 
 def _not_entered(link: Path) -> UnreadableInput:
-    """What is said of a link to a folder: it may lead anywhere, back to where it stands too."""
+    """The error for a link to a folder: it may lead anywhere, even back to the folder that holds it."""
     return UnreadableInput("a link to a folder is not followed", where=str(link), hint="name the folder itself")
 
 

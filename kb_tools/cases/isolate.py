@@ -139,7 +139,7 @@ def _isolated(content: Content, root: Node, about: _About, number: int) -> Case:
             pairs.append((predicate, object_ if keep else own(object_)))
         if len(renamed) > MAX_NODES:
             what = f"a case of more than {MAX_NODES} nodes"
-            raise UnreadableInput(what, where=content.source, hint="leave out what is not of the request")
+            raise UnreadableInput(what, where=content.source, hint="leave out what has nothing to do with the request")
     _check_alike(content.source, mine)
     iri = str(root) if isinstance(root, URIRef) else ""
     return Case(

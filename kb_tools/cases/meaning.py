@@ -32,6 +32,11 @@ class Meaning:
     complement: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_one_concept(self) -> bool:
+        """Whether the code names one concept and says nothing beside that."""
+        return len(self.concepts) == 1 and self == Meaning(self.concepts, notes=self.notes)
+
 
 @dataclass(frozen=True)
 class System:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 from rdflib import BNode, URIRef
@@ -22,6 +22,10 @@ from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import Slips, UnreadableInput
 from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import GIVEN
+from kb_tools.rdf.terms import local_name
+
+if TYPE_CHECKING:
+    from kb_tools.cases.terminology import Terminology
 
 # How much of a value is shown, in characters.
 MAX_SHOWN = 60
@@ -59,6 +63,13 @@ class PlainReader:
         self.forms = forms
 
     @cached_property
+    def terminology(self) -> Terminology:
+        """What codes mean; loaded only when a case holds something that may be one."""
+        from kb_tools.cases.terminology import Terminology
+
+        return Terminology(self.forms.kb)
+
+    @cached_property
     def _context(self) -> str:
         return json.dumps(self.forms.context)
 
@@ -73,7 +84,7 @@ class PlainReader:
             UnreadableInput: not JSON, or a structure that does not say in plain JSON what a case is; of several things
                 that are wrong, all.
         """
-        reading = _Reading(self.forms, where)
+        reading = _Reading(self, where)
         content = load(data, where, _DIALECT, bool(part), reading.slips)
         node: dict[str, Any] = {}
         with reading.going_on():
@@ -87,8 +98,9 @@ class PlainReader:
 class _Reading:
     """One JSON value on its way to JSON-LD: what that would drop or misread is refused, and types are written out."""
 
-    def __init__(self, forms: CaseForms, where: str) -> None:
-        self.forms = forms
+    def __init__(self, reader: PlainReader, where: str) -> None:
+        self.reader = reader
+        self.forms = reader.forms
         self.where = where
         self.places: dict[Node, str] = {}
         self.slips: list[UnreadableInput] = []
@@ -113,7 +125,7 @@ class _Reading:
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
         """An object as the JSON-LD of a node of one of the classes."""
         if not isinstance(value, dict):
-            raise self._refusal(path, f"{shown(value)} where an object is due")
+            raise self._refusal(path, f"{shown(value)}, but an object is expected")
         name = classes[0]
         for other, hint in _OTHER_FORMATS.items():
             if other in value:
@@ -154,7 +166,7 @@ class _Reading:
         if not key.many or content is None:
             return self._value(key, content, path)
         if not isinstance(content, list):
-            raise self._refusal(path, f"{shown(content)} where an array is due", "put what there is in brackets")
+            raise self._refusal(path, f"{shown(content)}, but an array is expected", "put the values in brackets")
         values = []
         for index, each in enumerate(content):
             with self.going_on():
@@ -167,10 +179,10 @@ class _Reading:
         if key.classes:
             return self.object(key.classes, value, path)
         if key.terms:
-            return self._one_of(tuple(key.terms), value, path)
+            return self._term(key, value, path)
         if key.is_code:
             if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
-                raise self._refusal(path, f"{shown(value)} is no code", key.hint)
+                raise self._refusal(path, f"{shown(value)} is not a code", key.hint)
             return value
         if key.datatype is None:
             return {"@id": self._name(value, key.name + "/", path)}
@@ -192,7 +204,7 @@ class _Reading:
         else:
             fits, due = isinstance(value, str) and not isinstance(value, JsonNumber), "a text"
         if not fits:
-            raise self._refusal(path, f"{shown(value)} where {due} is due")
+            raise self._refusal(path, f"{shown(value)}, but {due} is expected")
         return value
 
     def _name(self, value: Any, under: str, path: str) -> str:
@@ -203,25 +215,57 @@ class _Reading:
                 return ox.NamedNode(iri).value
         hint = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
         # What is no name may be that of a person: it is not shown.
-        raise self._refusal(path, "no name that is allowed", hint)
+        raise self._refusal(path, "not an allowed name", hint)
+
+    def _term(self, key: Key, value: Any, path: str) -> str:
+        """The name of a term: as it is written, or as a code of a disease means it.
+
+        A code is read only where it means one disease and nothing more. What it says beside that (in relapse, in
+        remission) would be lost here, or would be a finding without a date: there the error says what to write.
+        """
+        if not isinstance(value, str) or isinstance(value, JsonNumber) or value in key.terms:
+            return self._one_of(tuple(key.terms), value, path)
+        prefix, _, code = value.rpartition(":")
+        for uri, system in self.reader.terminology.systems.items():
+            if not system.classification or prefix.lower() not in ("", system.name.lower()):
+                continue
+            meaning = self.reader.terminology.meaning(uri, code)
+            if meaning is None:
+                near = self.reader.terminology.near(uri, code)
+                if near and near.meaning.concepts.intersection(map(URIRef, key.terms.values())):
+                    raise self._refusal(path, f"{shown(value)} is not a value of this key", near.hint)
+                continue
+            names = [name for name, iri in key.terms.items() if URIRef(iri) in meaning.concepts]
+            if names and meaning.is_one_concept:
+                return names[0]
+            if names:
+                meant = " and ".join(sorted(map(local_name, meaning.concepts)))
+                hint = f"it means {meant}: write each under its own key, the status in a finding with its date"
+                raise self._refusal(path, f"{shown(value)} says more than this key takes", hint)
+        hint = _meant(value, self.forms.names(key)) or f"it takes {_listed(tuple(key.terms))}"
+        raise self._refusal(path, f"{shown(value)} is not a value of this key", hint)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
-        hint = _meant(value, names) if isinstance(value, str) else ""
-        raise self._refusal(path, f"{shown(value)} is no value of this key", hint or f"it takes {_listed(names)}")
+        hint = _meant(value, {name: name for name in names}) if isinstance(value, str) else ""
+        raise self._refusal(path, f"{shown(value)} is not a value of this key", hint or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
-        hint = _meant(given, known) or f"known here: {', '.join(known)}"
+        hint = _meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", hint)
 
-    def _refusal(self, path: str, what: str, hint: str = "kb case schema tells what a key takes") -> UnreadableInput:
+    def _refusal(self, path: str, what: str, hint: str = "kb case schema lists what each key takes") -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
 
 
-def _meant(value: str, names: Iterable[str]) -> str:
-    """A guess at which of the names is meant, as a question; "" where none is close."""
-    squeezed = {_squeezed(name): name for name in names}
+def _meant(value: str, names: Mapping[str, str]) -> str:
+    """A guess at what is meant, as a question; "" where nothing is close.
+
+    Args:
+        names: what people write, each with the name that is read.
+    """
+    squeezed = {_squeezed(written): name for written, name in reversed(list(names.items()))}
     close = difflib.get_close_matches(_squeezed(value[:MAX_SHOWN]), squeezed, n=1, cutoff=_CLOSE)
     return f"did you mean {squeezed[close[0]]}?" if close else ""
 
@@ -231,7 +275,7 @@ def _squeezed(name: str) -> str:
 
 
 def _without_exponent(number: JsonNumber, whole: bool) -> JsonNumber:
-    """The same number as it is written without exponent and, if it is whole and must be, without fraction."""
+    """The same number without an exponent and, where an integer is expected and it is one, without a fraction."""
     try:
         exact = Decimal(number)
     except InvalidOperation:

@@ -47,7 +47,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Reading:
-    """The whole record of one case.
+    """The complete record of one case.
 
     Attributes:
         source: the input, as it is called where the record goes to others.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rdflib import URIRef
-from rdflib.namespace import SKOS, XSD
+from rdflib.namespace import RDFS, SKOS, XSD
 
 from kb_tools.cases.form import ROOT, CaseForms, Form, Key
 from kb_tools.cases.plain import NAME, NOTE, SCHEMA
-from kb_tools.model.repository import KnowledgeBase
-from kb_tools.rdf.namespaces import BASE
+from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.rdf.namespaces import BASE, READ
 from kb_tools.rdf.terms import local_name
 
 _BOUNDS = {
@@ -66,7 +67,8 @@ def _value(plain: CaseForms, key: Key, definitions: dict[str, Any]) -> dict[str,
         return found[0] if len(found) == 1 else {"oneOf": found}
     if key.terms and key.kind:
         name = local_name(key.kind)
-        one_of = [{"const": each, **_about(plain.kb, iri)} for each, iri in key.terms.items()]
+        one_of: list[dict[str, Any]] = [{"const": term, **_about(plain.kb, iri)} for term, iri in key.terms.items()]
+        one_of += _codes(plain.kb, key)
         definitions[name] = {**_about(plain.kb, str(key.kind)), "oneOf": one_of}
         return {"$ref": f"#/$defs/{name}"}
     if key.terms:
@@ -79,6 +81,17 @@ def _value(plain: CaseForms, key: Key, definitions: dict[str, Any]) -> dict[str,
     pattern = key.pattern if key.datatype or key.is_code else NAME
     dated = {"format": "date"} if key.datatype == XSD.date else {}
     return {"type": "string", **dated, **({"pattern": pattern} if pattern else {}), **dict(key.lengths)}
+
+
+def _codes(kb: KnowledgeBase, key: Key) -> Iterator[dict[str, Any]]:
+    """What codes look like that may stand for a term, of each system by which the vocabulary classes the terms."""
+    stated = kb.graph([kb.root / TERMINOLOGY])
+    for system, property_ in stated.subject_objects(READ.classification):
+        if any(kb.ontology.value(URIRef(iri), property_) for iri in key.terms.values()):
+            name = str(stated.value(system, RDFS.label))
+            pattern = f"^({name.lower()}:)?{stated.value(system, READ.codePattern)}$"
+            about = f"A code of {name} that means one of these and nothing more, such as its status."
+            yield {"title": f"code of {name}", "description": about, "type": "string", "pattern": pattern}
 
 
 def _about(kb: KnowledgeBase, iri: str) -> dict[str, str]:

@@ -53,7 +53,7 @@ def load(
         raise UnreadableInput("nested too deeply", where=where, hint=dialect.too_deep)
 
     def refuse(constant: str) -> None:
-        raise UnreadableInput(f"{constant} is no JSON number", where=where, hint="leave out what is unknown")
+        raise UnreadableInput(f"{constant} is not a JSON number", where=where, hint="leave out what is unknown")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -7,7 +7,7 @@ Nothing is known of a code but what a mapping says. A code of our own vocabulari
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -107,6 +107,11 @@ class Terminology:
             ]
             for uri, tops in self._mappings.classified.items()
         }
+
+    @property
+    def systems(self) -> Mapping[str, System]:
+        """The code systems, by URI."""
+        return self._mappings.systems
 
     def near(self, system: str, code: str) -> Near | None:
         """What a code that is not known may be meant for: a known one that is written otherwise, or its system is.

@@ -20,7 +20,12 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "files-read", "Every RDF file stands where kb reads it", Severity.ERROR, files.files_read, needs_graphs=False
     ),
-    Check("prefixes", "Every file uses the one prefix table, and no prefix in vain", Severity.ERROR, files.prefixes),
+    Check(
+        "prefixes",
+        "Every file uses the prefix table, and every prefix that it declares",
+        Severity.ERROR,
+        files.prefixes,
+    ),
     Check("blank-node-labels", "No file labels a blank node", Severity.ERROR, files.blank_node_labels),
     Check("literals", "Every literal is a value of its datatype", Severity.ERROR, files.literals),
     Check(
@@ -35,13 +40,31 @@ CHECKS: tuple[Check, ...] = (
         Severity.ERROR,
         vocabulary.terms_defined,
     ),
-    Check("undefined-terms", "No term of ours is used and not defined", Severity.ERROR, vocabulary.undefined_terms),
-    Check("terms-in-place", "Every term of ours is described in one place", Severity.ERROR, vocabulary.terms_in_place),
-    Check("property-kinds", "Every property of ours is used as declared", Severity.ERROR, vocabulary.property_kinds),
     Check(
-        "dangling-iris", "Every IRI of ours that is pointed to is described", Severity.ERROR, vocabulary.dangling_iris
+        "undefined-terms",
+        "No term of the project is used without a definition",
+        Severity.ERROR,
+        vocabulary.undefined_terms,
     ),
-    Check("hierarchy", "What is broader is said once, by skos:broader", Severity.ERROR, vocabulary.hierarchy),
+    Check(
+        "terms-in-place",
+        "Every term of the project is described in one place",
+        Severity.ERROR,
+        vocabulary.terms_in_place,
+    ),
+    Check(
+        "property-kinds",
+        "Every property of the project is used as declared",
+        Severity.ERROR,
+        vocabulary.property_kinds,
+    ),
+    Check(
+        "dangling-iris",
+        "Every IRI of the project that is pointed to is described",
+        Severity.ERROR,
+        vocabulary.dangling_iris,
+    ),
+    Check("hierarchy", "Each broader concept is stated once, by skos:broader", Severity.ERROR, vocabulary.hierarchy),
     Check(
         "terminology",
         "Every code of another system is mapped to terms and values that exist",
@@ -69,7 +92,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "condition-form",
-        "Every condition asks of findings that some are so, or that none is",
+        "Every condition asks that some findings have a property, or that none has it",
         Severity.ERROR,
         conditions.condition_form,
     ),
@@ -81,7 +104,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "entailments",
-        "What a condition is said to entail or exclude follows from the shapes",
+        "What a condition is stated to entail or exclude follows from the shapes",
         Severity.ERROR,
         conditions.entailments,
     ),
@@ -98,22 +121,25 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "in-force", "On every day one revision is in force, or an error says why none", Severity.ERROR, history.in_force
     ),
-    Check("on-file", "What is said to be on file is stated, and nothing else", Severity.ERROR, policy.on_file),
+    Check("on-file", "What is marked as on file is stated, and nothing else", Severity.ERROR, policy.on_file),
     Check("inferences", "Every inference names all it rests on", Severity.ERROR, policy.inferences),
-    Check("criteria", "The criteria of every revision on file can be read whole", Severity.ERROR, policy.criteria),
+    Check("criteria", "The criteria of every revision on file can be read in full", Severity.ERROR, policy.criteria),
     Check(
-        "stable-iris", "What lasts from revision to revision names none in its IRI", Severity.ERROR, policy.stable_iris
+        "stable-iris",
+        "No IRI that lasts across revisions names a revision",
+        Severity.ERROR,
+        policy.stable_iris,
     ),
     Check("reference-numbers", "References are numbered 1 to n", Severity.ERROR, policy.reference_numbers),
     Check("citations", "Everything cited is in the list of references", Severity.ERROR, policy.citations),
     Check(
         "passages",
-        "Every passage of a document is stated or said to be left out",
+        "Every passage of a document is stated or marked as left out",
         Severity.ERROR,
         passages.passages_accounted,
     ),
     Check("to-do", "No revision is a draft", Severity.ERROR, passages.nothing_to_do),
-    Check("examples", "Every example case is expected to come to something", Severity.ERROR, policy.examples),
+    Check("examples", "Every example case has an expectation", Severity.ERROR, policy.examples),
     Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, seal.sealed),
 )
 

@@ -55,7 +55,7 @@ def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
                 sight.of_case(shape)
         where = name(kb, condition)
         for blind in dict.fromkeys(sight.unshown):
-            yield Problem(where, f"{blind}: kb shows a condition only the facts of pol:reads; say it another way")
+            yield Problem(where, f"{blind}: kb shows a condition only the facts of pol:reads; rewrite it")
         reads = set(kb.conditions.objects(condition, POL.reads))
         if sight.reads != reads:
             yield Problem(
@@ -71,7 +71,7 @@ def condition_form(kb: KnowledgeBase) -> Iterator[Problem]:
             for shape in kb.conditions.objects(condition, predicate):
                 for at, fault in faults_of_form(kb.conditions, shape):
                     where = f"{name(kb, at)} " if isinstance(at, URIRef) else ""
-                    yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; say it another way")
+                    yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; rewrite it")
 
 
 def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
@@ -89,7 +89,7 @@ def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
 
 
 def entailments(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Conditions that are said to entail or exclude another, and by their shapes do not."""
+    """Conditions that are stated to entail or exclude another, although their shapes do not."""
     stated = [
         (one, link, other, then)
         for link, then in ((POL.entails, Value.HOLDS), (POL.excludes, Value.FAILS))
@@ -101,7 +101,7 @@ def entailments(kb: KnowledgeBase) -> Iterator[Problem]:
         where, said = name(kb, one), f"{name(kb, link)} {name(kb, other)}"
         group = next((each for each in groups if {str(one), str(other)} <= each.conditions), None)
         if group is None:
-            yield Problem(where, f"{said}, which reads another kind of fact, so that nothing ties them; remove it")
+            yield Problem(where, f"{said}, which reads another kind of fact, so that they cannot be related; remove it")
             continue
         seen = group.together(str(one), str(other))
         against = [(value, case) for (first, value), case in seen.items() if first is Value.HOLDS and value is not then]
@@ -129,7 +129,7 @@ _PROPERTIES = (CASE.countedBy, CASE.differsBy, CASE.keyProperty)
 
 
 def finding_classes(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Classes of findings that a case cannot state, that it can misspell, or of which it is not said what counts."""
+    """Classes of findings that a case cannot state, that it can misspell, or that do not state what counts."""
     shapes = kb.graph([kb.root / "shapes/case.ttl"])
     head = shapes.value(SHAPE["Finding-class"], SH["in"])
     listed = set(Collection(shapes, head)) if head else set()
@@ -159,7 +159,7 @@ def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator
         if (shape, SH.closed, Literal(True)) in shapes and (shape, RDF.type, SH.NodeShape) in shapes
     ]
     if not closed:
-        yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property is a silence"
+        yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property goes unnoticed"
         return
     allowed = {
         path
@@ -173,7 +173,7 @@ def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator
 
 
 def _counting_problems(kb: KnowledgeBase, finding: Node) -> Iterator[str]:
-    """Whether it is said when a finding of the class counts."""
+    """Whether the class states when a finding of it counts."""
     for flag in _FLAGS:
         values = list(kb.ontology.objects(finding, flag))
         if len(values) != 1 or not isinstance(values[0], Literal) or values[0].datatype != XSD.boolean:

@@ -97,7 +97,7 @@ def statements(kb: KnowledgeBase, *folders: str) -> Iterator[tuple[str, Triple]]
 
 def name(kb: KnowledgeBase, node: Node) -> str:
     """How a message calls a node."""
-    return "a node without a name" if isinstance(node, BNode) else kb.curie(str(node))
+    return "an unnamed node" if isinstance(node, BNode) else kb.curie(str(node))
 
 
 def names(kb: KnowledgeBase, nodes: Iterable[Node]) -> str:

@@ -14,7 +14,7 @@ from kb_tools.rdf.namespaces import POL
 
 
 def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Passages of a document with digests that nothing states, or that are stated and said to be left out.
+    """Passages of a document with digests that nothing states, or that are both stated and marked as left out.
 
     Not those of a draft, which `nothing_to_do` reports.
     """
@@ -51,9 +51,9 @@ def _problems(kb: KnowledgeBase, graph: Graph, node: Node, stated: set[Node]) ->
         yield f"is part of {kb.curie(str(whole))}, which is no passage of this document; correct it"
     if (node in stated) == left_out:
         yield (
-            "is stated, and said to be left out by pol:accountedAs; correct one"
+            "is stated, and marked as left out by pol:accountedAs; correct one"
             if left_out
-            else "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs"
+            else "is stated by nothing; point to it by pol:statedIn, or state pol:accountedAs"
         )
 
 

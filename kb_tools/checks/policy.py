@@ -35,13 +35,13 @@ def policy_shapes(kb: KnowledgeBase) -> Iterator[Problem]:
 
 
 def _violation(kb: KnowledgeBase, policy: Policy, result: shacl.Result) -> Problem:
-    """A result of SHACL in CURIEs; on a node without a name, in the policy's folder."""
+    """A result of SHACL in CURIEs; on an unnamed node, in the policy's folder."""
     named = result.focus.startswith("http")
     said = [kb.curie(each) if each.startswith("http") else each for each in (result.path, result.value) if each]
-    shape = kb.curie(result.shape) if result.shape.startswith("http") else "a shape without a name"
+    shape = kb.curie(result.shape) if result.shape.startswith("http") else "an unnamed shape"
     return Problem(
         kb.curie(result.focus) if named else relative(kb, policy.folder),
-        f"{'' if named else 'a node without a name: '}{' '.join((*said, result.message))} [{shape}]",
+        f"{'' if named else 'an unnamed node: '}{' '.join((*said, result.message))} [{shape}]",
     )
 
 
@@ -58,7 +58,7 @@ _SAYS = {
 
 
 def on_file(kb: KnowledgeBase) -> Iterator[Problem]:
-    """Parts of a revision that are said to be known and are not stated, or stated and said not to be known."""
+    """Parts of a revision that are marked as known but not stated, or stated but marked as not known."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
         stated = {part for part, links in _SAYS.items() if links & set(graph.predicates(URIRef(entry.iri)))}

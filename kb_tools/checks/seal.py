@@ -72,9 +72,9 @@ def _difference(kb: KnowledgeBase, before: Iterable[Triple], now: Iterable[Tripl
         if shown:
             groups.append(f"{subject} changed: {' '.join(shown)}")
         elif not lines:
-            groups.append(f"{subject} changed: the same statements, spread otherwise over its nodes without a name")
+            groups.append(f"{subject} changed: the same statements, spread otherwise over its unnamed nodes")
     groups += [f"and {unshown[sign]} more {word}" for sign, word in (("-", "removed"), ("+", "added")) if unshown[sign]]
-    return "; ".join(groups) or "nodes without a name that no named one leads to"
+    return "; ".join(groups) or "unnamed nodes that no named one leads to"
 
 
 def _changed(old: Counter[tuple[str, str]], new: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -132,7 +132,7 @@ class _Descriptions:
             self.forms[shown] += form
 
     def _form(self, node: Node, above: frozenset[Node]) -> str:
-        """All that is said of a node and below it, whatever the names of blank nodes."""
+        """All statements about a node and what it leads to, whatever the names of blank nodes."""
         if node in above or (above and not isinstance(node, BNode)):
             return self._text(node)
         inner = above | {node}

@@ -55,7 +55,7 @@ class _At(Enum):
 
 
 class _CannotFollow(Exception):
-    """A path of which it cannot be told what it sees."""
+    """A path whose facts cannot be determined from its syntax."""
 
 
 class Sight:

@@ -135,7 +135,7 @@ def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
 
 
 def hierarchy(kb: KnowledgeBase) -> Iterator[Problem]:
-    """What stands over a concept and is not said by skos:broader alone, is said twice, or leads back to the concept.
+    """Hierarchies that use more than skos:broader, state a link twice, or lead back to the concept.
 
     Conditions, rules and questions follow skos:broader and nothing else.
     """

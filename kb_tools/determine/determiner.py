@@ -40,14 +40,14 @@ class Determiner:
 
     def _determine(self, case: Case, evidence: Mapping[str, Evidence], notices: tuple[str, ...]) -> Determination:
         revision = self.revision
-        values = {iri: each.value for iri, each in evidence.items()}
-        perhaps = {iri: each.perhaps for iri, each in evidence.items()}
+        values = {iri: found.value for iri, found in evidence.items()}
+        perhaps = {iri: found.perhaps for iri, found in evidence.items()}
         to_send, outcome, needs, criteria = self._conclude(values)
-        facts = {each.facts for each in evidence.values()}
-        words = {each: tuple(facts_in_words(self.kb, case, each)) for each in facts}
+        read = {found.facts for found in evidence.values()}
+        words = {facts: tuple(facts_in_words(self.kb, case, facts)) for facts in read}
         results = {
-            iri: ConditionResult(revision.conditions[iri], each.value, each.perhaps, words[each.facts])
-            for iri, each in evidence.items()
+            iri: ConditionResult(revision.conditions[iri], found.value, found.perhaps, words[found.facts])
+            for iri, found in evidence.items()
         }
         return Determination(
             case=case,
@@ -60,7 +60,7 @@ class Determiner:
             condition_results=results,
             to_send=to_send,
             needs=needs,
-            advisories=tuple(each for each in revision.advisories if is_given(each, values, perhaps)),
+            advisories=tuple(advisory for advisory in revision.advisories if is_given(advisory, values, perhaps)),
             notices=(
                 *notices,
                 *revision.notices,
@@ -93,7 +93,9 @@ class Determiner:
             assert tree is not None
             value = ~evaluate(tree, values) if remainder else evaluate(tree, values)
             because = tuple(dict.fromkeys(grounds(tree, values)))
-            reason = f"what {indication.notation} leaves" if remainder else self._reason(because, values)
+            reason = self._reason(because, values)
+            if remainder:
+                reason = f"everything that criterion {indication.notation} does not cover"
             decides = _decides(criterion, value, outcome)
             parts = self._parts(criterion, values, frozenset(bearing(tree, values)) if decides else frozenset())
             yield CriterionResult(criterion, value, decides, because, reason, parts)
@@ -156,16 +158,16 @@ def difference_notices(results: Iterable[ConditionResult]) -> Iterator[str]:
     For instance a relapse beside a partial remission, or grades 3 and 4 (docs: design, section 3.4).
     """
     read: dict[tuple[Fact, ...], bool] = {}
-    for each in results:
-        conflict = Value.CONFLICTING in (each.value, each.perhaps)
-        contradicted = [fact for fact in each.facts if fact.contradicted]
+    for result in results:
+        conflict = Value.CONFLICTING in (result.value, result.perhaps)
+        contradicted = [fact for fact in result.facts if fact.contradicted]
         for day in dict.fromkeys(fact.day for fact in contradicted):
             of_day = tuple(fact for fact in contradicted if fact.day == day)
             read[of_day] = read.get(of_day, False) or conflict
     for differing, conflict in read.items():
         if not conflict:
             texts = "; ".join(fact.text for fact in differing)
-            yield f"Findings of one day differ, and no condition takes them to contradict each other: {texts}."
+            yield f"Findings of one day differ, but no condition treats them as contradicting each other: {texts}."
 
 
 def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, ConditionResult]) -> Iterator[str]:
@@ -173,7 +175,7 @@ def age_notice(criteria: Iterable[CriterionResult], results: Mapping[str, Condit
 
     A settled value rests on what counts, never on what only perhaps counts.
     """
-    iris = dict.fromkeys(iri for each in criteria if each.decides for iri in each.grounds)
+    iris = dict.fromkeys(iri for criterion in criteria if criterion.decides for iri in criterion.grounds)
     ages = {
         f"{fact.text.partition(':')[0]} {fact.day}, {fact.age} days"
         for iri in iris

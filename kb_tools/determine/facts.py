@@ -137,7 +137,7 @@ class _Words:
         return f"a newer {self.kind(node)}{same}"
 
     def key_of(self, node: URIRef) -> URIRef | None:
-        """The property that tells findings of its class apart."""
+        """The property by which findings of its class are distinguished."""
         key = self.kb.ontology.value(self.value(node, RDF.type), CASE.keyProperty)
         return key if isinstance(key, URIRef) else None
 

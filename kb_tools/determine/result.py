@@ -58,6 +58,11 @@ class ConditionResult:
         return tuple(dict.fromkeys(doubt for fact in self.facts for doubt in fact.doubts))
 
     @property
+    def left_open_by(self) -> tuple[Fact, ...]:
+        """Of an unknown condition that no doubt keeps open, the facts that it reads: none of them settles it."""
+        return self.facts if self.value is self.perhaps is Value.UNKNOWN else ()
+
+    @property
     def settling(self) -> tuple[str, ...]:
         """What to send in to settle the doubts, each thing once."""
         return tuple(dict.fromkeys(doubt.settle for doubt in self.doubts))
@@ -122,11 +127,12 @@ class Determination:
     advisories: tuple[Advisory, ...]
     notices: tuple[str, ...]
 
-    def asks_for(self, condition: str) -> str:
-        """What to send in for a condition: what settles it and, where a doubt keeps it open, what settles the doubt."""
-        result = self.condition_results[condition]
-        wanted = result.condition.asks_for.rstrip(".")
-        return f"{wanted} (or what settles a doubt: {'; '.join(result.settling)})" if result.settling else wanted
+    @property
+    def because(self) -> str:
+        """Why the outcome is what it is, in one line (kb_tools.determine.in_words)."""
+        from kb_tools.determine.in_words import because
+
+        return because(self)
 
     @property
     def every_criterion(self) -> tuple[CriterionResult, ...]:

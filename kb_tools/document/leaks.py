@@ -1,7 +1,7 @@
 """Wording that the project shares with the policy's document, whose text is its owner's.
 
 A run of eight words is shared wording; of the rows of code tables, whose descriptors are short and another owner's, a
-run of five. The list of references is left out: bibliographic data are facts.
+run of five. The list of references is skipped: bibliographic data are facts.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ def _goes_through_findings(shapes: Graph, path: Node) -> bool:
 
 
 def copy_of(node: Node, source: Graph, target: Graph) -> None:
-    """Copies all that is said of a node, and of all that this leads to."""
+    """Copy all statements about a node, and about every node that these lead to."""
     for triple in source.triples((node, None, None)):
         if triple not in target:
             target.add(triple)

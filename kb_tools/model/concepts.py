@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rdflib import Graph
@@ -10,10 +11,18 @@ from rdflib.term import Node
 
 from kb_tools.rdf.terms import Triple
 
+_ABBREVIATION = re.compile(r"([A-Z][A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*)[.,;:]")
+
 
 def concept_classes(ontology: Graph) -> set[Node]:
     """The classes whose members are concepts of the vocabularies."""
     return {each for each in ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept) if each is not None}
+
+
+def abbreviation(definition: str) -> str:
+    """The abbreviation with which a definition begins ("AML.", "APL, a kind of AML."); "" where it begins with none."""
+    found = _ABBREVIATION.match(definition)
+    return found[1] if found else ""
 
 
 def concept_facts(ontology: Graph) -> Iterator[Triple]:

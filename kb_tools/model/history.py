@@ -70,4 +70,6 @@ def first_day(literal: Literal, where: Path) -> date:
     try:
         return date.fromisoformat(text if len(text) == 10 else text + "-01")
     except ValueError:
-        raise KnowledgeBaseError(f'"{text}" is no day and no month', where=str(where), hint="correct it") from None
+        raise KnowledgeBaseError(
+            f'"{text}" is neither a day nor a month', where=str(where), hint="correct it"
+        ) from None

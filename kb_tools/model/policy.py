@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,14 +124,25 @@ class Policy:
         """The revision of that name, as "2026-02" or "CP.MP.101/2026-02".
 
         Raises:
-            UnknownRevision: the policy has none of that name; the error lists those it has.
+            UnknownRevision: the policy has none of that name; the error lists those it has, and names the nearest.
         """
         wanted = name.removeprefix(self.iri + "/").removeprefix(self.identifier + "/")
         for entry in self.history:
             if entry.name == wanted:
                 return entry
         known = ", ".join(f"{entry.name} (draft)" if entry.draft else entry.name for entry in self.history)
-        raise UnknownRevision(f"{self.identifier} has no revision {name}", hint=f"known: {known}")
+        nearest = self._nearest(wanted)
+        hint = f"known: {known}" + (f"; nearest: {nearest}" if nearest else "")
+        raise UnknownRevision(f"{self.identifier} has no revision {name}", hint=hint)
+
+    def _nearest(self, name: str) -> str:
+        """The name of the revision that is nearest in time to a month, or alike to what is none; "" for none."""
+        names = [entry.name for entry in self.history]
+        try:
+            month = date.fromisoformat(f"{name}-01")
+        except ValueError:
+            return next(iter(get_close_matches(name, names, 1)), "")
+        return min(self.history, key=lambda entry: abs(entry.month - month)).name if names else ""
 
     def require_criteria(self, entry: RevisionEntry) -> RevisionEntry:
         """The entry itself, when its criteria are on file.

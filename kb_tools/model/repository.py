@@ -10,7 +10,7 @@ from pathlib import Path
 from rdflib import Graph
 from rdflib.namespace import RDFS, SKOS
 
-from kb_tools.errors import KbError, KnowledgeBaseError
+from kb_tools.errors import KbError, KnowledgeBaseError, did_you_mean
 from kb_tools.model.policy import Policy
 from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.namespaces import SH
@@ -130,7 +130,8 @@ class KnowledgeBase:
                 raise KbError(f"{len(known)} policies on file", hint=f"choose one with --policy: {', '.join(known)}")
             identifier = known[0]
         if identifier not in known:
-            raise KbError(f"no policy {identifier} on file", hint=f"known: {', '.join(known)}")
+            hint = did_you_mean(identifier, known) or f"known: {', '.join(known)}"
+            raise KbError(f"no policy {identifier} on file", hint=hint)
         return Policy(self, self.root / "policies" / identifier)
 
     def policies(self) -> Iterator[Policy]:

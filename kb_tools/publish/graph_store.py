@@ -112,7 +112,7 @@ class GraphStore:
                 else urllib3.PoolManager(headers=headers, retries=retries, timeout=timeout)
             )
         except urllib3.exceptions.HTTPError:
-            raise StoreError("the proxy is none that can be used", hint=PROXY) from None
+            raise StoreError("the proxy cannot be used", hint=PROXY) from None
 
     def put(self, graph: NamedGraph) -> None:
         """Replaces the graph of that name.
@@ -185,7 +185,10 @@ class GraphStore:
             ),
         }.get(status, (f"does not take {graph.name} ({status}): {said}", "see the store's log"))
         if status == 200 and _is_page(answer):
-            what, hint = "answers with a web page: no graph store", f"name its graph store, such as {ENDPOINTS}"
+            what, hint = (
+                "answers with a web page: not a graph store",
+                f"name its graph store, such as {ENDPOINTS}",
+            )
         return StoreError(what, where=self._shown, hint=hint)
 
 
@@ -240,7 +243,9 @@ class Sent:
             Path(aside.name).replace(self.path)
         except OSError as error:
             raise StoreError(
-                f"what was sent cannot be noted: {error.strerror}", where=str(self.path), hint="set XDG_CACHE_HOME"
+                f"the record of what was sent cannot be written: {error.strerror}",
+                where=str(self.path),
+                hint="set XDG_CACHE_HOME",
             ) from error
 
 

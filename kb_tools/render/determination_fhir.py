@@ -113,11 +113,13 @@ def _determined(plain: CaseForms, found: Determination, form: dict[str, Any] | N
     """A determination: success once the outcome is settled, whatever it is, else data-required."""
     revision = found.revision
     outcome = coding(plain, POL[found.outcome.value])["display"]
-    said = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", *found.notices)
+    why = f"because {found.because}"
+    said = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", why, *found.notices)
     status = "success" if found.outcome.settled else "data-required"
     required = [_data_requirement(plain, each) for each in asked(plain, found)]
     return {
         **_response(found, {"moduleUri": str(revision.iri)}, status, said),
+        "note": [{"text": why}, {"text": REVIEW}],
         "contained": [
             {"resourceType": "Parameters", "id": "determination", "parameter": _parameters(plain, found, form)}
         ],

@@ -61,6 +61,7 @@ def _determination(found: Determination) -> dict[str, Any]:
         "criteriaBasis": revision.entry.bases.get("Criteria"),
         "serviceDate": found.service_date.isoformat(),
         "outcome": found.outcome.value,
+        "because": found.because,
         "disposition": disposition[1] if disposition else None,
         "referredTo": found.referred_to[0] if found.referred_to else None,
         "applicability": found.applicability.value,
@@ -126,7 +127,12 @@ def _fact(fact: Fact) -> dict[str, Any]:
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
         result = found.condition_results[need]
-        return {"condition": need, "asksFor": result.condition.asks_for, "toSettle": list(result.settling)}
+        return {
+            "condition": need,
+            "asksFor": result.condition.asks_for,
+            "toSettle": list(result.settling),
+            "leftOpenBy": [fact.text for fact in result.left_open_by],
+        }
     return {f"{need.operator}Of": [_need(found, each) for each in need.parts]}
 
 

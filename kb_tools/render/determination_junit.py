@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 from kb_tools import printable
 from kb_tools.cases.case import Malformed
+from kb_tools.determine.in_words import to_send_in
 from kb_tools.determine.result import Determination, NotDetermined, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
 from kb_tools.model.repository import KnowledgeBase
-from kb_tools.render.determination_text import need_lines
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def suite(name: str, cases: Iterable[TestCase]) -> str:
 
 def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate: a case passes when it meets the criteria, and is skipped when the policy does not apply."""
-    found = [_test_case(each) for each in answered]
+    found = [_test_case(answer) for answer in answered]
     found += [TestCase("kb validate", error.where or "input", "error", "; ".join(error.lines())) for error in errors]
     return suite("kb validate", found)
 
@@ -57,7 +57,7 @@ def _test_case(answer: Answer) -> TestCase:
     if isinstance(answer, NotDetermined):
         return TestCase("kb validate", name, "error", str(answer.error))
     if isinstance(answer, Malformed):
-        said = "; ".join(f"{each.place}: {each.message}" for each in answer.violations)
+        said = "; ".join(f"{violation.place}: {violation.message}" for violation in answer.violations)
         return TestCase("malformed", name, "error", said)
     suite_name = f"{answer.revision.policy.identifier}/{answer.revision.entry.name}"
     if answer.outcome is Outcome.MET:
@@ -67,7 +67,8 @@ def _test_case(answer: Answer) -> TestCase:
 
 
 def _why(found: Determination) -> str:
-    if found.outcome.settled:
-        deciding = (each for each in found.every_criterion if each.decides)
-        return "; ".join(f"{each.criterion.notation} {each.value.value} ({each.reason})" for each in deciding)
-    return f"send in: {'; '.join(need_lines(found))}."
+    asked = to_send_in(found)
+    if asked is None:
+        deciding = (result for result in found.every_criterion if result.decides)
+        return "; ".join(f"{result.criterion.notation} {result.value.value} ({result.reason})" for result in deciding)
+    return f"send in: {'; '.join(map(str, asked.parts))}."

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from kb_tools.cases.case import Malformed
-from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Need, Outcome
+from kb_tools.determine.in_words import AskGroup, Asks, is_stated, keeps_open, to_send_in
+from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.model.parts import BASES
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.model.statements import Advisory, Criterion, Passage, Reference
 
+_OF = {"all": " all of", "any": " one of"}
 # The wording of passages, by their IRIs, in the reader's own copy of the document.
 Quotes: TypeAlias = Mapping[str, str]
 TITLES = {
@@ -61,51 +63,94 @@ def malformed(out: Console, found: Malformed) -> None:
 
 
 def determination(out: Console, found: Determination, explain: bool, quotes: Quotes | None = None) -> None:
-    """One determination: outcome, criteria and why, what contradicts, what to send in, advisories, notices.
+    """One determination, top down: outcome, because, the criteria, what to send in, advice, notes.
 
     Args:
+        explain: whether to add the standing advice, every condition, the places and the works cited.
         quotes: the passages in the reader's own copy of the document, to be printed with `explain`.
     """
     revision = found.revision
     out.print(Text(found.case.title, "bold"))
+    out.print(Text(TITLES[found.outcome], STYLES[found.outcome]).append(f" {_consequence(found)}".rstrip(), "default"))
+    out.print(Text(f"because {found.because}"))
     out.print(
         f"{revision.policy.identifier} revision {revision.entry.name}, {_basis(found)}; service on {found.service_date}"
     )
-    out.print(Text(TITLES[found.outcome], STYLES[found.outcome]).append(f" {_consequence(found)}".rstrip(), "default"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("Place", "Value", "Criterion and why"):
-        table.add_column(heading, overflow="fold")
-    for result in found.every_criterion:
-        why = Text(result.criterion.label, "bold" if result.decides else "").append(_cited(result.criterion), "default")
-        for line in _reasons(found, result):
-            why.append(f"\n{line}", "default")
-        table.add_row(result.criterion.notation, result.value.value, why)
-    out.print(Padding(table, (0, 0, 0, 2)))
-    conflicts = [f"{each.condition.label}: {_against(each)}" for each in found.conflicts]
-    _block(out, "Contradicting", conflicts)
-    if found.needs:
-        _block(out, "Send in", need_lines(found), numbered=True)
-    given = [each for each in found.advisories if each.when]
-    standing = [each for each in found.advisories if not each.when]
-    _block(out, "Advice, which does not decide", [_advice(each) for each in (given + standing if explain else given)])
-    if standing and not explain:
-        _block(out, "Always to be kept in mind", ["; ".join(each.label for each in standing) + "."])
-    _block(out, "Note", found.notices)
+    out.print(Padding(_criteria(found), (0, 0, 0, 2)))
+    asked = to_send_in(found)
+    if asked:
+        _send_in(out, asked)
+    always = [advisory for advisory in found.advisories if not advisory.when]
+    given = [advisory for advisory in found.advisories if explain or advisory.when]
+    _block(out, "Advice, which does not decide", [_advice(advisory) for advisory in sorted(given, key=always.count)])
+    if always and not explain:
+        out.print(f"  Standing reminders: {len(always)}, listed by --explain")
+    _block(out, "Notes", found.notices)
     if explain:
         _explain(out, found, quotes)
     out.print(Text(REVIEW, "italic"))
     out.print()
 
 
+def _criteria(found: Determination) -> Table:
+    """The criteria with their values and why: first those that decide, or that keep the outcome open."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("Place", "Value", "Criterion and why"):
+        table.add_column(heading, overflow="fold")
+    deciding = {id(result) for result in found.criterion_results if result.decides or keeps_open(found, result)}
+    for top in sorted(found.criterion_results, key=lambda result: id(result) not in deciding):
+        for result in top.with_parts():
+            bold = result.decides or id(top) in deciding
+            why = Text(result.criterion.label, "bold" if bold else "").append(_cited(result.criterion), "default")
+            for line in _reasons(found, result):
+                why.append(f"\n{line}", "default")
+            table.add_row(result.criterion.notation, result.value.value, why)
+    return table
+
+
 def _reasons(found: Determination, result: CriterionResult) -> Iterator[str]:
-    """Why a criterion has its value: the conditions that give it, with the facts that they read."""
+    """Why a criterion has its value: the conditions that give it, with the facts that they read.
+
+    What stands beside one of its parts is not repeated.
+    """
     if result.criterion.role == "remainder":
         yield result.reason
         return
-    for iri in result.grounds:
-        each = found.condition_results[iri]
-        facts = "; ".join(fact.with_doubts for fact in each.facts)
-        yield f"{each.value.value}: {each.condition.label}" + (f" - {facts}" if facts else "")
+    below = {iri for part in result.parts for iri in part.grounds}
+    for iri in (iri for iri in result.grounds if iri not in below):
+        ground = found.condition_results[iri]
+        facts = "; ".join(fact.with_doubts for fact in ground.facts) or _nothing(found, ground)
+        same = (ground.condition.label, ground.value) == (result.criterion.label, result.value)
+        yield facts if same else f"{ground.value.value}: {ground.condition.label} - {facts}"
+
+
+def _nothing(found: Determination, result: ConditionResult) -> str:
+    """What stands in place of facts where a condition read none."""
+    return "nothing that counts" if is_stated(found, result) else "not stated"
+
+
+def _send_in(out: Console, asked: AskGroup) -> None:
+    """What to send in, as a list."""
+    several = len(asked.parts) > 1
+    only = asked.parts[0]
+    if not several and isinstance(only, AskGroup):
+        asked, several = only, True
+    out.print(f"  Send in{_OF[asked.operator] if several else ''}:")
+    out.print(Padding(_asked(asked.parts, numbered=True), (0, 0, 0, 4)))
+
+
+def _asked(parts: Sequence[Asks], numbered: bool = False) -> Table:
+    """A list of things to send in; under a group, the list of its parts."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, part in enumerate(parts, 1):
+        mark = f"{number}." if numbered else "-"
+        if isinstance(part, AskGroup):
+            table.add_row(mark, Group(Text(f"{_OF[part.operator].strip().capitalize()}:"), _asked(part.parts)))
+        else:
+            table.add_row(mark, Text("\n".join((part.what, *part.remarks))))
+    return table
 
 
 def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
@@ -114,31 +159,21 @@ def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
     for result in found.condition_results.values():
         facts = [fact.with_doubts + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
         users = "; ".join(_used_in(found, result.condition.iri)) or "advice only"
-        said = "; ".join(facts) or "the case does not say"
+        said = "; ".join(facts) or _nothing(found, result)
         lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
     _block(out, "Conditions, the facts they read, and the criteria that read them", lines)
     places = []
-    for each in found.every_criterion:
-        where = "; ".join(f"{place.section}, {place.notation}" for place in each.criterion.places)
-        places.append("\n".join((f"{each.criterion.notation}: {where}", *quoted(quotes, each.criterion.places))))
+    for criterion in (result.criterion for result in found.every_criterion):
+        where = "; ".join(f"{place.section}, {place.notation}" for place in criterion.places)
+        places.append("\n".join((f"{criterion.notation}: {where}", *quoted(quotes, criterion.places))))
     _block(out, "Places in the document", places)
-    statements: list[Criterion | Advisory] = [each.criterion for each in found.every_criterion]
+    statements: list[Criterion | Advisory] = [result.criterion for result in found.every_criterion]
     statements += found.advisories
     if quotes is not None:
-        advice = ["\n".join((f"{each.label}:", *quoted(quotes, each.places))) for each in found.advisories]
+        advice = ["\n".join((f"{advisory.label}:", *quoted(quotes, advisory.places))) for advisory in found.advisories]
         _block(out, "What the advice rests on", advice)
-    cited = sorted({reference for each in statements for reference in each.citations}, key=lambda each: each.number)
-    _block(out, "Cited", [reference_line(each) for each in cited])
-
-
-def need_lines(found: Determination) -> list[str]:
-    """What to send in, a line for each thing that is needed, alternatives joined by "or"."""
-    assert found.needs is not None
-    lines: dict[frozenset[str], str] = {}
-    for part in found.needs.parts:
-        asked = part.parts if isinstance(part, Need) else (part,)
-        lines.setdefault(frozenset(_need(found, each) for each in asked), _need(found, part, top=True))
-    return list(lines.values())
+    cited = {reference for statement in statements for reference in statement.citations}
+    _block(out, "Cited", [reference_line(work) for work in sorted(cited, key=lambda work: work.number)])
 
 
 def _used_in(found: Determination, iri: str) -> Iterator[str]:
@@ -146,16 +181,6 @@ def _used_in(found: Determination, iri: str) -> Iterator[str]:
     for result in found.every_criterion:
         if result.criterion.tree and iri in result.criterion.tree.conditions():
             yield f"{result.criterion.notation}{_cited(result.criterion)}"
-
-
-def _need(found: Determination, part: Need | str, top: bool = False) -> str:
-    if isinstance(part, str):
-        return found.asks_for(part)
-    parts = list(dict.fromkeys(_need(found, each) for each in part.parts))
-    joined = (", or: " if part.operator == "any" else ", and: ").join(parts)
-    if top and part.operator == "any" and len(parts) > 1:
-        return f"One of: {joined}"
-    return joined if top or len(parts) == 1 else f"({joined})"
 
 
 def outcome_of(answer: Answer) -> str:
@@ -173,7 +198,7 @@ def summary(out: Console, counts: Mapping[str, int], unread: int) -> None:
     if sum(lines.values()) < 2:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Came to")
+    table.add_column("Outcome")
     table.add_column("Cases", justify="right")
     for what, count in sorted(lines.items()):
         table.add_row(what, str(count))
@@ -192,17 +217,13 @@ def _basis(found: Determination) -> str:
     return BASES[found.revision.entry.bases.get("Criteria", "NotOnFile")]
 
 
-def _against(result: ConditionResult) -> str:
-    return " against ".join(fact.text for fact in result.contradicting)
-
-
 def _advice(advisory: Advisory) -> str:
     return f"{advisory.text} ({_places(advisory.places)}){_cited(advisory)}"
 
 
 def _cited(statement: Criterion | Advisory) -> str:
     """The numbers of the works that a statement cites."""
-    return f" [{', '.join(str(each.number) for each in statement.citations)}]" if statement.citations else ""
+    return f" [{', '.join(str(work.number) for work in statement.citations)}]" if statement.citations else ""
 
 
 def _places(places: Iterable[Passage]) -> str:
@@ -223,7 +244,7 @@ def reference_line(reference: Reference) -> str:
     return f"[{reference.number}] {reference.text}." + (f" doi:{reference.doi}" if reference.doi else "")
 
 
-def _block(out: Console, title: str, lines: Sequence[str], numbered: bool = False) -> None:
+def _block(out: Console, title: str, lines: Sequence[str]) -> None:
     """A titled list, hanging, wrapped to the width; nothing when it is empty."""
     if not lines:
         return
@@ -232,6 +253,6 @@ def _block(out: Console, title: str, lines: Sequence[str], numbered: bool = Fals
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for number, line in enumerate(lines, 1):
-        table.add_row(f"{number}." if numbered else "-", line)
+    for line in lines:
+        table.add_row("-", line)
     out.print(Padding(table, (0, 0, 0, 4)))

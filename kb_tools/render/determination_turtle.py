@@ -57,6 +57,7 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         (CASE.underRevision, revision.iri),
         (CASE.criteriaBasis, POL[revision.entry.bases.get("Criteria", "NotOnFile")]),
         (CASE.outcome, POL[found.outcome.value]),
+        (RDFS.comment, Literal(found.because, lang="en")),
         (CASE.applicability, _value(found.applicability)),
         (CASE.criteria, _value(found.criteria)),
         (CASE.reviewedBy, CASE.Clinician),

@@ -70,7 +70,7 @@ def document(report: Report) -> Document:
     )
     for part, title in COMPARED_PARTS.items():
         changes = [change for change in diff.changes if change.part == part]
-        told = ("Told by the log",) if part in DOCUMENT_PARTS else ()
+        told = ("Reported by the log",) if part in DOCUMENT_PARTS else ()
         shown.section(
             f"Changes of the {title}",
             Table(("Change", old.name, new.name, *told), [_change_row(diff, change) for change in changes]),
@@ -80,7 +80,7 @@ def document(report: Report) -> Document:
         *(Paragraph(each, item=True) for each in _not_compared(diff)),
     )
     shown.section(
-        "The log held against the changes",
+        "The log compared with the changes",
         Table(
             ("Row", "Statement", "Finding", "Why"),
             [(each.row_label, each.label, each.finding.value, each.why) for each in diff.log],
@@ -93,7 +93,7 @@ def document(report: Report) -> Document:
         ),
     )
     shown.section(
-        "Changes that no row of the log tells of",
+        "Changes that no row of the log reports",
         *(
             Paragraph(f"{COMPARED_PARTS[each.part]}: {each.label}: {each.kind.value}.", item=True)
             for each in diff.unexplained
@@ -119,7 +119,7 @@ def _not_compared(diff: Diff) -> Iterator[str]:
         if parts:
             yield f"{', '.join(parts)}: not on file for {side}."
     yield from (
-        f"{COMPARED_PARTS[part]}: they stand all over the document, and not all of it is on file for {side}."
+        f"{COMPARED_PARTS[part]}: they stand throughout the document, and not all of it is on file for {side}."
         for part, side in diff.unknown
         if part not in DOCUMENT_PARTS
     )
@@ -192,7 +192,7 @@ def _cause(diff: Diff, cause: Cause, flips: Sequence[Flip]) -> Iterator[Paragrap
         Paragraph(f"log{', in general' if each in in_general else ''}: {log[each]}", item=True) for each in rows
     )
     if not rows:
-        yield Paragraph("no row of the log tells of it", item=True)
+        yield Paragraph("no row of the log reports it", item=True)
 
 
 def _cases(count: int) -> str:

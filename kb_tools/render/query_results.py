@@ -86,7 +86,7 @@ def _printable(said: str) -> str:
 
 
 def short(iri: str, by_namespace: Mapping[str, str]) -> str:
-    """The IRI as it can be written in a query: with a prefix, relative to the base, or whole."""
+    """The IRI as it can be written in a query: with a prefix, relative to the base, or in full."""
     for end in (found.end() for found in reversed(list(re.finditer(r"[/#]", iri)))):
         prefix = by_namespace.get(iri[:end])
         if prefix is not None:
@@ -155,7 +155,7 @@ def _escaped(said: str) -> str:
 
 
 def json(result: Result) -> bytes:
-    """SPARQL 1.1 Query Results JSON Format; what is to be said beside the answer stands under the key "notes".
+    """SPARQL 1.1 Query Results JSON Format; notices to the reader stand under the key "notes".
 
     That format lets other keys stand beside its own (3.1). Some readers take them before "results" only.
     """

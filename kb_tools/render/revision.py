@@ -127,7 +127,7 @@ def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> R
     if criterion.tree:
         _add_tree(node, shown, criterion.tree)
     else:
-        node.add(f"what {shown.indication.notation} leaves")
+        node.add(f"everything that criterion {shown.indication.notation} does not cover")
     for note in criterion.notes:
         node.add(Text(f"Reading: {note}", "italic"))
     return node

@@ -25,7 +25,7 @@ def document(kb: KnowledgeBase, trace: Trace, name: str, quoted: bool) -> Docume
         name: of the document's file.
         quoted: whether to show the beginnings of units, which are text of the document.
     """
-    shown = Document(f"{trace.policy.identifier} revision {trace.entry.name}, held against {name}")
+    shown = Document(f"{trace.policy.identifier} revision {trace.entry.name}, compared with {name}")
     accounted = sum(done for done, _ in trace.sections.values())
     passages = len(trace.found) + len(trace.reworded) + len(trace.gone)
     shown.section(
@@ -99,7 +99,7 @@ def document(kb: KnowledgeBase, trace: Trace, name: str, quoted: bool) -> Docume
 
 
 def share(part: int, whole: int) -> str:
-    """A part in percent; never 100 % of what is not whole."""
+    """A share in percent; 100 % only where nothing is missing."""
     return f"{100 * part // whole if whole else 100} %"
 
 

@@ -80,7 +80,7 @@ class Finding(Enum):
 
 @dataclass(frozen=True)
 class LogFinding:
-    """One statement of the log between two revisions, held against the changes."""
+    """One statement of the log between two revisions, compared with the changes."""
 
     row: str
     row_label: str

@@ -1,4 +1,4 @@
-"""Tells which findings shapes tell apart."""
+"""Find out which findings the shapes can distinguish."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def mentions(graph: Graph, shape: Node) -> bool:
 
 
 class Lens:
-    """Tells which findings shapes tell apart."""
+    """Find out which findings the shapes can distinguish."""
 
     SEEN = URIRef("urn:kb:seen")
 

@@ -165,7 +165,7 @@ class LogBetween:
     def _finding(self, statement: _Statement, changes: Sequence[Change]) -> tuple[Finding, str]:
         if statement.no_impact and self._contradicted(changes):
             words = self.verdict.words
-            return Finding.CONTRADICTED, f"the verdict is {words}, and no row tells of a change of the criteria"
+            return Finding.CONTRADICTED, f"the verdict is {words}, and no row reports a change of the criteria"
         if why := self._not_checkable(statement, changes):
             return Finding.NOT_CHECKABLE, why
         named = [change for change in changes if statement.iri in change.named]
@@ -178,7 +178,7 @@ class LogBetween:
             return Finding.EXPLAINS, f"names none; {count} of the {' and '.join(told)} found"
         if statement.kinds == {"Reworded"}:
             return Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
-        return Finding.NOT_FOUND, "nothing that it tells of differs"
+        return Finding.NOT_FOUND, "nothing that it reports differs"
 
     def _not_checkable(self, statement: _Statement, changes: Iterable[Change]) -> str:
         """Why a statement cannot be held against the changes; "" if it can."""
@@ -186,7 +186,7 @@ class LogBetween:
         parts = {part for part, told in TOLD_BY.items() if affected & {str(POL[name]) for name in told}}
         parts |= {self._part_of.get(iri, "Criteria") for iri in affected if not iri.startswith(str(POL))}
         if not parts:
-            return "what it affects is kept of no revision"
+            return "no revision on file holds what it affects"
         for side in self.sides:
             for basis, words in (("NotOnFile", "not on file"), ("InferredFromLog", "inferred from the log")):
                 missing = [

@@ -1,4 +1,4 @@
-"""Every small case that a group of conditions can tell apart, made from what their shapes name.
+"""Every small case that a group of conditions can distinguish, made from what their shapes name.
 
 The source is the knowledge base's design, section 3.2. A small case says nothing but what the group reads:
 

@@ -1,4 +1,4 @@
-"""Witnesses of a verdict as cases: what is said to come to two outcomes, made and determined."""
+"""Witnesses of a verdict as cases: each is generated, and determined under both revisions."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def silent_case(day: date) -> Case:
 
 
 def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
-    """A small case as one that can be submitted: its findings with date, basis and all that tells them apart.
+    """A small case as one that can be submitted: its findings with date, basis and what distinguishes them.
 
     Args:
         case: the case that the facts are for; they are dated the day before its service, and are of its disease.
@@ -302,7 +302,7 @@ def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
 
 
 def _apart(kb: KnowledgeBase, unit: Unit, place: int, case: Case, alone: bool) -> Iterator[tuple[URIRef, Node]]:
-    """What tells the findings of a unit apart from those of others: the value of their key, or their disease.
+    """What distinguishes the findings of a unit from those of others: the value of their key, or their disease.
 
     A unit that is not alone is of a disease that has no kinds: a group would concern the other units too.
     """

@@ -65,7 +65,8 @@ def _facts(said: Mapping[str, str], alone: bool = False) -> tuple[str, ...]:
 
 def lines_of(side: Revision, criterion: Criterion, other: Criterion | None = None) -> tuple[str, ...]:
     """A criterion in words: its definition, its tree, and those of its readings that the other side does not share."""
-    tree = _tree_lines(side, criterion.tree) if criterion.tree else [f"what {side.indication.notation} leaves"]
+    rest = f"everything that criterion {side.indication.notation} does not cover"
+    tree = _tree_lines(side, criterion.tree) if criterion.tree else [rest]
     definition = [criterion.definition] if criterion.definition else []
     role = [f"as {criterion.role}:"] if other and other.role != criterion.role else []
     notes = (f"Reading: {note}" for note in criterion.notes if not other or note not in other.notes)

@@ -155,7 +155,7 @@ def test_a_question_file_is_read_by_its_comment_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("criterai", "kb: no question criterai; is criteria meant?\n"),
+        ("criterai", "kb: no question criterai; did you mean criteria?\n"),
         ("zzz", "kb: no question zzz; kb query lists them; a file is named with its .rq\n"),
         ("mine.txt", "kb: no question mine.txt; kb query lists them; a file is named with its .rq\n"),
         ("..", "kb: no question ..; kb query lists them; a file is named with its .rq\n"),
@@ -239,7 +239,7 @@ def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: s
     [
         (
             ["criteria", "--param", "revison=2019-10"],
-            "kb: question criteria has no parameter revison; it has: revision",
+            "kb: question criteria has no parameter revison; did you mean revision?",
         ),
         (["in-force", "--param", "day=2026-01-01"], "kb: question in-force has no parameter day; it has: date"),
         (["criteria", "--param", "revision=2018-01"], "kb: CP.MP.101 has no revision 2018-01; known: 2015-11, 2019-10"),
@@ -249,7 +249,7 @@ def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: s
         ),
         (
             ["in-force", "--as-of", "2020-01-01"],
-            "kb: question in-force goes over all revisions; leave out --revision and --as-of",
+            "kb: question in-force reads all revisions; leave out --revision and --as-of",
         ),
         (["criteria", "--param", "revision"], "Error: Invalid value for '--param': 'revision' is not NAME=VALUE"),
         (["criteria", "--param", "=x"], "Error: Invalid value for '--param': '=x' is not NAME=VALUE"),
@@ -363,7 +363,7 @@ def test_a_policy_without_a_revision_in_force_is_left_out_and_named(two_policies
     assert found.graphs == "CP.MP.101/2019-10"
     (note,) = found.notes
     assert note.startswith(
-        "TST.7 is left out: no revision of TST.7 was in force on 2020-01-01; the first known is 2024-01"
+        "TST.7 is skipped: no revision of TST.7 was in force on 2020-01-01; the first known is 2024-01"
     )
 
 
@@ -598,7 +598,7 @@ def test_names_with_two_dots_and_quotation_marks_mean_what_they_say(ask: RunKb) 
 
 def test_terms_that_stand_nowhere_are_named_when_nothing_is_found(ask: RunKb) -> None:
     done = ask('SELECT * { ?x a pol:Criterium ; pol:order "1"^^xsd:integer FILTER (xsd:string(?x) != "") }')
-    assert (done.returncode, done.stderr) == (0, "kb: pol:Criterium stands in no statement here\n")
+    assert (done.returncode, done.stderr) == (0, "kb: pol:Criterium appears in no statement here\n")
     assert done.stdout.startswith("no rows from CP.MP.101/")
     assert ask("ASK { ?x a pol:Policy }").stderr == ""
 
@@ -885,8 +885,8 @@ def test_from_names_the_graphs_and_fetches_none(ask: RunKb, listener: tuple[int,
     done = ask(text, "--format", "csv")
     assert (done.returncode, done.stdout) == (0, "n\r\n1\r\n")
     assert done.stderr == (
-        f"kb: FROM <http://127.0.0.1:{port}/x>: there is no such graph here, and none is fetched\n"
-        f"kb: FROM <{BASE}policy#nothing>: there is no such graph here, and none is fetched\n"
+        f"kb: FROM <http://127.0.0.1:{port}/x>: no such graph is on file, and none is fetched\n"
+        f"kb: FROM <{BASE}policy#nothing>: no such graph is on file, and none is fetched\n"
     )
     assert connected == []
 

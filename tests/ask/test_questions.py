@@ -685,7 +685,7 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
             {"revision": "2024-13"},
             UnknownRevision,
             "CP.MP.101 has no revision 2024-13; known: 2015-11, 2019-10, 2022-10, 2023-02, 2023-08, 2023-10, 2023-11, "
-            "2024-04, 2025-02, 2026-02",
+            "2024-04, 2025-02, 2026-02; nearest: 2024-04",
         ),
         ("changed-criteria", {"before": "TST.7/2024-01"}, KbError, "no policy TST.7 on file; known: CP.MP.101"),
         (
@@ -724,7 +724,12 @@ def test_a_condition_is_read_by_the_criteria_of_both_policies(two_policies: Path
             QueryError,
             f"criterion: 'quite another' names no criterion in all graphs; {NAMED_BY}",
         ),
-        ("said-at-place", {"page": "3"}, QueryError, "question said-at-place has no parameter page; it has: place"),
+        (
+            "said-at-place",
+            {"page": "3"},
+            QueryError,
+            "question said-at-place has no parameter page; did you mean place?",
+        ),
         ("on-file", {"part": "codes"}, QueryError, "question on-file has no parameter part; it has: none"),
     ],
 )

@@ -70,7 +70,7 @@ FINDINGS = (
     "Transplant, DiseaseStatusAssessment, MRDTest, RelapseRiskAssessment, ChimerismTest, AcuteGvHDAssessment, "
     "ChronicGvHDAssessment, EarlierInfusion, StatedAbsence"
 )
-SCHEMA = "kb case schema tells what a key takes"
+SCHEMA = "kb case schema lists what each key takes"
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +195,8 @@ def test_a_number_is_read_digit_by_digit(kb: KnowledgeBase, number: str, stated:
 @pytest.mark.parametrize("number", ["1e31", "1e999999999", "1e9999999999999999999", "-1e-31"])
 def test_a_number_of_too_many_digits_is_refused(kb: KnowledgeBase, number: str) -> None:
     text = json.dumps(CASE).replace("88.5", number)
-    due = "where a number of at most 30 digits is due"
-    assert refusal(kb, text) == f"case.json: findings[2].donorPercent: {number} {due}; {SCHEMA}"
+    due = ", but a number of at most 30 digits is expected"
+    assert refusal(kb, text) == f"case.json: findings[2].donorPercent: {number}{due}; {SCHEMA}"
 
 
 @pytest.mark.parametrize("number", ["1", "1.0", "1.00", "1e0", "10e-1"])
@@ -209,7 +209,7 @@ def test_the_schema_that_an_editor_names_is_not_read(kb: KnowledgeBase) -> None:
     named = {"$schema": "https://w3id.org/policykb/case.schema.json", **CASE}
     assert statements(read(kb, named)) == statements(read(kb, CASE))
     inner = {**CASE, "request": {"$schema": "x", **CASE["request"]}}
-    assert refusal(kb, inner).startswith('case.json: request: unknown key "$schema"; known here: ')
+    assert refusal(kb, inner).startswith('case.json: request: unknown key "$schema"; known keys: ')
 
 
 def test_fhir_in_plain_json_is_told(kb: KnowledgeBase) -> None:
@@ -235,43 +235,43 @@ def test_the_plan_is_unknown_where_the_line_of_business_is_left_out(kb: Knowledg
 
 # ---------------------------------------------------------------------- refused
 
-NO_NAME = "no name that is allowed; write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
+NO_NAME = "not an allowed name; write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
 REFUSED: list[tuple[str, Any, str]] = [
     ("findings.3.grde", 2, 'findings[3]: unknown key "grde"; did you mean grade?'),
-    ("findings.0.donor", "x", 'findings[0]: unknown key "donor"; known here: type, date, basis, graftSource'),
-    ("findings.0.inDoubt", "x", 'findings[0]: unknown key "inDoubt"; known here: type, date, basis, graftSource'),
+    ("findings.0.donor", "x", 'findings[0]: unknown key "donor"; known keys: type, date, basis, graftSource'),
+    ("findings.0.inDoubt", "x", 'findings[0]: unknown key "inDoubt"; known keys: type, date, basis, graftSource'),
     ("findings.3.indoubt", "x", 'findings[3]: unknown key "indoubt"; did you mean inDoubt?'),
-    ("findings.3.inDoubt", True, f"findings[3].inDoubt: true where a text is due; {SCHEMA}"),
-    ("findings.3.inDoubt", ["x"], f"findings[3].inDoubt: an array where a text is due; {SCHEMA}"),
+    ("findings.3.inDoubt", True, f"findings[3].inDoubt: true, but a text is expected; {SCHEMA}"),
+    ("findings.3.inDoubt", ["x"], f"findings[3].inDoubt: an array, but a text is expected; {SCHEMA}"),
     ("findings.3.inDoubt", None, "findings[3].inDoubt: null says nothing; leave the key out: what is not stated is "
      "unknown"),
-    ("findings.0.id", "x", 'findings[0]: unknown key "id"; known here: type, date, basis, graftSource'),
-    ("type", "Case", 'unknown key "type"; known here: id, patient, lineOfBusiness, request, findings'),
-    ("coverage", {}, 'unknown key "coverage"; known here: id, patient, lineOfBusiness, request, findings'),
+    ("findings.0.id", "x", 'findings[0]: unknown key "id"; known keys: type, date, basis, graftSource'),
+    ("type", "Case", 'unknown key "type"; known keys: id, patient, lineOfBusiness, request, findings'),
+    ("coverage", {}, 'unknown key "coverage"; known keys: id, patient, lineOfBusiness, request, findings'),
     ("request.Service", "x", 'request: unknown key "Service"; did you mean service?'),
     ("request.service_date", "x", 'request: unknown key "service_date"; did you mean serviceDate?'),
-    ("request.a\x1b[1m\n", 1, r'request: unknown key "a\u001b[1m\n"; known here: service, procedureCodes, '
+    ("request.a\x1b[1m\n", 1, r'request: unknown key "a\u001b[1m\n"; known keys: service, procedureCodes, '
      "serviceDate, reason, purposes, product"),
     ("@context", {}, 'unknown key "@context"; this is JSON-LD: name the file .jsonld, or use --input-format jsonld'),
-    ("request.@type", "x", 'request: unknown key "@type"; known here: service, procedureCodes, serviceDate, reason, '
+    ("request.@type", "x", 'request: unknown key "@type"; known keys: service, procedureCodes, serviceDate, reason, '
      "purposes, product"),
     ("findings.1.type", ..., f"findings[1]: no type; give it one: {FINDINGS}"),
-    ("findings.1.type", "Transplants", 'findings[1].type: "Transplants" is no value of this key; did you mean '
+    ("findings.1.type", "Transplants", 'findings[1].type: "Transplants" is not a value of this key; did you mean '
      "Transplant?"),
-    ("findings.1.type", 7, f"findings[1].type: 7 is no value of this key; it takes {FINDINGS}"),
-    ("findings.1.diseaseStatus", "relapsed", 'findings[1].diseaseStatus: "relapsed" is no value of this key; did you '
-     "mean Relapsed?"),
-    ("findings.1.diseaseStatus", "x", 'findings[1].diseaseStatus: "x" is no value of this key; it takes Relapsed, '
+    ("findings.1.type", 7, f"findings[1].type: 7 is not a value of this key; it takes {FINDINGS}"),
+    ("findings.1.diseaseStatus", "relapsed", 'findings[1].diseaseStatus: "relapsed" is not a value of this key; did '
+     "you mean Relapsed?"),
+    ("findings.1.diseaseStatus", "x", 'findings[1].diseaseStatus: "x" is not a value of this key; it takes Relapsed, '
      "Refractory, RelapsedAndRefractory, Progressing, CompleteRemission, PartialRemission, InRemission, Active"),
-    ("request.reason", "acute myeloid leukemia", 'request.reason: "acute myeloid leukemia" is no value of this key; '
+    ("request.reason", "acute myeloid leukemia", 'request.reason: "acute myeloid leukemia" is not a value of this key; '
      "did you mean AcuteMyeloidLeukemia?"),
     ("request.reason", "Leukaemie" * 20, 'request.reason: "LeukaemieLeukaemieLeukaemieLeukaemieLeukaemieLeukaemieLeuk'
-     "… is no value of this key; it takes HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, "
+     "… is not a value of this key; it takes HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, "
      "AcutePromyelocyticLeukemia, AcuteLymphoblasticLeukemia, ChronicMyeloidLeukemia, ChronicLymphocyticLeukemia, "
      "ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 73 "
      "more: kb case schema"),
     # A concept of another class is none of this key.
-    ("request.reason", "Relapsed", 'request.reason: "Relapsed" is no value of this key; it takes '
+    ("request.reason", "Relapsed", 'request.reason: "Relapsed" is not a value of this key; it takes '
      "HematologicMalignancy, Leukemia, AcuteMyeloidLeukemia, AcutePromyelocyticLeukemia, AcuteLymphoblasticLeukemia, "
      "ChronicMyeloidLeukemia, ChronicLymphocyticLeukemia, ChronicMyelomonocyticLeukemia, MyelodysplasticSyndrome, "
      "PlasmaCellNeoplasm, MultipleMyeloma, Lymphoma and 73 more: kb case schema"),
@@ -279,38 +279,38 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("request.purposes", None, "request.purposes: null says nothing; leave the key out: what is not stated is unknown"),
     ("request.purposes", [None], "request.purposes[0]: null says nothing; leave the key out: what is not stated is "
      "unknown"),
-    ("request.purposes", "TreatRelapse", 'request.purposes: "TreatRelapse" where an array is due; put what there is in '
-     "brackets"),
-    ("request.purposes", [["TreatRelapse"]], "request.purposes[0]: an array is no value of this key; it takes "
+    ("request.purposes", "TreatRelapse", 'request.purposes: "TreatRelapse", but an array is expected; put the '
+     "values in brackets"),
+    ("request.purposes", [["TreatRelapse"]], "request.purposes[0]: an array is not a value of this key; it takes "
      "TreatRelapse, LowerRelapseRisk, RaiseDonorChimerism"),
-    ("request.service", ["DonorLymphocyteInfusion"], "request.service: an array is no value of this key; it takes "
+    ("request.service", ["DonorLymphocyteInfusion"], "request.service: an array is not a value of this key; it takes "
      "DonorLymphocyteInfusion, HematopoieticCellTransplantation, StemCellBoost, OtherService"),
-    ("request", [], f"request: an array where an object is due; {SCHEMA}"),
-    ("request.product", "x", f'request.product: "x" where an object is due; {SCHEMA}'),
-    ("findings", {}, "findings: an object where an array is due; put what there is in brackets"),
-    ("findings", [[]], f"findings[0]: an array where an object is due; {SCHEMA}"),
+    ("request", [], f"request: an array, but an object is expected; {SCHEMA}"),
+    ("request.product", "x", f'request.product: "x", but an object is expected; {SCHEMA}'),
+    ("findings", {}, "findings: an object, but an array is expected; put the values in brackets"),
+    ("findings", [[]], f"findings[0]: an array, but an object is expected; {SCHEMA}"),
     ("findings", [None], "findings[0]: null says nothing; leave the key out: what is not stated is unknown"),
-    ("request.procedureCodes", ["38242"], 'request.procedureCodes[0]: "38242" is no code; Give a procedure code as '
+    ("request.procedureCodes", ["38242"], 'request.procedureCodes[0]: "38242" is not a code; Give a procedure code as '
      "cpt: with five characters, or hcpcs: with a letter and four digits."),
-    ("request.procedureCodes", [38242], "request.procedureCodes[0]: 38242 is no code; Give a procedure code as "
+    ("request.procedureCodes", [38242], "request.procedureCodes[0]: 38242 is not a code; Give a procedure code as "
      "cpt: with five characters, or hcpcs: with a letter and four digits."),
-    ("request.procedureCodes", ["cpt:38242\n"], r'request.procedureCodes[0]: "cpt:38242\n" is no code; Give a '
+    ("request.procedureCodes", ["cpt:38242\n"], r'request.procedureCodes[0]: "cpt:38242\n" is not a code; Give a '
      "procedure code as cpt: with five characters, or hcpcs: with a letter and four digits."),
-    ("request.serviceDate", "2026-07", 'request.serviceDate: "2026-07" where a full date, as YYYY-MM-DD, is due; '
+    ("request.serviceDate", "2026-07", 'request.serviceDate: "2026-07", but a full date, as YYYY-MM-DD, is '
+     f"expected; {SCHEMA}"),
+    ("request.serviceDate", "2026-02-30", 'request.serviceDate: "2026-02-30", but a full date, as YYYY-MM-DD, is '
+     f"expected; {SCHEMA}"),
+    ("request.serviceDate", "2026-07-01T10:00:00Z", 'request.serviceDate: "2026-07-01T10:00:00Z", but a full date, as '
+     f"YYYY-MM-DD, is expected; {SCHEMA}"),
+    ("request.serviceDate", 20260701, "request.serviceDate: 20260701, but a full date, as YYYY-MM-DD, is expected; "
      f"{SCHEMA}"),
-    ("request.serviceDate", "2026-02-30", 'request.serviceDate: "2026-02-30" where a full date, as YYYY-MM-DD, is due; '
-     f"{SCHEMA}"),
-    ("request.serviceDate", "2026-07-01T10:00:00Z", 'request.serviceDate: "2026-07-01T10:00:00Z" where a full date, as '
-     f"YYYY-MM-DD, is due; {SCHEMA}"),
-    ("request.serviceDate", 20260701, "request.serviceDate: 20260701 where a full date, as YYYY-MM-DD, is due; "
-     f"{SCHEMA}"),
-    ("findings.2.donorPercent", "88.5", f'findings[2].donorPercent: "88.5" where a number is due; {SCHEMA}'),
-    ("findings.2.donorPercent", True, f"findings[2].donorPercent: true where a number is due; {SCHEMA}"),
-    ("findings.3.grade", 1.5, f"findings[3].grade: 1.5 where a whole number is due; {SCHEMA}"),
-    ("findings.3.grade", "1", f'findings[3].grade: "1" where a whole number is due; {SCHEMA}'),
-    ("request.product.withinClinicalTrial", "no", 'request.product.withinClinicalTrial: "no" where true or false is '
-     f"due; {SCHEMA}"),
-    ("request.product.withinClinicalTrial", 0, "request.product.withinClinicalTrial: 0 where true or false is due; "
+    ("findings.2.donorPercent", "88.5", f'findings[2].donorPercent: "88.5", but a number is expected; {SCHEMA}'),
+    ("findings.2.donorPercent", True, f"findings[2].donorPercent: true, but a number is expected; {SCHEMA}"),
+    ("findings.3.grade", 1.5, f"findings[3].grade: 1.5, but a whole number is expected; {SCHEMA}"),
+    ("findings.3.grade", "1", f'findings[3].grade: "1", but a whole number is expected; {SCHEMA}'),
+    ("request.product.withinClinicalTrial", "no", 'request.product.withinClinicalTrial: "no", but true or false is '
+     f"expected; {SCHEMA}"),
+    ("request.product.withinClinicalTrial", 0, "request.product.withinClinicalTrial: 0, but true or false is expected; "
      f"{SCHEMA}"),
     *[
         (key, value, f"{key}: {NO_NAME}")
@@ -334,12 +334,12 @@ TEXTS = [
      "syntax"),
     ('{} {"id": "2"}', "case.json:1: not valid JSON: Extra data, column 4; a .json file holds one case; write several "
      "one a line, as .jsonl"),
-    ("[]", f"case.json: an array where an object is due; {SCHEMA}"),
-    ("null", f"case.json: null where an object is due; {SCHEMA}"),
-    ('"text"', f'case.json: "text" where an object is due; {SCHEMA}'),
-    ("true", f"case.json: true where an object is due; {SCHEMA}"),
-    ('{"id": NaN}', "case.json: NaN is no JSON number; leave out what is unknown"),
-    ('{"id": -Infinity}', "case.json: -Infinity is no JSON number; leave out what is unknown"),
+    ("[]", f"case.json: an array, but an object is expected; {SCHEMA}"),
+    ("null", f"case.json: null, but an object is expected; {SCHEMA}"),
+    ('"text"', f'case.json: "text", but an object is expected; {SCHEMA}'),
+    ("true", f"case.json: true, but an object is expected; {SCHEMA}"),
+    ('{"id": NaN}', "case.json: NaN is not a JSON number; leave out what is unknown"),
+    ('{"id": -Infinity}', "case.json: -Infinity is not a JSON number; leave out what is unknown"),
     (
         '{"id": "1", "request": {"reason": "Lymphoma", "reason": "Leukemia"}}',
         'case.json: key "reason" twice in one object; keep one',
@@ -397,7 +397,7 @@ def test_what_is_no_json_is_refused_in_one_line(kb: KnowledgeBase, text: str, ex
             "patient",
             ...,
             "https://w3id.org/policykb/given/case/17 case:patient",
-            "State exactly one case:patient: a pseudonym, of which nothing else is said.",
+            "State exactly one case:patient: a pseudonym, about which the case states nothing else.",
         ),
     ],
 )
@@ -500,7 +500,7 @@ def test_many_lines_on_standard_input_are_told_by_the_first(run_kb: RunKb) -> No
 @pytest.mark.parametrize("text", ["[{}]", ' [\n["a"]]', "[1]"])
 def test_an_array_on_standard_input_is_json(run_kb: RunKb, text: str) -> None:
     ran = run_kb("validate", "-", stdin=text.encode())
-    expected = "kb: standard input: an array where an object is due; kb case schema tells what a key takes\n"
+    expected = "kb: standard input: an array, but an object is expected; kb case schema lists what each key takes\n"
     assert (ran.returncode, ran.stderr) == (2, expected)
 
 
@@ -665,7 +665,7 @@ def test_a_template_as_printed_lists_what_is_required(run_kb: RunKb, tmp_path: P
         (
             "the case",
             "case:patient",
-            "State exactly one case:patient: a pseudonym, of which nothing else is said.",
+            "State exactly one case:patient: a pseudonym, about which the case states nothing else.",
         ),
     ]
 
@@ -726,7 +726,7 @@ def test_a_template_is_of_the_revision_in_force_unless_one_is_named(run_kb: RunK
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["CP.MP.9"], "kb: no policy CP.MP.9 on file; known: CP.MP.101\n"),
+        (["CP.MP.9"], "kb: no policy CP.MP.9 on file; did you mean CP.MP.101?\n"),
         (
             ["CP.MP.101", "--revision", "2022-10"],
             "kb: the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: --revision 2023-10\n",
@@ -751,6 +751,76 @@ def test_the_template_of_a_second_policy_asks_for_what_that_one_reads(run_kb: Ru
     asked = [note.partition(" Asked for by ")[2] for key, note in blank["request"].items() if key != "product"]
     service = "Scope: The service requested, or its procedure code."
     assert asked == [service, service, "", "", ""]
+
+
+# ---------------------------------------------------------------------- codes and abbreviations of diseases
+
+
+@pytest.mark.parametrize("written", ["C92.00", "icd-10-cm:C92.00", "ICD-10-CM:C92.A0"])
+@pytest.mark.parametrize("path", ["request.reason", "findings.1.disease"])
+def test_a_code_that_means_one_disease_and_nothing_more_is_read_as_it(
+    kb: KnowledgeBase, validator: jsonschema.Draft202012Validator, path: str, written: str
+) -> None:
+    assert statements(read(kb, varied(path, written))) == statements(read(kb, varied(path, "AcuteMyeloidLeukemia")))
+    if written[0] != "I":
+        validator.validate(varied(path, written))
+
+
+def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: KnowledgeBase) -> None:
+    coded = read(kb, varied("request.reason", "C81.10"))
+    assert statements(coded) == statements(read(kb, varied("request.reason", "HodgkinLymphoma")))
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "says"),
+    [
+        (
+            "request.reason",
+            "C92.02",
+            "says more than this key takes; it means AcuteMyeloidLeukemia and Relapsed: write each under its own key, "
+            "the status in a finding with its date",
+        ),
+        (
+            "findings.1.diseaseStatus",
+            "icd-10-cm:C92.01",
+            "says more than this key takes; it means AcuteMyeloidLeukemia and InRemission: write each under its own "
+            "key, the status in a finding with its date",
+        ),
+        (
+            "request.reason",
+            "C9200",
+            "is not a value of this key; ICD-10-CM C92.00 may be meant, without its dot: write C92.00",
+        ),
+        (
+            "request.reason",
+            "icd-10-cm:c92.00",
+            "is not a value of this key; ICD-10-CM C92.00 may be meant, in small letters or with blanks: write C92.00",
+        ),
+        ("request.reason", "AML", "is not a value of this key; did you mean AcuteMyeloidLeukemia?"),
+        ("request.reason", "APL", "is not a value of this key; did you mean AcutePromyelocyticLeukemia?"),
+        ("findings.1.disease", "multiple myeloma", "is not a value of this key; did you mean MultipleMyeloma?"),
+    ],
+)
+def test_a_code_that_says_more_and_an_abbreviation_get_a_suggestion(
+    kb: KnowledgeBase, path: str, written: str, says: str
+) -> None:
+    place = path.replace("findings.1", "findings[1]")
+    assert refusal(kb, varied(path, written)) == f'case.json: {place}: "{written}" {says}'
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        # A category, of whose parts only some are known; another system; a disease that the case shapes do not list.
+        ("request.reason", "C92"),
+        ("request.reason", "icd-10:C92.00"),
+        ("request.reason", "I10"),
+        # A code of a disease where none is due.
+        ("request.service", "C92.00"),
+    ],
+)
+def test_a_code_that_means_no_value_of_the_key_is_refused(kb: KnowledgeBase, path: str, written: str) -> None:
+    assert f'{path}: "{written}" is not a value of this key; it takes ' in refusal(kb, varied(path, written))
 
 
 # ---------------------------------------------------------------------- schema and context

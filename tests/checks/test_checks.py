@@ -615,7 +615,7 @@ SLIPS = [
             replaced(GVHD, GRADE_2, GRADE_2.replace("sh:qualifiedMinCount 1 ;", counted)),
             "cond:acute-gvhd-of-grade-2-or-higher",
             "pol:holdsWhen: cond:AcuteGvHDGrade2OrHigher-finding counts findings otherwise than by "
-            "sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone; say it another way",
+            "sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone; rewrite it",
         )
         for how, counted in (
             ("to two", "sh:qualifiedMinCount 2 ;"),
@@ -632,7 +632,7 @@ SLIPS = [
             replaced(GVHD, f"    sh:path case:currentFinding ;\n{GRADE_2}", f"    sh:path {path} ;\n{GRADE_2}"),
             "cond:acute-gvhd-of-grade-2-or-higher",
             "pol:holdsWhen: cond:AcuteGvHDGrade2OrHigher-finding comes to findings by a longer path than "
-            "case:currentFinding alone; say it another way",
+            "case:currentFinding alone; rewrite it",
         )
         for how, path in (
             ("a list of one step", "( case:currentFinding )"),
@@ -656,10 +656,10 @@ SLIPS = [
     ),
     Slip(
         "condition-form",
-        "a shape without a name holds sh:not over one that counts findings",
+        "an unnamed shape holds sh:not over one that counts findings",
         replaced(GVHD, BELOW_GRADE_2, f"{BELOW_GRADE_2} sh:or ( [ sh:not cond:AcuteGvHDGrade2OrHigher ] ) ;"),
         "cond:acute-gvhd-of-grade-2-or-higher",
-        "pol:failsWhen: holds sh:not over a shape that counts findings; say it another way",
+        "pol:failsWhen: holds sh:not over a shape that counts findings; rewrite it",
     ),
     Slip(
         "condition-severity",
@@ -715,7 +715,8 @@ SLIPS = [
         "a condition excludes one that reads another kind of fact",
         appended(DISEASE, "cond:mrd-is-detected pol:excludes cond:disease-is-relapsed ."),
         "cond:mrd-is-detected",
-        "pol:excludes cond:disease-is-relapsed, which reads another kind of fact, so that nothing ties them; remove it",
+        "pol:excludes cond:disease-is-relapsed, which reads another kind of fact, so that they cannot be related; "
+        "remove it",
     ),
     Slip(
         "entailments",
@@ -1052,14 +1053,14 @@ SLIPS = [
         "a sentence is neither stated nor left out",
         replaced(PASSAGES, "    pol:accountedAs pol:Boilerplate .", '    skos:scopeNote "Read."@en .'),
         "psg:reminder-1.1",
-        "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs",
+        "is stated by nothing; point to it by pol:statedIn, or state pol:accountedAs",
     ),
     Slip(
         "passages",
         "a criterion's passage is said to be left out",
         appended(PASSAGES, "psg:criterion-II.B pol:accountedAs pol:LegalNotice ."),
         "psg:criterion-II.B",
-        "is stated, and said to be left out by pol:accountedAs; correct one",
+        "is stated, and marked as left out by pol:accountedAs; correct one",
     ),
     Slip(
         "passages",
@@ -1211,7 +1212,9 @@ def test_a_month_that_is_none_is_a_problem_of_its_file(copied: Callable[[bool], 
     root = copied(False)
     replaced(f"{POLICY}/2024-04/revision.ttl", '"2024-04"^^xsd:gYearMonth', '"soon"^^xsd:gYearMonth')(root)
     result = result_of(root, "in-force")
-    assert result.problems == (Problem(f"{POLICY}/2024-04/revision.ttl", '"soon" is no day and no month; correct it'),)
+    assert result.problems == (
+        Problem(f"{POLICY}/2024-04/revision.ttl", '"soon" is neither a day nor a month; correct it'),
+    )
 
 
 def test_a_check_that_broken_data_stops_is_a_problem(copied: Callable[[bool], Path]) -> None:

@@ -163,7 +163,10 @@ def test_a_case_with_too_many_nodes_is_refused(
     kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(isolate, "MAX_NODES", 5)
-    assert refused(kb, well_formed) == "x.ttl: a case of more than 5 nodes; leave out what is not of the request"
+    assert (
+        refused(kb, well_formed)
+        == "x.ttl: a case of more than 5 nodes; leave out what has nothing to do with the request"
+    )
 
 
 def test_findings_of_one_class_and_day_are_bounded(kb: KnowledgeBase, well_formed: str) -> None:
@@ -437,7 +440,10 @@ def test_no_standard_output_is_one_line(tmp_path: Path) -> None:
     shell = f"'{sys.executable}' -c 'from kb_tools.cli import main; main()' show >&-"
     env = os.environ | {"KB_ROOT": str(ROOT)}
     ran = subprocess.run(["sh", "-c", shell], cwd=tmp_path, env=env, capture_output=True, check=False, timeout=60)
-    assert (ran.returncode, ran.stderr) == (2, b"kb: standard output is closed; give it somewhere to go\n")
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        b"kb: standard output is closed; send it to a terminal, a file or a pipe\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -488,7 +494,7 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (MemoryError(), "not enough memory; give less at a time"),
+        (MemoryError(), "not enough memory; give fewer or smaller files at a time"),
         (RecursionError("x"), "something is nested too deeply, or in a circle; "),
         (
             ZeroDivisionError("by\nzero \x1b[31m"),
@@ -506,7 +512,7 @@ def test_whatever_is_not_foreseen_is_one_line_and_a_traceback_only_where_it_is_a
         raise error
 
     monkeypatch.setattr("kb_tools.model.repository.find_root", fail)
-    hint = "kb check tells whether the knowledge base is whole; --debug shows where it happened"
+    hint = "kb check says whether the knowledge base is sound; --debug shows where it happened"
     expected = f"kb: {line}{hint if line.endswith('; ') else ''}\n"
     ran = run_kb("show")
     assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", expected)
@@ -626,11 +632,11 @@ GONE: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "empty rules": (
         lambda root: _empty(root / "shapes/derivation.ttl"),
-        "shapes/derivation.ttl: no rule of what counts; restore it from version control",
+        "shapes/derivation.ttl: the rules for what counts are missing; restore it from version control",
     ),
     "empty case shapes": (
         lambda root: _empty(root / "shapes/case.ttl"),
-        "shapes/case.ttl: no shape is of a case; restore it from version control",
+        "shapes/case.ttl: no shape describes a case; restore it from version control",
     ),
     "empty prefixes": (
         lambda root: _empty(root / "ontology/prefixes.ttl"),
@@ -794,7 +800,7 @@ def test_records_name_an_input_by_its_position_and_digest(
     assert texts[0] == "input 1: No such file or directory; check the path and its permissions"
     assert texts[1].startswith("input 4: not valid N-Triples: ")
     assert [text.partition("; ")[0] for text in texts[2:]] == [
-        "input 5, line 1: no name that is allowed",
+        "input 5, line 1: not an allowed name",
         'input 5, line 2: unknown key "x"',
         'input 5, line 2: unknown key "y"',
     ]
@@ -821,11 +827,11 @@ def test_every_slip_of_a_json_case_is_reported_in_one_run_and_counted_as_one_inp
     assert ran.returncode == 2
     assert [line.partition("; ")[0] for line in ran.stderr.splitlines()] == [
         'kb: case.json: unknown key "lineOfBusines"',
-        'kb: case.json: request.serviceDate: "2026-7-1" where a full date, as YYYY-MM-DD, is due',
-        'kb: case.json: request.purposes[1]: "x" is no value of this key',
+        'kb: case.json: request.serviceDate: "2026-7-1", but a full date, as YYYY-MM-DD, is expected',
+        'kb: case.json: request.purposes[1]: "x" is not a value of this key',
         "kb: case.json: request.purposes[2]: null says nothing",
-        "kb: case.json: findings[0].date: 1 where a full date, as YYYY-MM-DD, is due",
-        "kb: case.json: findings[1]: 5 where an object is due",
+        "kb: case.json: findings[0].date: 1, but a full date, as YYYY-MM-DD, is expected",
+        "kb: case.json: findings[1]: 5, but an object is expected",
         "kb: case.json: findings[2]: no type",
     ]
     assert [line.split() for line in ran.stdout.splitlines()[-2:]] == [
@@ -846,7 +852,7 @@ def test_slips_without_end_are_not_all_printed(kb: KnowledgeBase) -> None:
     lines = found.lines()
     assert len(lines) == 101
     assert lines[-1] == "case.json: 900 more slips; correct these first"
-    assert str(found).startswith("case.json: findings[0]: 0 where an object is due (and 100 more)")
+    assert str(found).startswith("case.json: findings[0]: 0, but an object is expected (and 100 more)")
 
 
 # ---------------------------------------------------------------------- JUnit

@@ -569,7 +569,7 @@ def test_each_criterion_states_its_value_and_why() -> None:
         ("Medicare note", HOLDS, "the plan is not a Medicare plan: holds"),
         ("I", FAILS, "the disease treated is a hematologic malignancy: fails"),
         ("I, note", FAILS, "raising donor chimerism is the only purpose: fails"),
-        ("II", HOLDS, "what I leaves"),
+        ("II", HOLDS, "everything that criterion I does not cover"),
         (
             "II.A",
             UNKNOWN,
@@ -991,7 +991,7 @@ def differences(found: Determination) -> list[str]:
 def test_findings_of_one_day_that_differ_and_contradict_each_other_in_no_condition_are_noted() -> None:
     grade_4 = replace(GRADE_3, said=(("clin:grade", "4"),))
     assert differences(one(MET.with_findings(GRADE_3, grade_4))) == [
-        "Findings of one day differ, and no condition takes them to contradict each other: "
+        "Findings of one day differ, but no condition treats them as contradicting each other: "
         "acute GvHD assessment: grade 3 (2026-06-20, chart evidence); "
         "acute GvHD assessment: grade 4 (2026-06-20, chart evidence)."
     ]
@@ -999,7 +999,7 @@ def test_findings_of_one_day_that_differ_and_contradict_each_other_in_no_conditi
     found = one(MET.with_findings(partial))
     assert (found.outcome, values_of(found, RELAPSED)) == (Outcome.MET, (HOLDS, HOLDS))
     assert differences(found) == [
-        "Findings of one day differ, and no condition takes them to contradict each other: "
+        "Findings of one day differ, but no condition treats them as contradicting each other: "
         "disease status assessment: disease acute myeloid leukemia, disease status partial remission "
         "(2026-06-01, chart evidence); "
         "disease status assessment: disease acute myeloid leukemia, disease status relapsed "

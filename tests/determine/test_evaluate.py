@@ -143,7 +143,7 @@ def test_random_findings_can_state_all_that_the_case_shapes_let_a_finding_state(
 
 @cache
 def whole_shapes() -> tuple[Graph, dict[str, list[URIRef]]]:
-    """The shapes of every condition in both forms, held against cases, and the names of the four by condition."""
+    """The shapes of every condition in both forms, compared with cases, and the names of the four by condition."""
     shapes = Graph()
     wrappers: dict[str, list[URIRef]] = {}
     for condition in every_condition():

@@ -302,7 +302,7 @@ def test_kb_trace_prints_what_is_accounted_for(run_kb: RunKb, root: Path) -> Non
     done = run_kb("trace", str(INVENTED), "--kb", str(root))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:7] == [
-        "XX.99 revision 2031-03, held against invented.txt",
+        "XX.99 revision 2031-03, compared with invented.txt",
         "",
         "Accounted for",
         "  65 of 65 units of the document (100 %); 65 of 65 passages of the revision found word for word.",

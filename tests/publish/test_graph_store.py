@@ -215,7 +215,7 @@ def test_a_note_that_cannot_be_read_counts_as_none(server: Server, send: Send, t
 
 def test_a_note_that_cannot_be_written_is_told(server: Server, send: Send, tmp_path: Path) -> None:
     (tmp_path / "sent").write_text("a file where the folder goes")
-    with pytest.raises(StoreError, match=r"what was sent cannot be noted: .*; set XDG_CACHE_HOME$"):
+    with pytest.raises(StoreError, match=r"the record of what was sent cannot be written: .*; set XDG_CACHE_HOME$"):
         send(graph("a"))
 
 
@@ -299,7 +299,7 @@ def test_a_store_that_does_not_answer_in_time_is_given_up(server: Server, send: 
         (400, "does not take https://example.org/a (400): said [31mso much; see the store's log"),
         (
             (200, {"Content-Type": "text/html"}),
-            f"answers with a web page: no graph store; name its graph store, such as {ENDPOINTS}",
+            f"answers with a web page: not a graph store; name its graph store, such as {ENDPOINTS}",
         ),
         (202, "does not take https://example.org/a (202): said [31mso much; see the store's log"),
         ((301, {}), "redirects to nowhere, which is not followed; name that URL if it is right"),

@@ -270,7 +270,7 @@ def test_the_command_writes_to_stdout_or_to_a_file(run_kb: RunKb, tmp_path: Path
         (
             ("--revision", "2025-03"),
             "kb: CP.MP.101 has no revision 2025-03; known: 2015-11, 2019-10, 2022-10, 2023-02, 2023-08, 2023-10, "
-            "2023-11, 2024-04, 2025-02, 2026-02",
+            "2023-11, 2024-04, 2025-02, 2026-02; nearest: 2025-02",
         ),
     ],
 )

@@ -230,7 +230,9 @@ def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> N
         "PolicyNotApplicable: Medicare note fails (the plan is not a Medicare plan: fails)"
     )
     assert messages["conflicting"] == (
-        "InformationConflicting: send in: The overall grade (0 to 4) and date of the latest acute GvHD assessment."
+        "InformationConflicting: send in: The overall grade (0 to 4) and date of the latest acute GvHD assessment "
+        "(correct what is not so: acute GvHD assessment: grade 1 (2026-06-05, chart evidence) against "
+        "acute GvHD assessment: grade 3 (2026-06-05, attestation))."
     )
     assert messages["malformed"].startswith(f"{EX}acute clin:grad 7: An acute GvHD assessment states ")
     assert messages["missing"] == "missing.ttl: no such file; check the path"
@@ -246,18 +248,33 @@ def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> N
     }
 
 
-def test_text_opens_with_case_revision_and_outcome(kb: KnowledgeBase, answers: Answers) -> None:
-    second = "CP.MP.101 revision 2026-02, document on file; service on 2026-07-01"
+def test_text_opens_with_case_outcome_and_because(kb: KnowledgeBase, answers: Answers) -> None:
     assert {name: in_words(kb, answer)[:3] for name, answer in answers.items()} == {
-        "met": ["met.ttl#case", second, "CRITERIA MET"],
+        "met": [
+            "met.ttl#case",
+            "CRITERIA MET",
+            "because indication I holds: transplant: graft source unrelated donor (2025-01-15, chart evidence);",
+        ],
         "not-met": [
             "not-met.ttl#case",
-            second,
             "CRITERIA NOT MET - the revision classes such use as: current evidence does not support the use",
+            "because exclusion II.B holds: acute GvHD assessment: grade 2 (2026-06-05, chart evidence)",
         ],
-        "needed": ["needed.ttl#case", second, "INFORMATION NEEDED"],
-        "not-applicable": ["not-applicable.ttl#case", second, "POLICY NOT APPLICABLE - see MC.CP.MP.101"],
-        "conflicting": ["conflicting.ttl#case", second, "INFORMATION CONFLICTING"],
+        "needed": [
+            "needed.ttl#case",
+            "INFORMATION NEEDED",
+            "because exclusion II.A is open: the case states no processing",
+        ],
+        "not-applicable": [
+            "not-applicable.ttl#case",
+            "POLICY NOT APPLICABLE - see MC.CP.MP.101",
+            "because Medicare note fails: line of business: Medicare Advantage",
+        ],
+        "conflicting": [
+            "conflicting.ttl#case",
+            "INFORMATION CONFLICTING",
+            "because exclusion II.B is open: these contradict each other: acute GvHD assessment: grade 1",
+        ],
         "malformed": [
             "malformed.ttl#case",
             "MALFORMED CASE, not determined",
@@ -277,14 +294,49 @@ def test_every_determination_in_words_ends_with_the_review_by_a_clinician(kb: Kn
             assert in_words(kb, answer)[-2:] == [REVIEW, ""]
 
 
+def test_the_text_reads_top_down(kb: KnowledgeBase, answers: Answers) -> None:
+    """Outcome, because, revision, criteria, what to send in, reminders, notes, review: in this order."""
+    for answer in answers.values():
+        if isinstance(answer, Determination):
+            said = flat(in_words(kb, answer))
+            parts = ["because ", "CP.MP.101 revision 2026-02, document on file; service on 2026-07-01", "Place Value "]
+            parts += [] if answer.outcome.settled else ["Send in:"]
+            parts += ["Standing reminders: 7, listed by --explain", "Notes: - ", REVIEW]
+            assert said.startswith(f"{answer.case.title} {text.TITLES[answer.outcome]}")
+            places = [said.index(part) for part in parts]
+            assert places == sorted(places)
+
+
+def test_the_criteria_that_decide_stand_first(kb: KnowledgeBase, answers: Answers) -> None:
+    in_order = ["Scope", "Medicare note", "I", "I, note", "II", "II.A", "II.B"]
+    first = {"not-met": "II.B", "needed": "II.A", "not-applicable": "Medicare note", "conflicting": "II.B"}
+    for name, place in first.items():
+        lines = in_words(kb, answers[name])
+        rows = [line[2:].split("  ")[0] for line in lines if line.startswith("  ") and line[2] != " "]
+        assert rows[1:8] == [place, *(each for each in in_order if each != place)]
+
+
+def test_standing_reminders_are_counted_and_with_explain_listed(kb: KnowledgeBase, answers: Answers) -> None:
+    standing = [each for each in determination(answers, "met").advisories if not each.when]
+    assert len(standing) == 7
+    for explain in (False, True):
+        said = flat(in_words(kb, answers["met"], explain=explain))
+        assert all((each.text in said) is explain for each in standing)
+        assert ("Standing reminders: 7, listed by --explain" in said) is not explain
+
+
 def test_text_names_what_contradicts_and_what_to_send_in(kb: KnowledgeBase, answers: Answers) -> None:
     said = flat(in_words(kb, answers["conflicting"]))
+    contradicting = [
+        "acute GvHD assessment: grade 1 (2026-06-05, chart evidence)",
+        "acute GvHD assessment: grade 3 (2026-06-05, attestation)",
+    ]
+    assert f"these contradict each other: {' and '.join(contradicting)} CP.MP.101" in said
     assert (
-        "Contradicting: - acute GvHD of grade 2 or higher: acute GvHD assessment: grade 1 (2026-06-05, chart evidence) "
-        "against acute GvHD assessment: grade 3 (2026-06-05, attestation) "
         "Send in: 1. The overall grade (0 to 4) and date of the latest acute GvHD assessment "
+        f"correct what is not so: {' against '.join(contradicting)} "
     ) in said
-    assert "Contradicting" not in flat(in_words(kb, answers["needed"]))
+    assert "contradict" not in flat(in_words(kb, answers["needed"]))
     assert "Send in: 1. How the lymphocytes were or will be processed " in flat(in_words(kb, answers["needed"]))
     for settled in ("met", "not-met", "not-applicable"):
         assert "Send in" not in flat(in_words(kb, answers[settled]))
@@ -306,6 +358,7 @@ KEYS = {
         "criteriaBasis",
         "serviceDate",
         "outcome",
+        "because",
         "disposition",
         "referredTo",
         "applicability",
@@ -365,7 +418,14 @@ def test_json_tells_what_to_send_in_as_groups_and_the_disposition_only_where_it_
     said = {each["file"].removesuffix(".ttl"): each for each in shown["determinations"]}
     asks = "The overall grade (0 to 4) and date of the latest acute GvHD assessment."
     assert said["conflicting"]["toSend"] == {
-        "allOf": [{"condition": f"{CONDITION}acute-gvhd-of-grade-2-or-higher", "asksFor": asks, "toSettle": []}]
+        "allOf": [
+            {
+                "condition": f"{CONDITION}acute-gvhd-of-grade-2-or-higher",
+                "asksFor": asks,
+                "toSettle": [],
+                "leftOpenBy": [],
+            }
+        ]
     }
     assert {name for name, each in said.items() if each["toSend"]} == {"needed", "conflicting"}
     assert {name: each["disposition"] for name, each in said.items() if each["disposition"]} == {
@@ -417,7 +477,7 @@ def test_explain_shows_every_condition_with_its_facts_and_who_reads_it(kb: Knowl
             for fact in result.facts or ():
                 assert fact.text in said
             if not result.facts:
-                assert f"{start}the case does not say. " in said
+                assert f"{start}not stated. " in said
     assert (
         "- acute GvHD of grade 2 or higher: fails. acute GvHD assessment: grade 1 (2026-06-05, chart evidence), "
         "26 days before. (Read by II.B [7, 8].)"
@@ -737,7 +797,7 @@ def test_junit_names_the_criteria_within_one_that_decides(kb: KnowledgeBase, ref
     assert failure.get("message") == (
         "CriteriaNotMet: I fails (the disease is relapsed: fails; raising donor chimerism is a purpose: fails); "
         "I.A fails (the disease is relapsed: fails); I.B fails (raising donor chimerism is a purpose: fails); "
-        "II.A holds (what I leaves)"
+        "II.A holds (everything that criterion I does not cover)"
     )
 
 

@@ -1042,7 +1042,7 @@ def test_a_changed_advisory_is_reported_and_no_row_is_expected_to_tell_of_it(mad
     assert diff.unexplained == ()
 
 
-NOT_FOUND = (Finding.NOT_FOUND, "nothing that it tells of differs")
+NOT_FOUND = (Finding.NOT_FOUND, "nothing that it reports differs")
 
 
 def test_a_row_without_a_change_is_claimed_but_not_found(made: Make) -> None:
@@ -1061,7 +1061,7 @@ def test_a_row_without_a_change_is_claimed_but_not_found(made: Make) -> None:
         "2027-02-3": NOT_FOUND,
         # A review claims no change; wording is not kept, and of the reminder nothing is.
         "2027-02-5": (Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"),
-        "2027-02-6": (Finding.NOT_CHECKABLE, "what it affects is kept of no revision"),
+        "2027-02-6": (Finding.NOT_CHECKABLE, "no revision on file holds what it affects"),
     }
 
 
@@ -1083,7 +1083,7 @@ def test_a_rewording_does_not_explain_another_threshold(made: Make) -> None:
 @pytest.mark.parametrize("affects", ["pol:Background", "crit:acute-gvhd", "pol:Reminder"])
 def test_a_row_that_claims_no_impact_while_the_criteria_changed_is_contradicted(made: Make, affects: str) -> None:
     diff = against_2026_02(made(THRESHOLD, Said("pol:Updated", affects, no_impact=True)))
-    why = "the verdict is looser, by criteria alone, and no row tells of a change of the criteria"
+    why = "the verdict is looser, by criteria alone, and no row reports a change of the criteria"
     assert findings(diff) == {"2027-02-1": (Finding.CONTRADICTED, why)}
     assert [short(each.iri) for each in diff.unexplained] == ["criterion/acute-gvhd"]
 
@@ -1281,7 +1281,7 @@ def test_a_pipeline_can_fail_on_what_the_log_does_not_tell_of(made: Make, run_kb
     kb = ("--kb", str(made(BY_HAND["a_code_added"].edits).root))
     found = run_kb("diff", "2026-02", "2027-02", *kb, "--fail-on", "unexplained")
     assert (found.returncode, found.stderr) == (1, "")
-    assert found.stdout.endswith("Changes that no row of the log tells of\n  - codes: 38243: added.\n")
+    assert found.stdout.endswith("Changes that no row of the log reports\n  - codes: 38243: added.\n")
     assert run_kb("diff", "2026-02", "2027-02", *kb, "--fail-on", "stricter").returncode == 0
 
 

@@ -300,7 +300,7 @@ def test_a_seal_that_cannot_be_read_is_replaced_only_when_asked(small: Path, run
 def test_an_unknown_revision_is_refused_with_those_known(frozen_once: Path, run_kb: RunKb) -> None:
     refused = run_kb("freeze", "2024-13", "--kb", str(frozen_once))
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == f"kb: CP.MP.101 has no revision 2024-13; known: {', '.join(REVISIONS)}\n"
+    assert refused.stderr == f"kb: CP.MP.101 has no revision 2024-13; known: {', '.join(REVISIONS)}; nearest: 2024-04\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["2026-02", "--all"]])
@@ -482,8 +482,8 @@ def test_parts_that_change_places_between_nodes_without_a_name_are_seen(small: P
     edit(file, "rdfs:label 1 ; rdfs:comment 1", "rdfs:label 1 ; rdfs:comment 2")
     edit(file, "rdfs:label 2 ; rdfs:comment 2", "rdfs:label 2 ; rdfs:comment 1")
     assert found(small)["2015-11"].startswith(
-        "differs from its seal in revision: <urn:x> changed: the same statements, spread otherwise over its nodes "
-        "without a name; undo it"
+        "differs from its seal in revision: <urn:x> changed: the same statements, spread otherwise over its unnamed "
+        "nodes; undo it"
     )
 
 
@@ -492,7 +492,7 @@ def test_parts_that_change_places_between_nodes_without_a_name_are_seen(small: P
     [
         (
             "[] rdfs:label [ rdfs:label 1 , [] ] .",
-            "a node without a name changed: + rdfs:label/rdfs:label 1 + rdfs:label/rdfs:label []",
+            "an unnamed node changed: + rdfs:label/rdfs:label 1 + rdfs:label/rdfs:label []",
         ),
         (
             "<urn:x> rdfs:seeAlso ( 1 () [ rdfs:label true ] ) .",
@@ -511,7 +511,7 @@ def test_parts_that_change_places_between_nodes_without_a_name_are_seen(small: P
             '<urn:x> changed: + rdfs:label "1" + rdfs:label "1"^^xsd:decimal + rdfs:label "x"^^xsd:integer '
             "+ rdfs:label 1 + rdfs:label 1.0",
         ),
-        ("_:a rdf:rest _:b . _:b rdf:rest _:a .", "nodes without a name that no named one leads to"),
+        ("_:a rdf:rest _:b . _:b rdf:rest _:a .", "unnamed nodes that no named one leads to"),
         (
             '<urn:x> rdfs:label "a\\nb\\u001b"@en , "2026"^^xsd:gYear .',
             '<urn:x> changed: + rdfs:label "2026"^^xsd:gYear + rdfs:label "a\\nb\\u001b"@en',

@@ -1,0 +1,188 @@
+"""A determination in words: why it came to its outcome, and what to send in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rdflib import URIRef
+
+from kb_tools.determine.evaluate import finding_class
+from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome
+from kb_tools.model.logic import Value
+from kb_tools.rdf.namespaces import CASE
+
+# What a criterion is called beside its place in the document; an applicability goes by its place alone.
+_ROLES = {"indication": "indication ", "limitation": "limitation ", "exclusion": "exclusion "}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing to send in.
+
+    Attributes:
+        what: what to send in.
+        remarks: what the case states of it already, what is wrong with that, and what else would do.
+    """
+
+    what: str
+    remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.what} ({'; '.join(self.remarks)})" if self.remarks else self.what
+
+
+@dataclass(frozen=True)
+class AskGroup:
+    """Things to send in: all of them, or any one of them ("all", "any")."""
+
+    operator: str
+    parts: tuple[Asks, ...]
+
+    def __str__(self) -> str:
+        joined = (", or: " if self.operator == "any" else ", and: ").join(
+            f"({part})" if isinstance(part, AskGroup) else str(part) for part in self.parts
+        )
+        return f"One of: {joined}" if self.operator == "any" else joined
+
+
+Asks: TypeAlias = Ask | AskGroup
+
+
+# ---------------------------------------------------------------------- what to send in
+
+
+def to_send_in(found: Determination) -> AskGroup | None:
+    """What to send in, each thing once; None where the outcome is settled."""
+    return AskGroup(found.needs.operator, _distinct(found, found.needs)) if found.needs else None
+
+
+def _asks(found: Determination, part: Need | str) -> Asks:
+    if isinstance(part, str):
+        return _ask(found.condition_results[part])
+    parts = _distinct(found, part)
+    return parts[0] if len(parts) == 1 else AskGroup(part.operator, parts)
+
+
+def _distinct(found: Determination, need: Need) -> tuple[Asks, ...]:
+    """The parts of a need; of those that ask for the same in whatever order, the first."""
+    parts: dict[object, Asks] = {}
+    for part in need.parts:
+        asks = _asks(found, part)
+        parts.setdefault(_content(asks), asks)
+    return tuple(parts.values())
+
+
+def _content(asks: Asks) -> object:
+    """What is asked for, without its order."""
+    return asks if isinstance(asks, Ask) else (asks.operator, frozenset(map(_content, asks.parts)))
+
+
+def _ask(result: ConditionResult) -> Ask:
+    """What to send in for one condition, with what the case states of it already."""
+    wanted = result.condition.asks_for.rstrip(".")
+    if result.value is Value.CONFLICTING:
+        facts = " against ".join(fact.text for fact in result.contradicting)
+        return Ask(wanted, (f"correct what is not so: {facts}",))
+    if result.settling:
+        return Ask(wanted, tuple(f"or, to settle a doubt: {sent}" for sent in result.settling))
+    if result.left_open_by:
+        facts = "; ".join(fact.text for fact in result.left_open_by)
+        remarks = (f"stated, and leaves it open: {facts}", f"usual evidence: {wanted}")
+        return Ask(f"Something that settles “{result.condition.label}”", remarks)
+    return Ask(wanted)
+
+
+# ---------------------------------------------------------------------- because
+
+
+def because(found: Determination) -> str:
+    """Why the outcome is what it is, in one line: the criterion that decides and the facts that decide it.
+
+    Where the outcome is open: the criteria that are, and the facts that contradict each other, those that only perhaps
+    count or that settle nothing, and what the case does not state.
+    """
+    if not found.outcome.settled:
+        return _open(found)
+    deciding = [result for result in found.criterion_results if result.decides and result.criterion.tree]
+    if found.outcome is not Outcome.MET:
+        return _decided(found, deciding)
+    bars = any(result.criterion.role in ("limitation", "exclusion") for result in deciding)
+    indication = [result for result in deciding if result.criterion.role == "indication"]
+    return _decided(found, indication) + ("; no limitation or exclusion holds" if bars else "")
+
+
+def _decided(found: Determination, criteria: Iterable[CriterionResult]) -> str:
+    """The criteria with their values and the facts that decide them, each fact once."""
+    named: set[str] = set()
+    said = []
+    for result in criteria:
+        grounds = [found.condition_results[iri] for iri in result.grounds]
+        facts = dict.fromkeys(fact.text for ground in grounds for fact in ground.facts)
+        new = [text for text in facts if text not in named]
+        named.update(new)
+        said.append(f"{_name(result)} {result.value.value}: {'; '.join(new) or 'the same facts'}")
+    return "; ".join(said)
+
+
+def _name(result: CriterionResult) -> str:
+    """What a criterion is called in a sentence: "exclusion II.B"."""
+    place = result.criterion.notation
+    return _ROLES.get(result.criterion.role, "") + (f"“{place}”" if "," in place else place)
+
+
+def keeps_open(found: Determination, result: CriterionResult) -> bool:
+    """Whether a criterion is open, by a condition that can still change the outcome."""
+    tree = result.criterion.tree
+    return tree is not None and not result.value.settled and not found.to_send.isdisjoint(tree.conditions())
+
+
+def _open(found: Determination) -> str:
+    """Why an outcome is open: contradictions first, what is missing last."""
+    names = [_name(result) for result in found.criterion_results if keeps_open(found, result)]
+    conditions = [result for iri, result in found.condition_results.items() if iri in found.to_send]
+    conditions.sort(key=lambda result: result.value is not Value.CONFLICTING)
+    missing = [result for result in conditions if result.value is Value.UNKNOWN and not result.facts]
+    said = filter(None, dict.fromkeys((*map(_kept_open, conditions), _missing(found, missing))))
+    return f"{_listed(names, 'and')} {'is' if len(names) == 1 else 'are'} open: {'; '.join(said)}"
+
+
+def _kept_open(result: ConditionResult) -> str:
+    """What of the case keeps a condition open; "" where it states nothing of it."""
+    if result.value is Value.CONFLICTING:
+        return "these contradict each other: " + _listed((fact.text for fact in result.contradicting), "and")
+    if result.doubts:
+        first, *others = (fact for fact in result.facts if fact.doubts)
+        more = f" (and {len(others)} more in doubt)" if others else ""
+        return f"{first.text} only perhaps counts{more}: {first.doubts[0].why}"
+    if result.left_open_by:
+        facts = _listed((fact.text for fact in result.left_open_by), "and")
+        return f"“{result.condition.label}” is neither shown nor ruled out by {facts}"
+    return ""
+
+
+def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str:
+    """What the case does not state of that which conditions read, or only so that it does not count; "" for nothing."""
+    labels = found.revision.policy.kb.labels
+    absent: list[str] = []
+    not_counting: list[str] = []
+    for result in conditions:
+        kinds = not_counting if is_stated(found, result) else absent
+        kinds.append("no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)))
+    said = [_listed(absent, "and")] if absent else []
+    said += [f"{_listed(not_counting, 'and')} that counts"] if not_counting else []
+    return f"the case states {', and '.join(said)}" if said else ""
+
+
+def is_stated(found: Determination, result: ConditionResult) -> bool:
+    """Whether the case states a finding of a class that a condition reads, though it may not count."""
+    case = found.case
+    findings = (node for node in case.values(case.node, CASE.finding) if isinstance(node, URIRef))
+    return any(str(finding_class(case, node)) in result.condition.reads for node in findings)
+
+
+def _listed(names: Iterable[str], last: str) -> str:
+    """Names as a list in a sentence, each once: "a, b and c"."""
+    *first, end = dict.fromkeys(names)
+    return f"{', '.join(first)} {last} {end}" if first else end
