@@ -48,7 +48,7 @@ def run(asked: Inquiry | Request, timeout: float, loading: Callable[[], None] = 
 def _worker(asked: Inquiry | Request, timeout: float | None, scratch: str) -> Result | None:
     """What the process answers; None where the graphs are yet to be loaded, and without a timeout loads them."""
     # Not multiprocessing, which would run the main module again, whatever program that is.
-    code = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.query import serve; serve()"
+    code = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.ask.worker import serve; serve()"
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", code, *sys.path],

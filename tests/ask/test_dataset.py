@@ -318,8 +318,8 @@ LOADING = """
 import hashlib, sys
 from pathlib import Path
 import pyoxigraph as ox
-from kb_tools import dataset
-from kb_tools.knowledge_base import KnowledgeBase
+from kb_tools.ask import dataset
+from kb_tools.model.repository import KnowledgeBase
 dataset.KEPT_FROM = 0
 kb = KnowledgeBase(Path(sys.argv[1]))
 (policy,) = dataset.policies(kb).values()

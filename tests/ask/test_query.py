@@ -1114,7 +1114,7 @@ def test_nothing_that_oxigraph_would_send_passes(listener: tuple[int, list[objec
 OUTSIDE = """
 import sys, socket
 import pyoxigraph as ox
-from kb_tools import confine
+from kb_tools.ask import confine
 store = ox.Store()
 store.add(ox.Quad(*[ox.NamedNode("http://a/")] * 3))
 before, port = sys.argv[1], sys.argv[2]
@@ -1159,18 +1159,13 @@ def test_a_process_that_is_confined_opens_no_connection(
 UNCHECKED = """
 import sys
 from pathlib import Path
-from kb_tools import dataset, sparql
-from kb_tools.ask import execute as ask_execute
-from kb_tools.ask import library as ask_library
-from kb_tools.ask import request as ask_request
-from kb_tools.ask import sparql as ask_sparql
-from kb_tools.ask import worker as ask_worker
-from kb_tools.query import Request
+from kb_tools.ask import confine, dataset, execute, sparql, worker
+from kb_tools.ask.request import Request
 dataset.KEPT_FROM = int(sys.argv[3])
-ask_sparql.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
+execute.check = worker.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
 asked = Request(Path(sys.argv[1]), sys.argv[2], [])
-while (answer := ask_worker._answer(asked, loading=False)) is None:
-    ask_worker._answer(asked, loading=True)
+while (answer := worker._answer(asked, loading=False)) is None:
+    worker._answer(asked, loading=True)
 print(len(answer.rows))
 """
 
@@ -1182,7 +1177,7 @@ def test_the_process_that_runs_queries_sends_nothing_though_a_query_passed_the_c
 ) -> None:
     port, connected = listener
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    code = UNCHECKED.replace("asked =", "query.confine.connect_nowhere()\nasked =", 1)
+    code = UNCHECKED.replace("asked =", "confine.connect_nowhere()\nasked =", 1)
     silent = f"SELECT * {{ SERVICE SILENT <http://127.0.0.1:{port}/> {{ ?a ?b ?c }} }}"
     for text, rows in (
         (silent, "1\n"),
@@ -1295,7 +1290,8 @@ def test_no_process_is_left_behind(tmp_path: Path, how: signal.Signals, seconds:
 
 def test_queries_run_from_any_program() -> None:
     program = (
-        "from pathlib import Path\nfrom kb_tools.query import Request, run\nprint('once')\n"
+        "from pathlib import Path\nfrom kb_tools.ask.request import Request\n"
+        "from kb_tools.ask.worker import run\nprint('once')\n"
         f"print(run(Request(Path({str(ROOT)!r}), 'SELECT ?x {{ BIND (1 AS ?x) }}', []), 30).rows[0][0].value)\n"
     )
     done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False, timeout=60)
@@ -1317,8 +1313,9 @@ def test_the_console_script_answers_and_the_one_that_asks_loads_no_graphs(tmp_pa
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == "place,role,criterion,label,meaning"
     loaded = (
-        "import sys\nfrom kb_tools.commands import query\nfrom kb_tools import query\n"
-        "from kb_tools.render import results\nprint(sorted({'rdflib', 'rich', 'owlrl', 'pyshacl'} & set(sys.modules)))"
+        "import sys\nfrom kb_tools.commands import query\nfrom kb_tools.ask import worker\n"
+        "from kb_tools.render import query_results\n"
+        "print(sorted({'rdflib', 'rich', 'owlrl', 'pyshacl'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout == "[]\n"

@@ -32,7 +32,7 @@ from kb_tools.ask import execute as ask_execute
 from kb_tools.ask import sparql as ask_sparql
 from kb_tools.ask import worker as ask_worker
 from kb_tools.ask.request import Request, Result
-from kb_tools.cases import check as cases_check
+from kb_tools.cases import reader as cases_reader
 from kb_tools.cases.digest import digest
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cli import main
@@ -149,7 +149,7 @@ def refused(kb: KnowledgeBase, text: str) -> str:
 def test_cases_that_all_reach_everything_are_bounded(
     kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases_check, "FIRST_FEW", 0)
+    monkeypatch.setattr(cases_reader, "FIRST_FEW", 0)
     shared = "".join(f":c{i} a case:Case ; case:finding :acute , :transplant .\n" for i in range(200))
     what = "cases share so much that together they say more than 10 times what the file says"
     text = well_formed + ":acute case:finding :case .\n" + shared
@@ -160,7 +160,7 @@ def test_cases_that_all_reach_everything_are_bounded(
 def test_a_case_with_too_many_nodes_is_refused(
     kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cases_check, "MAX_NODES", 5)
+    monkeypatch.setattr(cases_reader, "MAX_NODES", 5)
     assert refused(kb, well_formed) == "x.ttl: a case of more than 5 nodes; leave out what is not of the request"
 
 
@@ -382,7 +382,7 @@ def test_an_input_that_breaks_the_reader_in_a_way_nobody_foresaw_stops_no_other(
             raise ZeroDivisionError("of the test\nand more")
         return parse(data, format_, where, base)
 
-    monkeypatch.setattr(cases_check, "parse", broken)
+    monkeypatch.setattr(cases_reader, "parse", broken)
     ran = run_kb("validate", "bad.ttl", "good.ttl", "--revision", "2026-02", "--format", "fhir", "--engine", "pyshifty")
     assert ran.returncode == 2
     assert ran.stderr == "kb: bad.ttl: cannot be read: ZeroDivisionError: of the test and more; correct it\n"

@@ -239,7 +239,7 @@ def test_what_is_no_fhir_or_of_another_folder_is_not_lost(kb: KnowledgeBase, tmp
 def test_a_blank_line_longer_than_a_line_may_be_is_lost(
     kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("rdf", "strict_json"):
+    for module in ("rdf.files", "cases.strict_json"):
         monkeypatch.setattr(f"kb_tools.{module}.MAX_BYTES", 2000)
     cases, errors = read(kb, tmp_path, a=[*loose(), b" " * 4001 + data(GRADE_3), ENCOUNTER])
     assert cases == {}
