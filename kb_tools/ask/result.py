@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyoxigraph as ox
-from rdflib import BNode, URIRef
 
 from kb_tools.as_json import AsJson
 from kb_tools.ask.sparql import QueryError
@@ -18,10 +17,11 @@ from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rdflib import BNode, URIRef
 
     from kb_tools.ask.request import Result, Term
 
-Cell: TypeAlias = URIRef | BNode | str | int | float | bool | Decimal | date | datetime | None
+    Cell: TypeAlias = URIRef | BNode | str | int | float | bool | Decimal | date | datetime | None
 
 _XSD = "http://www.w3.org/2001/XMLSchema#"
 _INTEGERS = (
@@ -142,6 +142,9 @@ class QueryResult(AsJson):
 
 
 def _cell(term: Any) -> Cell:
+    # Here, so that the command, which shows terms as they are, does not wait for it.
+    from rdflib import BNode, URIRef
+
     if term is None:
         return None
     if isinstance(term, ox.NamedNode):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------------- coverage
 
 
-def coverage(kb: KnowledgeBase, results: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
+def coverage(kb: KnowledgeBase, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
     """What the cases show, as lines, and what no case shows.
 
     Every condition must be seen in each value that it can take, every outcome under each revision, and every criterion
@@ -32,33 +32,33 @@ def coverage(kb: KnowledgeBase, results: Sequence[ExampleResult]) -> tuple[list[
     gaps: list[str] = []
     seen: dict[str, set[str]] = {}
     possible: dict[str, frozenset[str]] = {}
-    for result in results:
-        if result.determination:
-            for iri, result in result.determination.condition_results.items():
+    for example in examples:
+        if example.determination:
+            for iri, result in example.determination.condition_results.items():
                 possible[iri] = result.condition.possible
                 seen.setdefault(iri, set()).add(result.value.name.capitalize())
     for iri in sorted(seen):
         lines.append(f"{kb.curie(iri)}: {', '.join(sorted(value.lower() for value in seen[iri]))}")
         gaps.extend(f"{kb.curie(iri)} is never {value.lower()}" for value in sorted(possible[iri] - seen[iri]))
         gaps.extend(f"{kb.curie(iri)} cannot be {value.lower()} and is" for value in sorted(seen[iri] - possible[iri]))
-    for revision in sorted({result.expectation.revision for result in results}):
+    for revision in sorted({example.expectation.revision for example in examples}):
         found = [
-            each.determination for each in results if each.determination and each.expectation.revision == revision
+            each.determination for each in examples if each.determination and each.expectation.revision == revision
         ]
         lines.extend(_decided(revision, found, gaps))
         outcomes = {each.outcome for each in found}
         gaps.extend(f"{revision}: no case comes to {each.value}" for each in Outcome if each not in outcomes)
-    lines.extend(_doubted(kb, results, gaps))
+    lines.extend(_doubted(kb, examples, gaps))
     unseen = sorted(set(map(str, kb.conditions.subjects(RDF.type, POL.Condition))) - seen.keys())
     gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
     return lines, gaps
 
 
-def _doubted(kb: KnowledgeBase, results: Sequence[ExampleResult], gaps: list[str]) -> Iterator[str]:
+def _doubted(kb: KnowledgeBase, examples: Sequence[ExampleResult], gaps: list[str]) -> Iterator[str]:
     """For each class of findings, the doubts that keep a condition unknown in some case; gaps where one never does."""
     seen: dict[str, set[str]] = {}
-    for result in results:
-        results = result.determination.condition_results.values() if result.determination else ()
+    for example in examples:
+        results = example.determination.condition_results.values() if example.determination else ()
         for result in results:
             for read in result.condition.reads:
                 if (URIRef(read), RDFS.subClassOf, CASE.Finding) in kb.ontology:

@@ -11,7 +11,6 @@ from kb_tools import as_json
 from kb_tools.checks import CheckResult, Severity
 from kb_tools.render import determination_junit as as_junit
 
-
 # The words of a status that stand out on a terminal, and its style.
 _SHOWN = {"passed": ("passed", "green"), "failed": ("FAILED", "bold red"), "warning": ("WARNING", "yellow")}
 

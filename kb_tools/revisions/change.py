@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -140,6 +140,21 @@ class Diff(AsJson):
     def drafts(self) -> tuple[Revision, ...]:
         """The sides that are drafts."""
         return tuple(side for side in (self.old, self.new) if side.entry.draft)
+
+    def fails_on(self, what: Iterable[str]) -> bool:
+        """Whether one of the things that a pipeline wants to fail on is there.
+
+        Args:
+            what: "stricter", "flips" or "unexplained" (a change that no log row tells of, or a log row that is not
+                borne out).
+        """
+        claims = {Finding.NOT_FOUND, Finding.CONTRADICTED}
+        there = {
+            "stricter": self.verdict.stricter is not None,
+            "flips": bool(self.impact and self.impact.flips),
+            "unexplained": bool(self.unexplained) or any(each.finding in claims for each in self.log),
+        }
+        return any(there[each] for each in what)
 
     @cached_property
     def conditions(self) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.case import Case, Malformed, readable
 from kb_tools.determine.result import CriterionResult, Determination, Outcome
 from kb_tools.errors import KbError
 from kb_tools.revisions.change import CONTENT, Diff

@@ -96,7 +96,7 @@ def made_up(root: Path) -> Policy:
 
 
 def traced(made_up: Policy, text: str) -> Trace:
-    return trace(made_up, traceable(made_up), cut(text))
+    return trace(made_up, traceable(made_up), "made-up.txt", cut(text))
 
 
 def put(old: str, new: str, text: str = TEXT) -> str:
