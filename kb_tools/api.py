@@ -285,7 +285,7 @@ class KnowledgeBase:
             ArgumentError: an argument is of another type.
 
         >>> kb.determine([case], revision="2026-02").malformed[0].violations[0].path
-        'case:coverage'
+        'case:patient'
         >>> kb.determine(case, revision="2020-01")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
@@ -337,7 +337,7 @@ class KnowledgeBase:
             ArgumentError: an argument is of another type.
 
         >>> kb.diff("2019-10", "2026-02").verdict.words
-        'mixed, by criteria alone'
+        'mixed, by applicability and criteria'
         """
         from kb_tools.cases.case import Case
         from kb_tools.revisions.compare import compare

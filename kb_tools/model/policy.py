@@ -30,6 +30,9 @@ class Policy(AsJson):
         self.identifier = folder.name
         self.iri = BASE + self.identifier
 
+    def __repr__(self) -> str:
+        return f"<Policy {self.identifier}>"
+
     @cached_property
     def shared(self) -> Graph:
         """What the policy says apart from any revision: the work, its log, its discrepancies."""
