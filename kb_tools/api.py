@@ -318,7 +318,7 @@ class KnowledgeBase:
         self,
         old: str,
         new: str,
-        cases: Iterable[Case | KbError] | None = None,
+        cases: Case | Iterable[Case | KbError] | None = None,
         *,
         policy: str | None = None,
         engine: str = "pyshacl",
