@@ -38,7 +38,7 @@ bench: .venv/ready
 
 # The picture of the model, and the format of cases as JSON: from the vocabularies and the case shapes.
 docs: .venv/ready
-	$(BIN)/python tools/model_diagram.py > docs/model.svg.new && mv docs/model.svg.new docs/model.svg
+	$(BIN)/python docs/build/model.py > docs/model.md.new && mv docs/model.md.new docs/model.md
 	$(BIN)/kb case schema > docs/case.schema.json.new && mv docs/case.schema.json.new docs/case.schema.json
 	$(BIN)/kb case schema --context > docs/case-context.jsonld.new && mv docs/case-context.jsonld.new docs/case-context.jsonld
 
