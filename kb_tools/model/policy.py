@@ -12,6 +12,7 @@ import pyoxigraph as ox
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, RDFS
 
+from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
 from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
 from kb_tools.rdf.namespaces import BASE, POL
@@ -45,7 +46,7 @@ SELECT ?revision ?s ?p ?o WHERE {
 """
 
 
-class Policy:
+class Policy(AsJson):
     """One policy: its folder, its history, and the graph of each of its revisions."""
 
     def __init__(self, kb: KnowledgeBase, folder: Path) -> None:
@@ -53,6 +54,9 @@ class Policy:
         self.folder = folder
         self.identifier = folder.name
         self.iri = BASE + self.identifier
+
+    def __repr__(self) -> str:
+        return f"<Policy {self.identifier}>"
 
     @cached_property
     def shared(self) -> Graph:
@@ -62,6 +66,14 @@ class Policy:
     @cached_property
     def title(self) -> str:
         return str(self.shared.value(URIRef(self.iri), DCTERMS.title) or self.identifier)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the policy and its revisions, as an element of the list of `kb show --format json`."""
+        return {
+            "policy": self.identifier,
+            "title": self.title,
+            "revisions": [entry.to_dict() for entry in self.history],
+        }
 
     @cached_property
     def cases_folder(self) -> Path:

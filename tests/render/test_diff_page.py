@@ -56,7 +56,7 @@ def test_html_is_one_self_contained_file_with_the_words_of_the_markdown(run_kb: 
 
 
 def test_every_row_of_a_markdown_table_has_the_columns_of_its_heading() -> None:
-    lines = page.markdown(render.document(render.Report(difference("2019-10", "2026-02")))).splitlines()
+    lines = page.markdown(render.document(difference("2019-10", "2026-02"))).splitlines()
     rules = [number for number, line in enumerate(lines) if set(line) == {"|", "-", " "}]
     assert len(rules) == 5
     for number in rules:
@@ -67,7 +67,7 @@ def test_every_row_of_a_markdown_table_has_the_columns_of_its_heading() -> None:
 
 
 def test_text_says_every_word_in_lines_no_wider_than_a_pipe() -> None:
-    document = render.document(render.Report(difference("2019-10", "2026-02")))
+    document = render.document(difference("2019-10", "2026-02"))
     lines = shown(document, 100)
     assert [line for line in lines if len(line) > 100] == []
     wanted = Counter(document.title.split())
@@ -119,7 +119,7 @@ def test_json_says_what_is_not_on_file_and_what_the_log_cannot_be_held_against(r
 
 def test_what_the_json_says_is_what_the_model_says() -> None:
     diff = difference("2019-10", "2026-02")
-    content = json.loads(render.json(render.Report(diff)))
+    content = json.loads(diff.to_json())
     assert content["verdict"]["direction"] == "mixed"
     assert content["verdict"]["borrowed"] == list(diff.verdict.borrowed)
     assert [each["borneOutByCase"] for each in content["verdict"]["witnesses"]] == [True, True]

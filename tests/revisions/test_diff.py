@@ -43,7 +43,6 @@ from kb_tools.model.revision import Revision
 from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import BASE, COND
 from kb_tools.rdf.terms import graph_of
-from kb_tools.render import diff as render
 from kb_tools.revisions.change import Change, Diff, Finding, Kind
 from kb_tools.revisions.compare import compare
 from kb_tools.revisions.entailments import Tie
@@ -1310,8 +1309,8 @@ def test_a_pipeline_can_fail_on_a_row_that_is_not_borne_out(made: Make, run_kb: 
 def test_a_pipeline_can_fail_on_a_stricter_verdict_or_on_any_of_several_things(
     old: str, new: str, fail_on: tuple[str, ...], code: int
 ) -> None:
-    shown = render.Report(difference(old, new))
-    assert int(render.failing(shown, fail_on) if fail_on else shown.diff.differ) == code
+    diff = difference(old, new)
+    assert int(diff.fails_on(fail_on) if fail_on else diff.differ) == code
 
 
 # ---------------------------------------------------------------------- bad input
