@@ -125,7 +125,7 @@ def renewed(step: Step, found: str) -> str:
         if number == len(parts) - 1:
             position = max(position, len(lines) - len(part))
         elif number and part:
-            close = get_close_matches(part[0], lines[position:], 1, 0.4)
+            close = get_close_matches(part[0], lines[position:], 1)
             if not close:
                 print(f"left out, for nothing is like it now: {part[0]}", file=sys.stderr)
                 continue
