@@ -47,6 +47,10 @@ class KnowledgeBaseError(KbError):
     """The knowledge base itself is missing or broken."""
 
 
+class ArgumentError(KbError):
+    """What a function of the library was given is not of a type or value that it takes."""
+
+
 class UnknownRevision(KbError):
     """A revision that the knowledge base does not know, or whose criteria are not on file."""
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TypeAlias
+from itertools import chain, count
+from typing import Any, TypeAlias
 
 from rdflib import URIRef
 from rdflib.term import Node
 
 from kb_tools import printable
+from kb_tools.as_json import AsJson
 from kb_tools.cases.record import Reading
+from kb_tools.errors import KbError
 from kb_tools.rdf.namespaces import CASE, TERM_NAMESPACES
 from kb_tools.rdf.terms import Triple
 
@@ -72,6 +75,11 @@ class Case:
     def title(self) -> str:
         return printable.line(f"{self.source}#{self.name}" if self.name else self.source)
 
+    def identity(self) -> dict[str, Any]:
+        """What a result says of the case that it is of, as JSON values: its name, its file, and how that was read."""
+        read = {"reading": [note.to_dict() for note in self.reading.notes]} if self.reading else {}
+        return {"case": self.iri or self.title, "file": self.source, **read}
+
     def triples(self) -> Iterator[Triple]:
         for subject, pairs in self.about.items():
             for predicate, object_ in pairs:
@@ -117,13 +125,27 @@ class Violation:
         """Where in the file it is."""
         return " ".join(part for part in (self.focus, self.path, self.value) if part)
 
+    def to_dict(self) -> dict[str, str]:
+        """Give the violation as JSON values."""
+        return {
+            "focus": self.focus,
+            "path": self.path,
+            "value": self.value,
+            "shape": self.shape,
+            "message": self.message,
+        }
+
 
 @dataclass(frozen=True)
-class Malformed:
+class Malformed(AsJson):
     """A case that breaks the case shapes, and so is not determined."""
 
     case: Case
     violations: tuple[Violation, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the case and what is wrong with it, as `kb validate --format json` lists it under "malformed"."""
+        return {**self.case.identity(), "violations": [each.to_dict() for each in self.violations]}
 
 
 def is_term(node: Node) -> bool:
@@ -134,3 +156,38 @@ def is_term(node: Node) -> bool:
 def number_of(node: str) -> str:
     """The number of the case that an isolated node belongs to."""
     return node.removeprefix(ISOLATED).partition(":")[0]
+
+
+def readable(found: Iterable[Case | KbError], report: Callable[[KbError], None]) -> Iterator[Case]:
+    """Give the cases of a stream, and report what stands in it in place of a case that could not be read."""
+    for each in found:
+        if isinstance(each, Case):
+            yield each
+        else:
+            report(each)
+
+
+def apart(cases: Iterable[Case]) -> list[Case]:
+    """Give cases of which no two share a node, so that they can be put in one graph.
+
+    Each reader numbers its own cases, and one case may be given twice: such a case gets nodes of another number.
+    """
+    taken: set[str] = set()
+    found = []
+    for case in cases:
+        number = number_of(case.node)
+        fresh = next(each for each in chain([number], (f"{number}.{again}" for again in count(2))) if each not in taken)
+        taken.add(fresh)
+        found.append(case if fresh == number else _renumbered(case, fresh))
+    return found
+
+
+def _renumbered(case: Case, number: str) -> Case:
+    old = f"{ISOLATED}{number_of(case.node)}:"
+    renamed = {node: URIRef(f"{ISOLATED}{number}:{node.removeprefix(old)}") for node in (*case.names, *case.about)}
+    about: Statements = {
+        renamed[subject]: [(predicate, renamed.get(object_, object_)) for predicate, object_ in pairs]  # type: ignore[call-overload]
+        for subject, pairs in case.about.items()
+    }
+    names = {renamed[node]: name for node, name in case.names.items()}
+    return replace(case, node=renamed[case.node], about=about, names=names)

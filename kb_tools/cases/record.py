@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 # The ending of files with one FHIR bundle or resource a line.
 NDJSON = ".ndjson"
@@ -43,6 +44,15 @@ class Note:
             return said
         listed = ", ".join(self.elements)
         return f"{said} (from {listed})" if self.treatment is Treatment.USED else f"{said}: {listed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the note as JSON values."""
+        return {
+            "resource": self.place,
+            "treatment": self.treatment.value,
+            "text": self.text or None,
+            "elements": list(self.elements),
+        }
 
 
 @dataclass(frozen=True)

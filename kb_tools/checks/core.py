@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from rdflib import BNode
 from rdflib.term import Node
 
+from kb_tools.as_json import AsJson
 from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
@@ -59,7 +61,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class CheckResult(AsJson):
     """What a check came to.
 
     Attributes:
@@ -74,6 +76,28 @@ class CheckResult:
     def passed(self) -> bool:
         """Whether it was run and found nothing, warnings included."""
         return not self.problems and not self.skipped
+
+    @property
+    def failed(self) -> bool:
+        """Whether it found an error, or could not be run and so did not show that there is none."""
+        return not self.passed and self.check.severity is Severity.ERROR
+
+    @property
+    def status(self) -> str:
+        """In a word: "passed", "failed", "warning" or "not run"."""
+        if self.skipped:
+            return "not run"
+        return "passed" if self.passed else "failed" if self.failed else "warning"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the result as an element of the list of `kb check --format json`."""
+        return {
+            "check": self.check.id,
+            "title": self.check.title,
+            "severity": self.check.severity.value,
+            "status": self.status,
+            "problems": [{"where": each.where, "message": each.message} for each in self.problems],
+        }
 
 
 def relative(kb: KnowledgeBase, path: Path | str) -> str:

@@ -58,7 +58,7 @@ def template(policy: str, revision: str | None, root: Path | None) -> None:
     from kb_tools.cases.template import template as blank
     from kb_tools.model.revision import Revision
 
-    kb = open_kb(root)
+    kb = open_kb(root).repository
     chosen = kb.policy(policy)
     entry = chosen.require_criteria(chosen.entry(revision)) if revision else chosen.in_force(date.today()).revision
     _print(blank(CaseForms(kb), Revision.load(chosen, entry)))
@@ -77,7 +77,7 @@ def schema(context: bool, root: Path | None) -> None:
     from kb_tools.cases.form import CaseForms
     from kb_tools.cases.schema import schema as described
 
-    plain = CaseForms(open_kb(root))
+    plain = CaseForms(open_kb(root).repository)
     _print({"@context": plain.context} if context else described(plain))
 
 
@@ -107,13 +107,13 @@ def convert(
     from kb_tools.render.case_json import write
 
     kb = open_kb(root)
-    plain = CaseForms(kb)
+    plain = CaseForms(kb.repository)
     errors: list[KbError] = []
     read = list(read_cases(kb, cases, None, errors, terminology))
     if format_ == "json" and len(read) > 1:
         raise KbError(f"{len(read)} cases, and --format json writes one", hint="use --format jsonl")
     malformed = False
-    for each in CaseChecker(kb, engine).check(read):
+    for each in CaseChecker(kb.repository, engine).check(read):
         if isinstance(each, Malformed):
             malformed = True
             for violation in each.violations:
@@ -135,6 +135,6 @@ def convert(
 
 
 def _print(value: Any) -> None:
-    from kb_tools.render.determination_json import dump
+    from kb_tools.as_json import dump
 
     put(dump(value))

@@ -24,12 +24,11 @@ def command(only: tuple[str, ...], format_: str, root: Path | None) -> None:
       kb check
       kb check --only dangling-iris --only prefixes --format json
     """
-    from kb_tools.checks import Severity, run_checks
     from kb_tools.render import checks as render
 
     results = []
     out = console()
-    for result in run_checks(open_kb(root), only):
+    for result in open_kb(root).check(only):
         results.append(result)
         if format_ == "text":
             render.text_line(out, result)
@@ -37,4 +36,4 @@ def command(only: tuple[str, ...], format_: str, root: Path | None) -> None:
         render.text_summary(out, results)
     else:
         put(render.json(results) if format_ == "json" else render.junit(results))
-    sys.exit(int(any(not each.passed and each.check.severity is Severity.ERROR for each in results)))
+    sys.exit(int(any(each.failed for each in results)))

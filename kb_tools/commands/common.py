@@ -18,10 +18,9 @@ from kb_tools.commands import completion
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
     from kb_tools.errors import KbError
-    from kb_tools.model.policy import Policy
-    from kb_tools.model.repository import KnowledgeBase
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,25 +95,11 @@ def terminology_option(command: F) -> F:
     )(command)
 
 
-def policy_of(kb: KnowledgeBase, named: str | None, *revisions: str) -> Policy:
-    """The policy that the options call for, or that the revisions name before their month ("CP.MP.101/2026-02").
-
-    Raises:
-        KbError: they name more than one.
-    """
-    from kb_tools.errors import KbError
-
-    names = {each.split("/")[-2] for each in revisions if "/" in each} | ({named} if named else set())
-    if len(names) > 1:
-        raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", hint="name two of one policy")
-    return kb.policy(next(iter(names), None))
-
-
 def open_kb(root: Path | None) -> KnowledgeBase:
     """The knowledge base that the options call for."""
-    from kb_tools.model.repository import KnowledgeBase, find_root
+    import kb_tools
 
-    return KnowledgeBase(find_root(root))
+    return kb_tools.open(root)
 
 
 class _WithoutPadding(io.TextIOBase):
@@ -163,22 +148,14 @@ def read_cases(
     terminology: tuple[Path, ...] = (),
 ) -> Iterator[Case]:
     """The cases of all files that can be read; of each other file, or line of one, one line on stderr."""
-    from kb_tools.cases.inputs import find_files
-    from kb_tools.cases.reader import CaseReader
-    from kb_tools.errors import KbError
+    from kb_tools.cases.case import readable
 
-    reader = CaseReader(kb, terminology)
-    for found in find_files(arguments):
-        if isinstance(found, KbError):
-            found.position = reader.count()
-        read = [found] if isinstance(found, KbError) else reader.stream(*found, sys.stdin.buffer, input_format)
-        for each in read:
-            if isinstance(each, KbError):
-                for line in each.lines():
-                    warn(line)
-                errors.append(each)
-            else:
-                yield each
+    def report(error: KbError) -> None:
+        for line in error.lines():
+            warn(line)
+        errors.append(error)
+
+    return readable(kb.read_cases(arguments, format=input_format, terminology=terminology), report)
 
 
 def progress(items: Iterator[T], what: str) -> Iterator[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from kb_tools.commands.common import (
     format_option,
     kb_option,
     open_kb,
-    policy_of,
     policy_option,
     progress,
     put,
@@ -26,11 +25,8 @@ from kb_tools.commands.common import (
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
+    from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
-    from kb_tools.model.repository import KnowledgeBase
-    from kb_tools.render.diff import Impact
-    from kb_tools.revisions.change import Diff
-    from kb_tools.revisions.replay import Replayer
 
 
 @click.command("diff")
@@ -78,61 +74,41 @@ def command(
     """
     from kb_tools.render import diff as render
     from kb_tools.render import page as document
-    from kb_tools.revisions.compare import compare
-    from kb_tools.revisions.replay import Replayer
 
     if "flips" in fail_on and not cases:
         raise KbError("--fail-on flips without cases to flip", hint="name some with --cases PATH")
     kb = open_kb(root)
-    found = compare(policy_of(kb, policy, old, new), old, new, engine)
     errors: list[KbError] = []
-    impact = None
-    if cases:
-        impact = _replay(found, Replayer(kb, found.old, found.new, engine), read_cases(kb, cases, None, errors))
-    report = render.Report(found, impact)
+    replayed = progress(read_cases(kb, cases, None, errors), "cases replayed") if cases else None
+    found = kb.diff(old, new, replayed, policy=policy, engine=engine)
+    malformed = found.impact.malformed if found.impact else ()
+    for each in malformed:
+        warn(f"{each.case.title}: malformed, not determined; see kb validate")
     if witness:
         if found.borne_out:
-            _write(kb, [each.before.case for each in found.borne_out.values()], witness)
-        for each in found.verdict.unconfirmed:
-            warn(f"{witness}: lacks a case of {each.direction.value}, which is unconfirmed: none could be made")
+            _write(kb, [replay.before.case for replay in found.borne_out.values()], witness)
+        for lacking in found.verdict.unconfirmed:
+            warn(f"{witness}: lacks a case of {lacking.direction.value}, which is unconfirmed: none could be made")
         if not found.borne_out and not found.verdict.unconfirmed:
             warn(f"{witness}: not written: where every case comes to the same there is no witness")
     if format_ == "json":
-        put(render.json(report))
+        put(found.to_json())
     elif format_ == "text":
-        document.text(console(), render.document(report))
+        document.text(console(), render.document(found))
     else:
         show = document.markdown if format_ == "markdown" else document.page
-        put(show(render.document(report)))
+        put(show(render.document(found)))
     if errors:
         sys.exit(2)
-    malformed = bool(impact and impact.malformed)
-    sys.exit(int(malformed or (render.failing(report, fail_on) if fail_on else found.differ)))
+    sys.exit(int(bool(malformed) or (found.fails_on(fail_on) if fail_on else found.differ)))
 
 
 def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
     from kb_tools.cases.prepare import prepared
     from kb_tools.writing import write_whole
 
-    text = prepared(kb, cases, derived=False).serialize(format="longturtle", canon=True)
+    text = prepared(kb.repository, cases, derived=False).serialize(format="longturtle", canon=True)
     try:
         write_whole({path: text.encode()})
     except OSError as error:
         raise KbError(f"cannot be written: {error.strerror}", where=str(path), hint="name another file") from None
-
-
-def _replay(diff: Diff, replayer: Replayer, cases: Iterator[Case]) -> Impact:
-    from kb_tools.cases.case import Malformed
-    from kb_tools.render.diff import Impact
-    from kb_tools.revisions.impact import flip_of
-
-    impact = Impact()
-    for each in progress(replayer.replay(cases), "cases replayed"):
-        if isinstance(each, Malformed):
-            warn(f"{each.case.title}: malformed, not determined; see kb validate")
-            impact.malformed.append(each)
-            continue
-        impact.counts[each.before.outcome.value, each.after.outcome.value] += 1
-        if each.flipped:
-            impact.flips.append(flip_of(diff, each))
-    return impact

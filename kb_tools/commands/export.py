@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kb_tools.commands import completion
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, put, warn
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put, warn
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def command(
     from kb_tools.publish import graphs as publish_graphs
     from kb_tools.rdf import canonical as rdf_canonical
 
-    kb = open_kb(root)
+    kb = open_kb(root).repository
     chosen = None
     if revision:
-        named = policy_of(kb, policy, revision)
+        named = kb.policy_of(policy, revision)
         chosen = (named, named.entry(revision))
     if chosen and entail != "none":
         quads = publish_graphs.entailed_statements(kb, *chosen, entail)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kb_tools.commands import completion
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_of, policy_option, put, warn
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put, warn
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def command(
         raise click.UsageError("Name a revision, or use --all.")
     from kb_tools.revisions.seal import freeze
 
-    kb = open_kb(root)
+    kb = open_kb(root).repository
     if revision:
-        chosen = policy_of(kb, policy, revision)
+        chosen = kb.policy_of(policy, revision)
         wanted = [(chosen, chosen.entry(revision))]
     else:
         policies = [kb.policy(policy)] if policy else list(kb.policies())
@@ -74,7 +74,7 @@ def _line(frozen: Frozen) -> str:
 
 
 def _json(done: list[Frozen], errors: list[KbError]) -> str:
-    from kb_tools.render.determination_json import dump
+    from kb_tools.as_json import dump
 
     revisions = [
         {

@@ -34,7 +34,7 @@ def command(revision: str, policy: str | None, format_: str, root: Path | None) 
     from kb_tools.rdf.canonical import nested, serialize
     from kb_tools.rdf.terms import to_quads
 
-    kb = open_kb(root)
+    kb = open_kb(root).repository
     chosen = kb.policy(policy)
     entry = chosen.require_criteria(chosen.entry(revision))
     graph = self_contained(kb, Revision.load(chosen, entry))

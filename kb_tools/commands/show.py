@@ -33,13 +33,13 @@ def command(revision: str | None, policy: str | None, document: Path | None, for
         raise click.UsageError("--document goes with a REVISION and the format text.")
     kb = open_kb(root)
     if revision is None:
-        chosen = [kb.policy(policy)] if policy else list(kb.policies())
+        chosen = [kb.repository.policy(policy)] if policy else kb.policies()
         if format_ == "json":
             put(render.history_json(chosen))
         else:
             render.history(console(), chosen)
         return
-    found = kb.policy(policy)
+    found = kb.repository.policy(policy)
     loaded = Revision.load(found, found.entry(revision))
     if format_ == "json":
         put(render.revision_json(loaded))

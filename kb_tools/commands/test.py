@@ -26,16 +26,9 @@ def command(coverage: bool, format_: str, engine: str, root: Path | None) -> Non
       kb test
       kb test --coverage --engine pyshifty
     """
-    from kb_tools.determine import coverage as determine_coverage
-    from kb_tools.determine import examples as determine_examples
     from kb_tools.render import examples as render
 
-    kb = open_kb(root)
-    reports = []
-    for policy in kb.policies():
-        verdicts = list(determine_examples.run_manifest(kb, policy, engine))
-        shown, gaps = determine_coverage.coverage(kb, verdicts) if coverage else ([], [])
-        reports.append(render.Report(policy.identifier, verdicts, shown, gaps))
+    reports = open_kb(root).test(coverage, engine=engine)
     if format_ == "text":
         render.text(console(), reports)
     else:

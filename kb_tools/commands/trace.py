@@ -12,8 +12,7 @@ from kb_tools.commands import completion
 from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option, put, warn
 
 if TYPE_CHECKING:
-    from kb_tools.document.unit import Unit
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.api import KnowledgeBase
 
 
 @click.command("trace")
@@ -60,26 +59,19 @@ def command(
     """
     if leaks and draft:
         raise click.UsageError("--leaks and --draft exclude each other.")
-    from kb_tools.document.notation import notations
-    from kb_tools.document.passages import passages, traceable
-    from kb_tools.document.trace import trace, units_of
-
     kb = open_kb(root)
-    chosen = kb.policy(policy)
-    entry = traceable(chosen, revision)
-    units = units_of(document, passages(chosen, entry))
     if leaks:
-        sys.exit(_leaks(kb, list(zip(units, notations(units), strict=True)), format_))
-    found = trace(chosen, entry, units)
+        sys.exit(_leaks(kb, document, revision, policy, format_))
     from kb_tools.render import page as form
     from kb_tools.render import trace as render
 
+    found = kb.trace(document, revision=revision, policy=policy)
     if format_ == "json":
-        put(render.json(found, document.name))
+        put(found.to_json())
     elif format_ == "text":
-        form.text(console(), render.document(kb, found, document.name, quoted=True))
+        form.text(console(), render.document(kb.repository, found, quoted=True))
     else:
-        put(form.markdown(render.document(kb, found, document.name, quoted=False)))
+        put(form.markdown(render.document(kb.repository, found, quoted=False)))
     if draft:
         from kb_tools.document.draft import write_draft
 
@@ -88,10 +80,15 @@ def command(
     sys.exit(int(not found.whole))
 
 
-def _leaks(kb: KnowledgeBase, units: list[tuple[Unit, str]], format_: str) -> int:
+def _leaks(kb: KnowledgeBase, document: Path, revision: str | None, policy: str | None, format_: str) -> int:
     from kb_tools.document.leaks import leaks
+    from kb_tools.document.notation import notations
+    from kb_tools.document.passages import passages, traceable
+    from kb_tools.document.trace import units_of
     from kb_tools.render import trace as render
 
-    found = list(leaks(kb, units))
+    chosen = kb.repository.policy(policy)
+    units = units_of(document, passages(chosen, traceable(chosen, revision)))
+    found = list(leaks(kb.repository, list(zip(units, notations(units), strict=True))))
     put(render.leaks_json(found) if format_ == "json" else render.leaks(found))
     return int(bool(found))

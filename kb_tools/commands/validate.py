@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +31,10 @@ from kb_tools.commands.common import (
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
+    from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
     from kb_tools.determine.run import Answer
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.repository import KnowledgeBase as Repository
 
 
 @click.command("validate")
@@ -92,7 +93,6 @@ def command(
     if document and not (explain and format_ == "text"):
         raise click.UsageError("--document goes with --explain and the format text.")
     from kb_tools.determine.result import Determination, NotDetermined, Outcome
-    from kb_tools.determine.run import Run
 
     kb = open_kb(root)
     errors: list[KbError] = []
@@ -100,7 +100,7 @@ def command(
     if prepare:
         _print_prepared(kb, engine, read, errors)
         return
-    run = Run(kb, kb.policy(policy), engine, revision, as_of)
+    determined = kb.determine(read, revision=revision, as_of=as_of, policy=policy, engine=engine)
     worst = 0
     answers: list[Answer] = []
     counts: Counter[str] = Counter()
@@ -111,25 +111,36 @@ def command(
     if document:
         from kb_tools.document.trace import quotes
 
-        wording = quotes(run.policy, document)
-    for answer in progress(run.answers(read), "cases determined"):
+        wording = quotes(kb.repository.policy(policy), document)
+    for answer in progress(determined, "cases determined"):
         if isinstance(answer, NotDetermined):
             worst = 2
             warn(f"{answer.case.title}: {answer.error}")
         elif not isinstance(answer, Determination) or answer.outcome is not Outcome.MET:
             worst = max(worst, 1)
         if format_ == "text":
-            text.answer(out, kb, answer, explain, wording)
+            text.answer(out, kb.repository, answer, explain, wording)
             counts[text.outcome_of(answer)] += 1
         else:
             answers.append(answer)
     if format_ == "text":
         text.summary(out, counts, len(errors))
     else:
-        from importlib import import_module
-
-        put(import_module(f"kb_tools.render.determination_{format_}").answers(kb, answers, errors, explain))
+        put(_writer(format_)(kb.repository, answers, errors, explain))
     sys.exit(2 if errors else worst)
+
+
+def _writer(format_: str) -> Callable[[Repository, Sequence[Answer], Sequence[KbError], bool], str]:
+    """What writes a run in a format; only that is loaded."""
+    if format_ == "json":
+        from kb_tools.render.determination_json import answers
+    elif format_ == "turtle":
+        from kb_tools.render.determination_turtle import answers
+    elif format_ == "junit":
+        from kb_tools.render.determination_junit import answers
+    else:
+        from kb_tools.render.determination_fhir import answers
+    return answers
 
 
 def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], errors: list[KbError]) -> None:
@@ -137,11 +148,11 @@ def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], error
     from kb_tools.cases.check import CaseChecker
     from kb_tools.cases.prepare import prepared
 
-    checked = CaseChecker(kb, engine).check(list(cases))
+    checked = CaseChecker(kb.repository, engine).check(list(cases))
     sound = [each for each in checked if not isinstance(each, Malformed)]
     for each in checked:
         if isinstance(each, Malformed):
             for violation in each.violations:
                 warn(f"{each.case.title}: malformed, not prepared: {violation.place}: {violation.message}")
-    put(printable.escaped(prepared(kb, sound).serialize(format="longturtle")))
+    put(printable.escaped(prepared(kb.repository, sound).serialize(format="longturtle")))
     sys.exit(2 if errors else int(len(sound) < len(checked)))

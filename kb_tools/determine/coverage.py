@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rdflib import Literal, URIRef
@@ -14,13 +14,13 @@ from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
 
 if TYPE_CHECKING:
-    from kb_tools.determine.examples import Verdict
+    from kb_tools.determine.examples import ExampleResult
 
 
 # ---------------------------------------------------------------------- coverage
 
 
-def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], list[str]]:
+def coverage(kb: KnowledgeBase, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
     """What the cases show, as lines, and what no case shows.
 
     Every condition must be seen in each value that it can take, every outcome under each revision, and every criterion
@@ -32,33 +32,33 @@ def coverage(kb: KnowledgeBase, verdicts: list[Verdict]) -> tuple[list[str], lis
     gaps: list[str] = []
     seen: dict[str, set[str]] = {}
     possible: dict[str, frozenset[str]] = {}
-    for verdict in verdicts:
-        if verdict.determination:
-            for iri, result in verdict.determination.condition_results.items():
+    for example in examples:
+        if example.determination:
+            for iri, result in example.determination.condition_results.items():
                 possible[iri] = result.condition.possible
                 seen.setdefault(iri, set()).add(result.value.name.capitalize())
     for iri in sorted(seen):
         lines.append(f"{kb.curie(iri)}: {', '.join(sorted(value.lower() for value in seen[iri]))}")
         gaps.extend(f"{kb.curie(iri)} is never {value.lower()}" for value in sorted(possible[iri] - seen[iri]))
         gaps.extend(f"{kb.curie(iri)} cannot be {value.lower()} and is" for value in sorted(seen[iri] - possible[iri]))
-    for revision in sorted({verdict.expectation.revision for verdict in verdicts}):
+    for revision in sorted({example.expectation.revision for example in examples}):
         found = [
-            each.determination for each in verdicts if each.determination and each.expectation.revision == revision
+            each.determination for each in examples if each.determination and each.expectation.revision == revision
         ]
         lines.extend(_decided(revision, found, gaps))
         outcomes = {each.outcome for each in found}
         gaps.extend(f"{revision}: no case comes to {each.value}" for each in Outcome if each not in outcomes)
-    lines.extend(_doubted(kb, verdicts, gaps))
+    lines.extend(_doubted(kb, examples, gaps))
     unseen = sorted(set(map(str, kb.conditions.subjects(RDF.type, POL.Condition))) - seen.keys())
     gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
     return lines, gaps
 
 
-def _doubted(kb: KnowledgeBase, verdicts: list[Verdict], gaps: list[str]) -> Iterator[str]:
+def _doubted(kb: KnowledgeBase, examples: Sequence[ExampleResult], gaps: list[str]) -> Iterator[str]:
     """For each class of findings, the doubts that keep a condition unknown in some case; gaps where one never does."""
     seen: dict[str, set[str]] = {}
-    for verdict in verdicts:
-        results = verdict.determination.condition_results.values() if verdict.determination else ()
+    for example in examples:
+        results = example.determination.condition_results.values() if example.determination else ()
         for result in results:
             for read in result.condition.reads:
                 if (URIRef(read), RDFS.subClassOf, CASE.Finding) in kb.ontology:

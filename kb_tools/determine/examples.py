@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
+from kb_tools.as_json import AsJson
 from kb_tools.cases.case import Case
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.cases.reader import CaseReader
@@ -51,12 +53,56 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ExampleResult:
     """One expectation and how the case differs from it; nothing when it came out as expected."""
 
     expectation: Expectation
     differences: tuple[str, ...]
     determination: Determination | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the result as JSON values."""
+        return {
+            "name": self.expectation.name,
+            "revision": self.expectation.revision,
+            "outcome": self.determination.outcome.value if self.determination else None,
+            "differences": list(self.differences),
+        }
+
+
+@dataclass(frozen=True)
+class ExamplesReport(AsJson):
+    """What the example cases of one policy came to, and what they cover.
+
+    Attributes:
+        policy: its identifier.
+        covered: what the cases show, a line each; empty where that was not asked for.
+        gaps: what no case shows, a line each; empty where that was not asked for.
+    """
+
+    policy: str
+    results: tuple[ExampleResult, ...]
+    covered: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[ExampleResult, ...]:
+        """The results that differ from what was expected."""
+        return tuple(each for each in self.results if each.differences)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case came out as expected and nothing is left uncovered."""
+        return not self.failed and not self.gaps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report as an element of the list of `kb test --format json`."""
+        return {
+            "policy": self.policy,
+            "expectations": [each.to_dict() for each in self.results],
+            "coverage": list(self.covered),
+            "gaps": list(self.gaps),
+        }
 
 
 def read_manifest(kb: KnowledgeBase, folder: Path) -> list[Expectation]:
@@ -110,11 +156,11 @@ def _expectation(graph: Graph, path: Path, node: Node) -> Expectation:
 
 def run_manifest(
     kb: KnowledgeBase, policy: Policy, engine: str, progress: Callable[[int], None] = lambda done: None
-) -> Iterator[Verdict]:
+) -> Iterator[ExampleResult]:
     """Determines every case of a policy's manifest under the revision that it names, and compares.
 
     Args:
-        progress: called with the number of verdicts so far.
+        progress: called with the number of results so far.
     """
     expectations = read_manifest(kb, policy.cases_folder)
     reader = CaseReader(kb)
@@ -133,7 +179,7 @@ def run_manifest(
         try:
             run = Run(kb, policy, engine, revision=revision)
         except KbError as error:
-            yield from (Verdict(expectation, (str(error),), None) for expectation in group)
+            yield from (ExampleResult(expectation, (str(error),), None) for expectation in group)
             continue
         found = {expectation.name: _find(files[expectation.path], expectation) for expectation in group}
         cases = [case for case in found.values() if isinstance(case, Case)]
@@ -141,16 +187,16 @@ def run_manifest(
         for expectation in group:
             case = found[expectation.name]
             if isinstance(case, str):
-                yield Verdict(expectation, (case,), None)
+                yield ExampleResult(expectation, (case,), None)
             else:
                 answer = answers[case.node]
                 if isinstance(answer, Determination):
-                    yield Verdict(expectation, tuple(_differences(kb, expectation, answer)), answer)
+                    yield ExampleResult(expectation, tuple(_differences(kb, expectation, answer)), answer)
                 elif isinstance(answer, NotDetermined):
-                    yield Verdict(expectation, (str(answer.error),), None)
+                    yield ExampleResult(expectation, (str(answer.error),), None)
                 else:
                     said = tuple(f"malformed: {each.message}" for each in answer.violations)
-                    yield Verdict(expectation, said, None)
+                    yield ExampleResult(expectation, said, None)
             done += 1
             progress(done)
 

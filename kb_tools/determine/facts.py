@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF
@@ -37,6 +38,10 @@ class Doubt:
     why: str
     settle: str
 
+    def to_dict(self) -> dict[str, str]:
+        """Give the doubt as JSON values."""
+        return {"rule": self.rule, "why": self.why, "toSettle": self.settle}
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -62,6 +67,17 @@ class Fact:
         """What it states, and if it only perhaps counts, why."""
         why = "; ".join(doubt.why for doubt in self.doubts)
         return f"{self.text}, perhaps counts: {why}" if why else self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the fact as JSON values."""
+        return {
+            "node": self.node or None,
+            "text": self.text,
+            "date": self.day.isoformat() if self.day else None,
+            "ageInDays": self.age,
+            "contradicted": self.contradicted,
+            "doubts": [each.to_dict() for each in self.doubts],
+        }
 
 
 def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:

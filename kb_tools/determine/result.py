@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from typing import Any
 
+from kb_tools.as_json import AsJson
 from kb_tools.cases.case import Case
 from kb_tools.determine.facts import Doubt, Fact
 from kb_tools.errors import KbError
@@ -62,6 +64,16 @@ class ConditionResult:
         """What to send in to settle the doubts, each thing once."""
         return tuple(dict.fromkeys(doubt.settle for doubt in self.doubts))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give the value and its facts as JSON values."""
+        return {
+            "condition": self.condition.iri,
+            "label": self.condition.label,
+            "value": self.value.value,
+            "perhaps": self.perhaps.value,
+            "facts": [each.to_dict() for each in self.facts],
+        }
+
 
 @dataclass(frozen=True)
 class CriterionResult:
@@ -87,6 +99,22 @@ class CriterionResult:
         for part in self.parts:
             yield from part.with_parts()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give the value of the criterion and of its parts as JSON values."""
+        return {
+            "criterion": self.criterion.iri,
+            "role": self.criterion.role,
+            "place": self.criterion.notation,
+            "label": self.criterion.label,
+            "value": self.value.value,
+            "decides": self.decides,
+            "reason": self.reason,
+            "grounds": list(self.grounds),
+            "passages": [each.to_dict() for each in self.criterion.places],
+            "references": [each.to_dict() for each in self.criterion.citations],
+            "parts": [each.to_dict() for each in self.parts],
+        }
+
 
 @dataclass(frozen=True)
 class Need:
@@ -97,7 +125,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Determination:
+class Determination(AsJson):
     """The status of the criteria of one revision on one case.
 
     Attributes:
@@ -147,13 +175,49 @@ class Determination:
         found = (each.criterion.otherwise for each in self.criterion_results if each.decides)
         return next((other for other in found if other), None)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give the determination, as `kb validate --format json` lists it under "determinations"."""
+        revision = self.revision
+        disposition = revision.disposition if self.outcome is Outcome.NOT_MET else None
+        return {
+            **self.case.identity(),
+            "policy": revision.policy.identifier,
+            "revision": revision.entry.name,
+            "criteriaBasis": revision.entry.bases.get("Criteria"),
+            "serviceDate": self.service_date.isoformat(),
+            "outcome": self.outcome.value,
+            "disposition": disposition[1] if disposition else None,
+            "referredTo": self.referred_to[0] if self.referred_to else None,
+            "applicability": self.applicability.value,
+            "criteria": self.criteria.value,
+            "criterionResults": [each.to_dict() for each in self.criterion_results],
+            "conditionResults": [each.to_dict() for each in self.condition_results.values()],
+            "toSend": self._need(self.needs) if self.needs else None,
+            "conflicts": [
+                {"condition": each.condition.iri, "facts": [fact.to_dict() for fact in each.contradicting]}
+                for each in self.conflicts
+            ],
+            "advisories": [each.to_dict() for each in self.advisories],
+            "notices": list(self.notices),
+        }
+
+    def _need(self, need: Need | str) -> dict[str, Any]:
+        if isinstance(need, str):
+            result = self.condition_results[need]
+            return {"condition": need, "asksFor": result.condition.asks_for, "toSettle": list(result.settling)}
+        return {f"{need.operator}Of": [self._need(each) for each in need.parts]}
+
 
 @dataclass(frozen=True)
-class NotDetermined:
+class NotDetermined(AsJson):
     """A well-formed case for which no revision could be used."""
 
     case: Case
     error: KbError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the case and the reason, as `kb validate --format json` lists it under "notDetermined"."""
+        return {**self.case.identity(), "error": str(self.error)}
 
 
 def outcome_of(applicability: Value, criteria: Value, open_conflict: bool) -> Outcome:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rdflib import URIRef
 
-from kb_tools.cases.case import Case, Malformed
+from kb_tools import __version__
+from kb_tools.as_json import AsJson
+from kb_tools.cases.case import Case, Malformed, apart
 from kb_tools.cases.check import CaseChecker
 from kb_tools.determine.determiner import Determiner
-from kb_tools.determine.result import Determination, NotDetermined
+from kb_tools.determine.result import REVIEW, Determination, NotDetermined
 from kb_tools.errors import KbError
 from kb_tools.model.history import Selection
 from kb_tools.model.policy import Policy
@@ -26,7 +29,59 @@ BATCH = 200
 Answer: TypeAlias = Determination | Malformed | NotDetermined
 
 
-# ---------------------------------------------------------------------- runs
+@dataclass(frozen=True)
+class Determinations(AsJson):
+    """What became of many cases.
+
+    Attributes:
+        answers: one for each case, in the order of the cases; in place of what could not be read, the error.
+    """
+
+    answers: tuple[Answer | KbError, ...]
+
+    def __iter__(self) -> Iterator[Answer | KbError]:
+        return iter(self.answers)
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @property
+    def determined(self) -> tuple[Determination, ...]:
+        """The determinations."""
+        return tuple(each for each in self.answers if isinstance(each, Determination))
+
+    @property
+    def malformed(self) -> tuple[Malformed, ...]:
+        """The cases that break the case shapes."""
+        return tuple(each for each in self.answers if isinstance(each, Malformed))
+
+    @property
+    def not_determined(self) -> tuple[NotDetermined, ...]:
+        """The well-formed cases for which no revision could be used."""
+        return tuple(each for each in self.answers if isinstance(each, NotDetermined))
+
+    @property
+    def errors(self) -> tuple[KbError, ...]:
+        """Why some inputs hold no case that can be read."""
+        return tuple(each for each in self.answers if isinstance(each, KbError))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all answers, as `kb validate --format json` does."""
+        return {
+            "tool": f"kb {__version__}",
+            "review": REVIEW,
+            "determinations": [each.to_dict() for each in self.determined],
+            "malformed": [each.to_dict() for each in self.malformed],
+            "notDetermined": [each.to_dict() for each in self.not_determined],
+            "errors": [line for error in self.errors for line in error.lines()],
+        }
+
+
+def batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
+    """Cut a stream of cases into lists of at most BATCH, each of cases that share no node."""
+    waiting = iter(cases)
+    while batch := apart(islice(waiting, BATCH)):
+        yield batch
 
 
 class Run:
@@ -53,8 +108,7 @@ class Run:
 
     def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
         """One answer for each case, in the order of the cases."""
-        waiting = iter(cases)
-        while batch := list(islice(waiting, BATCH)):
+        for batch in batches(cases):
             answers: dict[URIRef, Answer] = {}
             groups: dict[Selection, list[Case]] = {}
             for checked in self.checker.check(batch):
@@ -72,6 +126,14 @@ class Run:
                     answers[determination.case.node] = determination
             for case in batch:
                 yield answers[case.node]
+
+    def stream(self, found: Iterable[Case | KbError]) -> Iterator[Answer | KbError]:
+        """One answer for each case, and in place of what could not be read the error, in the order given."""
+        waiting = iter(found)
+        while batch := list(islice(waiting, BATCH)):
+            answers = self.answers(each for each in batch if isinstance(each, Case))
+            for each in batch:
+                yield next(answers) if isinstance(each, Case) else each
 
     def determiner(self, selection: Selection) -> Determiner:
         name = selection.revision.name

@@ -64,6 +64,10 @@ class Passage:
     statements: tuple[Statement, ...]
     accounted: bool
 
+    def to_dict(self) -> dict[str, str]:
+        """Give the place of the passage as JSON values."""
+        return {"passage": self.iri, "place": self.notation, "section": self.section}
+
 
 # ---------------------------------------------------------------------- the side of the knowledge base
 

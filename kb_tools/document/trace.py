@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kb_tools.as_json import AsJson
 from kb_tools.document.cut import cut
 from kb_tools.document.digest import digest
 from kb_tools.document.likeness import alike, sketch
 from kb_tools.document.notation import notations
-from kb_tools.document.passages import KINDS, passages, revisions_with_digests
+from kb_tools.document.passages import KINDS, REVIEWED, passages, revisions_with_digests
 from kb_tools.document.read import read
 from kb_tools.document.unit import Unit
 from kb_tools.errors import UnreadableInput
@@ -40,6 +41,10 @@ class Located:
     notation: str
     likeness: float = 1.0
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give the passage and where it stands as JSON values; no text of the document."""
+        return {**self.passage.to_dict(), "inDocument": self.notation, "likeness": round(self.likeness, 2)}
+
 
 @dataclass(frozen=True)
 class Review:
@@ -48,6 +53,21 @@ class Review:
     statement: Statement
     why: str
     places: tuple[Passage, ...]
+
+    @property
+    def decides(self) -> bool:
+        """Whether its statement is of a kind whose error does harm."""
+        return self.statement.kind in REVIEWED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the statement and why it is in question as JSON values."""
+        return {
+            "kind": self.statement.kind,
+            "statement": self.statement.iri or None,
+            "label": self.statement.label,
+            "why": self.why,
+            "passages": [each.iri for each in self.places],
+        }
 
 
 @dataclass(frozen=True)
@@ -60,10 +80,11 @@ class Recited:
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(AsJson):
     """A document held against a revision.
 
     Attributes:
+        document: the name of its file.
         units: of the document, with their notations.
         found: the units that are passages of the revision, word for word.
         moved: those of `found` that stand elsewhere, or have another number.
@@ -75,6 +96,7 @@ class Trace:
 
     policy: Policy
     entry: RevisionEntry
+    document: str
     passages: tuple[Passage, ...]
     units: tuple[tuple[Unit, str], ...]
     found: tuple[Located, ...]
@@ -129,6 +151,30 @@ class Trace:
             )
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give the trace, as `kb trace --format json` does; no text of the document."""
+        return {
+            "policy": self.policy.identifier,
+            "revision": self.entry.name,
+            "document": self.document,
+            "accountedFor": sum(done for done, _ in self.sections.values()),
+            "units": len(self.units),
+            "sections": [
+                {"section": section, "units": total, "accountedFor": done}
+                for section, (done, total) in self.sections.items()
+            ],
+            "review": [each.to_dict() for each in self.reviews if each.decides],
+            "alsoStatedThere": [each.to_dict() for each in self.reviews if not each.decides],
+            "reworded": [each.to_dict() for each in self.reworded],
+            "new": [{"place": notation, "section": unit.section, "kind": unit.kind} for unit, notation in self.new],
+            "gone": [each.to_dict() for each in self.gone],
+            "moved": [each.to_dict() for each in self.moved],
+            "citations": [
+                {"passage": each.passage.iri, "works": list(each.before), "marks": list(each.now)}
+                for each in self.recited
+            ],
+        }
+
 
 # ---------------------------------------------------------------------- the two sides held together
 
@@ -161,10 +207,11 @@ def quotes(policy: Policy, document: Path) -> dict[str, str]:
     return wording
 
 
-def trace(policy: Policy, entry: RevisionEntry, units: Sequence[Unit]) -> Trace:
+def trace(policy: Policy, entry: RevisionEntry, document: str, units: Sequence[Unit]) -> Trace:
     """Holds a document against a revision.
 
     Args:
+        document: the name of its file.
         units: of the document, in its order.
 
     Raises:
@@ -191,6 +238,7 @@ def trace(policy: Policy, entry: RevisionEntry, units: Sequence[Unit]) -> Trace:
     return Trace(
         policy=policy,
         entry=entry,
+        document=document,
         passages=known,
         units=tuple(named),
         found=tuple(found),

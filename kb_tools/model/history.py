@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from rdflib import Literal
 
+from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError
+from kb_tools.model.parts import DOCUMENT_PARTS
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class LogRow:
 
 
 @dataclass(frozen=True)
-class RevisionEntry:
+class RevisionEntry(AsJson):
     """One revision in the history of its policy.
 
     Attributes:
@@ -49,7 +52,24 @@ class RevisionEntry:
 
     @property
     def criteria_on_file(self) -> bool:
-        return not self.draft and self.bases.get("Criteria", "NotOnFile") != "NotOnFile"
+        return self.on_file["Criteria"] != "NotOnFile"
+
+    @property
+    def on_file(self) -> dict[str, str]:
+        """What each part of it rests on; nothing of a draft is on file."""
+        return {part: "NotOnFile" if self.draft else self.bases.get(part, "NotOnFile") for part in DOCUMENT_PARTS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the revision, as `kb show --format json` lists it under its policy."""
+        return {
+            "revision": self.name,
+            "iri": self.iri,
+            "draft": self.draft,
+            "countsFrom": None if self.draft else self.effective.isoformat(),
+            "approval": self.row.approval_printed or None if self.row else None,
+            "inLog": self.row is not None,
+            "onFile": self.on_file,
+        }
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS
 from rdflib.term import Node
 
+from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
 from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
 from kb_tools.rdf.namespaces import BASE, CITO, POL
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kb_tools.model.repository import KnowledgeBase
 
 
-class Policy:
+class Policy(AsJson):
     """One policy: its folder, its history, and the graph of each of its revisions."""
 
     def __init__(self, kb: KnowledgeBase, folder: Path) -> None:
@@ -28,6 +29,9 @@ class Policy:
         self.folder = folder
         self.identifier = folder.name
         self.iri = BASE + self.identifier
+
+    def __repr__(self) -> str:
+        return f"<Policy {self.identifier}>"
 
     @cached_property
     def shared(self) -> Graph:
@@ -37,6 +41,14 @@ class Policy:
     @cached_property
     def title(self) -> str:
         return str(self.shared.value(URIRef(self.iri), DCTERMS.title) or self.identifier)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the policy and its revisions, as an element of the list of `kb show --format json`."""
+        return {
+            "policy": self.identifier,
+            "title": self.title,
+            "revisions": [entry.to_dict() for entry in self.history],
+        }
 
     @cached_property
     def cases_folder(self) -> Path:

@@ -133,6 +133,17 @@ class KnowledgeBase:
             raise KbError(f"no policy {identifier} on file", hint=f"known: {', '.join(known)}")
         return Policy(self, self.root / "policies" / identifier)
 
+    def policy_of(self, named: str | None, *revisions: str) -> Policy:
+        """The policy named, or the one that the revisions name before their month ("CP.MP.101/2026-02").
+
+        Raises:
+            KbError: they name more than one, or none where several are on file.
+        """
+        names = {each.split("/")[-2] for each in revisions if "/" in each} | ({named} if named else set())
+        if len(names) > 1:
+            raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", hint="name two of one policy")
+        return self.policy(next(iter(names), None))
+
     def policies(self) -> Iterator[Policy]:
         """Every policy on file.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from kb_tools.model.logic import Tree
 from kb_tools.rdf.namespaces import POL
@@ -26,6 +27,10 @@ class Passage:
     notation: str
     section: str
 
+    def to_dict(self) -> dict[str, str]:
+        """Give the place as JSON values."""
+        return {"passage": self.iri, "section": self.section, "place": self.notation}
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -35,6 +40,10 @@ class Reference:
     number: int
     text: str
     doi: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the reference as JSON values."""
+        return {"number": self.number, "text": self.text, "doi": self.doi or None}
 
 
 @dataclass(frozen=True)
@@ -102,3 +111,14 @@ class Advisory:
     unless: Tree | str | None
     places: tuple[Passage, ...]
     citations: tuple[Reference, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the advisory as JSON values."""
+        return {
+            "advisory": self.iri,
+            "label": self.label,
+            "text": self.text,
+            "always": not self.when,
+            "passages": [each.to_dict() for each in self.places],
+            "references": [each.to_dict() for each in self.citations],
+        }

@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from kb_tools import as_json
 from kb_tools.checks import CheckResult, Severity
-from kb_tools.render import determination_json as as_json
 from kb_tools.render import determination_junit as as_junit
 
-
-def _status(result: CheckResult) -> str:
-    if result.skipped:
-        return "not run"
-    return "passed" if result.passed else "FAILED" if result.check.severity is Severity.ERROR else "WARNING"
+# The words of a status that stand out on a terminal, and its style.
+_SHOWN = {"passed": ("passed", "green"), "failed": ("FAILED", "bold red"), "warning": ("WARNING", "yellow")}
 
 
 def text_line(out: Console, result: CheckResult) -> None:
     """One check, as soon as it is done, with every problem it found."""
-    status = _status(result)
-    style = {"passed": "green", "FAILED": "bold red"}.get(status, "yellow")
+    status, style = _SHOWN.get(result.status, (result.status, "yellow"))
     out.print(Text(f"{status:8}", style).append(f"{result.check.id}  {result.check.title}", "default"))
     if result.skipped:
         out.print(f"        - {result.skipped}")
@@ -38,18 +34,7 @@ def text_summary(out: Console, results: Sequence[CheckResult]) -> None:
 
 def json(results: Sequence[CheckResult]) -> str:
     """The same for other programs."""
-    return as_json.dump(
-        [
-            {
-                "check": result.check.id,
-                "title": result.check.title,
-                "severity": result.check.severity.value,
-                "status": _status(result).lower(),
-                "problems": [{"where": each.where, "message": each.message} for each in result.problems],
-            }
-            for result in results
-        ]
-    )
+    return as_json.dump([result.to_dict() for result in results])
 
 
 def junit(results: Sequence[CheckResult]) -> str:

@@ -15,6 +15,7 @@ from uuid import UUID
 from rdflib import URIRef
 
 from kb_tools import __version__
+from kb_tools.as_json import dump
 from kb_tools.cases.case import Malformed
 from kb_tools.cases.form import CaseForms
 from kb_tools.determine.facts import Fact
@@ -24,7 +25,6 @@ from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.namespaces import CASE, POL
-from kb_tools.render.determination_json import dump
 from kb_tools.render.questionnaire import Asked, asked, coding, questionnaire
 
 # Where R4 has a place of its own for what a condition reads, apart from findings. For all else, an answer has to do.

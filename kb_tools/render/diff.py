@@ -1,20 +1,16 @@
-"""What kb diff shows: the difference of two revisions as a document, or as JSON."""
+"""What kb diff shows: the difference of two revisions as a document."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
-from kb_tools.cases.case import Malformed
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Value
 from kb_tools.model.parts import BASES, COMPARED_PARTS, DOCUMENT_PARTS
-from kb_tools.render import determination_json as as_json
 from kb_tools.render.page import Document, Paragraph, Table
-from kb_tools.revisions.change import Change, Diff, Finding
-from kb_tools.revisions.impact import Flip
+from kb_tools.revisions.change import Change, Diff
+from kb_tools.revisions.replay import Flip, Impact
 from kb_tools.revisions.verdict import Witness
 
 # What flipped a case: criteria, conditions and log statements.
@@ -23,26 +19,8 @@ Cause: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 NAMED = 20
 
 
-@dataclass
-class Impact:
-    """What became of the cases replayed under both revisions."""
-
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    flips: list[Flip] = field(default_factory=list)
-    malformed: list[Malformed] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Report:
-    """A difference, and, where cases were given, their impact."""
-
-    diff: Diff
-    impact: Impact | None = None
-
-
-def document(report: Report) -> Document:
+def document(diff: Diff) -> Document:
     """The difference for a reader: labels and places before IRIs."""
-    diff = report.diff
     old, new = diff.old.entry, diff.new.entry
     shown = Document(f"{diff.new.policy.identifier}: revision {_named(old)} compared with {_named(new)}")
     shown.section(
@@ -65,7 +43,7 @@ def document(report: Report) -> Document:
         *(Paragraph(each, item=True) for each in diff.verdict.borrowed),
         Table(
             ("Witness", "Where these hold", "and these fail"),
-            [_witness_row(diff, each) for each in _witnesses(diff)],
+            [_witness_row(diff, each) for each in diff.witnesses],
         ),
     )
     for part, title in COMPARED_PARTS.items():
@@ -99,18 +77,13 @@ def document(report: Report) -> Document:
             for each in diff.unexplained
         ),
     )
-    if report.impact:
-        _add_impact(shown, diff, report.impact)
+    if diff.impact:
+        _add_impact(shown, diff, diff.impact)
     return shown
 
 
 def _named(entry: RevisionEntry) -> str:
     return f"{entry.name} (draft)" if entry.draft else entry.name
-
-
-def _witnesses(diff: Diff) -> tuple[Witness, ...]:
-    """The witnesses that a case bears out, and then the others."""
-    return *diff.verdict.witnesses, *diff.verdict.unconfirmed
 
 
 def _not_compared(diff: Diff) -> Iterator[str]:
@@ -158,12 +131,13 @@ def _witness_row(diff: Diff, witness: Witness) -> tuple[str, ...]:
 
 def _add_impact(shown: Document, diff: Diff, impact: Impact) -> None:
     old, new = diff.old.entry.name, diff.new.entry.name
+    counts = sorted((before.value, after.value, count) for (before, after), count in impact.counts.items())
     shown.section(
         "Cases under both",
-        Paragraph(f"{_cases(impact.counts.total())} under both, {len(impact.flips)} with another outcome."),
+        Paragraph(f"{_cases(sum(impact.counts.values()))} under both, {len(impact.flips)} with another outcome."),
         Table(
             (f"Under {old}", f"Under {new}", "Cases"),
-            [(before, after, str(count)) for (before, after), count in sorted(impact.counts.items())],
+            [(before, after, str(count)) for before, after, count in counts],
         ),
         *(Paragraph(f"{each.case.title}: malformed, not determined.", item=True) for each in impact.malformed),
     )
@@ -197,90 +171,3 @@ def _cause(diff: Diff, cause: Cause, flips: Sequence[Flip]) -> Iterator[Paragrap
 
 def _cases(count: int) -> str:
     return f"{count} case" + ("" if count == 1 else "s")
-
-
-def json(report: Report) -> str:
-    """The same for other programs."""
-    diff = report.diff
-    content: dict[str, Any] = {
-        "policy": diff.new.policy.identifier,
-        "old": diff.old.entry.name,
-        "new": diff.new.entry.name,
-        "drafts": [side.entry.name for side in diff.drafts],
-        "basis": {side.entry.name: dict(side.entry.bases) for side in (diff.old, diff.new)},
-        "verdict": {
-            "direction": diff.verdict.direction.value,
-            "by": diff.verdict.by or None,
-            "byInference": diff.verdict.inferred,
-            "borrowed": list(diff.verdict.borrowed),
-            "witnesses": [_witness_json(diff, each) for each in _witnesses(diff)],
-            "unconfirmed": [each.direction.value for each in diff.verdict.unconfirmed],
-        },
-        "changes": [
-            {
-                "part": each.part,
-                "kind": each.kind.value,
-                "iri": each.iri,
-                "label": each.label,
-                "before": list(each.before),
-                "after": list(each.after),
-                "logNames": list(each.named),
-                "logInGeneral": list(each.general),
-            }
-            for each in diff.changes
-        ],
-        "notCompared": [{"part": part, "notOnFileFor": side} for part, side in diff.unknown],
-        "log": [
-            {
-                "row": each.row_label,
-                "statement": each.statement,
-                "label": each.label,
-                "finding": each.finding.value,
-                "why": each.why,
-            }
-            for each in diff.log
-        ],
-        "unexplained": [each.iri for each in diff.unexplained],
-    }
-    if report.impact:
-        content["impact"] = {
-            "counts": [
-                {"old": before, "new": after, "cases": count}
-                for (before, after), count in sorted(report.impact.counts.items())
-            ],
-            "flips": [
-                {
-                    "case": each.case,
-                    "old": each.before.value,
-                    "new": each.after.value,
-                    "criteria": list(each.criteria),
-                    "conditions": list(each.conditions),
-                    "log": list(each.rows),
-                }
-                for each in report.impact.flips
-            ],
-            "malformed": [each.case.title for each in report.impact.malformed],
-        }
-    return as_json.dump(content)
-
-
-def _witness_json(diff: Diff, witness: Witness) -> dict[str, Any]:
-    return {
-        "direction": witness.direction.value,
-        "values": {iri: value.value for iri, value in sorted(witness.values.items())},
-        "old": witness.before.value,
-        "new": witness.after.value,
-        "borneOutByCase": witness.direction in diff.borne_out,
-    }
-
-
-def failing(report: Report, fail_on: Iterable[str]) -> bool:
-    """Whether one of the things that a pipeline wants to fail on is there."""
-    diff = report.diff
-    claims = {Finding.NOT_FOUND, Finding.CONTRADICTED}
-    there: Mapping[str, bool] = {
-        "stricter": diff.verdict.stricter is not None,
-        "flips": bool(report.impact and report.impact.flips),
-        "unexplained": bool(diff.unexplained) or any(each.finding in claims for each in diff.log),
-    }
-    return any(there[each] for each in fail_on)

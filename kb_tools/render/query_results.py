@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
 
-from kb_tools import printable
+from kb_tools import as_json, printable
 from kb_tools.ask.library import Question
 from kb_tools.ask.request import Result, Term
+from kb_tools.ask.result import QueryResult
 from kb_tools.ask.sparql import BASE
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What a name may look like after a prefix, and an IRI relative to the base, so that both can be pasted into a query.
 LOCAL = re.compile(r"[A-Za-z0-9_](?:[\w.-]*[\w-])?")
 RELATIVE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:#[\w.-]*)?")
-STRING = "http://www.w3.org/2001/XMLSchema#string"
 
 
 # ---------------------------------------------------------------------- for people
@@ -155,36 +154,8 @@ def _escaped(said: str) -> str:
 
 
 def json(result: Result) -> bytes:
-    """SPARQL 1.1 Query Results JSON Format; what is to be said beside the answer stands under the key "notes".
-
-    That format lets other keys stand beside its own (3.1). Some readers take them before "results" only.
-    """
-    said = [*result.choices, *result.basis]
-    notes = {"notes": said} if said else {}
-    if result.truth is not None:
-        return _dump({"head": {}, **notes, "boolean": result.truth})
-    bindings = [
-        {name: _term(term) for name, term in zip(result.variables, row, strict=True) if term is not None}
-        for row in result.rows
-    ]
-    return _dump({"head": {"vars": result.variables}, **notes, "results": {"bindings": bindings}})
-
-
-def _term(term: Term) -> dict[str, str]:
-    if isinstance(term, ox.NamedNode):
-        return {"type": "uri", "value": term.value}
-    if isinstance(term, ox.BlankNode):
-        return {"type": "bnode", "value": term.value}
-    written = {"type": "literal", "value": term.value}
-    if term.language:
-        written["xml:lang"] = term.language
-    elif term.datatype.value != STRING:
-        written["datatype"] = term.datatype.value
-    return written
-
-
-def _dump(content: Any) -> bytes:
-    return (printable.escaped(json_module.dumps(content, ensure_ascii=False, indent=2)) + "\n").encode()
+    """SPARQL 1.1 Query Results JSON Format; what is to be said beside the answer stands under the key "notes"."""
+    return QueryResult(result).to_json().encode()
 
 
 def separated(result: Result, format_: str) -> bytes:
@@ -212,9 +183,9 @@ def _listed(listed: Sequence[Question]) -> tuple[list[str], list[list[str]]]:
     return ["name", "question", "parameters"], rows
 
 
-def question_json(listed: Sequence[Question]) -> bytes:
+def question_json(listed: Sequence[Question]) -> str:
     """The same for other programs."""
-    return _dump(
+    return as_json.dump(
         [
             {
                 "name": each.name,

@@ -1,8 +1,6 @@
-"""The record of a reading, for other programs and as RDF (prov)."""
+"""The record of a reading as RDF (prov)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rdflib import BNode, Graph, Literal
 from rdflib.namespace import PROV, RDF, RDFS
@@ -17,19 +15,6 @@ _TREATMENTS = {
     Treatment.NOT_UNDERSTOOD: READ.NotUnderstood,
     Treatment.NOT_READ: READ.NotRead,
 }
-
-
-def as_json(reading: Reading) -> list[dict[str, Any]]:
-    """One object a note, in the order of the resources."""
-    return [
-        {
-            "resource": note.place,
-            "treatment": note.treatment.value,
-            "text": note.text or None,
-            "elements": list(note.elements),
-        }
-        for note in reading.notes
-    ]
 
 
 def add(graph: Graph, case: Node, reading: Reading, name: str) -> None:

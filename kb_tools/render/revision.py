@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
+from kb_tools import as_json
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Tree
 from kb_tools.model.parts import BASES, DOCUMENT_PARTS, OPERATOR_WORDS
@@ -19,7 +20,6 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion, Passage
 from kb_tools.rdf.namespaces import POL
-from kb_tools.render import determination_json as as_json
 from kb_tools.render.determination_text import Quotes, quoted, reference_line
 
 DRAFT = "a draft, in force on no date"
@@ -45,37 +45,12 @@ def history(out: Console, policies: Iterable[Policy]) -> None:
 
 
 def _parts(entry: RevisionEntry, basis: str) -> list[str]:
-    return [label for part, label in DOCUMENT_PARTS.items() if _on_file(entry)[part] == basis]
-
-
-def _on_file(entry: RevisionEntry) -> dict[str, str]:
-    """The basis of each part; nothing of a draft is on file."""
-    return {part: "NotOnFile" if entry.draft else entry.bases.get(part, "NotOnFile") for part in DOCUMENT_PARTS}
+    return [label for part, label in DOCUMENT_PARTS.items() if entry.on_file[part] == basis]
 
 
 def history_json(policies: Iterable[Policy]) -> str:
     """The same for other programs."""
-    return as_json.dump(
-        [
-            {
-                "policy": policy.identifier,
-                "title": policy.title,
-                "revisions": [
-                    {
-                        "revision": entry.name,
-                        "iri": entry.iri,
-                        "draft": entry.draft,
-                        "countsFrom": None if entry.draft else entry.effective.isoformat(),
-                        "approval": entry.row.approval_printed or None if entry.row else None,
-                        "inLog": entry.row is not None,
-                        "onFile": _on_file(entry),
-                    }
-                    for entry in policy.history
-                ],
-            }
-            for policy in policies
-        ]
-    )
+    return as_json.dump([policy.to_dict() for policy in policies])
 
 
 # ---------------------------------------------------------------------- one revision
@@ -88,7 +63,7 @@ def revision(out: Console, shown: Revision, quotes: Quotes | None = None) -> Non
         quotes: the passages in the reader's own copy of the document, to be printed under each statement.
     """
     entry = shown.entry
-    state = DRAFT if entry.draft else f"criteria {BASES[_on_file(entry)['Criteria']]}"
+    state = DRAFT if entry.draft else f"criteria {BASES[entry.on_file['Criteria']]}"
     root = RichTree(Text(f"{shown.policy.identifier} revision {entry.name}: {state}", "bold"))
     for notice in shown.notices:
         root.add(Text(notice, "italic"))
@@ -174,7 +149,7 @@ def revision_json(shown: Revision) -> str:
             "policy": shown.policy.identifier,
             "revision": shown.entry.name,
             "draft": shown.entry.draft,
-            "onFile": _on_file(shown.entry),
+            "onFile": shown.entry.on_file,
             "notices": list(shown.notices),
             "disposition": shown.disposition[1] if shown.disposition else None,
             "criteria": [_criterion_json(shown, each) for each in shown.criteria],

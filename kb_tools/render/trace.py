@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
+from kb_tools import as_json
 from kb_tools.document.leaks import Leak
-from kb_tools.document.passages import REVIEWED, Passage
+from kb_tools.document.passages import Passage
 from kb_tools.document.trace import Located, Review, Trace
 from kb_tools.document.unit import Unit
 from kb_tools.model.repository import KnowledgeBase
-from kb_tools.render import determination_json as as_json
 from kb_tools.render.page import Document, Paragraph, Table
 
 # Characters shown of a unit, from the reader's own copy.
 SHOWN = 90
 
 
-def document(kb: KnowledgeBase, trace: Trace, name: str, quoted: bool) -> Document:
+def document(kb: KnowledgeBase, trace: Trace, quoted: bool) -> Document:
     """The trace as a document.
 
     Args:
-        name: of the document's file.
         quoted: whether to show the beginnings of units, which are text of the document.
     """
-    shown = Document(f"{trace.policy.identifier} revision {trace.entry.name}, held against {name}")
+    shown = Document(f"{trace.policy.identifier} revision {trace.entry.name}, held against {trace.document}")
     accounted = sum(done for done, _ in trace.sections.values())
     passages = len(trace.found) + len(trace.reworded) + len(trace.gone)
     shown.section(
@@ -46,7 +44,8 @@ def document(kb: KnowledgeBase, trace: Trace, name: str, quoted: bool) -> Docume
             ("Kind", "Statement", "Name", "Why", "Passages"),
             [
                 (each.statement.kind, kb.curie(each.statement.iri), _name(each), each.why, _passages(each))
-                for each in _of(trace, decides=True)
+                for each in trace.reviews
+                if each.decides
             ],
         ),
     )
@@ -60,7 +59,8 @@ def document(kb: KnowledgeBase, trace: Trace, name: str, quoted: bool) -> Docume
                     kb.curie(each.statement.iri) if each.statement.iri else _name(each),
                     _passages(each),
                 )
-                for each in _of(trace, decides=False)
+                for each in trace.reviews
+                if not each.decides
             ],
         ),
     )
@@ -111,10 +111,6 @@ def _passages(review: Review) -> str:
     return "; ".join(place.notation for place in review.places)
 
 
-def _of(trace: Trace, decides: bool) -> Iterable[Review]:
-    return (each for each in trace.reviews if (each.statement.kind in REVIEWED) == decides)
-
-
 def _heads(*heads: str, quoted: bool) -> tuple[str, ...]:
     return (*heads, "Begins") if quoted else heads
 
@@ -134,51 +130,6 @@ def _place(passage: Passage) -> str:
 def _now(located: Located) -> str:
     section, notation = located.unit.section, located.notation
     return notation if section in notation else f"{section}: {notation}"
-
-
-def json(trace: Trace, name: str) -> str:
-    """The trace for other programs; no text of the document."""
-    return as_json.dump(
-        {
-            "policy": trace.policy.identifier,
-            "revision": trace.entry.name,
-            "document": name,
-            "accountedFor": sum(done for done, _ in trace.sections.values()),
-            "units": len(trace.units),
-            "sections": [
-                {"section": section, "units": total, "accountedFor": done}
-                for section, (done, total) in trace.sections.items()
-            ],
-            "review": [_review_json(each) for each in _of(trace, decides=True)],
-            "alsoStatedThere": [_review_json(each) for each in _of(trace, decides=False)],
-            "reworded": [_located_json(each) for each in trace.reworded],
-            "new": [{"place": notation, "section": unit.section, "kind": unit.kind} for unit, notation in trace.new],
-            "gone": [_passage_json(each) for each in trace.gone],
-            "moved": [_located_json(each) for each in trace.moved],
-            "citations": [
-                {"passage": each.passage.iri, "works": list(each.before), "marks": list(each.now)}
-                for each in trace.recited
-            ],
-        }
-    )
-
-
-def _review_json(review: Review) -> dict[str, Any]:
-    return {
-        "kind": review.statement.kind,
-        "statement": review.statement.iri or None,
-        "label": review.statement.label,
-        "why": review.why,
-        "passages": [each.iri for each in review.places],
-    }
-
-
-def _located_json(located: Located) -> dict[str, Any]:
-    return {**_passage_json(located.passage), "inDocument": located.notation, "likeness": round(located.likeness, 2)}
-
-
-def _passage_json(passage: Passage) -> dict[str, Any]:
-    return {"passage": passage.iri, "place": passage.notation, "section": passage.section}
 
 
 def leaks(found: Sequence[Leak]) -> str:

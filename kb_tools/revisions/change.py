@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
+from kb_tools.as_json import AsJson
 from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.revision import Revision
-from kb_tools.revisions.replay import Replay
-from kb_tools.revisions.verdict import Direction, Verdict
+from kb_tools.revisions.replay import Impact, Replay
+from kb_tools.revisions.verdict import Direction, Verdict, Witness
 
 
 class Kind(Enum):
@@ -60,6 +62,19 @@ class Change:
         """All log statements that tell of it."""
         return (*self.named, *self.general)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Give the change as JSON values."""
+        return {
+            "part": self.part,
+            "kind": self.kind.value,
+            "iri": self.iri,
+            "label": self.label,
+            "before": list(self.before),
+            "after": list(self.after),
+            "logNames": list(self.named),
+            "logInGeneral": list(self.general),
+        }
+
 
 class Finding(Enum):
     """What became of a log statement when held against the changes found."""
@@ -81,14 +96,25 @@ class LogFinding:
     finding: Finding
     why: str
 
+    def to_dict(self) -> dict[str, str]:
+        """Give the statement and what became of it as JSON values."""
+        return {
+            "row": self.row_label,
+            "statement": self.statement,
+            "label": self.label,
+            "finding": self.finding.value,
+            "why": self.why,
+        }
+
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(AsJson):
     """All that differs between two revisions.
 
     Attributes:
         unknown: the parts that are not compared, each with the sides that do not have it on file.
         borne_out: of each witness of the verdict, by its direction, the case that comes to what it says.
+        impact: what became of the cases that were determined under both, where there were any to determine.
     """
 
     old: Revision
@@ -98,6 +124,7 @@ class Diff:
     verdict: Verdict
     log: tuple[LogFinding, ...]
     borne_out: Mapping[Direction, Replay]
+    impact: Impact | None = None
 
     @property
     def unexplained(self) -> tuple[Change, ...]:
@@ -114,7 +141,53 @@ class Diff:
         """The sides that are drafts."""
         return tuple(side for side in (self.old, self.new) if side.entry.draft)
 
+    def fails_on(self, what: Iterable[str]) -> bool:
+        """Whether one of the things that a pipeline wants to fail on is there.
+
+        Args:
+            what: "stricter", "flips" or "unexplained" (a change that no log row tells of, or a log row that is not
+                borne out).
+        """
+        claims = {Finding.NOT_FOUND, Finding.CONTRADICTED}
+        there = {
+            "stricter": self.verdict.stricter is not None,
+            "flips": bool(self.impact and self.impact.flips),
+            "unexplained": bool(self.unexplained) or any(each.finding in claims for each in self.log),
+        }
+        return any(there[each] for each in what)
+
     @cached_property
     def conditions(self) -> Mapping[str, str]:
         """The label of every condition of either side."""
         return {iri: each.label for side in (self.old, self.new) for iri, each in side.conditions.items()}
+
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        """The witnesses that a case bears out, and then the others."""
+        return *self.verdict.witnesses, *self.verdict.unconfirmed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the difference, as `kb diff --format json` does."""
+        impact = {"impact": self.impact.to_dict()} if self.impact else {}
+        return {
+            "policy": self.new.policy.identifier,
+            "old": self.old.entry.name,
+            "new": self.new.entry.name,
+            "drafts": [side.entry.name for side in self.drafts],
+            "basis": {side.entry.name: dict(side.entry.bases) for side in (self.old, self.new)},
+            "verdict": {
+                "direction": self.verdict.direction.value,
+                "by": self.verdict.by or None,
+                "byInference": self.verdict.inferred,
+                "borrowed": list(self.verdict.borrowed),
+                "witnesses": [
+                    {**each.to_dict(), "borneOutByCase": each.direction in self.borne_out} for each in self.witnesses
+                ],
+                "unconfirmed": [each.direction.value for each in self.verdict.unconfirmed],
+            },
+            "changes": [each.to_dict() for each in self.changes],
+            "notCompared": [{"part": part, "notOnFileFor": side} for part, side in self.unknown],
+            "log": [each.to_dict() for each in self.log],
+            "unexplained": [each.iri for each in self.unexplained],
+            **impact,
+        }

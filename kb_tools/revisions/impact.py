@@ -1,32 +1,38 @@
-"""What flipped a case whose outcome differs under two revisions."""
+"""What becomes of cases under two revisions, and what flipped those whose outcome differs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
+from kb_tools.cases.case import Case, Malformed, readable
 from kb_tools.determine.result import CriterionResult, Determination, Outcome
+from kb_tools.errors import KbError
 from kb_tools.revisions.change import CONTENT, Diff
-from kb_tools.revisions.replay import Replay
+from kb_tools.revisions.replay import Flip, Impact, Replay, Replayer
 
 
-@dataclass(frozen=True)
-class Flip:
-    """A case whose outcome differs, and what flipped it.
+def with_impact(diff: Diff, cases: Iterable[Case | KbError], engine: str) -> Diff:
+    """Add to a difference what becomes of cases under both revisions.
 
-    Attributes:
-        criteria: the criteria, by place and name, that changed, and turn the case away or keep it open where it is not
-            met.
-        conditions: the labels of the conditions that give them their values.
-        rows: the log statements that name the change of these criteria, else those that tell of it in general, by IRI.
+    Args:
+        cases: the cases, and in place of what could not be read the error.
+        engine: one of kb_tools.rdf.shacl.ENGINES.
     """
-
-    case: str
-    before: Outcome
-    after: Outcome
-    criteria: tuple[str, ...]
-    conditions: tuple[str, ...]
-    rows: tuple[str, ...]
+    errors: list[KbError] = []
+    counts: Counter[tuple[Outcome, Outcome]] = Counter()
+    flips: list[Flip] = []
+    malformed: list[Malformed] = []
+    replayer = Replayer(diff.new.policy.kb, diff.old, diff.new, engine)
+    for replay in replayer.replay(readable(cases, errors.append)):
+        if isinstance(replay, Malformed):
+            malformed.append(replay)
+            continue
+        counts[replay.before.outcome, replay.after.outcome] += 1
+        if replay.flipped:
+            flips.append(flip_of(diff, replay))
+    return replace(diff, impact=Impact(counts, tuple(flips), tuple(malformed), tuple(errors)))
 
 
 def flip_of(diff: Diff, replay: Replay) -> Flip:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from typing import Any
 
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.determine.determiner import Determiner
-from kb_tools.determine.result import Determination
-from kb_tools.determine.run import BATCH
+from kb_tools.determine.result import Determination, Outcome
+from kb_tools.determine.run import batches
+from kb_tools.errors import KbError
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.model.revision import Revision
 
@@ -28,6 +29,62 @@ class Replay:
         return self.before.outcome is not self.after.outcome
 
 
+@dataclass(frozen=True)
+class Flip:
+    """A case whose outcome differs, and what flipped it.
+
+    Attributes:
+        criteria: the criteria, by place and name, that changed, and turn the case away or keep it open where it is not
+            met.
+        conditions: the labels of the conditions that give them their values.
+        rows: the log statements that name the change of these criteria, else those that tell of it in general, by IRI.
+    """
+
+    case: str
+    before: Outcome
+    after: Outcome
+    criteria: tuple[str, ...]
+    conditions: tuple[str, ...]
+    rows: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the flip as JSON values."""
+        return {
+            "case": self.case,
+            "old": self.before.value,
+            "new": self.after.value,
+            "criteria": list(self.criteria),
+            "conditions": list(self.conditions),
+            "log": list(self.rows),
+        }
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What became of the cases determined under both revisions.
+
+    Attributes:
+        counts: how many cases come to each pair of outcomes, under the old revision and under the new one.
+        flips: the cases whose outcome differs.
+        malformed: the cases that break the case shapes, and are determined under neither.
+        errors: why some inputs hold no case that can be read.
+    """
+
+    counts: Mapping[tuple[Outcome, Outcome], int]
+    flips: tuple[Flip, ...]
+    malformed: tuple[Malformed, ...] = ()
+    errors: tuple[KbError, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the impact as JSON values."""
+        counts = sorted((old.value, new.value, count) for (old, new), count in self.counts.items())
+        return {
+            "counts": [{"old": old, "new": new, "cases": count} for old, new, count in counts],
+            "flips": [each.to_dict() for each in self.flips],
+            "malformed": [each.case.title for each in self.malformed],
+        }
+
+
 class Replayer:
     """Determines cases under two revisions; each case is read, checked and prepared once."""
 
@@ -39,8 +96,7 @@ class Replayer:
 
     def replay(self, cases: Iterable[Case]) -> Iterator[Replay | Malformed]:
         """Each case under both revisions, in the order of the cases."""
-        waiting = iter(cases)
-        while batch := list(islice(waiting, BATCH)):
+        for batch in batches(cases):
             checked = self.checker.check(batch)
             sound = [each for each in checked if isinstance(each, Case)]
             pairs = zip(self.before.determine(sound), self.after.determine(sound), strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from rdflib.namespace import RDFS
 
@@ -44,6 +45,15 @@ class Witness:
     values: Mapping[str, Value]
     before: Outcome
     after: Outcome
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the witness as JSON values."""
+        return {
+            "direction": self.direction.value,
+            "values": {iri: value.value for iri, value in sorted(self.values.items())},
+            "old": self.before.value,
+            "new": self.after.value,
+        }
 
 
 @dataclass(frozen=True)

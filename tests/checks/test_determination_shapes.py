@@ -9,7 +9,7 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools.determine.examples import Verdict, run_manifest
+from kb_tools.determine.examples import ExampleResult, run_manifest
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, POL, SHAPE
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def verdicts() -> list[Verdict]:
+def verdicts() -> list[ExampleResult]:
     kb = KnowledgeBase(ROOT)
     return list(run_manifest(kb, kb.policy(), "pyshacl"))
 
@@ -29,7 +29,7 @@ def shapes() -> Graph:
     return KnowledgeBase(ROOT).graph([ROOT / "shapes/determination.ttl"])
 
 
-def graph_of(verdicts: list[Verdict], name: str) -> tuple[Graph, URIRef]:
+def graph_of(verdicts: list[ExampleResult], name: str) -> tuple[Graph, URIRef]:
     """The determination of one expectation, as RDF, with its IRI."""
     graph = Graph()
     found = next(each.determination for each in verdicts if each.expectation.name == name)
@@ -37,7 +37,7 @@ def graph_of(verdicts: list[Verdict], name: str) -> tuple[Graph, URIRef]:
     return graph, add_determination(graph, found)
 
 
-def test_every_determination_of_the_manifest_is_adequate(verdicts: list[Verdict], shapes: Graph) -> None:
+def test_every_determination_of_the_manifest_is_adequate(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph = Graph()
     nodes = {add_determination(graph, each.determination) for each in verdicts if each.determination}
     assert len(nodes) == len(verdicts) == len(list(graph.subjects(RDF.type, CASE.Determination)))
@@ -58,21 +58,23 @@ def test_every_determination_of_the_manifest_is_adequate(verdicts: list[Verdict]
     ],
 )
 def test_what_is_left_out_is_named(
-    verdicts: list[Verdict], shapes: Graph, name: str, predicate: URIRef, shape: str
+    verdicts: list[ExampleResult], shapes: Graph, name: str, predicate: URIRef, shape: str
 ) -> None:
     graph, node = graph_of(verdicts, name)
     graph.remove((node, predicate, None))
     assert (str(node), str(SHAPE[shape])) in {(each.focus, each.shape) for each in shacl.validate(graph, shapes)}
 
 
-def test_an_outcome_that_is_none_is_refused(verdicts: list[Verdict], shapes: Graph) -> None:
+def test_an_outcome_that_is_none_is_refused(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph, node = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     graph.set((node, CASE.outcome, POL.Approved))
     found = {(each.focus, each.shape) for each in shacl.validate(graph, shapes)}
     assert found == {(str(node), str(SHAPE["Determination-outcome"])), (str(node), str(SHAPE.Determination))}
 
 
-def test_a_settled_outcome_without_a_deciding_criterion_is_refused(verdicts: list[Verdict], shapes: Graph) -> None:
+def test_a_settled_outcome_without_a_deciding_criterion_is_refused(
+    verdicts: list[ExampleResult], shapes: Graph
+) -> None:
     graph, node = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     for value in list(graph.objects(node, CASE.criterionValue)):
         graph.set((value, CASE.decides, Literal(False)))
@@ -91,7 +93,7 @@ def test_a_settled_outcome_without_a_deciding_criterion_is_refused(verdicts: lis
     ],
 )
 def test_an_incomplete_value_is_named(
-    verdicts: list[Verdict], shapes: Graph, class_: URIRef, predicate: URIRef, shape: str
+    verdicts: list[ExampleResult], shapes: Graph, class_: URIRef, predicate: URIRef, shape: str
 ) -> None:
     graph, _ = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     value: Node = next(iter(graph.subjects(RDF.type, class_)))
@@ -99,7 +101,7 @@ def test_an_incomplete_value_is_named(
     assert (str(value), str(SHAPE[shape])) in {(each.focus, each.shape) for each in shacl.validate(graph, shapes)}
 
 
-def test_a_criterion_without_its_place_is_named(verdicts: list[Verdict], shapes: Graph) -> None:
+def test_a_criterion_without_its_place_is_named(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph, _ = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     criterion = URIRef("https://w3id.org/policykb/CP.MP.101/criterion/acute-gvhd")
     value = next(graph.subjects(CASE.criterion, criterion))
@@ -109,7 +111,7 @@ def test_a_criterion_without_its_place_is_named(verdicts: list[Verdict], shapes:
     }
 
 
-def test_a_value_without_the_facts_that_made_it_is_named(verdicts: list[Verdict], shapes: Graph) -> None:
+def test_a_value_without_the_facts_that_made_it_is_named(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph, _ = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     condition = URIRef("https://w3id.org/policykb/condition#acute-gvhd-of-grade-2-or-higher")
     value = next(graph.subjects(CASE.condition, condition))

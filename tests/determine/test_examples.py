@@ -14,7 +14,7 @@ from rdflib.namespace import RDF
 from strategies import ROOT, VOCABULARY
 
 from kb_tools.determine.coverage import coverage
-from kb_tools.determine.examples import Verdict, read_manifest, run_manifest
+from kb_tools.determine.examples import ExampleResult, read_manifest, run_manifest
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import KnowledgeBase
@@ -26,7 +26,7 @@ MANIFEST = URIRef(BASE + "CP.MP.101/cases/manifest")
 
 
 @cache
-def verdicts_of(engine: str) -> list[Verdict]:
+def verdicts_of(engine: str) -> list[ExampleResult]:
     return list(run_manifest(VOCABULARY, VOCABULARY.policy(), engine))
 
 
@@ -87,7 +87,7 @@ def test_progress_is_told_after_each_verdict() -> None:
 # ---------------------------------------------------------------------- coverage that leaves gaps
 
 
-def some_verdicts(*names: str) -> list[Verdict]:
+def some_verdicts(*names: str) -> list[ExampleResult]:
     return [each for each in verdicts_of("pyshifty") if each.expectation.name in names]
 
 
@@ -164,7 +164,7 @@ def write_manifest(root: Path, change: Change) -> KnowledgeBase:
     return KnowledgeBase(root)
 
 
-def verdict_after(root: Path, change: Change) -> Verdict:
+def verdict_after(root: Path, change: Change) -> ExampleResult:
     kb = write_manifest(root, change)
     (verdict,) = run_manifest(kb, kb.policy(), "pyshifty")
     assert verdict.expectation.name == NAME

@@ -17,6 +17,7 @@ import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDFS, SKOS
 
+import kb_tools
 from kb_tools.checks import run_checks
 from kb_tools.document.cut import cut
 from kb_tools.document.digest import digest
@@ -96,7 +97,7 @@ def made_up(root: Path) -> Policy:
 
 
 def traced(made_up: Policy, text: str) -> Trace:
-    return trace(made_up, traceable(made_up), cut(text))
+    return trace(made_up, traceable(made_up), "made-up.txt", cut(text))
 
 
 def put(old: str, new: str, text: str = TEXT) -> str:
@@ -131,6 +132,12 @@ def test_every_unit_of_the_same_document_is_accounted_for(made_up: Policy) -> No
         "References": (13, 13),
         "Important Reminder": (9, 9),
     }
+
+
+def test_the_library_says_of_a_document_what_the_command_says(root: Path, run_kb: RunKb) -> None:
+    found = kb_tools.open(root).trace(INVENTED)
+    assert (found.document, found.whole, found.entry.name) == ("invented.txt", True, "2031-03")
+    assert found.to_json() == run_kb("trace", str(INVENTED), "--format", "json", "--kb", str(root)).stdout
 
 
 def test_units_are_called_by_their_places() -> None:

@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from html.parser import HTMLParser
 from io import StringIO
 from itertools import combinations, permutations, product
@@ -95,14 +94,9 @@ EXIT_CODES = {("2019-10", "2026-02"): 1, ("2025-02", "2026-02"): 0, ("2023-10", 
 CASES = [(*pair, suffix) for pair in EXIT_CODES for suffix in FORMATS]
 
 
-@cache
-def report(old: str, new: str) -> render.Report:
-    return render.Report(difference(old, new))
-
-
-RENDERED: dict[str, Callable[[render.Report], str]] = {
+RENDERED: dict[str, Callable[[Diff], str]] = {
     "md": lambda each: render_document.markdown(render.document(each)),
-    "json": render.json,
+    "json": Diff.to_json,
     "html": lambda each: render_document.page(render.document(each)),
 }
 
@@ -118,7 +112,7 @@ def assert_golden(found: str, old: str, new: str, suffix: str) -> None:
 def test_the_difference_is_shown_as_the_golden_file_has_it(run_kb: RunKb, old: str, new: str, suffix: str) -> None:
     # The command is run for the text of all and for each format of one; it takes a while.
     if suffix in RENDERED and (old, new) != ("2025-02", "2026-02"):
-        assert_golden(RENDERED[suffix](report(old, new)), old, new, suffix)
+        assert_golden(RENDERED[suffix](difference(old, new)), old, new, suffix)
         return
     found = run_kb("diff", old, new, "--format", FORMATS[suffix])
     assert (found.returncode, found.stderr) == (EXIT_CODES[old, new], "")
@@ -1371,8 +1365,8 @@ def test_a_pipeline_can_fail_on_a_row_that_is_not_borne_out(made: Make, run_kb: 
 def test_a_pipeline_can_fail_on_a_stricter_verdict_or_on_any_of_several_things(
     old: str, new: str, fail_on: tuple[str, ...], code: int
 ) -> None:
-    shown = report(old, new)
-    assert int(render.failing(shown, fail_on) if fail_on else shown.diff.differ) == code
+    diff = difference(old, new)
+    assert int(diff.fails_on(fail_on) if fail_on else diff.differ) == code
 
 
 # ---------------------------------------------------------------------- bad input
@@ -1653,7 +1647,7 @@ def test_what_the_json_says_is_what_the_model_says() -> None:
     import json
 
     diff = difference("2019-10", "2026-02")
-    content = json.loads(render.json(render.Report(diff)))
+    content = json.loads(diff.to_json())
     assert content["verdict"]["direction"] == "mixed"
     assert content["verdict"]["borrowed"] == list(diff.verdict.borrowed)
     assert [each["borneOutByCase"] for each in content["verdict"]["witnesses"]] == [True, True]

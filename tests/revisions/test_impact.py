@@ -21,13 +21,12 @@ from kb_tools.determine.result import Outcome
 from kb_tools.determine.run import BATCH
 from kb_tools.model.logic import Value
 from kb_tools.rdf.namespaces import CASE, COND
-from kb_tools.render.diff import Impact, Report, document
-from kb_tools.render.diff import json as as_json
+from kb_tools.render.diff import document
 from kb_tools.render.page import Paragraph
 from kb_tools.revisions.change import CONTENT, Diff
 from kb_tools.revisions.compare import compare
-from kb_tools.revisions.impact import Flip, flip_of
-from kb_tools.revisions.replay import Replay, Replayer
+from kb_tools.revisions.impact import flip_of
+from kb_tools.revisions.replay import Flip, Impact, Replay, Replayer
 from kb_tools.revisions.verdict import Direction, Witness
 from kb_tools.revisions.witness import WitnessBuilder
 
@@ -524,11 +523,11 @@ def test_flips_are_told_of_in_json_by_the_iris_of_the_log(tmp_path: Path, run_kb
 def test_of_many_cases_that_flip_alike_twenty_are_named_and_the_json_has_all() -> None:
     flip = flips_of("2019-10", "2026-02")["acute-gvhd-of-grade-2-excludes"]
     many = [replace(flip, case=f"cases/{number:02}.ttl#case") for number in range(25)]
-    impact = Impact(Counter({("CriteriaMet", "CriteriaNotMet"): 25}), many)
-    report = Report(difference("2019-10", "2026-02"), impact)
+    impact = Impact({(MET, NOT_MET): 25}, tuple(many))
+    diff = replace(difference("2019-10", "2026-02"), impact=impact)
     names = ", ".join(f"{number:02}.ttl#case" for number in range(20))
-    assert Paragraph(f"25 cases: {names}, and 5 more") in document(report).sections[-1].blocks
-    assert len(json.loads(as_json(report))["impact"]["flips"]) == 25
+    assert Paragraph(f"25 cases: {names}, and 5 more") in document(diff).sections[-1].blocks
+    assert len(json.loads(diff.to_json())["impact"]["flips"]) == 25
 
 
 def test_a_malformed_case_is_named_and_fails_a_pipeline_as_it_cannot_be_said_not_to_flip(

@@ -1,0 +1,607 @@
+"""The library: a knowledge base, and what can be asked of it.
+
+    >>> import kb_tools
+    >>> kb = kb_tools.open()
+    >>> case = kb.read_case(kb.root / "policies/CP.MP.101/cases/refractory-leukemia-meets.ttl")
+    >>> kb.determine(case, revision="2026-02").outcome
+    <Outcome.MET: 'CriteriaMet'>
+
+Whatever cannot be done is a KbError, with the text that the command prints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+from kb_tools.errors import ArgumentError, KbError, UnreadableInput
+
+if TYPE_CHECKING:
+    from rdflib import Graph
+
+    from kb_tools.ask.result import QueryResult
+    from kb_tools.cases.case import Case, Malformed
+    from kb_tools.cases.reader import CaseReader
+    from kb_tools.checks.core import CheckResult
+    from kb_tools.determine.examples import ExamplesReport
+    from kb_tools.determine.result import Determination
+    from kb_tools.determine.run import Answer, Determinations
+    from kb_tools.document.trace import Trace
+    from kb_tools.model.history import RevisionEntry
+    from kb_tools.model.policy import Policy
+    from kb_tools.model.repository import KnowledgeBase as Repository
+    from kb_tools.revisions.change import Diff
+
+    Source: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any] | Graph
+
+# Longest time that a query may take, in seconds.
+MAX_TIMEOUT = 24 * 60 * 60
+ENTAILMENTS = ("none", "rdfs", "owlrl")
+
+
+def open(path: str | os.PathLike[str] | None = None) -> KnowledgeBase:
+    """Open a knowledge base.
+
+    Args:
+        path: its folder; None for KB_ROOT, else upwards from the working folder, else the installed copy.
+
+    Raises:
+        KnowledgeBaseError: there is none.
+        ArgumentError: `path` is no path.
+
+    >>> import kb_tools
+    >>> kb_tools.open("/nowhere")
+    Traceback (most recent call last):
+        ...
+    kb_tools.errors.KnowledgeBaseError: /nowhere: no knowledge base here; name a folder that holds ontology/prefixes.ttl
+    """
+    from kb_tools.model.repository import KnowledgeBase as Repository
+    from kb_tools.model.repository import find_root
+
+    return KnowledgeBase(Repository(find_root(None if path is None else Path(_path(path)))))
+
+
+class KnowledgeBase:
+    """A knowledge base that is open: `kb_tools.open()` gives one.
+
+    Attributes:
+        repository: its files and graphs, for the modules of kb_tools; no part of what is promised.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self._readers: dict[tuple[Path, ...], CaseReader] = {}
+
+    def __repr__(self) -> str:
+        return f"<KnowledgeBase {self.root}>"
+
+    @property
+    def root(self) -> Path:
+        """The folder of the knowledge base."""
+        return self.repository.root
+
+    # ------------------------------------------------------------------ policies and revisions
+
+    def policies(self) -> tuple[Policy, ...]:
+        """List the policies on file, each with `identifier`, `title` and `history`.
+
+        Raises:
+            KnowledgeBaseError: there is none.
+
+        >>> [policy.identifier for policy in kb.policies()]
+        ['CP.MP.101']
+        """
+        return tuple(self.repository.policies())
+
+    def revisions(self, policy: str | None = None) -> tuple[RevisionEntry, ...]:
+        """List the revisions of a policy, oldest first, drafts included.
+
+        Args:
+            policy: its identifier; needed only where several are on file.
+
+        Raises:
+            KbError: there is no such policy, or several and none is named.
+
+        >>> [revision.name for revision in kb.revisions() if revision.criteria_on_file][-1]
+        '2026-02'
+        """
+        return tuple(self.repository.policy(_text("policy", policy)).history)
+
+    # ------------------------------------------------------------------ cases
+
+    def read_case(
+        self,
+        source: Source | None = None,
+        *,
+        text: str | None = None,
+        format: str | None = None,
+        terminology: Iterable[str | os.PathLike[str]] = (),
+    ) -> Case:
+        """Read one case.
+
+        Takes what `read_cases` takes.
+
+        Raises:
+            UnreadableInput: it cannot be read, or holds no case, or several.
+            ArgumentError: an argument is of another type.
+
+        >>> case = kb.read_case({"request": {"serviceDate": "2026-07-01"}})
+        >>> kb.read_case("nowhere.ttl")
+        Traceback (most recent call last):
+            ...
+        kb_tools.errors.UnreadableInput: nowhere.ttl: No such file or directory; check the path and its permissions
+        """
+        if not (source is None or isinstance(source, str | os.PathLike | bytes | Mapping) or _is_graph(source)):
+            raise _no_source(source)
+        found = list(self.read_cases(source, text=text, format=format, terminology=terminology))
+        if len(found) == 1 and not isinstance(found[0], KbError):
+            return found[0]
+        for each in found:
+            if isinstance(each, KbError):
+                raise each
+        where = "" if source is None or not isinstance(source, str | os.PathLike) else os.fspath(source)
+        raise UnreadableInput(f"{len(found)} cases where one is wanted", where=where, hint="use read_cases")
+
+    def read_cases(
+        self,
+        source: Source | Iterable[Source] | None = None,
+        *,
+        text: str | None = None,
+        format: str | None = None,
+        terminology: Iterable[str | os.PathLike[str]] = (),
+    ) -> Iterator[Case | KbError]:
+        """Read cases, one after the other, as they are asked for.
+
+        What cannot be read stops nothing: in its place comes the error, which is not raised.
+
+        Args:
+            source: the path of a file or of a folder ("-" is standard input); the content of a file as bytes; a case or
+                a FHIR resource as a dict, as `json.load` gives it; an rdflib Graph; or any number of these. A str is
+                always a path.
+            text: the content of a file as text, in place of `source`.
+            format: "turtle", "trig", "ntriples", "jsonld", "json", "jsonl" or "ndjson"; None for what the name of the
+                file says, or for what the content begins with.
+            terminology: files that say what the codes of your own systems mean in FHIR.
+
+        Raises:
+            ArgumentError: an argument is of another type.
+
+        >>> [case.name for case in kb.read_cases(kb.root / "policies/CP.MP.101/cases/refractory-leukemia-meets.ttl")]
+        ['case']
+        """
+        if (source is None) == (text is None):
+            raise ArgumentError("a source and a text" if text else "nothing to read", hint="give a source, or text=")
+        if text is not None:
+            source = _typed("text", text, str).encode("utf-8", "surrogatepass")
+        sources: Iterable[Any]
+        if isinstance(source, str | os.PathLike | bytes | Mapping) or _is_graph(source):
+            sources = [source]
+        elif isinstance(source, Iterable):
+            sources = source
+        else:
+            raise _no_source(source)
+        if format is not None:
+            _one_of("format", format, _formats())
+        return self._read(sources, format, tuple(Path(_path(each)) for each in _listed("terminology", terminology)))
+
+    def _read(
+        self, sources: Iterable[Any], format_: str | None, terminology: tuple[Path, ...]
+    ) -> Iterator[Case | KbError]:
+        from kb_tools.cases.inputs import find_files
+        from kb_tools.cases.reader import CaseReader
+
+        if terminology not in self._readers:
+            self._readers[terminology] = CaseReader(self.repository, terminology)
+        reader = self._readers[terminology]
+        for source in sources:
+            if isinstance(source, str | os.PathLike):
+                for found in find_files([_path(source)]):
+                    if isinstance(found, KbError):
+                        found.position = reader.count()
+                        yield found
+                    else:
+                        yield from reader.stream(*found, sys.stdin.buffer, format_)
+                continue
+            try:
+                name, content, implied = _content(source)
+            except UnreadableInput as error:
+                error.position = reader.count()
+                yield error
+            else:
+                yield from reader.stream(name, None, BytesIO(content), implied or format_)
+
+    # ------------------------------------------------------------------ what cases come to
+
+    @overload
+    def determine(
+        self,
+        cases: Case,
+        *,
+        revision: str | None = None,
+        as_of: date | str | None = None,
+        policy: str | None = None,
+        engine: str = "pyshacl",
+    ) -> Determination | Malformed: ...
+    @overload
+    def determine(
+        self,
+        cases: Iterator[Case],
+        *,
+        revision: str | None = None,
+        as_of: date | str | None = None,
+        policy: str | None = None,
+        engine: str = "pyshacl",
+    ) -> Iterator[Answer]: ...
+    @overload
+    def determine(
+        self,
+        cases: Iterator[Case | KbError],
+        *,
+        revision: str | None = None,
+        as_of: date | str | None = None,
+        policy: str | None = None,
+        engine: str = "pyshacl",
+    ) -> Iterator[Answer | KbError]: ...
+    @overload
+    def determine(
+        self,
+        cases: Collection[Case | KbError],
+        *,
+        revision: str | None = None,
+        as_of: date | str | None = None,
+        policy: str | None = None,
+        engine: str = "pyshacl",
+    ) -> Determinations: ...
+    def determine(
+        self,
+        cases: Case | Iterator[Case | KbError] | Collection[Case | KbError],
+        *,
+        revision: str | None = None,
+        as_of: date | str | None = None,
+        policy: str | None = None,
+        engine: str = "pyshacl",
+    ) -> Determination | Malformed | Iterator[Answer] | Iterator[Answer | KbError] | Determinations:
+        """Determine what the criteria of a revision come to on one case, on many, or on a stream of them.
+
+        One case gives its answer. A list gives Determinations. An iterator gives an iterator: cases are taken from it
+        200 at a time. An answer is a Determination, a Malformed (the case breaks the case shapes), or, of many,
+        a NotDetermined (no revision could be used); in place of what could not be read stands the error.
+
+        Args:
+            revision: the revision for all cases, as "2026-02"; None for the one in force on each case's service date.
+            as_of: take the revision in force on this day for all cases; a date, or a text as "2026-02-01".
+            policy: its identifier; needed only where several are on file.
+            engine: the SHACL engine: "pyshacl", or "pyshifty", which is faster and an extra.
+
+        Raises:
+            UnknownRevision: there is no such revision, or its criteria are not on file.
+            KbError: there is no such policy; the engine is not installed; of one case, no revision could be used.
+            ArgumentError: an argument is of another type.
+
+        >>> kb.determine([case], revision="2026-02").malformed[0].violations[0].path
+        'case:patient'
+        >>> kb.determine(case, revision="2020-01")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        kb_tools.errors.UnknownRevision: CP.MP.101 has no revision 2020-01; known: ...
+        """
+        from kb_tools.cases.case import Case
+        from kb_tools.determine.result import NotDetermined
+        from kb_tools.determine.run import Determinations, Run
+
+        if revision is not None and as_of is not None:
+            raise ArgumentError("a revision and a day", hint="give revision or as_of")
+        if not isinstance(cases, Case | Iterable) or isinstance(cases, str | bytes | Mapping):
+            raise _no_case(cases)
+        run = Run(
+            self.repository,
+            self.repository.policy(_text("policy", policy)),
+            _engine(engine),
+            _text("revision", revision),
+            _day("as_of", as_of),
+        )
+        if isinstance(cases, Case):
+            (answer,) = run.answers([cases])
+            if isinstance(answer, NotDetermined):
+                raise answer.error
+            return answer
+        answers = run.stream(_cases(cases))
+        return answers if isinstance(cases, Iterator) else Determinations(tuple(answers))
+
+    def diff(
+        self,
+        old: str,
+        new: str,
+        cases: Case | Iterable[Case | KbError] | None = None,
+        *,
+        policy: str | None = None,
+        engine: str = "pyshacl",
+    ) -> Diff:
+        """Compare two revisions of a policy: what changed, stricter or looser, and does the log say so.
+
+        Args:
+            old, new: the revisions, as "2026-02" or "CP.MP.101/2026-02"; either may be a draft.
+            cases: cases to determine under both; what becomes of them is the `impact` of the difference.
+            policy: its identifier; needed only where several are on file and the revisions do not name it.
+            engine: the SHACL engine: "pyshacl", or "pyshifty", which is faster and an extra.
+
+        Raises:
+            UnknownRevision: there is no such revision, or its criteria are not on file.
+            KbError: one revision twice, or revisions of two policies; the engine is not installed.
+            ArgumentError: an argument is of another type.
+
+        >>> kb.diff("2019-10", "2026-02").verdict.words
+        'mixed, by applicability and criteria'
+        """
+        from kb_tools.cases.case import Case
+        from kb_tools.revisions.compare import compare
+        from kb_tools.revisions.impact import with_impact
+
+        if isinstance(cases, Case):
+            cases = [cases]
+        if cases is not None and (not isinstance(cases, Iterable) or isinstance(cases, str | bytes | Mapping)):
+            raise _no_case(cases)
+        old, new = _typed("old", old, str), _typed("new", new, str)
+        chosen = self.repository.policy_of(_text("policy", policy), old, new)
+        found = compare(chosen, old, new, _engine(engine))
+        return found if cases is None else with_impact(found, _cases(cases), engine)
+
+    # ------------------------------------------------------------------ questions
+
+    def query(
+        self,
+        question: str,
+        parameters: Mapping[str, str | int | date] | None = None,
+        *,
+        revision: str | None = None,
+        as_of: date | str | None = None,
+        union: bool = False,
+        policy: str | None = None,
+        data: Iterable[str | os.PathLike[str]] = (),
+        entail: str = "none",
+        timeout: float = 30,
+        max_rows: int = 10_000,
+    ) -> QueryResult:
+        """Ask the knowledge base: a ready question, or SPARQL of your own.
+
+        Args:
+            question: the name of a ready question (`kb query` lists them), or the text of a SELECT, ASK, CONSTRUCT or
+                DESCRIBE query, in which every prefix of the prefix table is declared.
+            parameters: of a ready question, by name.
+            revision: the revision in the default graph; None for the one in force today.
+            as_of: take the revisions in force on this day; a date, or a text as "2026-02-01".
+            union: whether the default graph is the union of all graphs.
+            policy: its identifier; None for all.
+            data: RDF files and folders whose content is added to the default graph.
+            entail: "none", or the regime whose entailments count: "rdfs" or "owlrl".
+            timeout: seconds after which the query is ended.
+            max_rows: the most rows that are given; `complete` says whether there were more.
+
+        Raises:
+            QueryError: there is no such question or parameter, or the query is refused, fails or takes too long.
+            UnknownRevision: there is no such revision, or none was in force.
+            ArgumentError: an argument is of another type.
+
+        >>> result = kb.query("where-cited", {"reference": 9}, revision="2026-02")
+        >>> "place" in result.variables
+        True
+        >>> kb.query("SELECT ?n { VALUES ?n { 1 } }").rows
+        ((1,),)
+        """
+        from kb_tools.ask.request import Inquiry
+        from kb_tools.ask.result import QueryResult
+        from kb_tools.ask.worker import run
+
+        _typed("question", question, str)
+        ready = _is_name(question)
+        given = _typed("parameters", {} if parameters is None else parameters, Mapping)
+        if given and not ready:
+            raise ArgumentError("parameters of a query of your own", hint="write the values into it")
+        for name, value in given.items():
+            if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int | date):
+                raise ArgumentError(f"parameter {name} is a {type(value).__name__}", hint="give a str, int or date")
+        if sum(map(bool, (revision, as_of, union))) > 1:
+            raise ArgumentError("more than one of revision, as_of and union", hint="give one")
+        if not 0 < _typed("timeout", timeout, int | float) <= MAX_TIMEOUT:
+            raise ArgumentError(f"timeout {timeout:g}", hint=f"give more than 0 and at most {MAX_TIMEOUT} seconds")
+        if _typed("max_rows", max_rows, int) < 1:
+            raise ArgumentError(f"max_rows {max_rows}", hint="give 1 or more")
+        inquiry = Inquiry(
+            root=self.root,
+            text="" if ready else question,
+            question=question if ready else "",
+            parameters={name: str(value) for name, value in given.items()},
+            policy=_text("policy", policy),
+            revision=_text("revision", revision),
+            as_of=_day("as_of", as_of),
+            union=bool(union),
+            data=[Path(_path(each)) for each in _listed("data", data)],
+            entail=_one_of("entail", entail, ENTAILMENTS),
+            max_rows=max_rows,
+        )
+        return QueryResult(run(inquiry, timeout))
+
+    # ------------------------------------------------------------------ the knowledge base itself
+
+    def check(self, only: str | Iterable[str] | None = None) -> Iterator[CheckResult]:
+        """Run the conformance checks, and give each result as soon as it is known.
+
+        Args:
+            only: the ids of the checks to run; None for all.
+
+        Raises:
+            KbError: there is no such check.
+            ArgumentError: an argument is of another type.
+
+        >>> [result.status for result in kb.check("prefixes")]
+        ['passed']
+        """
+        from kb_tools.checks import run_checks
+
+        wanted = () if only is None else [_typed("only", each, str) for each in _listed("only", only)]
+        return run_checks(self.repository, wanted)
+
+    def test(self, coverage: bool = False, *, engine: str = "pyshacl") -> tuple[ExamplesReport, ...]:
+        """Determine the example cases of every policy, and compare with what they must come to.
+
+        Args:
+            coverage: whether to look for what the cases leave uncovered too.
+            engine: the SHACL engine: "pyshacl", or "pyshifty", which is faster and an extra.
+
+        Raises:
+            KnowledgeBaseError: a policy has no manifest, or one that is not complete.
+            ArgumentError: an argument is of another value.
+        """
+        from kb_tools.determine.coverage import coverage as covered_by
+        from kb_tools.determine.examples import ExamplesReport, run_manifest
+
+        reports = []
+        for policy in self.repository.policies():
+            results = tuple(run_manifest(self.repository, policy, _engine(engine)))
+            covered, gaps = covered_by(self.repository, results) if coverage else ((), ())
+            reports.append(ExamplesReport(policy.identifier, results, tuple(covered), tuple(gaps)))
+        return tuple(reports)
+
+    def trace(
+        self, document: str | os.PathLike[str], *, revision: str | None = None, policy: str | None = None
+    ) -> Trace:
+        """Hold a copy of the policy's document against the knowledge base.
+
+        Args:
+            document: the path of a plain text, PDF or HTML file.
+            revision: the revision; None for the latest of which digests are kept.
+            policy: its identifier; needed only where several are on file.
+
+        Raises:
+            UnreadableInput: the document cannot be read, or is of another policy.
+            UnknownRevision: there is no such revision, or none of whose document digests are kept.
+            ArgumentError: an argument is of another type.
+        """
+        from kb_tools.document.passages import passages, traceable
+        from kb_tools.document.trace import trace, units_of
+
+        path = Path(_path(document))
+        chosen = self.repository.policy(_text("policy", policy))
+        entry = traceable(chosen, _text("revision", revision))
+        return trace(chosen, entry, path.name, units_of(path, passages(chosen, entry)))
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = " or ".join(each.__name__ for each in getattr(kind, "__args__", (kind,)))
+        raise ArgumentError(f"{name} is of the type {type(value).__name__}", hint=f"give one of the type {wanted}")
+    return value
+
+
+def _text(name: str, value: Any) -> str | None:
+    return None if value is None else str(_typed(name, value, str))
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise ArgumentError(f"a {type(value).__name__} where a path is wanted", hint="give a str or a pathlib.Path")
+    return os.fspath(value)
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    """Several values, or one by itself."""
+    if isinstance(values, str | os.PathLike):
+        return [values]
+    return list(_typed(name, values, Iterable))
+
+
+def _one_of(name: str, value: Any, known: Collection[str]) -> str:
+    if value not in known:
+        raise ArgumentError(f"{name} {value!a}", hint=f"known: {', '.join(known)}")
+    return str(value)
+
+
+def _engine(name: Any) -> str:
+    from kb_tools.rdf.shacl import ENGINES
+
+    return _one_of("engine", name, ENGINES)
+
+
+def _formats() -> tuple[str, ...]:
+    from kb_tools.rdf.files import FORMAT_NAMES
+
+    return (*FORMAT_NAMES, "json", "jsonl", "ndjson")
+
+
+def _day(name: str, value: Any) -> date | None:
+    if value is None or type(value) is date:
+        return value
+    try:
+        if len(_typed(name, value, str)) != len("YYYY-MM-DD"):
+            raise ValueError
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ArgumentError(f"{name} {value!a} is no calendar day", hint="give a date, or write YYYY-MM-DD") from None
+
+
+def _is_graph(value: Any) -> bool:
+    """Whether it is a graph of rdflib; where that is not loaded yet, nothing is."""
+    return "rdflib" in sys.modules and isinstance(value, sys.modules["rdflib"].Graph)
+
+
+def _is_name(question: str) -> bool:
+    """Whether a text is the name of a question, and no query."""
+    return question.replace("-", "").isalnum()
+
+
+def _cases(given: Iterable[Any]) -> Iterator[Case | KbError]:
+    from kb_tools.cases.case import Case
+
+    for each in given:
+        if not isinstance(each, Case | KbError):
+            raise _no_case(each)
+        yield each
+
+
+def _no_case(value: Any) -> ArgumentError:
+    return ArgumentError(f"a {type(value).__name__} where a case is wanted", hint="read it with read_case")
+
+
+def _no_source(value: Any) -> ArgumentError:
+    return ArgumentError(
+        f"no case is read from a {type(value).__name__}",
+        hint="give a path, the content as bytes or text=, a dict, or an rdflib Graph",
+    )
+
+
+def _content(source: Any) -> tuple[str, bytes, str | None]:
+    """What errors call a source that is no path, its content as bytes, and the format where the source implies it.
+
+    Raises:
+        UnreadableInput: it cannot be written as JSON or RDF.
+        ArgumentError: it is no source.
+    """
+    if isinstance(source, bytes):
+        return "text", source, None
+    if isinstance(source, Mapping):
+        try:
+            return "dict", json.dumps(dict(source), allow_nan=False).encode(), "json"
+        except (TypeError, ValueError, RecursionError) as error:
+            hint = "use texts, numbers, lists and dicts"
+            raise UnreadableInput(f"not valid JSON: {error}", where="dict", hint=hint) from None
+    if _is_graph(source):
+        import pyoxigraph as ox
+
+        from kb_tools.rdf.terms import to_quads
+
+        try:
+            # Of a dataset, the statements of all graphs, as of a file.
+            written = ox.serialize(to_quads(statement[:3] for statement in source), format=ox.RdfFormat.N_TRIPLES)
+        except (ValueError, AssertionError) as error:
+            raise UnreadableInput(f"not valid RDF: {error}", where="graph", hint="correct its terms") from None
+        return "graph", written or b"", "ntriples"
+    raise _no_source(source)
