@@ -109,7 +109,8 @@ def run(text: str) -> list[tuple[Step, str]]:
             stderr=subprocess.STDOUT,
             check=False,
         )
-    found = done.stdout.decode().replace(folder, "/path/to").split(_MARK)[1:]
+    # CSV ends its lines as its specification says, and a page as all pages do.
+    found = done.stdout.decode().replace("\r\n", "\n").replace(folder, "/path/to").split(_MARK)[1:]
     assert len(found) == len(asked), f"{len(asked)} commands, and {len(found)} were run: {done.stdout.decode()[-500:]}"
     return [(step, re.sub(r"\n+\Z", "\n", output)) for step, output in zip(asked, found, strict=True)]
 
