@@ -43,7 +43,7 @@ docs: .venv/ready
 	$(BIN)/kb case schema > docs/case.schema.json.new && mv docs/case.schema.json.new docs/case.schema.json
 	$(BIN)/kb case schema --context > docs/case-context.jsonld.new && mv docs/case-context.jsonld.new docs/case-context.jsonld
 	$(BIN)/python docs/build/commands.py > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
-	$(BIN)/python tests/support/pages.py --write
+	$(BIN)/python tests/support/doc_pages.py --write
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis dist build

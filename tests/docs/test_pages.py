@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pages
+import doc_pages as pages
 import pyoxigraph as ox
 import pytest
 

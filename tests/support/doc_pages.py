@@ -11,7 +11,7 @@ A page is Markdown. Of its fenced blocks
 The commands of one page run in one shell, in the order of the page, and in a copy of what a checkout holds. To write
 all outputs anew, and then read what became of them with `git diff`:
 
-    python tests/support/pages.py --write [PAGE ...]
+    python tests/support/doc_pages.py --write [PAGE ...]
 """
 
 from __future__ import annotations
