@@ -12,7 +12,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools.cases.terminology import Terminology
+from kb_tools.cases.form import CaseForms, Key
 from kb_tools.model.repository import KnowledgeBase
 from kb_tools.rdf.namespaces import CASE, READ
 from kb_tools.rdf.terms import local_name
@@ -21,21 +21,21 @@ _BOUNDS = (CASE.atLeast, CASE.atMost, CASE.below)
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number that findings of a class state.
+class Measure:
+    """A number that findings of a class state, exactly or by bounds.
 
     Attributes:
         exact: the property that states it exactly.
-        bounds: the property that states a bound, by how: `case:atLeast`, `case:atMost`, `case:below`.
+        bounds: the property that states a bound, by the kind of bound: `case:atLeast`, `case:atMost`, `case:below`.
         unit: in UCUM.
-        whole: whether it is an integer.
-        least, most: what it can be.
+        integral: whether it is an integer.
+        least, most: its limits, as the case shapes give them.
     """
 
     exact: URIRef
     bounds: Mapping[URIRef, URIRef]
     unit: str
-    whole: bool
+    integral: bool
     least: float
     most: float
 
@@ -58,22 +58,32 @@ class Number:
     def _range(self, values: Mapping[URIRef, Node]) -> tuple[float, float]:
         """The lowest and the highest number that it can be."""
         low, high = self.least, self.most
-        for how, value in values.items():
-            if how == self.exact or how == self.bounds.get(CASE.atLeast):
+        for property_, value in values.items():
+            if property_ in (self.exact, self.bounds.get(CASE.atLeast)):
                 low = float(str(value))
-            if how == self.exact or how in (self.bounds.get(CASE.atMost), self.bounds.get(CASE.below)):
+            if property_ == self.exact or property_ in (self.bounds.get(CASE.atMost), self.bounds.get(CASE.below)):
                 high = float(str(value))
         return low, high
 
 
 class Vocabulary:
-    """The terms of the case and clinical vocabularies, and the codes that mean them."""
+    """The terms of the case and clinical vocabularies, and what the case shapes allow to say with them.
 
-    def __init__(self, kb: KnowledgeBase, terminology: Terminology) -> None:
+    Attributes:
+        kinds: the classes of findings, by local name.
+        domain: by class: the properties that its instances can have.
+        range: by property: the class of its values.
+        classes: by term: the classes that it belongs to.
+        elements: by property: the element of an Observation that states it.
+        broader: by concept: itself and all that are broader.
+        keys: by class and property: what the case shapes say of the values.
+    """
+
+    def __init__(self, kb: KnowledgeBase, forms: CaseForms) -> None:
         self.kb = kb
-        self.terminology = terminology
+        self._forms = forms
         ontology = kb.ontology
-        self.kinds = {local_name(each): each for each in ontology.subjects(RDFS.subClassOf, CASE.Finding)}
+        self.kinds = {local_name(kind): kind for kind in ontology.subjects(RDFS.subClassOf, CASE.Finding)}
         self.domain: dict[Node, set[Node]] = defaultdict(set)
         for property_, class_ in ontology.subject_objects(RDFS.domain):
             self.domain[class_].add(property_)
@@ -82,40 +92,45 @@ class Vocabulary:
         for term, class_ in ontology.subject_objects(RDF.type):
             self.classes[term].add(class_)
         self.elements = {
-            URIRef(str(each)): str(name) for each, name in ontology.subject_objects(READ.observationElement)
+            URIRef(str(property_)): str(name) for property_, name in ontology.subject_objects(READ.observationElement)
         }
         self.broader = {
             term: set(ontology.transitive_objects(term, SKOS.broader)) for term in ontology.subjects(SKOS.prefLabel)
         }
 
     @cached_property
-    def numbers(self) -> list[Number]:
+    def keys(self) -> dict[tuple[Node, Node], Key]:
+        forms = self._forms.forms.values()
+        return {(form.iri, key.path): key for form in forms for key in form.keys.values()}
+
+    @cached_property
+    def measures(self) -> list[Measure]:
         """The numbers that findings state, with the limits of the case shapes."""
         found = []
-        for key in self.terminology.keys.values():
+        for key in self.keys.values():
             unit = self.kb.ontology.value(key.path, CASE.unit)
             if unit is not None:
-                bounds = {how: self.kb.ontology.value(key.path, how) for how in _BOUNDS}
+                bounds = {bound: self.kb.ontology.value(key.path, bound) for bound in _BOUNDS}
                 limits = {name: float(limit) for name, limit in key.bounds}
                 found.append(
-                    Number(
+                    Measure(
                         exact=key.path,
-                        bounds={how: each for how, each in bounds.items() if isinstance(each, URIRef)},
+                        bounds={bound: stated for bound, stated in bounds.items() if isinstance(stated, URIRef)},
                         unit=str(unit),
-                        whole=key.datatype == XSD.integer,
+                        integral=key.datatype == XSD.integer,
                         least=limits.get("minInclusive", -inf),
                         most=limits.get("maxInclusive", inf),
                     )
                 )
         return found
 
-    def number_of(self, kind: Node) -> Number | None:
+    def measure_of(self, kind: Node) -> Measure | None:
         """The number that findings of a class state, if they state one."""
-        return next((each for each in self.numbers if each.exact in self.domain[kind]), None)
+        return next((measure for measure in self.measures if measure.exact in self.domain[kind]), None)
 
     def narrowest(self, concepts: set[URIRef]) -> URIRef | None:
         """Of concepts that lie in one line of the hierarchy the narrowest, else None."""
-        return next((each for each in concepts if concepts <= self.broader[each]), None)
+        return next((concept for concept in concepts if concepts <= self.broader[concept]), None)
 
     def key_property(self, kind: Node) -> URIRef | None:
         """What tells findings of a class apart, if anything does: a method, a lineage."""
@@ -126,13 +141,22 @@ class Vocabulary:
         """Whether a finding of a class with a date and values of these properties states anything that is counted."""
         return not {CASE.date, *values}.isdisjoint(self.kb.ontology.objects(kind, CASE.countedBy))
 
+    def says(self, term: Node, property_: URIRef) -> bool:
+        """Whether the ontology says `true` of a class, a property or a value by this property."""
+        return (term, property_, Literal(True)) in self.kb.ontology
+
+    def is_done(self, kind: Node) -> bool:
+        """Whether findings of a class are things that were done, which count by their date alone."""
+        return (kind, CASE.countedBy, CASE.date) in self.kb.ontology
+
     def may_be_one(self, one: Node, other: Node) -> bool:
-        """Whether two concepts may be meant by one thing: whether there is a kind of both, the one of the other too."""
+        """Whether one thing can be of both concepts: whether some concept lies below (or is) each."""
         return not self.kinds_of(one).isdisjoint(self.kinds_of(other))
 
     def kinds_of(self, concept: Node) -> set[Node]:
         """A concept with all that are narrower."""
-        return {each for each in self.kb.ontology.transitive_subjects(SKOS.broader, concept) if each is not None}
+        narrower = self.kb.ontology.transitive_subjects(SKOS.broader, concept)
+        return {each for each in narrower if each is not None}
 
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""

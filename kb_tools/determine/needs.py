@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kb_tools.determine.result import Need
-from kb_tools.model.logic import Assignments, Tree, Value, evaluate
+from kb_tools.model.logic import Assignments, Tree, Value, evaluate, side_by_side, within_limits
 from kb_tools.model.revision import Revision
 
 
 def can_still_change(revision: Revision, values: Mapping[str, Value]) -> frozenset[str]:
-    """The undetermined conditions whose value can change the outcome, however the other undetermined ones turn out."""
-    assignments = Assignments({iri: values[iri] for iri in revision.deciding_conditions})
-    applies = assignments.where(revision.applicability_tree)
-    return assignments.can_change(applies, applies & assignments.where(revision.criteria_tree))
+    """The undetermined conditions whose value can change the outcome, however the other undetermined ones turn out.
+
+    Raises:
+        KbError: the criteria are too entangled to tell.
+    """
+    trees = (revision.applicability_tree, revision.criteria_tree)
+    with within_limits(f"revision {revision.entry.name}"):
+        assignments = Assignments({iri: values[iri] for iri in side_by_side(trees, {})})
+        applies, met = (assignments.where(tree) for tree in trees)
+        return assignments.can_change(applies, applies & met)
 
 
 def needed(

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from kb_tools.errors import KbError
+
+if TYPE_CHECKING:
+    from oxidd.bdd import BDDFunction
 
 
 class Value(Enum):
@@ -98,52 +105,135 @@ def evaluate(part: Tree | str, values: Mapping[str, Value]) -> Value:
     return values[part]
 
 
+# The most nodes that the diagrams of one question may have, and how many results of steps are kept meanwhile. Criteria
+# of 60 conditions take some thousands of nodes.
+NODES = 1 << 20
+STEPS = 1 << 14
+
+
 class Assignments:
     """Every way in which undetermined conditions can turn out, held at once.
 
-    A set of assignments is an integer with one bit for each assignment: bit i stands for the assignment in which
-    condition k holds when bit k of i is set, and fails otherwise.
+    A set of assignments is a binary decision diagram (R. E. Bryant, Graph-Based Algorithms for Boolean Function
+    Manipulation, 1986). Sets are combined with `&`, `|`, `^` and `~`. Equal sets are equal diagrams.
+
+    Args:
+        values: of each condition. Their order is that of the diagram: it decides how large the diagram gets, and
+            nothing else. See `side_by_side`.
+
+    Attributes:
+        open: the undetermined conditions, by name.
     """
 
     def __init__(self, values: Mapping[str, Value]) -> None:
-        self.open = sorted(iri for iri, value in values.items() if not value.settled)
-        self.everything = (1 << (1 << len(self.open))) - 1
-        self._holding: dict[str, int] = {
-            iri: self.everything if value is Value.HOLDS else 0 for iri, value in values.items() if value.settled
+        # Loaded here: the library is not needed to print help or to read a policy.
+        from oxidd.bdd import BDDManager
+
+        self._by_variable = [iri for iri, value in values.items() if not value.settled]
+        self.open = sorted(self._by_variable)
+        manager = BDDManager(NODES, STEPS, 1)
+        self.everything, self.nothing = manager.true(), manager.false()
+        self._holding = {
+            iri: self.everything if value is Value.HOLDS else self.nothing for iri, value in values.items()
         }
-        for position, iri in enumerate(self.open):
-            self._holding[iri] = self._where(position)
+        for variable in manager.add_vars(len(self.open)):
+            self._holding[self._by_variable[variable]] = manager.var(variable)
 
-    def _where(self, position: int) -> int:
-        """The assignments in which the open condition at `position` holds."""
-        period = 1 << (position + 1)
-        half = 1 << position
-        pattern = ((1 << half) - 1) << half
-        # Repeats the pattern of one period over all assignments, doubling each time.
-        while period < 1 << len(self.open):
-            pattern |= pattern << period
-            period *= 2
-        return pattern
-
-    def where(self, part: Tree | str) -> int:
+    def where(self, part: Tree | str) -> BDDFunction:
         """The assignments in which a tree or condition holds; in all others it fails."""
         if not isinstance(part, Tree):
             return self._holding[part]
-        sets = [self.where(each) for each in part.parts]
         result = self.everything
-        for each in sets:
-            result &= each if part.operator == "allOf" else self.everything & ~each
-        return self.everything & ~result if part.operator == "anyOf" else result
+        for below in part.parts:
+            holding = self.where(below)
+            result &= holding if part.operator == "allOf" else ~holding
+        return ~result if part.operator == "anyOf" else result
 
-    def can_change(self, *sets: int) -> frozenset[str]:
-        """The open conditions that can change one of the sets, however the other open conditions turn out."""
-        result = set()
-        for position, iri in enumerate(self.open):
-            holding = self._holding[iri]
-            half = 1 << position
-            if any((each & holding) >> half != each & self.everything & ~holding for each in sets):
-                result.add(iri)
-        return frozenset(result)
+    def can_change(self, *sets: BDDFunction) -> frozenset[str]:
+        """The open conditions that can change one of the sets, however the other open conditions turn out.
+
+        They are those that the diagrams ask for: what makes no difference, a reduced diagram leaves out.
+        """
+        return frozenset(self._by_variable[variable] for variable, _, _ in _nodes(*sets).values())
+
+    def smallest(self, candidates: BDDFunction) -> dict[str, Value]:
+        """The candidate in which the fewest open conditions hold; of several, the first in the order of `open`.
+
+        Of two that are as small the first is that in which the last condition on which they differ fails.
+
+        Args:
+            candidates: a set that is not empty.
+        """
+        # A way through the diagram costs the sum of its steps: a condition that holds counts one, above as many bits
+        # as there are conditions, which say which of them hold.
+        cost = {iri: (1 << len(self.open)) + (1 << position) for position, iri in enumerate(self.open)}
+        least = {self.everything: 0}
+        nodes = _nodes(candidates)
+        # From the conditions that are asked for last: what comes below a node is known before it.
+        for node, (variable, holds, fails) in sorted(nodes.items(), key=lambda item: -item[1][0]):
+            ways = [least[fails]] if fails in least else []
+            if holds in least:
+                ways.append(least[holds] + cost[self._by_variable[variable]])
+            least[node] = min(ways)
+        best = least[candidates]
+        return {iri: Value.HOLDS if best >> position & 1 else Value.FAILS for position, iri in enumerate(self.open)}
+
+
+def _nodes(*sets: BDDFunction) -> dict[BDDFunction, tuple[int, BDDFunction, BDDFunction]]:
+    """The nodes of diagrams: the variable that each asks for, and what follows where it holds and where it fails."""
+    found: dict[BDDFunction, tuple[int, BDDFunction, BDDFunction]] = {}
+    waiting = list(sets)
+    while waiting:
+        node = waiting.pop()
+        below, variable = node.cofactors(), node.node_var()
+        if node not in found and below is not None and variable is not None:
+            found[node] = (variable, *below)
+            waiting += below
+    return found
+
+
+def side_by_side(trees: Iterable[Tree], tied: Mapping[str, Iterable[str]]) -> list[str]:
+    """The conditions of trees, each once, in an order in which the diagrams of the trees stay small.
+
+    What one tree has between two conditions of another comes between these (H. Fujii, G. Ootomo, C. Hori, Interleaving
+    Based Variable Ordering Methods for Ordered Binary Decision Diagrams, 1993).
+
+    Args:
+        tied: conditions that a condition bears on apart from the trees: they follow it.
+    """
+    order: list[str] = []
+    for tree in trees:
+        place = 0
+        for iri in tree.conditions():
+            for condition in (iri, *tied.get(iri, ())):
+                if condition in order:
+                    place = order.index(condition) + 1
+                else:
+                    order.insert(place, condition)
+                    place += 1
+    return order
+
+
+@contextmanager
+def within_limits(where: str) -> Iterator[None]:
+    """Say in one line that criteria are too entangled for diagrams.
+
+    Args:
+        where: the revisions that they are of.
+
+    Raises:
+        KbError: the diagrams would need more than NODES nodes.
+    """
+    from oxidd.util import DDMemoryError
+
+    try:
+        yield
+    except DDMemoryError:
+        raise KbError(
+            f"the criteria combine their conditions in too many ways: more than {NODES:,} nodes of a decision diagram",
+            where=where,
+            hint="state in one criterion what depends on the same conditions, in the same order in each revision",
+        ) from None
 
 
 def grounds(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:

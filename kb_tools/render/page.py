@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
-from math import sqrt
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
 
 from kb_tools import printable
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,34 @@ class Document:
             self.sections.append(Section(title, shown))
 
 
-# Characters between two columns; those up to which a column is never wrapped, and so the least that a column gets.
-GAP, SHORT = 2, 18
-# Lines that a row may have before its table keeps its rows apart.
-TALL = 3
+# Lines that a cell may have before its table keeps its rows apart.
+TALL = 2
+# Columns that are written even to a narrower window, which then breaks the lines itself.
+NARROWEST = 20
+
+
+class Lines:
+    """Lines of a cell or a paragraph; what is broken off at the edge hangs further in than the line that it is of."""
+
+    def __init__(self, said: str) -> None:
+        self.lines = said.split("\n")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, max(1, *map(len, self.lines)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        for line in self.lines:
+            said = line.lstrip(" ")
+            indent = " " * min(len(line) - len(said), width // 2)
+            hanging = (indent + ("    " if indent else "  " if said.startswith("- ") else ""))[: width // 2]
+            broken = textwrap.wrap(indent + said, width, subsequent_indent=hanging, break_on_hyphens=False)
+            yield Text("\n".join(broken), no_wrap=True)
 
 
 def text(out: Console, document: Document) -> None:
     """For a terminal."""
+    out.width = max(out.width, NARROWEST)
     out.print(document.title, style="bold", soft_wrap=True)
     for section in document.sections:
         out.print()
@@ -72,65 +94,22 @@ def text(out: Console, document: Document) -> None:
         for before, block in zip((None, *section.blocks), section.blocks, strict=False):
             if before and not _is_item(block):
                 out.print()
-            for number, line in enumerate(_block_lines(block, max(out.width - 2, SHORT))):
-                heading = isinstance(block, Table) and number == 0
-                out.print(f"  {line}".rstrip(), style="bold" if heading else "", soft_wrap=True)
+            shown = _grid(block) if isinstance(block, Table) else Lines(("- " if block.item else "") + block.text)
+            out.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
 
 def _is_item(block: Block) -> bool:
     return isinstance(block, Paragraph) and block.item
 
 
-def _block_lines(block: Block, width: int) -> Iterator[str]:
-    if isinstance(block, Paragraph):
-        yield from _wrapped(("- " if block.item else "") + block.text, width)
-        return
-    rows = [[each.split("\n") for each in row] for row in (block.headings, *block.rows)]
-    widths = _widths(rows, width)
-    wrapped = [
-        [[line for said in cell for line in _wrapped(said, room)] for cell, room in zip(row, widths, strict=True)]
-        for row in rows
-    ]
-    tall = any(len(cell) > TALL for row in wrapped for cell in row)
-    for number, row in enumerate(wrapped):
-        if tall and number > 1:
-            yield ""
-        for lines in zip_longest(*row, fillvalue=""):
-            yield (" " * GAP).join(line.ljust(room) for line, room in zip(lines, widths, strict=True)).rstrip()
-
-
-def _wrapped(line: str, width: int) -> list[str]:
-    """A line broken at spaces; of an item, or of a line of a tree, what is broken off hangs further in."""
-    indent = " " * (len(line) - len(line.lstrip(" ")))
-    hanging = indent + ("    " if indent else "  " if line.startswith("- ") else "")
-    return textwrap.wrap(
-        line.strip(" "),
-        width,
-        initial_indent=indent,
-        subsequent_indent=hanging,
-        break_on_hyphens=False,
-    ) or [""]
-
-
-def _widths(rows: Sequence[Sequence[Sequence[str]]], width: int) -> list[int]:
-    """The width of each column: as wide as it needs to be if all fit, else the long ones share by what they hold."""
-    columns = list(zip(*rows, strict=True))
-    widths = [max(len(line) for cell in column for line in cell) for column in columns]
-    if sum(widths) + GAP * (len(columns) - 1) <= width:
-        return widths
-    # The height of a row is that of its tallest cell; the root keeps a column that holds little readable.
-    weights = {
-        number: sqrt(max(sum(map(len, cell)) for cell in column))
-        for number, column in enumerate(columns)
-        if widths[number] > SHORT
-    }
-    for number in sorted(weights, key=lambda each: weights[each]):
-        others = sum(widths[each] for each in range(len(columns)) if each not in weights)
-        room = width - GAP * (len(columns) - 1) - others
-        share = weights[number] / sum(weights.values())
-        widths[number] = min(widths[number], max(SHORT, int(room * share)))
-        del weights[number]
-    return widths
+def _grid(table: Table) -> Grid:
+    grid = Grid(*table.headings, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    tall = any(cell.count("\n") >= TALL for row in table.rows for cell in row)
+    for number, row in enumerate(table.rows):
+        if tall and number:
+            grid.add_row()
+        grid.add_row(*map(Lines, row))
+    return grid
 
 
 def markdown(document: Document) -> str:
@@ -169,10 +148,6 @@ def _cell(content: str) -> str:
     return "<br>".join(lines)
 
 
-def _plain(line: str) -> str:
-    return html.escape(printable.line(line))
-
-
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #d0d7de; }
@@ -186,34 +161,12 @@ td div[style] { text-indent: -2ch; }
 
 def page(document: Document) -> str:
     """As one HTML page that needs nothing else."""
-    body = [f"<h1>{_plain(document.title)}</h1>"]
-    for section in document.sections:
-        body.append(f"<section><h2>{_plain(section.title)}</h2>")
-        listed = False
-        for block in section.blocks:
-            item = _is_item(block)
-            if item != listed:
-                body.append("<ul>" if item else "</ul>")
-                listed = item
-            if isinstance(block, Paragraph):
-                tag = "li" if item else "p"
-                body.append(f"<{tag}>{_plain(block.text)}</{tag}>")
-                continue
-            heads = "".join(f'<th scope="col">{_plain(each)}</th>' for each in block.headings)
-            body.append(f"<table><thead><tr>{heads}</tr></thead><tbody>")
-            for row in block.rows:
-                body.append("<tr>" + "".join(f"<td>{_html_cell(each)}</td>" for each in row) + "</tr>")
-            body.append("</tbody></table>")
-        body.append("</ul></section>" if listed else "</section>")
-    head = f'<meta charset="utf-8"><title>{_plain(document.title)}</title><style>{STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
+    from markdown_it import MarkdownIt
 
-
-def _html_cell(content: str) -> str:
-    """Each line of a cell as a block, so that what is broken off of an indented one hangs further in."""
-    lines = []
-    for line in content.split("\n"):
-        indent = len(line) - len(line.lstrip(" "))
-        style = f' style="padding-left:{indent + 2}ch"' if indent else ""
-        lines.append(f"<div{style}>{_plain(line[indent:])}</div>")
-    return "".join(lines)
+    body = MarkdownIt("commonmark").enable("table").render(markdown(document))
+    # Each line of a cell becomes a block, so that what is broken off of an indented one hangs further in.
+    for tag, lines in (("<td>", "<td><div>"), ("<br>", "</div><div>"), ("</td>", "</div></td>")):
+        body = body.replace(tag, lines)
+    body = re.sub("<div>(\N{NO-BREAK SPACE}+)", lambda found: f'<div style="padding-left:{len(found[1]) + 2}ch">', body)
+    head = f'<meta charset="utf-8"><title>{html.escape(printable.line(document.title))}</title><style>{STYLE}</style>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}</body></html>\n'

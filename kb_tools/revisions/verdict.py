@@ -6,19 +6,22 @@ determined under both revisions comes to what it says; what no case could be mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdflib.namespace import RDFS
 
 from kb_tools.determine.result import Outcome, outcome_of
-from kb_tools.model.logic import Assignments, Value, evaluate
+from kb_tools.model.logic import Assignments, Value, evaluate, side_by_side, within_limits
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
 from kb_tools.revisions.entailments import Tie
+
+if TYPE_CHECKING:
+    from oxidd.bdd import BDDFunction
 
 
 class Direction(Enum):
@@ -110,36 +113,44 @@ def verdict_of(old: Revision, new: Revision, ties: Iterable[Tie], bears_out: Cal
 
     Args:
         bears_out: whether a case can be made that comes to what a witness says.
+
+    Raises:
+        KbError: the criteria are too entangled to tell.
     """
+    with within_limits(f"revisions {old.entry.name} and {new.entry.name}"):
+        return _verdict(old, new, list(ties), bears_out)
+
+
+def _verdict(old: Revision, new: Revision, ties: Sequence[Tie], bears_out: Callable[[Witness], bool]) -> Verdict:
     sides = (old, new)
-    space = Assignments(dict.fromkeys((*old.deciding_conditions, *new.deciding_conditions), Value.UNKNOWN))
+    space = space_of(sides, ties)
     possible = allowed(space, ties)
     applies = [space.where(side.applicability_tree) & possible for side in sides]
     criteria = [space.where(side.criteria_tree) & possible for side in sides]
     met = [applies[side] & criteria[side] for side in (0, 1)]
     lost, gained, exchanged = met[0] & ~met[1], met[1] & ~met[0], applies[0] ^ applies[1]
-    confirmed: dict[Direction, tuple[Witness, int]] = {}
+    confirmed: dict[Direction, tuple[Witness, BDDFunction]] = {}
     unconfirmed = []
     for direction, cases in (
         (Direction.STRICTER, lost),
         (Direction.LOOSER, gained),
         (Direction.RESCOPED, exchanged & ~lost & ~gained),
     ):
-        if not cases or (direction is Direction.RESCOPED and confirmed):
+        if not cases.satisfiable() or (direction is Direction.RESCOPED and confirmed):
             continue
         tried = list(_tried(direction, space, cases, sides, bears_out))
         if tried[-1][1]:
             confirmed[direction] = tried[-1][0], cases
         else:
             unconfirmed.append(tried[0][0])
-    changed = 0
+    changed = space.nothing
     for _, cases in confirmed.values():
         changed |= cases
     differing = {"applicability": exchanged & changed, "criteria": (criteria[0] ^ criteria[1]) & changed}
     if Direction.RESCOPED in confirmed:
         # Where the applicability of a case changes hands alone, what its criteria come to is of no account.
         del differing["criteria"]
-    names = [name for name, cases in differing.items() if cases]
+    names = [name for name, cases in differing.items() if cases.satisfiable()]
     without = Direction.UNCONFIRMED if unconfirmed else Direction.EQUIVALENT
     return Verdict(
         Direction.MIXED if len(confirmed) > 1 else next(iter(confirmed), without),
@@ -151,25 +162,39 @@ def verdict_of(old: Revision, new: Revision, ties: Iterable[Tie], bears_out: Cal
     )
 
 
-def allowed(space: Assignments, ties: Iterable[Tie]) -> int:
+def space_of(sides: Iterable[Revision], ties: Iterable[Tie]) -> Assignments:
+    """Every way in which the conditions of revisions can turn out, ordered for diagrams of the revisions and ties."""
+    deciding = {iri for side in sides for iri in side.deciding_conditions}
+    tied: dict[str, set[str]] = {}
+    for tie in ties:
+        if {tie.one, tie.other} <= deciding:
+            tied.setdefault(tie.one, set()).add(tie.other)
+            tied.setdefault(tie.other, set()).add(tie.one)
+    # In one order in every run: with it the diagrams are as large in every run.
+    partners = {iri: sorted(others) for iri, others in tied.items()}
+    trees = (tree for side in sides for tree in (side.applicability_tree, side.criteria_tree))
+    return Assignments(dict.fromkeys(side_by_side(trees, partners), Value.UNKNOWN))
+
+
+def allowed(space: Assignments, ties: Iterable[Tie]) -> BDDFunction:
     """The assignments that the ties between conditions allow; ties of other conditions do not matter."""
-    mask = space.everything
+    possible = space.everything
     for tie in ties:
         if tie.one in space.open and tie.other in space.open:
-            mask &= ~(_where(space, tie.one, tie.value) & ~_where(space, tie.other, tie.then))
-    return mask
+            possible &= ~(_where(space, tie.one, tie.value) & ~_where(space, tie.other, tie.then))
+    return possible
 
 
-def _where(space: Assignments, condition: str, value: Value) -> int:
+def _where(space: Assignments, condition: str, value: Value) -> BDDFunction:
     """The assignments in which a condition holds, or in which it fails."""
     holding = space.where(condition)
-    return holding if value is Value.HOLDS else space.everything & ~holding
+    return holding if value is Value.HOLDS else ~holding
 
 
 def _tried(
     direction: Direction,
     space: Assignments,
-    cases: int,
+    cases: BDDFunction,
     sides: tuple[Revision, Revision],
     bears_out: Callable[[Witness], bool],
 ) -> Iterator[tuple[Witness, bool]]:
@@ -182,7 +207,7 @@ def _tried(
         for iri, value in witness.values.items():
             alike &= _where(space, iri, value)
         cases &= ~alike
-        if found or not cases:
+        if found or not cases.satisfiable():
             return
 
 
@@ -194,10 +219,11 @@ def _borrowed(side: Revision) -> Iterator[str]:
         yield f"{side.entry.name} as on file does not define {term}: the definition of {lender} is taken."
 
 
-def _smallest(direction: Direction, space: Assignments, candidates: int, sides: tuple[Revision, Revision]) -> Witness:
+def _smallest(
+    direction: Direction, space: Assignments, candidates: BDDFunction, sides: tuple[Revision, Revision]
+) -> Witness:
     """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter."""
-    best = min(_bits(candidates), key=lambda each: (each.bit_count(), each))
-    values = {iri: Value.HOLDS if best >> position & 1 else Value.FAILS for position, iri in enumerate(space.open)}
+    values = space.smallest(candidates)
     wanted = [_outcome(side, values) for side in sides]
     # What fails is left open first: a witness reads best as what holds.
     for iri in sorted(values, key=lambda each: (values[each] is Value.HOLDS, each)):
@@ -205,15 +231,6 @@ def _smallest(direction: Direction, space: Assignments, candidates: int, sides: 
         if [_outcome(side, trial) for side in sides] == wanted:
             values = trial
     return Witness(direction, {iri: value for iri, value in values.items() if value.settled}, *wanted)
-
-
-def _bits(number: int) -> Iterator[int]:
-    """The positions of the bits that are set."""
-    text = bin(number)[:1:-1]
-    position = text.find("1")
-    while position >= 0:
-        yield position
-        position = text.find("1", position + 1)
 
 
 def _outcome(side: Revision, values: Mapping[str, Value]) -> Outcome:

@@ -607,7 +607,7 @@ def test_what_a_reader_must_know_of_a_reading_is_said_when_it_is_converted(
     monkeypatch.setenv("KB_PSEUDONYM_KEY", "of the tests")
     shutil.copy(DATA / "fhir/plans-that-differ-state-none.json", tmp_path / "case.json")
     ran = run_kb("case", "convert", "case.json")
-    notice = "The line of business is stated differently by entry[2] Coverage and entry[3] Coverage: none is taken."
+    notice = "The line of business is stated differently by entry[2] Coverage and entry[3] Coverage: none is used."
     assert (ran.returncode, ran.stderr) == (0, f"kb: case.json: {notice}\n")
     assert "lineOfBusiness" not in json.loads(ran.stdout)
 

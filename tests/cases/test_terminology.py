@@ -12,7 +12,8 @@ import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
-from kb_tools.cases.terminology import Meaning, Terminology
+from kb_tools.cases.meaning import Meaning
+from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
 from kb_tools.rdf.namespaces import CLIN, READ
@@ -305,7 +306,7 @@ def test_our_own_terms_are_codes(terminology: Terminology) -> None:
         (ICD, "Jane Roe", "a code of ICD-10-CM"),
         (SCT, "260373001", "SNOMED CT 260373001"),
         (SCT, "123456789", "a code of SNOMED CT"),
-        (LOCAL, "Jane Roe", "a code of a system that is not known here"),
+        (LOCAL, "Jane Roe", "a code of an unknown system"),
         ("", "Jane Roe", "a code without a system"),
         (str(CLIN), "Relapsed", "clin:Relapsed"),
         (str(CLIN), "Jane Roe", "a code of our vocabularies"),

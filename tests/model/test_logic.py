@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oxidd.bdd import BDDFunction
 from strategies import CONDITIONS, TREES, VALUES, Part, examples
 
+from kb_tools.errors import KbError
+from kb_tools.model import logic
 from kb_tools.model.logic import (
     OPERATORS,
     Assignments,
@@ -21,6 +26,8 @@ from kb_tools.model.logic import (
     negation,
     none_of,
     of_evidence,
+    side_by_side,
+    within_limits,
 )
 
 HOLDS, FAILS, UNKNOWN, CONFLICTING = Value.HOLDS, Value.FAILS, Value.UNKNOWN, Value.CONFLICTING
@@ -117,7 +124,7 @@ def true_of(part: Part, holding: set[str]) -> bool:
 def assignments(values: Mapping[str, Value]) -> list[set[str]]:
     """For every way in which the undetermined conditions can turn out, the conditions that then hold.
 
-    In the order that Assignments numbers them: bit k of the number says whether open condition k holds.
+    In the order of their numbers: bit k of the number says whether the k-th of them by name holds.
     """
     holding = {name for name, value in values.items() if value is HOLDS}
     undetermined = sorted(name for name, value in values.items() if value in (UNKNOWN, CONFLICTING))
@@ -127,8 +134,15 @@ def assignments(values: Mapping[str, Value]) -> list[set[str]]:
     ]
 
 
-def as_bits(truths: Sequence[bool]) -> int:
-    return sum(1 << number for number, true in enumerate(truths) if true)
+def truths(held: Assignments, set_: BDDFunction) -> list[bool]:
+    """Of every assignment whether it is in the set, in the order of their numbers."""
+    found = []
+    for number in range(2 ** len(held.open)):
+        alone = held.everything
+        for position, name in enumerate(held.open):
+            alone &= held.where(name) if number >> position & 1 else ~held.where(name)
+        found.append((alone & set_).satisfiable())
+    return found
 
 
 @given(TREES, VALUES)
@@ -139,6 +153,45 @@ def test_a_tree_has_the_value_that_the_definitions_give_it(tree: Part, values: d
     assert evaluate(negation(negation(tree)), values) is evaluate(tree, values)
 
 
+# Up to eight conditions, in any order of the diagram.
+EIGHT = tuple("abcdefgh")
+LARGE_TREES: st.SearchStrategy[Part] = st.recursive(
+    st.sampled_from(EIGHT),
+    lambda parts: st.builds(
+        Tree, st.sampled_from(sorted(OPERATORS)), st.lists(parts, min_size=1, max_size=4).map(tuple)
+    ),
+    max_leaves=20,
+)
+LARGE_VALUES = st.permutations(EIGHT).flatmap(
+    lambda names: st.fixed_dictionaries(
+        {name: st.sampled_from((UNKNOWN, UNKNOWN, UNKNOWN, CONFLICTING, HOLDS, FAILS)) for name in names}
+    )
+)
+
+
+@given(LARGE_TREES, LARGE_TREES, LARGE_VALUES)
+@examples(150)
+def test_diagrams_agree_with_every_assignment_taken_one_by_one(
+    tree: Part, other: Part, values: dict[str, Value]
+) -> None:
+    every, held = assignments(values), Assignments(values)
+    differ = held.where(tree) & ~held.where(other)
+    expected = [true_of(tree, holding) and not true_of(other, holding) for holding in every]
+    assert truths(held, differ) == expected
+    assert differ.satisfiable() == any(expected)
+    assert held.can_change(differ) == {
+        name
+        for position, name in enumerate(held.open)
+        if any(expected[number] != expected[number ^ 1 << position] for number in range(len(every)))
+    }
+    if any(expected):
+        smallest = min(
+            (number for number in range(len(every)) if expected[number]),
+            key=lambda number: (number.bit_count(), number),
+        )
+        assert held.smallest(differ) == {name: HOLDS if name in every[smallest] else FAILS for name in held.open}
+
+
 @given(TREES, VALUES)
 @examples(300)
 def test_the_assignments_in_which_a_tree_holds_are_those_in_which_it_is_true(
@@ -146,8 +199,9 @@ def test_the_assignments_in_which_a_tree_holds_are_those_in_which_it_is_true(
 ) -> None:
     every = assignments(values)
     held = Assignments(values)
-    assert held.everything == as_bits([True] * len(every))
-    assert held.where(tree) == as_bits([true_of(tree, holding) for holding in every])
+    assert truths(held, held.everything) == [True] * len(every)
+    assert truths(held, held.nothing) == [False] * len(every)
+    assert truths(held, held.where(tree)) == [true_of(tree, holding) for holding in every]
 
 
 @given(TREES, TREES, VALUES)
@@ -211,15 +265,52 @@ def test_the_conditions_of_a_tree_come_in_its_order_with_repeats() -> None:
     assert list(tree.conditions()) == ["b", "a", "b", "c"]
 
 
-def test_assignments_number_the_open_conditions_in_order_of_their_names() -> None:
-    held = Assignments({"b": UNKNOWN, "a": CONFLICTING, "c": HOLDS, "d": FAILS})
-    assert held.open == ["a", "b"]
-    assert held.everything == 0b1111
-    assert (held.where("a"), held.where("b"), held.where("c"), held.where("d")) == (0b1010, 0b1100, 0b1111, 0)
-    assert held.where(Tree("allOf", ("a", "b"))) == 0b1000
-    assert held.where(Tree("anyOf", ("a", "b"))) == 0b1110
-    assert held.where(Tree("noneOf", ("a", "b"))) == 0b0001
+def test_of_the_smallest_assignments_the_first_by_name_is_taken() -> None:
+    held = Assignments({"b": UNKNOWN, "a": CONFLICTING, "e": UNKNOWN, "c": HOLDS, "d": FAILS})
+    assert held.open == ["a", "b", "e"]
+    assert held.smallest(held.where(Tree("anyOf", ("b", "e", "a")))) == {"a": HOLDS, "b": FAILS, "e": FAILS}
+    assert held.smallest(held.where(Tree("anyOf", ("e", Tree("allOf", ("a", "b")))))) == {
+        "a": FAILS,
+        "b": FAILS,
+        "e": HOLDS,
+    }
+    assert held.smallest(held.where(Tree("noneOf", ("a", "b")))) == {"a": FAILS, "b": FAILS, "e": FAILS}
+    assert held.smallest(held.where("c")) == {"a": FAILS, "b": FAILS, "e": FAILS}
     assert held.can_change(held.where(Tree("allOf", ("a", "b", "d")))) == frozenset()
+
+
+def test_what_one_tree_has_between_two_conditions_of_another_comes_between_them() -> None:
+    first, second = Tree("allOf", ("a", "b")), Tree("allOf", (Tree("anyOf", ("a", "x")), Tree("anyOf", ("b", "y"))))
+    assert side_by_side([first, second], {}) == ["a", "x", "b", "y"]
+    assert side_by_side([second, first], {}) == ["a", "x", "b", "y"]
+    assert side_by_side([Tree("allOf", ("a", "b", "a"))], {}) == ["a", "b"]
+    assert side_by_side([first], {"a": ["z"], "z": ["a"], "b": ["a"]}) == ["a", "z", "b"]
+    assert side_by_side([], {}) == []
+
+
+def test_the_order_of_the_conditions_keeps_diagrams_small() -> None:
+    """In the order in which the trees name them first, the second diagram would have more than 2^30 nodes."""
+    pairs = [(f"a{number:02}", f"b{number:02}") for number in range(30)]
+    trees = [
+        Tree("allOf", tuple(first for first, _ in pairs)),
+        Tree("allOf", tuple(Tree("anyOf", pair) for pair in pairs)),
+    ]
+    for ordered in (trees, trees[::-1]):
+        held = Assignments(dict.fromkeys(side_by_side(ordered, {}), UNKNOWN))
+        # One node for each condition, and the two ends.
+        assert [held.where(tree).node_count() for tree in trees] == [30 + 2, 60 + 2]
+
+
+def test_criteria_too_entangled_for_diagrams_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logic, "NODES", 1000)
+    names = [f"c{number:02}" for number in range(40)]
+    far_apart = Tree("allOf", tuple(Tree("anyOf", pair) for pair in zip(names[:20], names[20:], strict=True)))
+    with pytest.raises(KbError) as error, within_limits("revision 2020-01"):
+        Assignments(dict.fromkeys(names, UNKNOWN)).where(far_apart)
+    assert str(error.value) == (
+        "revision 2020-01: the criteria combine their conditions in too many ways: more than 1,000 nodes of a decision "
+        "diagram; state in one criterion what depends on the same conditions, in the same order in each revision"
+    )
 
 
 def test_a_condition_without_a_value_is_an_error() -> None:
@@ -227,3 +318,11 @@ def test_a_condition_without_a_value_is_an_error() -> None:
         evaluate(Tree("allOf", ("a", "missing")), {"a": HOLDS})
     with pytest.raises(KeyError):
         Assignments({"a": HOLDS}).where("missing")
+
+
+@pytest.mark.parametrize(
+    "statement", ["import kb_tools", "from kb_tools.cli import kb; kb(['--help'], standalone_mode=False)"]
+)
+def test_the_library_of_diagrams_is_loaded_only_where_diagrams_are_made(statement: str) -> None:
+    code = f"{statement}; import sys; assert 'oxidd' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

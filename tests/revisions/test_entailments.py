@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import cache
-from itertools import chain
+from itertools import chain, product
 
 import pyoxigraph as ox
 import pytest
@@ -329,10 +329,11 @@ def test_what_the_verdict_takes_for_possible_is_what_cases_can_say_but_for_known
     unrealized = set()
     for group in groups("pyshifty"):
         space = Assignments(dict.fromkeys(group.conditions, Value.UNKNOWN))
-        mask = allowed(space, group.ties)
-        for number in range(len(bin(space.everything)) - 2):
-            if mask >> number & 1:
-                values = [HOLDS if number >> place & 1 else FAILS for place in range(len(space.open))]
+        for values in product((HOLDS, FAILS), repeat=len(space.open)):
+            turned_out = allowed(space, group.ties)
+            for iri, value in zip(space.open, values, strict=True):
+                turned_out &= space.where(iri) if value is HOLDS else ~space.where(iri)
+            if turned_out.satisfiable():
                 said = tuple(sorted(zip((iri.removeprefix(COND) for iri in space.open), values, strict=True)))
                 if said not in values_of(group):
                     unrealized.add(said)

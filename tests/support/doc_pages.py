@@ -28,8 +28,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
-# The command reference is written and held current as a whole: docs/build/commands.py.
-PAGES = sorted(path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if path.name != "commands.md")
+# These are written and held current as a whole: docs/build/.
+GENERATED = ("commands.md", "model.md")
+PAGES = sorted(path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if path.name not in GENERATED)
 # What the commands of a page may name, relative to the checkout.
 COPIED = ("ontology", "shapes", "policies", "docs", "tests/data", "kb_tools/ask/questions")
 LEFT_OUT = "..."

@@ -22,221 +22,199 @@ finding cannot be later than the form that states it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
-from functools import cached_property
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import XSD
 from rdflib.term import Node
 
-from kb_tools.cases.fhir.assembly import IGNORED, NOT_UNDERSTOOD, PARTS, USED, Said, year_before
-from kb_tools.cases.fhir.doubts import Doubt, DoubtReader
-from kb_tools.cases.fhir.resource import Aside, Element, Resource
+from kb_tools.cases.fhir.assembly import PARTS, Assembly
+from kb_tools.cases.fhir.dates import year_before
+from kb_tools.cases.fhir.doubts import DoubtCollector
+from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.facts import Statement
+from kb_tools.cases.fhir.forms import is_of_a_part, items_of
+from kb_tools.cases.fhir.numbers import number_literal
+from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED, Skipped
+from kb_tools.cases.fhir.standing import require_patient, require_status
 from kb_tools.cases.form import Key
 from kb_tools.rdf.namespaces import CASE, CLIN
 from kb_tools.rdf.terms import local_name
 
 
-class AnswerReader(DoubtReader):
+class AnswerReader:
     """Reads what a provider attests."""
 
-    def _answers(self, resource: Resource) -> None:
-        self._current(resource)
-        resource.note(USED, "as attestation", *resource.root.read())
+    def __init__(self, assembly: Assembly, doubts: DoubtCollector) -> None:
+        self._assembly = assembly
+        self._doubts = doubts
+        self._terms = assembly.terms
+
+    def read(self, form: Resource) -> None:
+        """States the findings and the parts of the request that a form answers.
+
+        Raises:
+            Skipped: the form as a whole does not count.
+        """
+        self._require_current(form)
+        form.note(USED, "as attestation", *form.root.read())
         groups: dict[str, list[Element]] = {}
-        for item, group in self._items(resource.root.all("item")):
+        for item, group in items_of(form, self._terms.kinds):
             if group:
                 groups.setdefault(group.path, [group]).append(item)
             try:
-                if _of_a_part(item):
-                    self._answered_part(resource, item)
+                if is_of_a_part(item):
+                    self._read_part(form, item)
                 elif not group and item.all("answer"):
-                    raise Aside(NOT_UNDERSTOOD, "a question that is not known here", item.at("linkId"))
-            except Aside as aside:
-                self._set_aside(resource, aside, [item])
+                    raise Skipped(NOT_UNDERSTOOD, "unknown question", item.at("linkId"))
+            except Skipped as skipped:
+                self._skip_answers(form, skipped, [item])
         for group, *items in groups.values():
             try:
-                self._answered_finding(resource, group.text("linkId"), items)
-            except Aside as aside:
-                self._set_aside(resource, aside, items)
+                self._read_finding(form, group.text("linkId"), items)
+            except Skipped as skipped:
+                self._skip_answers(form, skipped, items)
 
-    def _set_aside(self, resource: Resource, aside: Aside, items: Sequence[Element]) -> None:
-        """Notes why nothing is made of some answers."""
-        resource.note(aside.treatment, aside.text, *aside.elements)
-        if aside.doubtful:
-            self._doubt_answers(resource, items)
-
-    def _doubt(self, resource: Resource, *parts: Element) -> None:
-        super()._doubt(resource, *parts)
-        if resource.type == "QuestionnaireResponse":
-            groups: dict[str, list[Element]] = {}
-            for item, group in self._items(resource.root.all("item")):
-                groups.setdefault(group.path if group else item.path, []).append(item)
-            for items in groups.values():
-                self._doubt_answers(resource, items)
-
-    def _doubt_answers(self, resource: Resource, items: Sequence[Element]) -> None:
-        """Keeps in mind what answers may state: findings of the classes that their questions name."""
-        answered = [item for item in items if item.get("answer")]
-        groups = [item for item in items if answered and not item.get("answer")]
-        authored = resource.root.days("authored")
-        for name in sorted(
-            {each.text("linkId").partition("/")[0] for each in (*answered, *groups)} & self.terms.kinds.keys()
-        ):
-            dates = [each for item in answered if item.text("linkId") == f"{name}/date" for each in item.all("answer")]
-            days = {each.days("valueDate") or each.days("valueDateTime") for each in dates}
-            when = days.pop() if len(days) == 1 else None
-            kind = self.terms.kinds[name]
-            when = when or ((date.min, authored[1]) if authored else None)
-            self.doubts.append(Doubt(resource, kind, when, None if self.terms.key_property(kind) else kind))
-
-    def _current(self, resource: Resource) -> None:
-        """Sets aside what is not final, or not answered by the time of the service.
-
-        A form can be answered after the bundle was made that it is put into.
-        """
-        status = resource.root.text("status")
-        if status in ("in-progress", "stopped"):
-            raise Aside(IGNORED, f"its status is {status}: it was not handed in", "status")
-        self._status(resource, "completed", "amended")
-        day = resource.root.day("authored")
-        if day and self.service_day and day > self.service_day:
-            raise Aside(IGNORED, "dated after the service date", "authored")
-
-    def _outdated(self, resource: Resource) -> bool:
-        """Whether it was answered too long ago to be about this request."""
-        days = resource.root.days("authored")
-        return bool(days and self.service_day and days[1].isoformat() < year_before(self.service_day))
-
-    def _items(self, items: list[Element], group: Element | None = None) -> Iterator[tuple[Element, Element | None]]:
-        """All items, also those within items and within answers, each with the group of the finding it belongs to."""
-        for item in items:
-            within = item if item.text("linkId") in self.terms.kinds else group
-            yield item, within
-            for each in (item, *item.all("answer")):
-                yield from self._items(each.all("item"), within)
-
-    @cached_property
     def unclear(self) -> dict[str, str]:
-        """The questions about parts that are answered in a way that is not understood, each with the resource.
+        """The questions about parts that are answered in a way that is not understood, each with the form.
 
-        An answer that is understood, of a form of a later day, is in its place.
+        An answer that is understood, of a form of a later day, takes its place.
         """
         unclear: dict[str, tuple[date, str]] = {}
         clear: dict[str, date] = {}
-        for resource in self.resources:
-            read = resource.type == "QuestionnaireResponse" and not self._outdated(resource)
-            whole = self._in_doubt(resource) if read else None
-            days = resource.root.days("authored")
-            for item, _ in self._items(resource.root.all("item")) if whole is not None else ():
+        for form in self._assembly.resources:
+            counts = form.type == "QuestionnaireResponse" and not self._is_outdated(form)
+            in_doubt = self._is_in_doubt(form) if counts else None
+            days = form.root.days("authored")
+            for item, _ in items_of(form, self._terms.kinds) if in_doubt is not None else ():
                 link = item.text("linkId")
-                if _of_a_part(item) and item.get("answer"):
-                    if whole or not self._understood(item):
-                        unclear[link] = max(
-                            unclear.get(link, (date.min, "")), (days[1] if days else date.max, resource.place)
-                        )
+                if is_of_a_part(item) and item.get("answer"):
+                    if in_doubt or not self._is_understood(item):
+                        latest = (days[1] if days else date.max, form.place)
+                        unclear[link] = max(unclear.get(link, (date.min, "")), latest)
                     elif days:
                         clear[link] = max(clear.get(link, date.min), days[0])
         return {link: place for link, (day, place) in unclear.items() if clear.get(link, date.min) <= day}
 
-    def _in_doubt(self, resource: Resource) -> bool | None:
+    def _skip_answers(self, form: Resource, skipped: Skipped, items: Sequence[Element]) -> None:
+        """Notes why nothing is made of some answers."""
+        form.note(skipped.treatment, skipped.text, *skipped.elements)
+        if skipped.doubtful:
+            self._doubts.collect_answers(form, items)
+
+    # ------------------------------------------------------------------ whether a form counts
+
+    def _require_current(self, form: Resource) -> None:
+        """Raises `Skipped` for a form that is not final, or not answered by the time of the service.
+
+        A form can be answered after the bundle was made that it is put into.
+        """
+        status = form.root.text("status")
+        if status in ("in-progress", "stopped"):
+            raise Skipped(IGNORED, f"its status is {status}: it was not handed in", "status")
+        require_status(form, "completed", "amended")
+        day, service_day = form.root.day("authored"), self._assembly.service_day
+        if day and service_day and day > service_day:
+            raise Skipped(IGNORED, "dated after the service date", "authored")
+
+    def _is_outdated(self, form: Resource) -> bool:
+        """Whether it was answered too long ago to be about this request."""
+        days, service_day = form.root.days("authored"), self._assembly.service_day
+        return bool(days and service_day and days[1].isoformat() < year_before(service_day))
+
+    def _is_in_doubt(self, form: Resource) -> bool | None:
         """Whether a form as a whole is not understood; None if it says nothing."""
-        if id(resource) in self.rejected:
-            return True if resource.notes[-1].treatment is NOT_UNDERSTOOD else None
+        if form in self._assembly.rejected:
+            return True if form.notes[-1].treatment is NOT_UNDERSTOOD else None
         try:
-            self._of_the_patient(resource)
-            self._current(resource)
-        except Aside as aside:
-            return True if aside.doubtful else None
+            require_patient(self._assembly, form)
+            self._require_current(form)
+        except Skipped as skipped:
+            return True if skipped.doubtful else None
         return False
 
-    def _understood(self, item: Element) -> bool:
+    def _is_understood(self, item: Element) -> bool:
         try:
             self._values(item)
-        except Aside:
+        except Skipped:
             return False
         return True
+
+    # ------------------------------------------------------------------ what it states
+
+    def _read_part(self, form: Resource, item: Element) -> None:
+        if self._is_outdated(form):
+            raise Skipped(IGNORED, "answered more than a year before the service date", item.path)
+        class_, property_, values = self._values(item)
+        for value in values:
+            text = f"{self._terms.label(property_)}: {self._terms.label(value)}"
+            self._assembly.state(class_, property_, value, Statement(form, text, (item.path,)))
 
     def _values(self, item: Element) -> tuple[URIRef, URIRef, list[Node]]:
         """The part and the property that an item is about, and the values that its answers state."""
         name = item.text("linkId")
         class_ = PARTS[name.partition("/")[0]]
         property_ = self._property(class_, name, item)
-        return (
-            class_,
-            property_,
-            [self._answer(self.terms.terminology.keys[class_, property_], each) for each in item.all("answer")],
-        )
+        key = self._terms.keys[class_, property_]
+        return class_, property_, [self._answer(key, answer) for answer in item.all("answer")]
 
-    def _answered_part(self, resource: Resource, item: Element) -> None:
-        if self._outdated(resource):
-            raise Aside(IGNORED, "answered more than a year before the service date", item.path)
-        class_, property_, values = self._values(item)
-        for value in values:
-            text = f"{self.terms.label(property_)}: {self.terms.label(value)}"
-            self._state(class_, property_, value, Said(resource, text, (item.path,)))
-
-    def _answered_finding(self, resource: Resource, name: str, items: Sequence[Element]) -> None:
-        kind = self.terms.kinds[name]
+    def _read_finding(self, form: Resource, name: str, items: Sequence[Element]) -> None:
+        kind = self._terms.kinds[name]
         values: dict[URIRef, Node] = {}
         day: date | None = None
         asked: set[str] = set()
-        answered = [(item, item.all("answer")) for item in items if not _of_a_part(item) and item.all("answer")]
+        answered = [(item, item.all("answer")) for item in items if not is_of_a_part(item) and item.all("answer")]
         if not answered:
             return
         for item, answers in answered:
             link = item.text("linkId")
             if len(answers) > 1 or link in asked:
-                raise Aside(NOT_UNDERSTOOD, "more than one answer", item.path)
+                raise Skipped(NOT_UNDERSTOOD, "more than one answer", item.path)
             asked.add(link)
             if link == f"{name}/date":
                 day = answers[0].day("valueDate") or answers[0].day("valueDateTime")
             else:
                 property_ = self._property(kind, link, item)
-                values[property_] = self._answer(self.terms.terminology.keys[kind, property_], answers[0])
+                values[property_] = self._answer(self._terms.keys[kind, property_], answers[0])
         paths = tuple(item.path for item, _ in answered)
-        if CLIN.disease in self.terms.domain[kind] and CLIN.disease not in values:
-            raise Aside(NOT_UNDERSTOOD, "it does not say of which disease", *paths)
-        number = self.terms.number_of(kind)
-        if number and not number.consistent(values):
-            raise Aside(NOT_UNDERSTOOD, "its numbers do not go together", *paths)
-        if not self.terms.counts(kind, values):
-            raise Aside(IGNORED, "no value", *paths)
-        authored = resource.root.day("authored")
+        if CLIN.disease in self._terms.domain[kind] and CLIN.disease not in values:
+            raise Skipped(NOT_UNDERSTOOD, "it does not say which disease it is about", *paths)
+        measure = self._terms.measure_of(kind)
+        if measure and not measure.consistent(values):
+            raise Skipped(NOT_UNDERSTOOD, "its numbers contradict each other", *paths)
+        if not self._terms.counts(kind, values):
+            raise Skipped(IGNORED, "no value", *paths)
+        authored = form.root.day("authored")
         if day and authored and day > authored:
-            raise Aside(NOT_UNDERSTOOD, "dated after it was answered", *paths)
-        self._find(resource, kind, day, values, paths, f"{name}/date", CASE.Attestation)
+            raise Skipped(NOT_UNDERSTOOD, "dated after it was answered", *paths)
+        self._assembly.find(form, kind, day, values, paths, f"{name}/date", CASE.Attestation)
 
     def _property(self, class_: Node, link: str, item: Element) -> URIRef:
         """The property of a class that a linkId names."""
         wanted = link.partition("/")[2]
-        for each in self.terms.domain[class_]:
-            if local_name(each) == wanted and f"{local_name(class_)}/{wanted}" == link:
-                return URIRef(str(each))
-        raise Aside(NOT_UNDERSTOOD, "a question that is not known here", item.at("linkId"))
+        for property_ in self._terms.domain[class_]:
+            if local_name(property_) == wanted and f"{local_name(class_)}/{wanted}" == link:
+                return URIRef(str(property_))
+        raise Skipped(NOT_UNDERSTOOD, "unknown question", item.at("linkId"))
 
     def _answer(self, key: Key, answer: Element) -> Node:
         """The value of an answer, as the property takes it."""
+        codes = self._assembly.codes
         coding = answer.one("valueCoding")
         if key.terms and coding:
-            meaning = self._meaning(coding)
+            meaning = codes.meaning(coding)
             named: set[Node] = set(meaning.concepts) if meaning else set()
             if meaning and meaning.kind and not meaning.values:
                 named.add(meaning.kind)
-            found = {each for each in named if str(each) in key.terms.values()}
+            found = {term for term in named if str(term) in key.terms.values()}
             if len(found) != 1:
-                raise Aside(NOT_UNDERSTOOD, f"{self._name(coding)} is no answer to this question", coding.path)
+                raise Skipped(NOT_UNDERSTOOD, f"{codes.name(coding)} does not answer this question", coding.path)
             return found.pop()
         if key.datatype == XSD.boolean and isinstance(answer.get("valueBoolean"), bool):
             return Literal("true" if answer.get("valueBoolean") else "false", datatype=XSD.boolean)
         for name in ("valueInteger", "valueDecimal"):
             if key.datatype in (XSD.integer, XSD.decimal) and answer.get(name) is not None:
-                return self._number_as(key, answer.get(name), answer.at(name))
-        raise Aside(NOT_UNDERSTOOD, "no answer that this question takes", answer.path)
-
-
-def _of_a_part(item: Element) -> bool:
-    """Whether an item asks for what the request, the plan or the product is."""
-    name = item.text("linkId")
-    return "/" in name and name.partition("/")[0] in PARTS
+                return number_literal(key, answer.get(name), answer.at(name))
+        raise Skipped(NOT_UNDERSTOOD, "not an answer that this question accepts", answer.path)

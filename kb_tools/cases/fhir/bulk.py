@@ -21,7 +21,7 @@ PLAIN_LINES = ".jsonl"
 
 @dataclass(frozen=True, slots=True)
 class BulkLine:
-    """Where a resource of bulk data stands: its file, the byte at which it begins, and its line, 0 for a whole file."""
+    """Where a resource of bulk data stands: its file, the byte at which it begins, its line (0 for an entire file)."""
 
     path: Path
     start: int
@@ -54,7 +54,7 @@ class BulkIndex:
         unread: how many there are of each type that is not read.
         warnings: what the server said of the whole.
         lost: where what could not be read stands, and of which patient it is; "" where it may be of any.
-        files: the files, each with what others are told in place of its name; "" where it is the only one.
+        files: the files, each with what is reported to others in place of its name; "" where it is the only one.
     """
 
     owners: dict[str, BulkPatient] = field(default_factory=lambda: defaultdict(BulkPatient))
@@ -74,7 +74,8 @@ class BulkIndex:
         owner = _owner(kind, content)
         if kind == "OperationOutcome":
             self.unread[kind] += 1
-            self.warnings += [each for each in warnings_of(content, "OperationOutcome") if each not in self.warnings]
+            warnings = warnings_of(content, "OperationOutcome")
+            self.warnings += [warning for warning in warnings if warning not in self.warnings]
         elif kind == "Medication":
             self.medications[f"Medication/{content.get('id')}"].append(line)
         elif not may_state(kind, content):
@@ -88,9 +89,9 @@ class BulkIndex:
     def log(self, content: dict[str, Any]) -> None:
         """Notes a line of the log of an export, which is of no patient; an error in it may have left something out."""
         self.unread["line of the export's log"] += 1
-        told = "The log of the export tells of an error: what was exported may be incomplete."
-        if str(content.get("eventId")).endswith("_error") and told not in self.warnings:
-            self.warnings.append(told)
+        warning = "The log of the export reports an error: what was exported may be incomplete."
+        if str(content.get("eventId")).endswith("_error") and warning not in self.warnings:
+            self.warnings.append(warning)
 
     def lose(self, content: Any, place: BulkLine) -> None:
         """Notes that something could not be read; `content` is what is known of it.

@@ -1,8 +1,11 @@
-"""One FHIR bundle: its resources, what its server says of it, and whether it is whole."""
+"""One FHIR bundle: its resources, what its server says of it, and whether it is complete."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from kb_tools.cases.fhir.r4 import HINTING, READ_TYPES, STATING, type_of, version_of
@@ -14,6 +17,8 @@ _HOOKS = (
     *("patient-view", "order-select", "order-sign", "order-dispatch", "appointment-book", "encounter-start"),
     *("encounter-discharge", "allergyintolerance-create", "medication-refill", "problem-list-item-create"),
 )
+# The types of bundles that are read.
+_BUNDLES = ("transaction", "batch", "collection", "document", "message", "searchset")
 # What each line of the log of a bulk export holds (the log format of the SMART bulk data client).
 _LOGGED = {"exportId", "timestamp", "eventId", "eventDetail", "duration"}
 # A PAS bundle by which someone asks what became of an earlier request.
@@ -22,6 +27,51 @@ _INQUIRY = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-pas-i
 _LEFT_OUT = ("incomplete", "suppressed", "too-costly", "throttled", "timeout", "forbidden", "security")
 # What an entry of a bundle may hold beside a resource.
 _WITHOUT_RESOURCE = {"id", "extension", "link", "fullUrl", "search", "request", "response"}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What there is to read of one patient.
+
+    Attributes:
+        unread: what there is of types that are not read: "Encounter \N{MULTIPLICATION SIGN}12".
+        made: the day on which it was put together, where that is stated.
+        notices: what is to be known of it as a whole.
+    """
+
+    resources: Sequence[Resource]
+    unread: Sequence[str] = ()
+    made: date | None = None
+    notices: Sequence[str] = ()
+
+
+def contents_of(content: Any, source: str) -> Contents:
+    """What there is to read of a bundle, or of one resource by itself.
+
+    Raises:
+        UnreadableInput: it is not FHIR R4, not all of what it belongs to, or of a type that is not read.
+    """
+    kind = type_of(content)
+    if kind == "resource":
+        raise no_resource(content, source)
+    if kind == "Parameters":
+        raise UnreadableInput("Parameters are not read", where=source, hint="send the Bundle that they hold")
+    version = content.get("fhirVersion")
+    if isinstance(version, str) and not version.startswith("4.0"):
+        raise UnreadableInput("another version of FHIR", where=source, hint="convert it to FHIR R4 (4.0.1)")
+    if kind != "Bundle":
+        return Contents([Resource(kind, kind, content)])
+    part = _part_of_a_search(content)
+    if part:
+        hint = "send all that was found, in one bundle"
+        raise UnreadableInput(f"a part of a search, {part}", where=source, hint=hint)
+    if content.get("type") not in _BUNDLES:
+        raise UnreadableInput(
+            "a bundle of a type that is not read", where=source, hint=f"send one of {', '.join(sorted(_BUNDLES))}"
+        )
+    notices = notices_of(content, source)
+    resources, unread = entries_of(content, source)
+    return Contents(resources, unread, _made(content), notices)
 
 
 def is_hook(content: dict[str, Any]) -> bool:
@@ -33,7 +83,7 @@ def entries_of(bundle: dict[str, Any], source: str) -> tuple[list[Resource], lis
     """The resources of a bundle that are read, and what else there is.
 
     Raises:
-        UnreadableInput: an entry cannot be told what it is: it may be of anything.
+        UnreadableInput: it cannot be told what an entry is: it may be of anything.
     """
     resources: list[Resource] = []
     unread: Counter[str] = Counter()
@@ -70,11 +120,40 @@ def no_resource(content: Any, source: str) -> UnreadableInput:
     if isinstance(content, dict) and "resourceType" not in content and is_hook(content):
         hook = f" ({content['hook']})" if content["hook"] in _HOOKS else ""
         hint = "put the draft order, made active, and the resources of its prefetch into a Bundle, and send that"
-        what = f"a CDS Hooks request{hook}: the service for these is not there yet"
+        what = f"a CDS Hooks request{hook}, which is not supported yet"
         return UnreadableInput(what, where=source, hint=hint)
     if version_of(content):
         return UnreadableInput(version_of(content), where=source, hint="convert it to FHIR R4 (4.0.1)")
     return UnreadableInput("no FHIR R4 resource", where=source, hint="send a Bundle")
+
+
+def _part_of_a_search(bundle: dict[str, Any]) -> str:
+    """What shows that a bundle holds not all that a search found; "" if nothing does."""
+    relations = {link.get("relation") for link in as_list(bundle.get("link")) if isinstance(link, dict)}
+    if "next" in relations:
+        return "and more follows"
+    if relations & {"previous", "prev"}:
+        return "and more comes before"
+    total = bundle.get("total")
+    found = sum(map(_is_found, as_list(bundle.get("entry"))))
+    if total is not None and not isinstance(total, int):
+        return "and its total is no whole number"
+    return f"{found} of the {total} found" if total is not None and total > found else ""
+
+
+def _is_found(entry: Any) -> bool:
+    """Whether an entry of a bundle is one of what a search was for, and not what came with it."""
+    search = entry.get("search") if isinstance(entry, dict) and "resource" in entry else {"mode": "include"}
+    return not (isinstance(search, dict) and search.get("mode") in ("include", "outcome"))
+
+
+def _made(bundle: dict[str, Any]) -> date | None:
+    """The day on which a bundle says that it was put together."""
+    stamp = bundle.get("timestamp")
+    try:
+        return date.fromisoformat(stamp[:10]) if isinstance(stamp, str) else None
+    except ValueError:
+        return None
 
 
 def is_logged(content: Any) -> bool:
@@ -82,13 +161,13 @@ def is_logged(content: Any) -> bool:
     return isinstance(content, dict) and {"exportId", "eventId"} <= content.keys() <= _LOGGED
 
 
-def told_of_the_whole(bundle: dict[str, Any], source: str) -> list[str]:
+def notices_of(bundle: dict[str, Any], source: str) -> list[str]:
     """What is to be known of a bundle as a whole.
 
     Raises:
         UnreadableInput: it requests nothing, or the server could not answer.
     """
-    entries = [each if isinstance(each, dict) else {} for each in as_list(bundle.get("entry"))]
+    entries = [entry if isinstance(entry, dict) else {} for entry in as_list(bundle.get("entry"))]
     notices: list[str] = []
     first = entries[0].get("resource") if entries else None
     if bundle.get("type") == "document" and isinstance(first, dict) and type_of(first) == "Composition":
@@ -97,7 +176,7 @@ def told_of_the_whole(bundle: dict[str, Any], source: str) -> list[str]:
         notices += ["The document is preliminary."] if first.get("status") == "preliminary" else []
     meta = bundle.get("meta")
     profiles = as_list(meta.get("profile")) if isinstance(meta, dict) else []
-    if any(str(each).partition("|")[0] == _INQUIRY for each in profiles):
+    if any(str(profile).partition("|")[0] == _INQUIRY for profile in profiles):
         what = "an inquiry about an earlier request, and no request"
         raise UnreadableInput(what, where=source, hint="send the request itself")
     notices += ["The bundle is tagged SUBSETTED: elements of it were left out."] if is_subsetted(bundle) else []
@@ -113,11 +192,11 @@ def warnings_of(outcome: dict[str, Any], place: str, source: str = "") -> list[s
     Raises:
         UnreadableInput: the server could not answer.
     """
-    issues = [each for each in as_list(outcome.get("issue")) if isinstance(each, dict)]
-    if source and any(each.get("severity") in ("error", "fatal") for each in issues):
-        what = f"{place}: the server tells of an error, so what it sent may be incomplete"
+    issues = [issue for issue in as_list(outcome.get("issue")) if isinstance(issue, dict)]
+    if source and any(issue.get("severity") in ("error", "fatal") for issue in issues):
+        what = f"{place}: the server reports an error, so what it sent may be incomplete"
         raise UnreadableInput(what, where=source, hint="ask again, and send all that is found")
-    if any(each.get("severity") != "information" or each.get("code") in _LEFT_OUT for each in issues):
+    if any(issue.get("severity") != "information" or issue.get("code") in _LEFT_OUT for issue in issues):
         return [f"{place}: the server warns: what it sent may be incomplete."]
     return []
 
@@ -130,7 +209,7 @@ def as_list(value: Any) -> list[Any]:
 def may_state(kind: str, content: dict[str, Any]) -> bool:
     """Whether a resource is of a type that is read, or contains one that may state a fact."""
     return kind in READ_TYPES or any(
-        type_of(each) in (*STATING, *HINTING) for each in as_list(content.get("contained"))
+        type_of(inner) in (*STATING, *HINTING) for inner in as_list(content.get("contained"))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -61,6 +62,9 @@ _TYPES_OF_OTHER_VERSIONS = {
     **dict.fromkeys(("InventoryItem", "InventoryReport", "NutritionIntake", "Permission", "Transport"), "R5"),
 }
 
+# A resource of which the type comes first.
+_FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
+
 
 class Decimal(float):
     """A JSON number with a fraction, with the digits in which it is written."""
@@ -91,7 +95,7 @@ _modules: set[str] = set()
 
 def _library_modules() -> set[str]:
     if not _modules:
-        _modules.update(each.name for each in iter_modules(library().__path__))
+        _modules.update(module.name for module in iter_modules(library().__path__))
     return _modules
 
 
@@ -124,3 +128,9 @@ _DIALECT = strict_json.Dialect(
 def load(data: bytes, where: str, one_line: bool = False) -> Any:
     """The value of a FHIR JSON text; see `strict_json.load`."""
     return strict_json.load(data, where, _DIALECT, one_line)
+
+
+def top(data: bytes) -> Any:
+    """What a JSON text says at its top; of one that begins with its type no more than that, and nothing is parsed."""
+    first = _FIRST.match(data)
+    return {"resourceType": first[1].decode()} if first else load(data, "", one_line=True)

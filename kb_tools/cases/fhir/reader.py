@@ -8,22 +8,13 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kb_tools.cases.fhir.builder import CaseBuilder, Imported
 from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
-from kb_tools.cases.fhir.bundle import (
-    as_list,
-    counts_in_words,
-    entries_of,
-    is_hook,
-    is_logged,
-    no_resource,
-    told_of_the_whole,
-)
-from kb_tools.cases.fhir.r4 import READ_TYPES, library, load, type_of
+from kb_tools.cases.fhir.bundle import Contents, contents_of, counts_in_words, is_hook, is_logged
+from kb_tools.cases.fhir.r4 import READ_TYPES, library, load, top, type_of
 from kb_tools.cases.fhir.references import last_two
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.record import NDJSON
@@ -36,12 +27,9 @@ from kb_tools.rdf.files import PACKED, lines, packed, read_bytes
 KEY = "KB_PSEUDONYM_KEY"
 # Other JSON may hold these words in a text: what matches is parsed before it is believed.
 _RESOURCE = re.compile(rb'"(?:resourceType|hook)"\s*:')
-# Where they come first they are at the top, and nothing need be parsed.
-_FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
 # What is a case by itself, or is refused; other resources stand loose.
 _GIVING_CASES = ("Bundle", "Parameters", "resource")
 _JSON = (".json", PLAIN_LINES, NDJSON)
-_BUNDLES = ("transaction", "batch", "collection", "document", "message", "searchset")
 # So many places a notice lists.
 _FEW = 3
 
@@ -51,7 +39,7 @@ def is_fhir(data: bytes) -> bool:
     if not _RESOURCE.search(data):
         return False
     try:
-        content = _top(data)
+        content = top(data)
     except UnreadableInput:
         return True
     return isinstance(content, dict) and ("resourceType" in content or is_hook(content))
@@ -81,7 +69,7 @@ def _is_loose(path: Path) -> bool | None:
         if ending == PLAIN_LINES:
             with path.open("rb") as file:
                 return False if any(is_fhir(line) for _, _, line in lines(file)) else None
-        content = _top(read_bytes(path))
+        content = top(read_bytes(path))
     except (OSError, UnreadableInput):
         # It may be of a patient whose others can be read.
         return False
@@ -106,7 +94,7 @@ class FhirReader:
         library()
         key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
         notices = () if key else (f"The pseudonym of the patient holds for this run only: {KEY} is not set.",)
-        self._builder = CaseBuilder(kb, Terminology(kb, terminology), key or secrets.token_bytes(32), notices)
+        self._builder = CaseBuilder(Terminology(kb, terminology), key or secrets.token_bytes(32), notices)
 
     # ------------------------------------------------------------------ inputs
 
@@ -148,12 +136,12 @@ class FhirReader:
         found = False
         for number, path in enumerate(paths, 1):
             index.files[path] = f"file {number}" if len(paths) > 1 else ""
-            for each in self._first_pass(path, index):
+            for case in self._first_pass(path, index):
                 found = True
-                yield each
-        for each in self._patients(source, index):
+                yield case
+        for case in self._patients(source, index):
             found = True
-            yield each
+            yield case
         if not found:
             yield _nothing(source)
 
@@ -195,7 +183,7 @@ class FhirReader:
                 error.position = index.position(line)
                 yield error
         elif nobody:
-            # Of a single patient everything is, or is set aside.
+            # Of a single patient everything is, or is skipped.
             known = patients or {"": BulkPatient()}
             patients = {owner: BulkPatient(only.lines + nobody, requests=True) for owner, only in known.items()}
         for number, (owner, patient) in enumerate(patients.items(), 1):
@@ -207,7 +195,7 @@ class FhirReader:
                 except UnreadableInput as error:
                     error.position = part
                     yield error
-        others = sum(not each.requests for each in patients.values())
+        others = sum(not patient.requests for patient in patients.values())
         if others:
             what = f"{others} patient{'s' * (others > 1)} without a request: not determined"
             hint = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
@@ -226,62 +214,21 @@ class FhirReader:
                 for places in (map(str, lost[:_FEW]), map(index.position, lost[:_FEW]))
             )
             raise UnreadableInput(what, where=title, hint="correct that, and send all again", told=told)
-        contents = [line.read() for line in patient.lines]
-        named = {name for content in contents if (name := _medication(content)) in index.medications}
-        contents += [line.read() for name in sorted(named) for line in index.medications[name]]
+        found = [line.read() for line in patient.lines]
+        named = {name for content in found if (name := _medication(content)) in index.medications}
+        found += [line.read() for name in sorted(named) for line in index.medications[name]]
         with _few_levels(title):
             resources = [
                 Resource(f"resource[{i}] {type_of(content)}", type_of(content), content)
-                for i, content in enumerate(contents)
+                for i, content in enumerate(found)
             ]
-            return self._builder.build(title, resources, counts_in_words(index.unread), notices=index.warnings)
-
-    # ------------------------------------------------------------------ one bundle
+            contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
+            return self._builder.build(title, contents)
 
     def _bundle(self, content: Any, source: str) -> Imported:
         """The case of a bundle, or of one resource by itself."""
-        kind = type_of(content)
-        if kind == "resource":
-            raise no_resource(content, source)
-        if kind == "Parameters":
-            raise UnreadableInput("Parameters are not read", where=source, hint="send the Bundle that they hold")
-        version = content.get("fhirVersion")
-        if isinstance(version, str) and not version.startswith("4.0"):
-            raise UnreadableInput("another version of FHIR", where=source, hint="convert it to FHIR R4 (4.0.1)")
-        if kind != "Bundle":
-            with _few_levels(source):
-                return self._builder.build(source, [Resource(kind, kind, content)], ())
-        part = _part_of_a_search(content)
-        if part:
-            hint = "send all that was found, in one bundle"
-            raise UnreadableInput(f"a part of a search, {part}", where=source, hint=hint)
-        if content.get("type") not in _BUNDLES:
-            raise UnreadableInput(
-                "a bundle of a type that is not read", where=source, hint=f"send one of {', '.join(sorted(_BUNDLES))}"
-            )
-        notices = told_of_the_whole(content, source)
         with _few_levels(source):
-            return self._builder.build(source, *entries_of(content, source), _made(content), notices)
-
-
-def _part_of_a_search(bundle: dict[str, Any]) -> str:
-    """What shows that a bundle holds not all that a search found; "" if nothing does."""
-    relations = {each.get("relation") for each in as_list(bundle.get("link")) if isinstance(each, dict)}
-    if "next" in relations:
-        return "and more follows"
-    if relations & {"previous", "prev"}:
-        return "and more comes before"
-    total = bundle.get("total")
-    found = sum(map(_is_found, as_list(bundle.get("entry"))))
-    if total is not None and not isinstance(total, int):
-        return "and its total is no whole number"
-    return f"{found} of the {total} found" if total is not None and total > found else ""
-
-
-def _is_found(entry: Any) -> bool:
-    """Whether an entry of a bundle is one of what a search was for, and not what came with it."""
-    search = entry.get("search") if isinstance(entry, dict) and "resource" in entry else {"mode": "include"}
-    return not (isinstance(search, dict) and search.get("mode") in ("include", "outcome"))
+            return self._builder.build(source, contents_of(content, source))
 
 
 @contextmanager
@@ -293,15 +240,6 @@ def _few_levels(source: str) -> Iterator[None]:
         raise UnreadableInput("nested too deeply", where=source, hint="a FHIR resource has a few levels") from error
 
 
-def _made(bundle: dict[str, Any]) -> date | None:
-    """The day on which a bundle says that it was put together."""
-    stamp = bundle.get("timestamp")
-    try:
-        return date.fromisoformat(stamp[:10]) if isinstance(stamp, str) else None
-    except ValueError:
-        return None
-
-
 def _medication(content: Any) -> str:
     """The Medication that an administration names, as type and id."""
     return last_two(reference_of(content.get("medicationReference")))
@@ -309,15 +247,3 @@ def _medication(content: Any) -> str:
 
 def _nothing(source: str) -> UnreadableInput:
     return UnreadableInput("nothing in it to determine", where=source, hint="send bundles, or resources of a patient")
-
-
-def _quick_type(data: bytes) -> str:
-    """The type of a resource of which the type comes first, "" of another: nothing is parsed."""
-    found = _FIRST.match(data)
-    return found[1].decode() if found else ""
-
-
-def _top(data: bytes) -> Any:
-    """What a JSON text says at its top; of one that begins with its type no more than that."""
-    kind = _quick_type(data)
-    return {"resourceType": kind} if kind else load(data, "", one_line=True)

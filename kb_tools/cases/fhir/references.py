@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from kb_tools.cases.fhir.resource import Element, Resource
+from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.resource import Resource
+
 _TYPE_AND_ID = re.compile(r"[A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 
 
@@ -17,31 +17,31 @@ class References:
         """Prepares following; of resources of one name the first is found."""
         self._by_url: dict[str, Resource] = {}
         self._by_name: dict[str, list[Resource]] = {}
-        for each in resources:
-            if each.url:
-                self._by_url.setdefault(unversioned(each.url), each)
-            if each.id:
-                self._by_name.setdefault(f"{each.type}/{each.id}", []).append(each)
+        for resource in resources:
+            if resource.url:
+                self._by_url.setdefault(unversioned(resource.url), resource)
+            if resource.id:
+                self._by_name.setdefault(f"{resource.type}/{resource.id}", []).append(resource)
 
     def follow(self, within: Resource, reference: Element | None) -> Resource | None:
         """The resource that a Reference leads to; None where it leads nowhere in the input, or to either of two."""
         text = unversioned(reference.text("reference")) if reference else ""
         if text.startswith("#"):
             holder = within.container or within
-            return next((each for each in holder.contained if each.id == text[1:]), None)
-        whole = self.whole(within, text)
-        found = self._by_url.get(whole)
+            return next((inner for inner in holder.contained if inner.id == text[1:]), None)
+        url = self.with_server(within, text)
+        found = self._by_url.get(url)
         if found is not None:
             return found
         named = self._by_name.get(last_two(text), [])
-        placed = {unversioned(each.url) for each in named if "://" in each.url}
-        if "://" in whole:
+        urls = {unversioned(resource.url) for resource in named if "://" in resource.url}
+        if "://" in url:
             # Another server's resource of that type and id is another resource.
-            return next((each for each in named if "://" not in each.url), None)
-        return named[0] if named and len(placed) < 2 else None
+            return next((resource for resource in named if "://" not in resource.url), None)
+        return named[0] if named and len(urls) < 2 else None
 
     @staticmethod
-    def whole(within: Resource, reference: str) -> str:
+    def with_server(within: Resource, reference: str) -> str:
         """A reference with its server: one that names none is of the server that the resource is from."""
         url = unversioned((within.container or within).url)
         name = last_two(url)

@@ -168,7 +168,7 @@ def test_what_a_resource_of_another_type_contains_is_in_doubt(kb: KnowledgeBase,
     line = data({**report, "contained": [{**GRADE_3, "id": "o"}], "result": [{"reference": "#o"}]})
     cases, errors = read(kb, tmp_path, a=[*loose(), line, data(report)])
     where = "resource[7] DiagnosticReport contained[0] Observation"
-    text = f"in doubt: {where} may state another, and no fact could be made of it"
+    text = f"in doubt: {where} may state another finding, but could not be read as one"
     blank = (
         "Not understood: 1 resource that could not be judged, with neither a known code nor a text, dated on or after "
         "2025-01-15, the oldest finding that was read, or not dated."
@@ -312,7 +312,7 @@ def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: KnowledgeBase, tm
     stray = {**gvhd(valueInteger=3)}
     del stray["subject"]
     cases, errors = read(kb, tmp_path, a=loose(), c=[data(stray)])
-    text = "in doubt: resource[7] Observation may state another, and no fact could be made of it"
+    text = "in doubt: resource[7] Observation may state another finding, but could not be read as one"
     assert cases == {"in": (3, (text,))}
     assert errors == []
 
@@ -550,7 +550,7 @@ def test_the_log_of_an_export_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path
 
 
 def test_an_error_in_the_log_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path) -> None:
-    told = "The log of the export tells of an error: what was exported may be incomplete."
+    told = "The log of the export reports an error: what was exported may be incomplete."
     cases, errors = read(kb, tmp_path, a=loose(), log=[logged("download_error"), logged("export_error")])
     assert (cases, errors) == ({"in": (3, (told,))}, [])
 

@@ -345,12 +345,12 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "a request of CDS Hooks": (
         {"hook": "order-sign", "hookInstance": "0", "context": {"draftOrders": content()}},
-        "a CDS Hooks request (order-sign): the service for these is not there yet; put the draft order, made active, "
+        "a CDS Hooks request (order-sign), which is not supported yet; put the draft order, made active, "
         "and the resources of its prefetch into a Bundle, and send that",
     ),
     "a request of a hook that is not known": (
         {"hook": "Jane Roe", "hookInstance": "0"},
-        "a CDS Hooks request: the service for these is not there yet; put the draft order, made active, "
+        "a CDS Hooks request, which is not supported yet; put the draft order, made active, "
         "and the resources of its prefetch into a Bundle, and send that",
     ),
     "R5 by itself": ({**content(), "fhirVersion": "5.0.0"}, "another version of FHIR; convert it to FHIR R4 (4.0.1)"),
@@ -519,9 +519,9 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "a grade below 2 is at most 1": (graded(2, "<"), "used: acute GvHD assessment of 2026-06-22: grade at most 1"),
     "a grade of at most 1": (graded(1, "<="), "used: acute GvHD assessment of 2026-06-22: grade at most 1"),
     "a grade below 0 is none": (graded(0, "<"), "not understood: a number out of range: valueQuantity"),
-    "half a grade is none": (graded(1.5), "not understood: no number that this finding states: valueQuantity"),
+    "half a grade is none": (graded(1.5), "not understood: not a number that this finding can have: valueQuantity"),
     "a grade of 5 is none": (graded(5), "not understood: a number out of range: valueQuantity"),
-    "another comparator": (graded(2, "ad"), "not understood: no comparator that R4 has: valueQuantity"),
+    "another comparator": (graded(2, "ad"), "not understood: not a comparator of FHIR R4: valueQuantity"),
     "a text is no grade": (
         observed(GRADE, valueString="two"),
         "not understood: a value of a type that is not read for this finding: valueString",
@@ -563,7 +563,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "of nobody": (
         observed(GRADE, valueInteger=1, subject=None),
-        "not understood: it does not say whose it is: subject",
+        "not understood: it does not name its patient: subject",
     ),
     "a relapse that is not dated": (
         {"resourceType": "Condition", "subject": P}
@@ -572,7 +572,7 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a status of no disease": (
         observed({"coding": [{"system": "http://loinc.org", "code": "97509-4"}]}, valueCodeableConcept=WORSENED),
-        "not understood: it does not say of which disease: focus",
+        "not understood: it does not say which disease it is about: focus",
     ),
     "a plan that ended": (
         {"resourceType": "Coverage", "status": "active", "beneficiary": P, "payor": [{"display": "p"}]},
@@ -590,15 +590,15 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
         in_group(
             "DiseaseStatusAssessment", date=DAY, diseaseStatus=[{"valueCoding": {"system": OWN, "code": "Relapsed"}}]
         ),
-        "not understood: it does not say of which disease: item[0].item[0], item[0].item[1]",
+        "not understood: it does not say which disease it is about: item[0].item[0], item[0].item[1]",
     ),
     "an answer of another list": (
         answered_by({"linkId": "Request/purpose", "answer": [{"valueCoding": {"system": OWN, "code": "Relapsed"}}]}),
-        "not understood: clin:Relapsed is no answer to this question: item[0].answer[0].valueCoding",
+        "not understood: clin:Relapsed does not answer this question: item[0].answer[0].valueCoding",
     ),
     "a text is no answer": (
         answered_by({"linkId": "Request/purpose", "answer": [{"valueString": "relapse"}]}),
-        "not understood: no answer that this question takes: item[0].answer[0]",
+        "not understood: not an answer that this question accepts: item[0].answer[0]",
     ),
 }
 
@@ -835,5 +835,5 @@ def test_a_code_does_not_decide_alone_where_an_answer_names_another_service(
     assert isinstance(found, Determination)
     assert (found.outcome.value, found.to_send) == ("InformationNeeded", frozenset({str(COND["service-is-dli"])}))
     assert case.notices == (
-        "The service is stated differently by entry[0] Claim and entry[5] QuestionnaireResponse: none is taken.",
+        "The service is stated differently by entry[0] Claim and entry[5] QuestionnaireResponse: none is used.",
     )

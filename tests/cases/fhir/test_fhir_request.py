@@ -28,7 +28,7 @@ REQUESTED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-re
 UNCLEAR = "a request that is not understood"
 LEAVE_OUT = "correct it, or leave it out"
 MEND = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
-NOT_EVERY_PLAN = "The line of business is not stated for every plan that the request names: none is taken."
+NOT_EVERY_PLAN = "The line of business is not stated for every plan that the request names: none is used."
 Json = dict[str, Any]
 Read = Callable[[Json], Imported]
 
@@ -103,9 +103,9 @@ def notes(imported: Imported, type_: str) -> list[str]:
 
 # ---------------------------------------------------------------------- the reason
 
-UNKNOWN = "ICD-10-CM J18.9 is not known here"
-STATUS = "a request names a disease, and no status of it: send the status as a Condition"
-NOT_EVERY = "not understood: not every reason is known here, so none is stated"
+UNKNOWN = "unknown code ICD-10-CM J18.9"
+STATUS = "a request can name a disease but not its status: send the status as a Condition"
+NOT_EVERY = "not understood: not every reason is known, so none is stated"
 AML = ["AcuteMyeloidLeukemia"]
 CODED = "diagnosisCodeableConcept.coding[0]"
 TWO = [diagnosis(1, "J18.9"), diagnosis(2, "C92.01")]
@@ -233,7 +233,7 @@ def insured(*references: Json) -> list[Json]:
 
 
 C, D = {"reference": "Coverage/c"}, {"reference": "Coverage/d"}
-NOT_KNOWN = "entry[7] Coverage: not understood: a code of Source of Payment Typology is not known here: type"
+NOT_KNOWN = "entry[7] Coverage: not understood: unknown code of Source of Payment Typology: type"
 NOT_TAKEN = (
     "entry[2] Coverage: ignored: line of business: commercial; not stated for another plan: status, type, beneficiary"
 )
@@ -305,7 +305,7 @@ def test_a_plan_of_a_known_and_an_unknown_code_is_not_understood(read: Read) -> 
 def test_where_items_request_different_services_no_code_decides(read: Read, other: str) -> None:
     imported = read(claim(item=[item("38242", 1), item(other, 1, sequence=2)]))
     assert stated(imported, CASE.service) == stated(imported, CASE.procedureCode) == []
-    assert imported.notices == ("The service is stated differently by entry[0] Claim: none is taken.",)
+    assert imported.notices == ("The service is stated differently by entry[0] Claim: none is used.",)
     text = "its items request different services, so none is stated: productOrService"
     assert notes(imported, "Claim")[0] == f"entry[0] Claim: not understood: {text}"
 
@@ -334,7 +334,7 @@ def update(**changes: Any) -> Json:
     return request | {"id": "update", "related": related} | changes
 
 
-NO_ORDER = "the request names an order that does not ask:"
+NO_ORDER = "the request names an order that asks for nothing:"
 SEND_ORDER = "send the order that is asked for"
 LOCAL = {"coding": [{"system": "https://local.example", "code": "DLI"}]}
 SEVERAL_DATES = "several service dates; send one bundle a date of service"
@@ -354,7 +354,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     ),
     "an order not to do it": (
         linked(order(doNotPerform=True)),
-        f"{NO_ORDER} entry[7] ServiceRequest: it says that something is not to be done; {SEND_ORDER}",
+        f"{NO_ORDER} entry[7] ServiceRequest: it asks that something is not done; {SEND_ORDER}",
     ),
     "an order that is not valid": (
         linked(order(extra=1)),
@@ -404,7 +404,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     **{
         f"a timing {name}": (
             orders(order(day=None, occurrenceTiming=timing)),
-            "no service date: entry[6] ServiceRequest: more or less than one date: occurrenceTiming; "
+            "no service date: entry[6] ServiceRequest: not exactly one date: occurrenceTiming; "
             "give the request one full date of service",
         )
         for name, timing in {
@@ -604,12 +604,12 @@ DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
     ),
     "a claim of a certification type that is not known": (
         claim(item=[item("38242", 1, extension=[certified("9")])]),
-        f"{UNCLEAR}: entry[0] Claim: not understood: a certification type that is not known here: "
+        f"{UNCLEAR}: entry[0] Claim: not understood: unknown certification type: "
         f"item[0].extension[0].valueCodeableConcept; {LEAVE_OUT}",
     ),
     "a certification type of another system": (
         claim(item=[item("38242", 1, extension=[certified("I", "urn:x")])]),
-        f"{UNCLEAR}: entry[0] Claim: not understood: a certification type that is not known here: "
+        f"{UNCLEAR}: entry[0] Claim: not understood: unknown certification type: "
         f"item[0].extension[0].valueCodeableConcept; {LEAVE_OUT}",
     ),
     **{

@@ -324,7 +324,7 @@ def test_a_later_remission_ends_an_earlier_relapse(outcome: Outcome, code: str, 
 
 
 def doubtful(kind: str, place: str = "entry[7] Observation") -> str:
-    return f"{kind}: {place} may state another, and no fact could be made of it"
+    return f"{kind}: {place} may state another finding, but could not be read as one"
 
 
 def open_grade(place: str = "entry[7] Observation") -> str:
@@ -489,14 +489,14 @@ UNREADABLE_HIDDEN_BY_REMISSION_IN_DOUBT = [
     status("103338009", "2026-06-18"),
     PROVISIONAL,
 ]
-ENDED_AND_THERE = "it says that it has ended and that it is there: abatementDateTime, clinicalStatus"
+ENDED_AND_THERE = "it states both that it has ended and that it is present: abatementDateTime, clinicalStatus"
 NO_PROCESSING = (
-    "The processing is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is taken."
+    "The processing is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is used."
 )
 EARLY = "disease status assessment: the onset in entry[4] Condition may be before the transplant"
 
 BY_FORM = open_grade("entry[7] QuestionnaireResponse")
-NOT_THE_LATEST = "entry[6] QuestionnaireResponse: ignored: purpose: lower the risk of relapse; not taken: item[0]"
+NOT_THE_LATEST = "entry[6] QuestionnaireResponse: ignored: purpose: lower the risk of relapse; not used: item[0]"
 
 # An edit, its outcome, and the notice, or how the line of the record begins, that tells of its cause.
 CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
@@ -523,7 +523,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a relapse that is inactive": (
         added(condition("C92.02", "2026-06-10", "inactive")),
         NEEDED,
-        "entry[7] Condition: not understood: it says that the disease is back and that it is not there",
+        "entry[7] Condition: not understood: it states both that the disease is back and that it is absent",
     ),
     "a relapse that ended before the one that counts": (
         added(condition("C92.02", "2026-06-10", "", abatementDateTime="2025-06-15")),
@@ -641,7 +641,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         f"a translation alone, {element}": (
             changed("Condition", **{element: coded(SNOMED, "410605003")}),
             NEEDED,
-            f"entry[4] Condition: not understood: no {words} status that R4 has: {element}",
+            f"entry[4] Condition: not understood: not a {words} status of FHIR R4: {element}",
         )
         for element, words in (("clinicalStatus", "clinical"), ("verificationStatus", "verification"))
     },
@@ -649,7 +649,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         f"an unknown code in {each}": (
             added(condition("J18.9", "2026-06-20", each)),
             MET,
-            f"entry[7] Condition is {words}, and its code is not known here: see whether it is the disease treated.",
+            f"entry[7] Condition is {words}, and its code is unknown: check whether it is the disease treated.",
         )
         for each, words in (("relapse", "relapsed"), ("recurrence", "relapsed"), ("remission", "in remission"))
     },
@@ -993,13 +993,13 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "an absence beside the state after one": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(condition("Z94.84", "2026-06-01", ""))),
         NEEDED,
-        "stated absence: entry[7] Condition says that there was one",
+        "stated absence: entry[7] Condition states that there was one",
     ),
     "an absence alone": (both(without("Procedure"), added(NO_TRANSPLANT)), NOT_MET),
     "an absence of one kind of transplant": (
         both(without("Procedure"), added(NO_AUTOLOGOUS)),
         NEEDED,
-        "entry[6] QuestionnaireResponse: not understood: CPT 38241 is no answer to this question",
+        "entry[6] QuestionnaireResponse: not understood: CPT 38241 does not answer this question",
     ),
     # ------------------------------------------------------------------ old and imprecise
     **{
@@ -1228,7 +1228,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         f"an answer about {link} that is not understood": (
             added(answers(answer(link, **said))),
             NEEDED,
-            f"The {name} is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is taken.",
+            f"The {name} is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is used.",
         )
         for name, link, said in (
             ("line of business", "Coverage/lineOfBusiness", {"valueCoding": {"system": "urn:local", "code": "MCR"}}),
@@ -1251,7 +1251,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
                 "undated",
                 None,
                 "The purpose is stated differently by entry[6] QuestionnaireResponse and "
-                "entry[7] QuestionnaireResponse: none is taken.",
+                "entry[7] QuestionnaireResponse: none is used.",
             ),
         )
     },
@@ -1298,7 +1298,7 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a Medicare plan beside one that is not known is not answered away": (
         both(plans("1", "139"), added(answers(COMMERCIAL))),
         NEEDED,
-        "The line of business is not stated for every plan that the request names: none is taken.",
+        "The line of business is not stated for every plan that the request names: none is used.",
     ),
     "a commercial plan beside one that is not known is settled by the answer": (
         both(plans("511", "139"), added(answers(COMMERCIAL))),
@@ -1313,14 +1313,14 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "a differential diagnosis is no reason": (
         lambda bundle: resources(bundle)["Claim"]["diagnosis"][0].update(type=[DIFFERENTIAL]),
         NEEDED,
-        "entry[0] Claim: not understood: a differential diagnosis is none yet: diagnosis[0]",
+        "entry[0] Claim: not understood: a differential diagnosis is not yet a diagnosis: diagnosis[0]",
     ),
     "several diseases as the reason": (
         lambda bundle: resources(bundle)["Claim"]["diagnosis"][0].update(
             diagnosisCodeableConcept=beside(coded(ICD, "C92.02"), coded(ICD, "C90.00"))
         ),
         NEEDED,
-        "entry[0] Claim: not understood: several diseases, and not said which is treated: "
+        "entry[0] Claim: not understood: several diseases, without saying which is treated: "
         "diagnosis[0].diagnosisCodeableConcept",
     ),
     "a condition as the reason": (because_of(), MET),

@@ -69,11 +69,11 @@ def in_doubt(kind: str, why: str) -> str:
 
 
 def by_text(place: str) -> str:
-    return f"{place} mentions it in a text, and its codes are not known here"
+    return f"{place} mentions it in a text, and its codes are unknown"
 
 
 def by_code(place: str) -> str:
-    return f"{place} may state another, and no fact could be made of it"
+    return f"{place} may state another finding, but could not be read as one"
 
 
 GRADE, STATUS = "acute GvHD assessment", "disease status assessment"
@@ -82,7 +82,7 @@ PERHAPS_BEFORE = in_doubt(
     "the graft source of the later transplant of 2026-06-15 is not stated; if it was allogeneic, this finding is from "
     "before it and does not count",
 )
-SILENT = "Not understood: {} with no code that is known here, mentioning nothing that the policy reads."
+SILENT = "Not understood: {} without a known code, whose texts mention nothing that the policy asks about."
 BLANK = (
     "Not understood: {} that could not be judged, with neither a known code nor a text, dated on or after 2025-01-15, "
     "the oldest finding that was read, or not dated."
@@ -140,13 +140,13 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         added(local("Acute GVHD overall grade", valueCodeableConcept={"text": "Grade III"})),
         NEEDED,
         (in_doubt(GRADE, by_text(at("Observation"))),),
-        "entry[7] Observation: not understood: a code of a system that is not known here is not known here: code",
+        "entry[7] Observation: not understood: unknown code system: code",
     ),
     "a newer grade by the display of a local code": (
         added(local(display="aGVHD grade")),
         NEEDED,
         (in_doubt(GRADE, by_text(at("Observation"))),),
-        "entry[7] Observation: not understood: a code of a system that is not known here is not known here: code",
+        "entry[7] Observation: not understood: unknown code system: code",
     ),
     "a denied GvHD is a doubt too": (
         added(local("No GvHD")),
@@ -164,7 +164,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         added({**local(), "code": {"coding": [{"system": SNOMED, "code": "1", "display": "GvHD of the eye"}]}}),
         NEEDED,
         (in_doubt(GRADE, by_text(at("Observation"))),),
-        "entry[7] Observation: not understood: a code of SNOMED CT is not known here: code",
+        "entry[7] Observation: not understood: unknown code of SNOMED CT: code",
     ),
     "a value in words of what has no known code": (
         added(local("Marrow", valueString="in morphologic remission")),
@@ -307,7 +307,7 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     "a state after a transplant in words beside a stated absence": (
         both(without("Procedure"), added(NO_TRANSPLANT), added(in_words("Stem cell transplant status"))),
         NEEDED,
-        (in_doubt("stated absence", "entry[7] Condition says that there was one"),),
+        (in_doubt("stated absence", "entry[7] Condition states that there was one"),),
         "entry[7] Condition: not understood: no code: code",
     ),
     # ------------------------------------------------------------------ codes that are nearly known
@@ -369,44 +369,44 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         added(report(conclusionCode=[IN_REMISSION])),
         NEEDED,
         (in_doubt(STATUS, by_code(at("DiagnosticReport"))),),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource: what it says may be so: "
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding, only a possible one: "
         "code, conclusionCode",
     ),
     "a report that concludes the relapse": (
         added(report(conclusionCode=[coded(ICD, "C92.02")], code=coded(CLIN, "DiseaseStatusAssessment"))),
         MET,
         (),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource: what it says may be so",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding, only a possible one",
     ),
     "a report that concludes a remission of another disease": (
         added(report(conclusionCode=[coded(ICD, "C90.01")], code=coded(CLIN, "DiseaseStatusAssessment"))),
         MET,
         (),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource: what it says may be so",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding, only a possible one",
     ),
     "a report that concludes a full remission of what is not said": (
         added(report(conclusionCode=[coded(SNOMED, "103338009")])),
         NEEDED,
         (in_doubt(STATUS, by_code(at("DiagnosticReport"))),),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding",
     ),
     "a report that does not find what it looks for": (
         added(report(conclusionCode=[coded(SNOMED, "260415000")])),
         MET,
         (),
-        "entry[7] DiagnosticReport: ignored: SNOMED CT 260415000 says nothing that is read here",
+        "entry[7] DiagnosticReport: ignored: SNOMED CT 260415000 states nothing that is read",
     ),
     "a report that concludes a remission in words": (
         added(report(conclusion="Marrow in complete remission")),
         NEEDED,
         (in_doubt(STATUS, by_text(at("DiagnosticReport"))),),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding",
     ),
     "a report of older days": (
         added(report(conclusionCode=[IN_REMISSION], effectiveDateTime="2026-05-20")),
         MET,
         (),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding",
     ),
     **{
         f"a report that is {status}": (
@@ -435,39 +435,38 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         ),
         MET,
         (),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding",
     ),
     "a report of GvHD without results": (
         added(report(code={"text": "GvHD report"}, effectiveDateTime="2026-06-24")),
         NEEDED,
         (in_doubt(GRADE, by_text(at("DiagnosticReport"))),),
-        "entry[7] DiagnosticReport: not understood: no fact is made of this type of resource",
+        "entry[7] DiagnosticReport: not understood: this type of resource makes no finding",
     ),
     "an impression that finds a remission": (
         added(impression(finding=[{"itemCodeableConcept": IN_REMISSION}])),
         NEEDED,
         (in_doubt(STATUS, by_code(at("ClinicalImpression"))),),
-        "entry[7] ClinicalImpression: not understood: no fact is made of this type of resource: what it says may be "
-        "so: finding",
+        "entry[7] ClinicalImpression: not understood: this type of resource makes no finding, only a possible "
+        "one: finding",
     ),
     "an impression that sums up": (
         added(impression(summary="Doing well, in remission")),
         NEEDED,
         (in_doubt(STATUS, by_text(at("ClinicalImpression"))),),
-        "entry[7] ClinicalImpression: not understood: no fact is made of this type of resource",
+        "entry[7] ClinicalImpression: not understood: this type of resource makes no finding",
     ),
     "GvHD as an adverse event": (
         added(event(event=coded(ICD, "D89.810"))),
         NEEDED,
         (in_doubt(GRADE, by_code(at("AdverseEvent"))),),
-        "entry[7] AdverseEvent: not understood: no fact is made of this type of resource: what it says may be so: "
-        "event",
+        "entry[7] AdverseEvent: not understood: this type of resource makes no finding, only a possible one: event",
     ),
     "GvHD as an adverse event in words": (
         added(event(event={"text": "Acute GvHD, grade 3"})),
         NEEDED,
         (in_doubt(GRADE, by_text(at("AdverseEvent"))),),
-        "entry[7] AdverseEvent: not understood: no fact is made of this type of resource",
+        "entry[7] AdverseEvent: not understood: this type of resource makes no finding",
     ),
     "a potential adverse event": (
         added(event(event=coded(ICD, "D89.810"), actuality="potential")),
@@ -485,13 +484,13 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
         changed("Condition", stage=[{"summary": own("CompleteRemission")}]),
         NEEDED,
         (in_doubt(STATUS, by_code("entry[4] Condition")),),
-        "entry[4] Condition: not understood: no fact is made of a stage: what it says may be so: stage",
+        "entry[4] Condition: not understood: a stage makes no finding, only a possible one: stage",
     ),
     "a remission in words as the stage of the relapse": (
         changed("Condition", stage=[{"summary": {"text": "CR2"}}]),
         NEEDED,
         (in_doubt(STATUS, by_text("entry[4] Condition")),),
-        "entry[4] Condition: not understood: no fact is made of a stage: what it says may be so: stage",
+        "entry[4] Condition: not understood: a stage makes no finding, only a possible one: stage",
     ),
     "a stage that says nothing": (
         changed("Condition", stage=[{"summary": {"text": "Stage IV"}}]),

@@ -1,0 +1,36 @@
+"""JSON numbers as a case states them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rdflib import Literal
+from rdflib.namespace import XSD
+
+from kb_tools.cases.fhir.r4 import Decimal
+from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
+from kb_tools.cases.form import Key
+
+
+def number_literal(key: Key, value: Any, path: str) -> Literal:
+    """A JSON number as a property takes it, digit for digit.
+
+    Raises:
+        Skipped: it is no number that the property takes.
+    """
+    integral = key.datatype == XSD.integer
+    value = without_zeros(value) if integral else value
+    if isinstance(value, bool) or not isinstance(value, int if integral else int | float):
+        raise Skipped(NOT_UNDERSTOOD, "not a number that this finding can have", path)
+    if not key.within(value):
+        raise Skipped(NOT_UNDERSTOOD, "a number out of range", path)
+    text = value.text if isinstance(value, Decimal) else str(value)
+    if not re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text):
+        raise Skipped(NOT_UNDERSTOOD, "a number in exponent notation", path)
+    return Literal(text, datatype=XSD.integer if isinstance(value, int) else XSD.decimal, normalize=False)
+
+
+def without_zeros(value: Any) -> Any:
+    """A JSON number that is written with a fraction of zeros, as 2.0, as the integer that it is."""
+    return int(value) if isinstance(value, Decimal) and re.fullmatch(r"-?[0-9]+\.0+", value.text) else value

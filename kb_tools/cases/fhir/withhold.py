@@ -1,0 +1,202 @@
+"""Marks as in doubt the findings that must not decide, since something could not be read that may say otherwise.
+
+The mark states the reason. What then counts, perhaps counts or does not count, the rules in shapes/derivation.ttl say,
+as for a case in any other format (docs: design, section 3.4). The record of the resource holds each doubt, and the
+determination names those that keep a condition open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+
+from rdflib import BNode, URIRef
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.dates import day_literal
+from kb_tools.cases.fhir.facts import Doubt, Finding
+from kb_tools.cases.fhir.r4 import STATING
+from kb_tools.cases.fhir.skipped import USED
+from kb_tools.rdf.namespaces import CASE, CLIN
+
+
+class Withholder:
+    """Marks the findings of one case."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._terms = assembly.terms
+
+    def mark(self) -> None:
+        """Marks all findings that must not decide beside the doubts collected."""
+        # Transplants first: what is from before one that could not be read is in doubt.
+        for doubt in sorted(self._assembly.doubts, key=lambda doubt: doubt.kind != CLIN.Transplant):
+            self._mark_for(doubt)
+        self._mark_early_relapses()
+        self._mark_contradicting_numbers()
+        for place, kind in self._assembly.past:
+            self._mark(self._absences(kind), f"{place} states that there was one")
+        for finding in self._findings():
+            if finding.doubts:
+                _add_to_note(finding, f"in doubt: {finding.in_doubt}")
+
+    def _mark_for(self, doubt: Doubt) -> None:
+        """Marks the findings that must not decide beside what a resource may state."""
+        assembly = self._assembly
+        first, last = doubt.days or (date.min, date.max)
+        if assembly.service_day and first > assembly.service_day:
+            return
+        if assembly.made and doubt.resource.type in STATING and (first - assembly.made).days > 1:
+            return
+        self._mark(self._absences(doubt.kind), doubt.why)
+        if doubt.kind == CLIN.Transplant:
+            self._state_transplant(doubt, last)
+        elif self._may_count(doubt, last):
+            same = [finding for finding in self._findings() if finding.kind == doubt.kind]
+            self._mark([finding for finding in same if self._may_contradict(doubt, last, finding)], doubt.why)
+
+    def _state_transplant(self, doubt: Doubt, last: date) -> None:
+        """States a transplant that could not be read and may be allogeneic, as one of unstated source.
+
+        Its day is the last that it can be of, so that all that it may have made history is from before it.
+        """
+        assembly = self._assembly
+        sources = doubt.values.get(CLIN.graftSource, frozenset())
+        autologous = bool(sources) and all(CLIN.Autologous in self._terms.broader[source] for source in sources)
+        if assembly.service_day is None or autologous:
+            return
+        day = min(last, assembly.service_day)
+        stated: dict[Node, Node] = {
+            RDF.type: CLIN.Transplant,
+            CASE.date: day_literal(day),
+            CASE.basis: CASE.ChartEvidence,
+        }
+        text = f"transplant of unstated source, of {day} at the latest"
+        finding = Finding(BNode(), CLIN.Transplant, day, {}, doubt.resource, text, [doubt.resource])
+        if assembly.findings.setdefault(frozenset(stated.items()), finding) is finding:
+            why = f"{text}, since it may be one and could not be read"
+            doubt.resource.note(USED, why, *doubt.resource.root.read())
+            assembly.notices.append(f"{doubt.resource.place} may be an allogeneic transplant: read as {text}.")
+
+    def _mark_early_relapses(self) -> None:
+        """Marks each relapse that is recorded after a transplant and may have begun before it.
+
+        The code of a relapse has no date but that of its record, and records are made anew.
+        """
+        transplants = [found.day for found in self._transplants() if CLIN.Autologous not in self._source(found)]
+        onsets = self._assembly.onsets
+        early = [relapse for relapse, onset in onsets if any(onset <= day <= relapse.day for day in transplants)]
+        for relapse in dict.fromkeys(early):
+            # Another source of the same may say that it is a relapse of that day.
+            if early.count(relapse) == len(relapse.sources):
+                self._mark([relapse], f"the onset in {relapse.place} may be before the transplant")
+
+    def _mark_contradicting_numbers(self) -> None:
+        """Marks a number and a bound that exclude each other: a bound may be no evidence of its own."""
+        for bound in self._findings():
+            measure = self._terms.measure_of(bound.kind)
+            others = [
+                finding
+                for finding in self._findings()
+                if measure
+                and measure.exact not in bound.values
+                and (finding.kind, finding.day) == (bound.kind, bound.day)
+                and self._key(finding) == self._key(bound)
+                and not measure.overlap(bound.values, finding.values)
+            ]
+            if others:
+                places = sorted({bound.place, *(finding.place for finding in others)})
+                self._mark([bound, *others], f"{' and '.join(places)} contradict each other")
+
+    # ------------------------------------------------------------------ what a doubt touches
+
+    def _may_count(self, doubt: Doubt, last: date) -> bool:
+        """Whether what a resource may state would count at all, or be history or of another disease."""
+        resets = [found.day for found in self._transplants() if CLIN.Allogeneic in self._source(found)]
+        if resets and last < max(resets) and self._terms.says(doubt.kind, CASE.sinceTransplant):
+            return False
+        diseases = doubt.values.get(CLIN.disease, frozenset())
+        reasons = self._assembly.parts[CASE.Request].get(CASE.reason, {})
+        if diseases and reasons and self._terms.says(doubt.kind, CASE.ofReasonOnly):
+            return any(self._terms.may_be_one(disease, reason) for disease in diseases for reason in reasons)
+        return True
+
+    def _possible_keys(self, doubt: Doubt) -> frozenset[Node]:
+        """What a resource may state a finding of, where the class is told apart by that; empty where that is open."""
+        if self._terms.key_property(doubt.kind) == CLIN.disease:
+            return doubt.values.get(CLIN.disease, frozenset())
+        return frozenset() if doubt.key in (None, doubt.kind) else frozenset({doubt.key})
+
+    def _may_contradict(self, doubt: Doubt, last: date, finding: Finding) -> bool:
+        """Whether what a resource may state could supersede a finding of its class, or decide against it."""
+        known, possible = self._key(finding), self._possible_keys(doubt)
+        # A finding or a doubt of which no key is stated may be of any.
+        one_key = not possible or known == finding.kind or any(self._terms.may_be_one(key, known) for key in possible)
+        is_later = last < finding.day
+        if is_later and (possible == {known} or self._terms.key_property(finding.kind) is None):
+            return False
+        alone = any(self._terms.says(value, CASE.standsAlone) for value in finding.values.values())
+        if (is_later or not one_key) and alone:
+            # It decides whatever another method finds, or whatever is said of another disease.
+            return False
+        status = doubt.values.get(CLIN.diseaseStatus)
+        return status is None or status != {finding.values.get(CLIN.diseaseStatus)}
+
+    # ------------------------------------------------------------------ findings
+
+    def _findings(self) -> list[Finding]:
+        return list(self._assembly.findings.values())
+
+    def _transplants(self) -> list[Finding]:
+        return [finding for finding in self._findings() if finding.kind == CLIN.Transplant]
+
+    def _source(self, transplant: Finding) -> set[Node | None]:
+        source = transplant.values.get(CLIN.graftSource)
+        return self._terms.broader[source] if source else set()
+
+    def _absences(self, kind: Node) -> list[Finding]:
+        """The statements that there was no finding of a class."""
+        return [finding for finding in self._findings() if finding.values.get(CLIN.absenceOf) == kind]
+
+    def _key(self, finding: Finding) -> Node:
+        """What tells it apart from others of its class, or the class itself."""
+        property_ = self._terms.key_property(finding.kind)
+        return finding.values.get(property_, finding.kind) if property_ else finding.kind
+
+    # ------------------------------------------------------------------ marks
+
+    def _mark(self, findings: Iterable[Finding], why: str) -> None:
+        """Marks findings as in doubt.
+
+        That an infusion was given is never in doubt: of one that may not be the latest, the response is not stated.
+        """
+        for finding in findings:
+            if finding.kind == CLIN.EarlierInfusion:
+                self._leave_out_response(finding, why)
+            elif why not in finding.doubts:
+                finding.doubts.append(why)
+
+    def _leave_out_response(self, infusion: Finding, why: str) -> None:
+        if CLIN.response not in infusion.values:
+            return
+        findings = self._assembly.findings
+        key = next(key for key, finding in findings.items() if finding is infusion)
+        response = (CLIN.response, infusion.values[CLIN.response])
+        values: dict[URIRef, Node] = {p: value for p, value in infusion.values.items() if p != CLIN.response}
+        del findings[key]
+        findings.setdefault(key - {response}, replace(infusion, values=values))
+        _add_to_note(infusion, f"its response is not used: {why}")
+        self._assembly.notify(f"Not used: the response to the infusion of {infusion.day}, since {why}.")
+
+
+def _add_to_note(finding: Finding, text: str) -> None:
+    """Adds to what the record says of the resource that a finding is from."""
+    finding.resource.notes[:] = [
+        replace(note, text=f"{note.text}; {text}")
+        if note.treatment is USED and note.text.startswith(finding.text)
+        else note
+        for note in finding.resource.notes
+    ]
