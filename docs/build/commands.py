@@ -62,8 +62,8 @@ ERRORS = {
 }
 COMPLETION = """## Completion in the shell
 
-Tab completes commands, options, policies, revisions, ready questions and their parameters. Add one line to the file that
-your shell reads when it starts, with `kb` on the PATH there:
+Tab completes commands, options, policies, revisions, ready questions and their parameters. Add one line to the file
+that your shell reads when it starts, with `kb` on the PATH there:
 
 | shell | file | line |
 | --- | --- | --- |
@@ -110,10 +110,11 @@ def reference() -> str:
     lines = [
         "# Commands",
         "",
-        "For everyone who types `kb`: each command with its options, and what it prints when something is wrong. Written by",
-        "`make docs` from the commands themselves.",
+        "For everyone who types `kb`: each command with its options, and what it prints when something is wrong.",
+        "Written by `make docs` from the commands themselves.",
         "",
-        "An error is one line on standard error: what is wrong, where, and what to do. `kb --debug` shows where it came from.",
+        "An error is one line on standard error: what is wrong, where, and what to do. `kb --debug` shows where it",
+        "came from.",
         "Above an error in how a command is written stands its usage, which is left out here.",
         "",
         COMPLETION,
