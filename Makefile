@@ -36,11 +36,14 @@ test: lint
 bench: .venv/ready
 	$(BIN)/python benchmarks/determine.py
 
-# The picture of the model, and the format of cases as JSON: from the vocabularies and the case shapes.
+# What is generated: the page of the model and the format of cases as JSON, from the vocabularies and the case shapes;
+# the command reference, from the commands; and what the commands of the other pages print.
 docs: .venv/ready
 	$(BIN)/python docs/build/model.py > docs/model.md.new && mv docs/model.md.new docs/model.md
 	$(BIN)/kb case schema > docs/case.schema.json.new && mv docs/case.schema.json.new docs/case.schema.json
 	$(BIN)/kb case schema --context > docs/case-context.jsonld.new && mv docs/case-context.jsonld.new docs/case-context.jsonld
+	$(BIN)/python docs/build/commands.py > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+	$(BIN)/python tests/support/doc_pages.py --write
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis dist build

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from kb_tools import printable
+from kb_tools.commands import completion
 from kb_tools.commands.common import (
     engine_option,
     format_option,
@@ -36,8 +37,13 @@ def command() -> None:
 
 
 @command.command("template")
-@click.argument("policy", metavar="POLICY")
-@click.option("--revision", metavar="YYYY-MM", help="The revision that asks; default: in force today.")
+@click.argument("policy", metavar="POLICY", shell_complete=completion.policies)
+@click.option(
+    "--revision",
+    metavar="YYYY-MM",
+    shell_complete=completion.revisions,
+    help="The revision that asks; default: in force today.",
+)
 @kb_option
 def template(policy: str, revision: str | None, root: Path | None) -> None:
     """Print an empty case with notes: what each key takes, and what the policy asks for.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kb_tools import printable
+from kb_tools.commands import completion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,12 @@ def kb_option(command: F) -> F:
 
 def policy_option(command: F) -> F:
     """--policy ID."""
-    return click.option("--policy", metavar="ID", help="The policy; needed only when several are on file.")(command)
+    return click.option(
+        "--policy",
+        metavar="ID",
+        shell_complete=completion.policies,
+        help="The policy; needed only when several are on file.",
+    )(command)
 
 
 def engine_option(command: F) -> F:

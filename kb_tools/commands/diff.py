@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb_tools.commands import completion
 from kb_tools.commands.common import (
     console,
     engine_option,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 
 @click.command("diff")
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="OLD", shell_complete=completion.revisions)
+@click.argument("new", metavar="NEW", shell_complete=completion.revisions)
 @policy_option
 @click.option("--cases", multiple=True, metavar="PATH", help="Also replay these cases under both; may be repeated.")
 @click.option(

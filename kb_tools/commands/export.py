@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb_tools.commands import completion
 from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put, warn
 from kb_tools.errors import KbError
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@click.option("--revision", metavar="YYYY-MM", help="One revision with what is shared; default: everything.")
+@click.option(
+    "--revision",
+    metavar="YYYY-MM",
+    shell_complete=completion.revisions,
+    help="One revision with what is shared; default: everything.",
+)
 @policy_option
 @click.option(
     "--entail",

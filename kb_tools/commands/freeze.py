@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb_tools.commands import completion
 from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put, warn
 from kb_tools.errors import KbError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("freeze")
-@click.argument("revision", required=False, metavar="[REVISION]")
+@click.argument("revision", required=False, metavar="[REVISION]", shell_complete=completion.revisions)
 @click.option("--all", "every", is_flag=True, help="Every revision on file.")
 @click.option("--again", is_flag=True, help="Replace a seal that differs, once the change is reviewed.")
 @policy_option

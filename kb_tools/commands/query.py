@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb_tools.commands import completion
 from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, warn
 
 if TYPE_CHECKING:
@@ -40,11 +41,22 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 
 
 @click.command("query")
-@click.argument("question", required=False, metavar="[QUESTION|FILE|-]")
+@click.argument("question", required=False, metavar="[QUESTION|FILE|-]", shell_complete=completion.questions)
 @click.option(
-    "--param", "parameters", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A parameter of the question."
+    "--param",
+    "parameters",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    shell_complete=completion.parameters,
+    help="A parameter of the question.",
 )
-@click.option("--revision", metavar="YYYY-MM", help="The revision in the default graph; default: in force today.")
+@click.option(
+    "--revision",
+    metavar="YYYY-MM",
+    shell_complete=completion.revisions,
+    help="The revision in the default graph; default: in force today.",
+)
 @click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revisions in force on this day.")
 @click.option(
     "--all", "union", is_flag=True, help="The union of all graphs: a criterion then shows every revision at once."

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from kb_tools.commands import completion
 from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put
 
 FORMATS = ("turtle", "ntriples", "jsonld")
 
 
 @click.command("shapes")
-@click.argument("revision", metavar="REVISION")
+@click.argument("revision", metavar="REVISION", shell_complete=completion.revisions)
 @policy_option
 @format_option(*FORMATS)
 @kb_option

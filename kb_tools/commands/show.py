@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from kb_tools.commands import completion
 from kb_tools.commands.common import console, document_option, format_option, kb_option, open_kb, policy_option, put
 
 
 @click.command("show")
-@click.argument("revision", required=False, metavar="[REVISION]")
+@click.argument("revision", required=False, metavar="[REVISION]", shell_complete=completion.revisions)
 @policy_option
 @document_option
 @format_option("text", "json")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kb_tools import printable
+from kb_tools.commands import completion
 from kb_tools.commands.common import (
     console,
     document_option,
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 @click.command("validate")
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
 @click.option(
-    "--revision", metavar="YYYY-MM", help="The revision for all cases; default: in force on the service date."
+    "--revision",
+    metavar="YYYY-MM",
+    shell_complete=completion.revisions,
+    help="The revision for all cases; default: in force on the service date.",
 )
 @click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
 @policy_option
