@@ -115,7 +115,7 @@ def test_what_a_page_shows_otherwise_is_found_and_written_anew(tmp_path: Path) -
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")
     pages.write(page)
-    known = "2015-11, 2019-10, 2022-10, 2023-02, 2023-08, 2023-10, 2023-11, 2024-04, 2025-02, 2026-02"
+    known = "2015-11, 2019-10, 2022-10, 2023-02, 2023-08, 2023-10, 2023-11, 2024-04, 2025-02, 2026-02; nearest: 2026-02"
     assert page.read_text(encoding="utf-8") == PAGE.replace("1999-01", known).replace("3\n```\n", "2\n```\n")
 
 
