@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 CASES  := policies/CP.MP.101/cases
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint check examples bench docs clean
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -29,8 +29,13 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=20
+	$(MAKE) -j2 check examples
+
+check: .venv/ready
 	$(BIN)/kb check
+
+examples: .venv/ready
 	$(BIN)/kb test --coverage
 
 bench: .venv/ready

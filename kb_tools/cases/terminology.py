@@ -147,13 +147,19 @@ class Terminology:
         """The URIs of known systems that a URI may be meant for; all of them where there is none."""
         if not system:
             return sorted(self._mappings.systems)
-        if self._mappings.aliases.get(system, system) in self._mappings.systems:
-            return [self._mappings.aliases.get(system, system)]
-        found = {uri for uri in self._mappings.systems if _alike(uri) == _alike(system)}
-        found |= {uri for alias, uri in self._mappings.aliases.items() if _alike(alias) == _alike(system)}
-        for other, uris in self._mappings.mistaken.items():
-            if _alike(other) == _alike(system):
-                found |= uris
+        spellings = [
+            (spelling, {uri}) for uri, found in self._mappings.systems.items() for spelling in (uri, found.name)
+        ]
+        spellings += [(alias, {uri}) for alias, uri in self._mappings.aliases.items()]
+        spellings += self._mappings.mistaken.items()
+        written = _alike(system)
+        # An edition or a version may follow the URI.
+        found = {
+            uri
+            for spelling, uris in spellings
+            for uri in uris
+            if written == _alike(spelling) or written.startswith(f"{_alike(spelling)}/")
+        }
         return sorted(found)
 
     def mentions(self, text: str) -> frozenset[URIRef]:
@@ -214,6 +220,6 @@ def _holds(block: str, code: str) -> bool:
 
 def _alike(uri: str) -> str:
     """What the ways of writing the URI of a code system have in common."""
-    written = uri.strip().casefold()
+    written = uri.strip().casefold().partition("|")[0]
     scheme = _SCHEMES.match(written)
-    return written[scheme.end() if scheme else 0 :].rstrip("/")
+    return written[scheme.end() if scheme else 0 :].rstrip("/#")

@@ -16,7 +16,7 @@ from kb_tools.commands.common import console, engine_option, format_option, kb_o
 @engine_option
 @kb_option
 def command(coverage: bool, format_: str, engine: str, root: Path | None) -> None:
-    """Determine the example cases and compare with what they must come to.
+    """Determine the example cases and compare the answers with those expected.
 
     Runs the manifest of every policy. Exit code 0 if every case comes to exactly the outcome, values, requests and
     advisories that the manifest states, 1 if not (or, with --coverage, if something is seen in no case).

@@ -39,7 +39,7 @@ def command(
     format_: str,
     root: Path | None,
 ) -> None:
-    """Hold a copy of the policy's document against the knowledge base.
+    """Compare a copy of the policy's document with the knowledge base.
 
     DOCUMENT is plain text, PDF or HTML. Each of its sentences, items, table rows and references is looked up by its
     digest among the passages of the revision; the knowledge base holds no text of the document, and none is written to

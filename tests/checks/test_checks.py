@@ -646,8 +646,7 @@ SLIPS = [
             f"a shape holds {operator} over one that counts findings",
             replaced(GVHD, BELOW_GRADE_2, f"{BELOW_GRADE_2} {operator} {over} ;"),
             "cond:acute-gvhd-of-grade-2-or-higher",
-            f"pol:failsWhen: cond:AcuteGvHDBelowGrade2 holds {operator} over a shape that counts findings; "
-            "say it another way",
+            f"pol:failsWhen: cond:AcuteGvHDBelowGrade2 holds {operator} over a shape that counts findings; rewrite it",
         )
         for operator, over in (
             ("sh:not", "cond:AcuteGvHDGrade2OrHigher"),

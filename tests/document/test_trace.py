@@ -581,7 +581,7 @@ def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(d
     assert released.in_force(date(2033, 1, 1)).revision.name == "2032-03"
     [found] = run_checks(released.kb, ["passages"])
     assert [each.message for each in found.problems] == [
-        "is stated by nothing; point to it by pol:statedIn, or say pol:accountedAs"
+        "is stated by nothing; point to it by pol:statedIn, or state pol:accountedAs"
     ]
 
 

@@ -75,11 +75,6 @@ def checked() -> dict[str, Case]:
     return {each.iri: each for each in cases if isinstance(each, Case)}
 
 
-def as_prepared(expectation: Expectation) -> Graph:
-    """The same with what counts of it derived."""
-    return prepared(VOCABULARY, [checked()[expectation.case]])
-
-
 SEVERITIES = {
     "CriteriaNotMet": ("CriteriaNotMet", "Violation", "The policy applies and its criteria are not met."),
     "InformationNeeded": (
@@ -110,13 +105,34 @@ def expected_of(expectation: Expectation) -> list[tuple[str, str, str, str]]:
 
 
 def differing(some: list[Expectation], engine: str, rules: bool) -> dict[str, object]:
-    """The cases whose plain validation does not give their outcome, each with its results."""
+    """The cases whose plain validation does not give their outcome, each with its results.
+
+    Prepared cases are validated together: they are many, and no shape looks from one into another.
+    """
+    if not rules:
+        return differing_together(some, engine)
     differences: dict[str, object] = {}
     for expectation in some:
-        data = as_submitted(expectation) if rules else as_prepared(expectation)
+        data = as_submitted(expectation)
         results = shacl.validate(data, shapes_for(engine, expectation.revision), engine, rules=rules)
         if said_of(results) != expected_of(expectation):
             differences[expectation.name] = results
+    return differences
+
+
+def differing_together(some: list[Expectation], engine: str) -> dict[str, object]:
+    differences: dict[str, object] = {}
+    for revision in REVISIONS:
+        of_revision = [expectation for expectation in some if expectation.revision == revision]
+        data = prepared(VOCABULARY, [checked()[expectation.case] for expectation in of_revision])
+        results = said_of(shacl.validate(data, shapes_for(engine, revision), engine))
+        for expectation in of_revision:
+            found = [result for result in results if result[0] == expectation.case]
+            if found != expected_of(expectation):
+                differences[expectation.name] = found
+        strangers = [result for result in results if result[0] not in {each.case for each in of_revision}]
+        if strangers:
+            differences[f"no case, under {revision}"] = strangers
     return differences
 
 

@@ -1322,7 +1322,7 @@ REFUSED = {
         ("CP.MP.101/2026-02", "2026-02"),
         "2026-02 is compared with itself; name two revisions",
     ),
-    "an_unknown_one": (("2026-02", "2026-03"), f"CP.MP.101 has no revision 2026-03; known: {KNOWN}"),
+    "an_unknown_one": (("2026-02", "2026-03"), f"CP.MP.101 has no revision 2026-03; known: {KNOWN}; nearest: 2026-02"),
     "an_unknown_one_first": (("nonsense", "2026-02"), f"CP.MP.101 has no revision nonsense; known: {KNOWN}"),
     "one_without_criteria": (
         ("2022-10", "2026-02"),
@@ -1370,8 +1370,8 @@ def test_the_revision_named_is_looked_for_in_its_own_policy_where_there_are_two(
     refused = {
         ("CP.MP.101/2026-02", "X/2020-01"): "revisions of two policies: CP.MP.101 and X; name two of one policy",
         ("2025-02", "2026-02"): "2 policies on file; choose one with --policy: CP.MP.101, X",
-        ("2025-02", "2026-02", "--policy", "X"): "X has no revision 2025-02; known: 2020-01",
-        ("X/2020-01", "2026-02"): "X has no revision 2026-02; known: 2020-01",
+        ("2025-02", "2026-02", "--policy", "X"): "X has no revision 2025-02; known: 2020-01; nearest: 2020-01",
+        ("X/2020-01", "2026-02"): "X has no revision 2026-02; known: 2020-01; nearest: 2020-01",
         ("X/2020-01", "2026-02", "--policy", "CP.MP.101"): (
             "revisions of two policies: CP.MP.101 and X; name two of one policy"
         ),

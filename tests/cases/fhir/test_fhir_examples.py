@@ -388,7 +388,7 @@ def test_no_type_of_another_version_is_one_of_r4() -> None:
             b'{"resourceType": "Bundle",\n "type": }',
             "in.json:2: not valid JSON: Expecting value, column 10; correct the syntax",
         ),
-        (b'{"resourceType": "Bundle", "a": NaN}', "in.json: NaN is no JSON number; leave out what is unknown"),
+        (b'{"resourceType": "Bundle", "a": NaN}', "in.json: NaN is not a JSON number; leave out what is unknown"),
         (b'{"resourceType": "Bundle", "a": 1, "a": 2}', "in.json: a key twice in one object; keep one"),
         (b'{"resourceType": "\xff"}', "in.json: not UTF-8; save the file as UTF-8"),
         (

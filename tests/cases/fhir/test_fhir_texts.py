@@ -231,8 +231,8 @@ CASES: dict[str, tuple[Edit, str, tuple[str, ...], str]] = {
     ),
     "a text beside a code that is known": (
         added({**condition("C92.00", "2026-06-24", ""), "code": {**coded(ICD, "C92.00"), "text": "AML in remission"}}),
-        MET,
-        (),
+        NEEDED,
+        (in_doubt(STATUS, by_text(at("Condition"))),),
         "entry[7] Condition: ignored: The last digit 0 also stands where nothing is said of remission",
     ),
     "a local code beside the code of the fact is of the fact": (
