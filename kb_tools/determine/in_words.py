@@ -10,7 +10,8 @@ from rdflib import URIRef
 
 from kb_tools.determine.evaluate import finding_class
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome
-from kb_tools.model.logic import Value
+from kb_tools.model.logic import Value, evaluate, grounds
+from kb_tools.model.statements import Advisory
 from kb_tools.rdf.namespaces import CASE
 
 # What a criterion is called beside its place in the document; an applicability goes by its place alone.
@@ -186,3 +187,17 @@ def _listed(names: Iterable[str], last: str) -> str:
     """Names as a list in a sentence, each once: "a, b and c"."""
     *first, end = dict.fromkeys(names)
     return f"{', '.join(first)} {last} {end}" if first else end
+
+
+# ---------------------------------------------------------------------- advice
+
+
+def open_for(found: Determination, advisory: Advisory) -> tuple[str, ...]:
+    """The labels of the conditions that leave open whether an advisory applies; none where it surely does.
+
+    An advisory is given where what it depends on perhaps holds (docs/design.md, section 3.4).
+    """
+    values = {iri: result.value for iri, result in found.condition_results.items()}
+    unsettled = [tree for tree in advisory.when if evaluate(tree, values) is Value.UNKNOWN]
+    conditions = dict.fromkeys(iri for tree in unsettled for iri in grounds(tree, values))
+    return tuple(found.condition_results[iri].condition.label for iri in conditions)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kb_tools.cases.case import Malformed
-from kb_tools.determine.in_words import AskGroup, Asks, is_stated, keeps_open, to_send_in
+from kb_tools.determine.in_words import AskGroup, Asks, is_stated, keeps_open, open_for, to_send_in
 from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.model.parts import BASES
@@ -82,7 +82,9 @@ def determination(out: Console, found: Determination, explain: bool, quotes: Quo
         _send_in(out, asked)
     always = [advisory for advisory in found.advisories if not advisory.when]
     given = [advisory for advisory in found.advisories if explain or advisory.when]
-    _block(out, "Advice, which does not decide", [_advice(advisory) for advisory in sorted(given, key=always.count)])
+    _block(
+        out, "Advice, which does not decide", [_advice(found, advisory) for advisory in sorted(given, key=always.count)]
+    )
     if always and not explain:
         out.print(f"  Standing reminders: {len(always)}, listed by --explain")
     _block(out, "Notes", found.notices)
@@ -217,8 +219,10 @@ def _basis(found: Determination) -> str:
     return BASES[found.revision.entry.bases.get("Criteria", "NotOnFile")]
 
 
-def _advice(advisory: Advisory) -> str:
-    return f"{advisory.text} ({_places(advisory.places)}){_cited(advisory)}"
+def _advice(found: Determination, advisory: Advisory) -> str:
+    unsettled = open_for(found, advisory)
+    perhaps = f"Perhaps, since it is open whether {' and '.join(unsettled)}: " if unsettled else ""
+    return f"{perhaps}{advisory.text} ({_places(advisory.places)}){_cited(advisory)}"
 
 
 def _cited(statement: Criterion | Advisory) -> str:

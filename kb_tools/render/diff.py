@@ -27,7 +27,7 @@ def document(diff: Diff) -> Document:
         "Verdict",
         Paragraph(f"{new.name} against {old.name}: {diff.verdict.words}."),
         *([] if diff.differ else [Paragraph("Nothing differs in what both have on file.")]),
-        *(Paragraph(f"Criteria of {each.name}: {BASES[each.bases['Criteria']]}.", item=True) for each in (old, new)),
+        *(Paragraph(f"Criteria of {each.name}: {BASES[each.on_file['Criteria']]}.", item=True) for each in (old, new)),
         *(
             Paragraph(f"{each.entry.name} is a draft: it is not released, and in force on no date.", item=True)
             for each in diff.drafts

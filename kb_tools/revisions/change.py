@@ -182,7 +182,7 @@ class Diff(AsJson):
             "old": self.old.entry.name,
             "new": self.new.entry.name,
             "drafts": [side.entry.name for side in self.drafts],
-            "basis": {side.entry.name: dict(side.entry.bases) for side in (self.old, self.new)},
+            "basis": {side.entry.name: side.entry.on_file for side in (self.old, self.new)},
             "verdict": {
                 "direction": self.verdict.direction.value,
                 "by": self.verdict.by or None,

@@ -464,6 +464,25 @@ def test_a_fact_in_json_names_its_node_its_day_and_its_age(shown: dict[str, Any]
     ]
 
 
+# ---------------------------------------------------------------------- advice
+
+
+@pytest.mark.parametrize(
+    ("name", "perhaps"),
+    [
+        (
+            "chimerism-of-unstated-lineage-leaves-an-older-one-open",
+            "Perhaps, since it is open whether chimerism is mixed: ",
+        ),
+        ("one-mixed-lineage-is-enough", ""),
+    ],
+)
+def test_advice_on_what_only_perhaps_holds_says_so(policy: Policy, run_kb: Any, name: str, perhaps: str) -> None:
+    case = policy.cases_folder / f"{name}.ttl"
+    said = " ".join(run_kb("validate", str(case), "--revision", "2026-02").stdout.split())
+    assert f"- {perhaps}Donor cells are reported below 90 % in a lineage." in said
+
+
 # ---------------------------------------------------------------------- --explain
 
 

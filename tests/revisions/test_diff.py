@@ -1253,10 +1253,13 @@ def test_a_draft_is_compared_and_named_as_one_in_every_format(made: Make, run_kb
         assert (found.returncode, found.stderr) == (1, "")
         assert "CP.MP.101: revision 2026-02 compared with 2027-02 (draft)" in found.stdout
         assert DRAFT in found.stdout
+        assert "Criteria of 2027-02: not on file." in found.stdout
     found = run_kb(*arguments, "json")
     assert (found.returncode, found.stderr) == (1, "")
     content = json.loads(found.stdout)
     assert (content["drafts"], content["verdict"]["direction"]) == (["2027-02"], "looser")
+    assert set(content["basis"]["2027-02"].values()) == {"NotOnFile"}
+    assert set(content["basis"]["2026-02"].values()) == {"DocumentOnFile"}
 
 
 def test_a_draft_can_be_the_older_side_and_what_it_asks_for_is_no_change(made: Make) -> None:

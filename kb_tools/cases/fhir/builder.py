@@ -43,7 +43,7 @@ from kb_tools.cases.fhir.procedures import ProcedureReader
 from kb_tools.cases.fhir.r4 import HINTING, READ_TYPES, STATING
 from kb_tools.cases.fhir.reports import ReportReader
 from kb_tools.cases.fhir.request import RequestReader
-from kb_tools.cases.fhir.resource import SUBSETTED, Resource
+from kb_tools.cases.fhir.resource import Resource, is_subsetted
 from kb_tools.cases.fhir.selection import RequestSelector
 from kb_tools.cases.fhir.services import Services
 from kb_tools.cases.fhir.skipped import NOT_READ, NOT_UNDERSTOOD, USED, Skipped
@@ -134,11 +134,11 @@ def _skip_unread(assembly: Assembly, texts: TextReader, doubts: DoubtCollector) 
             assembly.done.add(resource)
             continue
         reason = resource.invalid()
+        if is_subsetted(resource.content):
+            assembly.notices.append(f"{resource.place} is tagged SUBSETTED: send it with all its elements.")
         if reason:
             assembly.rejected.add(resource)
             doubts.skip(resource, Skipped(NOT_UNDERSTOOD, reason))
-            if reason == SUBSETTED:
-                assembly.notices.append(f"{resource.place} is tagged SUBSETTED: send it with all its elements.")
             if resource.type in STATING and not texts.codings(resource):
                 assembly.notices.append(f"{resource.place} is not valid, and what it is about could not be read.")
 

@@ -462,6 +462,11 @@ def test_a_bundle_of_which_elements_were_left_out_is_told(kb: KnowledgeBase, tmp
     assert case.notices == ("The bundle is tagged SUBSETTED: elements of it were left out.",)
 
 
+def test_a_patient_with_elements_left_out_is_read_with_a_notice(kb: KnowledgeBase, tmp_path: Path) -> None:
+    case = case_of(kb, with_(Patient={"meta": SUBSETTED}), tmp_path)
+    assert case.notices == ("entry[1] Patient is tagged SUBSETTED: send it with all its elements.",)
+
+
 @pytest.mark.parametrize(
     ("severity", "code", "told"),
     [
