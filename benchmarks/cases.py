@@ -15,9 +15,11 @@ PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>
 SERVICE = date(2026, 7, 1)
 DISEASES = ["AcuteMyeloidLeukemia", "MultipleMyeloma", "FollicularLymphoma", "Melanoma", "SickleCellDisease"]
 STATEMENTS = {
-    "Transplant": ["clin:graftSource clin:" + each for each in ("Allogeneic", "CordBlood", "Autologous", "Syngeneic")],
+    "Transplant": [
+        "clin:graftSource clin:" + source for source in ("Allogeneic", "CordBlood", "Autologous", "Syngeneic")
+    ],
     "DiseaseStatusAssessment": [
-        "clin:diseaseStatus clin:" + each for each in ("Relapsed", "Refractory", "CompleteRemission", "Active")
+        "clin:diseaseStatus clin:" + status for status in ("Relapsed", "Refractory", "CompleteRemission", "Active")
     ],
     "MRDTest": [
         f"clin:method clin:{method} ; clin:mrdResult clin:{result}"
@@ -25,7 +27,7 @@ STATEMENTS = {
         for result in ("MRDDetected", "MRDNotDetected")
     ],
     "RelapseRiskAssessment": [
-        "clin:relapseRisk clin:" + each for each in ("RaisedRelapseRisk", "RelapseRiskNotRaised")
+        "clin:relapseRisk clin:" + risk for risk in ("RaisedRelapseRisk", "RelapseRiskNotRaised")
     ],
     "ChimerismTest": [
         f"clin:lineage clin:{lineage} ; clin:donorPercent {percent}"
@@ -33,7 +35,9 @@ STATEMENTS = {
         for percent in (50, 89.9, 90, 95, 100)
     ],
     "AcuteGvHDAssessment": [f"clin:grade {grade}" for grade in range(5)],
-    "ChronicGvHDAssessment": ["clin:chronicSeverity clin:" + each for each in ("NoChronicGvHD", "MildChronicGvHD")],
+    "ChronicGvHDAssessment": [
+        "clin:chronicSeverity clin:" + severity for severity in ("NoChronicGvHD", "MildChronicGvHD")
+    ],
     "EarlierInfusion": ["clin:response clin:PositiveResponse"],
 }
 PURPOSES = ["TreatRelapse", "LowerRelapseRisk", "RaiseDonorChimerism"]
@@ -47,7 +51,7 @@ def generate(count: int, seed: int = 101) -> Iterator[str]:
     for number in range(count):
         disease = chance.choice(DISEASES)
         findings = [
-            _finding(chance, each, disease) for each in chance.choices(list(STATEMENTS), k=chance.randint(4, 12))
+            _finding(chance, kind, disease) for kind in chance.choices(list(STATEMENTS), k=chance.randint(4, 12))
         ]
         yield (
             HEAD.format(number=number)

@@ -19,7 +19,7 @@ from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
-from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.model.repository import Repository, find_root
 from kb_tools.model.revision import Revision
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf import shacl
@@ -43,11 +43,11 @@ def best_of(times: int, *arguments: str) -> float:
 
 def determine(folder: Path, engine: str) -> int:
     """Reads and determines every case of a folder, from nothing, and says how many."""
-    kb = KnowledgeBase(find_root())
+    kb = Repository(find_root())
     reader = CaseReader(kb)
     cases = (case for path in sorted(folder.glob("*.ttl")) for case in reader.read(path.name, path))
     answers = list(Run(kb, kb.policy(), engine, revision="2026-02").answers(cases))
-    assert all(isinstance(each, Determination) for each in answers)
+    assert all(isinstance(answer, Determination) for answer in answers)
     return len(answers)
 
 
@@ -57,11 +57,11 @@ def plain_pyshacl(folder: Path, count: int) -> dict[str, float]:
     Once with no more than the shapes that must be looked at, case shapes and one target a condition and side; once with
     the revision's composed graph, as `kb shapes` prints it.
     """
-    kb = KnowledgeBase(find_root())
+    kb = Repository(find_root())
     reader = CaseReader(kb)
     read = [case for path in sorted(folder.glob("*.ttl"))[:count] for case in reader.read(path.name, path)]
     checker = CaseChecker(kb, "pyshacl")
-    cases: list[Case] = [each for each in checker.check(read) if not isinstance(each, Malformed)]
+    cases: list[Case] = [case for case in checker.check(read) if not isinstance(case, Malformed)]
     revision = Revision.load(kb.policy(), kb.policy().entry("2026-02"))
     conditions = kb.conditions + kb.graph([kb.root / "shapes/case.ttl"])
     for condition in revision.conditions.values():
@@ -73,8 +73,8 @@ def plain_pyshacl(folder: Path, count: int) -> dict[str, float]:
     composed = self_contained(kb, revision)
     graphs = [graph_of([*checker.concepts, *case.triples()]) for case in cases]
     return {
-        "conditions": timed(lambda: [shacl.validate(each, conditions) for each in graphs]) / len(graphs),
-        "composed": timed(lambda: [shacl.validate(each, composed) for each in graphs]) / len(graphs),
+        "conditions": timed(lambda: [shacl.validate(graph, conditions) for graph in graphs]) / len(graphs),
+        "composed": timed(lambda: [shacl.validate(graph, composed) for graph in graphs]) / len(graphs),
     }
 
 
@@ -92,9 +92,9 @@ def main() -> None:
         for what, seconds in plain.items():
             print(f"plain pySHACL, {what:10} ({plain_count} cases, one call each): {1 / seconds:8.1f} cases/s")
         for engine in shacl.ENGINES:
-            each = timed(lambda engine=engine: determine(folder, engine)) / count  # type: ignore[misc]
-            ratios = ", ".join(f"{seconds / each:.1f} times {what}" for what, seconds in plain.items())
-            print(f"kb with {engine:9} ({count} cases): {1 / each:8.1f} cases/s: {ratios}")
+            per_case = timed(lambda engine=engine: determine(folder, engine)) / count  # type: ignore[misc]
+            ratios = ", ".join(f"{seconds / per_case:.1f} times {what}" for what, seconds in plain.items())
+            print(f"kb with {engine:9} ({count} cases): {1 / per_case:8.1f} cases/s: {ratios}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from cases import generate
 from determine import best_of, determine
 
 from kb_tools.cases.reader import CaseReader
-from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.model.repository import Repository, find_root
 from kb_tools.rdf import shacl
 from kb_tools.revisions.compare import compare
 from kb_tools.revisions.impact import flip_of
@@ -33,14 +33,14 @@ def replay(folder: Path, engine: str) -> int:
     Returns:
         How many flip.
     """
-    kb = KnowledgeBase(find_root())
+    kb = Repository(find_root())
     diff = compare(kb.policy(), OLD, NEW, engine)
     reader = CaseReader(kb)
     cases = (case for path in sorted(folder.glob("*.ttl")) for case in reader.read(path.name, path))
     flips = 0
-    for each in Replayer(kb, diff.old, diff.new, engine).replay(cases):
-        assert isinstance(each, Replay)
-        flips += bool(each.flipped and flip_of(diff, each).criteria)
+    for replayed in Replayer(kb, diff.old, diff.new, engine).replay(cases):
+        assert isinstance(replayed, Replay)
+        flips += bool(replayed.flipped and flip_of(diff, replayed).criteria)
     return flips
 
 

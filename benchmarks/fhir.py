@@ -21,7 +21,7 @@ from kb_tools.cases.case import Case
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
-from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.model.repository import Repository, find_root
 
 PATIENT = {"reference": "Patient/p"}
 CLIN = "https://w3id.org/policykb/clinical#"
@@ -82,14 +82,14 @@ def bundle(chance: random.Random, number: int, size: int) -> dict[str, Any]:
         else:
             value = {"value": chance.random() * 10, "unit": "g/dL"}
             found.append(observation | {"code": coded("http://loinc.org", chance.choice(LABS)), "valueQuantity": value})
-    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in found]}
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": content} for content in found]}
 
 
 def cases_of(path: Path) -> Iterator[Case]:
     """The cases of an NDJSON file, one at a time."""
-    for each in CaseReader(KnowledgeBase(find_root())).stream(str(path), path, io.BytesIO()):
-        assert isinstance(each, Case), each
-        yield each
+    for case in CaseReader(Repository(find_root())).stream(str(path), path, io.BytesIO()):
+        assert isinstance(case, Case), case
+        yield case
 
 
 def parse(path: Path) -> int:
@@ -105,9 +105,9 @@ def read(path: Path) -> int:
 
 def determine(path: Path) -> int:
     """Bundles made cases and determined."""
-    kb = KnowledgeBase(find_root())
+    kb = Repository(find_root())
     answers = Run(kb, kb.policy(), "pyshacl", revision="2026-02").answers(cases_of(path))
-    return sum(isinstance(each, Determination) for each in answers)
+    return sum(isinstance(answer, Determination) for answer in answers)
 
 
 STEPS = {"json.loads": parse, "read": read, "determined": determine}

@@ -21,7 +21,8 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 
 from generated import generated
-from properties import REVISIONS, Asked, Found, completion, engines, fhir, formats, removal, repetition, shift
+from history import WITH_DOCUMENT
+from properties import Asked, Found, completion, engines, fhir, formats, removal, repetition, shift
 from small_cases import LARGE, SMALL, Implementation, disagreements
 from strategies import Picture
 
@@ -37,7 +38,7 @@ def properties(engine: str) -> dict[str, tuple[str, Property]]:
     asked, chance = Asked(engine), Random(1)
 
     def under_each(one: Callable[[Sequence[Picture], str], Found]) -> Property:
-        return lambda pictures: joined(one(pictures, revision) for revision in REVISIONS)
+        return lambda pictures: joined(one(pictures, revision) for revision in WITH_DOCUMENT)
 
     return {
         "a": ("completion", lambda pictures: completion(asked, pictures)),
@@ -52,11 +53,11 @@ def properties(engine: str) -> dict[str, tuple[str, Property]]:
 
 def joined(parts: Iterable[Found]) -> Found:
     """The checks and violations of several parts together."""
-    whole = Found()
-    for each in parts:
-        whole.checks += each.checks
-        whole.violations += each.violations
-    return whole
+    total = Found()
+    for part in parts:
+        total.checks += part.checks
+        total.violations += part.violations
+    return total
 
 
 def report(name: str, found: Found, seconds: float) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kb_tools.document.trace import Trace
     from kb_tools.model.history import RevisionEntry
     from kb_tools.model.policy import Policy
-    from kb_tools.model.repository import KnowledgeBase as Repository
+    from kb_tools.model.repository import Repository
     from kb_tools.revisions.change import Diff
 
     Source: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any] | Graph
@@ -61,8 +61,7 @@ def open(path: str | os.PathLike[str] | None = None) -> KnowledgeBase:
         ...
     kb_tools.errors.KnowledgeBaseError: /nowhere: no knowledge base here; name a folder that holds ontology/prefixes.ttl
     """
-    from kb_tools.model.repository import KnowledgeBase as Repository
-    from kb_tools.model.repository import find_root
+    from kb_tools.model.repository import Repository, find_root
 
     return KnowledgeBase(Repository(find_root(None if path is None else Path(_path(path)))))
 
@@ -142,9 +141,9 @@ class KnowledgeBase:
         found = list(self.read_cases(source, text=text, format=format, terminology=terminology))
         if len(found) == 1 and not isinstance(found[0], KbError):
             return found[0]
-        for each in found:
-            if isinstance(each, KbError):
-                raise each
+        for item in found:
+            if isinstance(item, KbError):
+                raise item
         where = "" if source is None or not isinstance(source, str | os.PathLike) else os.fspath(source)
         raise UnreadableInput(f"{len(found)} cases where one is wanted", where=where, hint="use read_cases")
 
@@ -188,7 +187,7 @@ class KnowledgeBase:
             raise _no_source(source)
         if format is not None:
             _one_of("format", format, _formats())
-        return self._read(sources, format, tuple(Path(_path(each)) for each in _listed("terminology", terminology)))
+        return self._read(sources, format, tuple(Path(_path(path)) for path in _listed("terminology", terminology)))
 
     def _read(
         self, sources: Iterable[Any], format_: str | None, terminology: tuple[Path, ...]
@@ -421,7 +420,7 @@ class KnowledgeBase:
             revision=_text("revision", revision),
             as_of=_day("as_of", as_of),
             union=bool(union),
-            data=[Path(_path(each)) for each in _listed("data", data)],
+            data=[Path(_path(path)) for path in _listed("data", data)],
             entail=_one_of("entail", entail, ENTAILMENTS),
             max_rows=max_rows,
         )
@@ -444,7 +443,7 @@ class KnowledgeBase:
         """
         from kb_tools.checks import run_checks
 
-        wanted = () if only is None else [_typed("only", each, str) for each in _listed("only", only)]
+        wanted = () if only is None else [_typed("only", name, str) for name in _listed("only", only)]
         return run_checks(self.repository, wanted)
 
     def test(self, coverage: bool = False, *, engine: str = "pyshacl") -> tuple[ExamplesReport, ...]:
@@ -497,7 +496,7 @@ class KnowledgeBase:
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        wanted = " or ".join(each.__name__ for each in getattr(kind, "__args__", (kind,)))
+        wanted = " or ".join(type_.__name__ for type_ in getattr(kind, "__args__", (kind,)))
         raise ArgumentError(f"{name} is of the type {type(value).__name__}", hint=f"give one of the type {wanted}")
     return value
 
@@ -561,10 +560,10 @@ def _is_name(question: str) -> bool:
 def _cases(given: Iterable[Any]) -> Iterator[Case | KbError]:
     from kb_tools.cases.case import Case
 
-    for each in given:
-        if not isinstance(each, Case | KbError):
-            raise _no_case(each)
-        yield each
+    for item in given:
+        if not isinstance(item, Case | KbError):
+            raise _no_case(item)
+        yield item
 
 
 def _no_case(value: Any) -> ArgumentError:

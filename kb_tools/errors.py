@@ -14,17 +14,17 @@ class KbError(Exception):
         what: what is wrong.
         where: the file (with line), revision or case that it is about, if any.
         hint: what to do.
-        told: what is wrong, without the name of a file; by default `what`, if that names no file.
+        reported: what is wrong, without the name of a file; by default `what`, if that names no file.
 
     Attributes:
         position: which input it is about, in words without the name of a file.
     """
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "", told: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "", reported: str = "") -> None:
         self.what = " ".join(what.split())
         self.where = where
         self.hint = " ".join(hint.split())
-        self.told = told or self.what
+        self.reported = reported or self.what
         self.position = ""
         super().__init__(str(self))
 
@@ -40,7 +40,7 @@ class KbError(Exception):
     def lines_for_others(self) -> list[str]:
         """The same for records that leave the house: they name no file."""
         place = f"{self.position}: " if self.position else ""
-        return [printable.line(f"{place}{self.told}" + (f"; {self.hint}" if self.hint else ""))]
+        return [printable.line(f"{place}{self.reported}" + (f"; {self.hint}" if self.hint else ""))]
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -77,10 +77,10 @@ class Slips(UnreadableInput):
 
     def lines(self) -> list[str]:
         """What is wrong, a line for each thing."""
-        return [str(each) for each in self.slips]
+        return [str(slip) for slip in self.slips]
 
     def lines_for_others(self) -> list[str]:
         """The same for records that leave the house: they name no file."""
-        for each in self.slips:
-            each.position = ", ".join(part for part in (self.position, each.position) if part)
-        return [line for each in self.slips for line in each.lines_for_others()]
+        for slip in self.slips:
+            slip.position = ", ".join(part for part in (self.position, slip.position) if part)
+        return [line for slip in self.slips for line in slip.lines_for_others()]

@@ -16,14 +16,14 @@ _OBEYED_IN_LINE = re.compile(f"[{_CONTROL}\\n\\t]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def text(said: str) -> str:
+def text(value: str) -> str:
     """The text with what a terminal would obey replaced; line ends and tabs stay."""
-    return _OBEYED.sub(_REPLACEMENT, said)
+    return _OBEYED.sub(_REPLACEMENT, value)
 
 
-def line(said: str) -> str:
+def line(value: str) -> str:
     """The text as part of one line: line ends and tabs are replaced as well."""
-    return _OBEYED_IN_LINE.sub(_REPLACEMENT, said)
+    return _OBEYED_IN_LINE.sub(_REPLACEMENT, value)
 
 
 def escaped(written: str) -> str:

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # The names of what is being written begin with this.
-ASIDE = ".aside-"
+TEMPORARY = ".aside-"
 
 
-def write_whole(contents: Mapping[Path, bytes]) -> None:
+def write_atomically(contents: Mapping[Path, bytes]) -> None:
     """Write files that belong together, each in place of the one of its name.
 
     A link is followed, and what is no file (a device, a pipe) is written to as it is.
@@ -28,12 +28,12 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
                 path.write_bytes(content)
                 continue
             target = path.resolve()
-            with tempfile.NamedTemporaryFile(prefix=ASIDE, dir=target.parent, delete=False) as aside:
-                waiting.append((Path(aside.name), target))
-                aside.write(content)
-                aside.flush()
-                os.fsync(aside.fileno())
-            Path(aside.name).chmod(_mode(target))
+            with tempfile.NamedTemporaryFile(prefix=TEMPORARY, dir=target.parent, delete=False) as temporary:
+                waiting.append((Path(temporary.name), target))
+                temporary.write(content)
+                temporary.flush()
+                os.fsync(temporary.fileno())
+            Path(temporary.name).chmod(_mode(target))
         for written, target in waiting:
             written.replace(target)
     finally:
@@ -59,11 +59,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         OSError: it cannot be made, or something of the name is there.
     """
     # One level deeper than the folder is to stand, where nothing looks for it.
-    aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
     try:
-        made = aside / path.name
+        made = temporary / path.name
         made.mkdir()
         yield made
         made.rename(path)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

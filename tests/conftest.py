@@ -12,19 +12,19 @@ import pytest
 
 from kb_tools import cli
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def kb() -> KnowledgeBase:
+def kb() -> Repository:
     """The knowledge base under test."""
-    return KnowledgeBase(ROOT)
+    return Repository(ROOT)
 
 
 @pytest.fixture(scope="session")
-def policy(kb: KnowledgeBase) -> Policy:
+def policy(kb: Repository) -> Policy:
     """Its one policy."""
     return kb.policy("CP.MP.101")
 
@@ -61,9 +61,9 @@ def run_kb(
             capfd.readouterr()
             with pytest.raises(SystemExit) as ended:
                 cli.main()
-        said = capfd.readouterr()
+        output = capfd.readouterr()
         assert isinstance(ended.value.code, int)
-        return CompletedProcess(["kb", *arguments], ended.value.code, said.out, said.err)
+        return CompletedProcess(["kb", *arguments], ended.value.code, output.out, output.err)
 
     return run
 

@@ -80,7 +80,7 @@ def test_a_module_imports_only_what_is_below_it(path: Path) -> None:
         ("cases", "from kb_tools.ask.library import questions", ["kb_tools.ask.library.questions"]),
         ("render", "from kb_tools.api import open", ["kb_tools.api.open"]),
         ("model", "import kb_tools", ["kb_tools"]),
-        ("model", "from kb_tools import KnowledgeBase", ["kb_tools.KnowledgeBase"]),
+        ("model", "from kb_tools import Repository", ["kb_tools.Repository"]),
         ("model", "from .policy import Policy", [".policy.Policy"]),
         ("commands", "import kb_tools", []),
     ],

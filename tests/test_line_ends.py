@@ -15,7 +15,7 @@ from rdflib import Literal
 from kb_tools.ask import dataset
 from kb_tools.ask.library import questions, read_question
 from kb_tools.checks import CHECKS
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.canonical import canonical
 from kb_tools.rdf.terms import to_quads
 from kb_tools.revisions.seal import freeze
@@ -39,7 +39,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("original")
     for folder in ("ontology", "shapes", "policies", QUESTIONS):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("seal.*"))
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     for entry in kb.policy().history:
         freeze(kb, kb.policy(), entry)
     git(root, "init", "--quiet")
@@ -70,13 +70,13 @@ def test_a_checkout_with_line_ends_of_windows_passes_every_check(
 
 
 def test_freezing_it_again_changes_nothing(checkout: Path) -> None:
-    kb = KnowledgeBase(checkout)
+    kb = Repository(checkout)
     frozen = {freeze(kb, kb.policy(), entry).status for entry in kb.policy().history}
     assert frozen == {"unchanged"}
 
 
 def test_every_file_says_the_same(original: Path, checkout: Path) -> None:
-    one, other = KnowledgeBase(original), KnowledgeBase(checkout)
+    one, other = Repository(original), Repository(checkout)
     several = 0
     for path in one.files("ontology", "shapes", "policies"):
         triples = one.triples(path)
@@ -88,7 +88,7 @@ def test_every_file_says_the_same(original: Path, checkout: Path) -> None:
 
 
 def test_what_a_query_is_asked_of_says_the_same(original: Path, checkout: Path) -> None:
-    one, other = (canonical(dataset.open_store(KnowledgeBase(root))) for root in (original, checkout))
+    one, other = (canonical(dataset.open_store(Repository(root))) for root in (original, checkout))
     assert one == other
     assert b"\\r" not in one
 

@@ -79,10 +79,10 @@ def commands(command: click.Command, parent: click.Context | None, name: str) ->
     context = click.Context(command, parent, name, **settings)
     yield context
     if isinstance(command, click.Group):
-        for each in command.list_commands(context):
-            within = command.get_command(context, each)
+        for subcommand in command.list_commands(context):
+            within = command.get_command(context, subcommand)
             assert within is not None
-            yield from commands(within, context, each)
+            yield from commands(within, context, subcommand)
 
 
 def printed(arguments: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rdflib import RDF, URIRef
 from rdflib.namespace import OWL, RDFS, SH, SKOS
 
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import POL
 
 HEAD = """# The model
@@ -24,14 +24,14 @@ points from a class to the class that it is a kind of."""
 class Model:
     """The vocabularies; and the shapes, which bind a link to a class where the vocabularies leave that open."""
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: Repository) -> None:
         self.curie, self.ontology, self.shapes = kb.curie, kb.ontology, kb.graph(kb.files("shapes"))
         subjects = dict.fromkeys(triple[0] for path in kb.files("ontology") for triple in kb.triples(path))
         self.order = {term: number for number, term in enumerate(subjects)}
         self.code_lists = set(self.ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept)) & set(self.order)
         classes = self.sorted(set(self.ontology[: RDF.type : OWL.Class]) - self.code_lists)
         self.properties = {class_: dict(self._properties(class_)) for class_ in classes}
-        self.uses = Counter(each for properties in self.properties.values() for each in properties)
+        self.uses = Counter(property_ for properties in self.properties.values() for property_ in properties)
 
     def sorted(self, terms: Iterable[object]) -> list[URIRef]:
         """IRIs in the order in which the files of the vocabularies name them; others, by their text, after them."""
@@ -62,11 +62,13 @@ class Model:
         names = {term: self.curie(term).removeprefix(prefix) for term in self.properties}
         yield "classDiagram\ndirection LR"
         for class_ in (own := [term for term, name in names.items() if ":" not in name]):
-            rows = [self._row(*each).replace(prefix, "") for each in self.properties[class_].items()]
+            rows = [self._row(*pair).replace(prefix, "") for pair in self.properties[class_].items()]
             yield "\n    ".join([f"class {names[class_]} {{", *rows]) + "\n}" if rows else f"class {names[class_]}"
             for parent in self.sorted(set(self.ontology[class_ : RDFS.subClassOf]) & set(names)):
                 yield f"`{names[parent]}` <|-- {names[class_]}"
-            targets = dict.fromkeys(to for each, to in self.properties[class_].items() if self.uses[each] == 1)
+            targets = dict.fromkeys(
+                to for property_, to in self.properties[class_].items() if self.uses[property_] == 1
+            )
             yield from (f"{names[class_]} --> {names[to]}" for to in targets if to in own and to != class_)
 
     def _row(self, property_: URIRef, target: URIRef | None) -> str:
@@ -75,16 +77,16 @@ class Model:
         return self.curie(property_) + (f" → {of}{self.curie(target)}{size}" if target else "")
 
 
-def page(kb: KnowledgeBase) -> str:
+def page(kb: Repository) -> str:
     """The page, as Markdown: the largest vocabulary first."""
     model, parts = Model(kb), [HEAD]
     for prefix, _ in Counter(kb.curie(class_).partition(":")[0] for class_ in model.properties).most_common():
         label = kb.labels[kb.prefixes[prefix].rstrip("#/")]
         parts.append("\n".join([f"## {prefix}: {label}\n\n```mermaid", *model.diagram(prefix + ":"), "```"]))
     free = model.sorted((model.of_kind(OWL.ObjectProperty) | model.of_kind(OWL.DatatypeProperty)) - set(model.uses))
-    parts.append("Properties in no box: " + ", ".join(f"`{kb.curie(each)}`" for each in free) + ".")
+    parts.append("Properties in no box: " + ", ".join(f"`{kb.curie(property_)}`" for property_ in free) + ".")
     return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
-    print(page(KnowledgeBase(Path(*sys.argv[1:]))), end="")
+    print(page(Repository(Path(*sys.argv[1:]))), end="")

@@ -14,7 +14,7 @@ from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision, Unread
 T = TypeVar("T")
 # What an answer may be other than a result.
 _ERRORS: dict[str, type[KbError]] = {
-    each.__name__: each for each in (KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, QueryError)
+    error.__name__: error for error in (KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, QueryError)
 }
 # Marks an object that stands for a term: no prefix and no IRI begins so.
 _TERM = "@term"
@@ -26,7 +26,7 @@ def write(answer: Any) -> bytes:
     if answer is None:
         content = None
     elif isinstance(answer, KbError):
-        kind = next(each for each in type(answer).__mro__ if each.__name__ in _ERRORS).__name__
+        kind = next(class_ for class_ in type(answer).__mro__ if class_.__name__ in _ERRORS).__name__
         content = {"error": kind, "what": answer.what, "where": answer.where, "hint": answer.hint}
     else:
         content = {"result": vars(answer)}
@@ -61,8 +61,8 @@ def _as_json(term: Any) -> dict[str, Any]:
     if isinstance(term, ox.Triple):
         return {_TERM: "triple", "value": [term.subject, term.predicate, term.object]}
     if isinstance(term, ox.Literal):
-        said = {_TERM: "literal", "value": term.value, "datatype": term.datatype.value, "language": term.language}
-        return said | ({"direction": str(term.direction)} if term.direction else {})
+        literal = {_TERM: "literal", "value": term.value, "datatype": term.datatype.value, "language": term.language}
+        return literal | ({"direction": str(term.direction)} if term.direction else {})
     raise TypeError(f"no part of an answer: {type(term).__name__}")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kb_tools.ask.library import Parameter, Question
     from kb_tools.model.history import RevisionEntry
     from kb_tools.model.policy import Policy
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.repository import Repository
 
 Chosen: TypeAlias = "tuple[Policy, RevisionEntry]"
 XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -79,8 +79,8 @@ class Binder:
             if value or name in given:
                 bound.text = _bound(bound.text, name, [self._term(parameter, value, bound.choices)])
             if name not in given:
-                said = self._in_words(values_of(bound.text, name))
-                bound.choices.append(f"for {name} {said}; --param {name}=VALUE for another")
+                words = self._in_words(values_of(bound.text, name))
+                bound.choices.append(f"for {name} {words}; --param {name}=VALUE for another")
             if parameter.type == "revision":
                 bound.revisions += self._known(values_of(bound.text, name))
         return bound
@@ -143,7 +143,7 @@ class Binder:
         return ox.Literal(meant, datatype=datatype)
 
 
-def revision_name(kb: KnowledgeBase, policy: str | None, parameter: str, written: str) -> str:
+def revision_name(kb: Repository, policy: str | None, parameter: str, written: str) -> str:
     """The revision that is named, as "2026-02" or "CP.MP.101/2026-02": so, or as its log or its label prints it.
 
     Raises:

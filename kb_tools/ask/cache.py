@@ -14,14 +14,14 @@ from pathlib import Path
 import pyoxigraph as ox
 
 from kb_tools.errors import KbError
-from kb_tools.writing import write_whole
+from kb_tools.writing import write_atomically
 
 # Changes when graphs are laid out differently, so that an older store is not used.
 LAYOUT = "2"
 # What was made of an earlier state of the files is removed when it was not used for this long, in seconds.
 UNUSED = 24 * 60 * 60
 # The names of what is being made begin with this.
-ASIDE = "aside-"
+TEMPORARY = "aside-"
 
 
 class Cache:
@@ -72,14 +72,14 @@ class Cache:
             return
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=target.parent))
+            temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
             try:
-                make(aside)
+                make(temporary)
                 # Fails where another run was faster; then that one's is used.
                 with suppress(OSError):
-                    aside.rename(target)
+                    temporary.rename(target)
             finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(temporary, ignore_errors=True)
             if not target.is_dir():
                 raise OSError("cannot be moved into place")
         except OSError as error:
@@ -115,9 +115,9 @@ class Cache:
         except Exception as error:
             if isinstance(error, RecursionError) or not isinstance(error, (OSError, RuntimeError, *more)):
                 raise
-            said = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split())[:200]
             hint = "remove the folder: it is made again"
-            raise KbError(f"the graphs kept here are damaged: {said}", where=str(self.folder), hint=hint) from error
+            raise KbError(f"the graphs kept here are damaged: {reason}", where=str(self.folder), hint=hint) from error
 
     def used(self) -> None:
         """Notes that this state of the files is in use."""
@@ -137,13 +137,13 @@ class Cache:
         target = self.folder / name
         with suppress(OSError):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole({target: _digest_line(written) + written})
+            write_atomically({target: _digest_line(written) + written})
             self.prune()
 
     def prune(self) -> None:
         """Removes what was made of earlier states of these files, and what a run that was ended left half made."""
         earlier = self.folder.parent.glob(f"{self._root}-*")
-        for path in [*(each for each in earlier if each != self.folder), *self.folder.rglob(f"*{ASIDE}*")]:
+        for path in [*(folder for folder in earlier if folder != self.folder), *self.folder.rglob(f"*{TEMPORARY}*")]:
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > UNUSED:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()

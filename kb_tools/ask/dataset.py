@@ -25,7 +25,7 @@ from kb_tools.ask.cache import Cache
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.history import LogRow, RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy, filled_in
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import parse, unix_lines
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.rdf.terms import graph_of, to_quads
@@ -40,7 +40,7 @@ _GRAPHS, _CATALOG = "graphs", "catalog.json"
 
 
 @lru_cache(maxsize=2)
-def graph_names(kb: KnowledgeBase) -> dict[Path, str]:
+def graph_names(kb: Repository) -> dict[Path, str]:
     """The named graph of each file of the knowledge base.
 
     A vocabulary or shapes file has one of its own; the files of a policy, those of a revision and those of the
@@ -65,7 +65,7 @@ def filled_in_name(entry: RevisionEntry) -> str:
     return entry.iri + FILLED_IN
 
 
-def default_graph(kb: KnowledgeBase, revisions: Sequence[tuple[Policy, RevisionEntry]]) -> list[str]:
+def default_graph(kb: Repository, revisions: Sequence[tuple[Policy, RevisionEntry]]) -> list[str]:
     """The named graphs that make up the default graph for a revision of each policy."""
     folders = set(kb.policy_folders)
     # In folders of a policy's folder stand its revisions and its cases, which are not shared.
@@ -74,7 +74,7 @@ def default_graph(kb: KnowledgeBase, revisions: Sequence[tuple[Policy, RevisionE
     return [*dict.fromkeys(shared), *own]
 
 
-def open_store(kb: KnowledgeBase) -> ox.Store:
+def open_store(kb: Repository) -> ox.Store:
     """The named graphs in a store, in memory, or on disk where they are many; a store on disk is only read.
 
     Raises:
@@ -112,7 +112,7 @@ def _says_which(path: Path) -> Iterator[None]:
 # ---------------------------------------------------------------------- with a default graph
 
 
-def open_view(kb: KnowledgeBase, graphs: Sequence[str] | None) -> ox.Store:
+def open_view(kb: Repository, graphs: Sequence[str] | None) -> ox.Store:
     """The named graphs, with a default graph that says what the graphs of these names say, each statement once.
 
     Args:
@@ -133,7 +133,7 @@ def _lay_down(store: ox.Store, graphs: Sequence[str] | None) -> None:
     store.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in found)
 
 
-def extended(kb: KnowledgeBase, store: ox.Store, quads: Iterable[ox.Quad], scratch: Path) -> ox.Store:
+def extended(kb: Repository, store: ox.Store, quads: Iterable[ox.Quad], scratch: Path) -> ox.Store:
     """The store with more quads; of a store on disk, a copy in the folder `scratch`, made of links."""
     if on_disk(kb):
         store.backup(str(scratch / "store"))
@@ -145,7 +145,7 @@ def extended(kb: KnowledgeBase, store: ox.Store, quads: Iterable[ox.Quad], scrat
 # ---------------------------------------------------------------------- what follows from a revision
 
 
-def closure(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: str) -> Iterator[ox.Quad]:
+def closure(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) -> Iterator[ox.Quad]:
     """The closure of one revision, see `entailed`, as quads of the default graph."""
     kept = _cache(kb).text(_closure(entry, regime))
     if kept is not None:
@@ -153,7 +153,7 @@ def closure(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: str
     return to_quads(entailed(kb, policy, entry, regime))
 
 
-def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: str) -> Graph:
+def entailed(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) -> Graph:
     """The closure of one revision with the ontologies, kept on disk between runs where that can be written.
 
     Args:
@@ -178,7 +178,7 @@ def entailed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: st
 # ---------------------------------------------------------------------- what is kept on disk
 
 
-def policies(kb: KnowledgeBase) -> dict[str, Policy]:
+def policies(kb: Repository) -> dict[str, Policy]:
     """The policies by identifier; where the graphs are many, with histories, and a prefix table, kept with them."""
     found = {policy.identifier: policy for policy in kb.policies()}
     if on_disk(kb):
@@ -187,11 +187,11 @@ def policies(kb: KnowledgeBase) -> dict[str, Policy]:
             kept = json.loads((_cache(kb).folder / _GRAPHS / _CATALOG).read_text(encoding="utf-8"))
             kb.prefixes = kept["prefixes"]
             for identifier, entries in kept["histories"].items():
-                found[identifier].history = [_entry(**each) for each in entries]
+                found[identifier].history = [_entry(**entry) for entry in entries]
     return found
 
 
-def _catalog(kb: KnowledgeBase) -> str:
+def _catalog(kb: Repository) -> str:
     histories = {policy.identifier: [asdict(entry) for entry in policy.history] for policy in kb.policies()}
     return json.dumps({"prefixes": kb.prefixes, "histories": histories}, default=str)
 
@@ -202,17 +202,17 @@ def _entry(month: str, row: dict[str, Any] | None, **same: Any) -> RevisionEntry
     return RevisionEntry(month=date.fromisoformat(month), row=LogRow(**row) if row else None, **same)
 
 
-def on_disk(kb: KnowledgeBase) -> bool:
+def on_disk(kb: Repository) -> bool:
     """Whether the graphs are so many that they are kept in a store on disk."""
     return _cache(kb).size >= KEPT_FROM
 
 
-def loaded(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> bool:
+def loaded(kb: Repository, views: Iterable[Sequence[str] | None] = ()) -> bool:
     """Whether the graphs, and views of them, are there to be opened without a long wait."""
     return not on_disk(kb) or all(map(_cache(kb).has, [_GRAPHS, *map(_view, views)]))
 
 
-def load(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> None:
+def load(kb: Repository, views: Iterable[Sequence[str] | None] = ()) -> None:
     """Loads the graphs into a store on disk, and lays down a default graph for each view, unless they are there.
 
     Raises:
@@ -225,12 +225,12 @@ def load(kb: KnowledgeBase, views: Iterable[Sequence[str] | None] = ()) -> None:
     cache.used()
 
 
-def reading(kb: KnowledgeBase) -> AbstractContextManager[None]:
+def reading(kb: Repository) -> AbstractContextManager[None]:
     """While a store is read: where it is kept on disk and turns out to be damaged, the error says what to remove."""
     return _cache(kb).reading() if on_disk(kb) else nullcontext()
 
 
-def _make_graphs(kb: KnowledgeBase, folder: Path) -> None:
+def _make_graphs(kb: Repository, folder: Path) -> None:
     (folder / _CATALOG).write_text(_catalog(kb), encoding="utf-8")
     store = ox.Store(str(folder / "store"))
     # In one go, which is faster by far than file by file.
@@ -242,14 +242,14 @@ def _make_graphs(kb: KnowledgeBase, folder: Path) -> None:
     _cache(kb).prune()
 
 
-def _make_view(kb: KnowledgeBase, graphs: Sequence[str] | None, folder: Path) -> None:
+def _make_view(kb: Repository, graphs: Sequence[str] | None, folder: Path) -> None:
     store = extended(kb, open_store(kb), (), folder)
     _lay_down(store, graphs)
     store.flush()
 
 
 @lru_cache(maxsize=2)
-def _cache(kb: KnowledgeBase) -> Cache:
+def _cache(kb: Repository) -> Cache:
     return Cache(kb.root, graph_names(kb))
 
 

@@ -22,7 +22,7 @@ from kb_tools.rdf.files import FORMATS, parse_file
 from kb_tools.rdf.terms import to_quads
 
 if TYPE_CHECKING:
-    from kb_tools.ask.request import Result
+    from kb_tools.ask.request import RawResult
 
 # Size of what a query finds, in bytes.
 MAX_ANSWER = 256 * 1024**2
@@ -30,7 +30,7 @@ MAX_ANSWER = 256 * 1024**2
 _TO_DO = ox.NamedNode(BASE + "policy#toDo")
 
 
-def execute(request: Request, confined: bool = False) -> Result:
+def execute(request: Request, confined: bool = False) -> RawResult:
     """Runs a query on what it reads, in this process.
 
     Args:
@@ -75,7 +75,7 @@ def _store(request: Request, scratch: Path) -> ox.Store:
     return dataset.extended(kb, store, further, scratch) if further else store
 
 
-def _explain(result: Result, request: Request, store: ox.Store) -> None:
+def _explain(result: RawResult, request: Request, store: ox.Store) -> None:
     """Adds to an answer the names of what it shows, and what a reader must know of it."""
     kb, checked = request.kb, request.checked
     if not result.rows and not result.truth and not result.triples:
@@ -118,7 +118,7 @@ def _not_run(message: str) -> QueryError:
 
 def _data(path: Path) -> Iterator[ox.Quad]:
     """What a file, or the files in a folder, say, as quads of the default graph."""
-    files = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS) if path.is_dir() else [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in FORMATS) if path.is_dir() else [path]
     if not files:
         raise UnreadableInput("no RDF files in this folder", where=str(path), hint=f"it may hold {', '.join(FORMATS)}")
     for file in files:
@@ -132,7 +132,7 @@ def _fresh(term: Any, fresh: dict[str, ox.BlankNode]) -> Any:
     return fresh.setdefault(term.value, ox.BlankNode()) if isinstance(term, ox.BlankNode) else term
 
 
-def _collect(result: Result, found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int) -> None:
+def _collect(result: RawResult, found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int) -> None:
     """Adds to a result what was found, as much of it as was asked for.
 
     Raises:
@@ -153,7 +153,7 @@ def _collect(result: Result, found: ox.QuerySolutions | ox.QueryBoolean | ox.Que
             distinct[triple] = None
             size = _grown(size, triple)
         result.triples = list(distinct)
-        quads = (ox.Quad(each.subject, each.predicate, each.object) for each in result.triples)
+        quads = (ox.Quad(triple.subject, triple.predicate, triple.object) for triple in result.triples)
         result.turtle = serialize(quads, "turtle", result.prefixes).decode()
         return
     result.variables = [variable.value for variable in found.variables]

@@ -46,7 +46,7 @@ class Question:
     @property
     def revision(self) -> Parameter | None:
         """The parameter that is the revision of the default graph."""
-        mine = (each for each in self.parameters if each.name == each.type == "revision")
+        mine = (parameter for parameter in self.parameters if parameter.name == parameter.type == "revision")
         return next(mine, None) if self.scope == "revision" else None
 
 
@@ -65,7 +65,7 @@ def find_question(name: str) -> Question:
         QueryError: there is none; the error names one whose name is close.
     """
     path = QUESTIONS / f"{name}.rq"
-    known = [each.stem for each in QUESTIONS.glob("*.rq")]
+    known = [file.stem for file in QUESTIONS.glob("*.rq")]
     if name not in known:
         hint = did_you_mean(name, known) or "kb query lists them; a file is named with its .rq"
         raise QueryError(f"no question {name}", hint=hint)

@@ -20,7 +20,7 @@ from kb_tools.ask.sparql import BASE, QueryError, absolute
 from kb_tools.model.policy import FILLED_IN
 
 if TYPE_CHECKING:
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.repository import Repository
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _RDFS = "http://www.w3.org/2000/01/rdf-schema#"
@@ -49,14 +49,14 @@ class Thing:
 
     Attributes:
         graphs: the named graphs that say what it is.
-        said: its names, each with the graph that gives it.
+        names: what it is called, each name with the graph that gives it.
         numbers: those of them that are numbers and places in documents.
         codes: those of ICD-10-CM; subdivisions are meant too, and by "A-B" all categories from A to B.
     """
 
     iri: str
     graphs: set[str] = field(default_factory=set)
-    said: set[tuple[str, str]] = field(default_factory=set)
+    names: set[tuple[str, str]] = field(default_factory=set)
     numbers: set[tuple[str, str]] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
 
@@ -72,7 +72,7 @@ class Names:
     """
 
     def __init__(
-        self, kb: KnowledgeBase, graphs: Collection[str] | None, where: str, policy: str = "", checked: bool = True
+        self, kb: Repository, graphs: Collection[str] | None, where: str, policy: str = "", checked: bool = True
     ) -> None:
         self.kb = kb
         self.graphs = None if graphs is None else set(graphs)
@@ -106,33 +106,33 @@ class Names:
         if iri := self._iri(given):
             if iri in things or not self.checked:
                 return things.get(iri, Thing(iri))
-            curies = [self.kb.curie(each) for each in things]
+            curies = [self.kb.curie(thing) for thing in things]
             close = get_close_matches(self.kb.curie(iri), curies, 1, 0.8)
             if close or kinds:
                 raise self._none(parameter, kinds, given, *close)
             return Thing(iri)
         here = {
-            each.iri: {name for name, graph in each.said if self.reads({graph})}
-            for each in things.values()
-            if self.reads(each.graphs)
+            thing.iri: {name for name, graph in thing.names if self.reads({graph})}
+            for thing in things.values()
+            if self.reads(thing.graphs)
         }
         found = _matching(given, here, things)
         for word in self._words_of(kinds):
             # "reference 12" is 12.
             if not found and given.casefold().startswith(f"{word} "):
                 found = _matching(given[len(word) :].strip(), here, things)
-        found = [each for each in found if each.startswith(f"{self.policy}/")] or found
+        found = [match for match in found if match.startswith(f"{self.policy}/")] or found
         found = self._narrowest(found)
         if len(found) == 1:
             return things[found[0]]
         if found:
-            listed = self._listed([things[each] for each in found], given)
+            listed = self._listed([things[match] for match in found], given)
             raise QueryError(
                 f"{parameter}: {given!a} names {len(found)} things: {listed}", hint="choose one by its IRI"
             )
-        anywhere = {each.iri: {name for name, _ in each.said} for each in things.values()}
+        anywhere = {thing.iri: {name for name, _ in thing.names} for thing in things.values()}
         if found := self._narrowest(_matching(given, anywhere, things)):
-            known = "; ".join(f"{self.curie(each)} in {_where(things[each], given)}" for each in found[:_LISTED])
+            known = "; ".join(f"{self.curie(match)} in {_where(things[match], given)}" for match in found[:_LISTED])
             raise QueryError(
                 f"{parameter}: {given!a} names {self._nothing(kinds)} in {self.where}, but {known}",
                 hint="ask another revision by --revision",
@@ -149,9 +149,9 @@ class Names:
             the text, as given where none that is read is like it; and in that case what a reader must know, or "".
         """
         # Each text with the graph that gives it, and the IRI of the thing of which it is the number, if it is one.
-        known = [(*each, thing.iri) for thing in self._things(kinds, False).values() for each in thing.numbers]
+        known = [(*pair, thing.iri) for thing in self._things(kinds, False).values() for pair in thing.numbers]
         for kind in kinds:
-            known += [(text, graph, "") for text, graph in self._said(None, [self._node(kind)])]
+            known += [(text, graph, "") for text, graph in self._texts(None, [self._node(kind)])]
         here = [(text, owner) for text, graph, owner in known if self.reads({graph})]
         texts = sorted({text for text, _ in here})
         named = self._iri(given)
@@ -160,7 +160,7 @@ class Names:
             return (given if given in texts else like.pop()), ""
         if graphs := {graph for text, graph, _ in known if text == given}:
             return given, f"{given!a} is a {self._kind(kinds)} in {within(graphs)}, and not in {self.where}"
-        close = "".join(f"; did you mean {each!a}?" for each in _close(given, texts))
+        close = "".join(f"; did you mean {text!a}?" for text in _close(given, texts))
         return given, f"{given!a} is no {self._kind(kinds)} in {self.where}{close}"
 
     def namespace(self, given: str) -> str:
@@ -206,13 +206,13 @@ class Names:
 
     def _listed(self, things: Sequence[Thing], given: str) -> str:
         """The choices, and where each has that name if the query reads every revision."""
-        said = []
-        for each in things[:_LISTED]:
-            place = f" in {_where(each, given)}" if self.graphs is None else ""
-            label = self.label(each.iri) or min((number for number, _ in each.numbers), default="")
-            said.append(f"{self.curie(each.iri)}{f' ({label})' if label else ''}{place}")
+        choices = []
+        for thing in things[:_LISTED]:
+            place = f" in {_where(thing, given)}" if self.graphs is None else ""
+            label = self.label(thing.iri) or min((number for number, _ in thing.numbers), default="")
+            choices.append(f"{self.curie(thing.iri)}{f' ({label})' if label else ''}{place}")
         more = f"; and {len(things) - _LISTED} more" if len(things) > _LISTED else ""
-        return "; ".join(said) + more
+        return "; ".join(choices) + more
 
     def _none(self, parameter: str, kinds: Sequence[str], given: str, close: str = "") -> QueryError:
         hint = "write its number, place, name or code, or its IRI as prefix:name or whole"
@@ -250,8 +250,8 @@ class Names:
         """The things of these kinds in every graph, by IRI."""
         found: dict[ox.NamedNode, set[str]] = {}
         patterns: list[tuple[Any, Any, Any]] = [] if kinds else [(None, _TYPE, None)]
-        for each in self._below([self._node(kind) for kind in kinds], _SUBCLASS):
-            patterns.append((None, _SUBCLASS if subclasses else _TYPE, each))
+        for class_ in self._below([self._node(kind) for kind in kinds], _SUBCLASS):
+            patterns.append((None, _SUBCLASS if subclasses else _TYPE, class_))
         for pattern in patterns:
             for quad in self._quads(*pattern):
                 if isinstance(quad.subject, ox.NamedNode):
@@ -262,23 +262,23 @@ class Names:
         from kb_tools.model.concepts import abbreviation
 
         thing = Thing(node.value, set(graphs))
-        thing.numbers = set(self._said(node, _NUMBERS))
-        codes = set(self._said(node, _CODES))
+        thing.numbers = set(self._texts(node, _NUMBERS))
+        codes = set(self._texts(node, _CODES))
         thing.codes = {code for code, _ in codes}
-        thing.said = {*thing.numbers, *codes, *self._said(node, _LABELS), *self._said(node, _OTHERS)}
-        for meaning, graph in self._said(node, [_DEFINITION]):
+        thing.names = {*thing.numbers, *codes, *self._texts(node, _LABELS), *self._texts(node, _OTHERS)}
+        for meaning, graph in self._texts(node, [_DEFINITION]):
             if short := abbreviation(meaning):
-                thing.said.add((short, graph))
+                thing.names.add((short, graph))
         # A revision goes by its month as documents print it, too: "02/26".
-        for month, graph in self._said(node, [_MONTH]):
-            thing.said.add((f"{month[5:7]}/{month[2:4]}", graph))
-        thing.said.update((_local(node.value), graph) for graph in thing.graphs)
+        for month, graph in self._texts(node, [_MONTH]):
+            thing.names.add((f"{month[5:7]}/{month[2:4]}", graph))
+        thing.names.update((_local(node.value), graph) for graph in thing.graphs)
         return thing
 
-    def _said(self, subject: Any, properties: Iterable[ox.NamedNode]) -> Iterator[tuple[str, str]]:
+    def _texts(self, subject: Any, properties: Iterable[ox.NamedNode]) -> Iterator[tuple[str, str]]:
         """The texts that these properties give of a thing, each with the graph that says so."""
-        for each in properties:
-            for quad in self._quads(subject, each, None):
+        for property_ in properties:
+            for quad in self._quads(subject, property_, None):
                 if isinstance(quad.object, ox.Literal):
                     yield quad.object.value, _graph(quad)
 
@@ -295,13 +295,13 @@ class Names:
 
     def _narrowest(self, iris: Sequence[str]) -> list[str]:
         """Those under which none of the others stands: the code of a kind may be that of its group, too."""
-        below = {each: {node.value for node in self._below([ox.NamedNode(each)], _BROADER)} for each in iris}
-        return [each for each in iris if not below[each].intersection(iris) - {each}]
+        below = {iri: {node.value for node in self._below([ox.NamedNode(iri)], _BROADER)} for iri in iris}
+        return [iri for iri in iris if not below[iri].intersection(iris) - {iri}]
 
 
 def within(graphs: Iterable[str]) -> str:
     """The graphs in words: those of revisions and policies by their names."""
-    return ", ".join(sorted({each.removeprefix(BASE).removesuffix(FILLED_IN) for each in graphs}))
+    return ", ".join(sorted({graph.removeprefix(BASE).removesuffix(FILLED_IN) for graph in graphs}))
 
 
 def _graph(quad: ox.Quad) -> str:
@@ -328,7 +328,7 @@ def _matching(given: str, names: Mapping[str, set[str]], things: Mapping[str, Th
 
 def _where(thing: Thing, given: str) -> str:
     """The graphs that give a thing this name."""
-    return within({graph for name, graph in thing.said if _plain(name) == _plain(given)} or thing.graphs)
+    return within({graph for name, graph in thing.names if _plain(name) == _plain(given)} or thing.graphs)
 
 
 def _under(given: str, code: str) -> int:
@@ -344,14 +344,14 @@ def _under(given: str, code: str) -> int:
 
 def _close(given: str, names: Iterable[str]) -> list[str]:
     """The name that is closest, if any is close. Of numbers none is: 12 is no slip of 1."""
-    known = {_plain(each): each for each in sorted(names) if not each.isdigit()}
-    return [known[each] for each in get_close_matches(_plain(given), known, 1, 0.7)]
+    known = {_plain(name): name for name in sorted(names) if not name.isdigit()}
+    return [known[match] for match in get_close_matches(_plain(given), known, 1, 0.7)]
 
 
 def _plain(name: str) -> str:
     """A name without what people write in several ways: case, accents, spaces and hyphens."""
     letters = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(each for each in letters if each.isalnum() or each == ".")
+    return "".join(letter for letter in letters if letter.isalnum() or letter == ".")
 
 
 def _local(iri: str) -> str:

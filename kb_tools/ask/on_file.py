@@ -46,7 +46,7 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     lacking = 0
     for policy, entry in released:
-        wanted = entry.bases if ALL in parts else [each.removeprefix("pol:") for each in parts]
+        wanted = entry.bases if ALL in parts else [part.removeprefix("pol:") for part in parts]
         for basis in ("NotOnFile", "InferredFromLog"):
             having = tuple(sorted(part for part in wanted if entry.bases.get(part, "NotOnFile") == basis))
             if having:
@@ -54,7 +54,7 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
                 lacking += basis == "NotOnFile"
     lines = [
         f"{names.label(POL + basis)}: {', '.join(sorted(names.label(POL + part) for part in having))} of {_list(named)}"
-        for (basis, having), named in sorted(groups.items(), key=lambda each: each[0][0], reverse=True)
+        for (basis, having), named in sorted(groups.items(), key=lambda group: group[0][0], reverse=True)
     ]
     if drafts:
         lines.append(f"{'a draft' if len(drafts) == 1 else 'drafts'}, in force on no date: {_list(drafts)}")

@@ -57,7 +57,7 @@ class Inquiry:
 
 
 @dataclass
-class Result:
+class RawResult:
     """What a query found.
 
     Attributes:

@@ -11,11 +11,11 @@ from kb_tools.ask.bind import Binder, Bound, Chosen, revision_name
 from kb_tools.ask.dataset import default_graph, policies
 from kb_tools.ask.names import Names
 from kb_tools.ask.on_file import basis_of
-from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import Checked, QueryError, check
 from kb_tools.errors import UnknownRevision
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 # The forms of query whose answer each format can write.
 FORMATS = {
@@ -41,7 +41,7 @@ class Request:
         frame: what is to be said beside the answer.
     """
 
-    kb: KnowledgeBase
+    kb: Repository
     checked: Checked
     revisions: Sequence[Chosen]
     closed: Chosen | None
@@ -49,10 +49,10 @@ class Request:
     data: Sequence[Path]
     entail: str
     max_rows: int
-    frame: Result
+    frame: RawResult
 
 
-def resolve(kb: KnowledgeBase, asked: Inquiry) -> Request:
+def resolve(kb: Repository, asked: Inquiry) -> Request:
     """The query that an inquiry comes to, and the graphs that it reads.
 
     Raises:
@@ -60,7 +60,7 @@ def resolve(kb: KnowledgeBase, asked: Inquiry) -> Request:
         KbError: a policy or revision is not known, or none is in force.
     """
     known = policies(kb)
-    question, frame = asked.ready, Result()
+    question, frame = asked.ready, RawResult()
     given, revision = dict(asked.parameters), asked.revision
     union = asked.union or (question is not None and question.scope == "all")
     if question and question.revision and not union and "revision" in given:
@@ -111,11 +111,11 @@ def resolve(kb: KnowledgeBase, asked: Inquiry) -> Request:
 def _in_words(chosen: Sequence[Chosen]) -> str:
     if len(chosen) > 3:
         return f"the revisions of {len(chosen)} policies"
-    said = (f"{policy.identifier}/{entry.name}{' (draft)' if entry.draft else ''}" for policy, entry in chosen)
-    return ", ".join(said) or "all graphs"
+    names = (f"{policy.identifier}/{entry.name}{' (draft)' if entry.draft else ''}" for policy, entry in chosen)
+    return ", ".join(names) or "all graphs"
 
 
-def _checked(kb: KnowledgeBase, asked: Inquiry, text: str, chosen: Sequence[Chosen]) -> Checked:
+def _checked(kb: Repository, asked: Inquiry, text: str, chosen: Sequence[Chosen]) -> Checked:
     """The query, which may run and fits the format and the closure that are asked for.
 
     Raises:
@@ -131,7 +131,7 @@ def _checked(kb: KnowledgeBase, asked: Inquiry, text: str, chosen: Sequence[Chos
 
 
 def _choose(
-    kb: KnowledgeBase,
+    kb: Repository,
     known: Mapping[str, Policy],
     named: str | None,
     revision: str | None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rdflib import BNode, URIRef
 
-    from kb_tools.ask.request import Result, Term
+    from kb_tools.ask.request import RawResult, Term
 
     Cell: TypeAlias = URIRef | BNode | str | int | float | bool | Decimal | date | datetime | None
 
@@ -48,7 +48,7 @@ class QueryResult(AsJson):
         found: the answer as it came, in terms of pyoxigraph.
     """
 
-    found: Result = field(repr=False)
+    found: RawResult = field(repr=False)
 
     @property
     def title(self) -> str:
@@ -110,8 +110,8 @@ class QueryResult(AsJson):
             QueryError: the query was CONSTRUCT or DESCRIBE, whose answer is a graph.
         """
         self._require("SELECT or ASK")
-        said = [*self.found.choices, *self.found.basis]
-        notes = {"notes": said} if said else {}
+        lines = [*self.found.choices, *self.found.basis]
+        notes = {"notes": lines} if lines else {}
         if self.truth is not None:
             return {"head": {}, **notes, "boolean": self.truth}
         bindings = [

@@ -92,7 +92,7 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
     iris = {_resolved(term, base, table) for part in parts for term in _terms(part)}
     clauses = query.datasetClause
     graphs, named = (
-        [_resolved(each[kind], base, table) for each in clauses if kind in each] if clauses else None
+        [_resolved(clause[kind], base, table) for clause in clauses if kind in clause] if clauses else None
         for kind in ("default", "named")
     )
     return Checked(text, query.name.removesuffix("Query").upper(), sorted(iris), graphs, named)
@@ -122,11 +122,11 @@ def _terms(part: Any) -> Iterator[Any]:
         return
     waiting = [value for key, value in part.items() if key not in ("datatype", "iri")]
     while waiting:
-        each = waiting.pop()
-        if isinstance(each, URIRef) or getattr(each, "name", "") == "pname":
-            yield each
-        elif isinstance(each, list | tuple) or type(each).__name__ == "ParseResults":
-            waiting.extend(each)
+        term = waiting.pop()
+        if isinstance(term, URIRef) or getattr(term, "name", "") == "pname":
+            yield term
+        elif isinstance(term, list | tuple) or type(term).__name__ == "ParseResults":
+            waiting.extend(term)
 
 
 def _resolved(term: Any, base: str, table: Mapping[str, str]) -> str:
@@ -201,10 +201,10 @@ def _plain(text: str) -> str:
             return ""
         if word[0] in _OTHER:
             return re.sub(
-                r"\\(.)", lambda each: each[1] if each[1] == _OTHER[word[0]] else each[0], word, flags=re.DOTALL
+                r"\\(.)", lambda escape: escape[1] if escape[1] == _OTHER[word[0]] else escape[0], word, flags=re.DOTALL
             )
         if found["local"] is not None:
-            dotted = re.sub(r"\\.|\.", lambda each: r"\." if each[0] == "." else each[0], found["local"])
+            dotted = re.sub(r"\\.|\.", lambda escape: r"\." if escape[0] == "." else escape[0], found["local"])
             return word.removesuffix(found["local"]) + dotted
         return word
 
@@ -239,11 +239,11 @@ def _parts(parsed: Any) -> Iterator[Any]:
 
     waiting = [parsed]
     while waiting:
-        each = waiting.pop()
-        if isinstance(each, CompValue):
-            yield each
-            waiting.extend(each.values())
-        elif isinstance(each, ParamValue):
-            waiting.append(each.tokenList)
-        elif isinstance(each, list | tuple | ParseResults):
-            waiting.extend(each)
+        part = waiting.pop()
+        if isinstance(part, CompValue):
+            yield part
+            waiting.extend(part.values())
+        elif isinstance(part, ParamValue):
+            waiting.append(part.tokenList)
+        elif isinstance(part, list | tuple | ParseResults):
+            waiting.extend(part)

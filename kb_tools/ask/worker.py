@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from kb_tools.ask import answer as query_answer
 from kb_tools.ask import confine
-from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError, check
 from kb_tools.errors import KbError
 
 
-def run(asked: Inquiry, timeout: float, loading: Callable[[], None] = lambda: None) -> Result:
+def run(asked: Inquiry, timeout: float, loading: Callable[[], None] = lambda: None) -> RawResult:
     """Runs a query in a process of its own.
 
     Args:
@@ -36,7 +36,7 @@ def run(asked: Inquiry, timeout: float, loading: Callable[[], None] = lambda: No
     return answer
 
 
-def _worker(asked: Inquiry, timeout: float | None, scratch: str) -> Result | None:
+def _worker(asked: Inquiry, timeout: float | None, scratch: str) -> RawResult | None:
     """What the process answers; None where the graphs are yet to be loaded, and without a timeout loads them."""
     # Not multiprocessing, which would run the main module again, whatever program that is.
     code = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.ask.worker import serve; serve()"
@@ -52,12 +52,12 @@ def _worker(asked: Inquiry, timeout: float | None, scratch: str) -> Result | Non
     except subprocess.TimeoutExpired:
         raise QueryError(f"the query took more than {timeout:g} s", hint="narrow it, or raise --timeout") from None
     if done.returncode > 0:
-        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise QueryError(f"the query failed: {said}", hint="simplify it")
+        message = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise QueryError(f"the query failed: {message}", hint="simplify it")
     if done.returncode:
         raise QueryError("the query ran out of memory, or is nested too deeply", hint="narrow it")
     try:
-        found = query_answer.read(done.stdout, Result)
+        found = query_answer.read(done.stdout, RawResult)
     except (ValueError, TypeError):
         raise QueryError("the query failed: its answer cannot be read", hint="simplify it") from None
     if isinstance(found, KbError):
@@ -75,7 +75,7 @@ def serve() -> None:
         # The process that asked ends this one in time, if it is still there.
         confine.end_after(timeout + 1)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
-    found: Result | KbError | None
+    found: RawResult | KbError | None
     try:
         found = _answer(asked, loading=timeout is None)
     except KbError as error:
@@ -90,15 +90,15 @@ def serve() -> None:
     os._exit(0)
 
 
-def _answer(asked: Inquiry, loading: bool) -> Result | None:
+def _answer(asked: Inquiry, loading: bool) -> RawResult | None:
     """The answer; None where the graphs are yet to be loaded, which is done when `loading`."""
     # Here alone, since the process that asks reads no graph.
     from kb_tools.ask import dataset
     from kb_tools.ask.execute import execute
     from kb_tools.ask.resolve import resolve
-    from kb_tools.model.repository import KnowledgeBase, find_root
+    from kb_tools.model.repository import Repository, find_root
 
-    kb = KnowledgeBase(find_root(asked.root))
+    kb = Repository(find_root(asked.root))
     if not loading and not dataset.loaded(kb):
         # What is refused is refused before the long wait.
         check(asked.ready.text if asked.ready else asked.text)

@@ -67,7 +67,7 @@ class Case:
         return f"{self.position or 'input'} (sha256 {self.digest[:16]})"
 
     @property
-    def told(self) -> str:
+    def name_for_others(self) -> str:
         """The case, as it is called where what is written goes to others."""
         return printable.line(f"{self.name}, {self.given}" if self.name else self.given)
 
@@ -88,7 +88,7 @@ class Case:
     def values(self, node: Node | None, predicate: URIRef) -> list[Node]:
         if not isinstance(node, URIRef):
             return []
-        return [object_ for each, object_ in self.about.get(node, ()) if each == predicate]
+        return [object_ for property_, object_ in self.about.get(node, ()) if property_ == predicate]
 
     def value(self, node: Node | None, predicate: URIRef) -> Node | None:
         return next(iter(self.values(node, predicate)), None)
@@ -145,7 +145,7 @@ class Malformed(AsJson):
 
     def to_dict(self) -> dict[str, Any]:
         """Give the case and what is wrong with it, as `kb validate --format json` lists it under "malformed"."""
-        return {**self.case.identity(), "violations": [each.to_dict() for each in self.violations]}
+        return {**self.case.identity(), "violations": [violation.to_dict() for violation in self.violations]}
 
 
 def is_term(node: Node) -> bool:
@@ -160,11 +160,11 @@ def number_of(node: str) -> str:
 
 def readable(found: Iterable[Case | KbError], report: Callable[[KbError], None]) -> Iterator[Case]:
     """Give the cases of a stream, and report what stands in it in place of a case that could not be read."""
-    for each in found:
-        if isinstance(each, Case):
-            yield each
+    for item in found:
+        if isinstance(item, Case):
+            yield item
         else:
-            report(each)
+            report(item)
 
 
 def apart(cases: Iterable[Case]) -> list[Case]:
@@ -176,7 +176,11 @@ def apart(cases: Iterable[Case]) -> list[Case]:
     found = []
     for case in cases:
         number = number_of(case.node)
-        fresh = next(each for each in chain([number], (f"{number}.{again}" for again in count(2))) if each not in taken)
+        fresh = next(
+            candidate
+            for candidate in chain([number], (f"{number}.{again}" for again in count(2)))
+            if candidate not in taken
+        )
         taken.add(fresh)
         found.append(case if fresh == number else _renumbered(case, fresh))
     return found

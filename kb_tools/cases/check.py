@@ -17,7 +17,7 @@ from kb_tools.cases.case import ISOLATED, Malformed, Violation, is_term, number_
 from kb_tools.cases.derive import Derivation
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.concepts import concept_classes, concept_facts
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, SH, TERM_NAMESPACES
 from kb_tools.rdf.terms import Triple, graph_of
@@ -33,7 +33,7 @@ _CLOSE = 0.8
 class CaseChecker:
     """Holds cases against the case shapes and derives what counts of those that pass, many at a time."""
 
-    def __init__(self, kb: KnowledgeBase, engine: str) -> None:
+    def __init__(self, kb: Repository, engine: str) -> None:
         self.kb = kb
         self.engine = engine
         self._derivation = Derivation(kb)
@@ -73,7 +73,7 @@ class CaseChecker:
             for number, case in by_number.items()
         ]
 
-    def _violation(self, case: Case, result: shacl.Result) -> Violation:
+    def _violation(self, case: Case, result: shacl.ShaclResult) -> Violation:
         """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""
         path = self.kb.curie(result.path) if ":" in result.path else ""
         focus = URIRef(result.focus)
@@ -104,9 +104,9 @@ class CaseChecker:
 
     def _property_meant(self, path: str, shape: str) -> list[str]:
         """The property of a closed shape that one which it does not allow comes close to."""
-        named = (self.shapes.value(each, SH.path) for each in self.shapes.objects(URIRef(shape), SH.property))
-        allowed = sorted(self.kb.curie(str(each)) for each in named)
-        same = [each for each in allowed if each.partition(":")[2] == path.partition(":")[2]]
+        named = (self.shapes.value(property_, SH.path) for property_ in self.shapes.objects(URIRef(shape), SH.property))
+        allowed = sorted(self.kb.curie(str(iri)) for iri in named)
+        same = [curie for curie in allowed if curie.partition(":")[2] == path.partition(":")[2]]
         return same or difflib.get_close_matches(path, allowed, n=1, cutoff=_CLOSE)
 
     def _term_meant(self, case: Case, value: str) -> list[str]:

@@ -12,7 +12,7 @@ from rdflib import URIRef
 
 from kb_tools.cases.case import number_of
 from kb_tools.errors import KnowledgeBaseError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import SH
 from kb_tools.rdf.terms import Triple, to_quads, to_rdflib
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Derivation:
     """Derives what counts of cases, many at a time."""
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: Repository) -> None:
         self.kb = kb
 
     @cached_property

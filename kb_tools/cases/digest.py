@@ -30,14 +30,14 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
     for _ in range(_ROUNDS):
         known = {
             node: _sha256(
-                known[node], *sorted(f"{predicate} {_said(object_, known)}" for predicate, object_ in about[node])
+                known[node], *sorted(f"{predicate} {_written(object_, known)}" for predicate, object_ in about[node])
             )
             for node in about
         }
     return _sha256(*sorted(known.values()))
 
 
-def _said(object_: Node, known: Mapping[URIRef, str]) -> str:
+def _written(object_: Node, known: Mapping[URIRef, str]) -> str:
     return f"_:{known[object_]}" if isinstance(object_, URIRef) and object_ in known else object_.n3()
 
 

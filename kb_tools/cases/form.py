@@ -15,7 +15,7 @@ from rdflib.term import Node
 
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.concepts import abbreviation
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CASE, SH
 from kb_tools.rdf.terms import local_name
 
@@ -75,9 +75,9 @@ class Key:
         """Whether the value can be this term or literal, as far as its class, datatype and bounds say."""
         if not isinstance(value, Literal):
             return str(value) in self.terms.values()
-        whole = value.datatype == XSD.integer
+        is_integer = value.datatype == XSD.integer
         if self.datatype in (XSD.integer, XSD.decimal):
-            fits = whole or (self.datatype == XSD.decimal and value.datatype == XSD.decimal)
+            fits = is_integer or (self.datatype == XSD.decimal and value.datatype == XSD.decimal)
             return fits and self.within(float(value))
         return self.datatype is not None and value.datatype == self.datatype and value.value is not None
 
@@ -101,7 +101,7 @@ class Form:
 class CaseForms:
     """What the case shapes allow a case to say, as plain JSON writes it; FHIR and the questionnaire read it too."""
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: Repository) -> None:
         self.kb = kb
         self._stated = kb.triples(kb.root / SHAPES)
         self._shapes = kb.graph([kb.root / SHAPES])
@@ -126,21 +126,23 @@ class CaseForms:
     def _form(self, class_: Node) -> Form:
         shape = self._closed[class_]
         keys: list[Key] = []
-        for each in self._in_order(shape, SH.property):
-            key = self._key(each)
+        for property_ in self._in_order(shape, SH.property):
+            key = self._key(property_)
             if (key.path, CASE.jsonInPlace, Literal(True)) in self.kb.ontology:
-                held = next(self._shapes.objects(each, SH["class"]))
+                held = next(self._shapes.objects(property_, SH["class"]))
                 keys.extend(self._key(inner, key) for inner in self._in_order(self._closed[held], SH.property))
             else:
                 keys.append(key)
-        others = [each for each in self._shapes.subjects(SH.targetClass, class_) if each != shape]
+        others = [other for other in self._shapes.subjects(SH.targetClass, class_) if other != shape]
         assert isinstance(class_, URIRef)
         return Form(
             name=local_name(class_),
             iri=class_,
             label=self.kb.labels.get(str(class_), local_name(class_)),
             definition=str(self.kb.ontology.value(class_, SKOS.definition) or ""),
-            rules=tuple(sorted(str(said) for each in others for said in self._shapes.objects(each, SH.message))),
+            rules=tuple(
+                sorted(str(message) for other in others for message in self._shapes.objects(other, SH.message))
+            ),
             keys={key.name: key for key in keys},
         )
 
@@ -151,14 +153,18 @@ class CaseForms:
         # What is said of the value stands on the property shape or on the node shape that it names.
         places = [shape, *graph.objects(shape, SH.node)]
 
-        def said(predicate: URIRef) -> Node | None:
+        def value_of(predicate: URIRef) -> Node | None:
             return next((found for place in places for found in graph.objects(place, predicate)), None)
 
-        class_, datatype, pattern = graph.value(shape, SH["class"]), said(SH.datatype), said(SH.pattern)
-        alternatives = said(SH["or"])
+        class_, datatype, pattern = graph.value(shape, SH["class"]), value_of(SH.datatype), value_of(SH.pattern)
+        alternatives = value_of(SH["or"])
         if alternatives is not None:
             # Of the datatypes allowed the widest, which every JSON number fits.
-            named = {found for each in Collection(graph, alternatives) for found in graph.objects(each, SH.datatype)}
+            named = {
+                found
+                for alternative in Collection(graph, alternatives)
+                for found in graph.objects(alternative, SH.datatype)
+            }
             datatype = XSD.decimal if XSD.decimal in named else min(named, key=str, default=None)
         classes: Sequence[Node] = [class_] if class_ in self._closed else []
         terms: list[Node] = []
@@ -171,8 +177,10 @@ class CaseForms:
                 terms = list(Collection(graph, listed))
             for inner in graph.objects(place, SH.property):
                 if graph.value(inner, SH.path) == RDF.type:
-                    classes = [each for listed in graph.objects(inner, SH["in"]) for each in Collection(graph, listed)]
-        if not (classes or terms or datatype or pattern or said(SH.nodeKind) == SH.BlankNodeOrIRI):
+                    classes = [
+                        type_ for listed in graph.objects(inner, SH["in"]) for type_ in Collection(graph, listed)
+                    ]
+        if not (classes or terms or datatype or pattern or value_of(SH.nodeKind) == SH.BlankNodeOrIRI):
             raise KnowledgeBaseError(
                 f"{self.kb.curie(str(shape))} does not say what a value in plain JSON is",
                 where=SHAPES,
@@ -187,12 +195,14 @@ class CaseForms:
             many=graph.value(shape, SH.maxCount) is None,
             required=int(str(graph.value(shape, SH.minCount) or 0)) > 0,
             classes=tuple(map(local_name, classes)),
-            terms={local_name(each): str(each) for each in terms},
+            terms={local_name(term): str(term) for term in terms},
             kind=class_ if isinstance(class_, URIRef) and terms else None,
             datatype=URIRef(str(datatype)) if datatype else None,
             pattern=self._as_written(str(pattern)) if pattern else "",
-            bounds=tuple((local_name(each), str(said(each))) for each in _BOUNDS if said(each) is not None),
-            lengths=tuple((local_name(each), int(str(said(each)))) for each in _LENGTHS if said(each) is not None),
+            bounds=tuple((local_name(bound), str(value_of(bound))) for bound in _BOUNDS if value_of(bound) is not None),
+            lengths=tuple(
+                (local_name(length), int(str(value_of(length)))) for length in _LENGTHS if value_of(length) is not None
+            ),
             holder=holder,
         )
 
@@ -207,8 +217,8 @@ class CaseForms:
             called = [self.kb.labels.get(iri, name)]
             called += map(str, self.kb.ontology.objects(URIRef(iri), SKOS.altLabel))
             called += map(abbreviation, map(str, self.kb.ontology.objects(URIRef(iri), SKOS.definition)))
-            for each in filter(None, called):
-                found.setdefault(each, name)
+            for alias in filter(None, called):
+                found.setdefault(alias, name)
         return found
 
     @cached_property
@@ -254,11 +264,11 @@ class CaseForms:
 
 def _term(key: Key) -> dict[str, str]:
     """What a context says of a key."""
-    said = {"@id": str(key.path)}
+    entry = {"@id": str(key.path)}
     if key.datatype:
-        said["@type"] = str(key.datatype)
+        entry["@type"] = str(key.datatype)
     elif key.terms:
-        said["@type"] = "@vocab"
+        entry["@type"] = "@vocab"
     elif key.is_code:
-        said["@type"] = "@id"
-    return said
+        entry["@type"] = "@id"
+    return entry

@@ -45,29 +45,29 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
     walked = list(os.walk(folder, onerror=failed.append))
     refused = [unopened(error, Path(error.filename)) for error in failed]
     inner = (Path(place, name) for place, folders, _ in walked for name in folders)
-    refused += [_not_entered(each) for each in inner if each.is_symlink()]
+    refused += [_not_entered(path) for path in inner if path.is_symlink()]
     files = sorted(Path(place, name) for place, _, names in walked for name in names if name != MANIFEST)
     known: list[Path] = []
     closed: list[Path] = []
-    for each in files:
-        ending = each.suffix.lower()
-        if ending not in SUFFIXES and not (ending in PACKED and Path(each.stem).suffix.lower() in SUFFIXES):
+    for file in files:
+        ending = file.suffix.lower()
+        if ending not in SUFFIXES and not (ending in PACKED and Path(file.stem).suffix.lower() in SUFFIXES):
             continue
         try:
-            check_kind(each)
-            (closed if ending in PACKED else known).append(each)
+            check_kind(file)
+            (closed if ending in PACKED else known).append(file)
         except UnreadableInput as error:
             refused.append(error)
         except OSError as error:
-            refused.append(unopened(error, each))
+            refused.append(unopened(error, file))
     together = files_read_together([*known, *closed])
     yield from refused
-    yield from (packed(each) for each in closed if each not in together)
+    yield from (packed(path) for path in closed if path not in together)
     if not (known or refused or closed):
         hint = f"name a folder with {', '.join(SUFFIXES)} files"
         yield UnreadableInput("no case files in this folder", where=str(folder), hint=hint)
-    places = dict.fromkeys(each.parent if each in together else each for each in known)
-    yield from ((str(each), each) for each in places)
+    places = dict.fromkeys(path.parent if path in together else path for path in known)
+    yield from ((str(place), place) for place in places)
 
 
 def _not_entered(link: Path) -> UnreadableInput:
@@ -86,7 +86,7 @@ def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
     if format_name:
         return f".{format_name}"
     if path is None:
-        return _told_by_the_first_line(data)
+        return _format_by_first_line(data)
     ending = path.suffix.lower()
     if ending in PACKED:
         raise packed(path)
@@ -96,7 +96,7 @@ def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
     return ending
 
 
-def _told_by_the_first_line(data: bytes) -> str:
+def _format_by_first_line(data: bytes) -> str:
     """The ending that stands for the format of what comes without a name."""
     if not _JSON.match(data):
         return ".trig"

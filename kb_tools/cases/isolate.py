@@ -20,7 +20,7 @@ from kb_tools.rdf.namespaces import CASE
 if TYPE_CHECKING:
     from kb_tools.cases.case import Statements
     from kb_tools.cases.record import Reading
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.repository import Repository
     from kb_tools.rdf.terms import Triple
 
 # What a file says of each of its nodes, each statement once.
@@ -58,7 +58,7 @@ class Content:
     part: str = ""
 
 
-def isolate(kb: KnowledgeBase, content: Content, numbers: Iterator[int]) -> list[Case]:
+def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Case]:
     """The cases of what was read, each on nodes of its own, in order of their names.
 
     Args:
@@ -99,7 +99,7 @@ def isolate(kb: KnowledgeBase, content: Content, numbers: Iterator[int]) -> list
     return cases
 
 
-def _about(kb: KnowledgeBase, content: Content) -> dict[Node, dict[tuple[URIRef, Node], None]]:
+def _about(kb: Repository, content: Content) -> dict[Node, dict[tuple[URIRef, Node], None]]:
     """What is said of each node, each statement once: what a file says twice it says once.
 
     Raises:

@@ -10,14 +10,14 @@ from rdflib.namespace import RDF, RDFS
 from kb_tools.cases.meaning import Meaning
 from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, CLIN, READ, TERM_NAMESPACES
 
 _SHAPES = "shapes/terminology.ttl"
 
 
-def malformed(kb: KnowledgeBase, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
+def malformed(kb: Repository, graphs: Mapping[str, Graph]) -> Iterator[UnreadableInput]:
     """What in files of mappings is not of the form of shapes/terminology.ttl.
 
     Args:
@@ -25,7 +25,7 @@ def malformed(kb: KnowledgeBase, graphs: Mapping[str, Graph]) -> Iterator[Unread
     """
     shapes = kb.graph([kb.root / _SHAPES])
     for where, graph in graphs.items():
-        for term in sorted({str(each) for each in graph.subjects() if str(each).startswith(TERM_NAMESPACES)}):
+        for term in sorted({str(subject) for subject in graph.subjects() if str(subject).startswith(TERM_NAMESPACES)}):
             yield UnreadableInput(
                 f"says something of {kb.curie(term)}, a term of the vocabulary",
                 where=where,
@@ -35,8 +35,8 @@ def malformed(kb: KnowledgeBase, graphs: Mapping[str, Graph]) -> Iterator[Unread
             labels = (graph.value(node, RDFS.label) for node in graph.subjects() if str(node) == result.focus)
             focus = next((f'"{label}"' for label in labels if label), "")
             named = focus or (result.focus if ":" in result.focus else "a node without a name")
-            said = kb.curie(result.path) if result.path else "not of the form"
-            yield UnreadableInput(f"{named}: {said}", where=where, hint=result.message)
+            place = kb.curie(result.path) if result.path else "not of the form"
+            yield UnreadableInput(f"{named}: {place}", where=where, hint=result.message)
         if (None, RDF.type, READ.Mapping) not in graph and (None, RDF.type, READ.Words) not in graph:
             yield UnreadableInput("maps no code", where=where, hint="give it nodes of class read:Mapping")
 

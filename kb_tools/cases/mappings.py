@@ -17,7 +17,7 @@ from kb_tools.cases.mapping_faults import faults_of
 from kb_tools.cases.meaning import Meaning, System
 from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, READ
 
 # The systems of our own vocabularies: their codes are the terms.
@@ -37,7 +37,7 @@ class Mappings:
         words: the words of texts and the phrases to pass over, each as one set of words, with what is mentioned.
     """
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: Repository) -> None:
         self.kb = kb
         self.systems: dict[str, System] = {}
         self.aliases: dict[str, str] = {}

@@ -168,9 +168,9 @@ class _Reading:
         if not isinstance(content, list):
             raise self._refusal(path, f"{shown(content)}, but an array is expected", "put the values in brackets")
         values = []
-        for index, each in enumerate(content):
+        for index, item in enumerate(content):
             with self.going_on():
-                values.append(self._value(key, each, f"{path}[{index}]"))
+                values.append(self._value(key, item, f"{path}[{index}]"))
         return values
 
     def _value(self, key: Key, value: Any, path: str) -> Any:
@@ -274,15 +274,15 @@ def _squeezed(name: str) -> str:
     return re.sub(r"[\W_]", "", name.lower())
 
 
-def _without_exponent(number: JsonNumber, whole: bool) -> JsonNumber:
+def _without_exponent(number: JsonNumber, integer_expected: bool) -> JsonNumber:
     """The same number without an exponent and, where an integer is expected and it is one, without a fraction."""
     try:
         exact = Decimal(number)
     except InvalidOperation:
         return number
-    if abs(exact.adjusted()) > _DIGITS or ("e" not in number.lower() and not whole):
+    if abs(exact.adjusted()) > _DIGITS or ("e" not in number.lower() and not integer_expected):
         return number
-    return JsonNumber(int(exact) if whole and exact == exact.to_integral_value() else f"{exact:f}")
+    return JsonNumber(int(exact) if integer_expected and exact == exact.to_integral_value() else f"{exact:f}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -300,7 +300,7 @@ def shown(value: Any) -> str:
 
 _DIALECT = Dialect(
     fraction=JsonNumber,
-    whole=JsonNumber,
+    integer=JsonNumber,
     too_large="write one case a line, in a .jsonl file",
     too_deep="a case has three levels",
     several="a .json file holds one case; write several one a line, as .jsonl",

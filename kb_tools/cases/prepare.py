@@ -10,13 +10,13 @@ from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 if TYPE_CHECKING:
     from kb_tools.cases.case import Case
 
 
-def prepared(kb: KnowledgeBase, cases: Sequence[Case], derived: bool = True) -> Graph:
+def prepared(kb: Repository, cases: Sequence[Case], derived: bool = True) -> Graph:
     """One graph of cases on the nodes that their files use, with what counts of them derived.
 
     Args:

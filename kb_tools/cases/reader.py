@@ -18,11 +18,10 @@ from kb_tools.cases.inputs import FOLDER, JSON, JSON_LINES, files_read_together,
 from kb_tools.cases.isolate import Content, isolate
 from kb_tools.cases.record import NDJSON
 from kb_tools.errors import KbError, UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import FORMAT_NAMES, FORMATS, MAX_BYTES, base_of, lines, parse, read_bytes, unopened
 
 if TYPE_CHECKING:
-    from kb_tools.cases.fhir.builder import Imported
     from kb_tools.cases.fhir.reader import FhirReader
     from kb_tools.cases.plain import PlainReader
 
@@ -34,7 +33,7 @@ _FormatReader: TypeAlias = Callable[[str, Path | None, BinaryIO], _Found]
 class CaseReader:
     """Reads case files and gives every case nodes of its own."""
 
-    def __init__(self, kb: KnowledgeBase, terminology: Sequence[Path] = ()) -> None:
+    def __init__(self, kb: Repository, terminology: Sequence[Path] = ()) -> None:
         """`terminology`: files that say what the codes of a plan's own systems mean."""
         self.kb = kb
         self._terminology = terminology
@@ -106,7 +105,7 @@ class CaseReader:
             raise
         except Exception as error:
             what = f"cannot be read: {type(error).__name__}: {error}"
-            yield UnreadableInput(what, where=source, hint="correct it", told="cannot be read")
+            yield UnreadableInput(what, where=source, hint="correct it", reported="cannot be read")
 
     # ------------------------------------------------------------------ formats
 
@@ -148,7 +147,7 @@ class CaseReader:
         from kb_tools.cases.fhir.reader import is_fhir
 
         data = _data(path, stdin)
-        yield _of_fhir(self._fhir.bundle(data, source)) if is_fhir(data) else self._plain.read(data, source)
+        yield self._fhir.bundle(data, source) if is_fhir(data) else self._plain.read(data, source)
 
     def _json_lines(self, source: str, path: Path | None, stdin: BinaryIO) -> _Found:
         """The case of each line of a .jsonl file, or why there is none; empty lines are nothing."""
@@ -167,23 +166,18 @@ class CaseReader:
     def _ndjson(self, source: str, path: Path | None, stdin: BinaryIO) -> _Found:
         """The cases of FHIR, a resource or a bundle a line; what is no file, and so is read once, has bundles alone."""
         if path and path.is_file():
-            yield from map(_of_fhir, self._fhir.files(source, [path]))
+            yield from self._fhir.files(source, [path])
         else:
             with path.open("rb") if path else nullcontext(stdin) as file:
-                yield from map(_of_fhir, self._fhir.stream(source, file))
+                yield from self._fhir.stream(source, file)
 
     def _folder(self, source: str, path: Path | None, stdin: BinaryIO) -> _Found:
         """The cases of the FHIR that is read together in a folder."""
         assert path is not None, "only a path is of a folder"
         inside = sorted(files_read_together(inner for inner in path.iterdir() if inner.is_file()))
-        yield from map(_of_fhir, self._fhir.files(source, inside))
+        yield from self._fhir.files(source, inside)
 
 
 def _data(path: Path | None, stdin: BinaryIO) -> bytes:
     """The content of a file, or of the stream where there is none; of one that is too large, a byte too many."""
     return read_bytes(path) if path else stdin.read(MAX_BYTES + 1)
-
-
-def _of_fhir(imported: Imported | UnreadableInput) -> Content | UnreadableInput:
-    """What FHIR's reader gives, as every reader gives it."""
-    return imported if isinstance(imported, UnreadableInput) else Content(**vars(imported))

@@ -39,11 +39,11 @@ class Note:
     elements: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        said = ": ".join(each for each in (self.place, self.treatment.value, self.text) if each)
+        line = ": ".join(part for part in (self.place, self.treatment.value, self.text) if part)
         if not self.elements:
-            return said
+            return line
         listed = ", ".join(self.elements)
-        return f"{said} (from {listed})" if self.treatment is Treatment.USED else f"{said}: {listed}"
+        return f"{line} (from {listed})" if self.treatment is Treatment.USED else f"{line}: {listed}"
 
     def to_dict(self) -> dict[str, Any]:
         """Give the note as JSON values."""

@@ -10,7 +10,7 @@ from rdflib.namespace import RDFS, SKOS, XSD
 
 from kb_tools.cases.form import ROOT, CaseForms, Form, Key
 from kb_tools.cases.plain import NAME, NOTE, SCHEMA
-from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.model.repository import TERMINOLOGY, Repository
 from kb_tools.rdf.namespaces import BASE, READ
 from kb_tools.rdf.terms import local_name
 
@@ -83,7 +83,7 @@ def _value(plain: CaseForms, key: Key, definitions: dict[str, Any]) -> dict[str,
     return {"type": "string", **dated, **({"pattern": pattern} if pattern else {}), **dict(key.lengths)}
 
 
-def _codes(kb: KnowledgeBase, key: Key) -> Iterator[dict[str, Any]]:
+def _codes(kb: Repository, key: Key) -> Iterator[dict[str, Any]]:
     """What codes look like that may stand for a term, of each system by which the vocabulary classes the terms."""
     stated = kb.graph([kb.root / TERMINOLOGY])
     for system, property_ in stated.subject_objects(READ.classification):
@@ -94,6 +94,6 @@ def _codes(kb: KnowledgeBase, key: Key) -> Iterator[dict[str, Any]]:
             yield {"title": f"code of {name}", "description": about, "type": "string", "pattern": pattern}
 
 
-def _about(kb: KnowledgeBase, iri: str) -> dict[str, str]:
+def _about(kb: Repository, iri: str) -> dict[str, str]:
     definition = kb.ontology.value(URIRef(iri), SKOS.definition)
     return {"title": kb.labels.get(iri, local_name(iri)), "description": str(definition or "")}

@@ -20,13 +20,13 @@ class Dialect:
     """How a kind of file is read.
 
     Attributes:
-        fraction, whole: what becomes of the text of a number.
+        fraction, integer: what becomes of the text of a number.
         too_large, too_deep, several: what to do about a file like that; `several` about one with more than one value.
         shown: how an error shows a key; None where it must not, since it may tell of a person.
     """
 
     fraction: Callable[[str], Any]
-    whole: Callable[[str], Any]
+    integer: Callable[[str], Any]
     too_large: str
     too_deep: str
     several: str = _SYNTAX
@@ -70,7 +70,7 @@ def load(
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode()
         return json.loads(
-            text, object_pairs_hook=once, parse_float=dialect.fraction, parse_int=dialect.whole, parse_constant=refuse
+            text, object_pairs_hook=once, parse_float=dialect.fraction, parse_int=dialect.integer, parse_constant=refuse
         )
     except UnicodeDecodeError as error:
         raise UnreadableInput("not UTF-8", where=where, hint="save the file as UTF-8") from error

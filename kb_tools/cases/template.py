@@ -60,12 +60,12 @@ def _blank(plain: CaseForms, form: Form, asked: dict[str, list[str]]) -> dict[st
             forms = (plain.forms[name] for name in key.classes)
             found[f"{NOTE}{key.name}"] = [
                 {
-                    NOTE: " ".join((each.definition, *each.rules, *asked.get(str(each.iri), ()))),
-                    "type": each.name,
-                    **_blank(plain, each, asked),
+                    NOTE: " ".join((inner.definition, *inner.rules, *asked.get(str(inner.iri), ()))),
+                    "type": inner.name,
+                    **_blank(plain, inner, asked),
                 }
-                for each in forms
-                if _reads(each, asked)
+                for inner in forms
+                if _reads(inner, asked)
             ]
         else:
             found[f"{NOTE}{key.name}"] = _note(key, asked.get(str(key.path), ()))

@@ -20,7 +20,7 @@ from kb_tools.cases.mappings import OWN, Mappings
 from kb_tools.cases.meaning import Meaning, System
 from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
-from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.model.repository import TERMINOLOGY, Repository
 from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.terms import graph_of
 
@@ -48,7 +48,7 @@ class Near:
 class Terminology:
     """What codes mean, by all mappings."""
 
-    def __init__(self, kb: KnowledgeBase, added: Sequence[Path] = ()) -> None:
+    def __init__(self, kb: Repository, added: Sequence[Path] = ()) -> None:
         """Reads the mappings of the knowledge base and those of the files added.
 
         Raises:
@@ -65,7 +65,7 @@ class Terminology:
             raise fault
 
     @staticmethod
-    def problems(kb: KnowledgeBase) -> Iterator[UnreadableInput]:
+    def problems(kb: Repository) -> Iterator[UnreadableInput]:
         """All faults of the mappings of the knowledge base, where loading them tells the first."""
         path = kb.root / TERMINOLOGY
         graphs = {str(path): kb.graph([path])}
@@ -208,7 +208,7 @@ class Terminology:
 
     def __iter__(self) -> Iterator[tuple[str, str, Meaning]]:
         """Every code with its system and meaning, in order."""
-        for (system, code), meaning in sorted(self._mappings.meanings.items(), key=lambda each: each[0]):
+        for (system, code), meaning in sorted(self._mappings.meanings.items(), key=lambda pair: pair[0]):
             yield system, code, meaning
 
 

@@ -13,7 +13,7 @@ from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.cases.form import CaseForms, Key
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, READ
 from kb_tools.rdf.terms import local_name
 
@@ -79,7 +79,7 @@ class Vocabulary:
         keys: by class and property: what the case shapes say of the values.
     """
 
-    def __init__(self, kb: KnowledgeBase, forms: CaseForms) -> None:
+    def __init__(self, kb: Repository, forms: CaseForms) -> None:
         self.kb = kb
         self._forms = forms
         ontology = kb.ontology
@@ -156,7 +156,7 @@ class Vocabulary:
     def kinds_of(self, concept: Node) -> set[Node]:
         """A concept with all that are narrower."""
         narrower = self.kb.ontology.transitive_subjects(SKOS.broader, concept)
-        return {each for each in narrower if each is not None}
+        return {node for node in narrower if node is not None}
 
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""

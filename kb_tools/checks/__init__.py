@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, vocabulary
 from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 __all__ = ["CHECKS", "Check", "CheckResult", "Problem", "Severity", "run_checks"]
 
@@ -144,7 +144,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def run_checks(kb: KnowledgeBase, only: Collection[str] = ()) -> Iterator[CheckResult]:
+def run_checks(kb: Repository, only: Collection[str] = ()) -> Iterator[CheckResult]:
     """Runs the checks in their order and gives each result as soon as it is known.
 
     Args:
@@ -154,13 +154,13 @@ def run_checks(kb: KnowledgeBase, only: Collection[str] = ()) -> Iterator[CheckR
         KbError: `only` names an unknown check; the error lists those that are known.
     """
     known = [check.id for check in CHECKS]
-    unknown = [each for each in only if each not in known]
+    unknown = [asked for asked in only if asked not in known]
     if unknown:
         raise KbError(f"no check {', '.join(unknown)}", hint=f"known: {', '.join(known)}")
     return _results(kb, [check for check in CHECKS if not only or check.id in only])
 
 
-def _results(kb: KnowledgeBase, checks: Collection[Check]) -> Iterator[CheckResult]:
+def _results(kb: Repository, checks: Collection[Check]) -> Iterator[CheckResult]:
     parsed = _result(kb, _PARSES)
     for check in checks:
         if check is _PARSES:
@@ -174,7 +174,7 @@ def _results(kb: KnowledgeBase, checks: Collection[Check]) -> Iterator[CheckResu
             yield _result(kb, check)
 
 
-def _result(kb: KnowledgeBase, check: Check) -> CheckResult:
+def _result(kb: Repository, check: Check) -> CheckResult:
     problems: list[Problem] = []
     try:
         problems.extend(check.run(kb))

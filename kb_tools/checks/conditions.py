@@ -13,16 +13,18 @@ from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.model.certainty import faults_of_form
 from kb_tools.model.logic import Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
 from kb_tools.revisions.entailments import conditions_of, derive
 
 
-def _conditions(kb: KnowledgeBase) -> list[URIRef]:
-    return sorted(each for each in kb.conditions.subjects(RDF.type, POL.Condition) if isinstance(each, URIRef))
+def _conditions(kb: Repository) -> list[URIRef]:
+    return sorted(
+        condition for condition in kb.conditions.subjects(RDF.type, POL.Condition) if isinstance(condition, URIRef)
+    )
 
 
-def conditions(kb: KnowledgeBase) -> Iterator[Problem]:
+def conditions(kb: Repository) -> Iterator[Problem]:
     """Conditions without two node shapes of their own, a question, what they read, or the values they can take."""
     graph = kb.conditions
     for condition in _conditions(kb):
@@ -46,7 +48,7 @@ def conditions(kb: KnowledgeBase) -> Iterator[Problem]:
             )
 
 
-def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
+def condition_reads(kb: Repository) -> Iterator[Problem]:
     """Conditions whose shapes see other facts than pol:reads says, which are the only facts they are shown."""
     for condition in _conditions(kb):
         sight = Sight(kb)
@@ -64,7 +66,7 @@ def condition_reads(kb: KnowledgeBase) -> Iterator[Problem]:
             )
 
 
-def condition_form(kb: KnowledgeBase) -> Iterator[Problem]:
+def condition_form(kb: Repository) -> Iterator[Problem]:
     """Conditions that count findings in a way of which the two forms for doubtful findings cannot be made."""
     for condition in _conditions(kb):
         for predicate in (POL.holdsWhen, POL.failsWhen):
@@ -74,7 +76,7 @@ def condition_form(kb: KnowledgeBase) -> Iterator[Problem]:
                     yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; rewrite it")
 
 
-def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
+def condition_severity(kb: Repository) -> Iterator[Problem]:
     """Shapes with a severity, which changes what sh:not over them means, and conditions beyond SHACL Core."""
     for _, (subject, predicate, object_) in statements(kb, "shapes"):
         if predicate == SH.severity:
@@ -88,32 +90,34 @@ def condition_severity(kb: KnowledgeBase) -> Iterator[Problem]:
                 yield Problem(name(kb, subject), f"uses {name(kb, term)}; a condition is untargeted SHACL Core")
 
 
-def entailments(kb: KnowledgeBase) -> Iterator[Problem]:
+def entailments(kb: Repository) -> Iterator[Problem]:
     """Conditions that are stated to entail or exclude another, although their shapes do not."""
     stated = [
         (one, link, other, then)
         for link, then in ((POL.entails, Value.HOLDS), (POL.excludes, Value.FAILS))
         for one, other in sorted(kb.conditions.subject_objects(link))
     ]
-    concerned = {str(each) for one, _, other, _ in stated for each in (one, other)}
-    groups = derive(kb, (each for each in conditions_of(kb) if each.iri in concerned), "pyshacl")
+    concerned = {str(condition) for one, _, other, _ in stated for condition in (one, other)}
+    groups = derive(kb, (condition for condition in conditions_of(kb) if condition.iri in concerned), "pyshacl")
     for one, link, other, then in stated:
-        where, said = name(kb, one), f"{name(kb, link)} {name(kb, other)}"
-        group = next((each for each in groups if {str(one), str(other)} <= each.conditions), None)
+        where, claim = name(kb, one), f"{name(kb, link)} {name(kb, other)}"
+        group = next((group for group in groups if {str(one), str(other)} <= group.conditions), None)
         if group is None:
-            yield Problem(where, f"{said}, which reads another kind of fact, so that they cannot be related; remove it")
+            yield Problem(
+                where, f"{claim}, which reads another kind of fact, so that they cannot be related; remove it"
+            )
             continue
         seen = group.together(str(one), str(other))
         against = [(value, case) for (first, value), case in seen.items() if first is Value.HOLDS and value is not then]
         if against:
             value, case = against[0]
             words = f"on a case that states {case.words(kb)} the one holds and the other is {value.value}"
-            yield Problem(where, f"{said}, but {words}; correct the shapes or remove it")
+            yield Problem(where, f"{claim}, but {words}; correct the shapes or remove it")
         elif (Value.HOLDS, then) not in seen:
-            yield Problem(where, f"{said}, but holds on no case that can be made of what its shapes name; remove it")
+            yield Problem(where, f"{claim}, but holds on no case that can be made of what its shapes name; remove it")
 
 
-def conditions_used(kb: KnowledgeBase) -> Iterator[Problem]:
+def conditions_used(kb: Repository) -> Iterator[Problem]:
     """Conditions that no criterion and no advisory of any revision hangs on."""
     links = (RDF.first, POL.adviseWhen, POL.adviseUnless)
     used = {object_ for _, (_, predicate, object_) in statements(kb, "policies") if predicate in links}
@@ -128,7 +132,7 @@ _FLAGS = (CASE.latestCounts, CASE.sinceTransplant, CASE.ofReasonOnly, CASE.onSer
 _PROPERTIES = (CASE.countedBy, CASE.differsBy, CASE.keyProperty)
 
 
-def finding_classes(kb: KnowledgeBase) -> Iterator[Problem]:
+def finding_classes(kb: Repository) -> Iterator[Problem]:
     """Classes of findings that a case cannot state, that it can misspell, or that do not state what counts."""
     shapes = kb.graph([kb.root / "shapes/case.ttl"])
     head = shapes.value(SHAPE["Finding-class"], SH["in"])
@@ -151,7 +155,7 @@ def finding_classes(kb: KnowledgeBase) -> Iterator[Problem]:
         yield from (Problem(name(kb, finding), message) for message in messages)
 
 
-def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator[str]:
+def _shape_problems(kb: Repository, shapes: Graph, finding: Node) -> Iterator[str]:
     """Whether a closed shape targets the class and lets it state what counts."""
     closed = [
         shape
@@ -164,15 +168,15 @@ def _shape_problems(kb: KnowledgeBase, shapes: Graph, finding: Node) -> Iterator
     allowed = {
         path
         for shape in closed
-        for each in shapes.objects(shape, SH.property)
-        for path in shapes.objects(each, SH.path)
+        for property_shape in shapes.objects(shape, SH.property)
+        for path in shapes.objects(property_shape, SH.path)
     }
     for predicate in _PROPERTIES:
         for property_ in sorted(set(kb.ontology.objects(finding, predicate)) - allowed, key=str):
             yield f"{name(kb, predicate)} {name(kb, property_)} is not allowed by its shape; correct one of them"
 
 
-def _counting_problems(kb: KnowledgeBase, finding: Node) -> Iterator[str]:
+def _counting_problems(kb: Repository, finding: Node) -> Iterator[str]:
     """Whether the class states when a finding of it counts."""
     for flag in _FLAGS:
         values = list(kb.ontology.objects(finding, flag))
@@ -187,7 +191,7 @@ def _counting_problems(kb: KnowledgeBase, finding: Node) -> Iterator[str]:
         yield "states several case:keyProperty; state one at most"
 
 
-def _disjointness_problems(kb: KnowledgeBase, finding: Node, classes: set[Node]) -> Iterator[str]:
+def _disjointness_problems(kb: Repository, finding: Node, classes: set[Node]) -> Iterator[str]:
     """Whether the class is declared disjoint with every other: else no contradiction of classes can be found."""
     disjoint: set[Node] = {finding}
     for head in kb.ontology.objects(None, OWL.members):

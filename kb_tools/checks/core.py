@@ -15,7 +15,7 @@ from kb_tools.as_json import AsJson
 from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.terms import Triple
 
 # The folders whose Turtle files are the knowledge base.
@@ -56,7 +56,7 @@ class Check:
     id: str
     title: str
     severity: Severity
-    run: Callable[[KnowledgeBase], Iterator[Problem]]
+    run: Callable[[Repository], Iterator[Problem]]
     needs_graphs: bool = True
 
 
@@ -96,22 +96,22 @@ class CheckResult(AsJson):
             "title": self.check.title,
             "severity": self.check.severity.value,
             "status": self.status,
-            "problems": [{"where": each.where, "message": each.message} for each in self.problems],
+            "problems": [{"where": problem.where, "message": problem.message} for problem in self.problems],
         }
 
 
-def relative(kb: KnowledgeBase, path: Path | str) -> str:
+def relative(kb: Repository, path: Path | str) -> str:
     """A path as seen from the root of the knowledge base, a line number behind it included."""
     return str(path).removeprefix(f"{kb.root}/")
 
 
-def problem_of(kb: KnowledgeBase, error: KbError, where: str) -> Problem:
+def problem_of(kb: Repository, error: KbError, where: str) -> Problem:
     """The problem that an error reports; at `where`, unless the error names a place of its own."""
     message = f"{error.what}; {error.hint}" if error.hint else error.what
     return Problem(relative(kb, error.where) or where, message)
 
 
-def statements(kb: KnowledgeBase, *folders: str) -> Iterator[tuple[str, Triple]]:
+def statements(kb: Repository, *folders: str) -> Iterator[tuple[str, Triple]]:
     """Every triple of the files under the folders, with the file that states it."""
     for path in kb.files(*folders):
         file = relative(kb, path)
@@ -119,17 +119,17 @@ def statements(kb: KnowledgeBase, *folders: str) -> Iterator[tuple[str, Triple]]
             yield file, triple
 
 
-def name(kb: KnowledgeBase, node: Node) -> str:
+def name(kb: Repository, node: Node) -> str:
     """How a message calls a node."""
     return "an unnamed node" if isinstance(node, BNode) else kb.curie(str(node))
 
 
-def names(kb: KnowledgeBase, nodes: Iterable[Node]) -> str:
+def names(kb: Repository, nodes: Iterable[Node]) -> str:
     """How a message calls several nodes, in order; "nothing" where there are none."""
     return ", ".join(sorted(name(kb, node) for node in nodes)) or "nothing"
 
 
-def revisions(kb: KnowledgeBase) -> Iterator[tuple[Policy, RevisionEntry, str]]:
+def revisions(kb: Repository) -> Iterator[tuple[Policy, RevisionEntry, str]]:
     """Every revision of every policy, with its folder as seen from the root."""
     for policy in kb.policies():
         for entry in policy.history:

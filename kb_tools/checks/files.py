@@ -12,11 +12,11 @@ from rdflib.namespace import XSD
 
 from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import FORMATS
 
 
-def parses(kb: KnowledgeBase) -> Iterator[Problem]:
+def parses(kb: Repository) -> Iterator[Problem]:
     """Files that are no Turtle, and folders without a file, over which every other check would pass."""
     for folder in FOLDERS:
         files = kb.files(folder)
@@ -29,7 +29,7 @@ def parses(kb: KnowledgeBase) -> Iterator[Problem]:
                 yield problem_of(kb, error, relative(kb, path))
 
 
-def files_read(kb: KnowledgeBase) -> Iterator[Problem]:
+def files_read(kb: Repository) -> Iterator[Problem]:
     """RDF files that no command ever reads, because of their name or their place."""
     for folder in FOLDERS:
         for path in sorted((kb.root / folder).rglob("*")):
@@ -41,7 +41,7 @@ def files_read(kb: KnowledgeBase) -> Iterator[Problem]:
                 )
 
 
-def _in_place(kb: KnowledgeBase, path: Path) -> bool:
+def _in_place(kb: Repository, path: Path) -> bool:
     """Whether a file under policies/ stands where those of a policy, a revision or its example cases are looked for."""
     folder, *parts = path.relative_to(kb.root).parts
     if folder != "policies":
@@ -72,7 +72,7 @@ def _bare(path: Path) -> str:
     return _QUOTED.sub(lambda found: found["iri"] or "\n" * found[0].count("\n"), path.read_text(encoding="utf-8"))
 
 
-def prefixes(kb: KnowledgeBase) -> Iterator[Problem]:
+def prefixes(kb: Repository) -> Iterator[Problem]:
     """Declarations that the prefix table does not know or contradicts, that stand twice, or that nothing uses."""
     for path in kb.files(*FOLDERS):
         text = _bare(path)
@@ -92,7 +92,7 @@ def prefixes(kb: KnowledgeBase) -> Iterator[Problem]:
             seen.add(prefix)
 
 
-def blank_node_labels(kb: KnowledgeBase) -> Iterator[Problem]:
+def blank_node_labels(kb: Repository) -> Iterator[Problem]:
     """Labelled blank nodes: a label keeps its name when files are joined, so that equal ones become one node."""
     for path in kb.files(*FOLDERS):
         for number, line in enumerate(re.sub(_IRI, "", _bare(path)).split("\n"), start=1):
@@ -124,7 +124,7 @@ _DATATYPES = {
 }
 
 
-def literals(kb: KnowledgeBase) -> Iterator[Problem]:
+def literals(kb: Repository) -> Iterator[Problem]:
     """Literals that are no value of their datatype: comparisons with them come out as nothing, without an error."""
     for file, (subject, predicate, object_) in statements(kb, *FOLDERS):
         if isinstance(object_, Literal) and object_.datatype and not _is_value(str(object_), object_.datatype):

@@ -14,12 +14,12 @@ from rdflib.term import Node
 from kb_tools.checks.core import Problem, name, names, relative
 from kb_tools.errors import UnknownRevision
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
 
 
-def history(kb: KnowledgeBase) -> Iterator[Problem]:
+def history(kb: Repository) -> Iterator[Problem]:
     """Folders, revisions and log rows that do not stand for each other one to one, or not in order."""
     for policy in kb.policies():
         yield from _folder_problems(kb, policy)
@@ -27,7 +27,7 @@ def history(kb: KnowledgeBase) -> Iterator[Problem]:
         yield from _chain_problems(kb, policy)
 
 
-def _folder_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
+def _folder_problems(kb: Repository, policy: Policy) -> Iterator[Problem]:
     """Folder name = revision IRI = revision month = log row, or a discrepancy that records the missing row."""
     for folder_name, folder in policy.revision_folders.items():
         where = relative(kb, folder)
@@ -56,7 +56,7 @@ def _folder_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
             )
 
 
-def _row_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
+def _row_problems(kb: Repository, policy: Policy) -> Iterator[Problem]:
     """Every row records one revision that has a folder, of its own month; rows are numbered in the order of months."""
     shared = policy.shared
     rows = sorted(set(shared.subjects(RDF.type, POL.LogRow)), key=str)
@@ -77,20 +77,20 @@ def _row_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
             )
 
 
-def _chain_problems(kb: KnowledgeBase, policy: Policy) -> Iterator[Problem]:
+def _chain_problems(kb: Repository, policy: Policy) -> Iterator[Problem]:
     """Every revision but the first was made from the one before it."""
     before: set[Node] = set()
     for folder_name, folder in sorted(policy.revision_folders.items()):
         iri = URIRef(f"{policy.iri}/{folder_name}")
-        said = set(kb.graph([folder / "revision.ttl"]).objects(iri, PROV.wasRevisionOf))
-        if said != before:
+        stated = set(kb.graph([folder / "revision.ttl"]).objects(iri, PROV.wasRevisionOf))
+        if stated != before:
             yield Problem(
-                relative(kb, folder), f"was revised from {names(kb, said)}; by the folders it is {names(kb, before)}"
+                relative(kb, folder), f"was revised from {names(kb, stated)}; by the folders it is {names(kb, before)}"
             )
         before = {iri}
 
 
-def log_dates(kb: KnowledgeBase) -> Iterator[Problem]:
+def log_dates(kb: Repository) -> Iterator[Problem]:
     """Dates of log rows that are not those printed: they say which revision is in force when."""
     pairs = ((POL.revisionMonth, POL.revisionAsPrinted), (POL.approval, POL.approvalAsPrinted))
     for policy in kb.policies():
@@ -115,7 +115,7 @@ def _agree(printed: str, taken: str) -> bool:
     return short == sorted(int(number) % 100 for number in re.findall(r"\d+", taken))
 
 
-def in_force(kb: KnowledgeBase) -> Iterator[Problem]:
+def in_force(kb: Repository) -> Iterator[Problem]:
     """Days on which no one revision can be chosen, and revisions that a later one overtakes."""
     for policy in kb.policies():
         where = relative(kb, policy.folder)

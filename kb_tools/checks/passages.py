@@ -9,11 +9,11 @@ from rdflib.namespace import DCTERMS, RDF
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, revisions
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import POL
 
 
-def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
+def passages_accounted(kb: Repository) -> Iterator[Problem]:
     """Passages of a document with digests that nothing states, or that are both stated and marked as left out.
 
     Not those of a draft, which `nothing_to_do` reports.
@@ -23,10 +23,10 @@ def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
         known = set(graph.subjects(RDF.type, POL.Passage))
         if entry.draft or not any((node, POL.digest, None) in graph for node in known):
             continue
-        stated = {place for each in (graph, policy.shared) for place in each.objects(None, POL.statedIn)}
-        stated |= {whole for part in stated for whole in graph.objects(part, DCTERMS.isPartOf)}
+        stated = {place for source in (graph, policy.shared) for place in source.objects(None, POL.statedIn)}
+        stated |= {parent for part in stated for parent in graph.objects(part, DCTERMS.isPartOf)}
         for node in sorted(known, key=str):
-            yield from (Problem(name(kb, node), said) for said in _problems(kb, graph, node, stated))
+            yield from (Problem(name(kb, node), message) for message in _problems(kb, graph, node, stated))
         orders = sorted(
             int(str(order))
             for node in known
@@ -41,14 +41,14 @@ def passages_accounted(kb: KnowledgeBase) -> Iterator[Problem]:
             )
 
 
-def _problems(kb: KnowledgeBase, graph: Graph, node: Node, stated: set[Node]) -> Iterator[str]:
+def _problems(kb: Repository, graph: Graph, node: Node, stated: set[Node]) -> Iterator[str]:
     for wanted in (POL.digest, POL.sketch):
         if (node, wanted, None) not in graph:
             yield f"has no {kb.curie(str(wanted))}, as other passages of this document have; add it"
     left_out = (node, POL.accountedAs, None) in graph
-    whole = graph.value(node, DCTERMS.isPartOf)
-    if whole is not None and (whole, RDF.type, POL.Passage) not in graph:
-        yield f"is part of {kb.curie(str(whole))}, which is no passage of this document; correct it"
+    parent = graph.value(node, DCTERMS.isPartOf)
+    if parent is not None and (parent, RDF.type, POL.Passage) not in graph:
+        yield f"is part of {kb.curie(str(parent))}, which is no passage of this document; correct it"
     if (node in stated) == left_out:
         yield (
             "is stated, and marked as left out by pol:accountedAs; correct one"
@@ -57,7 +57,7 @@ def _problems(kb: KnowledgeBase, graph: Graph, node: Node, stated: set[Node]) ->
         )
 
 
-def nothing_to_do(kb: KnowledgeBase) -> Iterator[Problem]:
+def nothing_to_do(kb: Repository) -> Iterator[Problem]:
     """What a draft still asks for."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)

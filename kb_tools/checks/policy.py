@@ -16,14 +16,14 @@ from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import OPERATORS
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import DamagedTree, Revision, parts_of
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import BASE, CASE, CITO, POL
 from kb_tools.rdf.terms import local_name
 
 
-def policy_shapes(kb: KnowledgeBase) -> Iterator[Problem]:
+def policy_shapes(kb: Repository) -> Iterator[Problem]:
     """What shapes/policy.ttl finds in the graph of each revision."""
     shapes = kb.graph([kb.root / "shapes/policy.ttl"])
     for policy in kb.policies():
@@ -34,14 +34,14 @@ def policy_shapes(kb: KnowledgeBase) -> Iterator[Problem]:
         yield from in_each(policy, found)
 
 
-def _violation(kb: KnowledgeBase, policy: Policy, result: shacl.Result) -> Problem:
+def _violation(kb: Repository, policy: Policy, result: shacl.ShaclResult) -> Problem:
     """A result of SHACL in CURIEs; on an unnamed node, in the policy's folder."""
     named = result.focus.startswith("http")
-    said = [kb.curie(each) if each.startswith("http") else each for each in (result.path, result.value) if each]
+    parts = [kb.curie(term) if term.startswith("http") else term for term in (result.path, result.value) if term]
     shape = kb.curie(result.shape) if result.shape.startswith("http") else "an unnamed shape"
     return Problem(
         kb.curie(result.focus) if named else relative(kb, policy.folder),
-        f"{'' if named else 'an unnamed node: '}{' '.join((*said, result.message))} [{shape}]",
+        f"{'' if named else 'an unnamed node: '}{' '.join((*parts, result.message))} [{shape}]",
     )
 
 
@@ -57,7 +57,7 @@ _SAYS = {
 }
 
 
-def on_file(kb: KnowledgeBase) -> Iterator[Problem]:
+def on_file(kb: Repository) -> Iterator[Problem]:
     """Parts of a revision that are marked as known but not stated, or stated but marked as not known."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
@@ -75,11 +75,11 @@ def on_file(kb: KnowledgeBase) -> Iterator[Problem]:
                 does = "states" if part in stated else "does not state"
                 yield Problem(
                     where,
-                    f"{does} {name(kb, part)}, held as {names(kb, [each for each in bases if each])}; correct one",
+                    f"{does} {name(kb, part)}, held as {names(kb, [basis for basis in bases if basis])}; correct one",
                 )
 
 
-def inferences(kb: KnowledgeBase) -> Iterator[Problem]:
+def inferences(kb: Repository) -> Iterator[Problem]:
     """Parts inferred backwards that do not name a document on file and every log row between it and the revision."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
@@ -95,9 +95,9 @@ def inferences(kb: KnowledgeBase) -> Iterator[Problem]:
 
 
 def _inference_problems(
-    kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, part: Node | None, basis: set[Node]
+    kb: Repository, policy: Policy, entry: RevisionEntry, part: Node | None, basis: set[Node]
 ) -> Iterator[str]:
-    sources = [each for each in policy.history if URIRef(each.iri) in basis]
+    sources = [source for source in policy.history if URIRef(source.iri) in basis]
     if len(sources) != 1 or sources[0].bases.get(local_name(part)) != "DocumentOnFile":
         yield "is inferred, and not from one revision whose document is on file; name that one in pol:inferredFrom"
         return
@@ -106,7 +106,7 @@ def _inference_problems(
     ):
         yield f"is inferred from {sources[0].name}, which pol:criteriaAsIn does not name; make them agree"
     between = {
-        URIRef(each.row.iri) for each in policy.history if each.row and entry.month < each.month <= sources[0].month
+        URIRef(other.row.iri) for other in policy.history if other.row and entry.month < other.month <= sources[0].month
     }
     if between - basis:
         yield f"is inferred across {names(kb, between - basis)}, not named by pol:inferredFrom; read and name them"
@@ -115,7 +115,7 @@ def _inference_problems(
 # ---------------------------------------------------------------------- criteria
 
 
-def criteria(kb: KnowledgeBase) -> Iterator[Problem]:
+def criteria(kb: Repository) -> Iterator[Problem]:
     """Revisions on file whose criteria cannot be read, or would be read in part."""
     malformed = [problem for policy, entry, where in revisions(kb) for problem in _malformed(kb, policy, entry, where)]
     yield from malformed
@@ -125,7 +125,7 @@ def criteria(kb: KnowledgeBase) -> Iterator[Problem]:
                 yield from _unreadable(kb, policy, entry, where)
 
 
-def _malformed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
+def _malformed(kb: Repository, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
     """What is wrong with the trees of a revision's own graph; to read them could take for ever."""
     graph = policy.own_graph(entry)
     trees = {node for operator in OPERATORS for node in graph.subjects(POL[operator], None)}
@@ -133,7 +133,7 @@ def _malformed(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, where: s
         yield from (Problem(where, message) for message in _tree_problems(kb, graph, node))
 
 
-def _tree_problems(kb: KnowledgeBase, graph: Graph, node: Node) -> Iterator[str]:
+def _tree_problems(kb: Repository, graph: Graph, node: Node) -> Iterator[str]:
     """One operator with one list that is not empty: of more only one would be read, and an empty allOf always holds."""
     try:
         parts_of(graph, node)
@@ -153,7 +153,7 @@ def _below(graph: Graph, node: Node, seen: set[Node]) -> set[Node]:
     return seen
 
 
-def _unreadable(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
+def _unreadable(kb: Repository, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
     """Whatever keeps a revision from being read as kb reads it to determine a case."""
     revision = Revision.load(policy, entry)
     try:
@@ -173,12 +173,12 @@ _LASTING = (
 )  # fmt: skip
 
 
-def stable_iris(kb: KnowledgeBase) -> Iterator[Problem]:
+def stable_iris(kb: Repository) -> Iterator[Problem]:
     """Criteria, codes, references and the like whose IRI names a revision, or stands in another policy's namespace."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
         for node in sorted({str(node) for kind in _LASTING for node in graph.subjects(RDF.type, kind)}):
-            if any(each.name in node for each in policy.history):
+            if any(revision.name in node for revision in policy.history):
                 yield Problem(
                     where, f"{kb.curie(node)} carries a revision in its IRI; drop it, or a diff sees another thing"
                 )
@@ -189,7 +189,7 @@ def stable_iris(kb: KnowledgeBase) -> Iterator[Problem]:
 # ---------------------------------------------------------------------- references
 
 
-def reference_numbers(kb: KnowledgeBase) -> Iterator[Problem]:
+def reference_numbers(kb: Repository) -> Iterator[Problem]:
     """Lists of references whose numbers are not 1 to n, each once."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
@@ -197,7 +197,8 @@ def reference_numbers(kb: KnowledgeBase) -> Iterator[Problem]:
         numbers = [str(number) for reference in listed for number in graph.objects(reference, POL.number)]
         wanted = [str(number) for number in range(1, len(listed) + 1)]
         wrong = sorted(
-            {*(each for each in numbers if numbers.count(each) > 1), *(set(numbers) ^ set(wanted))}, key=_as_number
+            {*(number for number in numbers if numbers.count(number) > 1), *(set(numbers) ^ set(wanted))},
+            key=_as_number,
         )
         if wrong:
             yield Problem(
@@ -210,7 +211,7 @@ def _as_number(text: str) -> tuple[int, str]:
     return (int(text) if text.isdecimal() else 0, text)
 
 
-def citations(kb: KnowledgeBase) -> Iterator[Problem]:
+def citations(kb: Repository) -> Iterator[Problem]:
     """Works cited that neither the revision's list nor that of the revision with its criteria holds."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
@@ -230,7 +231,7 @@ def citations(kb: KnowledgeBase) -> Iterator[Problem]:
 # ---------------------------------------------------------------------- example cases
 
 
-def examples(kb: KnowledgeBase) -> Iterator[Problem]:
+def examples(kb: Repository) -> Iterator[Problem]:
     """Example cases that no expectation names, and expectations that are never run or cannot be."""
     for policy in kb.policies():
         folder = policy.cases_folder
@@ -241,16 +242,22 @@ def examples(kb: KnowledgeBase) -> Iterator[Problem]:
         for node in sorted(set(graph.subjects(RDF.type, CASE.Expectation)) - listed, key=str):
             yield Problem(where, f"does not list {name(kb, node)} with case:expects, so it is never run; list it")
         known = {entry.name for entry in policy.history if entry.criteria_on_file}
-        for each in expectations:
-            if not each.path.is_file():
+        for expectation in expectations:
+            if not expectation.path.is_file():
                 yield Problem(
-                    where, f"{each.name} names the file {each.path.name}, which is not there; correct case:inFile"
+                    where,
+                    f"{expectation.name} names the file {expectation.path.name}, which is not there; "
+                    "correct case:inFile",
                 )
-            if each.revision not in known:
+            if expectation.revision not in known:
                 yield Problem(
-                    where, f"{each.name} names revision {each.revision}, whose criteria are not on file; name another"
+                    where,
+                    f"{expectation.name} names revision {expectation.revision}, whose criteria are not on file; "
+                    "name another",
                 )
-        for path in sorted(set(folder.rglob("*.ttl")) - {each.path for each in expectations} - {folder / MANIFEST}):
+        for path in sorted(
+            set(folder.rglob("*.ttl")) - {expectation.path for expectation in expectations} - {folder / MANIFEST}
+        ):
             yield Problem(
                 relative(kb, path), "is named by no expectation of the manifest; say what the case must come to"
             )

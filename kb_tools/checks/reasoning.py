@@ -13,11 +13,11 @@ from rdflib.namespace import OWL, RDF, RDFS
 from kb_tools.checks.core import Problem, in_each, name, relative
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.terms import graph_of
 
 
-def owl_rl_consistent(kb: KnowledgeBase) -> Iterator[Problem]:
+def owl_rl_consistent(kb: Repository) -> Iterator[Problem]:
     """Contradictions in the OWL 2 RL closure of the vocabularies, the conditions, a policy and one of its revisions.
 
     One revision at a time: closed together, the lists of two revisions would be taken for one.
@@ -33,7 +33,7 @@ def owl_rl_consistent(kb: KnowledgeBase) -> Iterator[Problem]:
         yield from in_each(policy, found)
 
 
-def _what_can_contradict(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry) -> Graph:
+def _what_can_contradict(kb: Repository, policy: Policy, entry: RevisionEntry) -> Graph:
     """The statements from which a rule of OWL 2 RL can conclude anything; the rest would only cost time.
 
     A rule starts from a statement with a property of RDF, RDF Schema or OWL, or with a property of which the
@@ -52,14 +52,14 @@ def _what_can_contradict(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry
     )
 
 
-def _contradictions(kb: KnowledgeBase, closure: Graph) -> list[str]:
+def _contradictions(kb: Repository, closure: Graph) -> list[str]:
     """What owlrl reports: each contradiction is a node of the closed graph, with a text."""
     texts = sorted(str(text) for text in closure.objects(None, ERRNS.error))
     short = [re.sub(r"https?://\S+", lambda iri: kb.curie(iri[0]), text) for text in texts]
     return [f"{text}; correct the statement that is wrong" for text in short]
 
 
-def _mergers(kb: KnowledgeBase, closure: Graph) -> list[str]:
+def _mergers(kb: Repository, closure: Graph) -> list[str]:
     """Nodes inferred to be one and the same: no contradiction to owlrl, but here every name is a thing of its own."""
     pairs = sorted(
         (one, other)

@@ -13,7 +13,7 @@ from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, problem_of, relative, revisions
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.terms import Triple
 from kb_tools.revisions.reach import reached, since_sealed
 from kb_tools.revisions.seal import MANIFEST, STATEMENTS, differing, digests, read_seal
@@ -26,7 +26,7 @@ _LONGEST, _BEFORE = 160, 20
 _BARE = {XSD.integer: r"[+-]?\d+", XSD.decimal: r"[+-]?\d*\.\d+", XSD.boolean: "true|false"}
 
 
-def sealed(kb: KnowledgeBase) -> Iterator[Problem]:
+def sealed(kb: Repository) -> Iterator[Problem]:
     """Revisions without a seal, seals that cannot be relied on, and what changed since a revision was sealed."""
     for policy, entry, where in revisions(kb):
         if entry.draft:
@@ -52,7 +52,7 @@ def sealed(kb: KnowledgeBase) -> Iterator[Problem]:
 # ---------------------------------------------------------------------- what changed
 
 
-def _difference(kb: KnowledgeBase, before: Iterable[Triple], now: Iterable[Triple]) -> str:
+def _difference(kb: Repository, before: Iterable[Triple], now: Iterable[Triple]) -> str:
     """The statements that were removed and added, under the named node that each belongs to, in one line."""
     old, new = _Descriptions(kb, before), _Descriptions(kb, now)
     groups: list[str] = []
@@ -61,7 +61,7 @@ def _difference(kb: KnowledgeBase, before: Iterable[Triple], now: Iterable[Tripl
     for subject in sorted({*old.forms, *new.forms}):
         if old.forms.get(subject) == new.forms.get(subject):
             continue
-        lines = _changed(old.said[subject], new.said[subject])
+        lines = _changed(old.statements[subject], new.statements[subject])
         shown = []
         for sign, line in lines:
             if left[sign]:
@@ -113,22 +113,22 @@ class _Descriptions:
     name counts as one of the named node above it, by the path that leads there.
 
     Attributes:
-        said: by subject, each path with the value at its end; a list is one value.
+        statements: by subject, each path with the value at its end; a list is one value.
         forms: by subject, all that is said of it in one text, equal where two graphs say the same.
     """
 
-    def __init__(self, kb: KnowledgeBase, triples: Iterable[Triple]) -> None:
+    def __init__(self, kb: Repository, triples: Iterable[Triple]) -> None:
         self._kb = kb
         self._about: dict[Node, list[tuple[Node, Node]]] = defaultdict(list)
         for subject, predicate, object_ in triples:
             self._about[subject].append((predicate, object_))
         pointed_to = {object_ for pairs in self._about.values() for _, object_ in pairs}
-        self.said: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+        self.statements: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         self.forms: defaultdict[str, str] = defaultdict(str)
         roots = [node for node in self._about if isinstance(node, URIRef) or node not in pointed_to]
         for form, root in sorted((self._form(root, frozenset()), root) for root in roots):
             shown = name(kb, root)
-            self.said[shown].update(self._statements(root, "", frozenset([root])))
+            self.statements[shown].update(self._statements(root, "", frozenset([root])))
             self.forms[shown] += form
 
     def _form(self, node: Node, above: frozenset[Node]) -> str:
@@ -144,13 +144,15 @@ class _Descriptions:
             step = f"{path}/{self._text(predicate)}" if path else self._text(predicate)
             items = self._items(object_)
             below = [object_] if items is None else items
-            unnamed = [each for each in below if isinstance(each, BNode) and each in self._about and each not in above]
+            unnamed = [
+                inner for inner in below if isinstance(inner, BNode) and inner in self._about and inner not in above
+            ]
             if items is not None:
                 yield step, f"({' '.join(['', *map(self._text, items), ''])})"
             elif not unnamed:
                 yield step, self._text(object_)
-            for each in unnamed:
-                yield from self._statements(each, step, above | {each})
+            for inner in unnamed:
+                yield from self._statements(inner, step, above | {inner})
 
     def _items(self, node: Node) -> list[Node] | None:
         """The items of a list; None where it is no list, or not a well-formed one."""

@@ -17,7 +17,7 @@ from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.checks.core import name
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 
 # Links from the case to nodes that only hold what is read.
@@ -66,7 +66,7 @@ class Sight:
         unshown: ways of looking at what a condition is not shown, in words.
     """
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: Repository) -> None:
         self.kb = kb
         self.shapes = kb.conditions
         self.reads: set[Node] = set()
@@ -96,8 +96,8 @@ class Sight:
             elif predicate not in _QUALIFIED:
                 self._report(shape, f"holds {name(self.kb, predicate)} against current findings of every class")
         elif predicate in _LISTS:
-            for each in Collection(self.shapes, object_):
-                self._look(each, at)
+            for member in Collection(self.shapes, object_):
+                self._look(member, at)
         elif predicate in _NESTED or predicate == SH.qualifiedValueShape:
             self._look(object_, at)
         elif predicate not in _COUNTS | _QUALIFIED and not self._is_of_values(predicate, at):
@@ -119,24 +119,24 @@ class Sight:
         classes = set(self._classes(shape))
         if not classes:
             self._report(shape, "counts current findings of every class: say sh:class")
-        for each in sorted(classes - self._finding_classes, key=str):
+        for class_ in sorted(classes - self._finding_classes, key=str):
             self._report(
-                shape, f"counts findings by {name(self.kb, each)}, which is no class that findings are shown by"
+                shape, f"counts findings by {name(self.kb, class_)}, which is no class that findings are shown by"
             )
         self.reads |= classes
         self._look(shape, _At.FINDING)
 
     def _classes(self, shape: Node) -> Iterator[Node]:
         """The classes of which every node that conforms to the shape is, or is stated to be absent."""
-        for each in self.shapes.objects(shape, SH["class"]):
-            yield from self._absent(shape) if each == CLIN.StatedAbsence else (each,)
-        for each in self.shapes.objects(shape, SH.node):
-            yield from self._classes(each)
+        for class_ in self.shapes.objects(shape, SH["class"]):
+            yield from self._absent(shape) if class_ == CLIN.StatedAbsence else (class_,)
+        for inner in self.shapes.objects(shape, SH.node):
+            yield from self._classes(inner)
         for head in self.shapes.objects(shape, SH["and"]):
-            for each in Collection(self.shapes, head):
-                yield from self._classes(each)
+            for member in Collection(self.shapes, head):
+                yield from self._classes(member)
         for head in self.shapes.objects(shape, SH["or"]):
-            alternatives = [set(self._classes(each)) for each in Collection(self.shapes, head)]
+            alternatives = [set(self._classes(member)) for member in Collection(self.shapes, head)]
             if all(alternatives):
                 yield from set().union(*alternatives)
 
@@ -144,9 +144,9 @@ class Sight:
         """The classes that a shape for stated absences names; the class of absences itself where it names none."""
         absent = [
             value
-            for each in self.shapes.objects(shape, SH.property)
-            if self.shapes.value(each, SH.path) == CLIN.absenceOf
-            for value in self.shapes.objects(each, SH.hasValue)
+            for property_ in self.shapes.objects(shape, SH.property)
+            if self.shapes.value(property_, SH.path) == CLIN.absenceOf
+            for value in self.shapes.objects(property_, SH.hasValue)
         ]
         yield from absent or [CLIN.StatedAbsence]
 
@@ -206,8 +206,8 @@ class Sight:
         else:
             for kind, inner in self.shapes.predicate_objects(path):
                 if kind == SH.alternativePath:
-                    for each in Collection(self.shapes, inner):
-                        yield from self._routes(each)
+                    for branch in Collection(self.shapes, inner):
+                        yield from self._routes(branch)
                 elif kind != SH.inversePath and inner == SKOS.broader:
                     yield (SKOS.broader,)
                 else:

@@ -11,7 +11,7 @@ from rdflib.term import Node
 from kb_tools.ask.sparql import names_in
 from kb_tools.cases.terminology import Terminology
 from kb_tools.checks.core import FOLDERS, Problem, name, names, problem_of, relative, statements
-from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.model.repository import TERMINOLOGY, Repository
 from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
 
 # Where the terms of each of our namespaces are described: a file or a folder.
@@ -29,7 +29,7 @@ def _is_own_term(node: Node | None) -> bool:
     return isinstance(node, URIRef) and str(node).startswith(tuple(_PLACES))
 
 
-def ontology_headers(kb: KnowledgeBase) -> Iterator[Problem]:
+def ontology_headers(kb: Repository) -> Iterator[Problem]:
     """Ontology files without exactly one header that names, describes and versions them."""
     for path in kb.files("ontology"):
         graph = kb.graph([path])
@@ -40,7 +40,7 @@ def ontology_headers(kb: KnowledgeBase) -> Iterator[Problem]:
             yield from (Problem(relative(kb, path), message) for message in _header_problems(kb, graph, header))
 
 
-def _header_problems(kb: KnowledgeBase, graph: Graph, header: Node) -> Iterator[str]:
+def _header_problems(kb: Repository, graph: Graph, header: Node) -> Iterator[str]:
     for predicate in (RDFS.label, DCTERMS.description, OWL.versionIRI, OWL.versionInfo):
         count = len(list(graph.objects(header, predicate)))
         if count != 1:
@@ -50,7 +50,7 @@ def _header_problems(kb: KnowledgeBase, graph: Graph, header: Node) -> Iterator[
         yield f"owl:versionIRI {iri} does not belong to owl:versionInfo {version}; write {header}/{version}"
 
 
-def terms_defined(kb: KnowledgeBase) -> Iterator[Problem]:
+def terms_defined(kb: Repository) -> Iterator[Problem]:
     """Terms and conditions without exactly one label and one definition, property shapes without one message."""
     declared = set(kb.ontology.subjects(RDF.type, None)) - set(kb.ontology.subjects(RDF.type, OWL.Ontology))
     conditions = set(kb.conditions.subjects(RDF.type, POL.Condition))
@@ -61,16 +61,16 @@ def terms_defined(kb: KnowledgeBase) -> Iterator[Problem]:
     yield from _counted(kb, shapes, set(shapes.subjects(RDF.type, SH.PropertyShape)), "message", SH.message)
 
 
-def _counted(kb: KnowledgeBase, graph: Graph, nodes: set[Node], what: str, *predicates: URIRef) -> Iterator[Problem]:
+def _counted(kb: Repository, graph: Graph, nodes: set[Node], what: str, *predicates: URIRef) -> Iterator[Problem]:
     """The named nodes that do not state exactly one of the predicates, exactly once."""
-    for node in sorted(each for each in nodes if isinstance(each, URIRef)):
+    for node in sorted(node for node in nodes if isinstance(node, URIRef)):
         count = sum(len(list(graph.objects(node, predicate))) for predicate in predicates)
         if count != 1:
             wanted = " or ".join(name(kb, predicate) for predicate in predicates)
             yield Problem(name(kb, node), f"has {count} {what}s; state one {wanted}")
 
 
-def undefined_terms(kb: KnowledgeBase) -> Iterator[Problem]:
+def undefined_terms(kb: Repository) -> Iterator[Problem]:
     """Terms of our namespaces that are used and defined nowhere, the text of rules included."""
     defined = {subject for _, (subject, predicate, _) in statements(kb, "ontology", "shapes") if predicate == RDF.type}
     for file, triple in statements(kb, *FOLDERS):
@@ -79,7 +79,7 @@ def undefined_terms(kb: KnowledgeBase) -> Iterator[Problem]:
                 yield Problem(file, f"{name(kb, term)} is not defined; correct it or define it in the vocabulary")
 
 
-def _within(kb: KnowledgeBase, node: Node) -> Iterator[Node]:
+def _within(kb: Repository, node: Node) -> Iterator[Node]:
     """The datatype of a literal, and the terms that it names where it is the text of a query."""
     if isinstance(node, Literal):
         if node.datatype:
@@ -87,7 +87,7 @@ def _within(kb: KnowledgeBase, node: Node) -> Iterator[Node]:
         yield from names_in(str(node), kb.prefixes)
 
 
-def terms_in_place(kb: KnowledgeBase) -> Iterator[Problem]:
+def terms_in_place(kb: Repository) -> Iterator[Problem]:
     """Statements on a term of our namespaces outside the file that describes it, as a policy might make them."""
     for file, (subject, _, _) in statements(kb, *FOLDERS):
         for namespace, place in _PLACES.items():
@@ -97,7 +97,7 @@ def terms_in_place(kb: KnowledgeBase) -> Iterator[Problem]:
                 )
 
 
-def property_kinds(kb: KnowledgeBase) -> Iterator[Problem]:
+def property_kinds(kb: Repository) -> Iterator[Problem]:
     """Properties of our namespaces used with a literal where a node is meant, or the other way round."""
     kinds = {
         kind: set(kb.ontology.subjects(RDF.type, kind))
@@ -121,7 +121,7 @@ def property_kinds(kb: KnowledgeBase) -> Iterator[Problem]:
 _NOT_DESCRIBED = {CASE.patient, OWL.versionIRI}
 
 
-def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
+def dangling_iris(kb: Repository) -> Iterator[Problem]:
     """IRIs of ours that policies or shapes point to and that nothing describes."""
     described = {subject for _, (subject, _, _) in statements(kb, *FOLDERS)}
     for file, (subject, predicate, object_) in statements(kb, "shapes", "policies"):
@@ -134,7 +134,7 @@ def dangling_iris(kb: KnowledgeBase) -> Iterator[Problem]:
             )
 
 
-def hierarchy(kb: KnowledgeBase) -> Iterator[Problem]:
+def hierarchy(kb: Repository) -> Iterator[Problem]:
     """Hierarchies that use more than skos:broader, state a link twice, or lead back to the concept.
 
     Conditions, rules and questions follow skos:broader and nothing else.
@@ -147,14 +147,14 @@ def hierarchy(kb: KnowledgeBase) -> Iterator[Problem]:
         )
     for concept in sorted(set(kb.ontology.subjects(SKOS.broader)), key=str):
         over = {
-            each: set(kb.ontology.transitive_objects(each, SKOS.broader))
-            for each in kb.ontology[concept : SKOS.broader]
+            broader: set(kb.ontology.transitive_objects(broader, SKOS.broader))
+            for broader in kb.ontology[concept : SKOS.broader]
         }
         if any(concept in beyond for beyond in over.values()):
             yield Problem(name(kb, concept), "stands under itself by skos:broader; remove one step of the circle")
             continue
         for group in sorted(over, key=str):
-            nearer = [each for each in over if each != group and group in over[each]]
+            nearer = [broader for broader in over if broader != group and group in over[broader]]
             if nearer:
                 yield Problem(
                     name(kb, concept),
@@ -167,19 +167,19 @@ def hierarchy(kb: KnowledgeBase) -> Iterator[Problem]:
 # What the vocabularies may use. Whether a class expression is inside OWL 2 RL depends on where it stands, so none is
 # allowed; owl:imports is left out since no external ontology is loaded.
 _OWL_2_RL = {
-    *(OWL[each] for each in ("Ontology", "versionIRI", "versionInfo", "priorVersion", "deprecated")),
-    *(OWL[each] for each in ("Class", "equivalentClass", "disjointWith", "AllDisjointClasses", "members")),
-    *(OWL[each] for each in ("ObjectProperty", "DatatypeProperty", "AnnotationProperty")),
-    *(OWL[each] for each in ("FunctionalProperty", "InverseFunctionalProperty", "TransitiveProperty")),
-    *(OWL[each] for each in ("SymmetricProperty", "AsymmetricProperty", "IrreflexiveProperty")),
-    *(OWL[each] for each in ("inverseOf", "equivalentProperty", "propertyDisjointWith", "AllDisjointProperties")),
-    *(OWL[each] for each in ("differentFrom", "AllDifferent", "distinctMembers")),
-    *(RDFS[each] for each in ("label", "comment", "seeAlso", "isDefinedBy")),
-    *(RDFS[each] for each in ("subClassOf", "subPropertyOf", "domain", "range")),
+    *(OWL[term] for term in ("Ontology", "versionIRI", "versionInfo", "priorVersion", "deprecated")),
+    *(OWL[term] for term in ("Class", "equivalentClass", "disjointWith", "AllDisjointClasses", "members")),
+    *(OWL[term] for term in ("ObjectProperty", "DatatypeProperty", "AnnotationProperty")),
+    *(OWL[term] for term in ("FunctionalProperty", "InverseFunctionalProperty", "TransitiveProperty")),
+    *(OWL[term] for term in ("SymmetricProperty", "AsymmetricProperty", "IrreflexiveProperty")),
+    *(OWL[term] for term in ("inverseOf", "equivalentProperty", "propertyDisjointWith", "AllDisjointProperties")),
+    *(OWL[term] for term in ("differentFrom", "AllDifferent", "distinctMembers")),
+    *(RDFS[term] for term in ("label", "comment", "seeAlso", "isDefinedBy")),
+    *(RDFS[term] for term in ("subClassOf", "subPropertyOf", "domain", "range")),
 }
 
 
-def owl_rl_profile(kb: KnowledgeBase) -> Iterator[Problem]:
+def owl_rl_profile(kb: Repository) -> Iterator[Problem]:
     """Terms of OWL and RDF Schema in the vocabularies that are not known to stay inside OWL 2 RL."""
     for file, triple in statements(kb, "ontology"):
         for term in triple:
@@ -191,7 +191,7 @@ def owl_rl_profile(kb: KnowledgeBase) -> Iterator[Problem]:
                 )
 
 
-def terminology(kb: KnowledgeBase) -> Iterator[Problem]:
+def terminology(kb: Repository) -> Iterator[Problem]:
     """What in the terminology is not of the form, or contradicts itself, the vocabularies or the case shapes."""
     for fault in Terminology.problems(kb):
         yield problem_of(kb, fault, str(TERMINOLOGY))

@@ -113,16 +113,16 @@ def convert(
     if format_ == "json" and len(read) > 1:
         raise KbError(f"{len(read)} cases, and --format json writes one", hint="use --format jsonl")
     malformed = False
-    for each in CaseChecker(kb.repository, engine).check(read):
-        if isinstance(each, Malformed):
+    for checked in CaseChecker(kb.repository, engine).check(read):
+        if isinstance(checked, Malformed):
             malformed = True
-            for violation in each.violations:
-                warn(f"{each.case.title}: malformed, not converted: {violation.place}: {violation.message}")
+            for violation in checked.violations:
+                warn(f"{checked.case.title}: malformed, not converted: {violation.place}: {violation.message}")
             continue
-        for notice in each.notices:
-            warn(f"{each.title}: {notice}")
+        for notice in checked.notices:
+            warn(f"{checked.title}: {notice}")
         try:
-            written = write(plain, each)
+            written = write(plain, checked)
         except KbError as error:
             warn(str(error))
             errors.append(error)

@@ -36,4 +36,4 @@ def command(only: tuple[str, ...], format_: str, root: Path | None) -> None:
         render.text_summary(out, results)
     else:
         put(render.json(results) if format_ == "json" else render.junit(results))
-    sys.exit(int(any(each.failed for each in results)))
+    sys.exit(int(any(result.failed for result in results)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def policies(ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the identifiers of the policies on file."""
-    return _starting(incomplete, ((each.identifier, "") for each in _policies(ctx)))
+    return _starting(incomplete, ((policy.identifier, "") for policy in _policies(ctx)))
 
 
 def revisions(ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:
@@ -39,7 +39,7 @@ def questions(ctx: Context, param: Parameter, incomplete: str) -> list[Completio
     """Offer the ready questions, and query files of one's own."""
     from kb_tools.ask import library
 
-    ready = _starting(incomplete, ((each.name, each.title) for each in library.questions()))
+    ready = _starting(incomplete, ((question.name, question.title) for question in library.questions()))
     return ready or [CompletionItem(incomplete, type="file")]
 
 
@@ -49,20 +49,21 @@ def parameters(ctx: Context, param: Parameter, incomplete: str) -> list[Completi
 
     # Where an option at the end of the line still lacks its value, Click has not yet told what is an argument.
     named = ctx.params.get("question") or next(iter(ctx.args), None)
-    asked = (each for each in library.questions() if each.name == named)
+    asked = (question for question in library.questions() if question.name == named)
     return _starting(
-        incomplete, ((f"{each.name}=", each.meaning) for question in asked for each in question.parameters)
+        incomplete,
+        ((f"{parameter.name}=", parameter.meaning) for question in asked for parameter in question.parameters),
     )
 
 
 def _policies(ctx: Context) -> Iterator[Policy]:
     """The policies of the knowledge base that the line names; none where it cannot be read."""
     from kb_tools.errors import KbError
-    from kb_tools.model.repository import KnowledgeBase, find_root
+    from kb_tools.model.repository import Repository, find_root
 
     root = ctx.params.get("root")
     with suppress(KbError, OSError):
-        yield from KnowledgeBase(find_root(Path(root) if root else None)).policies()
+        yield from Repository(find_root(Path(root) if root else None)).policies()
 
 
 def _starting(incomplete: str, offered: Iterator[tuple[str, str]]) -> list[CompletionItem]:

@@ -82,8 +82,8 @@ def command(
     replayed = progress(read_cases(kb, cases, None, errors), "cases replayed") if cases else None
     found = kb.diff(old, new, replayed, policy=policy, engine=engine)
     malformed = found.impact.malformed if found.impact else ()
-    for each in malformed:
-        warn(f"{each.case.title}: malformed, not determined; see kb validate")
+    for answer in malformed:
+        warn(f"{answer.case.title}: malformed, not determined; see kb validate")
     if witness:
         if found.borne_out:
             _write(kb, [replay.before.case for replay in found.borne_out.values()], witness)
@@ -105,10 +105,10 @@ def command(
 
 def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:
     from kb_tools.cases.prepare import prepared
-    from kb_tools.writing import write_whole
+    from kb_tools.writing import write_atomically
 
     text = prepared(kb.repository, cases, derived=False).serialize(format="longturtle", canon=True)
     try:
-        write_whole({path: text.encode()})
+        write_atomically({path: text.encode()})
     except OSError as error:
         raise KbError(f"cannot be written: {error.strerror}", where=str(path), hint="name another file") from None

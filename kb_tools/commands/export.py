@@ -92,21 +92,21 @@ def command(
     else:
         quads = publish_graphs.statements(kb, chosen)
     if url:
-        _load(url, list(publish_graphs.graphs(quads)), user_from_env, again, whole=chosen is None)
+        _load(url, list(publish_graphs.graphs(quads)), user_from_env, again, all_graphs=chosen is None)
         return
     written = rdf_canonical.serialize(quads, format_, kb.prefixes)
     if output is None:
         put(written)
         return
-    from kb_tools.writing import write_whole
+    from kb_tools.writing import write_atomically
 
     try:
-        write_whole({output: written})
+        write_atomically({output: written})
     except OSError as error:
         raise KbError(error.strerror or "cannot be written", where=str(output), hint="name another file") from error
 
 
-def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, whole: bool) -> None:
+def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, all_graphs: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -130,6 +130,6 @@ def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, 
                 warn(f"{done} of {len(graphs)} graphs are in the store")
     click.echo(f"graphs sent: {count}, unchanged in the store: {len(graphs) - count}")
     names = {graph.name for graph in graphs}
-    left = [name for name in sorted(sent.digests) if name not in names and store.has(name)] if whole else []
+    left = [name for name in sorted(sent.digests) if name not in names and store.has(name)] if all_graphs else []
     if left:
         warn(f"the store also has graphs sent earlier that are not among these: {', '.join(left)}")

@@ -49,12 +49,12 @@ def command(
         wanted = [(chosen, chosen.entry(revision))]
     else:
         policies = [kb.policy(policy)] if policy else list(kb.policies())
-        wanted = [(each, entry) for each in policies for entry in each.history if not entry.draft]
+        wanted = [(owner, entry) for owner in policies for entry in owner.history if not entry.draft]
     done: list[Frozen] = []
     errors: list[KbError] = []
-    for each, entry in wanted:
+    for owner, entry in wanted:
         try:
-            frozen = freeze(kb, each, entry, again)
+            frozen = freeze(kb, owner, entry, again)
         except KbError as error:
             warn(str(error))
             errors.append(error)
@@ -78,12 +78,12 @@ def _json(done: list[Frozen], errors: list[KbError]) -> str:
 
     revisions = [
         {
-            "policy": each.policy.identifier,
-            "revision": each.entry.name,
-            "status": each.status,
-            "changed": list(each.changed),
-            "seal": each.seal.content(),
+            "policy": frozen.policy.identifier,
+            "revision": frozen.entry.name,
+            "status": frozen.status,
+            "changed": list(frozen.changed),
+            "seal": frozen.seal.content(),
         }
-        for each in done
+        for frozen in done
     ]
     return dump({"revisions": revisions, "errors": [str(error) for error in errors]})

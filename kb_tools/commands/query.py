@@ -13,7 +13,7 @@ from kb_tools.commands import completion
 from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, warn
 
 if TYPE_CHECKING:
-    from kb_tools.ask.request import Result
+    from kb_tools.ask.request import RawResult
 
 # Those of kb_tools.ask.resolve.FORMATS, written out so that --help stays fast; a test compares them.
 FORMATS = ("table", "csv", "tsv", "json", "markdown", "turtle")
@@ -30,10 +30,10 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
 
 def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for each in values:
-        name, equals, value = each.partition("=")
+    for pair in values:
+        name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{each!a} is not NAME=VALUE", ctx, param)
+            raise click.BadParameter(f"{pair!a} is not NAME=VALUE", ctx, param)
         if name in pairs:
             raise click.BadParameter(f"{name} is given twice", ctx, param)
         pairs[name] = value
@@ -216,7 +216,7 @@ def _list(format_: str | None) -> None:
         raise click.UsageError("The list of questions comes as table, markdown or json.")
 
 
-def _show(result: Result, format_: str) -> None:
+def _show(result: RawResult, format_: str) -> None:
     from kb_tools.render import query_results as render
 
     if format_ == "table":

@@ -77,7 +77,7 @@ def command(
 
         folder, to_do = write_draft(found, draft)
         warn(f"{folder}: written, with {to_do} things to do; kb check lists them")
-    sys.exit(int(not found.whole))
+    sys.exit(int(not found.complete))
 
 
 def _leaks(kb: KnowledgeBase, document: Path, revision: str | None, policy: str | None, format_: str) -> int:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
     from kb_tools.determine.run import Answer
-    from kb_tools.model.repository import KnowledgeBase as Repository
+    from kb_tools.model.repository import Repository
 
 
 @click.command("validate")
@@ -149,10 +149,10 @@ def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], error
     from kb_tools.cases.prepare import prepared
 
     checked = CaseChecker(kb.repository, engine).check(list(cases))
-    sound = [each for each in checked if not isinstance(each, Malformed)]
-    for each in checked:
-        if isinstance(each, Malformed):
-            for violation in each.violations:
-                warn(f"{each.case.title}: malformed, not prepared: {violation.place}: {violation.message}")
+    sound = [case for case in checked if not isinstance(case, Malformed)]
+    for item in checked:
+        if isinstance(item, Malformed):
+            for violation in item.violations:
+                warn(f"{item.case.title}: malformed, not prepared: {violation.place}: {violation.message}")
     put(printable.escaped(prepared(kb.repository, sound).serialize(format="longturtle")))
     sys.exit(2 if errors else int(len(sound) < len(checked)))

@@ -10,7 +10,7 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS
 
 from kb_tools.determine.result import Determination, Outcome
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------------- coverage
 
 
-def coverage(kb: KnowledgeBase, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
+def coverage(kb: Repository, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
     """What the cases show, as lines, and what no case shows.
 
     Every condition must be seen in each value that it can take, every outcome under each revision, and every criterion
@@ -43,18 +43,20 @@ def coverage(kb: KnowledgeBase, examples: Sequence[ExampleResult]) -> tuple[list
         gaps.extend(f"{kb.curie(iri)} cannot be {value.lower()} and is" for value in sorted(seen[iri] - possible[iri]))
     for revision in sorted({example.expectation.revision for example in examples}):
         found = [
-            each.determination for each in examples if each.determination and each.expectation.revision == revision
+            example.determination
+            for example in examples
+            if example.determination and example.expectation.revision == revision
         ]
         lines.extend(_decided(revision, found, gaps))
-        outcomes = {each.outcome for each in found}
-        gaps.extend(f"{revision}: no case comes to {each.value}" for each in Outcome if each not in outcomes)
+        outcomes = {determination.outcome for determination in found}
+        gaps.extend(f"{revision}: no case comes to {outcome.value}" for outcome in Outcome if outcome not in outcomes)
     lines.extend(_doubted(kb, examples, gaps))
     unseen = sorted(set(map(str, kb.conditions.subjects(RDF.type, POL.Condition))) - seen.keys())
     gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
     return lines, gaps
 
 
-def _doubted(kb: KnowledgeBase, examples: Sequence[ExampleResult], gaps: list[str]) -> Iterator[str]:
+def _doubted(kb: Repository, examples: Sequence[ExampleResult], gaps: list[str]) -> Iterator[str]:
     """For each class of findings, the doubts that keep a condition unknown in some case; gaps where one never does."""
     seen: dict[str, set[str]] = {}
     for example in examples:
@@ -69,7 +71,7 @@ def _doubted(kb: KnowledgeBase, examples: Sequence[ExampleResult], gaps: list[st
         gaps.extend(f"{kb.curie(read)} is never in doubt by case:{rule}" for rule in sorted(possible - rules))
 
 
-def possible_doubts(kb: KnowledgeBase, class_: URIRef) -> Iterator[str]:
+def possible_doubts(kb: Repository, class_: URIRef) -> Iterator[str]:
     """The local names of the properties by which findings of a class, or statements of their absence, can be in doubt.
 
     Read off what the vocabulary says of the class and what the case shapes let a finding state.
@@ -86,7 +88,7 @@ def possible_doubts(kb: KnowledgeBase, class_: URIRef) -> Iterator[str]:
         )
 
     absent = {
-        each for head in shapes.objects(SHAPE["StatedAbsence-absenceOf"], SH["in"]) for each in Collection(shapes, head)
+        kind for head in shapes.objects(SHAPE["StatedAbsence-absenceOf"], SH["in"]) for kind in Collection(shapes, head)
     }
     if says(CASE.sinceTransplant):
         yield "mayBeBefore"
@@ -108,9 +110,11 @@ def _decided(revision: str, found: list[Determination], gaps: list[str]) -> Iter
     for criterion, role in every:
         for outcome in _must_decide(role):
             count = sum(
-                each.outcome is outcome
-                and any(result.decides and result.criterion.iri == criterion.iri for result in each.every_criterion)
-                for each in found
+                determination.outcome is outcome
+                and any(
+                    result.decides and result.criterion.iri == criterion.iri for result in determination.every_criterion
+                )
+                for determination in found
             )
             yield f"{revision}: {criterion.notation} decides {count} cases of {outcome.value}"
             if not count:

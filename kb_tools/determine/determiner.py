@@ -10,7 +10,7 @@ from kb_tools.determine.facts import Fact, facts_in_words
 from kb_tools.determine.needs import can_still_change, needed
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome, outcome_of
 from kb_tools.model.logic import Value, bearing, evaluate, grounds
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Advisory, Criterion
 
@@ -18,7 +18,7 @@ from kb_tools.model.statements import Advisory, Criterion
 class Determiner:
     """Determines cases under one revision."""
 
-    def __init__(self, kb: KnowledgeBase, revision: Revision, engine: str) -> None:
+    def __init__(self, kb: Repository, revision: Revision, engine: str) -> None:
         self.kb = kb
         self.revision = revision
         self.evaluator = Evaluator(kb, revision.conditions.values(), engine)

@@ -23,16 +23,16 @@ from kb_tools.cases.case import DERIVED_LINKS, Case
 from kb_tools.model.certainty import Form, in_form, value_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Condition
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 from kb_tools.rdf.terms import Triple, graph_of
 
 # What a finding says, as its shapes see it; the findings it contradicts are given by what they say.
-Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
+Content: TypeAlias = tuple[tuple[URIRef, Node], ...]
 # A finding: how it counts, what it says, and what those say that contradict it. Other facts by the path to them.
-Shown: TypeAlias = tuple[URIRef, Said, tuple[Said, ...]]
+Shown: TypeAlias = tuple[URIRef, Content, tuple[Content, ...]]
 Statement: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
 Signature: TypeAlias = tuple[tuple[Shown, ...], tuple[Statement, ...]]
 
@@ -76,7 +76,7 @@ class Evidence:
 class Evaluator:
     """Gives conditions their values, evaluating each kind of evidence once."""
 
-    def __init__(self, kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> None:
+    def __init__(self, kb: Repository, conditions: Iterable[Condition], engine: str) -> None:
         self.engine = engine
         self.conditions = tuple(conditions)
         self._concepts = list(concept_facts(kb.ontology))
@@ -131,8 +131,8 @@ class Evaluator:
         shown = [
             (
                 counting,
-                self._said(case, node),
-                _ordered({self._said(case, each) for each in case.values(node, CASE.contradictedBy)}),
+                self._content(case, node),
+                _ordered({self._content(case, other) for other in case.values(node, CASE.contradictedBy)}),
             )
             for node, counting in findings.items()
         ]
@@ -142,7 +142,7 @@ class Evaluator:
             (_ordered(shown), _ordered(statement for _, statement in mine)),
         )
 
-    def _said(self, case: Case, node: Node) -> Said:
+    def _content(self, case: Case, node: Node) -> Content:
         assert isinstance(node, URIRef)
         return _ordered(pair for pair in case.about[node] if pair[0] in self._seen)
 
@@ -180,7 +180,11 @@ class Evaluator:
         """The shapes of all conditions in both forms, each held against the nodes of the kind that it reads."""
         shapes = Graph()
         for kind, conditions in self._by_kind.items():
-            for shape in {each for condition in conditions for each in (condition.holds_when, condition.fails_when)}:
+            for shape in {
+                condition_shape
+                for condition in conditions
+                for condition_shape in (condition.holds_when, condition.fails_when)
+            }:
                 for form, target in (
                     (Form.SURELY, self._targets[kind]),
                     (Form.PERHAPS, _doubtful(self._targets[kind])),
@@ -231,14 +235,14 @@ def _evidence_graph(focus: str, target: URIRef, signature: Signature) -> Iterabl
     yield root, RDF.type, target
     if _is_doubtful(signature):
         yield root, RDF.type, _doubtful(target)
-    for number, (counting, said, contradicting) in enumerate(findings):
+    for number, (counting, content, contradicting) in enumerate(findings):
         node = URIRef(f"{focus}:{number}")
         yield root, counting, node
-        yield from _said_triples(node, said)
+        yield from _content_triples(node, content)
         for other_number, other in enumerate(contradicting):
             other_node = URIRef(f"{focus}:{number}:{other_number}")
             yield node, CASE.contradictedBy, other_node
-            yield from _said_triples(other_node, other)
+            yield from _content_triples(other_node, other)
     for path, predicate, value in statements:
         node = root
         for step in path:
@@ -248,8 +252,8 @@ def _evidence_graph(focus: str, target: URIRef, signature: Signature) -> Iterabl
         yield node, predicate, value
 
 
-def _said_triples(node: URIRef, said: Said) -> Iterable[Triple]:
-    return ((node, predicate, value) for predicate, value in said)
+def _content_triples(node: URIRef, content: Content) -> Iterable[Triple]:
+    return ((node, predicate, value) for predicate, value in content)
 
 
 def _ordered(items: Iterable[T]) -> tuple[T, ...]:

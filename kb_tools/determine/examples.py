@@ -20,7 +20,7 @@ from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, KnowledgeBaseError, UnreadableInput
 from kb_tools.model.logic import Value
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE
 from kb_tools.rdf.terms import local_name
 
@@ -88,7 +88,7 @@ class ExamplesReport(AsJson):
     @property
     def failed(self) -> tuple[ExampleResult, ...]:
         """The results that differ from what was expected."""
-        return tuple(each for each in self.results if each.differences)
+        return tuple(result for result in self.results if result.differences)
 
     @property
     def passed(self) -> bool:
@@ -99,13 +99,13 @@ class ExamplesReport(AsJson):
         """Give the report as an element of the list of `kb test --format json`."""
         return {
             "policy": self.policy,
-            "expectations": [each.to_dict() for each in self.results],
+            "expectations": [result.to_dict() for result in self.results],
             "coverage": list(self.covered),
             "gaps": list(self.gaps),
         }
 
 
-def read_manifest(kb: KnowledgeBase, folder: Path) -> list[Expectation]:
+def read_manifest(kb: Repository, folder: Path) -> list[Expectation]:
     """The expectations of the manifest in a folder of cases, by name.
 
     Raises:
@@ -149,13 +149,13 @@ def _expectation(graph: Graph, path: Path, node: Node) -> Expectation:
         revision=local_name(one(CASE.underRevision)),
         outcome=local_name(one(CASE.outcome)),
         values=values,
-        to_send=frozenset(str(each) for each in graph.objects(node, CASE.toSend)),
-        advisories=frozenset(str(each) for each in graph.objects(node, CASE.advisory)),
+        to_send=frozenset(str(condition) for condition in graph.objects(node, CASE.toSend)),
+        advisories=frozenset(str(advisory) for advisory in graph.objects(node, CASE.advisory)),
     )
 
 
 def run_manifest(
-    kb: KnowledgeBase, policy: Policy, engine: str, progress: Callable[[int], None] = lambda done: None
+    kb: Repository, policy: Policy, engine: str, progress: Callable[[int], None] = lambda done: None
 ) -> Iterator[ExampleResult]:
     """Determines every case of a policy's manifest under the revision that it names, and compares.
 
@@ -195,8 +195,8 @@ def run_manifest(
                 elif isinstance(answer, NotDetermined):
                     yield ExampleResult(expectation, (str(answer.error),), None)
                 else:
-                    said = tuple(f"malformed: {each.message}" for each in answer.violations)
-                    yield ExampleResult(expectation, said, None)
+                    differences = tuple(f"malformed: {violation.message}" for violation in answer.violations)
+                    yield ExampleResult(expectation, differences, None)
             done += 1
             progress(done)
 
@@ -207,7 +207,7 @@ def _find(cases: dict[str, Case] | KbError, expectation: Expectation) -> Case | 
     return cases.get(expectation.case, f"no case {expectation.case} in {expectation.path.name}")
 
 
-def _differences(kb: KnowledgeBase, expected: Expectation, found: Determination) -> Iterator[str]:
+def _differences(kb: Repository, expected: Expectation, found: Determination) -> Iterator[str]:
     if found.outcome.value != expected.outcome:
         yield f"outcome: expected {expected.outcome}, came to {found.outcome.value}"
     values = {iri: result.value for iri, result in found.condition_results.items()}
@@ -216,7 +216,7 @@ def _differences(kb: KnowledgeBase, expected: Expectation, found: Determination)
         if wanted is not came:
             yield f"{kb.curie(iri)}: expected {_word(wanted)}, came to {_word(came)}"
     yield from _set_difference(kb, "to send", expected.to_send, found.to_send)
-    given = frozenset(each.iri for each in found.advisories if each.when)
+    given = frozenset(advisory.iri for advisory in found.advisories if advisory.when)
     yield from _set_difference(kb, "advisories", expected.advisories, given)
 
 
@@ -224,7 +224,7 @@ def _word(value: Value | None) -> str:
     return value.value if value else "no value"
 
 
-def _set_difference(kb: KnowledgeBase, what: str, expected: frozenset[str], found: frozenset[str]) -> Iterator[str]:
+def _set_difference(kb: Repository, what: str, expected: frozenset[str], found: frozenset[str]) -> Iterator[str]:
     for iri in sorted(expected - found):
         yield f"{what}: {kb.curie(iri)} expected and missing"
     for iri in sorted(found - expected):

@@ -14,7 +14,7 @@ from rdflib.term import Node
 from kb_tools import printable
 from kb_tools.cases.case import DERIVED_OF_FINDINGS, Case
 from kb_tools.determine.evaluate import Facts
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN
 
 # What is said of a finding apart from what it states, so that it is not listed with that.
@@ -76,20 +76,22 @@ class Fact:
             "date": self.day.isoformat() if self.day else None,
             "ageInDays": self.age,
             "contradicted": self.contradicted,
-            "doubts": [each.to_dict() for each in self.doubts],
+            "doubts": [doubt.to_dict() for doubt in self.doubts],
         }
 
 
-def facts_in_words(kb: KnowledgeBase, case: Case, facts: Facts) -> Iterator[Fact]:
+def facts_in_words(kb: Repository, case: Case, facts: Facts) -> Iterator[Fact]:
     """The facts that a condition read, each as a reader would say it; findings latest first.
 
     Their order, and that of their doubts, depends on what is stated alone, never on the names of nodes.
     """
     words = _Words(kb, case)
     findings = [words.finding(node) for node in facts.findings]
-    by_text = sorted(findings, key=lambda each: (each.text, *((doubt.rule, doubt.why) for doubt in each.doubts)))
-    yield from sorted(by_text, key=lambda each: str(each.day), reverse=True)
-    for node, predicate, value in sorted(facts.statements, key=lambda each: (each[1], str(each[2]))):
+    by_text = sorted(
+        findings, key=lambda finding: (finding.text, *((doubt.rule, doubt.why) for doubt in finding.doubts))
+    )
+    yield from sorted(by_text, key=lambda finding: str(finding.day), reverse=True)
+    for node, predicate, value in sorted(facts.statements, key=lambda statement: (statement[1], str(statement[2]))):
         yield Fact(case.in_file(node), f"{words.label(predicate)}: {words.label(value)}", None, None, False)
 
 
@@ -99,7 +101,7 @@ class _Words:
     What each finding states is looked up once: hundreds of others may be linked to it.
     """
 
-    def __init__(self, kb: KnowledgeBase, case: Case) -> None:
+    def __init__(self, kb: Repository, case: Case) -> None:
         self.kb = kb
         self.case = case
         self._own: dict[URIRef, dict[URIRef, Node]] = {}
@@ -118,15 +120,17 @@ class _Words:
         """What a finding states by a property of which it states one value."""
         if node not in self._own:
             about = self.case.about.get(node, ())
-            self._own[node] = {each: value for each, value in about if each not in DERIVED_OF_FINDINGS}
+            self._own[node] = {predicate: value for predicate, value in about if predicate not in DERIVED_OF_FINDINGS}
         return self._own[node].get(property_)
 
     def stated(self, node: URIRef) -> str:
         """What a finding states: "grade 2"."""
         if node not in self._stated:
             self.value(node, CASE.date)
-            said = sorted((each, value) for each, value in self._own[node].items() if each not in _APART)
-            self._stated[node] = ", ".join(f"{self.label(each)} {self.label(value)}" for each, value in said)
+            pairs = sorted(
+                (predicate, value) for predicate, value in self._own[node].items() if predicate not in _APART
+            )
+            self._stated[node] = ", ".join(f"{self.label(predicate)} {self.label(value)}" for predicate, value in pairs)
         return self._stated[node]
 
     def day(self, node: URIRef) -> str:
@@ -182,11 +186,11 @@ class _Words:
             yield Doubt("inDoubt", why, self._confirmation(node))
         yield from self._of_others(node, CASE.sharesDoubtOf, self._shared)
 
-    def _of_others(self, node: URIRef, link: URIRef, told: Callable[[URIRef, URIRef], Doubt]) -> Iterator[Doubt]:
+    def _of_others(self, node: URIRef, link: URIRef, doubt_of: Callable[[URIRef, URIRef], Doubt]) -> Iterator[Doubt]:
         """The doubts that other findings give by one rule: those of the latest few, then how many more."""
-        linked = [each for each in self.case.values(node, link) if isinstance(each, URIRef)]
-        found = sorted(linked, key=lambda each: (self.day(each), self.stated(each)))
-        yield from (told(node, other) for other in found[-_MOST:])
+        linked = [finding for finding in self.case.values(node, link) if isinstance(finding, URIRef)]
+        found = sorted(linked, key=lambda finding: (self.day(finding), self.stated(finding)))
+        yield from (doubt_of(node, other) for other in found[-_MOST:])
         more = len(found) - _MOST
         if more > 0:
             yield Doubt(
@@ -217,7 +221,7 @@ class _Words:
         assert key is not None, "only findings told apart by a key may be superseded by others"
         label = self.label(key)
         why = f"the {self.dated(other)} says otherwise ({self.stated(other)}) and may be of the same {label}"
-        open_ones = [each for each in (node, other) if self.value(each, key) is None]
+        open_ones = [finding for finding in (node, other) if self.value(finding, key) is None]
         if open_ones:
             return Doubt("mayBeSupersededBy", why, f"the {label} of {self.all_dated(open_ones)}")
         treated = self.label(self.case.value(self.case.value(self.case.node, CASE.request), CASE.reason))

@@ -117,14 +117,14 @@ def because(found: Determination) -> str:
 def _decided(found: Determination, criteria: Iterable[CriterionResult]) -> str:
     """The criteria with their values and the facts that decide them, each fact once."""
     named: set[str] = set()
-    said = []
+    phrases = []
     for result in criteria:
         grounds = [found.condition_results[iri] for iri in result.grounds]
         facts = dict.fromkeys(fact.text for ground in grounds for fact in ground.facts)
         new = [text for text in facts if text not in named]
         named.update(new)
-        said.append(f"{_name(result)} {result.value.value}: {'; '.join(new) or 'the same facts'}")
-    return "; ".join(said)
+        phrases.append(f"{_name(result)} {result.value.value}: {'; '.join(new) or 'the same facts'}")
+    return "; ".join(phrases)
 
 
 def _name(result: CriterionResult) -> str:
@@ -145,8 +145,8 @@ def _open(found: Determination) -> str:
     conditions = [result for iri, result in found.condition_results.items() if iri in found.to_send]
     conditions.sort(key=lambda result: result.value is not Value.CONFLICTING)
     missing = [result for result in conditions if result.value is Value.UNKNOWN and not result.facts]
-    said = filter(None, dict.fromkeys((*map(_kept_open, conditions), _missing(found, missing))))
-    return f"{_listed(names, 'and')} {'is' if len(names) == 1 else 'are'} open: {'; '.join(said)}"
+    reasons = filter(None, dict.fromkeys((*map(_kept_open, conditions), _missing(found, missing))))
+    return f"{_listed(names, 'and')} {'is' if len(names) == 1 else 'are'} open: {'; '.join(reasons)}"
 
 
 def _kept_open(result: ConditionResult) -> str:
@@ -171,9 +171,9 @@ def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str
     for result in conditions:
         kinds = not_counting if is_stated(found, result) else absent
         kinds.append("no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)))
-    said = [_listed(absent, "and")] if absent else []
-    said += [f"{_listed(not_counting, 'and')} that counts"] if not_counting else []
-    return f"the case states {', and '.join(said)}" if said else ""
+    phrases = [_listed(absent, "and")] if absent else []
+    phrases += [f"{_listed(not_counting, 'and')} that counts"] if not_counting else []
+    return f"the case states {', and '.join(phrases)}" if phrases else ""
 
 
 def is_stated(found: Determination, result: ConditionResult) -> bool:

@@ -37,8 +37,8 @@ def needed(
     every = (part.operator == "anyOf") != wanted
     below = wanted != (part.operator == "noneOf")
     found: list[Need | str] = []
-    for each in part.parts:
-        need = needed(each, values, asked, below)
+    for child in part.parts:
+        need = needed(child, values, asked, below)
         flat = need.parts if isinstance(need, Need) and need.operator == ("all" if every else "any") else (need,)
         found.extend(one for one in flat if one is not None and one not in found)
     if not found:

@@ -76,7 +76,7 @@ class ConditionResult:
             "label": self.condition.label,
             "value": self.value.value,
             "perhaps": self.perhaps.value,
-            "facts": [each.to_dict() for each in self.facts],
+            "facts": [fact.to_dict() for fact in self.facts],
         }
 
 
@@ -115,9 +115,9 @@ class CriterionResult:
             "decides": self.decides,
             "reason": self.reason,
             "grounds": list(self.grounds),
-            "passages": [each.to_dict() for each in self.criterion.places],
-            "references": [each.to_dict() for each in self.criterion.citations],
-            "parts": [each.to_dict() for each in self.parts],
+            "passages": [place.to_dict() for place in self.criterion.places],
+            "references": [citation.to_dict() for citation in self.criterion.citations],
+            "parts": [part.to_dict() for part in self.parts],
         }
 
 
@@ -165,20 +165,20 @@ class Determination(AsJson):
     @property
     def every_criterion(self) -> tuple[CriterionResult, ...]:
         """The values of all criteria, each followed by those of its parts."""
-        return tuple(each for result in self.criterion_results for each in result.with_parts())
+        return tuple(part for result in self.criterion_results for part in result.with_parts())
 
     @property
     def conflicts(self) -> tuple[ConditionResult, ...]:
         """The conflicting conditions that can still change the outcome."""
         found = (self.condition_results[iri] for iri in self.revision.deciding_conditions if iri in self.to_send)
-        return tuple(each for each in found if each.value is Value.CONFLICTING)
+        return tuple(result for result in found if result.value is Value.CONFLICTING)
 
     @property
     def referred_to(self) -> tuple[str, str] | None:
         """Identifier and IRI of the policy to read where this one does not apply."""
         if self.outcome is not Outcome.NOT_APPLICABLE:
             return None
-        found = (each.criterion.otherwise for each in self.criterion_results if each.decides)
+        found = (result.criterion.otherwise for result in self.criterion_results if result.decides)
         return next((other for other in found if other), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,14 +197,14 @@ class Determination(AsJson):
             "referredTo": self.referred_to[0] if self.referred_to else None,
             "applicability": self.applicability.value,
             "criteria": self.criteria.value,
-            "criterionResults": [each.to_dict() for each in self.criterion_results],
-            "conditionResults": [each.to_dict() for each in self.condition_results.values()],
+            "criterionResults": [result.to_dict() for result in self.criterion_results],
+            "conditionResults": [result.to_dict() for result in self.condition_results.values()],
             "toSend": self._need(self.needs) if self.needs else None,
             "conflicts": [
-                {"condition": each.condition.iri, "facts": [fact.to_dict() for fact in each.contradicting]}
-                for each in self.conflicts
+                {"condition": conflict.condition.iri, "facts": [fact.to_dict() for fact in conflict.contradicting]}
+                for conflict in self.conflicts
             ],
-            "advisories": [each.to_dict() for each in self.advisories],
+            "advisories": [advisory.to_dict() for advisory in self.advisories],
             "notices": list(self.notices),
         }
 
@@ -217,7 +217,7 @@ class Determination(AsJson):
                 "toSettle": list(result.settling),
                 "leftOpenBy": [fact.text for fact in result.left_open_by],
             }
-        return {f"{need.operator}Of": [self._need(each) for each in need.parts]}
+        return {f"{need.operator}Of": [self._need(part) for part in need.parts]}
 
 
 @dataclass(frozen=True)

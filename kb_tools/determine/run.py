@@ -19,7 +19,7 @@ from kb_tools.determine.result import REVIEW, Determination, NotDetermined
 from kb_tools.errors import KbError
 from kb_tools.model.history import Selection
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 
 # How many cases share one call of the engine: enough to spread its fixed cost, few enough to show progress.
@@ -48,31 +48,31 @@ class Determinations(AsJson):
     @property
     def determined(self) -> tuple[Determination, ...]:
         """The determinations."""
-        return tuple(each for each in self.answers if isinstance(each, Determination))
+        return tuple(answer for answer in self.answers if isinstance(answer, Determination))
 
     @property
     def malformed(self) -> tuple[Malformed, ...]:
         """The cases that break the case shapes."""
-        return tuple(each for each in self.answers if isinstance(each, Malformed))
+        return tuple(answer for answer in self.answers if isinstance(answer, Malformed))
 
     @property
     def not_determined(self) -> tuple[NotDetermined, ...]:
         """The well-formed cases for which no revision could be used."""
-        return tuple(each for each in self.answers if isinstance(each, NotDetermined))
+        return tuple(answer for answer in self.answers if isinstance(answer, NotDetermined))
 
     @property
     def errors(self) -> tuple[KbError, ...]:
         """Why some inputs hold no case that can be read."""
-        return tuple(each for each in self.answers if isinstance(each, KbError))
+        return tuple(answer for answer in self.answers if isinstance(answer, KbError))
 
     def to_dict(self) -> dict[str, Any]:
         """Give all answers, as `kb validate --format json` does."""
         return {
             "tool": f"kb {__version__}",
             "review": REVIEW,
-            "determinations": [each.to_dict() for each in self.determined],
-            "malformed": [each.to_dict() for each in self.malformed],
-            "notDetermined": [each.to_dict() for each in self.not_determined],
+            "determinations": [answer.to_dict() for answer in self.determined],
+            "malformed": [answer.to_dict() for answer in self.malformed],
+            "notDetermined": [answer.to_dict() for answer in self.not_determined],
             "errors": [line for error in self.errors for line in error.lines()],
         }
 
@@ -93,7 +93,7 @@ class Run:
     """
 
     def __init__(
-        self, kb: KnowledgeBase, policy: Policy, engine: str, revision: str | None = None, as_of: date | None = None
+        self, kb: Repository, policy: Policy, engine: str, revision: str | None = None, as_of: date | None = None
     ) -> None:
         self.kb = kb
         self.policy = policy
@@ -131,9 +131,9 @@ class Run:
         """One answer for each case, and in place of what could not be read the error, in the order given."""
         waiting = iter(found)
         while batch := list(islice(waiting, BATCH)):
-            answers = self.answers(each for each in batch if isinstance(each, Case))
-            for each in batch:
-                yield next(answers) if isinstance(each, Case) else each
+            answers = self.answers(item for item in batch if isinstance(item, Case))
+            for item in batch:
+                yield next(answers) if isinstance(item, Case) else item
 
     def determiner(self, selection: Selection) -> Determiner:
         name = selection.revision.name

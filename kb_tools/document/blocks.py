@@ -93,8 +93,8 @@ def _furniture(lines: list[str], known: Collection[str]) -> set[int]:
     """The lines that are page headers, page footers or page numbers, derived from the document itself."""
     title = _title(lines)
     lines = [line if line == "\f" else line.strip() for line in lines]
-    whole = lines[title].strip("# ")
-    parts = {part.strip() for part in (whole, *whole.split(":", 1)) if part.strip()}
+    heading = lines[title].strip("# ")
+    parts = {part.strip() for part in (heading, *heading.split(":", 1)) if part.strip()}
     forms = "|".join(re.escape(form) for part in sorted(parts, key=len, reverse=True) for form in (part, part.upper()))
     header = re.compile(rf"(?:{forms})(?:[\s:|–-]+(?:{forms}))*")
     blank = {i for i, line in enumerate(lines) if not line.strip("\f")}

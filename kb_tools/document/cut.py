@@ -40,8 +40,8 @@ class _Cutter:
 
         def join(match: re.Match[str]) -> str:
             # The hyphen is the word's own, unless the document has the word without it.
-            whole = match[1] + match[2]
-            return whole if whole.casefold() in self.words else f"{match[1]}-{match[2]}"
+            joined = match[1] + match[2]
+            return joined if joined.casefold() in self.words else f"{match[1]}-{match[2]}"
 
         text = re.sub(r"[ \t]+", " ", text)
         text = re.sub(r"(?<![^\W\d_])([^\W\d_]+)-\s?\n\s*([^\W\d_]+)", join, text)
@@ -67,7 +67,7 @@ class _Cutter:
                 self.add(part.kind, label, sentence)
                 label = label if label == "Note" else ""
 
-    def whole(self, parts: Iterator[Part]) -> None:
+    def rows(self, parts: Iterator[Part]) -> None:
         """Rows and references, each of which is one unit whatever sentences it has."""
         for part in parts:
             if part.kind == "sentence":
@@ -165,7 +165,7 @@ def _cut_section(cutter: _Cutter, blocks: list[Block]) -> None:
             cutter.paragraph += 1
             cutter.add("sentence" if run.mode == "link" else "row", "", run.text)
         elif run.mode in _ROWS:
-            cutter.whole(_ROWS[run.mode](cutter.heal(run.text)))
+            cutter.rows(_ROWS[run.mode](cutter.heal(run.text)))
         elif run.text.strip():
             for paragraph in _paragraphs(run.text.strip("\n").split("\n"), cutter.section == HEADER):
                 cutter.prose(paragraph)

@@ -70,7 +70,7 @@ def _graphs(trace: Trace, iri: str) -> dict[str, Graph]:
     names = _names(trace, iri)
     renamed: dict[Node, Node] = {old: URIRef(iri)}
     renamed |= {URIRef(passage): URIRef(new) for passage, new in names.items()}
-    places = {URIRef(each.iri) for each in trace.passages}
+    places = {URIRef(passage.iri) for passage in trace.passages}
     document = next(trace.policy.own_graph(trace.entry).objects(URIRef(trace.passages[0].iri), OA.hasSource))
     renamed[document] = URIRef(str(document).replace(trace.entry.iri, iri))
     marks = dict(_marks(trace))
@@ -113,7 +113,7 @@ def _printed(iri: str) -> str:
 def _marks(trace: Trace) -> Iterator[tuple[str, str]]:
     """What is to do at the statements in question."""
     for review in trace.reviews:
-        places = ", ".join(each.notation for each in review.places)
+        places = ", ".join(place.notation for place in review.places)
         is_was = {"gone": "gone from", "moved": "moved in", "reworded": "reworded in"}[review.why]
         yield review.statement.iri, f"Read again: {places} is {is_was} the document."
 
@@ -121,35 +121,35 @@ def _marks(trace: Trace) -> Iterator[tuple[str, str]]:
 def _numbers(trace: Trace) -> dict[str, str]:
     """The number that each reference has in the document."""
     return {
-        statement.iri: each.unit.label
-        for each in (*trace.found, *trace.reworded)
-        if each.unit.kind == "reference"
-        for statement in each.passage.statements
+        statement.iri: located.unit.label
+        for located in (*trace.found, *trace.reworded)
+        if located.unit.kind == "reference"
+        for statement in located.passage.statements
         if statement.kind == "reference"
     }
 
 
 def _names(trace: Trace, iri: str) -> dict[str, str]:
     """The passage of the new revision for each passage that is in the document, parts included, by IRIs."""
-    there = {each.passage.iri for each in (*trace.found, *trace.reworded)}
+    there = {located.passage.iri for located in (*trace.found, *trace.reworded)}
     return {
-        each.iri: f"{iri}/passage/{each.iri.rpartition('/')[2]}"
-        for each in trace.passages
-        if each.iri in there or (each.whole in there and each.iri in trace.parts_found)
+        passage.iri: f"{iri}/passage/{passage.iri.rpartition('/')[2]}"
+        for passage in trace.passages
+        if passage.iri in there or (passage.part_of in there and passage.iri in trace.parts_found)
     }
 
 
 def _passages(trace: Trace, document: Node, iri: str, names: Mapping[str, str]) -> Iterator[Triple]:
     """Every unit of the document as a passage, in its order, and the parts of passages that stand in it."""
-    located = {each.unit.order: each.passage for each in (*trace.found, *trace.reworded)}
-    found = {each.passage.iri for each in trace.found}
+    passage_of = {located.unit.order: located.passage for located in (*trace.found, *trace.reworded)}
+    found = {located.passage.iri for located in trace.found}
     works = {number: work for work, number in _numbers(trace).items()}
     parts: dict[str, list[Passage]] = defaultdict(list)
-    for each in trace.passages:
-        if each.whole and each.iri in names:
-            parts[each.whole].append(each)
+    for part in trace.passages:
+        if part.part_of and part.iri in names:
+            parts[part.part_of].append(part)
     for unit, notation in trace.units:
-        passage = located.get(unit.order)
+        passage = passage_of.get(unit.order)
         node = URIRef(names[passage.iri] if passage else f"{iri}/passage/new-{unit.order}")
         yield from _place(node, document, unit, notation, unit.digest, sketch(unit.text))
         for mark in unit.marks:
@@ -184,6 +184,6 @@ def _to_do(trace: Trace, passage: Passage | None) -> str:
         kind = trace.policy.kb.labels[passage.accounted_as]
         return f"Reworded, and left out so far as {kind}: read it again."
     # What the policy's own files state, such as discrepancies, still points to the passage of the earlier revision.
-    if passage.statements and all(each.kind in ("discrepancy", "log row") for each in passage.statements):
+    if passage.statements and all(statement.kind in ("discrepancy", "log row") for statement in passage.statements):
         return "Stated so far by what is said of the policy itself: say there whether it still holds, and point here."
     return ""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from rdflib import Literal
 
 from kb_tools.document.unit import Unit
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 RUN, RUN_OF_CODE = 8, 5
 # Larger files are data of another kind.
@@ -35,7 +35,7 @@ class Leak:
     place: str
 
 
-def leaks(kb: KnowledgeBase, units: Sequence[tuple[Unit, str]]) -> Iterator[Leak]:
+def leaks(kb: Repository, units: Sequence[tuple[Unit, str]]) -> Iterator[Leak]:
     """Every run of words that a file of the project, or a literal of the knowledge base, shares with the document.
 
     Args:
@@ -65,7 +65,7 @@ def _is_code(unit: Unit) -> bool:
     return unit.kind == "row" and bool(unit.label)
 
 
-def _is_kb(kb: KnowledgeBase, path: Path) -> bool:
+def _is_kb(kb: Repository, path: Path) -> bool:
     return path.relative_to(kb.root).parts[0] in ("ontology", "shapes", "policies")
 
 
@@ -99,7 +99,7 @@ def _files(root: Path) -> Iterator[Path]:
         listed = subprocess.run(command, capture_output=True, check=True).stdout.decode(errors="replace")
         paths = [root / name for name in listed.split("\0") if name]
     except (OSError, subprocess.CalledProcessError):
-        paths = [each for each in root.rglob("*") if not any(part[0] == "." for part in each.relative_to(root).parts)]
+        paths = [path for path in root.rglob("*") if not any(part[0] == "." for part in path.relative_to(root).parts)]
     for path in sorted(paths):
         if path.is_file() and path.stat().st_size <= MAX_BYTES:
             yield path

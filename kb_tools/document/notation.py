@@ -48,6 +48,6 @@ def _path(path: _Path, label: str) -> _Path:
     for level, (form, above) in reversed(list(enumerate(path))):
         if len(label) == len(above) == 1 and ord(label) == ord(above) + 1:
             return [*path[:level], (form, label)]
-    form = next((number for number, each in enumerate(_FORMS) if each.fullmatch(label)), len(_FORMS))
+    form = next((number for number, pattern in enumerate(_FORMS) if pattern.fullmatch(label)), len(_FORMS))
     level = next((number for number, (other, _) in enumerate(path) if other == form), len(path))
     return [*path[:level], (form, label)]

@@ -47,7 +47,7 @@ class Passage:
     Attributes:
         accounted_as: the IRI of its disposition; "" if it has none.
         cites: the references whose marks it carries.
-        whole: the passage that it is a part of; "" if it is a unit itself.
+        part_of: the passage that it is a part of; "" if it is a unit itself.
         statements: what states it.
         accounted: whether it, or a part of it, is stated or said to be left out.
     """
@@ -60,7 +60,7 @@ class Passage:
     sketch: str
     accounted_as: str
     cites: frozenset[str]
-    whole: str
+    part_of: str
     statements: tuple[Statement, ...]
     accounted: bool
 
@@ -82,7 +82,7 @@ def traceable(policy: Policy, named: str | None = None) -> RevisionEntry:
     chosen = [policy.entry(named)] if named else kept[-1:]
     if not chosen or chosen[0] not in kept:
         which = f"revision {named}" if named else "any revision"
-        hint = f"digests are kept of: {', '.join(each.name for each in kept)}" if kept else "add its passages.ttl"
+        hint = f"digests are kept of: {', '.join(entry.name for entry in kept)}" if kept else "add its passages.ttl"
         raise UnknownRevision(f"no digests of the document of {policy.identifier}, {which}, are kept", hint=hint)
     return chosen[0]
 
@@ -95,15 +95,15 @@ def revisions_with_digests(policy: Policy) -> list[RevisionEntry]:
 def passages(policy: Policy, entry: RevisionEntry) -> tuple[Passage, ...]:
     """The passages of a revision with digests, in the order of the document, each with what states it."""
     graph = Graph()
-    for each in (policy.own_graph(entry), policy.shared):
-        graph += each
+    for source in (policy.own_graph(entry), policy.shared):
+        graph += source
     kinds: dict[Node, str] = {class_: kind for kind, classes in KINDS.items() for class_ in classes}
     found = [
         _passage(policy, graph, node, kinds) for node in graph.subjects(POL.digest, None) if isinstance(node, URIRef)
     ]
-    in_part = {each.whole for each in found if each.accounted}
-    found = [replace(each, accounted=each.accounted or each.iri in in_part) for each in found]
-    return tuple(sorted(found, key=lambda each: (each.order, each.whole != "", each.iri)))
+    in_part = {passage.part_of for passage in found if passage.accounted}
+    found = [replace(passage, accounted=passage.accounted or passage.iri in in_part) for passage in found]
+    return tuple(sorted(found, key=lambda passage: (passage.order, passage.part_of != "", passage.iri)))
 
 
 def _passage(policy: Policy, graph: Graph, node: URIRef, kinds: Mapping[Node, str]) -> Passage:
@@ -112,7 +112,7 @@ def _passage(policy: Policy, graph: Graph, node: URIRef, kinds: Mapping[Node, st
 
     statements = set()
     for subject in graph.subjects(POL.statedIn, node):
-        kind = next((kinds[each] for each in graph.objects(subject, RDF.type) if each in kinds), None)
+        kind = next((kinds[type_] for type_ in graph.objects(subject, RDF.type) if type_ in kinds), None)
         if kind:
             statements.add(_statement(policy, graph, subject, kind))
     return Passage(
@@ -123,9 +123,9 @@ def _passage(policy: Policy, graph: Graph, node: URIRef, kinds: Mapping[Node, st
         digest=text(POL.digest),
         sketch=text(POL.sketch),
         accounted_as=text(POL.accountedAs),
-        cites=frozenset(str(each) for each in graph.objects(node, CITO.cites)),
-        whole=text(DCTERMS.isPartOf),
-        statements=tuple(sorted(statements, key=lambda each: each.iri)),
+        cites=frozenset(str(cited) for cited in graph.objects(node, CITO.cites)),
+        part_of=text(DCTERMS.isPartOf),
+        statements=tuple(sorted(statements, key=lambda statement: statement.iri)),
         accounted=bool(statements or text(POL.accountedAs)),
     )
 

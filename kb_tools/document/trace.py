@@ -66,7 +66,7 @@ class Review:
             "statement": self.statement.iri or None,
             "label": self.statement.label,
             "why": self.why,
-            "passages": [each.iri for each in self.places],
+            "passages": [place.iri for place in self.places],
         }
 
 
@@ -108,14 +108,18 @@ class Trace(AsJson):
     recited: tuple[Recited, ...]
 
     @cached_property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether every unit of the document is accounted for, and every passage of the revision found."""
-        return len(self.found) == len(self.units) and not self.gone and all(e.passage.accounted for e in self.found)
+        return (
+            len(self.found) == len(self.units)
+            and not self.gone
+            and all(located.passage.accounted for located in self.found)
+        )
 
     @cached_property
     def sections(self) -> dict[str, tuple[int, int]]:
         """By section of the document: the units accounted for, and all."""
-        accounted = {each.unit.order for each in self.found if each.passage.accounted}
+        accounted = {located.unit.order for located in self.found if located.passage.accounted}
         counts: dict[str, tuple[int, int]] = {}
         for unit, _ in self.units:
             done, total = counts.get(unit.section, (0, 0))
@@ -128,11 +132,13 @@ class Trace(AsJson):
 
         An item of a list that stands elsewhere is in question too: there it may mean something else.
         """
-        why = {each.passage.iri: "moved" for each in self.moved if each.unit.kind == "item"}
-        why |= {each.iri: "gone" for each in self.gone} | {each.passage.iri: "reworded" for each in self.reworded}
+        why = {located.passage.iri: "moved" for located in self.moved if located.unit.kind == "item"}
+        why |= {passage.iri: "gone" for passage in self.gone} | {
+            located.passage.iri: "reworded" for located in self.reworded
+        }
         for part in self.passages:
-            if part.whole in why and part.iri not in self.parts_found:
-                why[part.iri] = why[part.whole]
+            if part.part_of in why and part.iri not in self.parts_found:
+                why[part.iri] = why[part.part_of]
         resting: dict[Statement, list[Passage]] = defaultdict(list)
         for passage in self.passages:
             if passage.iri in why:
@@ -140,14 +146,19 @@ class Trace(AsJson):
                     resting[statement].append(passage)
         reviews = [
             # In the order of the alphabet, the first is the worst.
-            Review(statement, min(why[each.iri] for each in places), tuple(places))
+            Review(statement, min(why[place.iri] for place in places), tuple(places))
             for statement, places in resting.items()
         ]
         kinds = list(KINDS)
         return tuple(
             sorted(
                 reviews,
-                key=lambda each: (kinds.index(each.statement.kind), each.why, each.places[0].order, each.statement.iri),
+                key=lambda review: (
+                    kinds.index(review.statement.kind),
+                    review.why,
+                    review.places[0].order,
+                    review.statement.iri,
+                ),
             )
         )
 
@@ -163,15 +174,15 @@ class Trace(AsJson):
                 {"section": section, "units": total, "accountedFor": done}
                 for section, (done, total) in self.sections.items()
             ],
-            "review": [each.to_dict() for each in self.reviews if each.decides],
-            "alsoStatedThere": [each.to_dict() for each in self.reviews if not each.decides],
-            "reworded": [each.to_dict() for each in self.reworded],
+            "review": [review.to_dict() for review in self.reviews if review.decides],
+            "alsoStatedThere": [review.to_dict() for review in self.reviews if not review.decides],
+            "reworded": [located.to_dict() for located in self.reworded],
             "new": [{"place": notation, "section": unit.section, "kind": unit.kind} for unit, notation in self.new],
-            "gone": [each.to_dict() for each in self.gone],
-            "moved": [each.to_dict() for each in self.moved],
+            "gone": [passage.to_dict() for passage in self.gone],
+            "moved": [located.to_dict() for located in self.moved],
             "citations": [
-                {"passage": each.passage.iri, "works": list(each.before), "marks": list(each.now)}
-                for each in self.recited
+                {"passage": recited.passage.iri, "works": list(recited.before), "marks": list(recited.now)}
+                for recited in self.recited
             ],
         }
 
@@ -185,7 +196,7 @@ def units_of(document: Path, known: Sequence[Passage]) -> list[Unit]:
     Raises:
         KbError: it cannot be read.
     """
-    return cut(read(document), {each.section for each in known})
+    return cut(read(document), {passage.section for passage in known})
 
 
 def quotes(policy: Policy, document: Path) -> dict[str, str]:
@@ -195,11 +206,14 @@ def quotes(policy: Policy, document: Path) -> dict[str, str]:
         KbError: the document cannot be read, or is of another policy.
     """
     of_each = [passages(policy, entry) for entry in revisions_with_digests(policy)]
-    units = [(unit, "") for unit in units_of(document, [each for known in of_each for each in known])]
+    units = [(unit, "") for unit in units_of(document, [passage for known in of_each for passage in known])]
     wording: dict[str, str] = {}
     for known in of_each:
-        found = {each.passage.iri: each.unit.text for each in _same([one for one in known if not one.whole], units)}
-        wording |= found | {each.iri: found[each.whole] for each in known if each.whole in found}
+        found = {
+            located.passage.iri: located.unit.text
+            for located in _same([passage for passage in known if not passage.part_of], units)
+        }
+        wording |= found | {passage.iri: found[passage.part_of] for passage in known if passage.part_of in found}
     if not wording:
         raise UnreadableInput(
             f"not a document of {policy.identifier}: none of its passages is found", where=str(document), hint=_FOREIGN
@@ -219,22 +233,22 @@ def trace(policy: Policy, entry: RevisionEntry, document: str, units: Sequence[U
     """
     known = passages(policy, entry)
     named = list(zip(units, notations(units), strict=True))
-    found = list(_same([each for each in known if not each.whole], named))
-    wholes = sum(not each.whole for each in known)
+    found = list(_same([passage for passage in known if not passage.part_of], named))
+    expected = sum(not passage.part_of for passage in known)
     named_here = any(policy.identifier.casefold() in unit.text.casefold() for unit in units)
-    if len(found) < FOREIGN * wholes and not named_here:
+    if len(found) < FOREIGN * expected and not named_here:
         raise UnreadableInput(
-            f"not a document of {policy.identifier}: {len(found)} of its {wholes} passages are found",
+            f"not a document of {policy.identifier}: {len(found)} of its {expected} passages are found",
             hint=_FOREIGN,
         )
-    taken, matched = {each.unit.order for each in found}, {each.passage.iri for each in found}
+    taken, matched = {located.unit.order for located in found}, {located.passage.iri for located in found}
     new = [pair for pair in named if pair[0].order not in taken]
-    gone = [each for each in known if not each.whole and each.iri not in matched]
+    gone = [passage for passage in known if not passage.part_of and passage.iri not in matched]
     reworded = _reworded(found, gone, new)
-    taken = {each.unit.order for each in reworded}
-    matched = {each.passage.iri for each in reworded}
+    taken = {located.unit.order for located in reworded}
+    matched = {located.passage.iri for located in reworded}
     standing = {run for unit, _ in new for run in _runs(unit.text)}
-    kept = {each.passage.iri for each in found}
+    kept = {located.passage.iri for located in found}
     return Trace(
         policy=policy,
         entry=entry,
@@ -245,8 +259,10 @@ def trace(policy: Policy, entry: RevisionEntry, document: str, units: Sequence[U
         moved=tuple(_moved(found)),
         reworded=tuple(reworded),
         new=tuple(pair for pair in new if pair[0].order not in taken),
-        gone=tuple(each for each in gone if each.iri not in matched),
-        parts_found=frozenset(each.iri for each in known if each.whole in kept or each.digest in standing),
+        gone=tuple(passage for passage in gone if passage.iri not in matched),
+        parts_found=frozenset(
+            passage.iri for passage in known if passage.part_of in kept or passage.digest in standing
+        ),
         recited=tuple(_recited([*found, *reworded])),
     )
 
@@ -259,18 +275,18 @@ def _same(known: Sequence[Passage], units: Sequence[tuple[Unit, str]]) -> Iterat
     for unit, notation in units:
         candidates = waiting[unit.digest]
         if candidates:
-            passage = next((each for each in candidates if each.section == unit.section), candidates[0])
+            passage = next((candidate for candidate in candidates if candidate.section == unit.section), candidates[0])
             candidates.remove(passage)
             yield Located(passage, unit, notation)
 
 
 def _moved(found: Sequence[Located]) -> Iterator[Located]:
     """Those that stand under another heading, have another number, or stand out of the order of the others."""
-    in_order = _longest_rise([each.passage.order for each in found])
-    for number, each in enumerate(found):
-        renumbered = each.unit.kind in ("item", "reference") and each.notation != each.passage.notation
-        if number not in in_order or each.unit.section != each.passage.section or renumbered:
-            yield each
+    in_order = _longest_rise([located.passage.order for located in found])
+    for number, located in enumerate(found):
+        renumbered = located.unit.kind in ("item", "reference") and located.notation != located.passage.notation
+        if number not in in_order or located.unit.section != located.passage.section or renumbered:
+            yield located
 
 
 def _longest_rise(orders: Sequence[int]) -> set[int]:
@@ -293,7 +309,7 @@ def _longest_rise(orders: Sequence[int]) -> set[int]:
 
 def _reworded(found: Sequence[Located], gone: Sequence[Passage], new: Sequence[tuple[Unit, str]]) -> list[Located]:
     """Passages and units paired by likeness, the most alike first; those at the same place need less of it."""
-    slots = [(each.passage.order, each.unit.order) for each in found]
+    slots = [(located.passage.order, located.unit.order) for located in found]
 
     def slot(order: int, side: int) -> int:
         return sum(pair[side] < order for pair in slots)
@@ -309,12 +325,12 @@ def _reworded(found: Sequence[Located], gone: Sequence[Passage], new: Sequence[t
     chosen: list[Located] = []
     passages_taken: set[str] = set()
     units_taken: set[int] = set()
-    for _, _, located in sorted(pairs, key=lambda each: each[:2], reverse=True):
+    for _, _, located in sorted(pairs, key=lambda scored: scored[:2], reverse=True):
         if located.passage.iri not in passages_taken and located.unit.order not in units_taken:
             passages_taken.add(located.passage.iri)
             units_taken.add(located.unit.order)
             chosen.append(located)
-    return sorted(chosen, key=lambda each: each.unit.order)
+    return sorted(chosen, key=lambda located: located.unit.order)
 
 
 def _runs(text: str) -> Iterator[str]:
@@ -325,15 +341,15 @@ def _runs(text: str) -> Iterator[str]:
             yield digest(",".join(parts[start:end]))
 
 
-def _recited(located: Sequence[Located]) -> Iterator[Recited]:
+def _recited(found: Sequence[Located]) -> Iterator[Recited]:
     """Passages whose marks point to other works than they did; none if the document shows no marks at all."""
-    if not any(each.unit.marks for each in located):
+    if not any(located.unit.marks for located in found):
         return
     works = {
-        each.unit.label: statement.iri
-        for each in located
-        if each.unit.kind == "reference"
-        for statement in each.passage.statements
+        located.unit.label: statement.iri
+        for located in found
+        if located.unit.kind == "reference"
+        for statement in located.passage.statements
         if statement.kind == "reference"
     }
     numbers = {iri: label for label, iri in works.items()}
@@ -341,11 +357,13 @@ def _recited(located: Sequence[Located]) -> Iterator[Recited]:
     def by_number(iri: str) -> tuple[int, str]:
         return int(numbers.get(iri, 0)), iri
 
-    for each in located:
-        now = {works.get(str(mark), f"number {mark}") for mark in each.unit.marks}
-        if now != each.passage.cites:
+    for located in found:
+        now = {works.get(str(mark), f"number {mark}") for mark in located.unit.marks}
+        if now != located.passage.cites:
             yield Recited(
-                each.passage,
-                tuple(numbers.get(iri, "a work no longer listed") for iri in sorted(each.passage.cites, key=by_number)),
-                tuple(map(str, each.unit.marks)),
+                located.passage,
+                tuple(
+                    numbers.get(iri, "a work no longer listed") for iri in sorted(located.passage.cites, key=by_number)
+                ),
+                tuple(map(str, located.unit.marks)),
             )

@@ -80,7 +80,7 @@ def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
         elif predicate in _SHAPES:
             target.add((name, predicate, _in_form(shapes, object_, form, target)))
         elif predicate in _LISTS:
-            parts = [_in_form(shapes, each, form, target) for each in Collection(shapes, object_)]
+            parts = [_in_form(shapes, part, form, target) for part in Collection(shapes, object_)]
             target.add((name, predicate, list_of(target, parts)))
         else:
             target.add((name, predicate, _fresh(object_, shapes, target)))
@@ -121,11 +121,11 @@ def reads_findings(shapes: Graph, shape: Node) -> bool:
         return True
     if (shape, SH.path, None) in shapes:
         return False
-    below = [each for predicate in _SHAPES for each in shapes.objects(shape, predicate)]
+    below = [inner for predicate in _SHAPES for inner in shapes.objects(shape, predicate)]
     below += [
-        each for predicate in _LISTS for head in shapes.objects(shape, predicate) for each in Collection(shapes, head)
+        inner for predicate in _LISTS for head in shapes.objects(shape, predicate) for inner in Collection(shapes, head)
     ]
-    return any(reads_findings(shapes, each) for each in below)
+    return any(reads_findings(shapes, inner) for inner in below)
 
 
 def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
@@ -137,20 +137,20 @@ def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
     faults: list[tuple[Node, str]] = []
     waiting, seen = [shape], {shape}
     while waiting:
-        each = waiting.pop()
-        path = shapes.value(each, SH.path)
+        node = waiting.pop()
+        path = shapes.value(node, SH.path)
         if path == CASE.currentFinding:
-            some = list(shapes.objects(each, SH.qualifiedMinCount))
-            none = list(shapes.objects(each, SH.qualifiedMaxCount))
+            some = list(shapes.objects(node, SH.qualifiedMinCount))
+            none = list(shapes.objects(node, SH.qualifiedMaxCount))
             if (some, none) not in (([Literal(1)], []), ([], [Literal(0)])):
                 faults.append(
-                    (each, "counts findings otherwise than by sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone")
+                    (node, "counts findings otherwise than by sh:qualifiedMinCount 1 or sh:qualifiedMaxCount 0 alone")
                 )
             continue
         if path is not None and _goes_through_findings(shapes, path):
-            faults.append((each, "comes to findings by a longer path than case:currentFinding alone"))
+            faults.append((node, "comes to findings by a longer path than case:currentFinding alone"))
             continue
-        for predicate, object_ in shapes.predicate_objects(each):
+        for predicate, object_ in shapes.predicate_objects(node):
             followed = _SHAPES | _LISTS
             parts = Collection(shapes, object_) if (object_, RDF.first, None) in shapes else [object_]
             for part in parts:
@@ -158,7 +158,7 @@ def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:
                     seen.add(part)
                     waiting.append(part)
                 elif predicate not in followed and predicate != SH.path and reads_findings(shapes, part):
-                    faults.append((each, f"holds sh:{local_name(predicate)} over a shape that counts findings"))
+                    faults.append((node, f"holds sh:{local_name(predicate)} over a shape that counts findings"))
     return faults
 
 

@@ -16,7 +16,7 @@ _ABBREVIATION = re.compile(r"([A-Z][A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*)[.,;:]")
 
 def concept_classes(ontology: Graph) -> set[Node]:
     """The classes whose members are concepts of the vocabularies."""
-    return {each for each in ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept) if each is not None}
+    return {class_ for class_ in ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept) if class_ is not None}
 
 
 def abbreviation(definition: str) -> str:

@@ -101,7 +101,7 @@ def negation(part: Tree | str) -> Tree:
 def evaluate(part: Tree | str, values: Mapping[str, Value]) -> Value:
     """The value of a tree or condition, given the value of every condition in it."""
     if isinstance(part, Tree):
-        return OPERATORS[part.operator]([evaluate(each, values) for each in part.parts])
+        return OPERATORS[part.operator]([evaluate(child, values) for child in part.parts])
     return values[part]
 
 
@@ -243,9 +243,9 @@ def grounds(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
         return
     value = evaluate(part, values)
     as_if = ~value if part.operator == "noneOf" else value
-    same = [each for each in part.parts if evaluate(each, values) is as_if]
-    for each in same:
-        yield from grounds(each, values)
+    same = [child for child in part.parts if evaluate(child, values) is as_if]
+    for child in same:
+        yield from grounds(child, values)
 
 
 def bearing(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
@@ -254,7 +254,7 @@ def bearing(part: Tree | str, values: Mapping[str, Value]) -> Iterator[str]:
         return
     value = evaluate(part, values)
     as_if = ~value if part.operator == "noneOf" else value
-    for each in part.parts:
-        if isinstance(each, Tree) and evaluate(each, values) is as_if:
-            yield each.iri
-            yield from bearing(each, values)
+    for child in part.parts:
+        if isinstance(child, Tree) and evaluate(child, values) is as_if:
+            yield child.iri
+            yield from bearing(child, values)

@@ -19,7 +19,7 @@ from kb_tools.rdf.namespaces import BASE, POL
 from kb_tools.rdf.terms import local_name, to_quads, to_rdflib
 
 if TYPE_CHECKING:
-    from kb_tools.model.repository import KnowledgeBase
+    from kb_tools.model.repository import Repository
 
 # How the name of the graph goes on that holds what a revision shares with another.
 FILLED_IN = "/filled-in"
@@ -49,7 +49,7 @@ SELECT ?revision ?s ?p ?o WHERE {
 class Policy(AsJson):
     """One policy: its folder, its history, and the graph of each of its revisions."""
 
-    def __init__(self, kb: KnowledgeBase, folder: Path) -> None:
+    def __init__(self, kb: Repository, folder: Path) -> None:
         self.kb = kb
         self.folder = folder
         self.identifier = folder.name
@@ -169,8 +169,8 @@ class Policy(AsJson):
                 f"{self.identifier} revision {entry.name} is a draft",
                 hint="do what its pol:toDo ask for, and remove them",
             )
-        on_file = [each for each in self.history if each.criteria_on_file]
-        nearest = min(on_file, key=lambda each: abs((each.month - entry.month).days), default=None)
+        on_file = [candidate for candidate in self.history if candidate.criteria_on_file]
+        nearest = min(on_file, key=lambda candidate: abs((candidate.month - entry.month).days), default=None)
         hint = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
         raise UnknownRevision(f"the criteria of {self.identifier} revision {entry.name} are not on file", hint=hint)
 
@@ -235,9 +235,9 @@ class Policy(AsJson):
         others = {*graph.objects(URIRef(entry.iri), POL.criteriaAsIn), *graph.objects(None, POL.borrowedFrom)}
         if others:
             store = ox.Store()
-            for each in (entry, *(self.entry(str(other)) for other in others)):
-                name = ox.NamedNode(each.iri)
-                quads = to_quads(self.own_graph(each))
+            for source in (entry, *(self.entry(str(other)) for other in others)):
+                name = ox.NamedNode(source.iri)
+                quads = to_quads(self.own_graph(source))
                 store.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object, name) for quad in quads)
             for quad in filled_in(store):
                 if quad.graph_name == ox.NamedNode(entry.iri + FILLED_IN):

@@ -43,7 +43,7 @@ def find_root(given: Path | None = None) -> Path:
     raise KnowledgeBaseError("no knowledge base found", where=str(here), hint="use --kb DIR or set KB_ROOT")
 
 
-class KnowledgeBase:
+class Repository:
     """The files under one root, each loaded once, each as a graph with a name."""
 
     def __init__(self, root: Path) -> None:
@@ -124,7 +124,7 @@ class KnowledgeBase:
         Raises:
             KbError: there is none of that name, or several and none was named.
         """
-        known = [folder.name for folder in self.policy_folders] or [each.identifier for each in self.policies()]
+        known = [folder.name for folder in self.policy_folders] or [policy.identifier for policy in self.policies()]
         if identifier is None:
             if len(known) != 1:
                 raise KbError(f"{len(known)} policies on file", hint=f"choose one with --policy: {', '.join(known)}")
@@ -140,7 +140,7 @@ class KnowledgeBase:
         Raises:
             KbError: they name more than one, or none where several are on file.
         """
-        names = {each.split("/")[-2] for each in revisions if "/" in each} | ({named} if named else set())
+        names = {revision.split("/")[-2] for revision in revisions if "/" in revision} | ({named} if named else set())
         if len(names) > 1:
             raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", hint="name two of one policy")
         return self.policy(next(iter(names), None))

@@ -83,7 +83,12 @@ class Revision:
         found = [
             self._criterion(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)
         ]
-        return tuple(sorted(found, key=lambda each: (each.role != "applicability", self._position(each), each.iri)))
+        return tuple(
+            sorted(
+                found,
+                key=lambda criterion: (criterion.role != "applicability", self._position(criterion), criterion.iri),
+            )
+        )
 
     @cached_property
     def all_criteria(self) -> dict[str, Criterion]:
@@ -158,7 +163,7 @@ class Revision:
                     citations=self.citations(node),
                 )
             )
-        return tuple(sorted(found, key=lambda each: (not each.when, each.iri)))
+        return tuple(sorted(found, key=lambda advisory: (not advisory.when, advisory.iri)))
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
@@ -260,10 +265,10 @@ class Revision:
             definition=self._text(node, SKOS.definition),
             notes=self._notes(node),
             asks_for=self._text(node, POL.asksFor),
-            reads=frozenset(str(each) for each in self.graph.objects(node, POL.reads)),
+            reads=frozenset(str(term) for term in self.graph.objects(node, POL.reads)),
             holds_when=self._text(node, POL.holdsWhen),
             fails_when=self._text(node, POL.failsWhen),
-            possible=frozenset(local_name(each) for each in self.graph.objects(node, POL.possibleValue)),
+            possible=frozenset(local_name(value) for value in self.graph.objects(node, POL.possibleValue)),
         )
 
     def places(self, node: Node) -> tuple[Passage, ...]:
@@ -279,8 +284,8 @@ class Revision:
 
     def citations(self, node: Node) -> tuple[Reference, ...]:
         """The works that a statement cites, by their number in this revision."""
-        found = [self.reference(each) for each in self.graph.objects(node, CITO.citesAsEvidence)]
-        return tuple(sorted(found, key=lambda each: (each.number, each.iri)))
+        found = [self.reference(cited) for cited in self.graph.objects(node, CITO.citesAsEvidence)]
+        return tuple(sorted(found, key=lambda work: (work.number, work.iri)))
 
     def reference(self, node: Node) -> Reference:
         """One work of the list of references; number 0 where this revision's list is not on file."""

@@ -119,6 +119,6 @@ class Advisory:
             "label": self.label,
             "text": self.text,
             "always": not self.when,
-            "passages": [each.to_dict() for each in self.places],
-            "references": [each.to_dict() for each in self.citations],
+            "passages": [place.to_dict() for place in self.places],
+            "references": [citation.to_dict() for citation in self.citations],
         }

@@ -165,7 +165,7 @@ class GraphStore:
     def _refusal(self, answer: urllib3.BaseHTTPResponse, graph: NamedGraph) -> StoreError:
         """What an answer other than yes says, in one line."""
         status = answer.status
-        said = _plain(answer.data[: 4 * SHOWN].decode("utf-8", "replace"))
+        body = _plain(answer.data[: 4 * SHOWN].decode("utf-8", "replace"))
         if 300 <= status < 400:
             target = _plain(answer.headers.get("Location", "nowhere").partition("?")[0])
             return StoreError(
@@ -183,7 +183,7 @@ class GraphStore:
                 f"takes no graph as large as {graph.name}, {len(graph.body)} bytes (413)",
                 "raise the store's limit on the size of a request",
             ),
-        }.get(status, (f"does not take {graph.name} ({status}): {said}", "see the store's log"))
+        }.get(status, (f"does not take {graph.name} ({status}): {body}", "see the store's log"))
         if status == 200 and _is_page(answer):
             what, hint = (
                 "answers with a web page: not a graph store",
@@ -238,9 +238,9 @@ class Sent:
         """Replaces the file as a whole, so that a run that is ended leaves no half of one."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as aside:
-                json.dump({"graphs": self.digests}, aside, indent=1)
-            Path(aside.name).replace(self.path)
+            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as temporary:
+                json.dump({"graphs": self.digests}, temporary, indent=1)
+            Path(temporary.name).replace(self.path)
         except OSError as error:
             raise StoreError(
                 f"the record of what was sent cannot be written: {error.strerror}",

@@ -14,14 +14,14 @@ import pyoxigraph as ox
 from kb_tools.ask.dataset import closure, default_graph, open_store
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.canonical import canonical, merged
 
 Chosen = tuple[Policy, RevisionEntry]
 T = TypeVar("T")
 
 
-def statements(kb: KnowledgeBase, chosen: Chosen | None = None) -> Iterator[ox.Quad]:
+def statements(kb: Repository, chosen: Chosen | None = None) -> Iterator[ox.Quad]:
     """The named graphs of the whole knowledge base, or the shared ones and those of one revision, one after another.
 
     No two graphs share a blank node, so each can be taken by itself.
@@ -38,7 +38,7 @@ def _own(term: T, fresh: dict[ox.BlankNode, ox.BlankNode]) -> T | ox.BlankNode:
     return fresh.setdefault(term, ox.BlankNode()) if isinstance(term, ox.BlankNode) else term
 
 
-def entailed_statements(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, regime: str) -> Iterator[ox.Quad]:
+def entailed_statements(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) -> Iterator[ox.Quad]:
     """The closure of one revision, as one graph that is named for the revision and the regime ("owlrl" or "rdfs")."""
     name = ox.NamedNode(f"{entry.iri}/entailed/{regime}")
     for quad in closure(kb, policy, entry, regime):

@@ -20,7 +20,7 @@ from kb_tools.determine.result import Outcome
 from kb_tools.model.certainty import Form, copy_of, in_form, list_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Tree
-from kb_tools.model.repository import PREFIX_TABLE, KnowledgeBase
+from kb_tools.model.repository import PREFIX_TABLE, Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CASE, SH, SHAPE
 from kb_tools.rdf.terms import local_name
@@ -38,7 +38,7 @@ def outcome_shape(revision: Revision, outcome: Outcome) -> URIRef:
     return URIRef(f"{revision.iri}/outcome/{name}")
 
 
-def self_contained(kb: KnowledgeBase, revision: Revision) -> Graph:
+def self_contained(kb: Repository, revision: Revision) -> Graph:
     """The case shapes, the conditions of the revision, its criteria composed of them, and the rules."""
     graph = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/derivation.ttl"])
     sides = _both_forms(kb, revision, graph)
@@ -56,7 +56,7 @@ def self_contained(kb: KnowledgeBase, revision: Revision) -> Graph:
 _Sides: TypeAlias = tuple[URIRef, URIRef]
 
 
-def _both_forms(kb: KnowledgeBase, revision: Revision, graph: Graph) -> dict[tuple[str, Form], _Sides]:
+def _both_forms(kb: Repository, revision: Revision, graph: Graph) -> dict[tuple[str, Form], _Sides]:
     """Adds the shapes of each deciding condition in both forms, and returns their names."""
     return {
         (iri, form): (
@@ -107,7 +107,7 @@ def _list_groups(graph: Graph, ontology: Graph) -> None:
             _remove_list(graph, listed)
             graph.remove((members, SH["in"], None))
         members_of = (ontology.transitive_subjects(SKOS.broader, group) for group in groups)
-        narrower = {each for found in members_of for each in found if each is not None}
+        narrower = {concept for found in members_of for concept in found if concept is not None}
         graph.add((members, SH["in"], list_of(graph, sorted(narrower, key=str))))
 
 
@@ -120,7 +120,7 @@ def _remove_list(graph: Graph, head: Node) -> None:
 # ---------------------------------------------------------------------- rules
 
 
-def _add_prefixes(graph: Graph, kb: KnowledgeBase) -> None:
+def _add_prefixes(graph: Graph, kb: Repository) -> None:
     table = kb.graph([kb.root / PREFIX_TABLE])
     for subject in set(table.subjects(SH.declare)):
         copy_of(subject, table, graph)
@@ -132,8 +132,8 @@ def _add_facts_rule(graph: Graph, ontology: Graph) -> None:
     facts = [triple for triple in concept_facts(ontology) if triple[1] == SKOS.broader]
     facts += [
         triple
-        for each in (*asked, CASE.ofReasonOnly, CASE.onServiceDate)
-        for triple in ontology.triples((None, each, None))
+        for property_ in (*asked, CASE.ofReasonOnly, CASE.onServiceDate)
+        for triple in ontology.triples((None, property_, None))
     ]
     rows = sorted("(" + " ".join(term.n3() for term in triple) + ")" for triple in facts)
     rule = SHAPE.VocabularyFacts
@@ -207,7 +207,7 @@ class _Composer:
             return self.condition(part, holds)
         below = holds != (part.operator == "noneOf")
         every = (part.operator == "anyOf") != holds
-        parts = [self.tree(each, below) for each in part.parts]
+        parts = [self.tree(child, below) for child in part.parts]
         return self.junction(SH["and"] if every else SH["or"], parts)
 
     def condition(self, iri: str, holds: bool) -> Node:

@@ -75,7 +75,7 @@ def contexts_too_large(data: bytes) -> bool:
         deepest = max(deepest, depth)
         if isinstance(value, _Object):
             terms += len(value) if in_context else 0
-            waiting.extend((each, depth + 1, in_context or key == "@context") for key, each in value)
+            waiting.extend((member, depth + 1, in_context or key == "@context") for key, member in value)
         elif isinstance(value, list):
-            waiting.extend((each, depth + 1, in_context) for each in value)
+            waiting.extend((item, depth + 1, in_context) for item in value)
     return terms * deepest > MAX_TERMS_BY_DEPTH

@@ -19,7 +19,7 @@ MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, order=True)
-class Result:
+class ShaclResult:
     """One top-level result of a validation report.
 
     Attributes:
@@ -72,7 +72,7 @@ _ENGINES: dict[str, Callable[[Graph, Graph, bool], Graph]] = {"pyshacl": _pyshac
 ENGINES = tuple(_ENGINES)
 
 
-def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool = False) -> list[Result]:
+def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool = False) -> list[ShaclResult]:
     """The top-level results of validating `data`, ordered; none when it conforms.
 
     Args:
@@ -92,19 +92,19 @@ def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool
     root = next(report.subjects(RDF.type, SH.ValidationReport))
     results = []
     for node in report.objects(root, SH.result):
-        said: dict[URIRef, str] = {}
+        fields: dict[URIRef, str] = {}
         for predicate, object_ in report.predicate_objects(node):
             assert isinstance(predicate, URIRef)
-            said[predicate] = str(object_)
+            fields[predicate] = str(object_)
         results.append(
-            Result(
-                focus=said.get(SH.focusNode, ""),
-                shape=said.get(SH.sourceShape, ""),
-                severity=said.get(SH.resultSeverity, "").rpartition("#")[2],
-                path=said.get(SH.resultPath, ""),
-                value=said.get(SH.value, ""),
-                component=said.get(SH.sourceConstraintComponent, ""),
-                message=said.get(SH.resultMessage, ""),
+            ShaclResult(
+                focus=fields.get(SH.focusNode, ""),
+                shape=fields.get(SH.sourceShape, ""),
+                severity=fields.get(SH.resultSeverity, "").rpartition("#")[2],
+                path=fields.get(SH.resultPath, ""),
+                value=fields.get(SH.value, ""),
+                component=fields.get(SH.sourceConstraintComponent, ""),
+                message=fields.get(SH.resultMessage, ""),
             )
         )
     return sorted(results)

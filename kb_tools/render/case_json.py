@@ -32,7 +32,7 @@ def _object(plain: CaseForms, form: Form, case: Case, node: Node) -> dict[str, A
     found: dict[str, Any] = {}
     for key in form.keys.values():
         subject = case.value(node, key.holder.path) if key.holder else node
-        values = [_value(plain, key, case, each) for each in case.values(subject, key.path)]
+        values = [_value(plain, key, case, value) for value in case.values(subject, key.path)]
         if values:
             found[key.name] = values if key.many else values[0]
     return found

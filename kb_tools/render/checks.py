@@ -48,6 +48,6 @@ def junit(results: Sequence[CheckResult]) -> str:
             if result.skipped or result.check.severity is Severity.WARNING
             else "failure"
         )
-        message = result.skipped or "; ".join(f"{each.where}: {each.message}" for each in result.problems)
+        message = result.skipped or "; ".join(f"{problem.where}: {problem.message}" for problem in result.problems)
         cases.append(as_junit.TestCase("kb check", result.check.id, kind, message))
     return as_junit.suite("kb check", cases)

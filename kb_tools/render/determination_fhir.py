@@ -23,7 +23,7 @@ from kb_tools.determine.result import REVIEW, CriterionResult, Determination, Ne
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL
 from kb_tools.render.questionnaire import Asked, asked, coding, questionnaire
 
@@ -37,22 +37,22 @@ _IRI = "urn:ietf:rfc:3986"
 _NO_REVISION = "No revision of a policy: the case was not determined."
 
 
-def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
+def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate, complete with or without --explain."""
     plain = CaseForms(kb)
     entries: dict[str, dict[str, Any]] = {}
-    for each in answered:
-        if isinstance(each, Determination):
-            form = questionnaire(plain, each)
-            response = _determined(plain, each, form)
+    for answer in answered:
+        if isinstance(answer, Determination):
+            form = questionnaire(plain, answer)
+            response = _determined(plain, answer, form)
             if form:
                 entries[form["url"]] = form
         else:
-            response = _failed(each)
-        entries[_unused(entries, each)] = response
+            response = _failed(answer)
+        entries[_unused(entries, answer)] = response
     if errors:
-        told = [line for error in errors for line in error.lines_for_others()]
-        entries[_uuid("errors")] = _outcome([("processing", line) for line in told])
+        lines = [line for error in errors for line in error.lines_for_others()]
+        entries[_uuid("errors")] = _outcome([("processing", line) for line in lines])
     listed = [{"fullUrl": url, "resource": resource} for url, resource in entries.items()]
     return dump({"resourceType": "Bundle", "type": "collection", **({"entry": listed} if listed else {})})
 
@@ -71,13 +71,13 @@ def _uuid(key: str) -> str:
 # ---------------------------------------------------------------------- responses
 
 
-def _response(answer: Answer, module: dict[str, Any], status: str, said: Sequence[str]) -> dict[str, Any]:
+def _response(answer: Answer, module: dict[str, Any], status: str, summary: Sequence[str]) -> dict[str, Any]:
     """What every GuidanceResponse has. Of the patient only the pseudonym is named."""
     case = answer.case
     patient = case.value(case.node, CASE.patient)
     pseudonym = case.in_file(patient) if isinstance(patient, URIRef) else ""
-    named = {"system": _IRI, "value": case.iri} if case.iri else {"value": case.told}
-    lines = "".join(f"<p>{escape(line)}</p>" for line in (case.told, *said, REVIEW))
+    named = {"system": _IRI, "value": case.iri} if case.iri else {"value": case.name_for_others}
+    lines = "".join(f"<p>{escape(line)}</p>" for line in (case.name_for_others, *summary, REVIEW))
     return {
         "resourceType": "GuidanceResponse",
         "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{lines}</div>'},
@@ -93,7 +93,7 @@ def _response(answer: Answer, module: dict[str, Any], status: str, said: Sequenc
 def _failed(answer: Malformed | NotDetermined) -> dict[str, Any]:
     """A case without a determination: what is wrong is in the contained OperationOutcome."""
     if isinstance(answer, Malformed):
-        issues = [("invalid", f"{each.place}: {each.message}") for each in answer.violations]
+        issues = [("invalid", f"{violation.place}: {violation.message}") for violation in answer.violations]
     else:
         issues = [("processing", line) for line in answer.error.lines_for_others()]
     module = {"moduleCodeableConcept": {"text": _NO_REVISION}}
@@ -114,11 +114,11 @@ def _determined(plain: CaseForms, found: Determination, form: dict[str, Any] | N
     revision = found.revision
     outcome = coding(plain, POL[found.outcome.value])["display"]
     why = f"because {found.because}"
-    said = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", why, *found.notices)
+    summary = (f"{revision.policy.identifier} revision {revision.entry.name}: {outcome}", why, *found.notices)
     status = "success" if found.outcome.settled else "data-required"
-    required = [_data_requirement(plain, each) for each in asked(plain, found)]
+    required = [_data_requirement(plain, thing) for thing in asked(plain, found)]
     return {
-        **_response(found, {"moduleUri": str(revision.iri)}, status, said),
+        **_response(found, {"moduleUri": str(revision.iri)}, status, summary),
         "note": [{"text": why}, {"text": REVIEW}],
         "contained": [
             {"resourceType": "Parameters", "id": "determination", "parameter": _parameters(plain, found, form)}
@@ -153,7 +153,7 @@ def _parameters(plain: CaseForms, found: Determination, form: dict[str, Any] | N
     def term(name: str, iri: str) -> dict[str, Any]:
         return {"name": name, "valueCoding": coding(plain, iri)}
 
-    said = [
+    parameters = [
         term("outcome", POL[found.outcome.value]),
         _text("policy", revision.policy.identifier),
         _uri("revision", revision.iri),
@@ -164,24 +164,33 @@ def _parameters(plain: CaseForms, found: Determination, form: dict[str, Any] | N
     ]
     if found.outcome is Outcome.NOT_MET and revision.disposition:
         iri, label = revision.disposition
-        said.append({"name": "disposition", "valueCoding": {**coding(plain, iri), "display": label}})
+        parameters.append({"name": "disposition", "valueCoding": {**coding(plain, iri), "display": label}})
     if found.referred_to:
-        said.append(_uri("referredTo", found.referred_to[1]))
-    said += [_criterion(plain, each) for each in found.criterion_results]
-    for iri, each in found.condition_results.items():
-        parts = [_uri("condition", iri), _text("label", each.condition.label), _value(plain, "value", each.value)]
-        said.append({"name": "conditionResult", "part": [*parts, *map(_fact, each.facts)]})
-    for each in found.conflicts:
-        said.append(
-            {"name": "conflict", "part": [_uri("condition", each.condition.iri), *map(_fact, each.contradicting)]}
+        parameters.append(_uri("referredTo", found.referred_to[1]))
+    parameters += [_criterion(plain, result) for result in found.criterion_results]
+    for iri, evidence in found.condition_results.items():
+        parts = [
+            _uri("condition", iri),
+            _text("label", evidence.condition.label),
+            _value(plain, "value", evidence.value),
+        ]
+        parameters.append({"name": "conditionResult", "part": [*parts, *map(_fact, evidence.facts)]})
+    for conflict in found.conflicts:
+        parameters.append(
+            {
+                "name": "conflict",
+                "part": [_uri("condition", conflict.condition.iri), *map(_fact, conflict.contradicting)],
+            }
         )
     if found.needs and form:
-        said += [_need(found, found.needs), {"name": "questionnaire", "valueCanonical": form["url"]}]
+        parameters += [_need(found, found.needs), {"name": "questionnaire", "valueCanonical": form["url"]}]
     for advisory in found.advisories:
         parts = [_uri("advisory", advisory.iri), _text("label", advisory.label), _text("text", advisory.text)]
-        parts += [_uri("passage", each.iri) for each in advisory.places]
-        said.append({"name": "advisory", "part": parts + [_uri("reference", each.iri) for each in advisory.citations]})
-    return [*said, *(_text("notice", each) for each in found.notices), _text("review", REVIEW)]
+        parts += [_uri("passage", place.iri) for place in advisory.places]
+        parameters.append(
+            {"name": "advisory", "part": parts + [_uri("reference", citation.iri) for citation in advisory.citations]}
+        )
+    return [*parameters, *(_text("notice", notice) for notice in found.notices), _text("review", REVIEW)]
 
 
 def _criterion(plain: CaseForms, result: CriterionResult) -> dict[str, Any]:
@@ -195,9 +204,9 @@ def _criterion(plain: CaseForms, result: CriterionResult) -> dict[str, Any]:
         _value(plain, "value", result.value),
         {"name": "decides", "valueBoolean": result.decides},
         _text("reason", result.reason),
-        *(_uri("passage", each.iri) for each in criterion.places),
-        *(_uri("reference", each.iri) for each in criterion.citations),
-        *(_criterion(plain, each) for each in result.parts),
+        *(_uri("passage", place.iri) for place in criterion.places),
+        *(_uri("reference", citation.iri) for citation in criterion.citations),
+        *(_criterion(plain, part) for part in result.parts),
     ]
     return {"name": "criterionResult", "part": parts}
 
@@ -209,9 +218,9 @@ def _value(plain: CaseForms, name: str, value: Value) -> dict[str, Any]:
 def _need(found: Determination, need: Need | str) -> dict[str, Any]:
     if isinstance(need, str):
         condition = found.revision.conditions[need]
-        settling = [_text("toSettle", each) for each in found.condition_results[need].settling]
+        settling = [_text("toSettle", text) for text in found.condition_results[need].settling]
         return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for), *settling]}
-    return {"name": f"{need.operator}Of", "part": [_need(found, each) for each in need.parts]}
+    return {"name": f"{need.operator}Of", "part": [_need(found, part) for part in need.parts]}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

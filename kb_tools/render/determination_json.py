@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from kb_tools.determine.run import Answer, Determinations
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 
-def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
+def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate. It is complete with or without --explain."""
     return Determinations((*answered, *errors)).to_json()

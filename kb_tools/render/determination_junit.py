@@ -12,7 +12,7 @@ from kb_tools.determine.in_words import to_send_in
 from kb_tools.determine.result import Determination, NotDetermined, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def suite(name: str, cases: Iterable[TestCase]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
+def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate: a case passes when it meets the criteria, and is skipped when the policy does not apply."""
     found = [_test_case(answer) for answer in answered]
     found += [TestCase("kb validate", error.where or "input", "error", "; ".join(error.lines())) for error in errors]
@@ -57,8 +57,8 @@ def _test_case(answer: Answer) -> TestCase:
     if isinstance(answer, NotDetermined):
         return TestCase("kb validate", name, "error", str(answer.error))
     if isinstance(answer, Malformed):
-        said = "; ".join(f"{violation.place}: {violation.message}" for violation in answer.violations)
-        return TestCase("malformed", name, "error", said)
+        message = "; ".join(f"{violation.place}: {violation.message}" for violation in answer.violations)
+        return TestCase("malformed", name, "error", message)
     suite_name = f"{answer.revision.policy.identifier}/{answer.revision.entry.name}"
     if answer.outcome is Outcome.MET:
         return TestCase(suite_name, name)

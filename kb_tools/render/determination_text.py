@@ -15,7 +15,7 @@ from kb_tools.determine.in_words import AskGroup, Asks, is_stated, keeps_open, o
 from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.model.parts import BASES
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Advisory, Criterion, Passage, Reference
 
 _OF = {"all": " all of", "any": " one of"}
@@ -37,7 +37,7 @@ STYLES = {
 }
 
 
-def answer(out: Console, kb: KnowledgeBase, answered: Answer, explain: bool, quotes: Quotes | None = None) -> None:
+def answer(out: Console, kb: Repository, answered: Answer, explain: bool, quotes: Quotes | None = None) -> None:
     """One case: its determination, or why there is none."""
     if isinstance(answered, Determination):
         determination(out, answered, explain, quotes)
@@ -161,8 +161,8 @@ def _explain(out: Console, found: Determination, quotes: Quotes | None) -> None:
     for result in found.condition_results.values():
         facts = [fact.with_doubts + (f", {fact.age} days before" if fact.age else "") for fact in result.facts]
         users = "; ".join(_used_in(found, result.condition.iri)) or "advice only"
-        said = "; ".join(facts) or _nothing(found, result)
-        lines.append(f"{result.condition.label}: {result.value.value}. {said}. (Read by {users}.)")
+        facts_read = "; ".join(facts) or _nothing(found, result)
+        lines.append(f"{result.condition.label}: {result.value.value}. {facts_read}. (Read by {users}.)")
     _block(out, "Conditions, the facts they read, and the criteria that read them", lines)
     places = []
     for criterion in (result.criterion for result in found.every_criterion):

@@ -17,7 +17,7 @@ from kb_tools.determine.result import REVIEW, Determination, Need, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Advisory, Criterion
 from kb_tools.rdf.namespaces import BASE, CASE, CITO, POL, SH
 from kb_tools.rdf.terms import local_name
@@ -26,7 +26,7 @@ from kb_tools.render import record as reading
 _DETERMINATION = BASE + "determination/"
 
 
-def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
+def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate: determinations, and a validation report for each malformed case.
 
     Inputs that could not be read leave no trace here: they are on stderr and in the exit code.
@@ -34,11 +34,11 @@ def answers(kb: KnowledgeBase, answered: Sequence[Answer], errors: Sequence[KbEr
     graph = Graph(bind_namespaces="none")
     for prefix, namespace in kb.prefixes.items():
         graph.bind(prefix, namespace)
-    for each in answered:
-        if isinstance(each, Determination):
-            add_determination(graph, each)
-        elif isinstance(each, Malformed):
-            _add_report(graph, each)
+    for answer in answered:
+        if isinstance(answer, Determination):
+            add_determination(graph, answer)
+        elif isinstance(answer, Malformed):
+            _add_report(graph, answer)
     # Not with canon=True, which takes minutes for a hundred cases: blank nodes are named after what they stand in.
     return printable.escaped(graph.serialize(format="longturtle"))
 
@@ -48,9 +48,9 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
     revision = found.revision
     node = URIRef(_unused(graph, URIRef, _DETERMINATION, f"{found.case.digest} {found.case.iri} {revision.iri}"))
     case = URIRef(found.case.iri) if found.case.iri else BNode("case" + node.removeprefix(_DETERMINATION))
-    said: list[tuple[URIRef, Node]] = [
+    pairs: list[tuple[URIRef, Node]] = [
         (RDF.type, CASE.Determination),
-        (RDFS.label, Literal(f"{found.case.told} under {revision.policy.identifier} {revision.entry.name}")),
+        (RDFS.label, Literal(f"{found.case.name_for_others} under {revision.policy.identifier} {revision.entry.name}")),
         (CASE.ofCase, case),
         (PROV.wasDerivedFrom, case),
         (PROV.wasDerivedFrom, revision.iri),
@@ -64,13 +64,13 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         (CASE.notice, Literal(REVIEW, lang="en")),
     ]
     if found.outcome is Outcome.NOT_MET and revision.disposition:
-        said.append((CASE.disposition, URIRef(revision.disposition[0])))
+        pairs.append((CASE.disposition, URIRef(revision.disposition[0])))
     if found.referred_to:
-        said.append((CASE.referredTo, URIRef(found.referred_to[1])))
-    said += [(CASE.notice, Literal(notice, lang="en")) for notice in found.notices]
-    said += [(CASE.toSend, URIRef(iri)) for iri in found.to_send]
-    said += [(CASE.advisory, _statement(graph, each)) for each in found.advisories]
-    for predicate, object_ in said:
+        pairs.append((CASE.referredTo, URIRef(found.referred_to[1])))
+    pairs += [(CASE.notice, Literal(notice, lang="en")) for notice in found.notices]
+    pairs += [(CASE.toSend, URIRef(iri)) for iri in found.to_send]
+    pairs += [(CASE.advisory, _statement(graph, advisory)) for advisory in found.advisories]
+    for predicate, object_ in pairs:
         graph.add((node, predicate, object_))
     for part in found.needs.parts if found.needs else ():
         group = _blank(graph, node, CASE.sendGroup)
@@ -85,15 +85,15 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
         graph.add((value, CASE.value, _value(result.value)))
         graph.add((value, CASE.decides, Literal(result.decides)))
         graph.add((value, CASE.reasonText, Literal(result.reason, lang="en")))
-    for iri, each in found.condition_results.items():
+    for iri, condition_result in found.condition_results.items():
         value = _linked(graph, node, CASE.conditionValue, CASE.ConditionValue)
         graph.add((value, CASE.condition, URIRef(iri)))
-        graph.add((value, CASE.value, _value(each.value)))
-        if each.perhaps is not each.value:
-            graph.add((value, CASE.perhapsValue, _value(each.perhaps)))
-        for wanted in each.settling:
+        graph.add((value, CASE.value, _value(condition_result.value)))
+        if condition_result.perhaps is not condition_result.value:
+            graph.add((value, CASE.perhapsValue, _value(condition_result.perhaps)))
+        for wanted in condition_result.settling:
             graph.add((value, CASE.toSettle, Literal(wanted, lang="en")))
-        for fact in each.facts:
+        for fact in condition_result.facts:
             _add_fact(graph, value, fact)
     if found.case.reading:
         reading.add(graph, case, found.case.reading, node.removeprefix(_DETERMINATION))
@@ -159,7 +159,7 @@ def _add_report(graph: Graph, found: Malformed) -> None:
     report = BNode(_unused(graph, BNode, "report", f"{found.case.digest} {found.case.iri}"))
     graph.add((report, RDF.type, SH.ValidationReport))
     graph.add((report, SH.conforms, Literal(False)))
-    graph.add((report, RDFS.label, Literal(f"{found.case.told}: malformed, not determined")))
+    graph.add((report, RDFS.label, Literal(f"{found.case.name_for_others}: malformed, not determined")))
     for violation in found.violations:
         result = _linked(graph, report, SH.result, SH.ValidationResult)
         graph.add((result, SH.resultMessage, Literal(violation.message)))

@@ -27,54 +27,57 @@ def document(diff: Diff) -> Document:
         "Verdict",
         Paragraph(f"{new.name} against {old.name}: {diff.verdict.words}."),
         *([] if diff.differ else [Paragraph("Nothing differs in what both have on file.")]),
-        *(Paragraph(f"Criteria of {each.name}: {BASES[each.on_file['Criteria']]}.", item=True) for each in (old, new)),
         *(
-            Paragraph(f"{each.entry.name} is a draft: it is not released, and in force on no date.", item=True)
-            for each in diff.drafts
+            Paragraph(f"Criteria of {entry.name}: {BASES[entry.on_file['Criteria']]}.", item=True)
+            for entry in (old, new)
+        ),
+        *(
+            Paragraph(f"{draft.entry.name} is a draft: it is not released, and in force on no date.", item=True)
+            for draft in diff.drafts
         ),
         *(
             Paragraph(
-                f"{each.direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case "
-                "could be made that shows it. It decides nothing.",
+                f"{witness.direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no "
+                "case could be made that shows it. It decides nothing.",
                 item=True,
             )
-            for each in diff.verdict.unconfirmed
+            for witness in diff.verdict.unconfirmed
         ),
-        *(Paragraph(each, item=True) for each in diff.verdict.borrowed),
+        *(Paragraph(line, item=True) for line in diff.verdict.borrowed),
         Table(
             ("Witness", "Where these hold", "and these fail"),
-            [_witness_row(diff, each) for each in diff.witnesses],
+            [_witness_row(diff, witness) for witness in diff.witnesses],
         ),
     )
     for part, title in COMPARED_PARTS.items():
         changes = [change for change in diff.changes if change.part == part]
-        told = ("Reported by the log",) if part in DOCUMENT_PARTS else ()
+        reported = ("Reported by the log",) if part in DOCUMENT_PARTS else ()
         shown.section(
             f"Changes of the {title}",
-            Table(("Change", old.name, new.name, *told), [_change_row(diff, change) for change in changes]),
+            Table(("Change", old.name, new.name, *reported), [_change_row(diff, change) for change in changes]),
         )
     shown.section(
         "Not compared",
-        *(Paragraph(each, item=True) for each in _not_compared(diff)),
+        *(Paragraph(line, item=True) for line in _not_compared(diff)),
     )
     shown.section(
         "The log compared with the changes",
         Table(
             ("Row", "Statement", "Finding", "Why"),
-            [(each.row_label, each.label, each.finding.value, each.why) for each in diff.log],
+            [(logged.row_label, logged.label, logged.finding.value, logged.why) for logged in diff.log],
         ),
         *([] if diff.log else [Paragraph("No row of the log between the two reports a change.")]),
         *(
-            Paragraph(f"The log has no row for {each.name}: reviews that it does not list are likely.")
-            for each in (old, new)
-            if each.row is None
+            Paragraph(f"The log has no row for {entry.name}: reviews that it does not list are likely.")
+            for entry in (old, new)
+            if entry.row is None
         ),
     )
     shown.section(
         "Changes that no row of the log reports",
         *(
-            Paragraph(f"{COMPARED_PARTS[each.part]}: {each.label}: {each.kind.value}.", item=True)
-            for each in diff.unexplained
+            Paragraph(f"{COMPARED_PARTS[change.part]}: {change.label}: {change.kind.value}.", item=True)
+            for change in diff.unexplained
         ),
     )
     if diff.impact:
@@ -103,14 +106,14 @@ def _change_row(diff: Diff, change: Change) -> tuple[str, ...]:
     if change.part not in DOCUMENT_PARTS:
         return row
     named, general = _rows(diff, change.named), _rows(diff, change.general)
-    told = "\n".join(part for part in (named, f"in general:\n{general}" if general else "") if part)
-    return *row, told or "no row"
+    reported = "\n".join(part for part in (named, f"in general:\n{general}" if general else "") if part)
+    return *row, reported or "no row"
 
 
 def _rows(diff: Diff, statements: Iterable[str]) -> str:
     """The printed months of the rows that log statements belong to."""
-    months = {each.statement: each.row_label for each in diff.log}
-    return ", ".join(dict.fromkeys(months[each] for each in statements))
+    months = {logged.statement: logged.row_label for logged in diff.log}
+    return ", ".join(dict.fromkeys(months[statement] for statement in statements))
 
 
 def _witness_row(diff: Diff, witness: Witness) -> tuple[str, ...]:
@@ -139,7 +142,7 @@ def _add_impact(shown: Document, diff: Diff, impact: Impact) -> None:
             (f"Under {old}", f"Under {new}", "Cases"),
             [(before, after, str(count)) for before, after, count in counts],
         ),
-        *(Paragraph(f"{each.case.title}: malformed, not determined.", item=True) for each in impact.malformed),
+        *(Paragraph(f"{answer.case.title}: malformed, not determined.", item=True) for answer in impact.malformed),
     )
     grouped: dict[tuple[str, str], dict[Cause, list[Flip]]] = {}
     for flip in impact.flips:
@@ -157,14 +160,12 @@ def _cause(diff: Diff, cause: Cause, flips: Sequence[Flip]) -> Iterator[Paragrap
     criteria, conditions, rows = cause
     names = [flip.case.rpartition("/")[2] for flip in flips]
     more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    log = {each.statement: f"{each.row_label}, {each.label}" for each in diff.log}
+    log = {logged.statement: f"{logged.row_label}, {logged.label}" for logged in diff.log}
     yield Paragraph(f"{_cases(len(names))}: {', '.join(names[:NAMED])}{more}")
-    yield from (Paragraph(f"criterion {each}", item=True) for each in criteria)
-    yield from (Paragraph(f"condition: {each}", item=True) for each in conditions)
+    yield from (Paragraph(f"criterion {criterion}", item=True) for criterion in criteria)
+    yield from (Paragraph(f"condition: {condition}", item=True) for condition in conditions)
     in_general = {row for change in diff.changes for row in change.general}
-    yield from (
-        Paragraph(f"log{', in general' if each in in_general else ''}: {log[each]}", item=True) for each in rows
-    )
+    yield from (Paragraph(f"log{', in general' if row in in_general else ''}: {log[row]}", item=True) for row in rows)
     if not rows:
         yield Paragraph("no row of the log reports it", item=True)
 

@@ -37,9 +37,9 @@ def junit(reports: Sequence[ExamplesReport]) -> str:
     """The same as JUnit XML: a test case for each expectation, and one for each gap."""
     cases = []
     for report in reports:
-        for each in report.results:
-            kind = "failure" if each.differences else ""
-            name = f"{report.policy}/{each.expectation.revision}"
-            cases.append(as_junit.TestCase(name, each.expectation.name, kind, "; ".join(each.differences)))
+        for result in report.results:
+            kind = "failure" if result.differences else ""
+            name = f"{report.policy}/{result.expectation.revision}"
+            cases.append(as_junit.TestCase(name, result.expectation.name, kind, "; ".join(result.differences)))
         cases += [as_junit.TestCase(f"{report.policy}/coverage", gap, "failure", gap) for gap in report.gaps]
     return as_junit.suite("kb test", cases)

@@ -68,8 +68,8 @@ NARROWEST = 20
 class Lines:
     """Lines of a cell or a paragraph; what is broken off at the edge hangs further in than the line that it is of."""
 
-    def __init__(self, said: str) -> None:
-        self.lines = said.split("\n")
+    def __init__(self, content: str) -> None:
+        self.lines = content.split("\n")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(1, max(1, *map(len, self.lines)))
@@ -77,10 +77,10 @@ class Lines:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width
         for line in self.lines:
-            said = line.lstrip(" ")
-            indent = " " * min(len(line) - len(said), width // 2)
-            hanging = (indent + ("    " if indent else "  " if said.startswith("- ") else ""))[: width // 2]
-            broken = textwrap.wrap(indent + said, width, subsequent_indent=hanging, break_on_hyphens=False)
+            stripped = line.lstrip(" ")
+            indent = " " * min(len(line) - len(stripped), width // 2)
+            hanging = (indent + ("    " if indent else "  " if stripped.startswith("- ") else ""))[: width // 2]
+            broken = textwrap.wrap(indent + stripped, width, subsequent_indent=hanging, break_on_hyphens=False)
             yield Text("\n".join(broken), no_wrap=True)
 
 
@@ -127,9 +127,9 @@ def markdown(document: Document) -> str:
             if isinstance(block, Paragraph):
                 lines.append(("- " if item else "") + _escaped(block.text))
                 continue
-            lines.append("| " + " | ".join(_cell(each) for each in block.headings) + " |")
+            lines.append("| " + " | ".join(_cell(heading) for heading in block.headings) + " |")
             lines.append("| " + " | ".join("---" for _ in block.headings) + " |")
-            lines += ["| " + " | ".join(_cell(each) for each in row) + " |" for row in block.rows]
+            lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in block.rows]
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,7 @@ import pyoxigraph as ox
 
 from kb_tools import as_json, printable
 from kb_tools.ask.library import Question
-from kb_tools.ask.request import Result, Term
+from kb_tools.ask.request import RawResult, Term
 from kb_tools.ask.result import QueryResult
 from kb_tools.ask.sparql import BASE
 
@@ -25,7 +25,7 @@ RELATIVE = re.compile(r"[\w.-]+(?:/[\w.-]+)*(?:#[\w.-]*)?")
 # ---------------------------------------------------------------------- for people
 
 
-def text(out: Console, result: Result) -> None:
+def text(out: Console, result: RawResult) -> None:
     """For a terminal: the question, the rows of a SELECT query or the answer of an ASK query, and where it is from."""
     _say(out, result.title, "bold")
     for line in result.choices:
@@ -37,16 +37,16 @@ def text(out: Console, result: Result) -> None:
     _say(out, _answer(result), "italic" if result.truth is None else "")
 
 
-def markdown(result: Result) -> str:
+def markdown(result: RawResult) -> str:
     """The same as Markdown, the rows as a pipe table."""
     head = [f"**{_escaped(result.title)}**"] if result.title else []
     grid = [_pipes(result.variables, _cells(result)).rstrip("\n")] if result.rows else []
-    said = [_escaped(_printable(line)) for line in (*result.choices, *result.basis, _answer(result))]
+    lines = [_escaped(_printable(line)) for line in (*result.choices, *result.basis, _answer(result))]
     places = len(result.choices)
-    return "\n\n".join([*head, *said[:places], *grid, *said[places:]]) + "\n"
+    return "\n\n".join([*head, *lines[:places], *grid, *lines[places:]]) + "\n"
 
 
-def _answer(result: Result) -> str:
+def _answer(result: RawResult) -> str:
     """In words, what was found and from what."""
     if result.truth is not None:
         return f"{'yes' if result.truth else 'no'}, from {result.graphs}"
@@ -60,28 +60,28 @@ def _answer(result: Result) -> str:
     return f"{'the first ' if result.more else ''}{number} from {result.graphs}"
 
 
-def _cells(result: Result) -> list[list[str]]:
+def _cells(result: RawResult) -> list[list[str]]:
     by_namespace = {namespace: prefix for prefix, namespace in result.prefixes.items()}
     rows = []
     for row in result.rows:
         # A name that the row has in a column of its own is not repeated.
-        said = {term.value for term in row if isinstance(term, ox.Literal)}
-        rows.append([_cell(term, result.labels, by_namespace, said) for term in row])
+        literals = {term.value for term in row if isinstance(term, ox.Literal)}
+        rows.append([_cell(term, result.labels, by_namespace, literals) for term in row])
     return rows
 
 
-def _cell(term: Term | None, labels: Mapping[str, str], by_namespace: Mapping[str, str], said: set[str]) -> str:
+def _cell(term: Term | None, labels: Mapping[str, str], by_namespace: Mapping[str, str], literals: set[str]) -> str:
     if term is None:
         return ""
     if not isinstance(term, ox.NamedNode):
         return _printable(str(term) if isinstance(term, ox.BlankNode) else term.value)
     label = _printable(labels.get(term.value, ""))
-    return short(term.value, by_namespace) + (f"  {label}" if label and label not in said else "")
+    return short(term.value, by_namespace) + (f"  {label}" if label and label not in literals else "")
 
 
-def _printable(said: str) -> str:
+def _printable(value: str) -> str:
     """The text without what a terminal would take for an order to it."""
-    return printable.text(said).replace("\t", " ")
+    return printable.text(value).replace("\t", " ")
 
 
 def short(iri: str, by_namespace: Mapping[str, str]) -> str:
@@ -146,19 +146,19 @@ def _pipes(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _escaped(said: str) -> str:
-    return re.sub(r"([\\`*_<|\[])", r"\\\1", said).replace("\r", "").replace("\n", "<br>")
+def _escaped(value: str) -> str:
+    return re.sub(r"([\\`*_<|\[])", r"\\\1", value).replace("\r", "").replace("\n", "<br>")
 
 
 # ---------------------------------------------------------------------- for programs
 
 
-def json(result: Result) -> bytes:
+def json(result: RawResult) -> bytes:
     """SPARQL 1.1 Query Results JSON Format; what is to be said beside the answer stands under the key "notes"."""
     return QueryResult(result).to_json().encode()
 
 
-def separated(result: Result, format_: str) -> bytes:
+def separated(result: RawResult, format_: str) -> bytes:
     """SPARQL 1.1 Query Results CSV or TSV Format ("csv" or "tsv")."""
     found = ox.parse_query_results(json(result), format=ox.QueryResultsFormat.JSON)
     return found.serialize(format=ox.QueryResultsFormat.CSV if format_ == "csv" else ox.QueryResultsFormat.TSV) or b""
@@ -179,7 +179,9 @@ def question_markdown(listed: Sequence[Question]) -> str:
 
 
 def _listed(listed: Sequence[Question]) -> tuple[list[str], list[list[str]]]:
-    rows = [[each.name, each.title, ", ".join(param.name for param in each.parameters)] for each in listed]
+    rows = [
+        [question.name, question.title, ", ".join(param.name for param in question.parameters)] for question in listed
+    ]
     return ["name", "question", "parameters"], rows
 
 
@@ -188,10 +190,10 @@ def question_json(listed: Sequence[Question]) -> str:
     return as_json.dump(
         [
             {
-                "name": each.name,
-                "question": each.title,
-                "scope": each.scope,
-                "parts": list(each.parts),
+                "name": question.name,
+                "question": question.title,
+                "scope": question.scope,
+                "parts": list(question.parts),
                 "parameters": [
                     {
                         "name": param.name,
@@ -200,9 +202,9 @@ def question_json(listed: Sequence[Question]) -> str:
                         "default": param.default or None,
                         "meaning": param.meaning,
                     }
-                    for param in each.parameters
+                    for param in question.parameters
                 ],
             }
-            for each in listed
+            for question in listed
         ]
     )

@@ -80,13 +80,13 @@ def asked(plain: CaseForms, found: Determination, conditions: Sequence[str] | No
     to_send = [iri for iri in found.revision.conditions if iri in found.to_send]
     chosen = to_send if conditions is None else conditions
     reads = {read for iri in chosen for read in found.revision.conditions[iri].reads}
-    conflicting = {each.condition.iri for each in found.conflicts}
+    conflicting = {conflict.condition.iri for conflict in found.conflicts}
 
     def texts(read: URIRef) -> tuple[str, ...]:
         readers = [iri for iri in to_send if str(read) in found.revision.conditions[iri].reads]
         words = dict.fromkeys(found.revision.conditions[iri].asks_for for iri in readers)
         settling = dict.fromkeys(
-            f"In doubt: {each}." for iri in readers for each in found.condition_results[iri].settling
+            f"In doubt: {text}." for iri in readers for text in found.condition_results[iri].settling
         )
         return (*words, *settling, *([_CONTRADICTING] if conflicting.intersection(readers) else []))
 
@@ -109,7 +109,7 @@ class _Items:
         self.placed: set[str] = set()
         case = found.case
         self.reason = str(case.value(case.value(case.node, CASE.request), CASE.reason))
-        self.stated = {str(case.value(each, RDF.type)) for each in case.values(case.node, CASE.finding)}
+        self.stated = {str(case.value(finding, RDF.type)) for finding in case.values(case.node, CASE.finding)}
         self.absent = self._absences()
 
     def under(self, need: Need, number: str) -> list[dict[str, Any]]:
@@ -129,8 +129,8 @@ class _Items:
     def _things(self, part: Need | str) -> tuple[str, ...]:
         """What a part asks for, and how it is combined."""
         if isinstance(part, str):
-            return tuple(each.link_id for each in asked(self.plain, self.found, [part]))
-        inner = [self._things(each) for each in self._distinct(part)]
+            return tuple(thing.link_id for thing in asked(self.plain, self.found, [part]))
+        inner = [self._things(child) for child in self._distinct(part)]
         return inner[0] if len(inner) == 1 else (part.operator, *sorted(map(str, inner)))
 
     def _part(self, part: Need | str, number: str) -> list[dict[str, Any]]:
@@ -138,7 +138,7 @@ class _Items:
             if len(self._distinct(part)) == 1:
                 return self._part(part.parts[0], number)
             return [self._group(number, part.operator, self.under(part, number))]
-        items = [item for each in asked(self.plain, self.found, [part]) for item in self._asked(each, number)]
+        items = [item for thing in asked(self.plain, self.found, [part]) for item in self._asked(thing, number)]
         if not items:
             text = f"Send with the request itself: {self.found.revision.conditions[part].asks_for}"
             return [{"linkId": number, "text": text, "type": "display"}]
@@ -176,7 +176,7 @@ class _Items:
 
     def _absences(self) -> list[tuple[Form, Key, list[str]]]:
         """The classes of findings that state the absence of what is asked for, where the case states none of it."""
-        asked_for = {str(each.form.iri) for each in asked(self.plain, self.found) if each.key is None}
+        asked_for = {str(thing.form.iri) for thing in asked(self.plain, self.found) if thing.key is None}
         found = []
         for form in self.plain.forms.values():
             for key in form.keys.values():
@@ -191,19 +191,21 @@ class _Items:
         keys = [key for key in form.keys.values() if key.path not in (CASE.basis, CASE.inDoubt)]
         counted = list(self.plain.kb.ontology.objects(form.iri, CASE.countedBy))
         # Required: the one property by which it counts, and what tells findings apart where the case states that.
-        told = set(self.plain.kb.ontology.objects(form.iri, CASE.keyProperty)) & self._stated_of(form)
+        distinguishing = set(self.plain.kb.ontology.objects(form.iri, CASE.keyProperty)) & self._stated_of(form)
         children = []
         for key in keys:
             child = self._question(form, key, key.label, (only or {}).get(_link_id(form, key)))
-            children.append({**child, "required": key.required or counted == [key.path] or key.path in told})
-        said = " ".join((text, *form.rules))
-        return {"linkId": form.name, "text": said, "type": "group", "repeats": True, "item": children}
+            children.append({**child, "required": key.required or counted == [key.path] or key.path in distinguishing})
+        full_text = " ".join((text, *form.rules))
+        return {"linkId": form.name, "text": full_text, "type": "group", "repeats": True, "item": children}
 
     def _stated_of(self, form: Form) -> set[URIRef]:
         """The properties that findings of a class state in the case."""
         case = self.found.case
-        findings = [each for each in case.values(case.node, CASE.finding) if case.value(each, RDF.type) == form.iri]
-        return {key.path for key in form.keys.values() if any(case.value(each, key.path) for each in findings)}
+        findings = [
+            finding for finding in case.values(case.node, CASE.finding) if case.value(finding, RDF.type) == form.iri
+        ]
+        return {key.path for key in form.keys.values() if any(case.value(finding, key.path) for finding in findings)}
 
     def _question(self, form: Form, key: Key, text: str, names: list[str] | None = None) -> dict[str, Any]:
         type_ = "choice" if key.terms else _TYPES.get(key.datatype or XSD.string, "string")

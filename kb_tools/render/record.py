@@ -31,15 +31,15 @@ def add(graph: Graph, case: Node, reading: Reading, name: str) -> None:
     resources: dict[str, BNode] = {}
     for number, note in enumerate(reading.notes):
         resource = resources.setdefault(note.place, BNode(f"{name}resource{len(resources)}"))
-        said = BNode(f"{name}note{number}")
+        note_node = BNode(f"{name}note{number}")
         graph.add((activity, READ.resource, resource))
         graph.add((activity, PROV.used, resource))
         graph.add((resource, RDF.type, READ.Resource))
         graph.add((resource, RDFS.label, Literal(note.place)))
-        graph.add((resource, READ.note, said))
-        graph.add((said, RDF.type, READ.Note))
-        graph.add((said, READ.treatment, _TREATMENTS[note.treatment]))
+        graph.add((resource, READ.note, note_node))
+        graph.add((note_node, RDF.type, READ.Note))
+        graph.add((note_node, READ.treatment, _TREATMENTS[note.treatment]))
         if note.text:
-            graph.add((said, READ.text, Literal(note.text)))
+            graph.add((note_node, READ.text, Literal(note.text)))
         for element in note.elements:
-            graph.add((said, READ.element, Literal(element)))
+            graph.add((note_node, READ.element, Literal(element)))

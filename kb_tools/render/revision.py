@@ -38,9 +38,9 @@ def history(out: Console, policies: Iterable[Policy]) -> None:
         for entry in policy.history:
             approval = entry.row.approval_printed or "not given" if entry.row else "no row in the log"
             on_file, inferred = _parts(entry, "DocumentOnFile"), _parts(entry, "InferredFromLog")
-            whole = "all" if len(on_file) == len(DOCUMENT_PARTS) else ", ".join(on_file)
+            complete = "all" if len(on_file) == len(DOCUMENT_PARTS) else ", ".join(on_file)
             name, since = (f"{entry.name} (draft)", "-") if entry.draft else (entry.name, str(entry.effective))
-            table.add_row(name, approval, since, whole or "-", ", ".join(inferred) or "-")
+            table.add_row(name, approval, since, complete or "-", ", ".join(inferred) or "-")
         out.print(table)
 
 
@@ -93,7 +93,7 @@ _DECIDING = ("indication", "limitation", "remainder", "exclusion")
 
 
 def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> RichTree:
-    cited = f" [{', '.join(str(each.number) for each in criterion.citations)}]" if criterion.citations else ""
+    cited = f" [{', '.join(str(citation.number) for citation in criterion.citations)}]" if criterion.citations else ""
     node = branch.add(
         Text(criterion.notation, "bold").append(f"  {criterion.label} ({criterion.role}){cited}", "default")
     )
@@ -129,17 +129,21 @@ def _sections(shown: Revision) -> Iterator[tuple[str, list[tuple[str, tuple[Pass
     yield (
         "Definitions",
         sorted(
-            (f"{text(each, RDFS.label)}: {text(each, SKOS.definition)}", shown.places(each)) for each in definitions
+            (f"{text(definition, RDFS.label)}: {text(definition, SKOS.definition)}", shown.places(definition))
+            for definition in definitions
         ),
     )
     codes = graph.objects(shown.iri, POL.lists)
     yield (
         "Codes",
-        sorted((f"{text(each, SKOS.notation)}: {text(each, POL.gloss)}", shown.places(each)) for each in codes),
+        sorted((f"{text(code, SKOS.notation)}: {text(code, POL.gloss)}", shown.places(code)) for code in codes),
     )
-    references = sorted(shown.references(), key=lambda each: each.number)
-    yield "References", [(reference_line(each), shown.places(URIRef(each.iri))) for each in references]
-    yield "Advice, which does not decide", [(f"{each.label}: {each.text}", each.places) for each in shown.advisories]
+    references = sorted(shown.references(), key=lambda reference: reference.number)
+    yield "References", [(reference_line(reference), shown.places(URIRef(reference.iri))) for reference in references]
+    yield (
+        "Advice, which does not decide",
+        [(f"{advisory.label}: {advisory.text}", advisory.places) for advisory in shown.advisories],
+    )
 
 
 def revision_json(shown: Revision) -> str:
@@ -152,7 +156,7 @@ def revision_json(shown: Revision) -> str:
             "onFile": shown.entry.on_file,
             "notices": list(shown.notices),
             "disposition": shown.disposition[1] if shown.disposition else None,
-            "criteria": [_criterion_json(shown, each) for each in shown.criteria],
+            "criteria": [_criterion_json(shown, criterion) for criterion in shown.criteria],
             **{title: [line for line, _ in lines] for title, lines in _sections(shown)},
         }
     )
@@ -168,15 +172,15 @@ def _criterion_json(shown: Revision, criterion: Criterion) -> dict[str, Any]:
         "readings": list(criterion.notes),
         "content": _tree_json(shown, criterion.tree) if criterion.tree else None,
         "otherwiseSee": criterion.otherwise[0] if criterion.otherwise else None,
-        "passages": [each.iri for each in criterion.places],
-        "references": [each.number for each in criterion.citations],
+        "passages": [place.iri for place in criterion.places],
+        "references": [citation.number for citation in criterion.citations],
     }
 
 
 def _tree_json(shown: Revision, part: Tree | str) -> dict[str, Any]:
     if isinstance(part, str):
         return {"condition": part, "label": shown.conditions[part].label}
-    content: dict[str, Any] = {part.operator: [_tree_json(shown, each) for each in part.parts]}
+    content: dict[str, Any] = {part.operator: [_tree_json(shown, child) for child in part.parts]}
     if part.notation:
         content["place"] = part.notation
     return content

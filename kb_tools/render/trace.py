@@ -10,14 +10,14 @@ from kb_tools.document.leaks import Leak
 from kb_tools.document.passages import Passage
 from kb_tools.document.trace import Located, Review, Trace
 from kb_tools.document.unit import Unit
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.render.page import Document, Paragraph, Table
 
 # Characters shown of a unit, from the reader's own copy.
 SHOWN = 90
 
 
-def document(kb: KnowledgeBase, trace: Trace, quoted: bool) -> Document:
+def document(kb: Repository, trace: Trace, quoted: bool) -> Document:
     """The trace as a document.
 
     Args:
@@ -43,9 +43,9 @@ def document(kb: KnowledgeBase, trace: Trace, quoted: bool) -> Document:
         Table(
             ("Kind", "Statement", "Name", "Why", "Passages"),
             [
-                (each.statement.kind, kb.curie(each.statement.iri), _name(each), each.why, _passages(each))
-                for each in trace.reviews
-                if each.decides
+                (review.statement.kind, kb.curie(review.statement.iri), _name(review), review.why, _passages(review))
+                for review in trace.reviews
+                if review.decides
             ],
         ),
     )
@@ -55,12 +55,12 @@ def document(kb: KnowledgeBase, trace: Trace, quoted: bool) -> Document:
             ("Kind", "Statement", "Passages"),
             [
                 (
-                    each.statement.kind,
-                    kb.curie(each.statement.iri) if each.statement.iri else _name(each),
-                    _passages(each),
+                    review.statement.kind,
+                    kb.curie(review.statement.iri) if review.statement.iri else _name(review),
+                    _passages(review),
                 )
-                for each in trace.reviews
-                if not each.decides
+                for review in trace.reviews
+                if not review.decides
             ],
         ),
     )
@@ -76,31 +76,34 @@ def document(kb: KnowledgeBase, trace: Trace, quoted: bool) -> Document:
         Table(
             _heads("Passage", "In the document", "Alike", quoted=quoted),
             [
-                (each.passage.notation, each.notation, f"{min(each.likeness, 0.99):.0%}", *text(each.unit))
-                for each in trace.reworded
+                (located.passage.notation, located.notation, f"{min(located.likeness, 0.99):.0%}", *text(located.unit))
+                for located in trace.reworded
             ],
         ),
     )
-    shown.section("Gone from the document", *(Paragraph(_place(each), item=True) for each in trace.gone))
+    shown.section("Gone from the document", *(Paragraph(_place(passage), item=True) for passage in trace.gone))
     shown.section(
         "Moved",
-        Table(("Passage", "In the document"), [(_place(each.passage), _now(each)) for each in trace.moved]),
+        Table(("Passage", "In the document"), [(_place(located.passage), _now(located)) for located in trace.moved]),
     )
     shown.section(
         "Citation marks that point to other works",
         Table(
             ("Passage", "Works cited, by their numbers in this document", "Marks in this document"),
-            [(each.passage.notation, ", ".join(each.before), ", ".join(each.now)) for each in trace.recited],
+            [
+                (recited.passage.notation, ", ".join(recited.before), ", ".join(recited.now))
+                for recited in trace.recited
+            ],
         ),
     )
-    unaccounted = [each.passage for each in trace.found if not each.passage.accounted]
-    shown.section("Found, but nothing states it", *(Paragraph(_place(each), item=True) for each in unaccounted))
+    unaccounted = [located.passage for located in trace.found if not located.passage.accounted]
+    shown.section("Found, but nothing states it", *(Paragraph(_place(passage), item=True) for passage in unaccounted))
     return shown
 
 
-def share(part: int, whole: int) -> str:
+def share(part: int, total: int) -> str:
     """A share in percent; 100 % only where nothing is missing."""
-    return f"{100 * part // whole if whole else 100} %"
+    return f"{100 * part // total if total else 100} %"
 
 
 def _name(review: Review) -> str:
@@ -134,10 +137,10 @@ def _now(located: Located) -> str:
 
 def leaks(found: Sequence[Leak]) -> str:
     """Shared wording, a line each; the words themselves are not repeated."""
-    lines = [f"{each.where}: {each.words} words in a row of the document, {each.place}" for each in found]
+    lines = [f"{leak.where}: {leak.words} words in a row of the document, {leak.place}" for leak in found]
     return "\n".join([*lines, f"{len(found)} runs of words shared with the document"]) + "\n"
 
 
 def leaks_json(found: Sequence[Leak]) -> str:
     """The same for other programs."""
-    return as_json.dump([asdict(each) for each in found])
+    return as_json.dump([asdict(leak) for leak in found])

@@ -84,7 +84,7 @@ class Change:
         }
 
 
-class Finding(Enum):
+class LogVerdict(Enum):
     """What became of a log statement when held against the changes found."""
 
     EXPLAINS = "found"
@@ -101,7 +101,7 @@ class LogFinding:
     row_label: str
     statement: str
     label: str
-    finding: Finding
+    finding: LogVerdict
     why: str
 
     def to_dict(self) -> dict[str, str]:
@@ -137,7 +137,7 @@ class Diff(AsJson):
     @property
     def unexplained(self) -> tuple[Change, ...]:
         """The changes that no row of the log between the two tells of, as far as that can be checked."""
-        return tuple(each for each in self.changes if not each.rows and each.part in DOCUMENT_PARTS)
+        return tuple(change for change in self.changes if not change.rows and change.part in DOCUMENT_PARTS)
 
     @property
     def differ(self) -> bool:
@@ -156,18 +156,18 @@ class Diff(AsJson):
             what: "stricter", "flips" or "unexplained" (a change that no log row tells of, or a log row that is not
                 borne out).
         """
-        claims = {Finding.NOT_FOUND, Finding.CONTRADICTED}
+        claims = {LogVerdict.NOT_FOUND, LogVerdict.CONTRADICTED}
         there = {
             "stricter": self.verdict.stricter is not None,
             "flips": bool(self.impact and self.impact.flips),
-            "unexplained": bool(self.unexplained) or any(each.finding in claims for each in self.log),
+            "unexplained": bool(self.unexplained) or any(logged.finding in claims for logged in self.log),
         }
-        return any(there[each] for each in what)
+        return any(there[kind] for kind in what)
 
     @cached_property
     def conditions(self) -> Mapping[str, str]:
         """The label of every condition of either side."""
-        return {iri: each.label for side in (self.old, self.new) for iri, each in side.conditions.items()}
+        return {iri: condition.label for side in (self.old, self.new) for iri, condition in side.conditions.items()}
 
     @property
     def witnesses(self) -> tuple[Witness, ...]:
@@ -189,13 +189,14 @@ class Diff(AsJson):
                 "byInference": self.verdict.inferred,
                 "borrowed": list(self.verdict.borrowed),
                 "witnesses": [
-                    {**each.to_dict(), "borneOutByCase": each.direction in self.borne_out} for each in self.witnesses
+                    {**witness.to_dict(), "borneOutByCase": witness.direction in self.borne_out}
+                    for witness in self.witnesses
                 ],
-                "unconfirmed": [each.direction.value for each in self.verdict.unconfirmed],
+                "unconfirmed": [witness.direction.value for witness in self.verdict.unconfirmed],
             },
-            "changes": [each.to_dict() for each in self.changes],
+            "changes": [change.to_dict() for change in self.changes],
             "notCompared": [{"part": part, "notOnFileFor": side} for part, side in self.unknown],
-            "log": [each.to_dict() for each in self.log],
-            "unexplained": [each.iri for each in self.unexplained],
+            "log": [logged.to_dict() for logged in self.log],
+            "unexplained": [change.iri for change in self.unexplained],
             **impact,
         }

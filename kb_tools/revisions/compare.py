@@ -54,7 +54,7 @@ def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") ->
         if not _comparable(entry):
             raise UnknownRevision(
                 f"the criteria of {policy.identifier} revision {entry.name} are not on file",
-                hint=f"on file: {', '.join(each.name for each in policy.history if _comparable(each))}",
+                hint=f"on file: {', '.join(revision.name for revision in policy.history if _comparable(revision))}",
             )
     return diff_of(Revision.load(policy, old), Revision.load(policy, new), engine)
 
@@ -109,7 +109,7 @@ class _Comparison:
     def _missing(self, part: str) -> list[str]:
         """The sides that do not have a part on file; advisories stand all over the document, and so need all of it."""
         parts = DOCUMENT_PARTS if part == "Advisories" else (part,)
-        return [side.entry.name for side in self.sides if any(side.basis(each) == "NotOnFile" for each in parts)]
+        return [side.entry.name for side in self.sides if any(side.basis(needed) == "NotOnFile" for needed in parts)]
 
     def _unknown(self) -> Iterator[tuple[str, str]]:
         """The parts that one side, or both, do not have on file."""
@@ -122,19 +122,21 @@ class _Comparison:
         before, after = self.old.all_criteria, self.new.all_criteria
         for iri in dict.fromkeys((*after, *before)):
             old, new = before.get(iri), after.get(iri)
-            within = tuple(dict.fromkeys(each.iri for side in (before, after) for each in _holders(side, iri)))
+            within = tuple(dict.fromkeys(holder.iri for side in (before, after) for holder in _holders(side, iri)))
             found: Iterable[Change] = ()
             if new is None and old is not None:
                 found = [Change("Criteria", Kind.REMOVED, iri, name_of(old), lines_of(self.old, old))]
             elif old is None and new is not None:
                 found = [Change("Criteria", Kind.ADDED, iri, name_of(new), (), lines_of(self.new, new))]
             elif old is not None and new is not None:
-                places = [[f"within {name_of(each)}" for each in _holders(side, iri)] for side in (before, after)]
-                moved = {each.iri for each in _holders(before, iri)} != {each.iri for each in _holders(after, iri)}
+                places = [[f"within {name_of(holder)}" for holder in _holders(side, iri)] for side in (before, after)]
+                moved = {holder.iri for holder in _holders(before, iri)} != {
+                    holder.iri for holder in _holders(after, iri)
+                }
                 found = self._criterion(old, new)
                 if moved and old.role == new.role:
                     found = [Change("Criteria", Kind.MOVED, iri, name_of(new), *map(tuple, places)), *found]
-            yield from (replace(each, within=within) for each in found)
+            yield from (replace(change, within=within) for change in found)
 
     def _criterion(self, old: Criterion, new: Criterion) -> Iterator[Change]:
         def change(kind: Kind, before: Iterable[str], after: Iterable[str]) -> Change:
@@ -153,7 +155,7 @@ class _Comparison:
                 yield change(Kind.REWORDED, *differing_wording(wording, other))
         if old.otherwise != new.otherwise:
             yield change(Kind.UPDATED, referral_of(old), referral_of(new))
-        cited = [[f"cites {local_name(each.iri)}" for each in side.citations] for side in (old, new)]
+        cited = [[f"cites {local_name(citation.iri)}" for citation in side.citations] for side in (old, new)]
         if sorted(cited[0]) != sorted(cited[1]) and not self._missing("References"):
             yield change(Kind.UPDATED, *cited)
 
@@ -176,7 +178,7 @@ class _Comparison:
                     if Tie(one, Value.HOLDS, two, Value.HOLDS) in self._ties:
                         kind, stood = change, other
             before = (self.old.conditions[stood].definition,) if stood else ()
-            gone = [each for each in gone if each != stood]
+            gone = [other for other in gone if other != stood]
             yield Change("Conditions", kind, iri, condition.label, before, (condition.definition,))
         for iri in gone:
             condition = self.old.conditions[iri]
@@ -187,14 +189,14 @@ class _Comparison:
         if self._missing(part):
             return
         before, after = (
-            {each: stated_of(side.graph, each) for each in side.graph.objects(side.iri, link)} for side in self.sides
+            {thing: stated_of(side.graph, thing) for thing in side.graph.objects(side.iri, link)} for side in self.sides
         )
 
         def source(node: Node) -> Graph:
             return (self.new if node in after else self.old).graph
 
         def place(node: Node) -> tuple[int, str]:
-            orders = (source(node).value(each, POL.order) for each in source(node).objects(node, POL.statedIn))
+            orders = (source(node).value(passage, POL.order) for passage in source(node).objects(node, POL.statedIn))
             return min((int(str(order)) for order in orders if order is not None), default=0), str(node)
 
         for node in sorted(before.keys() | after.keys(), key=place):
@@ -202,36 +204,41 @@ class _Comparison:
             if old == new:
                 continue
             kind = Kind.REMOVED if new is None else Kind.ADDED if old is None else Kind.UPDATED
-            said = differing_wording(old or {}, new or {})
+            wording = differing_wording(old or {}, new or {})
             if old and new and {key for key in (*old, *new) if old.get(key) != new.get(key)} == {"number"}:
                 kind = Kind.RENUMBERED
-            yield Change(part, kind, str(node), title_of(source(node), node), *said)
+            yield Change(part, kind, str(node), title_of(source(node), node), *wording)
 
     def _advisories(self) -> Iterator[Change]:
         if self._missing("Advisories"):
             return
-        before, after = ({each.iri: each for each in side.advisories} for side in self.sides)
+        before, after = ({advisory.iri: advisory for advisory in side.advisories} for side in self.sides)
         for iri in sorted(before.keys() | after.keys()):
             old, new = before.get(iri), after.get(iri)
-            said = [advised_by(side, each) if each else {} for side, each in zip(self.sides, (old, new), strict=True)]
-            if said[0] != said[1]:
+            stated = [
+                advised_by(side, advisory) if advisory else {}
+                for side, advisory in zip(self.sides, (old, new), strict=True)
+            ]
+            if stated[0] != stated[1]:
                 kind = Kind.REMOVED if new is None else Kind.ADDED if old is None else Kind.UPDATED
                 yield Change(
                     "Advisories",
                     kind,
                     iri,
                     title_of(self.new.graph if new else self.old.graph, URIRef(iri)),
-                    *differing_wording(*said),
+                    *differing_wording(*stated),
                 )
 
 
 def _holders(criteria: Mapping[str, Criterion], iri: str) -> list[Criterion]:
     """The criteria that one stands in: directly, and by way of others."""
     return [
-        each for each in criteria.values() if each.iri != iri and any(part.iri == iri for part in each.with_parts())
+        criterion
+        for criterion in criteria.values()
+        if criterion.iri != iri and any(part.iri == iri for part in criterion.with_parts())
     ]
 
 
 def _readers(side: Revision, condition: str) -> set[str]:
     """The criteria that read a condition."""
-    return {each.iri for each in side.criteria if each.tree and condition in each.tree.conditions()}
+    return {criterion.iri for criterion in side.criteria if criterion.tree and condition in criterion.tree.conditions()}

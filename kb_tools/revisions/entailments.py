@@ -18,7 +18,7 @@ from rdflib.namespace import RDF, RDFS
 
 from kb_tools.determine.evaluate import Evaluator
 from kb_tools.model.logic import Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Condition
 from kb_tools.rdf.namespaces import POL
 from kb_tools.revisions.small_cases import SmallCase, small_cases
@@ -69,10 +69,10 @@ class Group:
 
 
 # What was derived in this process, by knowledge base, then by engine and conditions.
-_KNOWN: WeakKeyDictionary[KnowledgeBase, dict[tuple[str, frozenset[str]], Group]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Repository, dict[tuple[str, frozenset[str]], Group]] = WeakKeyDictionary()
 
 
-def derive(kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> list[Group]:
+def derive(kb: Repository, conditions: Iterable[Condition], engine: str) -> list[Group]:
     """The conditions in groups that read the same kind of fact, with what each group comes to on its small cases.
 
     A condition that shares a kind of fact with no other is a group by itself. Each group is derived once in a process.
@@ -84,7 +84,7 @@ def derive(kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> l
         KbError: the engine is not installed, or cannot read the shapes.
     """
     known = _KNOWN.setdefault(kb, {})
-    groups = {(engine, frozenset(each.iri for each in group)): group for group in _grouped(conditions)}
+    groups = {(engine, frozenset(condition.iri for condition in group)): group for group in _grouped(conditions)}
     new = {key: group for key, group in groups.items() if key not in known}
     cases = {key: small_cases(kb, group, engine) for key, group in new.items()}
     every = list(chain.from_iterable(cases.values()))
@@ -97,26 +97,28 @@ def derive(kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> l
     for key, group in new.items():
         _, iris = key
         valued = tuple(
-            (case, {iri: each.value for iri, each in next(found).items() if iri in iris}) for case in cases[key]
+            (case, {iri: evidence.value for iri, evidence in next(found).items() if iri in iris}) for case in cases[key]
         )
-        known[key] = Group(iris, frozenset().union(*(each.reads for each in group)), valued)
+        known[key] = Group(iris, frozenset().union(*(condition.reads for condition in group)), valued)
     return [known[key] for key in groups]
 
 
-def ties_of(kb: KnowledgeBase, conditions: Iterable[Condition], engine: str) -> frozenset[Tie]:
+def ties_of(kb: Repository, conditions: Iterable[Condition], engine: str) -> frozenset[Tie]:
     """Every tie between the conditions. Arguments and errors are those of `derive`."""
     shared = [group for group in _grouped(conditions) if len(group) > 1]
     groups = derive(kb, chain.from_iterable(shared), engine)
     return frozenset(chain.from_iterable(group.ties for group in groups))
 
 
-def conditions_of(kb: KnowledgeBase) -> list[Condition]:
+def conditions_of(kb: Repository) -> list[Condition]:
     """Every condition of the knowledge base that has two shapes and says what it reads."""
     graph = kb.conditions
     found = []
-    for node in sorted(each for each in graph.subjects(RDF.type, POL.Condition) if isinstance(each, URIRef)):
+    for node in sorted(
+        condition for condition in graph.subjects(RDF.type, POL.Condition) if isinstance(condition, URIRef)
+    ):
         holds, fails = graph.value(node, POL.holdsWhen), graph.value(node, POL.failsWhen)
-        reads = frozenset(str(each) for each in graph.objects(node, POL.reads))
+        reads = frozenset(str(kind) for kind in graph.objects(node, POL.reads))
         if holds and fails and reads:
             label = str(graph.value(node, RDFS.label) or "")
             found.append(Condition(str(node), label, "", (), "", reads, str(holds), str(fails), frozenset()))
@@ -126,8 +128,8 @@ def conditions_of(kb: KnowledgeBase) -> list[Condition]:
 def _grouped(conditions: Iterable[Condition]) -> list[Sequence[Condition]]:
     """The conditions, those together that read a kind of fact in common, by way of others too."""
     groups: list[Sequence[Condition]] = []
-    for condition in sorted(conditions, key=lambda each: each.iri):
-        touched = [group for group in groups if any(each.reads & condition.reads for each in group)]
+    for condition in sorted(conditions, key=lambda condition: condition.iri):
+        touched = [group for group in groups if any(member.reads & condition.reads for member in group)]
         groups = [group for group in groups if group not in touched]
         groups.append([*chain.from_iterable(touched), condition])
     return groups

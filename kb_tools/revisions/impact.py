@@ -37,26 +37,26 @@ def with_impact(diff: Diff, cases: Iterable[Case | KbError], engine: str) -> Dif
 
 def flip_of(diff: Diff, replay: Replay) -> Flip:
     """What flipped a case: the criteria that changed and turn it away or keep it open, and the conditions in them."""
-    changed = {each.iri: each for each in diff.changes if each.part == "Criteria" and each.kind in CONTENT}
-    deciding = [(side, each) for side in _sides_that_tell(replay) for each in _deciding(side)]
+    changed = {change.iri: change for change in diff.changes if change.part == "Criteria" and change.kind in CONTENT}
+    deciding = [(side, result) for side in _sides_that_tell(replay) for result in _deciding(side)]
     # What both revisions ask alike comes out alike under both, and flips nothing.
-    telling = [(side, each) for side, result in deciding for each in _changed(result, changed.keys())]
+    telling = [(side, part) for side, result in deciding for part in _changed(result, changed.keys())]
     deciding = telling or deciding
-    told = [changed[each.criterion.iri] for _, each in deciding if each.criterion.iri in changed]
+    changes = [changed[result.criterion.iri] for _, result in deciding if result.criterion.iri in changed]
     return Flip(
         case=replay.before.case.title,
         before=replay.before.outcome,
         after=replay.after.outcome,
         criteria=tuple(
-            f"{each.criterion.notation} of {side.revision.entry.name}, {each.criterion.label}: {each.value.value}"
-            for side, each in deciding
+            f"{result.criterion.notation} of {side.revision.entry.name}, {result.criterion.label}: {result.value.value}"
+            for side, result in deciding
         ),
         conditions=_unique(
             f"{diff.conditions[iri]}: {side.condition_results[iri].value.value}"
-            for side, each in deciding
-            for iri in each.grounds
+            for side, result in deciding
+            for iri in result.grounds
         ),
-        rows=_unique(row for change in told for row in change.named or change.general),
+        rows=_unique(row for change in changes for row in change.named or change.general),
     )
 
 
@@ -77,9 +77,11 @@ def _sides_that_tell(replay: Replay) -> tuple[Determination, ...]:
 def _deciding(side: Determination) -> list[CriterionResult]:
     """The criteria that turn a case away, or those that keep it open."""
     if side.outcome.settled:
-        return [each for each in side.criterion_results if each.decides]
+        return [result for result in side.criterion_results if result.decides]
     return [
-        each for each in side.criterion_results if not each.value.settled and side.to_send.intersection(each.grounds)
+        result
+        for result in side.criterion_results
+        if not result.value.settled and side.to_send.intersection(result.grounds)
     ]
 
 
@@ -87,8 +89,8 @@ def _changed(result: CriterionResult, changed: Collection[str]) -> list[Criterio
     """The criterion itself, if it changed; else those within it that did and that tell alike."""
     if result.criterion.iri in changed:
         return [result]
-    alike = [each for each in result.parts if each.decides or not each.value.settled]
-    return [found for each in alike for found in _changed(each, changed)]
+    alike = [part for part in result.parts if part.decides or not part.value.settled]
+    return [found for part in alike for found in _changed(part, changed)]
 
 
 def _unique(words: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.model.concepts import concept_facts
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, SH
 from kb_tools.rdf.terms import graph_of
@@ -52,12 +52,12 @@ class Lens:
 
     SEEN = URIRef("urn:kb:seen")
 
-    def __init__(self, kb: KnowledgeBase, engine: str) -> None:
+    def __init__(self, kb: Repository, engine: str) -> None:
         self._concepts = list(concept_facts(kb.ontology))
         self._shapes = kb.conditions
         self._engine = engine
 
-    def told_apart(
+    def distinguished(
         self, units: Iterable[Unit], shapes_in: Callable[[Graph], Iterable[Node]]
     ) -> dict[tuple[int, ...], list[Unit]]:
         """The units by the number of their findings that conform to each shape.
@@ -77,14 +77,14 @@ class Lens:
             shapes.add((holder, SH.node if shapes.value(shape, SH.path) is None else SH.property, shape))
         for number, unit in enumerate(listed):
             nodes = [URIRef(f"urn:kb:unit:{number}:{member}") for member in range(len(unit))]
-            for node, said in zip(nodes, unit, strict=True):
+            for node, content in zip(nodes, unit, strict=True):
                 data.add((node, RDF.type, Lens.SEEN))
-                for property_, value in said:
+                for property_, value in content:
                     data.add((node, property_, value))
                 for other in nodes:
                     if other != node:
                         data.add((node, CASE.contradictedBy, other))
-        refused = {(each.focus, each.shape) for each in shacl.validate(data, shapes, self._engine)}
+        refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self._engine)}
         alike: dict[tuple[int, ...], list[Unit]] = {}
         for number, unit in enumerate(listed):
             focuses = [f"urn:kb:unit:{number}:{member}" for member in range(len(unit))]

@@ -16,12 +16,12 @@ from kb_tools.model.parts import COMPARED_PARTS
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
-from kb_tools.revisions.change import CONTENT, LISTED, Change, Finding, Kind, LogFinding
+from kb_tools.revisions.change import CONTENT, LISTED, Change, Kind, LogFinding, LogVerdict
 from kb_tools.revisions.verdict import Verdict
 from kb_tools.revisions.words import content_of
 
 # Which parts of the document a log statement must affect to tell of a change of one of ours.
-TOLD_BY = {
+REPORTED_BY = {
     "Criteria": ("Criteria", "WholePolicy"),
     "DispositionPart": ("Criteria", "DispositionPart", "WholePolicy"),
     "Definitions": ("Definitions", "Background", "Description", "WholePolicy"),
@@ -32,7 +32,7 @@ TOLD_BY = {
 # Kinds of log statements that say that something changed; a review says nothing of the kind.
 TELLING = {"Added", "Removed", "Updated", "Reworded"}
 # The kinds that do not tell of a change, by the kind of the change: what was added or reworded has not gone.
-UNTOLD = {
+UNREPORTED = {
     Kind.ADDED: {"Removed", "Reworded"},
     Kind.REMOVED: {"Added", "Reworded"},
     Kind.LOGIC: {"Reworded"},
@@ -88,7 +88,7 @@ class LogBetween:
         for entry in self._rows:
             assert entry.row is not None
             nodes = [node for node in graph.objects(URIRef(entry.row.iri), POL.says) if isinstance(node, URIRef)]
-            for node in sorted(nodes, key=lambda each: int(str(graph.value(each, POL.order)))):
+            for node in sorted(nodes, key=lambda node: int(str(graph.value(node, POL.order)))):
                 kinds = {local_name(kind) for kind in graph.objects(node, POL.changeKind)} & TELLING
                 if kinds:
                     statement = _Statement(
@@ -113,12 +113,12 @@ class LogBetween:
         telling = [
             statement
             for statement in self._statements
-            if statement.kinds - UNTOLD.get(change.kind, set()) and self._could_tell(change, statement.entry)
+            if statement.kinds - UNREPORTED.get(change.kind, set()) and self._could_tell(change, statement.entry)
         ]
         decides = change.part == "DispositionPart" or (change.part == "Criteria" and change.kind in CONTENT)
         if decides and self.verdict.differs:
             telling = [statement for statement in telling if not statement.no_impact]
-        parts = {str(POL[part]) for part in TOLD_BY.get(change.part, ())}
+        parts = {str(POL[part]) for part in REPORTED_BY.get(change.part, ())}
         names = {change.iri, *change.within}
         naming = tuple(statement.iri for statement in telling if names & statement.affects)
         wide = tuple(statement.iri for statement in telling if statement.affects & parts)
@@ -162,28 +162,28 @@ class LogBetween:
             assert row is not None
             yield LogFinding(row.iri, row.revision_printed, statement.iri, statement.label, finding, why)
 
-    def _finding(self, statement: _Statement, changes: Sequence[Change]) -> tuple[Finding, str]:
+    def _finding(self, statement: _Statement, changes: Sequence[Change]) -> tuple[LogVerdict, str]:
         if statement.no_impact and self._contradicted(changes):
             words = self.verdict.words
-            return Finding.CONTRADICTED, f"the verdict is {words}, and no row reports a change of the criteria"
+            return LogVerdict.CONTRADICTED, f"the verdict is {words}, and no row reports a change of the criteria"
         if why := self._not_checkable(statement, changes):
-            return Finding.NOT_CHECKABLE, why
+            return LogVerdict.NOT_CHECKABLE, why
         named = [change for change in changes if statement.iri in change.named]
         if named:
-            return Finding.EXPLAINS, "; ".join(f"{change.label}: {change.kind.value}" for change in named)
+            return LogVerdict.EXPLAINS, "; ".join(f"{change.label}: {change.kind.value}" for change in named)
         general = [change for change in changes if statement.iri in change.general]
         if general:
             count = f"{len(general)} change" + ("s" if len(general) > 1 else "")
-            told = [COMPARED_PARTS[part] for part in COMPARED_PARTS if part in {change.part for change in general}]
-            return Finding.EXPLAINS, f"names none; {count} of the {' and '.join(told)} found"
+            parts = [COMPARED_PARTS[part] for part in COMPARED_PARTS if part in {change.part for change in general}]
+            return LogVerdict.EXPLAINS, f"names none; {count} of the {' and '.join(parts)} found"
         if statement.kinds == {"Reworded"}:
-            return Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
-        return Finding.NOT_FOUND, "nothing that it reports differs"
+            return LogVerdict.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
+        return LogVerdict.NOT_FOUND, "nothing that it reports differs"
 
     def _not_checkable(self, statement: _Statement, changes: Iterable[Change]) -> str:
         """Why a statement cannot be held against the changes; "" if it can."""
         affected = statement.affects
-        parts = {part for part, told in TOLD_BY.items() if affected & {str(POL[name]) for name in told}}
+        parts = {part for part, names in REPORTED_BY.items() if affected & {str(POL[name]) for name in names}}
         parts |= {self._part_of.get(iri, "Criteria") for iri in affected if not iri.startswith(str(POL))}
         if not parts:
             return "no revision on file holds what it affects"

@@ -34,7 +34,7 @@ from kb_tools.ask.sparql import names_in
 from kb_tools.model.concepts import concept_classes
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.terms import Triple
 
@@ -54,7 +54,7 @@ _PROSE = {
 }  # fmt: skip
 
 
-def reached(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry) -> Layers:
+def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
     """Everything that a revision reaches, as the knowledge base states it now.
 
     Line ends in literals are line feeds, so that a file written anew on Windows says the same.
@@ -70,7 +70,7 @@ def reached(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry) -> Layers:
         read = findings & {*_named(kb, conditions), *asked}
         shapes = [*_case_shapes(kb, findings - read), *rules]
         concepts = _concepts(kb, [*stated, *conditions, *shapes])
-        facts = [*_said(kb.ontology, {*read, *concepts}, asked), *_hierarchy(kb.ontology, concepts)]
+        facts = [*_vocabulary_facts(kb.ontology, {*read, *concepts}, asked), *_hierarchy(kb.ontology, concepts)]
     layers = (list(stated), conditions, shapes, facts)
     return {name: list(map(_with_line_feeds, layer)) for name, layer in zip(LAYERS, layers, strict=True)}
 
@@ -83,7 +83,7 @@ def _with_line_feeds(triple: Triple) -> Triple:
     return subject, predicate, object_
 
 
-def _named(kb: KnowledgeBase, triples: Iterable[Triple]) -> set[Node]:
+def _named(kb: Repository, triples: Iterable[Triple]) -> set[Node]:
     """The terms that statements name, the text of rules included."""
     named: set[Node] = set()
     for _, _, object_ in triples:
@@ -96,7 +96,7 @@ def _named(kb: KnowledgeBase, triples: Iterable[Triple]) -> set[Node]:
 # ---------------------------------------------------------------------- conditions and shapes
 
 
-def _conditions(kb: KnowledgeBase, stated: Graph) -> Iterator[Triple]:
+def _conditions(kb: Repository, stated: Graph) -> Iterator[Triple]:
     """The conditions that a revision names, and what they reach.
 
     That a condition entails or excludes another is said of both: it belongs to a revision that reads both, and a
@@ -122,20 +122,20 @@ def _conditions(kb: KnowledgeBase, stated: Graph) -> Iterator[Triple]:
         yield from _definition(kb, definition)
 
 
-def _definition(kb: KnowledgeBase, definition: Node) -> Iterator[Triple]:
+def _definition(kb: Repository, definition: Node) -> Iterator[Triple]:
     """A definition that a revision neither gives nor borrows, as the earliest revision that states it does.
 
     The earliest, so that a later revision can state it anew.
     """
     entries = [(entry.month, entry.iri, policy, entry) for policy in kb.policies() for entry in policy.history]
-    for _, _, policy, entry in sorted(entries, key=lambda each: each[:2]):
+    for _, _, policy, entry in sorted(entries, key=lambda row: row[:2]):
         graph = policy.own_graph(entry)
         if (definition, None, None) in graph:
             yield from graph.triples((definition, None, None))
             return
 
 
-def _case_shapes(kb: KnowledgeBase, unread: Set[Node]) -> Iterator[Triple]:
+def _case_shapes(kb: Repository, unread: Set[Node]) -> Iterator[Triple]:
     """The shapes that a case must pass, without those for findings of classes that are not read.
 
     Nor are such classes among what a finding may be: a list of values is sealed without them, so that a new class
@@ -180,7 +180,7 @@ def _along(nodes: Iterable[Node | None]) -> Iterator[Node]:
 # ---------------------------------------------------------------------- facts of the vocabularies
 
 
-def _concepts(kb: KnowledgeBase, triples: list[Triple]) -> set[Node]:
+def _concepts(kb: Repository, triples: list[Triple]) -> set[Node]:
     """The concepts that statements reach: those named, what is broader and narrower, and what a case can state."""
     ontology = kb.ontology
     members = {class_: set(ontology.subjects(RDF.type, class_)) for class_ in concept_classes(ontology)}
@@ -194,7 +194,7 @@ def _concepts(kb: KnowledgeBase, triples: list[Triple]) -> set[Node]:
     return found
 
 
-def _said(ontology: Graph, terms: Set[Node], asked: Set[Node]) -> Iterator[Triple]:
+def _vocabulary_facts(ontology: Graph, terms: Set[Node], asked: Set[Node]) -> Iterator[Triple]:
     """What the case vocabulary says of these terms and the rules ask."""
     for triple in ontology:
         subject, predicate, _ = triple

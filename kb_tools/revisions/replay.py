@@ -12,7 +12,7 @@ from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import batches
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 
 
@@ -80,15 +80,15 @@ class Impact:
         counts = sorted((old.value, new.value, count) for (old, new), count in self.counts.items())
         return {
             "counts": [{"old": old, "new": new, "cases": count} for old, new, count in counts],
-            "flips": [each.to_dict() for each in self.flips],
-            "malformed": [each.case.title for each in self.malformed],
+            "flips": [flip.to_dict() for flip in self.flips],
+            "malformed": [answer.case.title for answer in self.malformed],
         }
 
 
 class Replayer:
     """Determines cases under two revisions; each case is read, checked and prepared once."""
 
-    def __init__(self, kb: KnowledgeBase, old: Revision, new: Revision, engine: str) -> None:
+    def __init__(self, kb: Repository, old: Revision, new: Revision, engine: str) -> None:
         self.engine = engine
         self.checker = CaseChecker(kb, engine)
         self.before = Determiner(kb, old, engine)
@@ -98,7 +98,7 @@ class Replayer:
         """Each case under both revisions, in the order of the cases."""
         for batch in batches(cases):
             checked = self.checker.check(batch)
-            sound = [each for each in checked if isinstance(each, Case)]
+            sound = [case for case in checked if isinstance(case, Case)]
             pairs = zip(self.before.determine(sound), self.after.determine(sound), strict=True)
-            for each in checked:
-                yield each if isinstance(each, Malformed) else Replay(*next(pairs))
+            for item in checked:
+                yield item if isinstance(item, Malformed) else Replay(*next(pairs))

@@ -24,12 +24,12 @@ from kb_tools import __version__
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.canonical import canonical
 from kb_tools.rdf.files import unix_lines
 from kb_tools.rdf.terms import to_quads, to_rdflib, without_remarks
 from kb_tools.revisions.reach import LAYERS, Layers, reached, since_sealed
-from kb_tools.writing import write_whole
+from kb_tools.writing import write_atomically
 
 MANIFEST, STATEMENTS = "seal.json", "seal.nq"
 ALGORITHM = "RDFC-1.0 with SHA-256"
@@ -47,7 +47,7 @@ class Layer:
 def digests(layers: Layers) -> dict[str, Layer]:
     """The digest of each layer."""
     lines = {name: canonical(to_quads(layers[name])) for name in LAYERS}
-    return {name: Layer(_sha256(each), each.count(b"\n")) for name, each in lines.items()}
+    return {name: Layer(_sha256(text), text.count(b"\n")) for name, text in lines.items()}
 
 
 def differing(one: Mapping[str, Layer], other: Mapping[str, Layer]) -> list[str]:
@@ -165,8 +165,8 @@ def _read_manifest(path: Path, revision: str) -> Seal:
     layers = {}
     for name in LAYERS:
         match given[name]:
-            case {"digest": str(each), "statements": int(count)} if re.fullmatch("[0-9a-f]{64}", each):
-                layers[name] = Layer(each, count)
+            case {"digest": str(sealed), "statements": int(count)} if re.fullmatch("[0-9a-f]{64}", sealed):
+                layers[name] = Layer(sealed, count)
             case _:
                 raise wrong(f"the layer {name} lacks its digest or its number of statements")
     return Seal(revision, digest, layers)
@@ -208,7 +208,7 @@ class Frozen:
     changed: tuple[str, ...] = ()
 
 
-def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool = False) -> Frozen:
+def freeze(kb: Repository, policy: Policy, entry: RevisionEntry, again: bool = False) -> Frozen:
     """Writes the seal of a revision into its folder: seal.json with the digests, seal.nq with the statements.
 
     Args:
@@ -248,7 +248,7 @@ def freeze(kb: KnowledgeBase, policy: Policy, entry: RevisionEntry, again: bool 
         frozen = Frozen(policy, entry, seal, "frozen again", changed)
     try:
         manifest = json.dumps(seal.content(), indent=2, ensure_ascii=False) + "\n"
-        write_whole({folder / STATEMENTS: statements, folder / MANIFEST: manifest.encode()})
+        write_atomically({folder / STATEMENTS: statements, folder / MANIFEST: manifest.encode()})
     except OSError as error:
         raise KbError(
             f"the seal cannot be written: {error.strerror}", where=str(folder), hint="check the folder's permissions"

@@ -11,7 +11,7 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Condition
 from kb_tools.rdf.namespaces import CASE, SH
 
@@ -36,7 +36,7 @@ class ShapeWalk:
         boundless: whether they ask of a value what no list of cases can exhaust.
     """
 
-    def __init__(self, kb: KnowledgeBase, group: Iterable[Condition]) -> None:
+    def __init__(self, kb: Repository, group: Iterable[Condition]) -> None:
         self.shapes = kb.conditions
         self.ways: dict[URIRef, tuple[URIRef, ...]] = {}
         self.counted: dict[Node, None] = {}
@@ -58,13 +58,13 @@ class ShapeWalk:
         path = self.shapes.value(shape, SH.path)
         if path is not None:
             ends = [self._end(route, at_case) for route in self._routes(path)]
-            properties, at_case = [each for each in ends if each is not None], False
+            properties, at_case = [end for end in ends if end is not None], False
             for property_ in properties:
                 self.named.setdefault(property_, set())
         for predicate, object_ in self.shapes.predicate_objects(shape):
             if predicate in LISTS:
-                for each in Collection(self.shapes, object_):
-                    self._look(each, at_case, properties)
+                for member in Collection(self.shapes, object_):
+                    self._look(member, at_case, properties)
             elif predicate in NESTED:
                 if path == CASE.currentFinding and predicate == SH.qualifiedValueShape:
                     self.counted[object_] = None
@@ -107,6 +107,6 @@ class ShapeWalk:
         found: list[tuple[URIRef, ...]] = []
         for kind, inner in self.shapes.predicate_objects(path):
             within = Collection(self.shapes, inner) if kind == SH.alternativePath else [inner]
-            found += [route for each in within for route in self._routes(each)]
+            found += [route for branch in within for route in self._routes(branch)]
             self.boundless |= kind == SH.inversePath
         return found

@@ -26,16 +26,16 @@ from rdflib.term import Node
 
 from kb_tools.cases.case import Case, Statements
 from kb_tools.model.concepts import concept_classes
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Condition
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 from kb_tools.revisions.lens import Lens, mentions, of_the_other
 from kb_tools.revisions.shape_walk import LISTS, NESTED, ShapeWalk
 
 # What one finding states, its class first.
-Said: TypeAlias = tuple[tuple[URIRef, Node], ...]
+Content: TypeAlias = tuple[tuple[URIRef, Node], ...]
 # One finding, or two that contradict each other.
-Unit: TypeAlias = tuple[Said, ...]
+Unit: TypeAlias = tuple[Content, ...]
 # The way from the case to the node that states something, the property, the value.
 Stated: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
 
@@ -61,8 +61,8 @@ class SmallCase:
         about: Statements = {root: [(RDF.type, CASE.Case)]}
         for place, unit in enumerate(self.units):
             nodes = [URIRef(f"{root}:{place}:{member}") for member in range(len(unit))]
-            for node, said in zip(nodes, unit, strict=True):
-                about[node] = [*said, *((CASE.contradictedBy, other) for other in nodes if other != node)]
+            for node, content in zip(nodes, unit, strict=True):
+                about[node] = [*content, *((CASE.contradictedBy, other) for other in nodes if other != node)]
                 about[root].append((CASE.currentFinding, node))
         for path, property_, value in self.stated:
             node = root
@@ -75,14 +75,14 @@ class SmallCase:
             about[node].append((property_, value))
         return Case(source="", name="", iri="", node=root, about=about, names={})
 
-    def words(self, kb: KnowledgeBase) -> str:
+    def words(self, kb: Repository) -> str:
         """What the case says, in a few words."""
 
         def short(node: Node) -> str:
             return str(node) if isinstance(node, Literal) else kb.labels.get(str(node)) or kb.curie(str(node))
 
-        def finding(said: Said) -> str:
-            (_, class_), *rest = said
+        def finding(content: Content) -> str:
+            (_, class_), *rest = content
             return " ".join([short(class_), *(f"{short(property_)} {short(value)}" for property_, value in rest)])
 
         units = (" contradicted by ".join(map(finding, unit)) for unit in self.units)
@@ -90,7 +90,7 @@ class SmallCase:
         return "; ".join([*units, *stated]) or "nothing"
 
 
-def small_cases(kb: KnowledgeBase, group: Iterable[Condition], engine: str) -> list[SmallCase]:
+def small_cases(kb: Repository, group: Iterable[Condition], engine: str) -> list[SmallCase]:
     """The small cases of conditions that read the same kind of fact; none where they cannot be listed.
 
     Args:
@@ -121,12 +121,12 @@ class _View:
         classes: the classes of findings that they read.
     """
 
-    def __init__(self, kb: KnowledgeBase, group: Sequence[Condition], walk: ShapeWalk) -> None:
+    def __init__(self, kb: Repository, group: Sequence[Condition], walk: ShapeWalk) -> None:
         self.ontology, self.walk = kb.ontology, walk
         self.case_shapes = kb.graph([kb.root / "shapes/case.ttl"])
         reads = {iri for condition in group for iri in condition.reads}
         finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
-        self.classes = sorted(each for each in map(URIRef, reads) if each in finding_classes)
+        self.classes = sorted(class_ for class_ in map(URIRef, reads) if class_ in finding_classes)
         self._sees_contradictions = any(mentions(walk.shapes, shape) for shape in walk.counted)
 
     # ------------------------------------------------------------------ what a case can say
@@ -147,7 +147,7 @@ class _View:
 
         Of what the shapes count alike, the fewest findings.
         """
-        singles = list(lens.told_apart(((each,) for each in self._single(class_)), self._atoms).values())
+        singles = list(lens.distinguished(((finding,) for finding in self._single(class_)), self._atoms).values())
         units: list[Unit] = [alike[0] for alike in singles]
         latest_counts = self._flag(class_, CASE.latestCounts)
         if self._sees_contradictions and latest_counts:
@@ -156,7 +156,7 @@ class _View:
             units += [(alike[0][0], alike[1][0]) for alike in singles if len(alike) > 1]
         if class_ in self.walk.named.get(CLIN.absenceOf, ()):
             units.append((((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, class_)),))
-        counted = lens.told_apart(units, lambda graph: self.walk.counted)
+        counted = lens.distinguished(units, lambda graph: self.walk.counted)
         keyed = self._flag(class_, CASE.ofReasonOnly) or (class_, CASE.keyProperty, None) in self.ontology
         if self._sees_contradictions and latest_counts and not keyed:
             # Two that count are of one day, and contradict each other or say the same.
@@ -177,19 +177,21 @@ class _View:
         silent = units.get(nothing)
         return [*found.values(), *([(silent,)] if silent else [])]
 
-    def _single(self, class_: URIRef) -> list[Said]:
+    def _single(self, class_: URIRef) -> list[Content]:
         """The findings of a class by all that the shapes name of it; each states something by which it counts."""
         named, limits = self.walk.named, self.walk.limits
-        mine = {each for each in (*named, *limits) if self.ontology.value(each, RDFS.domain) == class_}
-        families = {self._family(each)["exact"]: each for each in sorted(mine) if limits.get(each)}
-        measured = {each for exact in families for each in self._family(exact).values()}
-        choices: list[list[Said]] = [self._measures(each) for each in families]
-        choices += [[(), *(((each, value),) for value in self._values(each))] for each in sorted(mine - measured)]
+        mine = {property_ for property_ in (*named, *limits) if self.ontology.value(property_, RDFS.domain) == class_}
+        families = {self._family(property_)["exact"]: property_ for property_ in sorted(mine) if limits.get(property_)}
+        measured = {property_ for exact in families for property_ in self._family(exact).values()}
+        choices: list[list[Content]] = [self._measures(exact) for exact in families]
+        choices += [
+            [(), *(((property_, value),) for value in self._values(property_))] for property_ in sorted(mine - measured)
+        ]
         counting = set(self.ontology.objects(class_, CASE.countedBy))
         return [
-            ((RDF.type, class_), *said)
-            for said in (tuple(chain.from_iterable(chosen)) for chosen in product(*choices))
-            if not counting & mine or any(property_ in counting for property_, _ in said)
+            ((RDF.type, class_), *content)
+            for content in (tuple(chain.from_iterable(chosen)) for chosen in product(*choices))
+            if not counting & mine or any(property_ in counting for property_, _ in content)
         ]
 
     def _values(self, property_: URIRef) -> list[Node]:
@@ -198,29 +200,33 @@ class _View:
         class_ = self.ontology.value(property_, RDFS.range)
         if class_ in concept_classes(self.ontology):
             first: dict[object, Node] = {}
-            for each in sorted(self.ontology.subjects(RDF.type, class_), key=str):
-                above = frozenset(self.ontology.transitive_objects(each, SKOS.broader))
-                first.setdefault((each if each in named else None, above & named), each)
+            for concept in sorted(self.ontology.subjects(RDF.type, class_), key=str):
+                above = frozenset(self.ontology.transitive_objects(concept, SKOS.broader))
+                first.setdefault((concept if concept in named else None, above & named), concept)
             return list(first.values())
-        if any(isinstance(each, Literal) and each.datatype == XSD.boolean for each in named):
+        if any(isinstance(value, Literal) and value.datatype == XSD.boolean for value in named):
             return [Literal(True), Literal(False)]
-        patterns = [str(each) for shape in self._shapes_of(property_) for each in self.case_shapes[shape : SH.pattern]]
-        stated = (each for each in named if all(re.search(pattern, str(each)) for pattern in patterns))
+        patterns = [
+            str(pattern) for shape in self._shapes_of(property_) for pattern in self.case_shapes[shape : SH.pattern]
+        ]
+        stated = (value for value in named if all(re.search(pattern, str(value)) for pattern in patterns))
         return [*sorted(stated, key=str), _OUTSIDE]
 
     def _family(self, property_: URIRef) -> dict[str, URIRef]:
         """The properties that state one number: "exact", and the bounds that the vocabulary has for it."""
         links = {"atLeast": CASE.atLeast, "atMost": CASE.atMost, "below": CASE.below}
         owners = (self.ontology.value(None, link, property_) for link in links.values())
-        exact = next((each for each in owners if isinstance(each, URIRef)), property_)
+        exact = next((owner for owner in owners if isinstance(owner, URIRef)), property_)
         bounds = {name: self.ontology.value(exact, link) for name, link in links.items()}
-        return {"exact": exact} | {name: each for name, each in bounds.items() if isinstance(each, URIRef)}
+        return {"exact": exact} | {name: bound for name, bound in bounds.items() if isinstance(bound, URIRef)}
 
-    def _measures(self, exact: URIRef) -> list[Said]:
+    def _measures(self, exact: URIRef) -> list[Content]:
         """The ways to state a number: exactly, by one bound, by two, and not at all."""
         family = self._family(exact)
-        numbers = self._numbers(exact, {limit for each in family.values() for limit in self.walk.limits.get(each, ())})
-        found: list[Said] = [(), *(((each, number),) for each in family.values() for number in numbers)]
+        numbers = self._numbers(
+            exact, {limit for property_ in family.values() for limit in self.walk.limits.get(property_, ())}
+        )
+        found: list[Content] = [(), *(((property_, number),) for property_ in family.values() for number in numbers)]
         for upper, above in (("atMost", 0), ("below", 1)):
             if "atLeast" in family and upper in family:
                 found += [
@@ -233,16 +239,20 @@ class _View:
     def _numbers(self, exact: URIRef, limits: set[Decimal]) -> list[Literal]:
         """A number at each limit and on each side of it, in the range that the case shapes give the property."""
         least, most = self._limit(exact, SH.minInclusive), self._limit(exact, SH.maxInclusive)
-        whole = any((shape, SH.datatype, XSD.integer) in self.case_shapes for shape in self._shapes_of(exact))
-        if whole:
-            up, down = ([each.to_integral_value(way) for each in limits] for way in (ROUND_CEILING, ROUND_FLOOR))
-            found = {*up, *down, *(each - 1 for each in up), *(each + 1 for each in down)}
+        is_integer = any((shape, SH.datatype, XSD.integer) in self.case_shapes for shape in self._shapes_of(exact))
+        if is_integer:
+            up, down = ([limit.to_integral_value(way) for limit in limits] for way in (ROUND_CEILING, ROUND_FLOOR))
+            found = {*up, *down, *(number - 1 for number in up), *(number + 1 for number in down)}
         else:
             low, high = min(limits), max(limits)
             ends = sorted({low - 1 if least is None else least, *limits, high + 1 if most is None else most})
             found = {*limits, *((one + two) / 2 for one, two in pairwise(ends))}
-        inside = [each for each in sorted(found) if (least is None or least <= each) and (most is None or each <= most)]
-        return [Literal(int(each)) if whole else Literal(each) for each in inside]
+        inside = [
+            number
+            for number in sorted(found)
+            if (least is None or least <= number) and (most is None or number <= most)
+        ]
+        return [Literal(int(number)) if is_integer else Literal(number) for number in inside]
 
     def _shapes_of(self, property_: URIRef) -> Iterator[Node]:
         return self.case_shapes.subjects(SH.path, property_)
@@ -250,7 +260,7 @@ class _View:
     def _limit(self, property_: URIRef, predicate: URIRef) -> Decimal | None:
         """What the case shapes limit a property by; None where they do not."""
         found = (self.case_shapes.value(shape, predicate) for shape in self._shapes_of(property_))
-        return next((Decimal(str(each)) for each in found if each is not None), None)
+        return next((Decimal(str(bound)) for bound in found if bound is not None), None)
 
     def _flag(self, class_: URIRef, flag: URIRef) -> bool:
         return (class_, flag, Literal(True)) in self.ontology

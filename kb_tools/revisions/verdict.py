@@ -88,15 +88,15 @@ class Verdict:
     @property
     def words(self) -> str:
         """The verdict as one phrase."""
-        open_ = [f"{each.direction.value} unconfirmed" for each in self.unconfirmed]
-        said = [] if self.direction is Direction.UNCONFIRMED else [self.direction.value]
-        said += [f"by {self.by}"] if self.by else []
-        return ", ".join([*said, *open_, *(["by inference"] if self.inferred else [])])
+        open_ = [f"{witness.direction.value} unconfirmed" for witness in self.unconfirmed]
+        phrases = [] if self.direction is Direction.UNCONFIRMED else [self.direction.value]
+        phrases += [f"by {self.by}"] if self.by else []
+        return ", ".join([*phrases, *open_, *(["by inference"] if self.inferred else [])])
 
     @property
     def witnesses(self) -> tuple[Witness, ...]:
         """The witnesses that a case bears out."""
-        return tuple(each for each in (self.stricter, self.looser, self.rescoped) if each)
+        return tuple(witness for witness in (self.stricter, self.looser, self.rescoped) if witness)
 
     @property
     def differs(self) -> bool:
@@ -226,7 +226,7 @@ def _smallest(
     values = space.smallest(candidates)
     wanted = [_outcome(side, values) for side in sides]
     # What fails is left open first: a witness reads best as what holds.
-    for iri in sorted(values, key=lambda each: (values[each] is Value.HOLDS, each)):
+    for iri in sorted(values, key=lambda iri: (values[iri] is Value.HOLDS, iri)):
         trial = {**values, iri: Value.UNKNOWN}
         if [_outcome(side, trial) for side in sides] == wanted:
             values = trial

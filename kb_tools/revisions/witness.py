@@ -23,7 +23,7 @@ from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import UnreadableInput
 from kb_tools.model.logic import Value
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import BASE, CASE, CLIN
 from kb_tools.revisions.entailments import derive
@@ -66,7 +66,7 @@ class WitnessBuilder:
     witness out only if both outcomes and the values of the conditions are as it says.
     """
 
-    def __init__(self, kb: KnowledgeBase, old: Revision, new: Revision, engine: str) -> None:
+    def __init__(self, kb: Repository, old: Revision, new: Revision, engine: str) -> None:
         self.kb = kb
         self.old, self.new = old, new
         self.replayer = Replayer(kb, old, new, engine)
@@ -80,7 +80,11 @@ class WitnessBuilder:
         """The examples, those that say least first: what a witness does not need is not to distract."""
         return sorted(
             _examples(self.kb, self.new.policy),
-            key=lambda each: (each.path.stat().st_size if each.path.is_file() else 0, each.path, each.iri),
+            key=lambda example: (
+                example.path.stat().st_size if example.path.is_file() else 0,
+                example.path,
+                example.iri,
+            ),
         )
 
     def build(self, witness: Witness) -> Replay | None:
@@ -111,17 +115,17 @@ class WitnessBuilder:
 
     def _evaluate(self, wanted: Iterable[str]) -> None:
         """Gives the examples the values of those conditions that no expectation states."""
-        stated = {iri for each in self._examples for iri in each.values}
+        stated = {iri for example in self._examples for iri in example.values}
         unstated = [self._conditions[iri] for iri in wanted if iri not in stated]
         if not unstated:
             return
-        cases = {case.node: (case, each) for each in self._examples if (case := self._case(each))}
+        cases = {case.node: (case, example) for example in self._examples if (case := self._case(example))}
         checked = self.replayer.checker.check([case for case, _ in cases.values()])
-        sound = [each for each in checked if isinstance(each, Case)]
+        sound = [case for case in checked if isinstance(case, Case)]
         found = Evaluator(self.kb, unstated, self.replayer.engine).evaluate(sound)
-        for each, results in zip(sound, found, strict=True):
-            _, example = cases[each.node]
-            example.values.update({iri: each.value for iri, each in results.items()})
+        for case, results in zip(sound, found, strict=True):
+            _, example = cases[case.node]
+            example.values.update({iri: evidence.value for iri, evidence in results.items()})
 
     @staticmethod
     def _agrees(found: Replay, values: Mapping[str, Value]) -> bool:
@@ -132,7 +136,7 @@ class WitnessBuilder:
 
     def _of_examples(self, wanted: Mapping[str, Value]) -> Iterator[Case]:
         """Example cases with the facts of as few kinds as possible exchanged for those of other examples."""
-        for example in sorted(self._examples, key=lambda each: len(self._wrong(each.values, wanted))):
+        for example in sorted(self._examples, key=lambda example: len(self._wrong(example.values, wanted))):
             kinds = self._wrong(example.values, wanted)
             choices = [self._that_give(self._examples, wanted, kind) for kind in kinds]
             if all(choices) and (case := self._case(example)):
@@ -157,7 +161,7 @@ class WitnessBuilder:
     ) -> list[_Source]:
         """The first few sources whose facts of a kind give the wanted values."""
         of_kind = {iri: value for iri, value in wanted.items() if self._kinds[iri] == kind}
-        fits = (each for each in sources if all(each.values.get(iri) is value for iri, value in of_kind.items()))
+        fits = (source for source in sources if all(source.values.get(iri) is value for iri, value in of_kind.items()))
         return list(islice(fits, SOURCES))
 
     def _made(self, wanted: Iterable[str], kind: frozenset[str]) -> Iterator[_Made]:
@@ -179,12 +183,12 @@ class WitnessBuilder:
                 yield from self._exchanged(with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
 
 
-def _examples(kb: KnowledgeBase, policy: Policy) -> Iterator[_Example]:
+def _examples(kb: Repository, policy: Policy) -> Iterator[_Example]:
     """The example cases of a policy with the values that `kb test` holds them to; none where it has no examples."""
     if (policy.cases_folder / MANIFEST).is_file():
         found: dict[tuple[Path, str], dict[str, Value]] = {}
-        for each in read_manifest(kb, policy.cases_folder):
-            found.setdefault((each.path, each.case), {}).update(each.values)
+        for expectation in read_manifest(kb, policy.cases_folder):
+            found.setdefault((expectation.path, expectation.case), {}).update(expectation.values)
         yield from (_Example(path, iri, values) for (path, iri), values in found.items())
 
 
@@ -216,13 +220,15 @@ def with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
 
     def concerned(whose: Case) -> list[URIRef]:
         found = whose.values(whose.node, CASE.finding)
-        return [each for each in found if isinstance(each, URIRef) and str(finding_class(whose, each)) in kind]
+        return [
+            finding for finding in found if isinstance(finding, URIRef) and str(finding_class(whose, finding)) in kind
+        ]
 
     gone = concerned(case)
     about[case.node] = [pair for pair in about[case.node] if pair[1] not in gone]
-    for each in concerned(donor):
+    for finding in concerned(donor):
         node = _fresh(about, case.node)
-        about[node] = list(donor.about[each])
+        about[node] = list(donor.about[finding])
         about[case.node].append((CASE.finding, node))
     for _, (path, predicate, value) in statements(donor, donor.node):
         if str(predicate) in kind:
@@ -269,7 +275,7 @@ def silent_case(day: date) -> Case:
     return Case(source="", name="", iri="", node=node, about=about, names={node: node})
 
 
-def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
+def written(kb: Repository, small: SmallCase, case: Case) -> Case:
     """A small case as one that can be submitted: its findings with date, basis and what distinguishes them.
 
     Args:
@@ -279,11 +285,11 @@ def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
     about: Statements = {node: [(RDF.type, CASE.Case)]}
     for place, unit in enumerate(small.units):
         apart = list(_apart(kb, unit, place, case, alone=len(small.units) == 1))
-        for said in unit:
+        for content in unit:
             finding = _fresh(about, node)
             about[node].append((CASE.finding, finding))
             about[finding] = [
-                *said,
+                *content,
                 *apart,
                 (CASE.date, Literal(case.service_date - timedelta(1))),
                 (CASE.basis, CASE.ChartEvidence),
@@ -291,7 +297,7 @@ def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
     for path, property_, value in small.stated:
         holder = node
         for step in path:
-            following = next((each for predicate, each in about[holder] if predicate == step), None)
+            following = next((object_ for predicate, object_ in about[holder] if predicate == step), None)
             if not isinstance(following, URIRef):
                 following = _fresh(about, node)
                 about[holder].append((step, following))
@@ -301,7 +307,7 @@ def written(kb: KnowledgeBase, small: SmallCase, case: Case) -> Case:
     return Case(source="", name="", iri="", node=node, about=about, names={})
 
 
-def _apart(kb: KnowledgeBase, unit: Unit, place: int, case: Case, alone: bool) -> Iterator[tuple[URIRef, Node]]:
+def _apart(kb: Repository, unit: Unit, place: int, case: Case, alone: bool) -> Iterator[tuple[URIRef, Node]]:
     """What distinguishes the findings of a unit from those of others: the value of their key, or their disease.
 
     A unit that is not alone is of a disease that has no kinds: a group would concern the other units too.
@@ -312,8 +318,8 @@ def _apart(kb: KnowledgeBase, unit: Unit, place: int, case: Case, alone: bool) -
     if (class_, CASE.ofReasonOnly, Literal(True)) in ontology:
         reason = case.value(case.value(case.node, CASE.request), CASE.reason)
         if reason is not None:
-            kinds = (each for each in ontology.transitive_subjects(SKOS.broader, reason) if each is not None)
-            without_kinds = sorted((each for each in kinds if (None, SKOS.broader, each) not in ontology), key=str)
+            kinds = (node for node in ontology.transitive_subjects(SKOS.broader, reason) if node is not None)
+            without_kinds = sorted((kind for kind in kinds if (None, SKOS.broader, kind) not in ontology), key=str)
             diseases = [reason] if alone else without_kinds
             yield CLIN.disease, diseases[min(place, len(diseases) - 1)]
     elif isinstance(key, URIRef):

@@ -36,7 +36,7 @@ def content_of(criterion: Criterion, ordered: bool = False) -> object:
             return part
         if part.iri and not top:
             return part.iri
-        parts = [content(each) for each in part.parts]
+        parts = [content(child) for child in part.parts]
         return part.operator, tuple(parts if ordered else sorted(parts, key=repr))
 
     return criterion.role, content(criterion.tree, top=True) if criterion.tree else None
@@ -44,7 +44,7 @@ def content_of(criterion: Criterion, ordered: bool = False) -> object:
 
 def wording_of(side: Revision, criterion: Criterion) -> dict[str, str]:
     """How a criterion says what it says; its parts as a list, so that another order is seen."""
-    tree = "\n".join(_tree_lines(side, criterion.tree, whole=False)) if criterion.tree else ""
+    tree = "\n".join(_tree_lines(side, criterion.tree, full=False)) if criterion.tree else ""
     return {"label": criterion.label, "": criterion.definition, "parts": tree}
 
 
@@ -57,9 +57,11 @@ def differing_wording(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[t
     return before, after
 
 
-def _facts(said: Mapping[str, str], alone: bool = False) -> tuple[str, ...]:
+def _facts(wording: Mapping[str, str], alone: bool = False) -> tuple[str, ...]:
     return tuple(
-        line for key, value in said.items() for line in (f"{key}: {value}" if key and not alone else value).split("\n")
+        line
+        for key, value in wording.items()
+        for line in (f"{key}: {value}" if key and not alone else value).split("\n")
     )
 
 
@@ -78,15 +80,15 @@ def referral_of(criterion: Criterion) -> list[str]:
     return [f"otherwise see {criterion.otherwise[0]}"] if criterion.otherwise else []
 
 
-def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, whole: bool = True) -> list[str]:
-    """A tree in words, a line for each of its parts; of a criterion within it the content too, if `whole`."""
+def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, full: bool = True) -> list[str]:
+    """A tree in words, a line for each of its parts; of a criterion within it the content too, if `full`."""
     indent = "  " * depth
     if not isinstance(part, Tree):
         return [indent + side.conditions[part].label]
-    if part.iri and depth and not whole:
+    if part.iri and depth and not full:
         return [f"{indent}{part.notation}, {part.label}"]
     name = f" ({part.notation}, {part.label})" if part.notation and depth else ""
-    below = [line for each in part.parts for line in _tree_lines(side, each, depth + 1, whole)]
+    below = [line for child in part.parts for line in _tree_lines(side, child, depth + 1, full)]
     return [f"{indent}{OPERATOR_WORDS[part.operator]}{name}", *below]
 
 
@@ -98,19 +100,19 @@ _FIRST = ("label", "number", "authors as printed", "title", "definition", "gloss
 
 def stated_of(graph: Graph, node: Node) -> dict[str, str]:
     """What a revision says of a thing, by property, in words."""
-    said: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for predicate, value in graph.predicate_objects(node):
         if predicate not in _UNCOMPARED and not isinstance(value, BNode):
             words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", local_name(predicate)).lower()
-            said.setdefault(words, []).append(_label(graph, value) if isinstance(value, URIRef) else str(value))
-    ordered = sorted(said, key=lambda key: (_FIRST.index(key) if key in _FIRST else len(_FIRST), key))
-    return {key: ", ".join(sorted(said[key])) for key in ordered}
+            values.setdefault(words, []).append(_label(graph, value) if isinstance(value, URIRef) else str(value))
+    ordered = sorted(values, key=lambda key: (_FIRST.index(key) if key in _FIRST else len(_FIRST), key))
+    return {key: ", ".join(sorted(values[key])) for key in ordered}
 
 
 def title_of(graph: Graph, node: Node | None) -> str:
     """What a thing is called in a list: its label, else its title, else its number."""
-    names = (graph.value(node, each) for each in (RDFS.label, DCTERMS.title, SKOS.notation))
-    return next((str(each) for each in names if each), local_name(node))
+    names = (graph.value(node, property_) for property_ in (RDFS.label, DCTERMS.title, SKOS.notation))
+    return next((str(name) for name in names if name), local_name(node))
 
 
 def _label(graph: Graph, node: Node) -> str:
@@ -122,7 +124,7 @@ def advised_by(side: Revision, advisory: Advisory) -> dict[str, str]:
     """What an advisory says, and when."""
 
     def words(parts: Iterable[Tree | str]) -> str:
-        return "; ".join(sorted(" ".join(line.strip() for line in _tree_lines(side, each)) for each in parts))
+        return "; ".join(sorted(" ".join(line.strip() for line in _tree_lines(side, part)) for part in parts))
 
     unless = words([advisory.unless]) if advisory.unless else ""
     return {"label": advisory.label, "": advisory.text, "when": words(advisory.when), "unless": unless}

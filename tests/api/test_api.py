@@ -22,7 +22,7 @@ from rdflib import BNode, Dataset, Graph, Literal, URIRef
 
 import kb_tools
 from kb_tools import ArgumentError, Case, Determination, KbError, KnowledgeBase, Malformed, Outcome, api
-from kb_tools.ask.request import Result
+from kb_tools.ask.request import RawResult
 from kb_tools.ask.result import QueryResult
 from kb_tools.cases.case import apart, number_of
 from kb_tools.determine.result import NotDetermined
@@ -204,14 +204,14 @@ def test_a_dict_is_a_plain_case_as_its_text_is(library: KnowledgeBase) -> None:
 
 def test_many_sources_of_any_kind_are_read_in_their_order(library: KnowledgeBase, folder: Path) -> None:
     found = list(library.read_cases([PLAIN, folder / "a-met.ttl", CASE_FILE.read_bytes(), {"x": 1}, "nowhere.ttl"]))
-    assert [each.source if isinstance(each, Case) else str(each) for each in found] == [
+    assert [answer.source if isinstance(answer, Case) else str(answer) for answer in found] == [
         "dict",
         str(folder / "a-met.ttl"),
         "text",
         str(found[3]),
         "nowhere.ttl: No such file or directory; check the path and its permissions",
     ]
-    assert [each.position for each in found] == [f"input {number}" for number in numbers(found)]
+    assert [answer.position for answer in found] == [f"input {number}" for number in numbers(found)]
 
 
 def numbers(found: list[Case | KbError]) -> list[int]:
@@ -247,7 +247,7 @@ def test_lines_are_cases_of_which_a_bad_one_stops_no_other(library: KnowledgeBas
 
 
 def kinds(answers: Any) -> list[str]:
-    return [type(each).__name__ for each in answers]
+    return [type(answer).__name__ for answer in answers]
 
 
 IN_ORDER = ["Determination", "Malformed", "UnreadableInput", "NotDetermined", "Determination"]
@@ -308,7 +308,7 @@ def test_cases_of_several_readers_and_one_case_twice_are_kept_apart(vary: Vary) 
     not_met = other.read_case(text=vary("clin:grade 1", "clin:grade 2"))
     assert met.node == not_met.node
     found = other.determine([met, not_met, met], revision="2026-02", engine=FAST)
-    assert [each.outcome for each in found.determined] == [Outcome.MET, Outcome.NOT_MET, Outcome.MET]
+    assert [answer.outcome for answer in found.determined] == [Outcome.MET, Outcome.NOT_MET, Outcome.MET]
     diff = other.diff("2019-10", "2026-02", [met, not_met, met], engine=FAST)
     assert diff.impact
     assert sum(diff.impact.counts.values()) == 3
@@ -403,7 +403,7 @@ def values() -> QueryResult:
     """The terms as the store gives them."""
     text = f"PREFIX xsd: <http://www.w3.org/2001/XMLSchema#> SELECT ?x {{ VALUES ?x {{ {' '.join(LITERALS)} }} }}"
     found: Any = ox.Store().query(text)
-    return QueryResult(Result(variables=["x"], rows=[list(row) for row in found] + [[ox.BlankNode("b")]]))
+    return QueryResult(RawResult(variables=["x"], rows=[list(row) for row in found] + [[ox.BlankNode("b")]]))
 
 
 def test_a_cell_is_a_value_of_python_where_its_datatype_says_so(values: QueryResult) -> None:

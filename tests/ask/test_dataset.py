@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
+from history import REVISIONS
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import OWL, RDF, RDFS, SKOS
 
@@ -20,25 +21,13 @@ from kb_tools.ask import cache as ask_cache
 from kb_tools.ask import dataset
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.canonical import canonical
 from kb_tools.rdf.namespaces import BASE, CLIN, POL
 from kb_tools.rdf.terms import Triple, to_quads
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parents[1] / "data"
-REVISIONS = [
-    "2015-11",
-    "2019-10",
-    "2022-10",
-    "2023-02",
-    "2023-08",
-    "2023-10",
-    "2023-11",
-    "2024-04",
-    "2025-02",
-    "2026-02",
-]
 
 
 @pytest.fixture
@@ -63,7 +52,7 @@ def on_disk(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
-def said(store: ox.Store, name: str | None) -> bytes:
+def statements(store: ox.Store, name: str | None) -> bytes:
     """What a named graph of the store says, or the default graph, as canonical N-Quads without the graph's name."""
     node = ox.DefaultGraph() if name is None else ox.NamedNode(name)
     found = store.quads_for_pattern(None, None, None, node)
@@ -74,7 +63,7 @@ def stored(triples: Iterable[Triple]) -> bytes:
     """The same of these triples: in a store, since that writes 90.0 as 90."""
     store = ox.Store()
     store.extend(to_quads(triples))
-    return said(store, None)
+    return statements(store, None)
 
 
 def labels(store: ox.Store, iri: str, name: str) -> set[str]:
@@ -95,7 +84,7 @@ def kept(cache: Path) -> list[str]:
 # ---------------------------------------------------------------------- the named graphs
 
 
-def test_each_file_stands_in_the_graph_that_its_place_names(kb: KnowledgeBase) -> None:
+def test_each_file_stands_in_the_graph_that_its_place_names(kb: Repository) -> None:
     names = {str(path.relative_to(ROOT)): name.removeprefix(BASE) for path, name in dataset.graph_names(kb).items()}
     expected = {
         "ontology/clinical.ttl": "clinical",
@@ -119,27 +108,27 @@ def test_each_file_stands_in_the_graph_that_its_place_names(kb: KnowledgeBase) -
     assert set(names) == {path for path in every if "/cases/" not in path} | cases
 
 
-def test_a_graph_says_what_its_files_say(kb: KnowledgeBase, policy: Policy) -> None:
+def test_a_graph_says_what_its_files_say(kb: Repository, policy: Policy) -> None:
     store = dataset.open_store(kb)
     by_name: dict[str, list[Path]] = {}
     for path, name in dataset.graph_names(kb).items():
         by_name.setdefault(name, []).append(path)
     for name, paths in by_name.items():
-        assert said(store, name) == stored(kb.graph(paths)), name
+        assert statements(store, name) == stored(kb.graph(paths)), name
     filled = {dataset.filled_in_name(entry) for entry in policy.history}
-    names = {str(each.value) for each in store.named_graphs() if isinstance(each, ox.NamedNode)}
+    names = {str(graph.value) for graph in store.named_graphs() if isinstance(graph, ox.NamedNode)}
     assert names - filled == set(by_name)
-    assert said(store, None) == b""
+    assert statements(store, None) == b""
 
 
 @pytest.mark.parametrize("name", REVISIONS)
 def test_what_a_revision_shares_with_another_is_what_the_knowledge_base_fills_in(
-    kb: KnowledgeBase, policy: Policy, name: str
+    kb: Repository, policy: Policy, name: str
 ) -> None:
     entry = policy.entry(name)
     own = policy.own_graph(entry)
     expected = stored(triple for triple in policy.stated_graph(entry) if triple not in own)
-    assert said(dataset.open_store(kb), dataset.filled_in_name(entry)) == expected
+    assert statements(dataset.open_store(kb), dataset.filled_in_name(entry)) == expected
     assert bool(expected) == (name in {"2019-10", "2023-10", "2023-11", "2024-04", "2025-02"})
 
 
@@ -151,7 +140,7 @@ def test_blank_nodes_of_two_files_are_never_one(copy: Path) -> None:
     folder = copy / "policies/CP.MP.101/2026-02"
     for name in ("a", "b"):
         (folder / f"{name}.ttl").write_text(f"_:same <{BASE}says> '{name}' .", encoding="utf-8")
-    store = dataset.open_store(KnowledgeBase(copy))
+    store = dataset.open_store(Repository(copy))
     found = store.quads_for_pattern(None, ox.NamedNode(BASE + "says"), None, ox.NamedNode(f"{BASE}CP.MP.101/2026-02"))
     assert len({quad.subject for quad in found}) == 2
 
@@ -166,7 +155,7 @@ def test_a_file_that_is_no_turtle_is_named_with_the_line(
     path.write_text(path.read_text(encoding="utf-8") + "\nclin:X a ;\n", encoding="utf-8")
     line = path.read_text(encoding="utf-8").count("\n")
     with pytest.raises(KnowledgeBaseError, match=r"not valid Turtle: .*; correct the syntax") as error:
-        dataset.open_store(KnowledgeBase(copy))
+        dataset.open_store(Repository(copy))
     assert str(error.value).startswith(f"{path}:{line}: ")
     assert kept(cache) == []
 
@@ -176,22 +165,26 @@ def test_a_file_that_is_no_turtle_is_named_with_the_line(
 
 @pytest.mark.parametrize("name", ["2019-10", "2024-04", "2026-02"])
 def test_the_default_graph_holds_what_is_shared_and_the_revision_with_what_it_shares(
-    kb: KnowledgeBase, policy: Policy, name: str
+    kb: Repository, policy: Policy, name: str
 ) -> None:
     entry = policy.entry(name)
     graphs = dataset.default_graph(kb, [(policy, entry)])
     expected = policy.stated_graph(entry) + policy.shared + kb.graph(kb.files("ontology", "shapes"))
-    assert said(dataset.open_view(kb, graphs), None) == stored(expected)
+    assert statements(dataset.open_view(kb, graphs), None) == stored(expected)
     assert f"{BASE}CP.MP.101/cases/manifest" not in graphs
-    assert [each for each in graphs if each.startswith(f"{BASE}CP.MP.101/")] == [entry.iri, entry.iri + "/filled-in"]
+    assert [graph for graph in graphs if graph.startswith(f"{BASE}CP.MP.101/")] == [entry.iri, entry.iri + "/filled-in"]
 
 
-def test_without_a_revision_only_what_is_shared_is_in_the_default_graph(kb: KnowledgeBase) -> None:
-    assert {each.removeprefix(BASE) for each in dataset.default_graph(kb, [])} >= {"policy", "CP.MP.101", "shapes/case"}
-    assert not [each for each in dataset.default_graph(kb, []) if each.startswith(f"{BASE}CP.MP.101/")]
+def test_without_a_revision_only_what_is_shared_is_in_the_default_graph(kb: Repository) -> None:
+    assert {graph.removeprefix(BASE) for graph in dataset.default_graph(kb, [])} >= {
+        "policy",
+        "CP.MP.101",
+        "shapes/case",
+    }
+    assert not [graph for graph in dataset.default_graph(kb, []) if graph.startswith(f"{BASE}CP.MP.101/")]
 
 
-def test_the_union_makes_a_statement_of_several_graphs_once(kb: KnowledgeBase) -> None:
+def test_the_union_makes_a_statement_of_several_graphs_once(kb: Repository) -> None:
     store = dataset.open_view(kb, None)
     label = (ox.NamedNode(f"{BASE}CP.MP.101/criterion/acute-gvhd"), ox.NamedNode(f"{SKOS}notation"))
     in_graphs = list(store.quads_for_pattern(*label, None, None))
@@ -208,7 +201,7 @@ def test_the_union_makes_a_statement_of_several_graphs_once(kb: KnowledgeBase) -
 def test_a_store_on_disk_says_what_one_in_memory_says(
     copy: Path, on_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kb = KnowledgeBase(copy)
+    kb = Repository(copy)
     policy = kb.policy()
     graphs = dataset.default_graph(kb, [(policy, policy.entry("2024-04"))])
     for view in (graphs, None):
@@ -222,9 +215,9 @@ def test_a_store_on_disk_says_what_one_in_memory_says(
 
 
 def test_a_store_on_disk_is_loaded_once(copy: Path, on_disk: Path) -> None:
-    assert not dataset.loaded(KnowledgeBase(copy))
-    dataset.open_view(KnowledgeBase(copy), None)
-    kb = KnowledgeBase(copy)
+    assert not dataset.loaded(Repository(copy))
+    dataset.open_view(Repository(copy), None)
+    kb = Repository(copy)
     assert dataset.loaded(kb, [None])
     assert not dataset.loaded(kb, [[]])
     views = "views/union/store"
@@ -237,13 +230,13 @@ def test_a_store_on_disk_is_loaded_once(copy: Path, on_disk: Path) -> None:
 
 
 def test_histories_and_prefixes_are_kept_with_the_store(copy: Path, on_disk: Path) -> None:
-    plain, kb = KnowledgeBase(copy), KnowledgeBase(copy)
+    plain, kb = Repository(copy), Repository(copy)
     (policy,) = dataset.policies(kb).values()
     assert policy.history == plain.policy().history
     assert [entry.bases for entry in policy.history] == [entry.bases for entry in plain.policy().history]
     assert kb.prefixes == plain.prefixes
     assert list(kb._files) == list(plain._files), "the first run reads the files"
-    again = KnowledgeBase(copy)
+    again = Repository(copy)
     (policy,) = dataset.policies(again).values()
     assert policy.entry("2026-02").label and again.prefixes
     assert list(again._files) == [], "the second does not"
@@ -254,12 +247,12 @@ def test_a_change_of_a_file_is_seen(copy: Path, on_disk: Path) -> None:
     path = copy / "policies/CP.MP.101/2026-02/criteria.ttl"
     old = path.read_text(encoding="utf-8")
     times = path.stat()
-    dataset.open_view(KnowledgeBase(copy), None)
+    dataset.open_view(Repository(copy), None)
     # As long as before, and as old by its own account.
     assert "acute GvHD of grade 2 or higher" in old
     path.write_text(old.replace("acute GvHD of grade 2 or higher", "acute GvHD of grade 3 or higher"), encoding="utf-8")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    store = dataset.open_store(KnowledgeBase(copy))
+    store = dataset.open_store(Repository(copy))
     assert labels(store, asked, f"{BASE}CP.MP.101/2026-02") == {"acute GvHD of grade 3 or higher"}
     assert len(list(on_disk.iterdir())) == 2
 
@@ -270,7 +263,7 @@ def test_what_was_kept_of_earlier_files_is_removed_when_it_is_not_used_any_more(
     states: list[Path] = []
     for text in ("one", "two", "three"):
         (copy / "ontology/more.ttl").write_text(f"<{BASE}more> <{BASE}says> '{text}' .", encoding="utf-8")
-        dataset.open_store(KnowledgeBase(copy))
+        dataset.open_store(Repository(copy))
         (state,) = set(on_disk.iterdir()) - {other, *states}
         states.append(state)
         if text == "one":
@@ -278,7 +271,7 @@ def test_what_was_kept_of_earlier_files_is_removed_when_it_is_not_used_any_more(
             for path in (state, other):
                 os.utime(path, (0, time.time() - ask_cache.UNUSED - 60))
     assert not states[0].exists()
-    assert [each.exists() for each in (*states[1:], other)] == [True, True, True]
+    assert [state.exists() for state in (*states[1:], other)] == [True, True, True]
 
 
 def test_half_a_store_is_never_seen(copy: Path, on_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,10 +281,10 @@ def test_half_a_store_is_never_seen(copy: Path, on_disk: Path, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr(dataset, "filled_in", break_off)
         with pytest.raises(RuntimeError, match="ended"):
-            dataset.open_store(KnowledgeBase(copy))
-    assert not dataset.loaded(KnowledgeBase(copy))
+            dataset.open_store(Repository(copy))
+    assert not dataset.loaded(Repository(copy))
     assert kept(on_disk) == []
-    assert len(dataset.open_store(KnowledgeBase(copy))) > 1000
+    assert len(dataset.open_store(Repository(copy))) > 1000
 
 
 def test_where_nothing_can_be_kept_a_store_on_disk_is_an_error(
@@ -303,11 +296,11 @@ def test_where_nothing_can_be_kept_a_store_on_disk_is_an_error(
     with pytest.raises(
         KbError, match="the graphs cannot be kept: Not a directory; set XDG_CACHE_HOME to a folder with"
     ):
-        dataset.open_store(KnowledgeBase(copy))
+        dataset.open_store(Repository(copy))
 
 
 def test_more_is_added_to_a_copy_and_not_to_what_is_kept(copy: Path, on_disk: Path, tmp_path: Path) -> None:
-    kb = KnowledgeBase(copy)
+    kb = Repository(copy)
     node = ox.NamedNode(BASE + "more")
     more = dataset.extended(kb, dataset.open_view(kb, []), [ox.Quad(node, node, node)], tmp_path)
     assert len(list(more.quads_for_pattern(node, None, None))) == 1
@@ -321,9 +314,9 @@ from pathlib import Path
 import pyoxigraph as ox
 from kb_tools.ask import cache as ask_cache
 from kb_tools.ask import dataset
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 dataset.KEPT_FROM = 0
-kb = KnowledgeBase(Path(sys.argv[1]))
+kb = Repository(Path(sys.argv[1]))
 (policy,) = dataset.policies(kb).values()
 entry = policy.entry("2026-02")
 store = dataset.open_view(kb, dataset.default_graph(kb, [(policy, entry)]))
@@ -357,7 +350,7 @@ def test_runs_beside_each_other_fill_an_empty_cache_and_find_the_same(copy: Path
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Graph]]:
     """The closures of one revision, computed once, and then read from where they are kept."""
-    kb = KnowledgeBase(ROOT)
+    kb = Repository(ROOT)
     policy = kb.policy()
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -387,7 +380,7 @@ def test_a_closure_that_is_kept_is_the_one_that_was_computed(
     closed: dict[str, Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "owlrl", None)
-    kb = KnowledgeBase(ROOT)
+    kb = Repository(ROOT)
     policy = kb.policy()
     for regime, computed in closed.items():
         assert stored(dataset.entailed(kb, policy, policy.entry("2026-02"), regime)) == stored(computed)
@@ -397,7 +390,7 @@ def test_a_closure_that_is_kept_is_the_one_that_was_computed(
 
 
 def test_where_nothing_can_be_kept_a_closure_is_computed_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kb: KnowledgeBase, policy: Policy, closed: dict[str, Graph]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kb: Repository, policy: Policy, closed: dict[str, Graph]
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -419,8 +412,8 @@ def test_without_a_home_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_catalog_is_plain_json(copy: Path, on_disk: Path) -> None:
-    dataset.open_store(KnowledgeBase(copy))
+    dataset.open_store(Repository(copy))
     (path,) = on_disk.rglob("catalog.json")
     catalog = json.loads(path.read_text(encoding="utf-8"))
     assert sorted(catalog) == ["histories", "prefixes"]
-    assert [each["name"] for each in catalog["histories"]["CP.MP.101"]] == REVISIONS
+    assert [entry["name"] for entry in catalog["histories"]["CP.MP.101"]] == REVISIONS

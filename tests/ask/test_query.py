@@ -33,13 +33,13 @@ from kb_tools.ask import worker as ask_worker
 from kb_tools.ask.bind import Binder
 from kb_tools.ask.library import Parameter, Question
 from kb_tools.ask.names import Names
-from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.resolve import FORMATS, resolve
 from kb_tools.ask.sparql import QueryError
 from kb_tools.cli import COMMANDS
 from kb_tools.commands import query as command
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.render import query_results as results
 
 ROOT = Path(__file__).parents[2]
@@ -105,14 +105,16 @@ def test_alone_it_lists_the_questions_with_their_parameters(run_kb: RunKb) -> No
     assert done.returncode == 0
     assert lines[0].split() == ["name", "question", "parameters"]
     assert lines[-1] == "kb query NAME --param PARAMETER=VALUE"
-    assert {line.split()[0] for line in lines if line.strip()} >= {each.name for each in ask_library.questions()}
+    assert {line.split()[0] for line in lines if line.strip()} >= {
+        question.name for question in ask_library.questions()
+    }
     assert all(len(line) <= 100 for line in lines)
 
 
 def test_the_list_comes_as_json_and_markdown_too(run_kb: RunKb) -> None:
     listed = json.loads(run_kb("query", "--format", "json").stdout)
-    names = [each["name"] for each in listed]
-    assert names == sorted(names) == [each.name for each in ask_library.questions()]
+    names = [question["name"] for question in listed]
+    assert names == sorted(names) == [question.name for question in ask_library.questions()]
     assert len(names) >= 25
     assert listed[names.index("criteria")] == {
         "name": "criteria",
@@ -169,7 +171,7 @@ def test_an_unknown_question_is_an_error_that_names_one_like_it(run_kb: RunKb, n
 # ---------------------------------------------------------------------- parameters
 
 
-def bound(kb: KnowledgeBase, type_: str, value: str, default: str = "") -> str:
+def bound(kb: Repository, type_: str, value: str, default: str = "") -> str:
     """What a parameter of that type is bound to."""
     question = Question("q", "Q?", "all", (Parameter("p", type_, default, "so and so"),), "VALUES ?p { 1 } ?x ?y 2")
     given = {} if value == "-" else {"p": value}
@@ -201,11 +203,11 @@ def bound(kb: KnowledgeBase, type_: str, value: str, default: str = "") -> str:
         ("text", "-", "1"),
     ],
 )
-def test_a_parameter_is_bound_to_the_term_of_its_type(kb: KnowledgeBase, type_: str, value: str, term: str) -> None:
+def test_a_parameter_is_bound_to_the_term_of_its_type(kb: Repository, type_: str, value: str, term: str) -> None:
     assert bound(kb, type_, value) == term
 
 
-def test_a_parameter_that_is_not_given_has_its_default(kb: KnowledgeBase) -> None:
+def test_a_parameter_that_is_not_given_has_its_default(kb: Repository) -> None:
     assert bound(kb, "integer", "-", default="7") == f'"7"^^<{XSD}integer>'
     assert bound(kb, "date", "-", default="today") == f'"{date.today()}"^^<{XSD}date>'
     assert bound(kb, "integer", "8", default="7") == f'"8"^^<{XSD}integer>'
@@ -228,7 +230,7 @@ def test_a_parameter_that_is_not_given_has_its_default(kb: KnowledgeBase) -> Non
         ("revision", "13/26", f"p: '13/26' names no revision in the knowledge base; {NAMED_BY}"),
     ],
 )
-def test_a_value_that_is_not_of_the_type_is_an_error(kb: KnowledgeBase, type_: str, value: str, message: str) -> None:
+def test_a_value_that_is_not_of_the_type_is_an_error(kb: Repository, type_: str, value: str, message: str) -> None:
     with pytest.raises(QueryError) as error:
         bound(kb, type_, value)
     assert str(error.value) == message
@@ -270,18 +272,18 @@ def test_a_parameter_that_does_not_fit_is_an_error(run_kb: RunKb, arguments: lis
 # ---------------------------------------------------------------------- which revision
 
 
-def criteria(root: Path = ROOT, **asked: Any) -> Result:
+def criteria(root: Path = ROOT, **asked: Any) -> RawResult:
     """What the question about criteria finds, asked in this process."""
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     return ask_execute.execute(resolve(kb, Inquiry(root, question="criteria", **asked)))
 
 
-def in_this_process(text: str) -> Result:
+def in_this_process(text: str) -> RawResult:
     """What a query finds in all graphs, without the limits that the process of the command sets."""
-    return ask_execute.execute(resolve(KnowledgeBase(ROOT), Inquiry(ROOT, text, union=True)))
+    return ask_execute.execute(resolve(Repository(ROOT), Inquiry(ROOT, text, union=True)))
 
 
-def column(found: Result, name: str) -> list[str]:
+def column(found: RawResult, name: str) -> list[str]:
     """The values of one variable."""
     return [row[found.variables.index(name)].value for row in found.rows]  # type: ignore[union-attr]
 
@@ -426,21 +428,21 @@ def test_what_is_inferred_is_said_where_there_are_rows_too(run_kb: RunKb) -> Non
 
 def test_what_is_to_be_said_stands_in_json_and_goes_to_stderr_with_csv(run_kb: RunKb) -> None:
     asked = ("query", "criterion-citations", "--revision", "2023-11", "--param", "criterion=II.B")
-    said = [
+    notes = [
         "for criterion II.B: acute GvHD of grade 2 or higher",
         "not on file: references of CP.MP.101/2023-11",
         "inferred from the revision log: criteria of CP.MP.101/2023-11",
     ]
     done = run_kb(*asked, "--format", "json")
     found = json.loads(done.stdout)
-    assert (list(found), found["notes"], done.stderr) == (["head", "notes", "results"], said, "")
+    assert (list(found), found["notes"], done.stderr) == (["head", "notes", "results"], notes, "")
     # Readers of the format take it.
     read = ox.parse_query_results(done.stdout.encode(), format=ox.QueryResultsFormat.JSON)
     assert isinstance(read, ox.QuerySolutions)
     assert len(list(read)) == len(found["results"]["bindings"]) == 0
     for format_ in ("csv", "tsv"):
         done = run_kb(*asked, "--format", format_)
-        assert done.stderr == "".join(f"kb: {line}\n" for line in said)
+        assert done.stderr == "".join(f"kb: {line}\n" for line in notes)
         assert "file" not in done.stdout
     assert "notes" not in json.loads(run_kb("query", "codes", "--revision", "2026-02", "--format", "json").stdout)
 
@@ -476,7 +478,7 @@ def test_a_revision_goes_by_what_its_document_prints(run_kb: RunKb) -> None:
 
 
 def test_every_prefix_of_the_table_is_declared_and_relative_iris_stand_under_the_base(
-    ask: RunKb, kb: KnowledgeBase
+    ask: RunKb, kb: Repository
 ) -> None:
     names = " ".join(f"(STR({prefix}:x) AS ?{prefix})" for prefix in sorted(kb.prefixes))
     done = ask(f"SELECT (STR(<CP.MP.101/2026-02>) AS ?base) {names} {{}}", "--format", "json")
@@ -653,7 +655,7 @@ def test_json_is_that_of_the_w3c(ask: RunKb) -> None:
 
 
 def test_a_blank_node_is_one_in_each_format() -> None:
-    result = Result(variables=["x", "y"], rows=[[ox.BlankNode("a"), ox.BlankNode("a")]])
+    result = RawResult(variables=["x", "y"], rows=[[ox.BlankNode("a"), ox.BlankNode("a")]])
     term = {"type": "bnode", "value": "a"}
     assert json.loads(results.json(result))["results"]["bindings"] == [{"x": term, "y": term}]
     for format_ in ("csv", "tsv"):
@@ -661,7 +663,7 @@ def test_a_blank_node_is_one_in_each_format() -> None:
         assert re.fullmatch(r"(_:\w+)[,\t]\1", shown[-1] if format_ == "csv" else "\t".join(shown[-2:])), shown
 
 
-def table(result: Result, width: int = 100) -> str:
+def table(result: RawResult, width: int = 100) -> str:
     """The result as a terminal of that width shows it, without the blanks at the ends of lines."""
     out = io.StringIO()
     results.text(Console(file=out, width=width, color_system=None), result)
@@ -670,7 +672,7 @@ def table(result: Result, width: int = 100) -> str:
 
 def test_a_table_shows_short_names_with_labels() -> None:
     iri = ox.NamedNode
-    result = Result(
+    result = RawResult(
         variables=["x", "label"],
         rows=[
             [iri(BASE + "policy#Policy"), None],
@@ -699,7 +701,7 @@ def test_a_table_shows_short_names_with_labels() -> None:
 
 def test_a_table_fits_the_terminal_and_keeps_names_whole() -> None:
     words = "a sentence that goes on and on, and then some, until it is far too long for one line of any table at all"
-    result = Result(
+    result = RawResult(
         variables=["name", "text", "more"],
         rows=[[ox.Literal("crit:manipulated-lymphocytes"), ox.Literal(words), ox.Literal("Größe ≥ 5 " + words)]] * 2,
         graphs="g",
@@ -796,8 +798,8 @@ def test_the_formats_of_the_command_are_those_of_the_queries() -> None:
 )
 def test_an_answer_that_is_cut_off_never_looks_whole(ask: RunKb, limit: int, form: str, code: int) -> None:
     done = ask(f"{form} WHERE {{ VALUES ?x {{ pol:a pol:b pol:c }} }}", "--max-rows", str(limit))
-    said = f"kb: there are more than {limit}: the answer is not whole; narrow the query, or raise --max-rows\n"
-    assert (done.returncode, done.stderr) == (code, said if code else "")
+    warning = f"kb: there are more than {limit}: the answer is not whole; narrow the query, or raise --max-rows\n"
+    assert (done.returncode, done.stderr) == (code, warning if code else "")
     if "SELECT" in form:
         assert done.stdout.splitlines()[-1].startswith("the first 2 rows from " if code else "3 rows from ")
 
@@ -858,7 +860,7 @@ def test_data_that_cannot_be_read_is_an_error(ask: RunKb, tmp_path: Path, name: 
 def test_what_follows_is_asked_with_entail(ask: RunKb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     text = "ASK { crit:acute-gvhd a pol:Criterion }"
-    codes = {each: ask(text, "--revision", "2026-02", "--entail", each).returncode for each in ("none", "rdfs")}
+    codes = {regime: ask(text, "--revision", "2026-02", "--entail", regime).returncode for regime in ("none", "rdfs")}
     assert codes == {"none": 1, "rdfs": 0}
     assert [path.name for path in tmp_path.rglob("*.nt")] == ["rdfs-CP.MP.101-2026-02.nt"]
 
@@ -901,7 +903,7 @@ def test_over_two_graphs_of_from_a_statement_counts_once() -> None:
             (f"FROM NAMED {both[0]} FROM NAMED {both[1]}", "{ GRAPH ?g { crit:acute-gvhd a ?c } }"),
         )
     )
-    assert [int(each.value) for each in (one, two, named)] in ([1, 1, 2], [0, 1, 1])  # type: ignore[union-attr]
+    assert [int(count.value) for count in (one, two, named)] in ([1, 1, 2], [0, 1, 1])  # type: ignore[union-attr]
     (row,) = in_this_process(f"SELECT (COUNT(*) AS ?n) FROM NAMED {both[0]} {{ ?s ?p ?o }}").rows
     assert row[0] is not None
     assert row[0].value == "0"
@@ -949,8 +951,8 @@ EXPRESSIONS = [
 
 @pytest.mark.parametrize(
     "text",
-    [each.replace("$", SERVICE) for each in PATTERNS]
-    + [each.replace("$", f"EXISTS {{ {SERVICE} }}") for each in EXPRESSIONS],
+    [pattern.replace("$", SERVICE) for pattern in PATTERNS]
+    + [expression.replace("$", f"EXISTS {{ {SERVICE} }}") for expression in EXPRESSIONS],
 )
 def test_service_is_refused_wherever_it_stands(text: str) -> None:
     with pytest.raises(QueryError) as error:
@@ -1138,7 +1140,7 @@ for address in ("127.0.0.1", "localhost"):
 
 
 @pytest.mark.parametrize(
-    ("before", "said", "connections"),
+    ("before", "output", "connections"),
     [
         ("nothing", "failed\nconnected\nconnected\n", True),
         pytest.param("nowhere", "True failed\nrefused\nrefused\n", False, marks=LINUX),
@@ -1148,13 +1150,13 @@ for address in ("127.0.0.1", "localhost"):
     ],
 )
 def test_a_process_that_is_confined_opens_no_connection(
-    listener: tuple[int, list[object]], before: str, said: str, connections: bool
+    listener: tuple[int, list[object]], before: str, output: str, connections: bool
 ) -> None:
     port, connected = listener
     done = subprocess.run(
         [sys.executable, "-c", OUTSIDE, before, str(port)], capture_output=True, text=True, check=False, timeout=60
     )
-    assert done.stdout == said, done.stderr
+    assert done.stdout == output, done.stderr
     assert bool(connected) == connections
 
 
@@ -1260,7 +1262,7 @@ def test_max_rows_is_at_least_one(run_kb: RunKb) -> None:
 
 def processes_of(pid: int) -> list[int]:
     """The children of a process."""
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
 def alive(pid: int) -> bool:
@@ -1286,9 +1288,9 @@ def test_no_process_is_left_behind(tmp_path: Path, how: signal.Signals, seconds:
     (child,) = processes_of(started.pid)
     time.sleep(0.5)
     started.send_signal(how)
-    _, said = started.communicate(timeout=10)
+    _, errors = started.communicate(timeout=10)
     assert waited(lambda: not alive(child), seconds)
-    assert said == ("kb: interrupted\n" if how == signal.SIGINT else "")
+    assert errors == ("kb: interrupted\n" if how == signal.SIGINT else "")
     assert started.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
 
 
@@ -1366,6 +1368,6 @@ def test_help_shows_examples_that_can_be_run(run_kb: RunKb) -> None:
     assert "1 if the answer is no (ASK) or is not whole (--max-rows), 2 if it could not run" in text
     for name, given in re.findall(r"kb query ([a-z-]{2,})(?![\w.-]) ?(?:--param (\S+))?", done.stdout):
         question = ask_library.find_question(name)
-        assert not given or given.partition("=")[0] in {each.name for each in question.parameters}
+        assert not given or given.partition("=")[0] in {parameter.name for parameter in question.parameters}
     assert COMMANDS["query"] == "Ask the knowledge base: a ready question, or SPARQL of your own."
     assert text.removeprefix("Usage: kb query [OPTIONS] [QUESTION|FILE|-] ").startswith(COMMANDS["query"])

@@ -35,12 +35,12 @@ from kb_tools.ask import library as ask_library
 from kb_tools.ask import worker as ask_worker
 from kb_tools.ask.bind import Binder, values_of
 from kb_tools.ask.names import Names
-from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.resolve import Request, resolve
 from kb_tools.ask.sparql import QueryError
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CLIN
 from kb_tools.rdf.terms import Triple, to_oxigraph, without_remarks
 
@@ -124,8 +124,8 @@ Row: TypeAlias = tuple[str, ...]
 
 
 @cache
-def the_kb(root: Path) -> KnowledgeBase:
-    return KnowledgeBase(root)
+def the_kb(root: Path) -> Repository:
+    return Repository(root)
 
 
 @cache
@@ -224,7 +224,7 @@ def exact(term: Any) -> object:
     return term
 
 
-def readable(kb: KnowledgeBase, term: Any) -> str:
+def readable(kb: Repository, term: Any) -> str:
     if term is None:
         return ""
     if isinstance(term, ox.NamedNode):
@@ -289,7 +289,9 @@ def data_for(name: str, determinations: Path) -> list[Path]:
 def test_the_library_and_the_rows_on_file_go_together() -> None:
     assert len(QUESTIONS) == 47
     assert {path.stem for path in EXPECTED.glob("*.tsv")} == set(QUESTIONS)
-    parameters = {(question.name, each.name) for question in QUESTIONS.values() for each in question.parameters}
+    parameters = {
+        (question.name, parameter.name) for question in QUESTIONS.values() for parameter in question.parameters
+    }
     assert set(OTHERWISE) == parameters
     assert len(parameters) == 40
 
@@ -459,7 +461,9 @@ def test_codes_under_a_disease_go_down_the_whole_hierarchy() -> None:
     rows = table(requested("icd-10-cm-under-disease", {"disease": "clin:HematologicMalignancy"}))
     assert columns(rows, "code", "narrower") == sorted(expected)
     outside = columns(table(requested("diseases-outside-group", {})), "disease")
-    assert {disease for (disease,) in outside}.isdisjoint(the_kb(ROOT).curie(str(each)) for each in malignancies)
+    assert {disease for (disease,) in outside}.isdisjoint(
+        the_kb(ROOT).curie(str(malignancy)) for malignancy in malignancies
+    )
     assert len(set(outside)) + len(malignancies) == len(set(graph.subjects(RDF.type, CLIN.Disease)))
 
 
@@ -506,7 +510,7 @@ def test_the_kinds_of_a_group_that_has_a_code_for_none_of_them_stand_under_it() 
             table(requested("diseases-outside-group", {"group": "clin:AcuteLeukemia"})), "disease"
         )
     }
-    every = {the_kb(ROOT).curie(str(each)) for each in the_kb(ROOT).ontology.subjects(RDF.type, CLIN.Disease)}
+    every = {the_kb(ROOT).curie(str(disease)) for disease in the_kb(ROOT).ontology.subjects(RDF.type, CLIN.Disease)}
     assert sorted(every - outside) == ACUTE_LEUKEMIAS
 
 
@@ -519,7 +523,7 @@ def test_a_user_of_sparql_sees_acute_myeloid_leukemia_under_acute_leukemia(run_k
     # So does one who asks what is narrower of a whole export, with no engine of ours.
     exported = Graph().parse(data=run_kb("export", "--format", "turtle").stdout, format="turtle")
     under = exported.transitive_subjects(SKOS.broader, CLIN.AcuteLeukemia)
-    assert sorted(kb.curie(str(each)) for each in under) == ACUTE_LEUKEMIAS
+    assert sorted(kb.curie(str(disease)) for disease in under) == ACUTE_LEUKEMIAS
 
 
 # ---------------------------------------------------------------------- what the rows on file do not show
@@ -658,7 +662,7 @@ def test_both_policies_are_asked_where_two_are_on_file(two_policies: Path) -> No
     ]
 
 
-@pytest.mark.parametrize("name", [name for name, each in QUESTIONS.items() if each.scope == "all"])
+@pytest.mark.parametrize("name", [name for name, question in QUESTIONS.items() if question.scope == "all"])
 def test_a_question_on_all_revisions_finds_the_same_by_both_engines_where_two_policies_are_on_file(
     name: str, two_policies: Path
 ) -> None:
@@ -772,7 +776,7 @@ def copied(root: Path) -> Path:
 def raw_rows(root: Path, request: Request) -> list[tuple[str, ...]]:
     """What a question finds in another knowledge base, in which the names of parameters need not be known."""
     kb = the_kb(root)
-    chosen = [(kb.policy(each.identifier), entry) for each, entry in request.revisions]
+    chosen = [(kb.policy(policy.identifier), entry) for policy, entry in request.revisions]
     found: Any = view(root, tuple(dataset.default_graph(kb, chosen)) if chosen else None).query(request.checked.text)
     return [tuple(map(str, solution)) for solution in found]
 
@@ -783,7 +787,7 @@ def test_a_question_names_exactly_the_parts_that_it_reads(tmp_path: Path) -> Non
         name: requested(name, {key: value for key, value in ASKED.get(name, {}).items() if key != "revision"})
         for name in QUESTIONS
     }
-    whole = {name: raw_rows(ROOT, request) for name, request in asked.items()}
+    complete = {name: raw_rows(ROOT, request) for name, request in asked.items()}
     read: dict[str, set[str]] = {name: set() for name in QUESTIONS}
     for number, (part, file) in enumerate(PART_FILES.items()):
         root = copied(tmp_path / str(number))
@@ -795,7 +799,7 @@ def test_a_question_names_exactly_the_parts_that_it_reads(tmp_path: Path) -> Non
             assert text.count(DISPOSITION) == 1
             (folder / "revision.ttl").write_text(text.replace(DISPOSITION, ""), encoding="utf-8")
         for name, request in asked.items():
-            if raw_rows(root, request) != whole[name]:
+            if raw_rows(root, request) != complete[name]:
                 read[name].add(part)
     everything = {name for name, question in QUESTIONS.items() if question.parts == ("all",)}
     assert {name: parts for name, parts in read.items() if name not in everything} == {
@@ -813,7 +817,9 @@ def test_questions_read_each_part_but_the_disposition() -> None:
     assert named == {"all", "pol:Criteria", "pol:Definitions", "pol:Codes", "pol:References", "pol:Evidence"}
 
 
-def framed(name: str, given: Mapping[str, str], revision: str | None = None, root: Path = ROOT, **more: Any) -> Result:
+def framed(
+    name: str, given: Mapping[str, str], revision: str | None = None, root: Path = ROOT, **more: Any
+) -> RawResult:
     """What is said beside the answer of a question, before it is asked."""
     return resolve(the_kb(root), Inquiry(root, question=name, parameters=given, revision=revision, **more)).frame
 
@@ -878,7 +884,7 @@ def test_the_revisions_that_are_compared_are_those_of_which_it_is_said() -> None
     assert frame.missing == "some"
 
 
-@pytest.mark.parametrize("name", [name for name, each in QUESTIONS.items() if each.scope == "revision"])
+@pytest.mark.parametrize("name", [name for name, question in QUESTIONS.items() if question.scope == "revision"])
 def test_nothing_is_to_be_said_of_a_revision_that_is_on_file_whole(name: str) -> None:
     frame = framed(name, {}, "2026-02")
     assert (frame.basis, frame.missing) == ([], "")
@@ -938,10 +944,10 @@ def test_what_is_asked_for_by_default_is_said(name: str, choices: list[str]) -> 
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_each_parameter_that_is_not_given_is_told_of(name: str) -> None:
-    said = framed(name, {}, as_of=None).choices
-    assert [line.split()[1] for line in said] == [each.name for each in QUESTIONS[name].parameters]
-    assert all(re.fullmatch(r"for \w+ .+; --(param \w+=VALUE|revision YYYY-MM) for another", line) for line in said)
+def test_each_parameter_that_is_not_given_is_reported(name: str) -> None:
+    choices = framed(name, {}, as_of=None).choices
+    assert [line.split()[1] for line in choices] == [parameter.name for parameter in QUESTIONS[name].parameters]
+    assert all(re.fullmatch(r"for \w+ .+; --(param \w+=VALUE|revision YYYY-MM) for another", line) for line in choices)
 
 
 NAMED = [
@@ -994,9 +1000,12 @@ def test_a_parameter_takes_what_an_analyst_knows(
 
 def test_each_kind_of_parameter_is_named_in_the_tests() -> None:
     named = {
-        each.kinds for name, parameter, *_ in NAMED for each in QUESTIONS[name].parameters if each.name == parameter
+        declared.kinds
+        for name, parameter, *_ in NAMED
+        for declared in QUESTIONS[name].parameters
+        if declared.name == parameter
     }
-    assert named >= {each.kinds for question in QUESTIONS.values() for each in question.parameters}
+    assert named >= {parameter.kinds for question in QUESTIONS.values() for parameter in question.parameters}
 
 
 def test_what_a_name_was_read_as_is_said() -> None:
@@ -1092,7 +1101,7 @@ def test_a_slip_is_an_error_that_says_what_may_be_meant(
 
 
 @pytest.mark.parametrize(
-    ("name", "parameter", "given", "said"),
+    ("name", "parameter", "given", "choice"),
     [
         (
             "said-at-place",
@@ -1123,10 +1132,10 @@ def test_a_slip_is_an_error_that_says_what_may_be_meant(
     ],
 )
 def test_a_value_that_is_not_there_is_asked_for_and_that_is_said(
-    name: str, parameter: str, given: str, said: str
+    name: str, parameter: str, given: str, choice: str
 ) -> None:
     revision = None if QUESTIONS[name].scope == "all" else "2026-02"
-    assert framed(name, {parameter: given}, revision).choices == [said]
+    assert framed(name, {parameter: given}, revision).choices == [choice]
 
 
 def test_a_thing_of_the_users_own_data_may_be_named_by_its_iri(tmp_path: Path) -> None:
@@ -1302,18 +1311,18 @@ def history(root: Path, chance: random.Random) -> None:
 def test_questions_and_commands_agree_on_what_is_in_force_with_drafts(seed: int, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "ontology", tmp_path / "ontology")
     history(tmp_path, random.Random(seed))
-    kb = KnowledgeBase(tmp_path)
+    kb = Repository(tmp_path)
     policy = kb.policy()
     days = {
         day
-        for each in policy.history
-        for first in (each.month, each.effective)
+        for entry in policy.history
+        for first in (entry.month, entry.effective)
         for day in (first - timedelta(1), first)
     }
     for day in sorted(days):
         rows = columns(table(requested("in-force", {"date": day.isoformat()}, root=tmp_path)), "by", "revision", "from")
         by = {row[0]: row[1:] for row in rows}
-        begun = [each for each in policy.history if not each.draft and each.month <= day]
+        begun = [entry for entry in policy.history if not entry.draft and entry.month <= day]
         alone = (f"<RND.1/{begun[-1].name}>", str(begun[-1].month)) if begun else None
         assert by.get("revision month alone") == alone
         try:

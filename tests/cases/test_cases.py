@@ -25,7 +25,7 @@ from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Run
 from kb_tools.errors import UnreadableInput
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.publish.shapes import outcome_shape, self_contained
 from kb_tools.rdf import shacl
@@ -40,7 +40,7 @@ HCPCS = "https://w3id.org/policykb/code/hcpcs/"
 Vary = Callable[[str, str], str]
 
 
-def read(kb: KnowledgeBase, *texts: str) -> list[Case]:
+def read(kb: Repository, *texts: str) -> list[Case]:
     """The cases of some texts, each read as if it came through standard input."""
     reader = CaseReader(kb)
     return [case for text in texts for case in reader.read("text", None, text.encode(), FORMATS[".ttl"])]
@@ -79,7 +79,7 @@ def links_of_findings(case: Case) -> list[str]:
     )
 
 
-def determined(kb: KnowledgeBase, policy: Policy, cases: list[Case]) -> list[Outcome]:
+def determined(kb: Repository, policy: Policy, cases: list[Case]) -> list[Outcome]:
     """What well-formed cases come to under the revision in force."""
     answers = list(Run(kb, policy, "pyshifty").answers(cases))
     return [answer.outcome for answer in answers if isinstance(answer, Determination)]
@@ -113,13 +113,13 @@ def test_what_of_a_folder_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.ndjson.gz", "cases.zip"])
-def test_a_packed_file_that_is_named_says_what_to_do(kb: KnowledgeBase, name: str) -> None:
+def test_a_packed_file_that_is_named_says_what_to_do(kb: Repository, name: str) -> None:
     (found,) = CaseReader(kb).stream(name, Path(name), io.BytesIO())
     assert str(found) == f"{name}: packed, and not read; unpack it"
 
 
 def test_more_lines_on_standard_input_than_can_be_held_are_refused(
-    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kb_tools.cases.reader.MAX_BYTES", 2**20)
     (found,) = CaseReader(kb).stream("-", None, io.BytesIO(b'{"a": 1}\n' * 2**17))
@@ -176,7 +176,7 @@ def test_a_folder_without_cases_is_an_error_among_the_files(tmp_path: Path) -> N
 # ---------------------------------------------------------------------- reading
 
 
-def test_a_case_is_known_by_its_name_in_the_file(kb: KnowledgeBase) -> None:
+def test_a_case_is_known_by_its_name_in_the_file(kb: Repository) -> None:
     (case,) = CaseReader(kb).read("some/case.ttl", DATA / "case.ttl")
     assert (case.source, case.name, case.iri, case.title) == (
         "some/case.ttl",
@@ -188,17 +188,17 @@ def test_a_case_is_known_by_its_name_in_the_file(kb: KnowledgeBase) -> None:
     assert case.notices == ()
 
 
-def test_a_case_without_a_name_is_known_by_its_file(kb: KnowledgeBase, vary: Vary) -> None:
+def test_a_case_without_a_name_is_known_by_its_file(kb: Repository, vary: Vary) -> None:
     (case,) = read(kb, vary(":case a case:Case", "[] a case:Case"))
     assert (case.name, case.iri, case.title) == ("", "", "text")
 
 
-def test_several_cases_of_a_file_come_in_order_of_their_names(kb: KnowledgeBase) -> None:
+def test_several_cases_of_a_file_come_in_order_of_their_names(kb: Repository) -> None:
     cases = read(kb, PREFIXES + ":b a case:Case . :c a case:Case . :a a case:Case .")
     assert [case.name for case in cases] == ["a", "b", "c"]
 
 
-def test_several_cases_without_names_come_in_the_order_of_the_file(kb: KnowledgeBase) -> None:
+def test_several_cases_without_names_come_in_the_order_of_the_file(kb: Repository) -> None:
     patients = [f"p{number}" for number in range(20)]
     text = PREFIXES + "".join(f"[] a case:Case ; case:patient :{patient} .\n" for patient in patients)
     cases = read(kb, text)
@@ -208,7 +208,7 @@ def test_several_cases_without_names_come_in_the_order_of_the_file(kb: Knowledge
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", PREFIXES + ":case a case:Request ."])
-def test_a_file_without_a_case_is_refused(kb: KnowledgeBase, text: str) -> None:
+def test_a_file_without_a_case_is_refused(kb: Repository, text: str) -> None:
     assert refusal(lambda: read(kb, text)) == "text: no case in this file; a case is a node of class case:Case"
 
 
@@ -226,7 +226,7 @@ def test_a_file_without_a_case_is_refused(kb: KnowledgeBase, text: str) -> None:
     ],
 )
 def test_a_file_that_says_something_of_a_term_is_refused(
-    kb: KnowledgeBase, well_formed: str, term: str, statement: str
+    kb: Repository, well_formed: str, term: str, statement: str
 ) -> None:
     assert refusal(lambda: read(kb, well_formed + statement)) == (
         f"text: says something of {term}, a term of the vocabulary; "
@@ -234,7 +234,7 @@ def test_a_file_that_says_something_of_a_term_is_refused(
     )
 
 
-def test_a_finding_that_no_case_is_linked_to_is_noticed(kb: KnowledgeBase, well_formed: str) -> None:
+def test_a_finding_that_no_case_is_linked_to_is_noticed(kb: Repository, well_formed: str) -> None:
     stray = ":stray a clin:MRDTest . :second a clin:MRDTest . :other a clin:Transplant . :thing a :Thing ."
     (case,) = read(kb, well_formed + stray)
     assert case.notices == ("The file also holds clin:MRDTest, clin:Transplant that no case is linked to: not read.",)
@@ -244,16 +244,16 @@ def test_a_finding_that_no_case_is_linked_to_is_noticed(kb: KnowledgeBase, well_
 # ---------------------------------------------------------------------- isolation
 
 
-def test_one_node_in_two_files_is_two_nodes(kb: KnowledgeBase, well_formed: str, vary: Vary) -> None:
+def test_one_node_in_two_files_is_two_nodes(kb: Repository, well_formed: str, vary: Vary) -> None:
     reader = CaseReader(kb)
     (one,) = reader.read("one", None, well_formed.encode(), FORMATS[".ttl"])
     (other,) = reader.read("other", None, vary("clin:grade 1", "clin:grade 4").encode(), FORMATS[".ttl"])
     assert one.about.keys().isdisjoint(other.about)
     (again,) = read(kb, well_formed)
-    assert said(one) == said(again)
+    assert statements(one) == statements(again)
 
 
-def test_a_blank_node_of_one_name_in_two_files_is_two_nodes(kb: KnowledgeBase, well_formed: str) -> None:
+def test_a_blank_node_of_one_name_in_two_files_is_two_nodes(kb: Repository, well_formed: str) -> None:
     reader = CaseReader(kb)
     grades = []
     for grade in (1, 4):
@@ -263,7 +263,7 @@ def test_a_blank_node_of_one_name_in_two_files_is_two_nodes(kb: KnowledgeBase, w
     assert grades == [["1"], ["4"]]
 
 
-def said(case: Case) -> set[tuple[str, str, str]]:
+def statements(case: Case) -> set[tuple[str, str, str]]:
     """What a case says, on the nodes of its file."""
     file = {node: str(own) for node, own in case.names.items()}
     return {
@@ -285,50 +285,50 @@ TWO_CASES = """
 
 
 def test_two_cases_that_share_findings_do_not_affect_one_another(
-    kb: KnowledgeBase, policy: Policy, well_formed: str
+    kb: Repository, policy: Policy, well_formed: str
 ) -> None:
     """The second asks for an earlier date: what is after it does not count there, and counts in the first."""
     checker = CaseChecker(kb, "pyshifty")
     alone = checker.check(read(kb, well_formed))[0]
     first, second = checker.check(read(kb, well_formed + TWO_CASES))
     assert isinstance(alone, Case) and isinstance(first, Case) and isinstance(second, Case)
-    assert said(first) == said(alone)
+    assert statements(first) == statements(alone)
     assert current(second) == ["transplant"]
     assert determined(kb, policy, read(kb, well_formed + TWO_CASES)) == [Outcome.MET, Outcome.NEEDED]
 
 
-def test_a_malformed_case_leaves_the_case_it_shares_a_file_with_alone(kb: KnowledgeBase, well_formed: str) -> None:
+def test_a_malformed_case_leaves_the_case_it_shares_a_file_with_alone(kb: Repository, well_formed: str) -> None:
     text = well_formed + TWO_CASES.replace("case:patient :patient ;", "case:patient :patient , :nobody ;")
     first, second = CaseChecker(kb, "pyshifty").check(read(kb, text))
     assert isinstance(first, Case)
     assert isinstance(second, Malformed)
 
 
-def test_a_case_linked_to_a_case_is_malformed_and_the_other_is_not(kb: KnowledgeBase, well_formed: str) -> None:
+def test_a_case_linked_to_a_case_is_malformed_and_the_other_is_not(kb: Repository, well_formed: str) -> None:
     text = well_formed + TWO_CASES.replace(":transplant , :acute", ":transplant , :case")
     first, second = CaseChecker(kb, "pyshifty").check(read(kb, text))
     assert isinstance(first, Case)
     assert isinstance(second, Malformed)
-    assert [(each.focus, each.value, each.shape) for each in second.violations] == [
+    assert [(violation.focus, violation.value, violation.shape) for violation in second.violations] == [
         (f"{EX}second", f"{EX}case", "shape:Case-finding")
     ]
 
 
 @pytest.mark.parametrize("engine", shacl.ENGINES)
-def test_a_case_makes_no_concept_and_no_class_of_its_own(kb: KnowledgeBase, vary: Vary, engine: str) -> None:
+def test_a_case_makes_no_concept_and_no_class_of_its_own(kb: Repository, vary: Vary, engine: str) -> None:
     broader = "<http://www.w3.org/2004/02/skos/core#broader>"
     disease = vary("case:reason clin:AcuteMyeloidLeukemia", "case:reason :flu")
     disease += f":flu a clin:Disease ; {broader} clin:AcuteMyeloidLeukemia ."
     kind = vary(":transplant a clin:Transplant", ":transplant a :Graft")
     kind += f":Graft {RDFS.subClassOf.n3()} clin:Transplant ."
-    found = [violations(each) for each in CaseChecker(kb, engine).check(read(kb, disease, kind))]
-    assert [[(each.focus, each.value, each.shape) for each in those] for those in found] == [
+    found = [violations(checked) for checked in CaseChecker(kb, engine).check(read(kb, disease, kind))]
+    assert [[(violation.focus, violation.value, violation.shape) for violation in those] for those in found] == [
         [(f"{EX}request", f"{EX}flu", "shape:Request-reason")],
         [(f"{EX}case", f"{EX}transplant", "shape:Case-finding")],
     ]
 
 
-def test_a_case_changes_nothing_of_the_knowledge_base(kb: KnowledgeBase, well_formed: str) -> None:
+def test_a_case_changes_nothing_of_the_knowledge_base(kb: Repository, well_formed: str) -> None:
     before = len(kb.ontology), len(kb.conditions)
     CaseChecker(kb, "pyshacl").check(read(kb, well_formed))
     assert (len(kb.ontology), len(kb.conditions)) == before
@@ -582,7 +582,7 @@ BROKEN = [
         "request | case:serviceDate | | shape:Request-serviceDate",
     ),
     # numbers
-    *(no_percent(each, each) for each in ("140", "-1", "140.0", "100.1", "-0.1", "9e1", "true")),
+    *(no_percent(number, number) for number in ("140", "-1", "140.0", "100.1", "-0.1", "9e1", "true")),
     no_percent('"90"', "90"),
     no_percent('"ninety"^^xsd:decimal', "ninety"),
     no_percent('"90"^^xsd:float', "90"),
@@ -598,7 +598,7 @@ BROKEN = [
     no_grade('"0_1"^^xsd:integer', "0_1"),
     no_percent('"90"^^xsd:int', "90"),
     no_percent("90 , 91", ""),
-    *(no_grade(each, each) for each in ("7", "5", "-1", "2.0", "2e0")),
+    *(no_grade(number, number) for number in ("7", "5", "-1", "2.0", "2e0")),
     no_grade('"2"', "2"),
     no_grade('"II"', "II"),
     no_grade('"two"^^xsd:integer', "two"),
@@ -829,10 +829,13 @@ def violations(answer: Case | Malformed) -> tuple[Violation, ...]:
 
 
 @pytest.fixture(scope="module")
-def found(kb: KnowledgeBase, vary: Vary) -> dict[str, dict[str, tuple[Violation, ...]]]:
+def found(kb: Repository, vary: Vary) -> dict[str, dict[str, tuple[Violation, ...]]]:
     """For each engine, the violations of every broken case, all checked at once as kb does."""
     reader = CaseReader(kb)
-    cases = [reader.read(each.name, None, vary(each.old, each.new).encode(), FORMATS[".ttl"])[0] for each in BROKEN]
+    cases = [
+        reader.read(variant.name, None, vary(variant.old, variant.new).encode(), FORMATS[".ttl"])[0]
+        for variant in BROKEN
+    ]
     return {
         engine: {case.source: violations(answer) for case, answer in zip(cases, checked, strict=True)}
         for engine in shacl.ENGINES
@@ -841,16 +844,16 @@ def found(kb: KnowledgeBase, vary: Vary) -> dict[str, dict[str, tuple[Violation,
 
 
 @pytest.fixture(scope="module")
-def messages(kb: KnowledgeBase) -> dict[str, str]:
+def messages(kb: Repository) -> dict[str, str]:
     """The message of every case shape."""
     shapes = CaseChecker(kb, "pyshacl").shapes
     return {kb.curie(str(shape)): str(text) for shape, text in shapes.subject_objects(SH.message)}
 
 
-@pytest.mark.parametrize("each", BROKEN, ids=lambda each: each.name.replace(" ", "-")[:60])
+@pytest.mark.parametrize("variant", BROKEN, ids=lambda variant: variant.name.replace(" ", "-")[:60])
 @pytest.mark.parametrize("engine", shacl.ENGINES)
 def test_what_is_wrong_with_a_case_is_said_at_its_place_with_its_mend(
-    each: Broken, engine: str, found: dict[str, dict[str, tuple[Violation, ...]]], messages: dict[str, str]
+    variant: Broken, engine: str, found: dict[str, dict[str, tuple[Violation, ...]]], messages: dict[str, str]
 ) -> None:
     expected = [
         Violation(
@@ -860,17 +863,17 @@ def test_what_is_wrong_with_a_case_is_said_at_its_place_with_its_mend(
             message=" ".join(part for part in (messages[shape], guess) if part),
             shape=shape,
         )
-        for focus, path, value, shape, guess in each.finds
+        for focus, path, value, shape, guess in variant.finds
     ]
-    assert list(found[engine][each.name]) == expected
+    assert list(found[engine][variant.name]) == expected
 
 
 def test_the_broken_cases_are_all_different_and_all_there() -> None:
-    assert len({each.name for each in BROKEN}) == len(BROKEN) == 153
+    assert len({variant.name for variant in BROKEN}) == len(BROKEN) == 153
 
 
 @pytest.mark.parametrize("engine", shacl.ENGINES)
-def test_days_and_numbers_at_the_edge_of_what_is_allowed_pass(kb: KnowledgeBase, vary: Vary, engine: str) -> None:
+def test_days_and_numbers_at_the_edge_of_what_is_allowed_pass(kb: Repository, vary: Vary, engine: str) -> None:
     variants = [
         *(vary('"2026-06-05"^^xsd:date', f'"{day}"^^xsd:date') for day in ("2024-02-29", "2000-02-29", "1000-01-01")),
         *(vary(ONE_SHARE, f"clin:donorPercent {share}") for share in ("0", "100", "0.0", "100.0", "99.999")),
@@ -888,11 +891,13 @@ def test_days_and_numbers_at_the_edge_of_what_is_allowed_pass(kb: KnowledgeBase,
         vary("cpt:38242", f"<{HCPCS}S2150> , cpt:0537T"),
         vary("a case:Case ;", f"a case:Case ; {RDFS.label.n3()} 'a title' ; {RDFS.comment.n3()} 'a comment' ;"),
     ]
-    assert [violations(each) for each in CaseChecker(kb, engine).check(read(kb, *variants))] == [()] * len(variants)
+    assert [violations(checked) for checked in CaseChecker(kb, engine).check(read(kb, *variants))] == [()] * len(
+        variants
+    )
 
 
 @pytest.mark.parametrize("year", ["0000", "0999", "1000", "1900", "2000", "2023", "2024", "2100", "2400", "9999"])
-def test_the_pattern_of_a_day_takes_every_day_of_the_calendar_and_no_other(kb: KnowledgeBase, year: str) -> None:
+def test_the_pattern_of_a_day_takes_every_day_of_the_calendar_and_no_other(kb: Repository, year: str) -> None:
     """Engines differ in what they take for an xsd:date; the pattern does not leave it to them."""
     pattern = re.compile(str(CaseChecker(kb, "pyshacl").shapes.value(SHAPE.Day, SH.pattern)))
     for month in range(14):
@@ -938,10 +943,10 @@ NEVER_IN_DOUBT = {"Transplant", "EarlierInfusion"}
 DOUBT = "case:inDoubt 'A newer resource could not be read.' ; "
 
 
-def finding(name: str, class_: str, day: str, said: str | None = None) -> str:
+def finding(name: str, class_: str, day: str, properties: str | None = None) -> str:
     """One finding; it states what its class can state, unless `said` says what."""
-    said = STATED[class_] if said is None else said
-    return f''':{name} a clin:{class_} ; case:date "{day}"^^xsd:date ; case:basis case:ChartEvidence ; {said} .'''
+    properties = STATED[class_] if properties is None else properties
+    return f''':{name} a clin:{class_} ; case:date "{day}"^^xsd:date ; case:basis case:ChartEvidence ; {properties} .'''
 
 
 def case_of(*findings: str, service: str = SERVICE, reason: str = AML) -> str:
@@ -1008,19 +1013,19 @@ def situation(
     pairs = [(one, other) for one, _, other in (pair.partition("-") for pair in contradict.split())]
     for one, other in pairs:
         written += [f"{one} contradictedBy {other}", f"{other} contradictedBy {one}"]
-    told = [(one, other) for one, _, other in (pair.partition("-") for pair in differ.split())]
-    told += [
+    differing = [(one, other) for one, _, other in (pair.partition("-") for pair in differ.split())]
+    differing += [
         (one, other)
-        for one, link, other in (each.split() for each in written)
+        for one, link, other in (text.split() for text in written)
         if link in ("contradictedBy", "mayBeSupersededBy", "sharesDoubtOf")
     ]
     return Situation(
-        name, findings, counts, perhaps, tuple(written), frozenset((min(a, b), max(a, b)) for a, b in told), reason
+        name, findings, counts, perhaps, tuple(written), frozenset((min(a, b), max(a, b)) for a, b in differing), reason
     )
 
 
-def status(name: str, day: str, disease: str, said: str = "Relapsed", doubt: str = "") -> str:
-    stated = f"{doubt}clin:disease clin:{disease} ; clin:diseaseStatus clin:{said}"
+def status(name: str, day: str, disease: str, state: str = "Relapsed", doubt: str = "") -> str:
+    stated = f"{doubt}clin:disease clin:{disease} ; clin:diseaseStatus clin:{state}"
     return finding(name, "DiseaseStatusAssessment", day, stated)
 
 
@@ -1033,12 +1038,12 @@ def mrd(name: str, day: str, method: str, result: str = "MRDDetected", doubt: st
     return finding(name, "MRDTest", day, f"{key}clin:mrdResult clin:{result}" if result else key)
 
 
-def share(name: str, day: str, lineage: str, said: str = "clin:donorPercent 95") -> str:
-    return finding(name, "ChimerismTest", day, (f"clin:lineage clin:{lineage} ; " if lineage else "") + said)
+def share(name: str, day: str, lineage: str, percent: str = "clin:donorPercent 95") -> str:
+    return finding(name, "ChimerismTest", day, (f"clin:lineage clin:{lineage} ; " if lineage else "") + percent)
 
 
-def grade(name: str, said: str) -> str:
-    return finding(name, "AcuteGvHDAssessment", "2026-06-01", said)
+def grade(name: str, properties: str) -> str:
+    return finding(name, "AcuteGvHDAssessment", "2026-06-01", properties)
 
 
 def absence(name: str, day: str, of: str) -> str:
@@ -1096,9 +1101,9 @@ def by_class() -> list[Situation]:
                 ),
             ]
             for source in ("Syngeneic", ""):
-                told = source or "of unstated source"
+                described = source or "of unstated source"
                 before = situation(
-                    f"{class_} before a transplant that is {told}, which may be allogeneic",
+                    f"{class_} before a transplant that is {described}, which may be allogeneic",
                     finding("a", class_, "2026-02-28"),
                     graft("t", "2026-03-01", source),
                     **(
@@ -1108,7 +1113,7 @@ def by_class() -> list[Situation]:
                     ),
                 )
                 on_the_day = situation(
-                    f"{class_} on the day of a transplant that is {told}",
+                    f"{class_} on the day of a transplant that is {described}",
                     finding("a", class_, "2026-03-01"),
                     graft("t", "2026-03-01", source),
                     counts="a t",
@@ -1264,15 +1269,15 @@ SITUATIONS = [
     # statuses that are superseded by those of a group
     *(
         situation(
-            f"a status of a kind and a later one of a group that holds it, {said}",
+            f"a status of a kind and a later one of a group that holds it, {state}",
             status("a", "2026-06-01", "DiffuseLargeBCellLymphoma"),
-            status("b", "2026-06-02", group, said),
+            status("b", "2026-06-02", group, state),
             counts="b",
             links="a supersededBy b",
             reason=NHL,
         )
         # The group is the reason, or under it.
-        for group, said in (("NonHodgkinLymphoma", "CompleteRemission"), ("BCellNonHodgkinLymphoma", "Relapsed"))
+        for group, state in (("NonHodgkinLymphoma", "CompleteRemission"), ("BCellNonHodgkinLymphoma", "Relapsed"))
     ),
     situation(
         "a status of a kind and a later one in doubt of a group that holds it, which supersedes it all the same",
@@ -1519,14 +1524,14 @@ SITUATIONS = [
     # keys not stated
     *(
         situation(
-            f"MRD that differs on two days, {told}",
+            f"MRD that differs on two days, {which}",
             mrd("a", "2026-06-01", older),
             mrd("b", "2026-06-02", newer, "MRDNotDetected"),
             counts="b",
             perhaps="a",
             links="a mayBeSupersededBy b",
         )
-        for told, older, newer in (
+        for which, older, newer in (
             ("the newer without a method", "FlowCytometry", ""),
             ("the older without a method", "", "FlowCytometry"),
             ("both without a method", "", ""),
@@ -1534,14 +1539,14 @@ SITUATIONS = [
     ),
     *(
         situation(
-            f"MRD that differs on one day, {told}",
+            f"MRD that differs on one day, {which}",
             mrd("a", "2026-06-01", "FlowCytometry" if keyed else ""),
             mrd("b", "2026-06-01", "", "MRDNotDetected"),
             perhaps="a b",
             links="a mayBeSupersededBy b, b mayBeSupersededBy a",
         )
         # Neither contradicts the other: they may be by different methods.
-        for told, keyed in (("one without a method", True), ("both without a method", False))
+        for which, keyed in (("one without a method", True), ("both without a method", False))
     ),
     situation(
         "MRD of one result on one day, one without a method",
@@ -1777,12 +1782,12 @@ SITUATIONS = [
     ),
     *(
         situation(
-            f"an absence before a finding of its class that leaves open {told}",
+            f"an absence before a finding of its class that leaves open {missing}",
             absence("a", "2026-01-01", class_),
             finding("b", class_, "2026-01-02", ""),
             counts="b",
         )
-        for class_, told in (("Transplant", "its source"), ("EarlierInfusion", "its response"))
+        for class_, missing in (("Transplant", "its source"), ("EarlierInfusion", "its response"))
     ),
     situation(
         "an absence after a transplant of unstated source",
@@ -1952,35 +1957,35 @@ SITUATIONS = [
 
 
 @pytest.fixture(scope="module")
-def counted(kb: KnowledgeBase) -> dict[str, Case]:
+def counted(kb: Repository) -> dict[str, Case]:
     """Every situation as a case with what counts of it derived, all at once as kb does."""
-    cases = read(kb, *(case_of(*each.findings, reason=each.reason) for each in SITUATIONS))
+    cases = read(kb, *(case_of(*example.findings, reason=example.reason) for example in SITUATIONS))
     checked = CaseChecker(kb, "pyshifty").check(cases)
-    sound = [each for each in checked if isinstance(each, Case)]
+    sound = [case for case in checked if isinstance(case, Case)]
     assert len(sound) == len(SITUATIONS)
-    return {each.name: case for each, case in zip(SITUATIONS, sound, strict=True)}
+    return {example.name: case for example, case in zip(SITUATIONS, sound, strict=True)}
 
 
-@pytest.mark.parametrize("each", SITUATIONS, ids=lambda each: each.name.replace(" ", "-")[:60])
-def test_exactly_what_counts_is_derived_and_each_of_it_once(each: Situation, counted: dict[str, Case]) -> None:
-    case = counted[each.name]
+@pytest.mark.parametrize("example", SITUATIONS, ids=lambda example: example.name.replace(" ", "-")[:60])
+def test_exactly_what_counts_is_derived_and_each_of_it_once(example: Situation, counted: dict[str, Case]) -> None:
+    case = counted[example.name]
     assert {
         "counts": current(case),
         "perhaps": linked(case, CASE.perhapsFinding),
         "latest": linked(case, CASE.latestFinding),
         "links": links_of_findings(case),
     } == {
-        "counts": each.counts.split(),
-        "perhaps": each.perhaps.split(),
-        "latest": sorted(each.latest),
-        "links": each.all_links,
+        "counts": example.counts.split(),
+        "perhaps": example.perhaps.split(),
+        "latest": sorted(example.latest),
+        "links": example.all_links,
     }
     countable = linked(case, CASE.countableFinding)
-    assert len(countable) == len(set(countable)) and each.latest <= set(countable)
+    assert len(countable) == len(set(countable)) and example.latest <= set(countable)
 
 
-def test_the_situations_are_all_different_and_cover_every_class_of_findings(kb: KnowledgeBase) -> None:
-    assert len({each.name for each in SITUATIONS}) == len(SITUATIONS) == 263
+def test_the_situations_are_all_different_and_cover_every_class_of_findings(kb: Repository) -> None:
+    assert len({example.name for example in SITUATIONS}) == len(SITUATIONS) == 263
     assert {CLIN[class_] for class_ in STATED} == set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
 
 
@@ -1989,18 +1994,18 @@ def test_the_situations_come_to_all_that_is_derived(counted: dict[str, Case]) ->
     assert found & DERIVED == DERIVED == DERIVED_LINKS | DERIVED_OF_FINDINGS
 
 
-def test_one_case_counts_alone_as_it_counts_among_others(kb: KnowledgeBase, counted: dict[str, Case]) -> None:
+def test_one_case_counts_alone_as_it_counts_among_others(kb: Repository, counted: dict[str, Case]) -> None:
     checker = CaseChecker(kb, "pyshacl")
-    for each in SITUATIONS[::15]:
-        (alone,) = checker.check(read(kb, case_of(*each.findings, reason=each.reason)))
+    for example in SITUATIONS[::15]:
+        (alone,) = checker.check(read(kb, case_of(*example.findings, reason=example.reason)))
         assert isinstance(alone, Case)
-        assert said(alone) == said(counted[each.name])
+        assert statements(alone) == statements(counted[example.name])
 
 
 # ---------------------------------------------------------------------- prepared for other engines
 
 
-def test_a_prepared_case_is_the_file_with_what_counts(kb: KnowledgeBase, well_formed: str) -> None:
+def test_a_prepared_case_is_the_file_with_what_counts(kb: Repository, well_formed: str) -> None:
     (case,) = CaseChecker(kb, "pyshifty").check(read(kb, well_formed))
     assert isinstance(case, Case)
     graph = Graph().parse(data=prepared(kb, [case]).serialize(format="longturtle"), format="turtle")
@@ -2019,12 +2024,12 @@ def test_a_prepared_case_is_the_file_with_what_counts(kb: KnowledgeBase, well_fo
     )
 
 
-@pytest.mark.parametrize("each", ("MRD without a method between", "two statuses of one disease on one day, and"))
+@pytest.mark.parametrize("start", ("MRD without a method between", "two statuses of one disease on one day, and"))
 def test_what_is_derived_is_left_out_of_a_prepared_case_that_is_to_be_submitted(
-    kb: KnowledgeBase, counted: dict[str, Case], each: str
+    kb: Repository, counted: dict[str, Case], start: str
 ) -> None:
-    (name,) = (name for name in counted if name.startswith(each))
-    (found,) = (situation for situation in SITUATIONS if situation.name == name)
+    (name,) = (name for name in counted if name.startswith(start))
+    (found,) = (example for example in SITUATIONS if example.name == name)
     graph = prepared(kb, [counted[name]], derived=False)
     assert set(graph) == set(Graph().parse(data=case_of(*found.findings, reason=found.reason), format="turtle"))
 
@@ -2032,7 +2037,7 @@ def test_what_is_derived_is_left_out_of_a_prepared_case_that_is_to_be_submitted(
 FINDINGS = {"transplant", "status", "mrd", "risk", "chimerism", "acute", "chronic", "infusion", "absence"}
 
 
-def test_prepared_blank_nodes_of_two_files_stay_apart(kb: KnowledgeBase, well_formed: str) -> None:
+def test_prepared_blank_nodes_of_two_files_stay_apart(kb: Repository, well_formed: str) -> None:
     reader = CaseReader(kb)
     texts = [re.sub(r"(?m)(?<![\w<]):(?=[a-z])", "_:", well_formed).encode() for _ in range(2)]
     cases = [reader.read(str(number), None, text, FORMATS[".ttl"])[0] for number, text in enumerate(texts)]
@@ -2041,7 +2046,7 @@ def test_prepared_blank_nodes_of_two_files_stay_apart(kb: KnowledgeBase, well_fo
     assert len(set(graph.subjects(RDF.type, CLIN.Transplant))) == 2
 
 
-def test_two_cases_that_describe_one_node_are_not_prepared_together(kb: KnowledgeBase, well_formed: str) -> None:
+def test_two_cases_that_describe_one_node_are_not_prepared_together(kb: Repository, well_formed: str) -> None:
     cases = read(kb, well_formed + TWO_CASES)
     assert refusal(lambda: prepared(kb, cases)) == (
         f"text#second: {EX}coverage is described by text#case too; prepare them one at a time"
@@ -2058,7 +2063,7 @@ def test_two_cases_that_describe_one_node_are_not_prepared_together(kb: Knowledg
     ],
 )
 def test_the_exported_shapes_say_of_a_prepared_case_what_kb_says(
-    kb: KnowledgeBase, policy: Policy, vary: Vary, old: str, new: str, outcome: Outcome
+    kb: Repository, policy: Policy, vary: Vary, old: str, new: str, outcome: Outcome
 ) -> None:
     cases = read(kb, vary(old, new))
     assert determined(kb, policy, cases) == [outcome]
@@ -2068,18 +2073,18 @@ def test_the_exported_shapes_say_of_a_prepared_case_what_kb_says(
     shapes = self_contained(kb, revision)
     graph = Graph().parse(data=prepared(kb, [case]).serialize(format="longturtle"), format="turtle")
     for engine in shacl.ENGINES:
-        results = [(each.focus, each.shape) for each in shacl.validate(graph, shapes, engine)]
+        results = [(result.focus, result.shape) for result in shacl.validate(graph, shapes, engine)]
         expected = [] if outcome is Outcome.MET else [(f"{EX}case", str(outcome_shape(revision, outcome)))]
         assert results == expected, engine
 
 
 @pytest.mark.parametrize("engine", shacl.ENGINES)
 def test_the_exported_shapes_find_a_broken_case_at_the_shape_at_which_kb_finds_it(
-    kb: KnowledgeBase, policy: Policy, vary: Vary, engine: str
+    kb: Repository, policy: Policy, vary: Vary, engine: str
 ) -> None:
     shapes = self_contained(kb, Revision.load(policy, policy.entry("2026-02")))
     graph = Graph().parse(data=vary("clin:grade 1", "clin:grade 7"), format="turtle")
-    results = [each for each in shacl.validate(graph, shapes, engine) if "/outcome/" not in each.shape]
-    assert [(each.focus, kb.curie(each.shape), each.value) for each in results] == [
+    results = [result for result in shacl.validate(graph, shapes, engine) if "/outcome/" not in result.shape]
+    assert [(result.focus, kb.curie(result.shape), result.value) for result in results] == [
         (f"{EX}acute", "shape:AcuteGvHDAssessment-grade", "7")
     ]

@@ -36,15 +36,17 @@ def implementation(engine: str) -> Implementation:
 
 def differing(pictures: Iterable[Picture], engine: str = "pyshifty") -> list[tuple[Picture, Comparable, Comparable]]:
     """Where the two readings differ, the smallest cases first."""
-    return sorted(disagreements(pictures, implementation(engine)), key=lambda each: len(each[0].findings))[:3]
+    return sorted(
+        disagreements(pictures, implementation(engine)), key=lambda disagreement: len(disagreement[0].findings)
+    )[:3]
 
 
 def test_the_oracle_reads_every_condition_on_file() -> None:
-    assert {each.iri.rpartition("#")[2] for each in every_condition()} == set(oracle.CONDITIONS)
+    assert {condition.iri.rpartition("#")[2] for condition in every_condition()} == set(oracle.CONDITIONS)
 
 
 def test_every_class_of_findings_that_can_be_in_doubt_is_tried() -> None:
-    tried = {each.kind for universe in (*SMALL.values(), *LARGE.values()) for each in universe.findings}
+    tried = {finding.kind for universe in (*SMALL.values(), *LARGE.values()) for finding in universe.findings}
     assert tried == set(FINDINGS)
 
 
@@ -60,16 +62,16 @@ def test_the_reference_engine_does_so_too(name: str) -> None:
 
 
 def test_every_set_of_up_to_three_findings_is_tried_and_every_standing_and_value_met() -> None:
-    pictures = [each for universe in SMALL.values() for each in universe.up_to(3)]
+    pictures = [picture for universe in SMALL.values() for picture in universe.up_to(3)]
     assert len(pictures) == 6252
-    standings = Counter(standing for each in pictures for standing in oracle.standing(each).of)
+    standings = Counter(standing for picture in pictures for standing in oracle.standing(picture).of)
     assert set(standings) == {oracle.COUNTS, oracle.PERHAPS, oracle.NOT}
     assert min(standings.values()) > 2000
     seen: dict[str, set[tuple[str, str]]] = {}
-    for each in pictures:
-        for condition, values in oracle.values(each).items():
+    for picture in pictures:
+        for condition, values in oracle.values(picture).items():
             seen.setdefault(condition, set()).add(values)
-    read_findings = {each.iri.rpartition("#")[2]: each for each in every_condition() if _class_of(each)}
+    read_findings = {asked.iri.rpartition("#")[2]: asked for asked in every_condition() if _class_of(asked)}
     for condition in read_findings:
         settled = {(value, value) for value in ("holds", "fails", "unknown", "conflicting")}
         assert settled <= seen[condition], condition
@@ -99,15 +101,15 @@ COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
 
 def _class_of(condition: Condition) -> str | None:
     """The class of findings that a condition reads, as a CURIE; None where it reads none."""
-    kinds = [VOCABULARY.curie(each) for each in condition.reads]
+    kinds = [VOCABULARY.curie(read) for read in condition.reads]
     return kinds[0] if kinds and kinds[0] in FINDINGS else None
 
 
-CLASSES = sorted({kind for each in every_condition() if (kind := _class_of(each))})
+CLASSES = sorted({kind for condition in every_condition() if (kind := _class_of(condition))})
 
 
 def conditions_on(kind: str) -> list[Condition]:
-    return [each for each in every_condition() if _class_of(each) == kind]
+    return [condition for condition in every_condition() if _class_of(condition) == kind]
 
 
 def term(curie: str) -> URIRef:
@@ -118,7 +120,9 @@ def term(curie: str) -> URIRef:
 def limits(kind: str) -> list[int]:
     """Every number that a shape of these conditions compares with, and those next to it."""
     comparing = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
-    waiting = [URIRef(shape) for each in conditions_on(kind) for shape in (each.holds_when, each.fails_when)]
+    waiting = [
+        URIRef(shape) for condition in conditions_on(kind) for shape in (condition.holds_when, condition.fails_when)
+    ]
     seen: set[Node] = set(waiting)
     found: set[int] = set()
     while waiting:
@@ -137,7 +141,9 @@ def sayings(kind: str) -> list[Said]:
     for property_, range_ in FINDINGS[kind].items():
         if property_ == oracle.flags()[kind].key:
             continue  # What tells findings apart is for the rules to read.
-        values: list[Node] = [term(each) for each in CONCEPTS[range_]] if range_ else [Literal(n) for n in limits(kind)]
+        values: list[Node] = (
+            [term(concept) for concept in CONCEPTS[range_]] if range_ else [Literal(n) for n in limits(kind)]
+        )
         found += [((RDF.type, term(kind)), (term(property_), value)) for value in values]
     if kind in ("clin:Transplant", "clin:EarlierInfusion"):
         found += [((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, term(kind)))]
@@ -148,7 +154,7 @@ def case_of(stands: Sequence[Stand], links: Iterable[tuple[int, int]] = (), left
     """A case of which nothing is known but how its findings count; what is left out does not, and may be linked to."""
     root, nodes = URIRef("urn:kb:0:case"), [URIRef(f"urn:kb:0:{place}") for place in range(len(stands))]
     about: dict[URIRef, list[tuple[URIRef, Node]]] = {
-        node: list(said) for node, (said, _) in zip(nodes, stands, strict=True)
+        node: list(pairs) for node, (pairs, _) in zip(nodes, stands, strict=True)
     }
     for one, two in links:
         about[nodes[one]].append((CASE.contradictedBy, nodes[two]))
@@ -165,10 +171,10 @@ class Shapes:
         self._evaluator = Evaluator(VOCABULARY, conditions_on(kind), engine)
 
     def values(self, cases: Sequence[Case]) -> list[tuple[Value, ...]]:
-        return [tuple(each.value for each in values.values()) for values in self._evaluator.evaluate(cases)]
+        return [tuple(value.value for value in values.values()) for values in self._evaluator.evaluate(cases)]
 
     def perhaps(self, cases: Sequence[Case]) -> list[tuple[Value, ...]]:
-        return [tuple(each.perhaps for each in values.values()) for values in self._evaluator.evaluate(cases)]
+        return [tuple(value.perhaps for value in values.values()) for values in self._evaluator.evaluate(cases)]
 
     def told_apart(self) -> tuple[list[Said], bool]:
         """One of all sayings that come to the same, alone or with another; and whether it matters which are linked."""
@@ -177,10 +183,10 @@ class Shapes:
         links_matter = False
         for one in known:
             pairs = [((one, COUNTING[0]), (two, COUNTING[0])) for two in known]
-            apart = self.values([case_of(each) for each in pairs])
-            linked = self.values([case_of(each, [(0, 1)]) for each in pairs])
+            apart = self.values([case_of(pair) for pair in pairs])
+            linked = self.values([case_of(pair, [(0, 1)]) for pair in pairs])
             # The other alone counts, and is linked to this one.
-            links_only = self.values([case_of(each, [(0, 1)], left_out=[0]) for each in pairs])
+            links_only = self.values([case_of(pair, [(0, 1)], left_out=[0]) for pair in pairs])
             links_matter |= apart != linked
             alone = self.values([case_of([(one, COUNTING[0])])])
             by_behaviour.setdefault((*alone, *apart, *linked, *links_only), one)
@@ -194,8 +200,8 @@ def told_apart(kind: str) -> tuple[list[Said], bool]:
 
 def small_sets(kind: str, size: int) -> Iterator[tuple[tuple[Stand, ...], tuple[tuple[int, int], ...]]]:
     """Every set of up to so many findings that the shapes can tell apart, each counting or perhaps, linked or not."""
-    said, links_matter = told_apart(kind)
-    stands: list[Stand] = [*product(said, COUNTING)]
+    distinct, links_matter = told_apart(kind)
+    stands: list[Stand] = [*product(distinct, COUNTING)]
     for count in range(size + 1):
         pairs = list(combinations(range(count), 2)) if links_matter else []
         linkings = [chosen for some in range(len(pairs) + 1) for chosen in combinations(pairs, some)]
@@ -228,7 +234,7 @@ def test_the_two_forms_of_the_shapes_give_the_value_found_by_trying_every_choice
         [case_of(stands, links, left_out) for left_out in oracle.choices(_perhaps(stands))] for stands, links in sets
     ]
     # In these no finding is in doubt: those that perhaps count are taken to count, or are left out.
-    flat = shapes.values([_settled(each) for choices in tried for each in choices])
+    flat = shapes.values([_settled(choice) for choices in tried for choice in choices])
     start = 0
     surely, perhaps = shapes.values(doubtful), shapes.perhaps(doubtful)
     for number, choices in enumerate(tried):
@@ -253,8 +259,8 @@ def _settled(case: Case) -> Case:
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_shapes_tell_the_sayings_apart_that_their_conditions_name(kind: str) -> None:
-    said, links_matter = told_apart(kind)
-    assert (len(said), links_matter) == TOLD_APART[kind][:2]
+    distinct, links_matter = told_apart(kind)
+    assert (len(distinct), links_matter) == TOLD_APART[kind][:2]
 
 
 # So many sayings of a finding are told apart, one of nothing included; whether it matters which are linked; and so many

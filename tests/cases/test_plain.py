@@ -27,7 +27,7 @@ from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, KnowledgeBaseError, UnreadableInput
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.files import MAX_BYTES
 from kb_tools.render.case_json import write
@@ -74,7 +74,7 @@ SCHEMA = "kb case schema lists what each key takes"
 
 
 @pytest.fixture(scope="module")
-def plain(kb: KnowledgeBase) -> CaseForms:
+def plain(kb: Repository) -> CaseForms:
     return CaseForms(kb)
 
 
@@ -98,12 +98,12 @@ def varied(path: str, value: Any) -> dict[str, Any]:
 
 
 @cache
-def reader_of(kb: KnowledgeBase) -> CaseReader:
+def reader_of(kb: Repository) -> CaseReader:
     """One reader, which reads the shapes once."""
     return CaseReader(kb)
 
 
-def read(kb: KnowledgeBase, text: str | dict[str, Any]) -> Case:
+def read(kb: Repository, text: str | dict[str, Any]) -> Case:
     """The case of a text, read as if it came through standard input."""
     data = (text if isinstance(text, str) else json.dumps(text)).encode("utf-8", "surrogatepass")
     (found,) = reader_of(kb).stream("case.json", None, io.BytesIO(data), "json")
@@ -112,7 +112,7 @@ def read(kb: KnowledgeBase, text: str | dict[str, Any]) -> Case:
     return found
 
 
-def refusal(kb: KnowledgeBase, text: str | dict[str, Any]) -> str:
+def refusal(kb: Repository, text: str | dict[str, Any]) -> str:
     """The one line with which a text is refused."""
     with pytest.raises(UnreadableInput) as refused:
         read(kb, text)
@@ -125,17 +125,17 @@ def statements(case: Case) -> set[str]:
     return {f"{p} {'' if str(o).startswith('urn:kb:') else o.n3()}" for _, p, o in case.triples()}
 
 
-def broken(kb: KnowledgeBase, case: dict[str, Any]) -> list[tuple[str, str]]:
+def broken(kb: Repository, case: dict[str, Any]) -> list[tuple[str, str]]:
     """The places and messages of a case that breaks the case shapes."""
     (checked,) = CaseChecker(kb, "pyshifty").check([read(kb, case)])
     assert isinstance(checked, Malformed)
-    return [(each.place, each.message) for each in checked.violations]
+    return [(violation.place, violation.message) for violation in checked.violations]
 
 
 # ---------------------------------------------------------------------- reading
 
 
-def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: CaseForms) -> None:
+def test_a_case_says_in_json_what_it_says_in_turtle(kb: Repository, plain: CaseForms) -> None:
     (turtle,) = CaseReader(kb).read("case.ttl", DATA / "case.ttl")
     again = read(kb, write(plain, turtle))
     assert statements(again) == statements(turtle)
@@ -143,7 +143,7 @@ def test_a_case_says_in_json_what_it_says_in_turtle(kb: KnowledgeBase, plain: Ca
 
 
 def test_a_doubt_is_a_text_of_a_finding_and_is_written_again(
-    kb: KnowledgeBase, plain: CaseForms, validator: jsonschema.Draft202012Validator
+    kb: Repository, plain: CaseForms, validator: jsonschema.Draft202012Validator
 ) -> None:
     stated = varied("findings.3.inDoubt", "A newer note, of 20 June, could not be read.")
     validator.validate(stated)
@@ -161,18 +161,18 @@ def test_every_class_of_findings_but_transplants_and_infusions_takes_a_doubt(pla
     assert set(FINDINGS.split(", ")) - taken == {"Transplant", "EarlierInfusion"}
 
 
-def test_a_name_that_is_no_iri_becomes_one_of_the_project(kb: KnowledgeBase) -> None:
+def test_a_name_that_is_no_iri_becomes_one_of_the_project(kb: Repository) -> None:
     case = read(kb, CASE)
     assert (case.iri, case.title) == ("https://w3id.org/policykb/given/case/17", "case.json#17")
     assert "https://w3id.org/policykb/given/patient/p17" in map(str, case.names.values())
 
 
-def test_a_case_without_a_name_is_known_by_its_file(kb: KnowledgeBase) -> None:
+def test_a_case_without_a_name_is_known_by_its_file(kb: Repository) -> None:
     case = read(kb, varied("id", ...))
     assert (case.iri, case.name, case.title) == ("", "", "case.json")
 
 
-def test_a_case_of_that_name_and_a_patient_of_that_name_are_two(kb: KnowledgeBase) -> None:
+def test_a_case_of_that_name_and_a_patient_of_that_name_are_two(kb: Repository) -> None:
     (checked,) = CaseChecker(kb, "pyshifty").check([read(kb, varied("patient", "17"))])
     assert isinstance(checked, Case)
 
@@ -180,55 +180,55 @@ def test_a_case_of_that_name_and_a_patient_of_that_name_are_two(kb: KnowledgeBas
 @pytest.mark.parametrize(
     ("number", "stated"),
     [
-        *[(each, each) for each in ("88.5", "88.50", "0.1000000000000000055511151231257827", "90", "-0")],
+        *[(number, number) for number in ("88.5", "88.50", "0.1000000000000000055511151231257827", "90", "-0")],
         ("1e1", "10"),
         ("9.75E1", "97.5"),
         ("1e-30", "0.000000000000000000000000000001"),
     ],
 )
-def test_a_number_is_read_digit_by_digit(kb: KnowledgeBase, number: str, stated: str) -> None:
+def test_a_number_is_read_digit_by_digit(kb: Repository, number: str, stated: str) -> None:
     text = json.dumps(CASE).replace("88.5", number)
     literal = f'"{stated}"^^<http://www.w3.org/2001/XMLSchema#decimal>'
     assert f"https://w3id.org/policykb/clinical#donorPercent {literal}" in statements(read(kb, text))
 
 
 @pytest.mark.parametrize("number", ["1e31", "1e999999999", "1e9999999999999999999", "-1e-31"])
-def test_a_number_of_too_many_digits_is_refused(kb: KnowledgeBase, number: str) -> None:
+def test_a_number_of_too_many_digits_is_refused(kb: Repository, number: str) -> None:
     text = json.dumps(CASE).replace("88.5", number)
     due = ", but a number of at most 30 digits is expected"
     assert refusal(kb, text) == f"case.json: findings[2].donorPercent: {number}{due}; {SCHEMA}"
 
 
 @pytest.mark.parametrize("number", ["1", "1.0", "1.00", "1e0", "10e-1"])
-def test_a_whole_number_is_one_however_it_is_written(kb: KnowledgeBase, number: str) -> None:
+def test_a_whole_number_is_one_however_it_is_written(kb: Repository, number: str) -> None:
     text = json.dumps(varied("findings.3.grade", 777)).replace("777", number)
     assert statements(read(kb, text)) == statements(read(kb, varied("findings.3.grade", 1)))
 
 
-def test_the_schema_that_an_editor_names_is_not_read(kb: KnowledgeBase) -> None:
+def test_the_schema_that_an_editor_names_is_not_read(kb: Repository) -> None:
     named = {"$schema": "https://w3id.org/policykb/case.schema.json", **CASE}
     assert statements(read(kb, named)) == statements(read(kb, CASE))
     inner = {**CASE, "request": {"$schema": "x", **CASE["request"]}}
     assert refusal(kb, inner).startswith('case.json: request: unknown key "$schema"; known keys: ')
 
 
-def test_fhir_in_plain_json_is_told(kb: KnowledgeBase) -> None:
+def test_fhir_in_plain_json_is_told(kb: Repository) -> None:
     expected = 'unknown key "resourceType"; this is FHIR: name the file .json, or .ndjson with a resource a line'
     with pytest.raises(UnreadableInput) as refused:
         PlainReader(CaseForms(kb)).read(b'{"resourceType": "Bundle"}', "cases.jsonl:1", part="line 1")
     assert str(refused.value) == f"cases.jsonl:1: {expected}"
 
 
-def test_a_byte_order_mark_and_notes_are_not_read(kb: KnowledgeBase) -> None:
+def test_a_byte_order_mark_and_notes_are_not_read(kb: Repository) -> None:
     noted = varied("findings.0.//why", {"any": [None, [1.5]]}) | {"//": "a note", "//request": 1}
     assert statements(read(kb, "\N{BYTE ORDER MARK}" + json.dumps(noted))) == statements(read(kb, CASE))
 
 
-def test_an_empty_array_states_nothing(kb: KnowledgeBase) -> None:
+def test_an_empty_array_states_nothing(kb: Repository) -> None:
     assert statements(read(kb, varied("request.purposes", []))) == statements(read(kb, varied("request.purposes", ...)))
 
 
-def test_the_plan_is_unknown_where_the_line_of_business_is_left_out(kb: KnowledgeBase) -> None:
+def test_the_plan_is_unknown_where_the_line_of_business_is_left_out(kb: Repository) -> None:
     (checked,) = CaseChecker(kb, "pyshifty").check([read(kb, varied("lineOfBusiness", ...))])
     assert isinstance(checked, Case)
 
@@ -323,7 +323,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("path", "value", "expected"), REFUSED)
 def test_what_json_ld_would_drop_or_misread_is_refused_with_its_place(
-    kb: KnowledgeBase, path: str, value: Any, expected: str
+    kb: Repository, path: str, value: Any, expected: str
 ) -> None:
     assert refusal(kb, varied(path, value)) == f"case.json: {expected}"
 
@@ -353,7 +353,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), TEXTS, ids=range(len(TEXTS)))
-def test_what_is_no_json_is_refused_in_one_line(kb: KnowledgeBase, text: str, expected: str) -> None:
+def test_what_is_no_json_is_refused_in_one_line(kb: Repository, text: str, expected: str) -> None:
     assert refusal(kb, text) == expected
 
 
@@ -402,12 +402,12 @@ def test_what_is_no_json_is_refused_in_one_line(kb: KnowledgeBase, text: str, ex
     ],
 )
 def test_a_value_that_breaks_a_case_shape_is_reported_at_its_place_in_the_json(
-    kb: KnowledgeBase, path: str, value: Any, place: str, message: str
+    kb: Repository, path: str, value: Any, place: str, message: str
 ) -> None:
     assert broken(kb, varied(path, value)) == [(place, message)]
 
 
-def test_an_unnamed_case_without_a_request_is_the_case(kb: KnowledgeBase) -> None:
+def test_an_unnamed_case_without_a_request_is_the_case(kb: Repository) -> None:
     assert broken(kb, {"patient": "p"}) == [
         ("the case case:request", "State exactly one case:request, a case:Request: each request is a case of its own.")
     ]
@@ -428,7 +428,9 @@ def test_json_files_lines_and_other_formats_come_to_the_same(run_kb: RunKb, tmp_
     (folder / "c.jsonl").write_text(f"{line}\n\n{line}", encoding="utf-8")
     ran = run_kb("validate", "cases", "--revision", "2026-02", "--format", "json")
     assert (ran.returncode, ran.stderr) == (0, "")
-    found = [(each["file"], each["outcome"]) for each in json.loads(ran.stdout)["determinations"]]
+    found = [
+        (determination["file"], determination["outcome"]) for determination in json.loads(ran.stdout)["determinations"]
+    ]
     assert found == [
         (name, "CriteriaMet") for name in ("cases/a.ttl", "cases/b.json", "cases/c.jsonl:1", "cases/c.jsonl:3")
     ]
@@ -455,7 +457,7 @@ def test_a_bad_line_is_named_and_the_others_go_on(run_kb: RunKb, tmp_path: Path)
 
 
 def test_a_line_longer_than_a_file_may_be_is_refused_and_the_next_is_read(
-    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = 2000
     monkeypatch.setattr("kb_tools.cases.reader.MAX_BYTES", small)
@@ -464,7 +466,7 @@ def test_a_line_longer_than_a_file_may_be_is_refused_and_the_next_is_read(
     good = json.dumps(CASE).encode()
     data = b'{"//": "' + b"x" * 3 * small + b'"}\n' + good + b"\n" + b" " * 3 * small + good
     found = list(CaseReader(kb).stream("-", None, io.BytesIO(data), "jsonl"))
-    assert [each.title if isinstance(each, Case) else str(each) for each in found] == [
+    assert [item.title if isinstance(item, Case) else str(item) for item in found] == [
         "-:1: more than 0 MiB; write one case a line, in a .jsonl file",
         "-:2#17",
         "-:3: more than 0 MiB; write one case a line, in a .jsonl file",
@@ -530,24 +532,24 @@ def test_a_file_in_json_ld_is_sent_to_its_own_reader(run_kb: RunKb, tmp_path: Pa
 
 
 def test_every_example_case_comes_to_the_same_in_json(
-    kb: KnowledgeBase, policy: Policy, plain: CaseForms, validator: jsonschema.Draft202012Validator
+    kb: Repository, policy: Policy, plain: CaseForms, validator: jsonschema.Draft202012Validator
 ) -> None:
     expectations = read_manifest(kb, policy.cases_folder)
     reader = CaseReader(kb)
-    turtle = {path: reader.read(path.name, path) for path in {each.path for each in expectations}}
+    turtle = {path: reader.read(path.name, path) for path in {expectation.path for expectation in expectations}}
     text = {path: [json.dumps(write(plain, case)) for case in cases] for path, cases in turtle.items()}
     assert (len(expectations), len(turtle)) == (302, 234)
     for written in text.values():
-        for each in written:
-            validator.validate(json.loads(each))
+        for line in written:
+            validator.validate(json.loads(line))
     again = {
-        path: [case for each in written for case in reader.stream(path.name, None, io.BytesIO(each.encode()), "json")]
+        path: [case for text in written for case in reader.stream(path.name, None, io.BytesIO(text.encode()), "json")]
         for path, written in text.items()
     }
     compared = 0
-    for revision in sorted({each.revision for each in expectations}):
+    for revision in sorted({expectation.revision for expectation in expectations}):
         run = Run(kb, policy, "pyshifty", revision=revision)
-        paths = [each.path for each in expectations if each.revision == revision]
+        paths = [expectation.path for expectation in expectations if expectation.revision == revision]
         one = [case for path in paths for case in turtle[path]]
         other = [case for path in paths for case in again[path]]
         assert all(isinstance(case, Case) for case in other)
@@ -561,10 +563,10 @@ def what_it_comes_to(answer: object) -> object:
     """All of a determination but the nodes and the order of its facts."""
     assert isinstance(answer, Determination)
     conditions = {
-        iri: (each.value, sorted((fact.text, fact.contradicted) for fact in each.facts))
-        for iri, each in answer.condition_results.items()
+        iri: (result.value, sorted((fact.text, fact.contradicted) for fact in result.facts))
+        for iri, result in answer.condition_results.items()
     }
-    advisories = [each.iri for each in answer.advisories]
+    advisories = [advisory.iri for advisory in answer.advisories]
     return answer.case.iri, answer.outcome, conditions, answer.to_send, answer.needs, advisories, sorted(answer.notices)
 
 
@@ -656,7 +658,7 @@ def test_a_template_as_printed_lists_what_is_required(run_kb: RunKb, tmp_path: P
     (tmp_path / "case.json").write_text(ran.stdout, encoding="utf-8")
     ran = run_kb("validate", "case.json", "--format", "json")
     (answer,) = json.loads(ran.stdout)["malformed"]
-    assert [(each["focus"], each["path"], each["message"]) for each in answer["violations"]] == [
+    assert [(violation["focus"], violation["path"], violation["message"]) for violation in answer["violations"]] == [
         (
             "request",
             "case:serviceDate",
@@ -690,10 +692,10 @@ def test_a_template_as_printed_lists_what_is_required(run_kb: RunKb, tmp_path: P
     ],
 )
 def test_a_template_with_what_is_required_filled_in_is_asked_for_the_rest(
-    kb: KnowledgeBase, policy: Policy, plain: CaseForms, revision: str, findings: list[str]
+    kb: Repository, policy: Policy, plain: CaseForms, revision: str, findings: list[str]
 ) -> None:
     blank = template(plain, Revision.load(policy, policy.entry(revision)))
-    assert [each["type"] for each in blank["//findings"]] == findings
+    assert [finding["type"] for finding in blank["//findings"]] == findings
     (answer,) = Run(kb, policy, "pyshifty", revision=revision).answers([read(kb, filled(blank))])
     assert isinstance(answer, Determination)
     assert answer.outcome.value == "InformationNeeded"
@@ -708,7 +710,7 @@ def test_a_template_says_everything_that_the_deciding_conditions_ask_for(policy:
         "Optional. What the service is meant to achieve. Any of, in brackets: TreatRelapse, LowerRelapseRisk, "
         "RaiseDonorChimerism. Asked for by I and I, note: Every purpose of the infusion."
     )
-    (grade,) = (each["//grade"] for each in blank["//findings"] if "//grade" in each)
+    (grade,) = (finding["//grade"] for finding in blank["//findings"] if "//grade" in finding)
     assert grade == (
         "Optional. Overall grade of acute GvHD, 0 to 4; 0 says that there is none. Takes a whole number, at least 0, "
         "at most 4."
@@ -743,7 +745,7 @@ def test_the_template_of_a_second_policy_asks_for_what_that_one_reads(run_kb: Ru
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copytree(DATA / "TST.7", tmp_path / "policies/TST.7")
     blank = json.loads(run_kb("case", "template", "TST.7", "--revision", "2024-01", "--kb", str(tmp_path)).stdout)
-    assert [each["type"] for each in blank["//findings"]] == [
+    assert [finding["type"] for finding in blank["//findings"]] == [
         "MRDTest",
         "RelapseRiskAssessment",
         "AcuteGvHDAssessment",
@@ -759,14 +761,14 @@ def test_the_template_of_a_second_policy_asks_for_what_that_one_reads(run_kb: Ru
 @pytest.mark.parametrize("written", ["C92.00", "icd-10-cm:C92.00", "ICD-10-CM:C92.A0"])
 @pytest.mark.parametrize("path", ["request.reason", "findings.1.disease"])
 def test_a_code_that_means_one_disease_and_nothing_more_is_read_as_it(
-    kb: KnowledgeBase, validator: jsonschema.Draft202012Validator, path: str, written: str
+    kb: Repository, validator: jsonschema.Draft202012Validator, path: str, written: str
 ) -> None:
     assert statements(read(kb, varied(path, written))) == statements(read(kb, varied(path, "AcuteMyeloidLeukemia")))
     if written[0] != "I":
         validator.validate(varied(path, written))
 
 
-def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: KnowledgeBase) -> None:
+def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: Repository) -> None:
     coded = read(kb, varied("request.reason", "C81.10"))
     assert statements(coded) == statements(read(kb, varied("request.reason", "HodgkinLymphoma")))
 
@@ -802,7 +804,7 @@ def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: Knowle
     ],
 )
 def test_a_code_that_says_more_and_an_abbreviation_get_a_suggestion(
-    kb: KnowledgeBase, path: str, written: str, says: str
+    kb: Repository, path: str, written: str, says: str
 ) -> None:
     place = path.replace("findings.1", "findings[1]")
     assert refusal(kb, varied(path, written)) == f'case.json: {place}: "{written}" {says}'
@@ -819,7 +821,7 @@ def test_a_code_that_says_more_and_an_abbreviation_get_a_suggestion(
         ("request.service", "C92.00"),
     ],
 )
-def test_a_code_that_means_no_value_of_the_key_is_refused(kb: KnowledgeBase, path: str, written: str) -> None:
+def test_a_code_that_means_no_value_of_the_key_is_refused(kb: Repository, path: str, written: str) -> None:
     assert f'{path}: "{written}" is not a value of this key; it takes ' in refusal(kb, varied(path, written))
 
 
@@ -839,7 +841,7 @@ def test_the_schema_is_one_of_its_draft(plain: CaseForms, validator: jsonschema.
 
 # The syntax of an IRI is for its parser; and to Python's patterns a line end at the end of a text is none.
 @pytest.mark.parametrize(
-    ("path", "value", "expected"), [each for each in REFUSED if each[1] not in ("http://[bad", "17\n", ["cpt:38242\n"])]
+    ("path", "value", "expected"), [row for row in REFUSED if row[1] not in ("http://[bad", "17\n", ["cpt:38242\n"])]
 )
 def test_the_schema_refuses_what_the_reader_refuses(
     validator: jsonschema.Draft202012Validator, path: str, value: Any, expected: str
@@ -865,7 +867,9 @@ def test_the_schema_refuses_what_the_case_shapes_refuse_of_one_key(
 
 def test_the_bounds_of_the_schema_are_those_of_the_shapes(plain: CaseForms) -> None:
     properties = schema(plain)["$defs"]["ChimerismTest"]["properties"]
-    bounds = {name: {key: value for key, value in each.items() if "um" in key} for name, each in properties.items()}
+    bounds = {
+        name: {key: value for key, value in described.items() if "um" in key} for name, described in properties.items()
+    }
     assert bounds["donorPercent"] == {"minimum": 0, "maximum": 100}
     assert bounds["donorPercentBelow"] == {"exclusiveMinimum": 0, "maximum": 100}
     doubt = {key: value for key, value in properties["inDoubt"].items() if key not in ("title", "description")}
@@ -923,7 +927,7 @@ def grown(tmp_path: Path) -> Path:
 
 
 def test_a_class_of_findings_that_only_the_data_know_is_read_and_described(grown: Path) -> None:
-    kb = KnowledgeBase(grown)
+    kb = Repository(grown)
     finding = {"type": "DoseReport", "date": "2026-01-01", "basis": "Attestation", "cellDose": 1.5}
     case = read(kb, {"patient": "p", "request": {"serviceDate": "2026-07-01"}, "findings": [finding]})
     stated = 'https://w3id.org/policykb/clinical#cellDose "1.5"^^<http://www.w3.org/2001/XMLSchema#decimal>'
@@ -945,7 +949,7 @@ def test_a_shape_that_says_nothing_of_its_value_is_an_error_of_the_knowledge_bas
     assert text.count("sh:datatype xsd:decimal ; sh:minExclusive 0.5 ;") == 1
     shapes.write_text(text.replace("sh:datatype xsd:decimal ; sh:minExclusive 0.5 ;", ""), encoding="utf-8")
     with pytest.raises(KnowledgeBaseError) as refused:
-        schema(CaseForms(KnowledgeBase(grown)))
+        schema(CaseForms(Repository(grown)))
     assert str(refused.value) == (
         "shapes/case.ttl: shape:Dose does not say what a value in plain JSON is; give it a sh:class, sh:datatype, "
         "sh:in or sh:pattern"
@@ -959,7 +963,7 @@ def test_two_terms_of_one_name_are_an_error_of_the_knowledge_base(grown: Path) -
         encoding="utf-8",
     )
     with pytest.raises(KnowledgeBaseError) as refused:
-        CaseForms(KnowledgeBase(grown)).context  # noqa: B018
+        CaseForms(Repository(grown)).context  # noqa: B018
     assert str(refused.value) == (
         "shapes/case.ttl: plain JSON cannot tell two terms of the name Commercial apart; give one a case:jsonKey or "
         "another local name"

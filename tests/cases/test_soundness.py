@@ -14,8 +14,8 @@ from random import Random
 
 import pytest
 from generated import ACUTE, DOUBT, MRD, STATUS, TRANSPLANT, generated
+from history import WITH_DOCUMENT
 from properties import (
-    REVISIONS,
     Asked,
     Found,
     completion,
@@ -74,35 +74,35 @@ def test_removing_a_finding_never_turns_a_settled_outcome_into_the_opposite_one(
     assert found.checks.total() > 1500
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_statements_given_twice_in_any_order_under_any_names_change_nothing_but_names(revision: str) -> None:
     found = repetition(cases(150), revision, Random(1))
     assert found.smallest() == []
     assert found.checks.total() == 150
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_turtle_json_ld_and_plain_json_of_one_picture_come_to_the_same_bytes(revision: str) -> None:
     found = formats(cases(100), revision)
     assert found.smallest() == []
     assert found.checks == {"JSON-LD": 100, "plain JSON": 100}
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_fhir_of_a_picture_comes_to_what_its_turtle_comes_to(revision: str) -> None:
     found = fhir(cases(150), revision)
     assert found.smallest() == []
     assert found.checks["FHIR"] > 75
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_both_engines_give_the_same_bytes(revision: str) -> None:
     found = engines(cases(150), revision)
     assert found.smallest() == []
     assert found.checks.total() == 150
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_shifting_every_date_by_the_same_days_changes_nothing_but_dates(revision: str) -> None:
     found = shift(cases(150), revision, Random(2))
     assert found.smallest() == []
@@ -111,10 +111,10 @@ def test_shifting_every_date_by_the_same_days_changes_nothing_but_dates(revision
 
 def test_the_generated_cases_come_to_every_settled_outcome_and_state_every_doubt() -> None:
     outcomes = list(asked().outcomes(cases(600)))
-    for revision in REVISIONS:
-        assert {each[revision] for each in outcomes} == set(Outcome) - {Outcome.CONFLICTING}
-    findings = [each for picture in cases(600) for each in picture.findings]
-    assert sum(bool(each.value(DOUBT[0])) for each in findings) > 100
+    for revision in WITH_DOCUMENT:
+        assert {by_revision[revision] for by_revision in outcomes} == set(Outcome) - {Outcome.CONFLICTING}
+    findings = [found for picture in cases(600) for found in picture.findings]
+    assert sum(bool(found.value(DOUBT[0])) for found in findings) > 100
 
 
 def test_a_property_that_does_not_hold_is_found() -> None:
@@ -122,10 +122,10 @@ def test_a_property_that_does_not_hold_is_found() -> None:
         """Takes a case that states no purpose for one that meets the criteria."""
 
         def outcomes(self, pictures: Iterable[Picture]) -> list[dict[str, Outcome]]:  # type: ignore[override]
-            return [{"2026-02": NOT_MET if each.purposes else MET} for each in pictures]
+            return [{"2026-02": NOT_MET if picture.purposes else MET} for picture in pictures]
 
     found = completion(Hasty(), [Picture(date(2026, 7, 1))])
-    assert [each[0] for each in found.violations] == ["purposes"] * 7
+    assert [violation[0] for violation in found.violations] == ["purposes"] * 7
     assert isinstance(found, Found)
 
 
@@ -134,8 +134,8 @@ def test_a_property_that_does_not_hold_is_found() -> None:
 DAY = date(2026, 7, 1)
 
 
-def finding(kind: str, before: int, *said: tuple[str, str]) -> Finding:
-    return Finding(kind, DAY - timedelta(before), said)
+def finding(kind: str, before: int, *stated: tuple[str, str]) -> Finding:
+    return Finding(kind, DAY - timedelta(before), stated)
 
 
 def status(disease: str, value: str | None, before: int) -> Finding:
@@ -196,12 +196,12 @@ TURNED_BY_REMOVAL = {
             status("MyeloidLeukemia", "Relapsed", 20),
             replace(
                 status("MyeloidLeukemia", "CompleteRemission", 10),
-                said=(*status("MyeloidLeukemia", "CompleteRemission", 10).said, DOUBT),
+                stated=(*status("MyeloidLeukemia", "CompleteRemission", 10).stated, DOUBT),
             ),
         ),
         replace(
             status("MyeloidLeukemia", "CompleteRemission", 10),
-            said=(*status("MyeloidLeukemia", "CompleteRemission", 10).said, DOUBT),
+            stated=(*status("MyeloidLeukemia", "CompleteRemission", 10).stated, DOUBT),
         ),
         (NOT_MET, MET),
     ),
@@ -211,9 +211,9 @@ TURNED_BY_REMOVAL = {
 @pytest.mark.parametrize("name", TURNED_BY_REMOVAL)
 def test_removing_what_decides_can_turn_the_outcome(name: str) -> None:
     picture, removed, outcomes = TURNED_BY_REMOVAL[name]
-    left = replace(picture, findings=tuple(each for each in picture.findings if each != removed))
+    left = replace(picture, findings=tuple(kept for kept in picture.findings if kept != removed))
     assert (outcome(picture), outcome(left)) == outcomes
-    assert left not in [each.picture for each in removals(picture)]
+    assert left not in [weaker.picture for weaker in removals(picture)]
 
 
 # What stating something can turn, so that it is no completion: the case, and the case with that stated.
@@ -270,4 +270,4 @@ TURNED_BY_NEWS = {
 def test_what_is_fixed_otherwise_is_no_completion(name: str) -> None:
     picture, stated, outcomes = TURNED_BY_NEWS[name]
     assert (outcome(picture), outcome(stated)) == outcomes
-    assert all(each.picture != stated or not each.stays for each in completions(picture))
+    assert all(fuller.picture != stated or not fuller.stays for fuller in completions(picture))

@@ -15,7 +15,7 @@ from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from kb_tools.cases.meaning import Meaning
 from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
-from kb_tools.model.repository import TERMINOLOGY, KnowledgeBase
+from kb_tools.model.repository import TERMINOLOGY, Repository
 from kb_tools.rdf.namespaces import CLIN, READ
 from kb_tools.rdf.terms import local_name
 
@@ -31,16 +31,16 @@ LOCAL = "https://plan.example/codes"
 
 
 @pytest.fixture(scope="module")
-def terminology(kb: KnowledgeBase) -> Terminology:
+def terminology(kb: Repository) -> Terminology:
     return Terminology(kb)
 
 
 def named(meaning: Meaning | None) -> set[str]:
     assert meaning
-    return {local_name(each) for each in meaning.concepts}
+    return {local_name(concept) for concept in meaning.concepts}
 
 
-def test_every_row_has_a_label_a_source_and_a_system_that_is_described(kb: KnowledgeBase) -> None:
+def test_every_row_has_a_label_a_source_and_a_system_that_is_described(kb: Repository) -> None:
     graph = kb.graph([kb.root / TERMINOLOGY])
     rows = list(graph.subjects(RDF.type, READ.Mapping))
     assert len(rows) > 80
@@ -48,8 +48,8 @@ def test_every_row_has_a_label_a_source_and_a_system_that_is_described(kb: Knowl
         label = str(graph.value(row, RDFS.label))
         assert str(graph.value(row, DCTERMS.source)).startswith(("http://", "https://")), label
         assert (graph.value(row, READ.system), RDF.type, READ.CodeSystem) in graph, label
-        said = [*graph.objects(row, READ.concept), *graph.objects(row, READ.finding)]
-        assert said or list(graph.objects(row, SKOS.scopeNote)), label
+        meanings = [*graph.objects(row, READ.concept), *graph.objects(row, READ.finding)]
+        assert meanings or list(graph.objects(row, SKOS.scopeNote)), label
 
 
 def test_how_many_codes_of_each_system_are_mapped(terminology: Terminology) -> None:
@@ -76,14 +76,14 @@ def covers(block: str, code: str) -> bool:
 
 
 def test_a_code_is_mapped_to_a_disease_under_which_the_vocabulary_classes_it(
-    kb: KnowledgeBase, terminology: Terminology
+    kb: Repository, terminology: Terminology
 ) -> None:
     seen = 0
     for system, code, meaning in terminology:
         for disease in meaning.concepts if system == ICD else ():
             if (disease, RDF.type, CLIN.Disease) in kb.ontology:
                 broader = kb.ontology.transitive_objects(disease, SKOS.broader)
-                blocks = [str(block) for each in broader for block in kb.ontology.objects(each, CLIN.icd10cm)]
+                blocks = [str(block) for concept in broader for block in kb.ontology.objects(concept, CLIN.icd10cm)]
                 assert any(covers(block, code) for block in blocks), code
                 seen += 1
     assert seen > 500
@@ -111,16 +111,20 @@ def test_what_the_last_digit_says(terminology: Terminology, code: str, concepts:
 def test_no_code_is_taken_for_refractory_or_complete_remission_but_the_one_that_says_so(
     terminology: Terminology,
 ) -> None:
-    said = {(local_name(system), code) for system, code, each in terminology if CLIN.CompleteRemission in each.concepts}
-    assert said == {("sct", "103338009")}
-    assert not [code for _, code, each in terminology if CLIN.Refractory in each.concepts]
+    codes = {
+        (local_name(system), code)
+        for system, code, meaning in terminology
+        if CLIN.CompleteRemission in meaning.concepts
+    }
+    assert codes == {("sct", "103338009")}
+    assert not [code for _, code, meaning in terminology if CLIN.Refractory in meaning.concepts]
 
 
 def test_what_codes_state_as_findings(terminology: Terminology) -> None:
     stated = {
-        code: (local_name(each.kind), {(local_name(p), str(o).rpartition("#")[2]) for p, o in each.values})
-        for system, code, each in terminology
-        if each.kind and system != PCS
+        code: (local_name(meaning.kind), {(local_name(p), str(o).rpartition("#")[2]) for p, o in meaning.values})
+        for system, code, meaning in terminology
+        if meaning.kind and system != PCS
     }
     assert stated == {
         "D89.810": ("AcuteGvHDAssessment", {("gradeAtLeast", "1")}),
@@ -179,7 +183,7 @@ def test_whose_cells_an_inpatient_transplant_is_of(terminology: Terminology, cod
 def test_what_codes_leave_open(terminology: Terminology, code: str, leaves_open: set[str], past: set[str]) -> None:
     meaning = terminology.meaning(ICD, code)
     assert meaning
-    assert ({local_name(each) for each in meaning.leaves_open}, {local_name(each) for each in meaning.past}) == (
+    assert ({local_name(term) for term in meaning.leaves_open}, {local_name(term) for term in meaning.past}) == (
         leaves_open,
         past,
     )
@@ -222,7 +226,7 @@ def test_what_says_nothing_of_remission_states_none(terminology: Terminology, co
     assert len(named(meaning)) == 1 and meaning and not meaning.not_present
 
 
-def test_two_categories_of_stated_kinds_are_two_diseases(kb: KnowledgeBase, terminology: Terminology) -> None:
+def test_two_categories_of_stated_kinds_are_two_diseases(kb: Repository, terminology: Terminology) -> None:
     """Or else a relapse of the one would count as a relapse of the other."""
     stated = [
         *("C91.30", "C91.40", "C91.50", "C91.60", "C91.A0", "C91.Z0", "C92.20", "C92.Z0", "C93.30", "C93.Z0", "C94.30"),
@@ -263,10 +267,10 @@ def test_two_categories_of_stated_kinds_are_two_diseases(kb: KnowledgeBase, term
 
 
 def test_lymphoblastic_lymphoma_is_a_lymphoma_and_acute_lymphoblastic_leukemia(
-    kb: KnowledgeBase, terminology: Terminology
+    kb: Repository, terminology: Terminology
 ) -> None:
     (disease,) = terminology.meaning(ICD, "C83.50").concepts  # type: ignore[union-attr]
-    broader = {local_name(each) for each in kb.ontology.transitive_objects(disease, SKOS.broader)}
+    broader = {local_name(node) for node in kb.ontology.transitive_objects(disease, SKOS.broader)}
     assert {"NonHodgkinLymphoma", "AcuteLymphoblasticLeukemia", "Lymphoma", "Leukemia"} <= broader
 
 
@@ -278,11 +282,11 @@ def test_a_code_of_five_digits_sent_as_hcpcs_is_one_of_cpt(terminology: Terminol
 
 
 def test_a_dual_eligible_plan_is_medicare_and_private_insurance_is_left_open(
-    kb: KnowledgeBase, terminology: Terminology
+    kb: Repository, terminology: Terminology
 ) -> None:
     for code in ("1", "122", "13", "14", "141", "142", "191"):
         (line,) = terminology.meaning(SOPT, code).concepts  # type: ignore[union-attr]
-        assert "Medicare" in {local_name(each) for each in kb.ontology.transitive_objects(line, SKOS.broader)}
+        assert "Medicare" in {local_name(node) for node in kb.ontology.transitive_objects(line, SKOS.broader)}
     assert named(terminology.meaning(SOPT, "2")) == {"Medicaid"}
     assert named(terminology.meaning(SOPT, "5")) == set()
 
@@ -343,15 +347,15 @@ PCS_ALIAS = "http://hl7.org/fhir/sid/icd-10-pcs"
 def test_what_a_code_that_is_not_mapped_may_mean(
     terminology: Terminology, system: str, code: str, classes: set[str]
 ) -> None:
-    assert {local_name(each) for each in terminology.may_mean(system, code)} == classes
+    assert {local_name(class_) for class_ in terminology.may_mean(system, code)} == classes
 
 
 def test_the_codes_that_may_state_a_status_are_those_of_the_blocks_of_malignancies(
-    kb: KnowledgeBase, terminology: Terminology
+    kb: Repository, terminology: Terminology
 ) -> None:
     blocks = {str(block) for block in kb.ontology.objects(CLIN.HematologicMalignancy, CLIN.icd10cm)}
     categories = [f"{letter}{number:02}.{rest}" for letter in "BCD" for number in range(100) for rest in range(10)]
-    for code in (f"{each}?" for each in categories):
+    for code in (f"{category}?" for category in categories):
         assert bool(terminology.may_mean(ICD, code)) is any(covers(block, code) for block in blocks), code
 
 
@@ -385,7 +389,7 @@ def test_a_leukemia_in_remission_by_snomed_ct(terminology: Terminology, code: st
 )
 def test_what_codes_of_snomed_ct_leave_open(terminology: Terminology, code: str, leaves_open: set[str]) -> None:
     meaning = terminology.meaning(SCT, code)
-    assert meaning and {local_name(each) for each in meaning.leaves_open} == leaves_open
+    assert meaning and {local_name(term) for term in meaning.leaves_open} == leaves_open
 
 
 def test_only_the_share_of_the_recipient_is_the_rest(terminology: Terminology) -> None:
@@ -408,7 +412,7 @@ def test_only_the_share_of_the_recipient_is_the_rest(terminology: Terminology) -
     ],
 )
 def test_what_is_no_hematologic_malignancy_is_read_off_the_vocabulary(
-    kb: KnowledgeBase, terminology: Terminology, code: str, disease: str
+    kb: Repository, terminology: Terminology, code: str, disease: str
 ) -> None:
     meaning = terminology.meaning(ICD, code)
     assert named(meaning) == {disease}
@@ -540,7 +544,7 @@ STATUS_CLASS = {"DiseaseStatusAssessment"}
     ],
 )
 def test_what_a_text_mentions(terminology: Terminology, text: str, classes: set[str]) -> None:
-    assert {local_name(each) for each in terminology.mentions(text)} == classes
+    assert {local_name(mention) for mention in terminology.mentions(text)} == classes
 
 
 # ---------------------------------------------------------------------- a plan's own codes
@@ -567,14 +571,14 @@ SPELLING = (
 )
 
 
-def added(kb: KnowledgeBase, folder: Path, text: str) -> Terminology:
+def added(kb: Repository, folder: Path, text: str) -> Terminology:
     path = folder / "plan.ttl"
     described = "" if f"<{LOCAL}> a" in text else f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" .\n'
     path.write_text(PREFIXES + described + text, encoding="utf-8")
     return Terminology(kb, [path])
 
 
-def test_a_plan_adds_codes_of_its_own_systems(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_plan_adds_codes_of_its_own_systems(kb: Repository, tmp_path: Path) -> None:
     terminology = added(kb, tmp_path, PLAN)
     assert named(terminology.meaning(LOCAL, "MKT")) == {"Marketplace"}
     chimerism = terminology.meaning(LOCAL, "CHIM-T")
@@ -583,13 +587,13 @@ def test_a_plan_adds_codes_of_its_own_systems(kb: KnowledgeBase, tmp_path: Path)
     assert terminology.name(LOCAL, "Jane Roe") == "a code of plan"
 
 
-def test_a_plan_adds_words_of_its_own(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_plan_adds_words_of_its_own(kb: Repository, tmp_path: Path) -> None:
     words = '[] a read:Words ; read:word "blasten" ; read:mentions clin:MRDTest .'
     terminology = added(kb, tmp_path, words)
-    assert {local_name(each) for each in terminology.mentions("Blasten 5 %")} == {"MRDTest"}
+    assert {local_name(mention) for mention in terminology.mentions("Blasten 5 %")} == {"MRDTest"}
 
 
-def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_plan_may_repeat_what_is_known(kb: Repository, tmp_path: Path) -> None:
     row = f'[] a read:Mapping ; read:system <{SOPT}> ; skos:notation "511" ; read:concept case:Commercial .'
     assert named(added(kb, tmp_path, row).meaning(SOPT, "511")) == {"Commercial"}
 
@@ -618,10 +622,10 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         ),
         *[
             (
-                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {statement} .',
                 f"{LOCAL} x is mapped to a finding whose {property_} is not one allowed value; {hint}",
             )
-            for said, property_, hint in (
+            for statement, property_, hint in (
                 ("read:finding [ a clin:AcuteGvHDAssessment ; clin:grade 1 , 3 ]", "clin:grade", GRADE),
                 ("read:finding [ a clin:AcuteGvHDAssessment ; clin:grade 7 ]", "clin:grade", GRADE),
                 ('read:finding [ a clin:AcuteGvHDAssessment ; clin:grade "2" ]', "clin:grade", GRADE),
@@ -632,10 +636,10 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         ],
         *[
             (
-                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {statement} .',
                 f"a node without a name: {path}; {hint}",
             )
-            for said, path, hint in (
+            for statement, path, hint in (
                 ("read:findng [ a clin:Transplant ]", "read:findng", SPELLING),
                 ('read:concept clin:Relapsed ; read:notPresent "1"', "read:notPresent", NOT_PRESENT),
                 ("read:concept clin:Relapsed ; read:notPresent 1", "read:notPresent", NOT_PRESENT),
@@ -657,10 +661,10 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         ),
         *[
             (
-                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {said} .',
+                f'[] a read:Mapping ; read:system <{LOCAL}> ; skos:notation "x" ; {statement} .',
                 f"{LOCAL} x is mapped to {line}",
             )
-            for said, line in (
+            for statement, line in (
                 (
                     "read:leavesOpen clin:Relapsed",
                     "clin:Relapsed, which is no class of findings; "
@@ -701,10 +705,10 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         ),
         *(
             (
-                f"<{SOPT}> a read:CodeSystem ; {said} . {ROW}",
+                f"<{SOPT}> a read:CodeSystem ; {statement} . {ROW}",
                 f"{SOPT} is described already, differently; leave the description out, or state the same",
             )
-            for said in (
+            for statement in (
                 'rdfs:label "SOP"',
                 'rdfs:label "Source of Payment Typology" ; read:codePattern "[0-9]+"',
             )
@@ -719,8 +723,8 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
             f"a code pattern of {LOCAL} is no regular expression: unterminated character set at position 0; correct it",
         ),
         *[
-            (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:unmapped [ {said} ] . {ROW}', line)
-            for said, line in (
+            (f'<{LOCAL}> a read:CodeSystem ; rdfs:label "plan" ; read:unmapped [ {statement} ] . {ROW}', line)
+            for statement, line in (
                 (
                     'read:pattern "(" ; read:mayState clin:Transplant',
                     f"a code pattern of {LOCAL} is no regular expression: missing ), unterminated subpattern at "
@@ -782,13 +786,13 @@ def test_a_plan_may_repeat_what_is_known(kb: KnowledgeBase, tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_a_plan_cannot_add_is_one_line(kb: KnowledgeBase, tmp_path: Path, row: str, line: str) -> None:
+def test_what_a_plan_cannot_add_is_one_line(kb: Repository, tmp_path: Path, row: str, line: str) -> None:
     with pytest.raises(UnreadableInput) as refused:
         added(kb, tmp_path, row)
     assert str(refused.value) == f"{tmp_path / 'plan.ttl'}: {line}"
 
 
-def test_the_order_of_files_does_not_matter(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_the_order_of_files_does_not_matter(kb: Repository, tmp_path: Path) -> None:
     one, other = tmp_path / "one.ttl", tmp_path / "other.ttl"
     mapping = '[] a read:Mapping ; read:system <{}> ; skos:notation "{}" ; read:concept {} .'
     one.write_text(PREFIXES + mapping.format("urn:a", "1", "clin:Active"), encoding="utf-8")
@@ -805,29 +809,29 @@ def test_the_order_of_files_does_not_matter(kb: KnowledgeBase, tmp_path: Path) -
             Terminology(kb, files)
 
 
-def test_a_code_may_be_mapped_again_without_the_note(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_code_may_be_mapped_again_without_the_note(kb: Repository, tmp_path: Path) -> None:
     row = f'[] a read:Mapping ; read:system <{ICD}> ; skos:notation "C92.00" ; read:concept clin:AcuteMyeloidLeukemia .'
     meaning = added(kb, tmp_path, row).meaning(ICD, "C92.00")
     assert named(meaning) == {"AcuteMyeloidLeukemia"}
     assert meaning and len(meaning.notes) == 1
 
 
-def test_every_fault_of_the_knowledge_base_is_told(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_fault_of_the_knowledge_base_is_told(kb: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(Terminology.problems(kb)) == []
     graph = kb.graph([kb.root / TERMINOLOGY])
     for code, wrong in (("14", "2"), ("C92.02", "C91.02")):
         graph.add((next(graph.subjects(SKOS.notation, Literal(code))), SKOS.notation, Literal(wrong)))
     real = kb.graph
     monkeypatch.setattr(kb, "graph", lambda paths: graph if paths == [kb.root / TERMINOLOGY] else real(paths))
-    assert {each.what for each in Terminology.problems(kb)} == {
+    assert {problem.what for problem in Terminology.problems(kb)} == {
         f"{SOPT} 2 is mapped twice, differently",
         f"{ICD} C91.02 is mapped twice, differently",
     }
 
 
-def test_a_knowledge_base_that_maps_a_code_twice_is_broken(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_knowledge_base_that_maps_a_code_twice_is_broken(kb: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = kb.graph([kb.root / TERMINOLOGY])
-    row = next(each for each in graph.subjects(SKOS.notation, Literal("14")))
+    row = next(subject for subject in graph.subjects(SKOS.notation, Literal("14")))
     graph.add((row, SKOS.notation, Literal("2")))
     real = kb.graph
     monkeypatch.setattr(kb, "graph", lambda paths: graph if paths == [kb.root / TERMINOLOGY] else real(paths))

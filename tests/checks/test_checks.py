@@ -11,7 +11,7 @@ import pytest
 
 from kb_tools.checks import CHECKS, CheckResult, Problem, Severity, run_checks
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 POLICY = "policies/CP.MP.101"
@@ -84,7 +84,7 @@ def keep_one_revision(root: Path, name: str) -> None:
 
 
 def result_of(root: Path, check: str) -> CheckResult:
-    (result,) = run_checks(KnowledgeBase(root), [check])
+    (result,) = run_checks(Repository(root), [check])
     return result
 
 
@@ -1137,7 +1137,7 @@ def test_the_checks_are_counted_and_each_has_a_slip() -> None:
 
 
 @pytest.mark.parametrize("check", IDS)
-def test_the_knowledge_base_passes(kb: KnowledgeBase, check: str) -> None:
+def test_the_knowledge_base_passes(kb: Repository, check: str) -> None:
     (result,) = run_checks(kb, [check])
     assert result.problems == ()
     assert result.passed
@@ -1152,7 +1152,7 @@ def test_a_slip_is_found(copied: Callable[[bool], Path], slip: Slip) -> None:
     slip.edit(root)
     result = result_of(root, slip.check)
     assert len(result.problems) == slip.problems, result.problems
-    assert {each.where for each in result.problems} == {in_lines(root, slip.where)}
+    assert {problem.where for problem in result.problems} == {in_lines(root, slip.where)}
     assert slip.says in result.problems[0].message
     assert "\n" not in result.problems[0].message
     assert not result.passed
@@ -1170,12 +1170,12 @@ def in_lines(root: Path, where: str) -> str:
 # ---------------------------------------------------------------------- running
 
 
-def test_an_unknown_check_is_refused_with_those_known(kb: KnowledgeBase) -> None:
+def test_an_unknown_check_is_refused_with_those_known(kb: Repository) -> None:
     with pytest.raises(KbError, match=r"no check prefixs; known: parses, files-read, .*examples"):
         list(run_checks(kb, ["prefixes", "prefixs"]))
 
 
-def test_all_checks_run_where_none_is_named(kb: KnowledgeBase) -> None:
+def test_all_checks_run_where_none_is_named(kb: Repository) -> None:
     results = run_checks(kb)
     assert [next(results).check.id for _ in range(3)] == IDS[:3]
 
@@ -1183,7 +1183,7 @@ def test_all_checks_run_where_none_is_named(kb: KnowledgeBase) -> None:
 def test_where_a_file_does_not_parse_no_check_on_graphs_passes(copied: Callable[[bool], Path]) -> None:
     root = copied(False)
     appended(LOG, "log:2015-11 pol:order .")(root)
-    results = list(run_checks(KnowledgeBase(root)))
+    results = list(run_checks(Repository(root)))
     assert [result.check.id for result in results] == IDS
     parses, files_read, *others = results
     assert [problem.where for problem in parses.problems] == [in_lines(root, f"{LOG}:{{last}}")]

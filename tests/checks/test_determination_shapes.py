@@ -10,7 +10,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.determine.examples import ExampleResult, run_manifest
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import CASE, POL, SHAPE
 from kb_tools.render.determination_turtle import add_determination
@@ -20,26 +20,26 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def verdicts() -> list[ExampleResult]:
-    kb = KnowledgeBase(ROOT)
+    kb = Repository(ROOT)
     return list(run_manifest(kb, kb.policy(), "pyshacl"))
 
 
 @pytest.fixture(scope="module")
 def shapes() -> Graph:
-    return KnowledgeBase(ROOT).graph([ROOT / "shapes/determination.ttl"])
+    return Repository(ROOT).graph([ROOT / "shapes/determination.ttl"])
 
 
 def graph_of(verdicts: list[ExampleResult], name: str) -> tuple[Graph, URIRef]:
     """The determination of one expectation, as RDF, with its IRI."""
     graph = Graph()
-    found = next(each.determination for each in verdicts if each.expectation.name == name)
+    found = next(verdict.determination for verdict in verdicts if verdict.expectation.name == name)
     assert found is not None
     return graph, add_determination(graph, found)
 
 
 def test_every_determination_of_the_manifest_is_adequate(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph = Graph()
-    nodes = {add_determination(graph, each.determination) for each in verdicts if each.determination}
+    nodes = {add_determination(graph, verdict.determination) for verdict in verdicts if verdict.determination}
     assert len(nodes) == len(verdicts) == len(list(graph.subjects(RDF.type, CASE.Determination)))
     assert shacl.validate(graph, shapes) == []
 
@@ -62,13 +62,15 @@ def test_what_is_left_out_is_named(
 ) -> None:
     graph, node = graph_of(verdicts, name)
     graph.remove((node, predicate, None))
-    assert (str(node), str(SHAPE[shape])) in {(each.focus, each.shape) for each in shacl.validate(graph, shapes)}
+    assert (str(node), str(SHAPE[shape])) in {
+        (violation.focus, violation.shape) for violation in shacl.validate(graph, shapes)
+    }
 
 
 def test_an_outcome_that_is_none_is_refused(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph, node = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     graph.set((node, CASE.outcome, POL.Approved))
-    found = {(each.focus, each.shape) for each in shacl.validate(graph, shapes)}
+    found = {(violation.focus, violation.shape) for violation in shacl.validate(graph, shapes)}
     assert found == {(str(node), str(SHAPE["Determination-outcome"])), (str(node), str(SHAPE.Determination))}
 
 
@@ -78,7 +80,7 @@ def test_a_settled_outcome_without_a_deciding_criterion_is_refused(
     graph, node = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     for value in list(graph.objects(node, CASE.criterionValue)):
         graph.set((value, CASE.decides, Literal(False)))
-    assert {(each.focus, each.shape) for each in shacl.validate(graph, shapes)} == {
+    assert {(violation.focus, violation.shape) for violation in shacl.validate(graph, shapes)} == {
         (str(node), str(SHAPE.Determination))
     }
 
@@ -98,7 +100,9 @@ def test_an_incomplete_value_is_named(
     graph, _ = graph_of(verdicts, "acute-gvhd-of-grade-2-excludes")
     value: Node = next(iter(graph.subjects(RDF.type, class_)))
     graph.remove((value, predicate, None))
-    assert (str(value), str(SHAPE[shape])) in {(each.focus, each.shape) for each in shacl.validate(graph, shapes)}
+    assert (str(value), str(SHAPE[shape])) in {
+        (violation.focus, violation.shape) for violation in shacl.validate(graph, shapes)
+    }
 
 
 def test_a_criterion_without_its_place_is_named(verdicts: list[ExampleResult], shapes: Graph) -> None:
@@ -106,7 +110,7 @@ def test_a_criterion_without_its_place_is_named(verdicts: list[ExampleResult], s
     criterion = URIRef("https://w3id.org/policykb/CP.MP.101/criterion/acute-gvhd")
     value = next(graph.subjects(CASE.criterion, criterion))
     graph.remove((criterion, POL.statedIn, None))
-    assert {(each.focus, each.shape) for each in shacl.validate(graph, shapes)} == {
+    assert {(violation.focus, violation.shape) for violation in shacl.validate(graph, shapes)} == {
         (str(value), str(SHAPE["CriterionValue-place"]))
     }
 
@@ -116,6 +120,6 @@ def test_a_value_without_the_facts_that_made_it_is_named(verdicts: list[ExampleR
     condition = URIRef("https://w3id.org/policykb/condition#acute-gvhd-of-grade-2-or-higher")
     value = next(graph.subjects(CASE.condition, condition))
     graph.remove((value, CASE.fact, None))
-    assert {(each.focus, each.shape) for each in shacl.validate(graph, shapes)} == {
+    assert {(violation.focus, violation.shape) for violation in shacl.validate(graph, shapes)} == {
         (str(value), str(SHAPE.ConditionValue))
     }

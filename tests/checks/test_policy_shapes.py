@@ -10,7 +10,7 @@ from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import POL, SH, SHAPE
 
@@ -29,12 +29,12 @@ KEPT = """
 
 
 @pytest.fixture(scope="module")
-def shapes(kb: KnowledgeBase) -> Graph:
+def shapes(kb: Repository) -> Graph:
     return kb.graph([kb.root / "shapes/policy.ttl"])
 
 
 @pytest.fixture(scope="module")
-def names(kb: KnowledgeBase, policy: Policy) -> dict[str, str]:
+def names(kb: Repository, policy: Policy) -> dict[str, str]:
     """The prefixes that the changes below use: the table, and rev: for revisions."""
     return {**kb.prefixes, "rev": policy.iri + "/"}
 
@@ -42,17 +42,17 @@ def names(kb: KnowledgeBase, policy: Policy) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def good(policy: Policy, names: dict[str, str]) -> Graph:
     """Revision 2026-02 with a few entries of each kind, what these need, and the vocabularies without their prose."""
-    whole = policy.revision_graph(policy.entry("2026-02"))
-    kept = {URIRef(names[prefix] + local) for prefix, _, local in (each.partition(":") for each in KEPT.split())}
-    dropped = {node for kind in KINDS for node in whole.subjects(RDF.type, kind)} - kept
-    used = {*whole.objects(None, RDF.first), *(node for each in kept for node in whole.objects(each, POL.adviseWhen))}
-    unused = set(whole.subjects(RDF.type, POL.Condition)) - used
-    dropped |= unused | {part for node in unused for part in shape_parts(whole, node)}
+    entire = policy.revision_graph(policy.entry("2026-02"))
+    kept = {URIRef(names[prefix] + local) for prefix, _, local in (name.partition(":") for name in KEPT.split())}
+    dropped = {node for kind in KINDS for node in entire.subjects(RDF.type, kind)} - kept
+    used = {*entire.objects(None, RDF.first), *(node for iri in kept for node in entire.objects(iri, POL.adviseWhen))}
+    unused = set(entire.subjects(RDF.type, POL.Condition)) - used
+    dropped |= unused | {part for node in unused for part in shape_parts(entire, node)}
     links = {POL.gives, POL.lists, POL.listsReference, POL.reports, POL.advises, POL.says, POL.entails, POL.excludes}
     prose = {RDFS.label, SKOS.definition, SKOS.prefLabel, SKOS.scopeNote}
     terms = (names["pol"], names["case"], names["clin"])
     part = Graph(bind_namespaces="none")
-    for subject, predicate, object_ in whole:
+    for subject, predicate, object_ in entire:
         if subject in dropped or (predicate in links and object_ in dropped):
             continue
         if not (predicate in prose and str(subject).startswith(terms)):

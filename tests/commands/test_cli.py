@@ -64,7 +64,7 @@ def process(*arguments: str, cwd: Path, **env: str) -> CompletedProcess[str]:
 
 def outcomes(stdout: str) -> dict[str, str]:
     """The outcome of each case, by file, from the JSON of a run."""
-    return {each["file"]: each["outcome"] for each in json.loads(stdout)["determinations"]}
+    return {determination["file"]: determination["outcome"] for determination in json.loads(stdout)["determinations"]}
 
 
 # ---------------------------------------------------------------------- exit codes
@@ -89,7 +89,7 @@ def outcomes(stdout: str) -> dict[str, str]:
         (["missing", "met"], 2),
         (["met", "missing", "malformed", "not-met"], 2),
     ],
-    ids=lambda each: "-and-".join(each) if isinstance(each, list) else str(each),
+    ids=lambda value: "-and-".join(value) if isinstance(value, list) else str(value),
 )
 def test_the_exit_code_is_that_of_the_worst_case(files: Path, run_kb: RunKb, names: list[str], code: int) -> None:
     ran = run_kb("validate", *(f"{name}.ttl" for name in names), "--engine", "pyshifty")
@@ -145,12 +145,12 @@ def unreadable(folder: Path) -> list[str]:
         r": no case files in this folder; "
         rf"name a folder with {SUFFIXES} files"
     )
-    said = {name: line for name, (_, line) in UNREADABLE.items()} | {
+    lines = {name: line for name, (_, line) in UNREADABLE.items()} | {
         "huge.ttl": ": 100 MiB, and a file may have 32 MiB; split it into smaller files",
         "folder.ttl": no_cases,
         "link.ttl": ": No such file or directory; check the path and its permissions",
     }
-    return [f"kb: {re.escape(name)}{line}" for name, line in said.items()]
+    return [f"kb: {re.escape(name)}{line}" for name, line in lines.items()]
 
 
 NAMES = [*UNREADABLE, "huge.ttl", "folder.ttl", "link.ttl"]
@@ -174,8 +174,8 @@ def test_each_thing_that_cannot_be_read_is_one_line_and_the_rest_is_determined(
         assert line.isprintable()
     assert outcomes(ran.stdout) == {"met.ttl": "CriteriaMet", "not-met.ttl": "CriteriaNotMet"}
     content = json.loads(ran.stdout)
-    assert [each["file"] for each in content["malformed"]] == ["malformed.ttl"]
-    assert [f"kb: {each}" for each in content["errors"]] == lines
+    assert [case["file"] for case in content["malformed"]] == ["malformed.ttl"]
+    assert [f"kb: {error}" for error in content["errors"]] == lines
     assert ran.returncode == 2
 
 
@@ -240,7 +240,7 @@ def test_a_process_of_its_own_says_nothing_more_than_what_is_wrong(tmp_path: Pat
         (tmp_path / f"{name}.ttl").write_text(vary(old, new), encoding="utf-8")
     ran = process("validate", ".", "--engine", engine, "--format", "json", cwd=tmp_path)
     assert (ran.stderr, ran.returncode) == ("", 1)
-    assert {each["file"]: each["violations"][0]["value"] for each in json.loads(ran.stdout)["malformed"]} == {
+    assert {case["file"]: case["violations"][0]["value"] for case in json.loads(ran.stdout)["malformed"]} == {
         "date.ttl": "soon",
         "day.ttl": "2026-02-30",
         "share.ttl": "ninety",
@@ -315,7 +315,7 @@ def test_what_is_asked_for_and_not_there_is_one_line(
         (["valdate"], "No such command 'valdate'. Did you mean validate?"),
         (["zzz"], "No such command 'zzz'."),
     ],
-    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_is_asked_for_wrongly_is_a_usage_error(
     files: Path, run_kb: RunKb, arguments: list[str], error: str
@@ -347,7 +347,9 @@ def test_the_revision_that_is_named_or_dated_is_taken_for_every_case(files: Path
         ("--as-of", "2026-05-26", "2026-02"),
     ):
         ran = run_kb("validate", "met.ttl", "too-early.ttl", option, value, "--format", "json", "--engine", "pyshifty")
-        assert [each["revision"] for each in json.loads(ran.stdout)["determinations"]] == [revision] * 2
+        assert [determination["revision"] for determination in json.loads(ran.stdout)["determinations"]] == [
+            revision
+        ] * 2
         assert ran.stderr == ""
 
 
@@ -430,13 +432,13 @@ def test_what_a_case_is_not_linked_to_is_noticed_in_its_determination(
 
 def test_explain_adds_the_conditions_the_places_and_the_works(files: Path, run_kb: RunKb) -> None:
     brief = run_kb("validate", "met.ttl", "--engine", "pyshifty").stdout.splitlines()
-    whole = run_kb("validate", "met.ttl", "--engine", "pyshifty", "--explain").stdout.splitlines()
+    shown = run_kb("validate", "met.ttl", "--engine", "pyshifty", "--explain").stdout.splitlines()
     for title in (
         "  Conditions, the facts they read, and the criteria that read them:",
         "  Places in the document:",
         "  Cited:",
     ):
-        assert title in whole
+        assert title in shown
         assert title not in brief
 
 
@@ -444,10 +446,10 @@ def test_explain_adds_the_conditions_the_places_and_the_works(files: Path, run_k
 def test_prepare_prints_the_case_with_what_counts_and_nothing_else(files: Path, run_kb: RunKb, engine: str) -> None:
     ran = run_kb("validate", "met.ttl", "--prepare", "--engine", engine)
     graph = Graph().parse(data=ran.stdout, format="turtle")
-    current = {str(each).removeprefix(EX) for each in graph.objects(URIRef(f"{EX}case"), CASE.currentFinding)}
+    current = {str(finding).removeprefix(EX) for finding in graph.objects(URIRef(f"{EX}case"), CASE.currentFinding)}
     # The status is of leukemia, and the reason AML.
     assert current == {"transplant", "mrd", "risk", "chimerism", "acute", "chronic", "infusion"}
-    perhaps = {str(each).removeprefix(EX) for each in graph.objects(URIRef(f"{EX}case"), CASE.perhapsFinding)}
+    perhaps = {str(finding).removeprefix(EX) for finding in graph.objects(URIRef(f"{EX}case"), CASE.perhapsFinding)}
     assert perhaps == {"status"}
     assert (ran.stderr, ran.returncode) == ("", 0)
     assert run_kb("validate", "met.ttl", "--prepare", "--engine", engine).stdout == ran.stdout
@@ -619,7 +621,7 @@ def test_the_help_of_every_command_shows_an_example_of_it(run_kb: RunKb, name: s
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_a_knowledge_base(name: str) -> None:
     for part in parts(command(name)):
-        assert "--kb" in [spelling for each in part.params for spelling in each.opts]
+        assert "--kb" in [spelling for param in part.params for spelling in param.opts]
 
 
 def test_help_lists_every_command_in_the_order_of_the_table(run_kb: RunKb) -> None:
@@ -634,7 +636,7 @@ def test_the_version_is_that_of_the_package(run_kb: RunKb) -> None:
 
 
 def test_the_engines_that_the_options_offer_are_those_there_are() -> None:
-    for part in (each for name in COMMANDS for each in parts(command(name))):
+    for part in (part for name in COMMANDS for part in parts(command(name))):
         for option in part.params:
             if option.name == "engine":
                 assert isinstance(option.type, click.Choice)

@@ -24,7 +24,7 @@ def checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def offered(line: str, incomplete: str = "") -> list[str]:
     found = ShellComplete(kb, {}, "kb", "_KB_COMPLETE").get_completions(line.split()[1:], incomplete)
-    return [each.value for each in found if each.type == "plain"]
+    return [item.value for item in found if item.type == "plain"]
 
 
 def test_commands_are_offered() -> None:

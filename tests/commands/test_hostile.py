@@ -31,7 +31,7 @@ from kb_tools.ask import dataset
 from kb_tools.ask import execute as ask_execute
 from kb_tools.ask import sparql as ask_sparql
 from kb_tools.ask import worker as ask_worker
-from kb_tools.ask.request import Inquiry, Result
+from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.resolve import resolve
 from kb_tools.cases import isolate
 from kb_tools.cases import reader as cases_reader
@@ -39,14 +39,14 @@ from kb_tools.cases.digest import digest
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cli import main
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf import nesting
 from kb_tools.rdf.files import FORMATS, parse
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.render import page as document
 from kb_tools.render.determination_junit import TestCase as JUnitCase
 from kb_tools.render.determination_junit import suite
-from kb_tools.writing import new_folder, write_whole
+from kb_tools.writing import new_folder, write_atomically
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parents[1] / "data"
@@ -118,16 +118,14 @@ def test_statements_that_are_repeated_on_three_levels_cost_nothing(
     assert time.monotonic() - begun < 20
 
 
-def test_values_that_differ_in_how_they_are_written_stay_two(
-    kb: KnowledgeBase, vary: Callable[[str, str], str]
-) -> None:
+def test_values_that_differ_in_how_they_are_written_stay_two(kb: Repository, vary: Callable[[str, str], str]) -> None:
     text = vary("clin:grade 1", 'clin:grade 1 , "01"^^xsd:integer , 1')
     (case,) = CaseReader(kb).read("x.ttl", None, text.encode(), FORMATS[".ttl"])
     grades = [str(o) for pairs in case.about.values() for p, o in pairs if p.endswith("#grade")]
     assert sorted(grades) == ["01", "1"]
 
 
-def test_the_digest_of_a_case_is_of_what_it_says_and_not_of_its_names(kb: KnowledgeBase, well_formed: str) -> None:
+def test_the_digest_of_a_case_is_of_what_it_says_and_not_of_its_names(kb: Repository, well_formed: str) -> None:
     def read(text: str) -> str:
         (case,) = CaseReader(kb).read("x.ttl", None, text.encode(), FORMATS[".ttl"])
         assert case.digest == digest(case.node, case.about)
@@ -142,14 +140,14 @@ def test_the_digest_of_a_case_is_of_what_it_says_and_not_of_its_names(kb: Knowle
 # ---------------------------------------------------------------------- blow-ups of other kinds
 
 
-def refused(kb: KnowledgeBase, text: str) -> str:
+def refused(kb: Repository, text: str) -> str:
     with pytest.raises(UnreadableInput) as error:
         CaseReader(kb).read("x.ttl", None, text.encode(), FORMATS[".ttl"])
     return str(error.value)
 
 
 def test_cases_that_all_reach_everything_are_bounded(
-    kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(isolate, "FIRST_FEW", 0)
     shared = "".join(f":c{i} a case:Case ; case:finding :acute , :transplant .\n" for i in range(200))
@@ -160,7 +158,7 @@ def test_cases_that_all_reach_everything_are_bounded(
 
 
 def test_a_case_with_too_many_nodes_is_refused(
-    kb: KnowledgeBase, well_formed: str, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, well_formed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(isolate, "MAX_NODES", 5)
     assert (
@@ -169,7 +167,7 @@ def test_a_case_with_too_many_nodes_is_refused(
     )
 
 
-def test_findings_of_one_class_and_day_are_bounded(kb: KnowledgeBase, well_formed: str) -> None:
+def test_findings_of_one_class_and_day_are_bounded(kb: Repository, well_formed: str) -> None:
     more = "".join(
         f':g{i} a clin:AcuteGvHDAssessment ; case:date "2026-06-01"^^xsd:date ; clin:grade {i % 5} .\n'
         f":case case:finding :g{i} .\n"
@@ -240,7 +238,7 @@ def test_nested_contexts_that_would_take_gigabytes_are_one_line(tmp_path: Path) 
     ran = process("validate", "x.jsonld", "good.jsonld", "--revision", "2026-02", "--format", "json", cwd=tmp_path)
     what = "contexts with too many terms for so many levels; leave out terms that are not used, or split the file"
     assert (ran.returncode, ran.stderr.decode()) == (2, f"kb: x.jsonld: {what}\n")
-    assert [each["outcome"] for each in json.loads(ran.stdout)["determinations"]] == ["CriteriaMet"]
+    assert [determination["outcome"] for determination in json.loads(ran.stdout)["determinations"]] == ["CriteriaMet"]
 
 
 def test_contexts_of_a_common_size_are_read_and_all_of_a_large_one_is_counted() -> None:
@@ -328,7 +326,7 @@ def test_relative_iris_are_read_and_name_no_file(tmp_path: Path, run_kb: RunKb, 
     assert "Jane-Roe" not in run_kb("validate", "Jane-Roe.ttl", "--format", "turtle", "--engine", engine).stdout
 
 
-def test_relative_iris_in_json_ld_are_read_too(kb: KnowledgeBase) -> None:
+def test_relative_iris_in_json_ld_are_read_too(kb: Repository) -> None:
     content = json.loads((DATA / "case.jsonld").read_text(encoding="utf-8"))
     content["id"] = "#case"
     (case,) = CaseReader(kb).read("x.jsonld", None, json.dumps(content).encode(), FORMATS[".jsonld"])
@@ -366,7 +364,7 @@ def test_what_stands_in_a_folder_and_is_no_file_is_named_and_waited_for_by_nobod
         "kb: cases/pipe.json: a named pipe in a folder is not read; name it by itself, or remove it",
         "kb: cases/empty.jsonl: no case in this file; write one case a line, as JSON",
     ]
-    assert [each["file"] for each in json.loads(ran.stdout)["determinations"]] == ["cases/good.ttl"]
+    assert [determination["file"] for determination in json.loads(ran.stdout)["determinations"]] == ["cases/good.ttl"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n  \n"])
@@ -503,7 +501,7 @@ def test_ctrl_c_is_130(tmp_path: Path) -> None:
         (PermissionError(13, "Permission denied", "f"), "f: Permission denied; --debug shows where it happened"),
         (KbError("no such thing", where="a\nb", hint="hint it"), "a\N{REPLACEMENT CHARACTER}b: no such thing; hint it"),
     ],
-    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_whatever_is_not_foreseen_is_one_line_and_a_traceback_only_where_it_is_asked_for(
     run_kb: RunKb, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
@@ -613,8 +611,8 @@ def _empty(path: Path) -> None:
 
 
 def _remove_revisions(root: Path) -> None:
-    for each in (root / "policies/CP.MP.101").glob("*/revision.ttl"):
-        shutil.rmtree(each.parent)
+    for path in (root / "policies/CP.MP.101").glob("*/revision.ttl"):
+        shutil.rmtree(path.parent)
 
 
 GONE: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -780,7 +778,7 @@ def test_records_name_an_input_by_its_position_and_digest(
     name = "Testgiven_Testfamily_0000"
     bundle = ROOT / "tests/data"
     sample = next(iter(sorted(bundle.rglob("*bundle*.json"))), None) or next(
-        each for each in sorted(bundle.rglob("*.json")) if b'"resourceType"' in each.read_bytes()
+        path for path in sorted(bundle.rglob("*.json")) if b'"resourceType"' in path.read_bytes()
     )
     shutil.copy(sample, tmp_path / f"{name}.json")
     (tmp_path / f"{name}.ttl").write_text(well_formed.replace(":case a case:Case", "[] a case:Case"), encoding="utf-8")
@@ -794,8 +792,8 @@ def test_records_name_an_input_by_its_position_and_digest(
         assert "Testgiven" not in written
         assert re.search(r"input 2 \(sha256 [0-9a-f]{16}\)", written)
         assert re.search(r"input 3 \(sha256 [0-9a-f]{16}\)", written)
-    entries = [each["resource"] for each in json.loads(fhir.stdout)["entry"]]
-    (outcome,) = [each for each in entries if each["resourceType"] == "OperationOutcome"]
+    entries = [entry["resource"] for entry in json.loads(fhir.stdout)["entry"]]
+    (outcome,) = [entry for entry in entries if entry["resourceType"] == "OperationOutcome"]
     texts = [issue["details"]["text"] for issue in outcome["issue"]]
     assert texts[0] == "input 1: No such file or directory; check the path and its permissions"
     assert texts[1].startswith("input 4: not valid N-Triples: ")
@@ -839,13 +837,13 @@ def test_every_slip_of_a_json_case_is_reported_in_one_run_and_counted_as_one_inp
         ["inputs", "that", "could", "not", "be", "read", "1"],
     ]
     errors = json.loads(run_kb("validate", "case.json", "--format", "json").stdout)["errors"]
-    assert [f"kb: {each}" for each in errors] == ran.stderr.splitlines()
+    assert [f"kb: {error}" for error in errors] == ran.stderr.splitlines()
     root = ElementTree.fromstring(run_kb("validate", "case.json", "--format", "junit").stdout)
     assert root.attrib["errors"] == "1"
     assert root[0][0].attrib["message"].count("case.json: ") == 7
 
 
-def test_slips_without_end_are_not_all_printed(kb: KnowledgeBase) -> None:
+def test_slips_without_end_are_not_all_printed(kb: Repository) -> None:
     case = {"id": "1", "findings": list(range(1000))}
     (found,) = CaseReader(kb).stream("case.json", None, io.BytesIO(json.dumps(case).encode()), "json")
     assert isinstance(found, UnreadableInput)
@@ -860,7 +858,7 @@ def test_slips_without_end_are_not_all_printed(kb: KnowledgeBase) -> None:
 
 def test_junit_keeps_alternatives(run_kb: RunKb, tmp_path: Path) -> None:
     manifest = ROOT / "policies/CP.MP.101/cases"
-    bare = next(each for each in sorted(manifest.rglob("*.ttl")) if "bare" in each.name)
+    bare = next(path for path in sorted(manifest.rglob("*.ttl")) if "bare" in path.name)
     shutil.copy(bare, tmp_path / "bare.ttl")
     text = run_kb("validate", "bare.ttl", "--revision", "2026-02").stdout
     root = ElementTree.fromstring(run_kb("validate", "bare.ttl", "--revision", "2026-02", "--format", "junit").stdout)
@@ -891,16 +889,16 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", _full)
         with pytest.raises(OSError, match="No space left"):
-            write_whole({old: b"x", new: b"y"})
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "old"]
+            write_atomically({old: b"x", new: b"y"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "old"]
     assert old.read_bytes() == b"old"
-    write_whole({tmp_path / "link": b"x", new: b"y"})
+    write_atomically({tmp_path / "link": b"x", new: b"y"})
     assert (old.read_bytes(), new.read_bytes()) == (b"x", b"y")
     assert (tmp_path / "link").is_symlink()
     assert old.stat().st_mode & 0o777 == 0o640
     os.umask(mask := os.umask(0))
     assert new.stat().st_mode & 0o777 == 0o666 & ~mask
-    write_whole({Path("/dev/null"): b"x"})
+    write_atomically({Path("/dev/null"): b"x"})
 
 
 def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -912,7 +910,7 @@ def test_a_folder_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with new_folder(tmp_path / "2027-02") as made:
         (made / "revision.ttl").touch()
-    assert [str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*")] == ["2027-02", "2027-02/revision.ttl"]
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["2027-02", "2027-02/revision.ttl"]
 
 
 @pytest.mark.parametrize(
@@ -934,14 +932,14 @@ def test_a_failure_leaves_the_old_file(
     ran = run_kb(*arguments)
     assert (ran.returncode, ran.stderr) == (2, f"kb: {line}\n")
     assert (tmp_path / "out").read_bytes() == b"old"
-    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 # ---------------------------------------------------------------------- what is kept, and what comes back
 
 
 def test_a_closure_that_is_damaged_is_made_again(
-    kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     # What is computed is not what is tested here.
@@ -950,29 +948,29 @@ def test_a_closure_that_is_damaged_is_made_again(
     entry = policy.entry("2015-11")
     made = set(dataset.entailed(kb, policy, entry, "rdfs"))
     (path,) = tmp_path.rglob("*.nt")
-    whole = path.read_bytes()
-    assert re.match(rb"# sha256 [0-9a-f]{64}\n", whole)
-    lines = whole.splitlines(keepends=True)
-    for damaged in (b"", whole[: len(whole) // 2], b"".join(lines[:-1]), b"".join(lines[1:]), whole + lines[1]):
+    content = path.read_bytes()
+    assert re.match(rb"# sha256 [0-9a-f]{64}\n", content)
+    lines = content.splitlines(keepends=True)
+    for damaged in (b"", content[: len(content) // 2], b"".join(lines[:-1]), b"".join(lines[1:]), content + lines[1]):
         path.write_bytes(damaged)
         assert len(list(dataset.closure(kb, policy, entry, "rdfs"))) == len(made)
         path.write_bytes(damaged)
         assert len(dataset.entailed(kb, policy, entry, "rdfs")) == len(made)
-        assert len(path.read_bytes()) == len(whole)
+        assert len(path.read_bytes()) == len(content)
 
 
 @pytest.mark.parametrize("part", ["catalog.json", "CURRENT", "MANIFEST", ".sst"])
 def test_a_store_that_is_damaged_says_what_to_remove(
-    kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+    kb: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(dataset, "KEPT_FROM", 0)
     asked = Inquiry(ROOT, "SELECT * { ?s a ?o }", union=True, max_rows=10**6)
     ask_execute.execute(resolve(kb, asked))
-    found = [each for each in tmp_path.rglob("*") if each.is_file() and part in each.name]
+    found = [path for path in tmp_path.rglob("*") if path.is_file() and part in path.name]
     assert found
-    for each in found:
-        each.write_bytes(each.read_bytes()[: each.stat().st_size // 2])
+    for path in found:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(KbError) as error:
         ask_execute.execute(resolve(kb, asked))
     line = rf"{tmp_path}/kb-tools/[^ ]+: the graphs kept here are damaged: [^\n]+; remove the folder: it is made again"
@@ -988,7 +986,7 @@ def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None
     ]
     literals += [ox.Literal("a", language="en"), ox.Literal("a", language="en", direction=ox.BaseDirection("rtl"))]
     node = ox.NamedNode("urn:a")
-    result = Result(
+    result = RawResult(
         variables=["x"],
         rows=[[node, None, ox.BlankNode("b"), *literals]],
         triples=[ox.Triple(node, node, literals[0])],
@@ -1000,20 +998,20 @@ def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None
     )
     written = query_answer.write(result)
     json.loads(written)
-    assert query_answer.read(written, Result) == result
-    assert query_answer.read(query_answer.write(None), Result) is None
+    assert query_answer.read(written, RawResult) == result
+    assert query_answer.read(query_answer.write(None), RawResult) is None
     for error in (UnknownRevision("a", where="b", hint="c"), ask_sparql.QueryError("x"), KbError("y")):
-        back = query_answer.read(query_answer.write(error), Result)
+        back = query_answer.read(query_answer.write(error), RawResult)
         assert type(back) is type(error)
         assert str(back) == str(error)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [b"", b"cos\nsystem\n", b"[]", b'{"result": 1}', b'{"error": "OSError", "what": "x"}', b'{"result": {"x": 1}}'],
 )
-def test_an_answer_that_is_none_is_one_line(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: CompletedProcess([], 0, said, b""))
+def test_an_answer_that_is_none_is_one_line(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: CompletedProcess([], 0, answer, b""))
     with pytest.raises(ask_sparql.QueryError, match=r"^the query failed: its answer cannot be read; simplify it$"):
         ask_worker.run(Inquiry(ROOT, "ASK {}", union=True), 5)
 

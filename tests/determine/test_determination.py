@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import pyoxigraph as ox
 import pytest
+from history import WITH_DOCUMENT
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import (
@@ -51,7 +52,6 @@ from kb_tools.rdf.namespaces import BASE, COND
 T = TypeVar("T")
 
 HOLDS, FAILS, UNKNOWN, CONFLICTING = Value.HOLDS, Value.FAILS, Value.UNKNOWN, Value.CONFLICTING
-REVISIONS = ("2026-02", "2019-10")
 
 
 @cache
@@ -68,15 +68,16 @@ def revision_of(name: str) -> Revision:
 def determined(cases: Sequence[Case], revision: str, engine: str = "pyshifty") -> list[Determination]:
     """The determinations of the cases; that each is well-formed and determined is asserted."""
     answers = list(run_of(revision, engine).answers(cases))
-    found = [each for each in answers if isinstance(each, Determination)]
-    assert [each for each in answers if not isinstance(each, Determination)] == []
+    found = [answer for answer in answers if isinstance(answer, Determination)]
+    assert [answer for answer in answers if not isinstance(answer, Determination)] == []
     return found
 
 
 def what_it_comes_to(found: Determination) -> tuple[object, ...]:
     """All of a determination that does not name the file or its nodes."""
     values = tuple(
-        (iri, each.value, each.perhaps, each.doubts, each.settling) for iri, each in found.condition_results.items()
+        (iri, result.value, result.perhaps, result.doubts, result.settling)
+        for iri, result in found.condition_results.items()
     )
     return (
         found.outcome,
@@ -109,15 +110,15 @@ def test_the_outcome_follows_from_applicability_and_criteria_as_the_table_says()
 
     every = list(product(Value, Value, (True, False)))
     assert len(every) == 32
-    assert {each: outcome_of(*each) for each in every} == {each: tabled(*each) for each in every}
-    assert [each for each in Outcome if each.settled] == [Outcome.MET, Outcome.NOT_MET, Outcome.NOT_APPLICABLE]
+    assert {row: outcome_of(*row) for row in every} == {row: tabled(*row) for row in every}
+    assert [outcome for outcome in Outcome if outcome.settled] == [Outcome.MET, Outcome.NOT_MET, Outcome.NOT_APPLICABLE]
 
 
 def as_expression(part: Part, names: Sequence[str]) -> str:
     """A tree as a Python expression over a tuple of truths, in two-valued logic."""
     if isinstance(part, str):
         return f"t[{names.index(part)}]"
-    parts = [as_expression(each, names) for each in part.parts]
+    parts = [as_expression(child, names) for child in part.parts]
     joined = f"({(' and ' if part.operator == 'allOf' else ' or ').join(parts)})"
     return f"(not {joined})" if part.operator == "noneOf" else joined
 
@@ -177,10 +178,10 @@ def assert_concluded_rightly(revision: str, found: Determination) -> None:
         assert found.needs is not None and found.needs.operator == "all"
     conflicts = {name for name, value in zip(names, values, strict=True) if value is CONFLICTING} & found.to_send
     assert (found.outcome is Outcome.CONFLICTING) == bool(conflicts)
-    assert {each.condition.iri for each in found.conflicts} == conflicts
+    assert {conflict.condition.iri for conflict in found.conflicts} == conflicts
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_a_settled_outcome_stays_and_an_open_one_asks_for_just_what_can_change_it(revision: str) -> None:
     seen: set[Outcome] = set()
 
@@ -195,7 +196,7 @@ def test_a_settled_outcome_stays_and_an_open_one_asks_for_just_what_can_change_i
     assert seen == set(Outcome)
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 @given(data=st.data())
 @examples(60)
 def test_any_values_of_the_conditions_ask_for_just_what_can_change_the_outcome(
@@ -228,10 +229,10 @@ def with_each(more: Callable[[Picture], st.SearchStrategy[T]]) -> st.SearchStrat
 @given(with_each(later_findings))
 @examples(8, shrink=False)
 def test_a_finding_dated_after_the_service_date_changes_nothing(pairs: list[tuple[Picture, Finding]]) -> None:
-    for revision in REVISIONS:
+    for revision in WITH_DOCUMENT:
         before = determined(read(one for one, _ in pairs), revision)
         after = determined(read(one.with_findings(later) for one, later in pairs), revision)
-        same = [what_it_comes_to(each) for each in after], [what_it_comes_to(each) for each in before]
+        same = [what_it_comes_to(answer) for answer in after], [what_it_comes_to(answer) for answer in before]
         assert differing([one.with_findings(later) for one, later in pairs], *same) == []
 
 
@@ -247,10 +248,10 @@ def test_a_finding_older_than_the_latest_of_its_kind_changes_nothing() -> None:
     def compared(drawn: list[tuple[Picture, Finding | None]]) -> None:
         pairs = [(one, one.with_findings(older)) for one, older in drawn if older]
         kinds.update(older.kind for _, older in drawn if older)
-        for revision in REVISIONS:
+        for revision in WITH_DOCUMENT:
             before = determined(read(one for one, _ in pairs), revision)
             after = determined(read(other for _, other in pairs), revision)
-            same = [what_it_comes_to(each) for each in after], [what_it_comes_to(each) for each in before]
+            same = [what_it_comes_to(answer) for answer in after], [what_it_comes_to(answer) for answer in before]
             assert differing([other for _, other in pairs], *same) == []
 
     compared()
@@ -305,13 +306,13 @@ def test_order_of_triples_names_of_nodes_and_company_in_the_run_never_matter(eng
     @given(batches(10), st.integers(0, 2**32))
     @examples(count, shrink=False)
     def compared(batch: list[Picture], seed: int) -> None:
-        for revision in REVISIONS:
+        for revision in WITH_DOCUMENT:
             before = determined(read(batch), revision, engine)
             cases = rewritten(batch, Random(seed))
             order = Random(seed).sample(range(len(batch)), len(batch))
-            after = dict(zip(order, determined([cases[each] for each in order], revision, engine), strict=True))
+            after = dict(zip(order, determined([cases[place] for place in order], revision, engine), strict=True))
             came = [what_it_comes_to(after[number]) for number in range(len(batch))]
-            assert differing(batch, came, [what_it_comes_to(each) for each in before]) == []
+            assert differing(batch, came, [what_it_comes_to(answer) for answer in before]) == []
             (alone,) = determined(cases[:1], revision, engine)
             assert what_it_comes_to(alone) == what_it_comes_to(before[0])
 
@@ -324,8 +325,11 @@ def test_answers_come_in_the_order_of_the_cases_however_many_share_a_batch(monke
 
     def names() -> list[tuple[str, str]]:
         return [
-            (each.case.source, each.revision.entry.name if isinstance(each, Determination) else type(each).__name__)
-            for each in run_of(None).answers(cases)
+            (
+                answer.case.source,
+                answer.revision.entry.name if isinstance(answer, Determination) else type(answer).__name__,
+            )
+            for answer in run_of(None).answers(cases)
         ]
 
     together = names()
@@ -512,7 +516,7 @@ def one(picture: Picture, revision: str = "2026-02") -> Determination:
 
 
 def deciding(found: Determination) -> list[str]:
-    return [each.criterion.notation for each in found.criterion_results if each.decides]
+    return [result.criterion.notation for result in found.criterion_results if result.decides]
 
 
 @dataclass(frozen=True)
@@ -564,7 +568,7 @@ def test_a_settled_outcome_rests_on_the_criteria_that_decide_it(name: str) -> No
 
 def test_each_criterion_states_its_value_and_why() -> None:
     found = one(replace(MET, reason="clin:Melanoma", product=None))
-    assert [(each.criterion.notation, each.value, each.reason) for each in found.criterion_results] == [
+    assert [(result.criterion.notation, result.value, result.reason) for result in found.criterion_results] == [
         ("Scope", HOLDS, "the service is donor lymphocyte infusion: holds"),
         ("Medicare note", HOLDS, "the plan is not a Medicare plan: holds"),
         ("I", FAILS, "the disease treated is a hematologic malignancy: fails"),
@@ -612,7 +616,7 @@ def test_a_trial_lifts_the_advice_on_manipulation_unless_a_gene_is_modified(
     processing: str, trial: str | None, given: bool
 ) -> None:
     found = one(replace(MET, product=Product(frozenset({processing}), trial=trial)))
-    assert (TRIALS in {each.iri for each in found.advisories}) is given
+    assert (TRIALS in {advisory.iri for advisory in found.advisories}) is given
 
 
 def test_an_unstated_plan_is_asked_for_even_where_the_criteria_fail() -> None:
@@ -634,7 +638,7 @@ def test_a_bare_request_asks_for_everything_with_alternatives_grouped() -> None:
         COND + "after-allogeneic-transplant",
         COND + "reason-is-hematologic-malignancy",
         any_(COND + risk[0], COND + "lowering-relapse-risk-is-a-purpose", COND + risk[1], COND + risk[2]),
-        any_(COND + "raising-donor-chimerism-is-the-only-purpose", *(COND + each for each in risk)),
+        any_(COND + "raising-donor-chimerism-is-the-only-purpose", *(COND + name for name in risk)),
         COND + "lymphocytes-genetically-modified",
         COND + "lymphocytes-manipulated-ex-vivo",
         COND + "acute-gvhd-of-grade-2-or-higher",
@@ -678,7 +682,7 @@ def test_facts_are_given_in_words_with_their_age_findings_latest_first() -> None
 def test_a_fact_on_a_blank_node_has_no_name() -> None:
     (case,) = CaseReader(VOCABULARY).read("stdin", None, turtle(MET.statements(blank("b"))), ox.RdfFormat.TURTLE)
     (found,) = determined([case], "2026-02")
-    assert {fact.node for each in found.condition_results.values() for fact in each.facts} == {""}
+    assert {fact.node for result in found.condition_results.values() for fact in result.facts} == {""}
 
 
 # ---------------------------------------------------------------------- doubts
@@ -687,8 +691,8 @@ RELAPSED = COND + "disease-relapsed-refractory-or-progressing"
 RELAPSE = MET.findings[1]
 
 
-def status(day: date, disease: str, said: str, *more: tuple[str, str]) -> Finding:
-    stated = (("clin:disease", f"clin:{disease}"), ("clin:diseaseStatus", f"clin:{said}"))
+def status(day: date, disease: str, value: str, *more: tuple[str, str]) -> Finding:
+    stated = (("clin:disease", f"clin:{disease}"), ("clin:diseaseStatus", f"clin:{value}"))
     return Finding("clin:DiseaseStatusAssessment", day, (*stated, *more))
 
 
@@ -707,21 +711,21 @@ def test_a_doubt_that_keeps_a_condition_unknown_is_given_with_what_settles_it() 
     assert (result.value, result.perhaps) == (UNKNOWN, HOLDS)
     (fact,) = result.facts
     assert result.doubts == fact.doubts
-    assert [each.rule for each in result.doubts] == ["mayBeBefore"]
-    assert result.settling == tuple(each.settle for each in result.doubts)
+    assert [doubt.rule for doubt in result.doubts] == ["mayBeBefore"]
+    assert result.settling == tuple(doubt.settle for doubt in result.doubts)
     # No other condition is kept open by a doubt, though the assessment of GvHD is from after the transplant.
-    assert {iri for iri, each in found.condition_results.items() if each.doubts} == {RELAPSED}
+    assert {iri for iri, value in found.condition_results.items() if value.doubts} == {RELAPSED}
 
 
 def test_what_would_settle_a_doubt_settles_it() -> None:
     """Each of the two ways that the doubt names: the source of the graft, or a newer status."""
-    autologous = replace(UNSTATED, said=(("clin:graftSource", "clin:Autologous"),))
+    autologous = replace(UNSTATED, stated=(("clin:graftSource", "clin:Autologous"),))
     newer = status(date(2026, 6, 10), "AcuteMyeloidLeukemia", "Progressing")
     for more in ([autologous], [UNSTATED, newer]):
         found = one(MET.with_findings(*more))
         assert found.outcome is Outcome.MET
         assert found.condition_results[RELAPSED].doubts == ()
-    allogeneic = replace(UNSTATED, said=(("clin:graftSource", "clin:CordBlood"),))
+    allogeneic = replace(UNSTATED, stated=(("clin:graftSource", "clin:CordBlood"),))
     found = one(MET.with_findings(allogeneic))
     assert values_of(found, RELAPSED) == (UNKNOWN, UNKNOWN)
     assert (found.outcome, found.condition_results[RELAPSED].facts) == (Outcome.NEEDED, ())
@@ -751,7 +755,7 @@ def test_a_conflict_that_depends_on_a_doubt_is_information_needed_with_the_doubt
     assert (found.outcome, found.conflicts) == (Outcome.NEEDED, ())
     result = found.condition_results[RELAPSED]
     assert (result.value, result.perhaps) == (UNKNOWN, CONFLICTING)
-    assert sorted(each.rule for each in result.doubts) == ["mayBeSupersededBy", "mayNotBeOf"]
+    assert sorted(doubt.rule for doubt in result.doubts) == ["mayBeSupersededBy", "mayNotBeOf"]
     assert all(fact.contradicted for fact in result.facts)
 
 
@@ -759,8 +763,8 @@ def test_what_conflicts_whichever_findings_count_is_conflicting() -> None:
     """Two tests of one method and day contradict each other; a third, by another method, is in doubt."""
 
     def mrd(method: str, result: str, *more: tuple[str, str]) -> Finding:
-        said = (("clin:method", f"clin:{method}"), ("clin:mrdResult", f"clin:{result}"), *more)
-        return Finding("clin:MRDTest", date(2026, 6, 12), said)
+        stated = (("clin:method", f"clin:{method}"), ("clin:mrdResult", f"clin:{result}"), *more)
+        return Finding("clin:MRDTest", date(2026, 6, 12), stated)
 
     both = MET.with_findings(mrd("FlowCytometry", "MRDDetected"), mrd("FlowCytometry", "MRDNotDetected"))
     detected = COND + "mrd-is-detected"
@@ -800,9 +804,9 @@ def advisory(*when: Part, unless: Part | None = None) -> Advisory:
 def test_an_advisory_is_given_where_what_it_depends_on_perhaps_holds_and_lifted_by_what_surely_holds_alone() -> None:
     """What it depends on is taken from what perhaps is so, what lifts it from what is so whichever findings count."""
     given_with = {
-        each
-        for each in product(Value, repeat=4)
-        if is_given(advisory("a", unless="b"), {"a": each[0], "b": each[2]}, {"a": each[1], "b": each[3]})
+        values
+        for values in product(Value, repeat=4)
+        if is_given(advisory("a", unless="b"), {"a": values[0], "b": values[2]}, {"a": values[1], "b": values[3]})
     }
     assert given_with == set(product(Value, (HOLDS, CONFLICTING), (FAILS, UNKNOWN, CONFLICTING), Value))
 
@@ -817,19 +821,19 @@ def test_an_advisory_can_depend_on_several_trees() -> None:
         (a, b): is_given(both, all_open("a", "b"), {"a": a, "b": b})
         for a, b in product((HOLDS, FAILS, UNKNOWN), repeat=2)
     }
-    assert [each for each, is_ in cases.items() if is_] == [(HOLDS, FAILS)]
+    assert [pair for pair, is_ in cases.items() if is_] == [(HOLDS, FAILS)]
 
 
 def conditional(found: Determination) -> list[str]:
     """The advisories given that depend on something."""
-    return [each.iri.rpartition("/")[2] for each in found.advisories if each.when]
+    return [advisory.iri.rpartition("/")[2] for advisory in found.advisories if advisory.when]
 
 
 def test_an_advisory_on_what_is_in_doubt_is_given() -> None:
     mild = (("clin:chronicSeverity", "clin:MildChronicGvHD"),)
     certain = Finding("clin:ChronicGvHDAssessment", date(2026, 6, 15), mild)
     assert conditional(one(MET.with_findings(certain))) == ["chronic-gvhd"]
-    found = one(MET.with_findings(replace(certain, said=(IN_DOUBT, *mild))))
+    found = one(MET.with_findings(replace(certain, stated=(IN_DOUBT, *mild))))
     assert conditional(found) == ["chronic-gvhd"]
     assert found.condition_results[COND + "chronic-gvhd-is-present"].value is UNKNOWN
 
@@ -840,7 +844,7 @@ def test_what_is_in_doubt_lifts_no_advisory() -> None:
     certain = Finding("clin:RelapseRiskAssessment", date(2026, 6, 15), raised)
     assert conditional(one(purpose)) == ["purpose-alone"]
     assert conditional(one(purpose.with_findings(certain))) == []
-    assert conditional(one(purpose.with_findings(replace(certain, said=(IN_DOUBT, *raised))))) == ["purpose-alone"]
+    assert conditional(one(purpose.with_findings(replace(certain, stated=(IN_DOUBT, *raised))))) == ["purpose-alone"]
 
 
 def test_advisories_never_change_the_outcome() -> None:
@@ -862,7 +866,9 @@ def test_advisories_never_change_the_outcome() -> None:
 def by_date(day: str) -> Determination | NotDetermined:
     shift = date.fromisoformat(day) - DAY
     moved = replace(
-        MET, service_date=DAY + shift, findings=tuple(replace(each, day=each.day + shift) for each in MET.findings)
+        MET,
+        service_date=DAY + shift,
+        findings=tuple(replace(finding, day=finding.day + shift) for finding in MET.findings),
     )
     (found,) = run_of(None).answers(read([moved]))
     assert isinstance(found, Determination | NotDetermined)
@@ -873,7 +879,7 @@ def notices(day: str) -> tuple[str, tuple[str, ...]]:
     """The revision chosen for a service on that day, and what its determination notes but for the age of facts."""
     found = by_date(day)
     assert isinstance(found, Determination)
-    return found.revision.entry.name, tuple(each for each in found.notices if not each.startswith("Age at"))
+    return found.revision.entry.name, tuple(notice for notice in found.notices if not notice.startswith("Age at"))
 
 
 def assumed(revision: str, day: str, since: str) -> str:
@@ -955,11 +961,11 @@ def test_a_revision_named_or_a_day_given_counts_for_every_case() -> None:
     policy = VOCABULARY.policy()
     cases = read([MET, replace(MET, service_date=date(2010, 1, 1), findings=())])
     run = Run(VOCABULARY, policy, "pyshifty", as_of=date(2026, 3, 15))
-    found = [each for each in run.answers(cases) if isinstance(each, Determination)]
-    assert [each.revision.entry.name for each in found] == ["2025-02", "2025-02"]
-    assert [each.notices[1] for each in found] == [BY_MONTH, BY_MONTH]
-    named_ = [each for each in run_of("2019-10").answers(cases) if isinstance(each, Determination)]
-    assert [each.revision.entry.name for each in named_] == ["2019-10", "2019-10"]
+    found = [answer for answer in run.answers(cases) if isinstance(answer, Determination)]
+    assert [determination.revision.entry.name for determination in found] == ["2025-02", "2025-02"]
+    assert [determination.notices[1] for determination in found] == [BY_MONTH, BY_MONTH]
+    named_ = [answer for answer in run_of("2019-10").answers(cases) if isinstance(answer, Determination)]
+    assert [determination.revision.entry.name for determination in named_] == ["2019-10", "2019-10"]
 
 
 def test_a_revision_without_criteria_on_file_cannot_be_named() -> None:
@@ -985,11 +991,11 @@ def test_the_age_of_the_findings_that_decide_is_noted() -> None:
 
 
 def differences(found: Determination) -> list[str]:
-    return [each for each in found.notices if each.startswith("Findings of one day differ")]
+    return [notice for notice in found.notices if notice.startswith("Findings of one day differ")]
 
 
 def test_findings_of_one_day_that_differ_and_contradict_each_other_in_no_condition_are_noted() -> None:
-    grade_4 = replace(GRADE_3, said=(("clin:grade", "4"),))
+    grade_4 = replace(GRADE_3, stated=(("clin:grade", "4"),))
     assert differences(one(MET.with_findings(GRADE_3, grade_4))) == [
         "Findings of one day differ, but no condition treats them as contradicting each other: "
         "acute GvHD assessment: grade 3 (2026-06-20, chart evidence); "
@@ -1007,9 +1013,9 @@ def test_findings_of_one_day_that_differ_and_contradict_each_other_in_no_conditi
     ]
 
 
-def test_findings_that_contradict_each_other_or_may_are_not_noted_but_told_with_their_condition() -> None:
+def test_findings_that_contradict_each_other_or_may_are_not_noted_but_reported_with_their_condition() -> None:
     assert differences(one(MET.with_findings(GRADE_1, GRADE_3))) == []
-    in_doubt = replace(GRADE_1, said=(*GRADE_1.said, IN_DOUBT))
+    in_doubt = replace(GRADE_1, stated=(*GRADE_1.stated, IN_DOUBT))
     found = one(MET.with_findings(in_doubt, GRADE_3))
     assert values_of(found, COND + "acute-gvhd-of-grade-2-or-higher") == (UNKNOWN, CONFLICTING)
     assert differences(found) == []
@@ -1022,8 +1028,8 @@ def test_findings_that_differ_on_two_days_or_say_the_same_are_not_noted() -> Non
 
 def test_findings_that_differ_on_one_day_each_are_noted_day_by_day() -> None:
     def share(lineage: str, day: int, percent: str) -> Finding:
-        said = (("clin:lineage", f"clin:{lineage}"), ("clin:donorPercent", percent))
-        return Finding("clin:ChimerismTest", date(2026, 6, day), said)
+        stated = (("clin:lineage", f"clin:{lineage}"), ("clin:donorPercent", percent))
+        return Finding("clin:ChimerismTest", date(2026, 6, day), stated)
 
     tests = (share("TCells", 3, "91"), share("TCells", 3, "92"), share("BCells", 4, "93"), share("BCells", 4, "94"))
     notes = differences(one(MET.with_findings(*tests)))
@@ -1048,19 +1054,19 @@ def test_days_before_the_service_are_counted_over_a_leap_day() -> None:
     assert fact.age == 2
 
 
-def test_facts_are_told_in_one_order_whatever_the_order_of_the_file() -> None:
+def test_facts_are_reported_in_one_order_whatever_the_order_of_the_file() -> None:
     path = VOCABULARY.policy().cases_folder / "grades-1-and-3-on-one-day-conflict.ttl"
     text = path.read_text(encoding="utf-8")
     turned = text.replace(":gvhd-ward , :gvhd-clinic", ":gvhd-clinic , :gvhd-ward")
     assert turned != text
-    told = []
-    for each in (text, turned):
-        [case] = CaseReader(VOCABULARY).read(path.name, None, each.encode(), ox.RdfFormat.TURTLE)
+    texts = []
+    for content in (text, turned):
+        [case] = CaseReader(VOCABULARY).read(path.name, None, content.encode(), ox.RdfFormat.TURTLE)
         [found] = determined([case], "2026-02")
         facts = found.condition_results[str(COND["acute-gvhd-of-grade-2-or-higher"])].facts
-        told.append([fact.text for fact in facts])
+        texts.append([fact.text for fact in facts])
     assert (
-        told
+        texts
         == [
             [
                 "acute GvHD assessment: grade 1 (2026-06-20, chart evidence)",

@@ -23,7 +23,7 @@ from kb_tools.model.certainty import Form, in_form, value_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Value
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Condition
 from kb_tools.rdf import shacl
@@ -35,7 +35,7 @@ Both: TypeAlias = dict[str, tuple[Value, Value]]
 
 
 def of_possible(condition: Condition) -> set[Value]:
-    return {Value[each.upper()] for each in condition.possible}
+    return {Value[name.upper()] for name in condition.possible}
 
 
 @cache
@@ -59,8 +59,8 @@ def checker(engine: str) -> CaseChecker:
 def checked(pictures: Sequence[Picture], engine: str) -> list[Case]:
     """The cases with what counts of them derived; that none is malformed is asserted."""
     answers = checker(engine).check(read(pictures))
-    assert [each.violations for each in answers if isinstance(each, Malformed)] == []
-    return [each for each in answers if isinstance(each, Case)]
+    assert [answer.violations for answer in answers if isinstance(answer, Malformed)] == []
+    return [answer for answer in answers if isinstance(answer, Case)]
 
 
 @cache
@@ -70,7 +70,7 @@ def evaluator(engine: str) -> Evaluator:
 
 def evaluated(cases: Sequence[Case], engine: str) -> list[Both]:
     found = evaluator(engine).evaluate(cases)
-    return [{iri.removeprefix(COND): (one.value, one.perhaps) for iri, one in each.items()} for each in found]
+    return [{iri.removeprefix(COND): (one.value, one.perhaps) for iri, one in evidence.items()} for evidence in found]
 
 
 # ---------------------------------------------------------------------- as the oracle reads the design
@@ -99,7 +99,7 @@ def test_every_condition_has_the_value_that_the_design_gives_it() -> None:
     # The random cases are worth something only if they bring every condition to every value that it can take, and to
     # a doubt if it can be in doubt.
     settled = {name: {value for value, perhaps in pairs if value is perhaps} for name, pairs in seen.items()}
-    assert settled == {each.iri.removeprefix(COND): of_possible(each) for each in every_condition()}
+    assert settled == {condition.iri.removeprefix(COND): of_possible(condition) for condition in every_condition()}
     doubtful = {name: {perhaps for value, perhaps in pairs if value is not perhaps} for name, pairs in seen.items()}
     assert {value for pairs in seen.values() for value, perhaps in pairs if value is not perhaps} == {Value.UNKNOWN}
     assert {name for name, perhaps in doubtful.items() if perhaps} - OF_ABSENCES == IN_DOUBT
@@ -127,7 +127,7 @@ def test_random_findings_can_state_all_that_the_case_shapes_let_a_finding_state(
     def allowed(kind: str) -> set[str]:
         prefix, name = kind.split(":")
         class_ = URIRef(VOCABULARY.prefixes[prefix] + name)
-        found = (each for each in shapes.subjects(SH.targetClass, class_) if (each, SH.closed, None) in shapes)
+        found = (shape for shape in shapes.subjects(SH.targetClass, class_) if (shape, SH.closed, None) in shapes)
         return {VOCABULARY.curie(str(path)) for shape in found for path in shapes[shape : SH.property / SH.path]}
 
     always, doubt = {"case:date", "case:basis"}, {"case:inDoubt"}
@@ -142,7 +142,7 @@ def test_random_findings_can_state_all_that_the_case_shapes_let_a_finding_state(
 
 
 @cache
-def whole_shapes() -> tuple[Graph, dict[str, list[URIRef]]]:
+def full_shapes() -> tuple[Graph, dict[str, list[URIRef]]]:
     """The shapes of every condition in both forms, compared with cases, and the names of the four by condition."""
     shapes = Graph()
     wrappers: dict[str, list[URIRef]] = {}
@@ -157,13 +157,13 @@ def whole_shapes() -> tuple[Graph, dict[str, list[URIRef]]]:
     return shapes, wrappers
 
 
-def of_whole_cases(cases: Sequence[Case], engine: str) -> list[Both]:
+def of_full_cases(cases: Sequence[Case], engine: str) -> list[Both]:
     """The value of every condition, its shapes held against the whole graph of each case."""
     data = graph_of(concept_facts(VOCABULARY.ontology))
     for case in cases:
         for triple in case.triples():
             data.add(triple)
-    shapes, wrappers = whole_shapes()
+    shapes, wrappers = full_shapes()
     # A copy: pySHACL adds to the shapes that it is given.
     refused = {(result.focus, result.shape) for result in shacl.validate(data, graph_of(shapes), engine)}
     return [
@@ -181,7 +181,7 @@ def test_facts_evaluated_condition_by_condition_give_the_values_of_the_whole_cas
     @examples(count, shrink=False)
     def compared(pictures: list[Picture]) -> None:
         cases = checked(pictures, engine)
-        assert differing(pictures, evaluated(cases, engine), of_whole_cases(cases, engine)) == []
+        assert differing(pictures, evaluated(cases, engine), of_full_cases(cases, engine)) == []
 
     compared()
 
@@ -243,7 +243,9 @@ def test_evidence_that_is_in_doubt_is_evaluated_apart_from_what_counts() -> None
     expected = [(Value.HOLDS, Value.HOLDS), (Value.UNKNOWN, Value.HOLDS)]
     for order in (1, -1):
         found = Evaluator(VOCABULARY, every_condition(), "pyshifty").evaluate(cases[::order])
-        assert [(each[COND + grade].value, each[COND + grade].perhaps) for each in found] == expected[::order]
+        assert [(evidence[COND + grade].value, evidence[COND + grade].perhaps) for evidence in found] == expected[
+            ::order
+        ]
 
 
 def test_a_stated_absence_is_read_by_the_conditions_on_the_class_that_was_absent() -> None:
@@ -273,7 +275,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
     real = shacl.validate
 
-    def counted(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool = False) -> list[shacl.Result]:
+    def counted(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool = False) -> list[shacl.ShaclResult]:
         calls.append(len(data))
         return real(data, shapes, engine, rules=rules)
 
@@ -282,7 +284,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_evidence_met_before_is_not_evaluated_again(asked: list[int]) -> None:
-    other_days = tuple(replace(each, day=each.day - timedelta(20)) for each in PLAIN.findings[:3])
+    other_days = tuple(replace(finding, day=finding.day - timedelta(20)) for finding in PLAIN.findings[:3])
     alike = replace(PLAIN, findings=other_days)
     changed = replace(PLAIN, reason="clin:Melanoma")
     cases = checked([PLAIN, alike, changed, PLAIN], "pyshifty")
@@ -297,7 +299,7 @@ def test_evidence_met_before_is_not_evaluated_again(asked: list[int]) -> None:
     only_concepts = len(graph_of(concept_facts(VOCABULARY.ontology)))
     # Of the third case only its reason is new: its node and class, the step to the request, and the reason.
     assert asked[1] == only_concepts + 3
-    values = [{iri: found.value for iri, found in each.items()} for each in (*first, *again, *third)]
+    values = [{iri: found.value for iri, found in evidence.items()} for evidence in (*first, *again, *third)]
     assert values[0] == values[1] == values[2]
     assert {iri for iri in values[0] if values[0][iri] is not values[3][iri]} == {
         COND + "reason-is-hematologic-malignancy"
@@ -320,10 +322,10 @@ def test_the_properties_of_a_path_are_found_however_it_is_composed() -> None:
         :three sh:path :e ; sh:hasValue :neither .
         """,
     )
-    named = {str(each).removeprefix("urn:x:") for each in predicates_in_paths(shapes)}
+    named = {str(path).removeprefix("urn:x:") for path in predicates_in_paths(shapes)}
     assert named >= {"a", "b", "c", "d", "e"}
     assert not named & {"no", "neither", "one", "two", "three"}
 
 
-def test_the_fixture_and_the_strategies_read_the_same_knowledge_base(kb: KnowledgeBase, policy: Policy) -> None:
+def test_the_fixture_and_the_strategies_read_the_same_knowledge_base(kb: Repository, policy: Policy) -> None:
     assert (kb.root, policy.folder) == (VOCABULARY.root, VOCABULARY.policy().folder)

@@ -17,7 +17,7 @@ from kb_tools.determine.coverage import coverage
 from kb_tools.determine.examples import ExampleResult, read_manifest, run_manifest
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.logic import Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CASE, COND, POL
 from kb_tools.rdf.shacl import ENGINES
 
@@ -33,37 +33,37 @@ def verdicts_of(engine: str) -> list[ExampleResult]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_example_case_comes_to_what_is_expected(engine: str) -> None:
     verdicts = verdicts_of(engine)
-    assert [(each.expectation.name, each.differences) for each in verdicts if each.differences] == []
-    assert Counter(each.expectation.revision for each in verdicts) == {"2026-02": 228, "2019-10": 74}
-    assert len({each.expectation.name for each in verdicts}) == 302
-    assert all(each.determination for each in verdicts)
+    assert [(verdict.expectation.name, verdict.differences) for verdict in verdicts if verdict.differences] == []
+    assert Counter(verdict.expectation.revision for verdict in verdicts) == {"2026-02": 228, "2019-10": 74}
+    assert len({verdict.expectation.name for verdict in verdicts}) == 302
+    assert all(verdict.determination for verdict in verdicts)
 
 
 def test_the_engines_give_the_same_determinations() -> None:
-    def said(engine: str) -> dict[str, tuple[object, ...]]:
+    def determinations(engine: str) -> dict[str, tuple[object, ...]]:
         return {
-            each.expectation.name: (
-                each.determination.outcome,
-                each.determination.to_send,
-                each.determination.needs,
-                {iri: result.value for iri, result in each.determination.condition_results.items()},
+            verdict.expectation.name: (
+                verdict.determination.outcome,
+                verdict.determination.to_send,
+                verdict.determination.needs,
+                {iri: result.value for iri, result in verdict.determination.condition_results.items()},
                 [
                     (result.criterion.iri, result.value, result.decides)
-                    for result in each.determination.criterion_results
+                    for result in verdict.determination.criterion_results
                 ],
-                [advisory.iri for advisory in each.determination.advisories],
-                each.determination.notices,
+                [advisory.iri for advisory in verdict.determination.advisories],
+                verdict.determination.notices,
             )
-            for each in verdicts_of(engine)
-            if each.determination
+            for verdict in verdicts_of(engine)
+            if verdict.determination
         }
 
-    assert len(said("pyshacl")) == 302
-    assert said("pyshacl") == said("pyshifty")
+    assert len(determinations("pyshacl")) == 302
+    assert determinations("pyshacl") == determinations("pyshifty")
 
 
 def test_the_manifest_expects_something_of_every_example_case() -> None:
-    expected = {each.path for each in read_manifest(VOCABULARY, ROOT / CASES)}
+    expected = {expectation.path for expectation in read_manifest(VOCABULARY, ROOT / CASES)}
     assert expected == set((ROOT / CASES).glob("*.ttl")) - {ROOT / CASES / "manifest.ttl"}
     assert len(expected) == 234
 
@@ -73,22 +73,22 @@ def test_the_example_cases_leave_nothing_uncovered() -> None:
     assert gaps == []
     conditions = {line.partition(":")[2].partition(":")[0] for line in lines if line.startswith("cond:")}
     assert conditions == {
-        str(each).removeprefix(COND) for each in VOCABULARY.conditions.subjects(RDF.type, POL.Condition)
+        str(condition).removeprefix(COND) for condition in VOCABULARY.conditions.subjects(RDF.type, POL.Condition)
     }
     assert "cond:acute-gvhd-of-grade-2-or-higher: conflicting, fails, holds, unknown" in lines
 
 
-def test_progress_is_told_after_each_verdict() -> None:
-    told: list[int] = []
-    assert len(list(run_manifest(VOCABULARY, VOCABULARY.policy(), "pyshifty", told.append))) == 302
-    assert told == list(range(1, 303))
+def test_progress_is_reported_after_each_verdict() -> None:
+    counts: list[int] = []
+    assert len(list(run_manifest(VOCABULARY, VOCABULARY.policy(), "pyshifty", counts.append))) == 302
+    assert counts == list(range(1, 303))
 
 
 # ---------------------------------------------------------------------- coverage that leaves gaps
 
 
 def some_verdicts(*names: str) -> list[ExampleResult]:
-    return [each for each in verdicts_of("pyshifty") if each.expectation.name in names]
+    return [verdict for verdict in verdicts_of("pyshifty") if verdict.expectation.name in names]
 
 
 def test_coverage_names_what_no_case_shows() -> None:
@@ -150,18 +150,18 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write_manifest(root: Path, change: Change) -> KnowledgeBase:
+def write_manifest(root: Path, change: Change) -> Repository:
     """Expects of the one case what the manifest of the checkout does, but for the change."""
-    whole = VOCABULARY.graph([ROOT / CASES / "manifest.ttl"])
+    manifest = VOCABULARY.graph([ROOT / CASES / "manifest.ttl"])
     graph = Graph()
     graph.add((MANIFEST, RDF.type, CASE.Manifest))
     graph.add((MANIFEST, CASE.expects, NODE))
-    for triple in whole.triples((NODE, None, None)):
+    for triple in manifest.triples((NODE, None, None)):
         graph.add(triple)
     assert len(graph) > 20
     change(graph)
     graph.serialize(root / CASES / "manifest.ttl", format="turtle")
-    return KnowledgeBase(root)
+    return Repository(root)
 
 
 def verdict_after(root: Path, change: Change) -> ExampleResult:
@@ -232,14 +232,14 @@ DIFFERENCES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("what", DIFFERENCES)
-def test_what_differs_from_the_manifest_is_told(copied: Path, what: str) -> None:
-    change, told = DIFFERENCES[what]
+def test_what_differs_from_the_manifest_is_reported(copied: Path, what: str) -> None:
+    change, expected = DIFFERENCES[what]
     verdict = verdict_after(copied, change)
-    assert verdict.differences == (told,)
+    assert verdict.differences == (expected,)
     assert verdict.determination is not None
 
 
-def test_an_advisory_that_is_not_expected_is_told(copied: Path) -> None:
+def test_an_advisory_that_is_not_expected_is_reported(copied: Path) -> None:
     path = copied / CASES / f"{NAME}.ttl"
     path.write_text(path.read_text().replace("clin:TransplantDonor", "clin:DifferentDonor"))
     assert verdict_after(copied, lambda graph: None).differences == (
@@ -248,7 +248,7 @@ def test_an_advisory_that_is_not_expected_is_told(copied: Path) -> None:
     )
 
 
-def test_everything_that_differs_is_told_at_once(copied: Path) -> None:
+def test_everything_that_differs_is_reported_at_once(copied: Path) -> None:
     def change(graph: Graph) -> None:
         set_to(CASE.outcome, POL.InformationNeeded)(graph)
         move(GRADE, CASE.conflicting, CASE.unknown)(graph)
@@ -259,21 +259,21 @@ def test_everything_that_differs_is_told_at_once(copied: Path) -> None:
     )
 
 
-def test_an_unknown_file_is_told_where_it_was_looked_for(copied: Path) -> None:
+def test_an_unknown_file_is_reported_where_it_was_looked_for(copied: Path) -> None:
     verdict = verdict_after(copied, set_to(CASE.inFile, Literal("missing.ttl")))
     path = copied / CASES / "missing.ttl"
     assert verdict.differences == (f"{path}: No such file or directory; check the path and its permissions",)
     assert verdict.determination is None
 
 
-def test_an_unknown_case_is_told_with_its_file(copied: Path) -> None:
+def test_an_unknown_case_is_reported_with_its_file(copied: Path) -> None:
     case = URIRef(f"{BASE}example/{NAME}#other")
     verdict = verdict_after(copied, set_to(CASE.ofCase, case))
     assert verdict.differences == (f"no case {case} in {NAME}.ttl",)
     assert verdict.determination is None
 
 
-def test_a_malformed_case_is_told_with_the_messages_of_its_violations(copied: Path) -> None:
+def test_a_malformed_case_is_reported_with_the_messages_of_its_violations(copied: Path) -> None:
     path = copied / CASES / f"{NAME}.ttl"
     path.write_text(path.read_text().replace("clin:grade 3", "clin:grade 7"))
     verdict = verdict_after(copied, lambda graph: None)
@@ -282,16 +282,16 @@ def test_a_malformed_case_is_told_with_the_messages_of_its_violations(copied: Pa
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("2020-01", "CP.MP.101 has no revision 2020-01; known: 2015-11, 2019-10, "),
         ("2022-10", "the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: --revision 2023-10"),
     ],
 )
-def test_a_revision_that_cannot_be_used_is_told(copied: Path, name: str, told: str) -> None:
+def test_a_revision_that_cannot_be_used_is_reported(copied: Path, name: str, expected: str) -> None:
     verdict = verdict_after(copied, set_to(CASE.underRevision, URIRef(f"{BASE}CP.MP.101/{name}")))
     (difference,) = verdict.differences
-    assert difference.startswith(told)
+    assert difference.startswith(expected)
     assert verdict.determination is None
 
 
@@ -323,15 +323,15 @@ BROKEN: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_manifest_is_refused_when_it(copied: Path, what: str) -> None:
-    change, told = BROKEN[what]
+    change, expected = BROKEN[what]
     kb = write_manifest(copied, change)
     with pytest.raises(KnowledgeBaseError) as caught:
         list(run_manifest(kb, kb.policy(), "pyshifty"))
-    assert str(caught.value) == f"{copied / CASES / 'manifest.ttl'}: {told}"
+    assert str(caught.value) == f"{copied / CASES / 'manifest.ttl'}: {expected}"
 
 
 def test_a_missing_manifest_is_an_error(copied: Path) -> None:
-    kb = KnowledgeBase(copied)
+    kb = Repository(copied)
     with pytest.raises(KnowledgeBaseError) as caught:
         list(run_manifest(kb, kb.policy(), "pyshifty"))
     assert str(caught.value) == f"{copied / CASES / 'manifest.ttl'}: no manifest of example cases; write one"

@@ -59,8 +59,8 @@ def transplant(on: str, source: str = "") -> Finding:
     return Finding("clin:Transplant", day(on), (("clin:graftSource", f"clin:{source}"),) if source else ())
 
 
-def status(on: str, disease: str, said: str = "Relapsed", *more: tuple[str, str]) -> Finding:
-    stated = (("clin:disease", f"clin:{disease}"), ("clin:diseaseStatus", f"clin:{said}"))
+def status(on: str, disease: str, value: str = "Relapsed", *more: tuple[str, str]) -> Finding:
+    stated = (("clin:disease", f"clin:{disease}"), ("clin:diseaseStatus", f"clin:{value}"))
     return Finding("clin:DiseaseStatusAssessment", day(on), (*stated, *more))
 
 
@@ -161,7 +161,7 @@ def test_a_later_transplant_from_an_identical_twin_is_asked_for_a_newer_finding_
     )
 
 
-def test_several_transplants_are_told_in_the_order_of_their_days() -> None:
+def test_several_transplants_are_reported_in_the_order_of_their_days() -> None:
     found = (transplant("2026-06-20"), grade("2026-06-01", 3), transplant("2026-06-10", "Syngeneic"))
     ((one, two),) = doubts_of(GRADE, *found).values()
     assert "transplant of 2026-06-10 was syngeneic" in one.why
@@ -255,7 +255,7 @@ def test_a_status_of_a_group_before_one_of_a_disease_in_it_is_asked_for_the_dise
     ]
 
 
-def test_a_doubt_that_is_stated_is_told_in_its_own_words() -> None:
+def test_a_doubt_that_is_stated_is_reported_in_its_own_words() -> None:
     noted = mrd("2026-06-12", "FlowCytometry", "MRDDetected", in_doubt("A newer report could not be read."))
     ((doubt,),) = doubts_of(MRD, noted).values()
     assert doubt == Doubt(
@@ -292,7 +292,7 @@ def test_a_doubt_is_one_line_without_what_a_terminal_would_obey() -> None:
 
 
 @pytest.mark.parametrize(("days", "more", "whose"), [(3, 0, ""), (4, 1, "1 more finding"), (6, 3, "3 more findings")])
-def test_of_many_findings_that_put_one_in_doubt_the_latest_three_are_told_and_the_others_counted(
+def test_of_many_findings_that_put_one_in_doubt_the_latest_three_are_reported_and_the_others_counted(
     days: int, more: int, whose: str
 ) -> None:
     newer = [mrd(f"2026-06-0{number}", "", "MRDNotDetected") for number in range(2, days + 2)]
@@ -313,7 +313,7 @@ def test_of_many_findings_that_put_one_in_doubt_the_latest_three_are_told_and_th
     )
 
 
-def test_facts_of_hundreds_of_findings_that_put_each_other_in_doubt_are_told_in_a_line_each() -> None:
+def test_facts_of_hundreds_of_findings_that_put_each_other_in_doubt_are_reported_in_a_line_each() -> None:
     results = ("MRDDetected", "MRDNotDetected")
     tests = [
         replace(mrd("2025-01-01", "", results[number % 2]), day=day("2025-01-01") + timedelta(number))
@@ -326,14 +326,14 @@ def test_facts_of_hundreds_of_findings_that_put_each_other_in_doubt_are_told_in_
 def test_the_order_of_facts_and_doubts_does_not_depend_on_the_names_of_the_findings() -> None:
     """Of three findings that say the same on one day, two are in doubt, each for its own reason."""
     same = grade("2026-06-12", 1)
-    one, two = (replace(same, said=(*same.said, in_doubt(reason))) for reason in ("One.", "Two."))
+    one, two = (replace(same, stated=(*same.stated, in_doubt(reason))) for reason in ("One.", "Two."))
     transplants = (transplant("2026-06-20"), transplant("2026-06-20", "Syngeneic"))
     expected = None
     for findings in ((same, one, two, *transplants), (two, one, same, *transplants[::-1])):
         facts = facts_of(replace(PLAIN, findings=findings), GRADE)
-        told = [(fact.text, fact.doubts) for fact in facts]
-        assert expected in (None, told)
-        expected = told
+        found = [(fact.text, fact.doubts) for fact in facts]
+        assert expected in (None, found)
+        expected = found
     assert expected is not None
     assert [[doubt.rule for doubt in doubts] for _, doubts in expected] == [
         ["mayBeBefore", "mayBeBefore"],
@@ -343,7 +343,7 @@ def test_the_order_of_facts_and_doubts_does_not_depend_on_the_names_of_the_findi
     assert [doubts[-1].why[-4:] for _, doubts in expected[1:]] == ["One.", "Two."]
 
 
-def test_a_doubt_that_two_transplants_of_one_day_give_is_told_once() -> None:
+def test_a_doubt_that_two_transplants_of_one_day_give_is_reported_once() -> None:
     twice = (transplant("2026-06-20"), transplant("2026-06-20"))
     ((doubt,),) = doubts_of(GRADE, grade("2026-06-12", 1), *twice).values()
     assert doubt.rule == "mayBeBefore"

@@ -13,7 +13,7 @@ from kb_tools.determine.in_words import Ask, AskGroup, because, is_stated, to_se
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 Example = Callable[[str, str], Determination]
 SYNGENEIC = "transplant: graft source syngeneic (2025-01-15, chart evidence)"
@@ -30,7 +30,7 @@ PURPOSE = Ask("Every purpose of the infusion")
 
 
 @pytest.fixture(scope="module")
-def example(kb: KnowledgeBase, policy: Policy) -> Example:
+def example(kb: Repository, policy: Policy) -> Example:
     """Determines an example case, by its name, under a revision."""
     runs: dict[str, Run] = {}
     reader = CaseReader(kb)
@@ -193,6 +193,6 @@ def test_a_group_in_one_line_joins_alternatives_by_or() -> None:
 
 def test_a_finding_that_does_not_count_is_stated_all_the_same(example: Example) -> None:
     found = example("relapse-before-the-transplant-does-not-count", "2026-02")
-    results = {each.condition.label: each for each in found.condition_results.values()}
+    results = {result.condition.label: result for result in found.condition_results.values()}
     assert is_stated(found, results["the disease is relapsed, refractory or progressing"])
     assert not is_stated(found, results["residual disease is detected"])

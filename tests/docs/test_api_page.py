@@ -26,15 +26,15 @@ def run(block: str, names: dict[str, Any]) -> list[tuple[str, str]]:
     def step(statement: ast.stmt) -> None:
         if isinstance(statement, ast.Try):
             try:
-                for each in statement.body:
-                    step(each)
+                for nested in statement.body:
+                    step(nested)
             except kb_tools.KbError as error:
                 (handler,) = statement.handlers
                 assert handler.type is not None
                 assert isinstance(error, eval(ast.unparse(handler.type), names))
                 names[handler.name or ""] = error
-                for each in handler.body:
-                    step(each)
+                for nested in handler.body:
+                    step(nested)
             return
         assert statement.end_lineno is not None
         _, _, comment = lines[statement.end_lineno - 1].partition("  # ")
@@ -53,7 +53,7 @@ def test_the_examples_give_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("KB_ROOT", raising=False)
     names: dict[str, Any] = {}
     compared = [pair for block in BLOCKS for pair in run(block, names)]
-    assert [given for given, _ in compared] == [said for _, said in compared]
+    assert [given for given, _ in compared] == [comment for _, comment in compared]
     assert (len(BLOCKS), len(compared)) == (10, 18)
 
 

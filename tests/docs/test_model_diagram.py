@@ -13,7 +13,7 @@ import pytest
 from rdflib import RDF, URIRef
 from rdflib.namespace import OWL, RDFS, SKOS
 
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/model.md"
@@ -46,8 +46,8 @@ def boxes(page: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def kb() -> KnowledgeBase:
-    return KnowledgeBase(ROOT)
+def kb() -> Repository:
+    return Repository(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_page_is_current(seed: str) -> None:
     assert written(ROOT, seed) == PAGE.read_text(encoding="utf-8"), "run make docs"
 
 
-def test_every_class_but_code_lists_has_one_box(kb: KnowledgeBase, shown: dict[str, list[str]]) -> None:
+def test_every_class_but_code_lists_has_one_box(kb: Repository, shown: dict[str, list[str]]) -> None:
     lists = set(kb.ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept))
     classes = {kb.curie(str(class_)) for class_ in kb.ontology[: RDF.type : OWL.Class] if class_ not in lists}
     assert len(classes) == 47
@@ -68,7 +68,7 @@ def test_every_class_but_code_lists_has_one_box(kb: KnowledgeBase, shown: dict[s
 
 
 def test_every_property_is_a_row_of_each_of_its_classes_or_named_as_in_no_box(
-    kb: KnowledgeBase, shown: dict[str, list[str]]
+    kb: Repository, shown: dict[str, list[str]]
 ) -> None:
     last = PAGE.read_text(encoding="utf-8").splitlines()[-1]
     in_no_box = set(re.findall("`(.+?)`", last.removeprefix("Properties in no box: ")))
@@ -92,7 +92,7 @@ def test_links_that_no_class_owns_stand_where_the_shapes_ask_for_them(shown: dic
     assert "anyOf → list of Condition" in shown["pol:Criterion"]
 
 
-def test_a_code_list_is_named_with_its_size(kb: KnowledgeBase, shown: dict[str, list[str]]) -> None:
+def test_a_code_list_is_named_with_its_size(kb: Repository, shown: dict[str, list[str]]) -> None:
     size = len(set(kb.ontology[: RDF.type : URIRef(kb.prefixes["pol"] + "Disposition")]))
     assert f"disposition → Disposition [{size}]" in shown["pol:Revision"]
 

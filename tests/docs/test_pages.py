@@ -17,7 +17,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cli import COMMANDS
 from kb_tools.determine.result import Outcome
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.publish.graphs import statements
 from kb_tools.rdf.files import FORMATS
 from kb_tools.render.case_json import write
@@ -33,7 +33,7 @@ TEXTS.pop("docs/api.md", None)
 
 def block(page: str, file: str) -> str:
     """The one block of a page that is the file."""
-    (found,) = [each.text for each in pages.blocks(TEXTS[page]) if each.file == file]
+    (found,) = [block.text for block in pages.blocks(TEXTS[page]) if block.file == file]
     return found
 
 
@@ -60,12 +60,12 @@ def test_the_commands_of_a_page_print_what_it_shows(page: str) -> None:
 
 
 def test_the_pages_run_commands_sessions_and_files() -> None:
-    found = [(name, each) for name, text in TEXTS.items() for each in pages.blocks(text)]
+    found = [(name, block) for name, text in TEXTS.items() for block in pages.blocks(text)]
     counts = {
-        language: sum(each.language == language for _, each in found) for language in ("console", "pycon", "sparql")
+        language: sum(block.language == language for _, block in found) for language in ("console", "pycon", "sparql")
     }
     assert counts == {"console": 43, "pycon": 2, "sparql": 3}
-    assert [(name, each.file) for name, each in found if each.file] == [
+    assert [(name, block.file) for name, block in found if block.file] == [
         ("README.md", "case.ttl"),
         ("docs/analysts.md", "across.rq"),
         ("docs/cases.md", "case.json"),
@@ -141,7 +141,7 @@ def test_the_command_reference_is_current() -> None:
     assert made.splitlines() == COMMANDS_PAGE.splitlines()
 
 
-def test_every_command_and_outcome_is_told_of() -> None:
+def test_every_command_and_outcome_is_described() -> None:
     for outcome in Outcome:
         assert f"`{outcome.value}`" in README
     for command in COMMANDS:
@@ -168,7 +168,7 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
 
 
 def test_the_json_of_the_cases_page_is_the_case_of_the_readme() -> None:
-    kb = KnowledgeBase(ROOT)
+    kb = Repository(ROOT)
     (case,) = CaseReader(kb).read("case.ttl", None, block("README.md", "case.ttl").encode(), FORMATS[".ttl"])
     shown = json.loads(block("docs/cases.md", "case.json"))
     assert write(CaseForms(kb), case) == shown | {"id": "https://example.org/cases/17#case", "patient": PATIENT}
@@ -176,11 +176,11 @@ def test_the_json_of_the_cases_page_is_the_case_of_the_readme() -> None:
 
 def test_the_query_of_the_analysts_page_works_in_any_store_after_loading() -> None:
     store = ox.Store()
-    store.extend(statements(KnowledgeBase(ROOT)))
+    store.extend(statements(Repository(ROOT)))
     (query,) = [
-        each.text
-        for each in pages.blocks(TEXTS["docs/analysts.md"])
-        if each.language == "sparql" and "cito:citesAsEvidence ?work" in each.text and "GRAPH" in each.text
+        block.text
+        for block in pages.blocks(TEXTS["docs/analysts.md"])
+        if block.language == "sparql" and "cito:citesAsEvidence ?work" in block.text and "GRAPH" in block.text
     ]
     found = store.query(query)
     assert isinstance(found, ox.QuerySolutions)
@@ -195,5 +195,5 @@ def test_the_query_of_the_analysts_page_works_in_any_store_after_loading() -> No
 
 
 def test_the_query_of_the_tour_is_the_file_that_it_names() -> None:
-    shown = [each.text for each in pages.blocks(TEXTS["docs/analysts.md"]) if each.language == "sparql"]
+    shown = [block.text for block in pages.blocks(TEXTS["docs/analysts.md"]) if block.language == "sparql"]
     assert shown[0] == (ROOT / "docs/tour.rq").read_text(encoding="utf-8")

@@ -273,8 +273,8 @@ def with_page_headers(between: str) -> Callable[[str], str]:
         for line in text.split("\n"):
             words = re.split(r"(?<=\S) (?=\S)", line)
             at = next((i for i in range(9, len(words) - 4) if re.search(r"[a-z]$", words[i - 1])), 0)
-            whole = not at or "](" in line
-            lines.append(line if whole else " ".join(words[:at]) + header + " ".join(words[at:]))
+            keep = not at or "](" in line
+            lines.append(line if keep else " ".join(words[:at]) + header + " ".join(words[at:]))
         return "\n".join(lines)
 
     return broken
@@ -842,11 +842,11 @@ def test_a_pdf_encrypted_beyond_what_is_installed_is_refused(tmp_path: Path, mon
 
 
 def test_a_pdf_cut_off_is_refused_or_has_text_but_never_a_traceback(tmp_path: Path) -> None:
-    whole = as_pdf(read(INVENTED))
+    data = as_pdf(read(INVENTED))
     path = tmp_path / "part.pdf"
     messages = set()
     for tenth in range(1, 10):
-        path.write_bytes(whole[: len(whole) * tenth // 10])
+        path.write_bytes(data[: len(data) * tenth // 10])
         try:
             read(path)
         except DocumentError as error:

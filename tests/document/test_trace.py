@@ -30,7 +30,7 @@ from kb_tools.document.trace import Trace, quotes, trace
 from kb_tools.document.unit import Unit
 from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CITO, POL
 from kb_tools.revisions.change import Kind
 from kb_tools.revisions.compare import compare
@@ -60,24 +60,24 @@ def passages_ttl(text: str) -> str:
     ]
     works = {6: "fox", 7: "george", 8: "how", 9: "item"}
     for unit, notation in zip(units, notations(units), strict=True):
-        whole = f"<{PSG}{local(notation)}>"
-        lines += passage(whole, unit, notation, unit.text)
-        lines += [f"{whole} cito:cites <{X}{works[mark]}> ." for mark in unit.marks if mark in works]
-        lines += [f"{whole} cito:cites <{X}work-{mark}> ." for mark in unit.marks if mark not in works]
+        node = f"<{PSG}{local(notation)}>"
+        lines += passage(node, unit, notation, unit.text)
+        lines += [f"{node} cito:cites <{X}{works[mark]}> ." for mark in unit.marks if mark in works]
+        lines += [f"{node} cito:cites <{X}work-{mark}> ." for mark in unit.marks if mark not in works]
         if "A full bed" in unit.text:
             for name, part in zip(("full-bed", "mixed-bed"), unit.text.split(";"), strict=True):
-                lines += [*passage(f"<{PSG}{name}>", unit, name, part), f"<{PSG}{name}> dcterms:isPartOf {whole} ."]
+                lines += [*passage(f"<{PSG}{name}>", unit, name, part), f"<{PSG}{name}> dcterms:isPartOf {node} ."]
         if unit.kind == "reference" and int(unit.label) not in works:
-            lines.append(f"<{X}work-{unit.label}> a pol:Reference ; pol:statedIn {whole} .")
+            lines.append(f"<{X}work-{unit.label}> a pol:Reference ; pol:statedIn {node} .")
         elif local(notation) not in stated and "A full bed" not in unit.text:
-            lines.append(f"{whole} pol:accountedAs pol:BackgroundText .")
+            lines.append(f"{node} pol:accountedAs pol:BackgroundText .")
     return "\n".join(lines)
 
 
 def passage(node: str, unit: Unit, notation: str, text: str) -> list[str]:
-    said = f'pol:order {unit.order} ; pol:digest "{digest(text)}" ; pol:sketch "{sketch(text)}"'
+    details = f'pol:order {unit.order} ; pol:digest "{digest(text)}" ; pol:sketch "{sketch(text)}"'
     place = f'pol:section "{unit.section}" ; skos:notation "{notation}"'
-    return [f"{node} a pol:Passage ; oa:hasSource <{X}2031-03/document> ; {place} ; {said} ."]
+    return [f"{node} a pol:Passage ; oa:hasSource <{X}2031-03/document> ; {place} ; {details} ."]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made_up(root: Path) -> Policy:
-    return KnowledgeBase(root).policy()
+    return Repository(root).policy()
 
 
 def traced(made_up: Policy, text: str) -> Trace:
@@ -109,9 +109,9 @@ def put(old: str, new: str, text: str = TEXT) -> str:
 def reviewed(found: Trace) -> list[tuple[str, str, str]]:
     """What is to be reviewed, worst first: kind, name and why."""
     return [
-        (each.statement.kind, each.statement.iri.removeprefix(X), each.why)
-        for each in found.reviews
-        if each.statement.kind in REVIEWED
+        (review.statement.kind, review.statement.iri.removeprefix(X), review.why)
+        for review in found.reviews
+        if review.statement.kind in REVIEWED
     ]
 
 
@@ -120,7 +120,7 @@ def reviewed(found: Trace) -> list[tuple[str, str, str]]:
 
 def test_every_unit_of_the_same_document_is_accounted_for(made_up: Policy) -> None:
     found = traced(made_up, TEXT)
-    assert found.whole
+    assert found.complete
     assert (found.reworded, found.new, found.gone, found.moved, found.recited, found.reviews) == ((),) * 6
     assert found.sections == {
         "Header": (6, 6),
@@ -136,7 +136,7 @@ def test_every_unit_of_the_same_document_is_accounted_for(made_up: Policy) -> No
 
 def test_the_library_says_of_a_document_what_the_command_says(root: Path, run_kb: RunKb) -> None:
     found = kb_tools.open(root).trace(INVENTED)
-    assert (found.document, found.whole, found.entry.name) == ("invented.txt", True, "2031-03")
+    assert (found.document, found.complete, found.entry.name) == ("invented.txt", True, "2031-03")
     assert found.to_json() == run_kb("trace", str(INVENTED), "--format", "json", "--kb", str(root)).stdout
 
 
@@ -174,12 +174,12 @@ def test_items_are_called_by_the_numbers_above_them(labels: list[str], called: l
 
 def test_a_word_changed_in_a_criterion_puts_just_that_criterion_in_question(made_up: Policy) -> None:
     found = traced(made_up, put("blight of grade 2 or", "blight of grade 3 or"))
-    assert not found.whole
+    assert not found.complete
     assert reviewed(found) == [("criterion", "blight", "reworded")]
-    assert [(each.statement.kind, each.statement.iri) for each in found.reviews[1:]] == [
+    assert [(review.statement.kind, review.statement.iri) for review in found.reviews[1:]] == [
         ("discrepancy", X + "blight-untreated")
     ]
-    assert [(each.passage.iri, each.notation) for each in found.reworded] == [(PSG + "II.B", "II.B")]
+    assert [(located.passage.iri, located.notation) for located in found.reworded] == [(PSG + "II.B", "II.B")]
     assert (found.new, found.gone, found.moved) == ((), (), ())
     assert found.sections["Policy/Criteria"] == (7, 8)
 
@@ -217,19 +217,19 @@ def test_a_reference_inserted_is_new_the_later_ones_are_moved_and_no_criterion_i
     found = traced(made_up, with_a_reference_at_7(TEXT, marks=True))
     assert reviewed(found) == []
     assert [notation for _, notation in found.new] == ["Reference 7"]
-    assert [(each.passage.notation, each.notation) for each in found.moved] == [
+    assert [(located.passage.notation, located.notation) for located in found.moved] == [
         (f"Reference {number}", f"Reference {number + 1}") for number in range(7, 13)
     ]
     assert (found.reworded, found.gone, found.recited) == ((), (), ())
 
 
-def test_marks_that_were_not_renumbered_with_the_references_are_told(made_up: Policy) -> None:
+def test_marks_that_were_not_renumbered_with_the_references_are_reported(made_up: Policy) -> None:
     found = traced(made_up, with_a_reference_at_7(TEXT, marks=False))
     assert reviewed(found) == []
-    told = {each.passage.notation: (each.before, each.now) for each in found.recited}
-    assert told["II.A"] == (("9",), ("8",))
-    assert told["II.B, sentence 2"] == (("10", "11"), ("9", "10"))
-    assert "Description, paragraph 2, sentence 2" not in told
+    recitations = {recited.passage.notation: (recited.before, recited.now) for recited in found.recited}
+    assert recitations["II.A"] == (("9",), ("8",))
+    assert recitations["II.B, sentence 2"] == (("10", "11"), ("9", "10"))
+    assert "Description, paragraph 2, sentence 2" not in recitations
 
 
 def test_a_document_without_marks_says_nothing_of_citations(made_up: Policy) -> None:
@@ -240,8 +240,8 @@ def test_a_document_without_marks_says_nothing_of_citations(made_up: Policy) -> 
 def test_a_sentence_that_is_gone_takes_what_is_stated_there_with_it(made_up: Policy) -> None:
     found = traced(made_up, put("- A. Blue cells that were painted;⁸\n\n", "", put("- B.", "- A.")))
     assert reviewed(found) == [("criterion", "painted", "gone"), ("criterion", "blight", "moved")]
-    assert [each.notation for each in found.gone] == ["II.A"]
-    assert [(each.passage.notation, each.notation) for each in found.moved] == [
+    assert [passage.notation for passage in found.gone] == ["II.A"]
+    assert [(located.passage.notation, located.notation) for located in found.moved] == [
         ("II.B", "II.A"),
         ("II.B, sentence 2", "II.A, sentence 2"),
     ]
@@ -251,7 +251,7 @@ def test_an_item_that_is_moved_under_another_heading_is_in_question(made_up: Pol
     text = put("- A. Blue cells that were painted;⁸\n\n", "")
     found = traced(made_up, put("II. It is the view", "A. Blue cells that were painted;⁸\n\nII. It is the view", text))
     assert reviewed(found) == [("criterion", "painted", "moved")]
-    assert [(each.passage.notation, each.notation) for each in found.moved] == [("II.A", "I.A")]
+    assert [(located.passage.notation, located.notation) for located in found.moved] == [("II.A", "I.A")]
     assert (found.new, found.gone, found.reworded) == ((), (), ())
 
 
@@ -268,7 +268,9 @@ def test_a_sentence_moved_to_another_section_is_moved_and_nothing_is_in_question
     found = traced(
         made_up, put("Its use is spreading.³", f"{sentence} Its use is spreading.³", put(" " + sentence, ""))
     )
-    assert [(each.passage.section, each.unit.section) for each in found.moved] == [("Background", "Description")]
+    assert [(located.passage.section, located.unit.section) for located in found.moved] == [
+        ("Background", "Description")
+    ]
     assert (found.new, found.gone, found.reworded, reviewed(found)) == ((), (), (), [])
 
 
@@ -281,7 +283,7 @@ def test_a_new_sentence_is_new_and_its_neighbours_are_not_moved(made_up: Policy)
 def test_a_sentence_that_shares_no_words_is_not_taken_for_a_rewording(made_up: Policy) -> None:
     found = traced(made_up, put("Wilting takes many forms.", "On Mondays every shop in the high street stays shut."))
     assert found.reworded == ()
-    assert [each.notation for each in found.gone] == ["Background, paragraph 1, sentence 1"]
+    assert [passage.notation for passage in found.gone] == ["Background, paragraph 1, sentence 1"]
 
 
 def test_a_document_of_another_policy_is_refused(made_up: Policy) -> None:
@@ -329,9 +331,9 @@ def test_kb_trace_of_a_changed_document_exits_1_in_every_format(run_kb: RunKb, r
     marked = run_kb("trace", str(changed), "--kb", str(root), "--format", "markdown")
     assert (marked.returncode, "grade 3" in marked.stdout) == (1, False), "text of the document stands in no report"
     assert "| criterion | x:blight | II.B blight of grade 2 or higher | reworded | II.B |\n" in marked.stdout
-    told = run_kb("trace", str(changed), "--kb", str(root), "--format", "json")
-    found = json.loads(told.stdout)
-    assert (told.returncode, found["units"], found["accountedFor"], "grade 3" in told.stdout) == (1, 65, 64, False)
+    ran = run_kb("trace", str(changed), "--kb", str(root), "--format", "json")
+    found = json.loads(ran.stdout)
+    assert (ran.returncode, found["units"], found["accountedFor"], "grade 3" in ran.stdout) == (1, 65, 64, False)
     assert found["review"] == [
         {
             "kind": "criterion",
@@ -341,7 +343,7 @@ def test_kb_trace_of_a_changed_document_exits_1_in_every_format(run_kb: RunKb, r
             "passages": [PSG + "II.B"],
         }
     ]
-    assert [each["passage"] for each in found["reworded"]] == [PSG + "II.B"]
+    assert [located["passage"] for located in found["reworded"]] == [PSG + "II.B"]
 
 
 @pytest.mark.parametrize(
@@ -429,7 +431,7 @@ def test_options_that_do_not_go_together_are_usage_errors(run_kb: RunKb, argumen
 def test_a_run_of_eight_words_is_found_in_files_and_of_seven_is_not(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kb"
     shutil.copytree(root, folder)
-    kb = KnowledgeBase(folder)
+    kb = Repository(folder)
     units = cut(TEXT)
     named = list(zip(units, notations(units), strict=True))
     assert list(leaks(kb, named)) == []
@@ -446,7 +448,7 @@ def test_five_words_of_a_code_are_enough_and_bibliographic_data_are_free(root: P
     named = list(zip(units, notations(units), strict=True))
     (folder / "a.txt").write_text("an infusion of blue cells each garden gets", encoding="utf-8")
     (folder / "b.txt").write_text("Cable C, Dabble D, et al. A survey of beds. Made Up Lett. 2010", encoding="utf-8")
-    assert list(leaks(KnowledgeBase(folder), named)) == [Leak("a.txt:1", 6, "Coding Implications, code 99902")]
+    assert list(leaks(Repository(folder), named)) == [Leak("a.txt:1", 6, "Coding Implications, code 99902")]
 
 
 def test_a_literal_that_hides_its_words_from_the_eye_is_found(root: Path, tmp_path: Path) -> None:
@@ -456,7 +458,7 @@ def test_a_literal_that_hides_its_words_from_the_eye_is_found(root: Path, tmp_pa
     path = folder / "policies/XX.99/policy.ttl"
     path.write_text(path.read_text(encoding="utf-8") + f'\nx:note skos:note "{hidden}"@en .\n', encoding="utf-8")
     units = cut(TEXT)
-    [leak] = leaks(KnowledgeBase(folder), list(zip(units, notations(units), strict=True)))
+    [leak] = leaks(Repository(folder), list(zip(units, notations(units), strict=True)))
     assert leak == Leak("policies/XX.99/policy.ttl: x:note skos:note", 10, "Background, paragraph 1, sentence 2")
 
 
@@ -483,14 +485,14 @@ def drafted(root: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "kb"
     shutil.copytree(root, folder)
     text = put("blight of grade 2 or", "blight of grade 3 or", with_a_reference_at_7(TEXT, marks=True))
-    made_up = KnowledgeBase(folder).policy()
+    made_up = Repository(folder).policy()
     where, to_do = write_draft(traced(made_up, put("Its use is spreading.^{3} ", "", text)), "2032-03")
     assert (where, to_do) == (folder / "policies/XX.99/2032-03", 3)
     return folder
 
 
 def test_a_draft_carries_over_what_is_unchanged_and_marks_the_rest(drafted: Path) -> None:
-    made_up = KnowledgeBase(drafted).policy()
+    made_up = Repository(drafted).policy()
     graph = made_up.own_graph(made_up.entry("2032-03"))
     new = X + "2032-03/passage/"
     assert {(str(s).removeprefix(X), str(o)) for s, o in graph.subject_objects(POL.toDo)} == {
@@ -533,41 +535,41 @@ OTHER_LEAVES = put("for the colour of the leaves alone", "for the colour of its 
 
 
 def test_a_criterion_within_another_is_reviewed_and_drafted_as_itself(with_a_note: Path) -> None:
-    policy = KnowledgeBase(with_a_note).policy()
-    assert traced(policy, TEXT).whole
+    policy = Repository(with_a_note).policy()
+    assert traced(policy, TEXT).complete
     found = traced(policy, OTHER_LEAVES)
     assert reviewed(found) == [("criterion", "leaves", "reworded")]
     write_draft(found, "2032-03")
-    made_up = KnowledgeBase(with_a_note).policy()
+    made_up = Repository(with_a_note).policy()
     graph = made_up.own_graph(made_up.entry("2032-03"))
-    assert [str(each) for each in graph.objects(URIRef(X + "leaves"), POL.toDo)] == [
+    assert [str(task) for task in graph.objects(URIRef(X + "leaves"), POL.toDo)] == [
         "Read again: I, note is reworded in the document."
     ]
-    assert [str(each) for each in graph.objects(URIRef(X + "wilted"), POL.toDo)] == []
+    assert [str(task) for task in graph.objects(URIRef(X + "wilted"), POL.toDo)] == []
     assert set(graph.objects(URIRef(X + "leaves"), POL.statedIn)) == {URIRef(X + "2032-03/passage/I-note")}
 
 
 def test_a_draft_is_compared_and_a_criterion_within_another_is_reported_as_itself(with_a_note: Path) -> None:
-    write_draft(traced(KnowledgeBase(with_a_note).policy(), OTHER_LEAVES), "2032-03")
+    write_draft(traced(Repository(with_a_note).policy(), OTHER_LEAVES), "2032-03")
     file = with_a_note / "policies/XX.99/2032-03/revision.ttl"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('"leaves"@en', '"its leaves"@en'), encoding="utf-8")
-    diff = compare(KnowledgeBase(with_a_note).policy(), "2031-03", "2032-03", "pyshifty")
+    diff = compare(Repository(with_a_note).policy(), "2031-03", "2032-03", "pyshifty")
     assert [side.entry.name for side in diff.drafts] == ["2032-03"]
-    assert [(each.part, each.kind, each.iri, each.before, each.after) for each in diff.changes] == [
+    assert [(change.part, change.kind, change.iri, change.before, change.after) for change in diff.changes] == [
         ("Criteria", Kind.REWORDED, X + "leaves", ("leaves",), ("its leaves",))
     ]
 
 
 def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(drafted: Path) -> None:
-    made_up = KnowledgeBase(drafted).policy()
+    made_up = Repository(drafted).policy()
     draft = made_up.entry("2032-03")
     assert made_up.in_force(date(2033, 1, 1)).revision.name == "2031-03"
     with pytest.raises(UnknownRevision) as error:
         made_up.require_criteria(draft)
     assert str(error.value) == ("XX.99 revision 2032-03 is a draft; do what its pol:toDo ask for, and remove them")
     [found] = run_checks(made_up.kb, ["to-do"])
-    assert [(each.where, each.message.partition(" to do: ")[0]) for each in found.problems] == [
+    assert [(problem.where, problem.message.partition(" to do: ")[0]) for problem in found.problems] == [
         (
             "policies/XX.99/2032-03",
             "to do: A draft. Do what is marked here, and give the revision its row in the log; then remove this mark.",
@@ -577,10 +579,10 @@ def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(d
     ]
     file = drafted / "policies/XX.99/2032-03/revision.ttl"
     file.write_text(re.sub(r' *pol:toDo "A draft.*\n', "", file.read_text(encoding="utf-8")), encoding="utf-8")
-    released = KnowledgeBase(drafted).policy()
+    released = Repository(drafted).policy()
     assert released.in_force(date(2033, 1, 1)).revision.name == "2032-03"
     [found] = run_checks(released.kb, ["passages"])
-    assert [each.message for each in found.problems] == [
+    assert [problem.message for problem in found.problems] == [
         "is stated by nothing; point to it by pol:statedIn, or state pol:accountedAs"
     ]
 
@@ -609,8 +611,8 @@ def test_a_draft_is_in_force_and_on_file_for_no_question(drafted: Path, run_kb: 
 def test_a_draft_holds_no_text_of_the_document(drafted: Path) -> None:
     units = cut(TEXT)
     named = list(zip(units, notations(units), strict=True))
-    assert list(leaks(KnowledgeBase(drafted), named)) == []
-    assert sorted(each.name for each in (drafted / "policies/XX.99/2032-03").iterdir()) == [
+    assert list(leaks(Repository(drafted), named)) == []
+    assert sorted(path.name for path in (drafted / "policies/XX.99/2032-03").iterdir()) == [
         "passages.ttl",
         "revision.ttl",
     ]
@@ -685,7 +687,7 @@ FORMS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("form", list(FORMS))
 def test_every_unit_of_the_document_is_accounted_for(policy: Policy, document: str, form: str) -> None:
     found = traced(policy, FORMS[form](document))
-    assert (len(found.units), len(found.found), found.whole) == (155, 155, True)
+    assert (len(found.units), len(found.found), found.complete) == (155, 155, True)
     assert (found.moved, found.recited) == ((), ())
 
 
@@ -695,9 +697,9 @@ def test_a_change_of_the_document_puts_just_what_rests_on_it_in_question(policy:
         found = traced(policy, put(old, new, document))
         curie = policy.kb.curie
         return [
-            (each.statement.kind, curie(each.statement.iri), each.why)
-            for each in found.reviews
-            if each.statement.kind in REVIEWED
+            (review.statement.kind, curie(review.statement.iri), review.why)
+            for review in found.reviews
+            if review.statement.kind in REVIEWED
         ]
 
     assert in_question("In the presence of grade 2", "In the presence of grade 3") == [
@@ -721,11 +723,11 @@ def test_a_reference_inserted_into_the_document_puts_no_criterion_in_question(po
     listed = listed.replace(" 8. Frey", " 7. New N. Newer cells. *Made Up Lett*. 2026;1:1 to 3.\n 8. Frey")
     found = traced(policy, f"{body}\nReferences\n{listed}")
     assert [notation for _, notation in found.new] == ["Reference 7"]
-    assert [each.notation for each in found.moved] == [f"Reference {number}" for number in range(8, 31)]
+    assert [located.notation for located in found.moved] == [f"Reference {number}" for number in range(8, 31)]
     assert (found.reworded, found.gone, found.reviews) == ((), (), ())
 
 
 @needs_the_document
-def test_the_project_shares_no_wording_with_the_document(kb: KnowledgeBase, document: str) -> None:
+def test_the_project_shares_no_wording_with_the_document(kb: Repository, document: str) -> None:
     units = cut(document)
     assert list(leaks(kb, list(zip(units, notations(units), strict=True)))) == []

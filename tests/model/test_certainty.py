@@ -58,7 +58,7 @@ def test_a_condition_has_a_value_where_its_shapes_come_to_it_both_surely_and_per
     }
     every = list(product((False, True), repeat=4))
     assert len(every) == 16
-    assert {each: value_of(*each) for each in every} == possible | impossible
+    assert {row: value_of(*row) for row in every} == possible | impossible
     assert all(surely <= perhaps for s, t, u, v in possible for surely, perhaps in ((s, u), (t, v)))
 
 
@@ -130,7 +130,7 @@ def test_each_part_of_a_shape_is_put_in_the_form_in_its_own_way() -> None:
     reached = Graph()
     copy_of(node("Request-reason"), target, reached)
     assert isomorphic(reached, graph(":Request-reason" + REQUEST.partition(".\n:Request-reason")[2]))
-    assert {str(each) for each in target.subjects() if isinstance(each, URIRef)} == {
+    assert {str(node) for node in target.subjects() if isinstance(node, URIRef)} == {
         "urn:x:Two-surely",
         "urn:x:Some-finding-surely",
         "urn:x:None-finding-surely",
@@ -175,9 +175,9 @@ def test_no_two_shapes_share_a_blank_node() -> None:
     target = Graph()
     for form in Form:
         in_form(graph(text), node("Two"), form, target)
-    pointed_to = [each for each in target.objects() if isinstance(each, BNode)]
+    pointed_to = [node for node in target.objects() if isinstance(node, BNode)]
     assert len(pointed_to) == len(set(pointed_to)) > 10
-    assert set(pointed_to) == {each for each in target.subjects() if isinstance(each, BNode)}
+    assert set(pointed_to) == {node for node in target.subjects() if isinstance(node, BNode)}
 
 
 def test_a_shape_as_written_is_left_alone() -> None:

@@ -62,13 +62,15 @@ def worded_none_of(values: Sequence[Value]) -> Value:
 
 
 WORDED = {"allOf": worded_all_of, "anyOf": worded_any_of, "noneOf": worded_none_of}
-TUPLES = [each for length in range(4) for each in product(Value, repeat=length)]
+TUPLES = [values for length in range(4) for values in product(Value, repeat=length)]
 
 
 @pytest.mark.parametrize("operator", WORDED)
 def test_an_operator_gives_what_its_definition_says_of_every_tuple(operator: str) -> None:
     assert len(TUPLES) == 1 + 4 + 16 + 64
-    assert {each: OPERATORS[operator](each) for each in TUPLES} == {each: WORDED[operator](each) for each in TUPLES}
+    assert {values: OPERATORS[operator](values) for values in TUPLES} == {
+        values: WORDED[operator](values) for values in TUPLES
+    }
 
 
 def test_the_operators_are_the_three_of_the_policy_vocabulary() -> None:
@@ -105,14 +107,14 @@ def test_only_what_holds_or_fails_is_settled_and_is_turned_by_negation() -> None
 def worded(part: Part, values: Mapping[str, Value]) -> Value:
     if isinstance(part, str):
         return values[part]
-    return WORDED[part.operator]([worded(each, values) for each in part.parts])
+    return WORDED[part.operator]([worded(child, values) for child in part.parts])
 
 
 def true_of(part: Part, holding: set[str]) -> bool:
     """Whether a tree is true when just these conditions are, in two-valued logic."""
     if isinstance(part, str):
         return part in holding
-    parts = [true_of(each, holding) for each in part.parts]
+    parts = [true_of(child, holding) for child in part.parts]
     rules: dict[str, Callable[[], bool]] = {
         "allOf": lambda: all(parts),
         "anyOf": lambda: any(parts),

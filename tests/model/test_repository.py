@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from history import REVISIONS
 from rdflib import URIRef
 from rdflib.namespace import RDFS, SKOS
 
@@ -19,7 +20,7 @@ from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision, Unread
 from kb_tools.model import repository as model_repository
 from kb_tools.model.logic import Tree
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase, find_root
+from kb_tools.model.repository import Repository, find_root
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CITO, POL
 
@@ -111,13 +112,13 @@ def test_a_folder_that_is_named_and_holds_none_is_an_error_though_another_is_nea
 # ---------------------------------------------------------------------- prefixes
 
 
-def test_every_prefix_of_the_table_and_of_the_policy_shortens_an_iri(kb: KnowledgeBase) -> None:
+def test_every_prefix_of_the_table_and_of_the_policy_shortens_an_iri(kb: Repository) -> None:
     assert {"case", "clin", "cond", "cpt", "pol", "sh", "crit", "psg", "psg1910"} <= kb.prefixes.keys()
     for prefix, namespace in kb.prefixes.items():
         assert kb.curie(namespace + "name") == f"{prefix}:name"
 
 
-def test_the_longest_namespace_that_fits_gives_the_prefix_and_none_gives_brackets(kb: KnowledgeBase) -> None:
+def test_the_longest_namespace_that_fits_gives_the_prefix_and_none_gives_brackets(kb: Repository) -> None:
     assert kb.curie("https://w3id.org/policykb/code/cpt/38242") == "cpt:38242"
     assert kb.curie(f"{CRITERION}indication") == "crit:indication"
     assert kb.curie("https://w3id.org/policykb/CP.MP.101") == "<https://w3id.org/policykb/CP.MP.101>"
@@ -129,7 +130,7 @@ def test_a_prefix_for_two_namespaces_is_an_error_that_names_the_file(copy: Path)
     text = (folder / "policy.ttl").read_text(encoding="utf-8")
     (folder / "policy.ttl").write_text(text.replace('sh:prefix "tcrit"', 'sh:prefix "crit"'), encoding="utf-8")
     with pytest.raises(KnowledgeBaseError) as error:
-        _ = KnowledgeBase(copy).prefixes
+        _ = Repository(copy).prefixes
     assert str(error.value) == (
         f"{folder / 'policy.ttl'}: prefix crit is declared for {CRITERION} "
         "and for https://w3id.org/policykb/TST.7/criterion/; choose another prefix"
@@ -140,35 +141,23 @@ def test_a_file_of_the_knowledge_base_that_does_not_parse_is_an_error_with_its_l
     path = copy / "ontology/case.ttl"
     path.write_text("PREFIX case: <urn:case>\n\ncase:Case a [", encoding="utf-8")
     with pytest.raises(UnreadableInput) as error:
-        _ = KnowledgeBase(copy).ontology
+        _ = Repository(copy).ontology
     assert str(error.value).startswith(f"{path}:3: not valid Turtle: ")
 
 
 # ---------------------------------------------------------------------- policies and revisions
 
-REVISIONS = [
-    "2015-11",
-    "2019-10",
-    "2022-10",
-    "2023-02",
-    "2023-08",
-    "2023-10",
-    "2023-11",
-    "2024-04",
-    "2025-02",
-    "2026-02",
-]
 ON_FILE = {"2019-10": "DocumentOnFile", "2026-02": "DocumentOnFile"} | dict.fromkeys(
     ["2023-10", "2023-11", "2024-04", "2025-02"], "InferredFromLog"
 )
 
 
-def test_the_one_policy_need_not_be_named(kb: KnowledgeBase) -> None:
+def test_the_one_policy_need_not_be_named(kb: Repository) -> None:
     assert kb.policy().identifier == kb.policy("CP.MP.101").identifier == "CP.MP.101"
-    assert [each.title for each in kb.policies()] == ["Donor Lymphocyte Infusion"]
+    assert [policy.title for policy in kb.policies()] == ["Donor Lymphocyte Infusion"]
 
 
-def test_a_policy_that_is_not_on_file_is_an_error_that_lists_those_that_are(kb: KnowledgeBase) -> None:
+def test_a_policy_that_is_not_on_file_is_an_error_that_lists_those_that_are(kb: Repository) -> None:
     with pytest.raises(KbError) as error:
         kb.policy("CP.MP.102")
     assert str(error.value) == "no policy CP.MP.102 on file; did you mean CP.MP.101?"
@@ -299,7 +288,7 @@ def marked(copy: Path, *names: str) -> Policy:
         file = copy / f"policies/CP.MP.101/{name}/revision.ttl"
         mark = f'<https://w3id.org/policykb/CP.MP.101/{name}> pol:toDo "A draft."@en .'
         file.write_text(file.read_text(encoding="utf-8") + mark, encoding="utf-8")
-    return KnowledgeBase(copy).policy()
+    return Repository(copy).policy()
 
 
 def test_a_draft_is_in_force_on_no_date_and_no_notice_names_it(copy: Path) -> None:
@@ -357,11 +346,11 @@ def test_before_the_first_revision_none_was_in_force(policy: Policy) -> None:
 def criteria(policy: Policy, name: str) -> dict[str, str]:
     """The criteria of a revision, each with its place."""
     revision = Revision.load(policy, policy.entry(name))
-    return {each.iri.removeprefix(CRITERION): each.notation for each in revision.criteria}
+    return {criterion.iri.removeprefix(CRITERION): criterion.notation for criterion in revision.criteria}
 
 
 def test_a_revision_with_the_criteria_of_another_has_those_it_names_and_no_other(policy: Policy) -> None:
-    whole = {
+    latest = {
         "service": "Scope",
         "plan": "Medicare note",
         "indication": "I",
@@ -370,10 +359,10 @@ def test_a_revision_with_the_criteria_of_another_has_those_it_names_and_no_other
         "manipulated-lymphocytes": "II.A",
         "acute-gvhd": "II.B",
     }
-    assert criteria(policy, "2026-02") == whole
+    assert criteria(policy, "2026-02") == latest
     for name in ("2023-11", "2024-04", "2025-02"):
-        assert criteria(policy, name) == whole
-    assert criteria(policy, "2023-10") == {key: place for key, place in whole.items() if key != "plan"}
+        assert criteria(policy, name) == latest
+    assert criteria(policy, "2023-10") == {key: place for key, place in latest.items() if key != "plan"}
     assert criteria(policy, "2019-10") == {
         "service": "Scope",
         "indication": "I",
@@ -428,21 +417,21 @@ def test_what_two_revisions_say_of_a_criterion_never_meets_in_one_graph(policy: 
     exclusion = URIRef(CRITERION + "manipulated-lymphocytes")
     for name, place in (("2019-10", "II.B"), ("2026-02", "II.A")):
         graph = policy.revision_graph(policy.entry(name))
-        assert [str(each) for each in graph.objects(exclusion, SKOS.notation)] == [place]
-        assert all(f"/{name}/passage/" in str(each) for each in graph.objects(exclusion, POL.statedIn))
+        assert [str(notation) for notation in graph.objects(exclusion, SKOS.notation)] == [place]
+        assert all(f"/{name}/passage/" in str(passage) for passage in graph.objects(exclusion, POL.statedIn))
 
 
 # ---------------------------------------------------------------------- a second policy
 
 
 def test_a_second_policy_is_a_folder_with_prefixes_criteria_and_a_log_of_its_own(two_policies: Path) -> None:
-    kb = KnowledgeBase(two_policies)
-    assert [each.identifier for each in kb.policies()] == ["CP.MP.101", "TST.7"]
+    kb = Repository(two_policies)
+    assert [policy.identifier for policy in kb.policies()] == ["CP.MP.101", "TST.7"]
     assert kb.curie("https://w3id.org/policykb/TST.7/criterion/gvhd") == "tcrit:gvhd"
     second = kb.policy("TST.7")
     assert (second.title, [entry.name for entry in second.history]) == ("Residual Disease", ["2024-01"])
     revision = Revision.load(second, second.entry("TST.7/2024-01"))
-    assert [(each.role, each.notation) for each in revision.criteria] == [
+    assert [(criterion.role, criterion.notation) for criterion in revision.criteria] == [
         ("applicability", "Scope"),
         ("indication", "1"),
         ("exclusion", "2"),
@@ -455,7 +444,7 @@ def test_a_second_policy_is_a_folder_with_prefixes_criteria_and_a_log_of_its_own
 
 
 def test_the_cases_of_a_second_policy_are_run_with_its_manifest(two_policies: Path) -> None:
-    kb = KnowledgeBase(two_policies)
+    kb = Repository(two_policies)
     (verdict,) = run_manifest(kb, kb.policy("TST.7"), "pyshifty")
     assert (verdict.expectation.name, verdict.differences) == ("residual-disease-meets", ())
 
@@ -504,7 +493,7 @@ def test_every_policy_on_file_is_shown_with_its_history(two_policies: Path, run_
 
 def test_a_second_policy_passes_the_checks_of_the_knowledge_base(two_policies: Path, run_kb: RunKb) -> None:
     checks = ("prefixes", "undefined-terms", "dangling-iris", "history", "in-force", "examples")
-    only = [part for each in checks for part in ("--only", each)]
+    only = [word for check in checks for word in ("--only", check)]
     ran = run_kb("check", *only, "--kb", str(two_policies))
     assert ran.stdout.splitlines()[-1] == "6 checks, 6 passed, 0 problems"
     assert ran.returncode == 0

@@ -213,7 +213,7 @@ def test_a_note_that_cannot_be_read_counts_as_none(server: Server, send: Send, t
     assert json.loads(note.read_bytes()) == {"graphs": {graph("a").name: graph("a").digest}}
 
 
-def test_a_note_that_cannot_be_written_is_told(server: Server, send: Send, tmp_path: Path) -> None:
+def test_a_note_that_cannot_be_written_is_reported(server: Server, send: Send, tmp_path: Path) -> None:
     (tmp_path / "sent").write_text("a file where the folder goes")
     with pytest.raises(StoreError, match=r"the record of what was sent cannot be written: .*; set XDG_CACHE_HOME$"):
         send(graph("a"))
@@ -305,7 +305,7 @@ def test_a_store_that_does_not_answer_in_time_is_given_up(server: Server, send: 
         ((301, {}), "redirects to nowhere, which is not followed; name that URL if it is right"),
     ],
 )
-def test_a_no_is_told_in_a_line_and_not_tried_again(
+def test_a_refusal_is_reported_in_a_line_and_not_tried_again(
     server: Server, send: Send, answer: int | tuple[int, dict[str, str]], line: str
 ) -> None:
     server.script = [answer]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from kb_tools.ask.dataset import default_graph, graph_names
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.publish import graphs as publish_graphs
 from kb_tools.rdf import canonical as rdf_canonical
 
@@ -36,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(scope="module")
-def everything(kb: KnowledgeBase) -> list[ox.Quad]:
+def everything(kb: Repository) -> list[ox.Quad]:
     return list(publish_graphs.statements(kb))
 
 
@@ -57,14 +57,14 @@ def names(quads: list[ox.Quad]) -> set[str]:
 # ---------------------------------------------------------------------- what is written
 
 
-def test_everything_is_every_named_graph_of_the_knowledge_base(kb: KnowledgeBase, everything: list[ox.Quad]) -> None:
+def test_everything_is_every_named_graph_of_the_knowledge_base(kb: Repository, everything: list[ox.Quad]) -> None:
     files = set(graph_names(kb).values())
     filled_in = {f"https://w3id.org/policykb/CP.MP.101/{name}/filled-in" for name in
                  ("2019-10", "2023-10", "2023-11", "2024-04", "2025-02")}  # fmt: skip
     assert names(everything) == files | filled_in
 
 
-def test_every_statement_of_every_file_is_written(kb: KnowledgeBase, everything: list[ox.Quad]) -> None:
+def test_every_statement_of_every_file_is_written(kb: Repository, everything: list[ox.Quad]) -> None:
     in_files: dict[str, int] = {}
     for path, name in graph_names(kb).items():
         in_files[name] = in_files.get(name, 0) + len(set(kb.triples(path)))
@@ -76,7 +76,7 @@ def test_every_statement_of_every_file_is_written(kb: KnowledgeBase, everything:
     assert written == in_files
 
 
-def test_one_revision_is_what_is_shared_and_its_own_graphs(kb: KnowledgeBase, policy: Policy) -> None:
+def test_one_revision_is_what_is_shared_and_its_own_graphs(kb: Repository, policy: Policy) -> None:
     entry = policy.entry("2024-04")
     found = names(list(publish_graphs.statements(kb, (policy, entry))))
     assert found == set(default_graph(kb, [(policy, entry)]))
@@ -99,13 +99,13 @@ def test_no_two_graphs_share_a_blank_node(everything: list[ox.Quad]) -> None:
 
 @pytest.mark.parametrize("format_", ["trig", "nquads", "jsonld"])
 def test_what_is_written_is_read_again_as_the_same_graphs(
-    kb: KnowledgeBase, everything: list[ox.Quad], format_: str
+    kb: Repository, everything: list[ox.Quad], format_: str
 ) -> None:
     written = rdf_canonical.serialize(everything, format_, kb.prefixes)
     assert parsed(written, format_) == parsed(rdf_canonical.serialize(everything, "nquads", {}), "nquads")
 
 
-def test_turtle_is_read_again_as_all_graphs_in_one(kb: KnowledgeBase, everything: list[ox.Quad]) -> None:
+def test_turtle_is_read_again_as_all_graphs_in_one(kb: Repository, everything: list[ox.Quad]) -> None:
     written = rdf_canonical.serialize(everything, "turtle", kb.prefixes)
     expected = ox.Dataset(rdf_canonical.merged(everything))
     expected.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
@@ -141,12 +141,12 @@ def rewritten(path: Path, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def shuffled(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeBase:
+def shuffled(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """A copy with every file's statements in another order and its blank nodes under other names."""
     root = tmp_path_factory.mktemp("shuffled")
     for folder in ("ontology", "shapes", "policies"):
         shutil.copytree(ROOT / folder, root / folder)
-    copy = KnowledgeBase(root)
+    copy = Repository(root)
     for seed, path in enumerate(graph_names(copy)):
         rewritten(path, seed)
     return copy
@@ -154,16 +154,16 @@ def shuffled(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeBase:
 
 @pytest.mark.parametrize("format_", rdf_canonical.FORMATS)
 def test_the_order_of_statements_and_the_names_of_blank_nodes_do_not_show(
-    kb: KnowledgeBase, shuffled: KnowledgeBase, everything: list[ox.Quad], format_: str
+    kb: Repository, shuffled: Repository, everything: list[ox.Quad], format_: str
 ) -> None:
     other = rdf_canonical.serialize(publish_graphs.statements(shuffled), format_, shuffled.prefixes)
     assert other == rdf_canonical.serialize(everything, format_, kb.prefixes)
 
 
 def test_the_closure_is_the_same_whatever_the_order_and_whether_kept_from_before(
-    kb: KnowledgeBase, policy: Policy, shuffled: KnowledgeBase
+    kb: Repository, policy: Policy, shuffled: Repository
 ) -> None:
-    def closure(of: KnowledgeBase) -> bytes:
+    def closure(of: Repository) -> bytes:
         chosen = of.policy(policy.identifier)
         quads = publish_graphs.entailed_statements(of, chosen, chosen.entry("2026-02"), "rdfs")
         return rdf_canonical.serialize(quads, "nquads", of.prefixes)
@@ -190,7 +190,7 @@ def test_a_change_in_one_graph_leaves_the_digests_of_the_others_as_they_were(eve
     more = ox.Quad(ox.BlankNode(), TYPE, ox.NamedNode("https://example.org/Thing"), name)
     changed = sorted([*everything, more], key=lambda quad: str(quad.graph_name))
     after = {graph.name: graph.digest for graph in publish_graphs.graphs(changed)}
-    assert [each for each in before if before[each] != after[each]] == [name.value]
+    assert [graph_name for graph_name in before if before[graph_name] != after[graph_name]] == [name.value]
     assert len(before) == len(after) == 35
 
 
@@ -230,7 +230,7 @@ def test_any_statements_are_written_alike_in_any_order_and_read_again(
 # ---------------------------------------------------------------------- the closure
 
 
-def test_the_closure_says_what_follows_and_stands_in_a_graph_of_its_own(kb: KnowledgeBase, policy: Policy) -> None:
+def test_the_closure_says_what_follows_and_stands_in_a_graph_of_its_own(kb: Repository, policy: Policy) -> None:
     quads = set(publish_graphs.entailed_statements(kb, policy, policy.entry("2026-02"), "owlrl"))
     assert names(list(quads)) == {"https://w3id.org/policykb/CP.MP.101/2026-02/entailed/owlrl"}
     types = {quad.object for quad in quads if (quad.subject, quad.predicate) == (INDICATION, TYPE)}
@@ -274,6 +274,6 @@ def test_the_command_writes_to_stdout_or_to_a_file(run_kb: RunKb, tmp_path: Path
         ),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_a_line(run_kb: RunKb, arguments: tuple[str, ...], line: str) -> None:
+def test_what_cannot_be_exported_is_reported_in_a_line(run_kb: RunKb, arguments: tuple[str, ...], line: str) -> None:
     found = run_kb("export", *arguments)
     assert (found.returncode, found.stdout, found.stderr.splitlines()[-1]) == (2, "", line)

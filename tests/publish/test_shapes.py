@@ -9,6 +9,7 @@ from functools import cache
 
 import pyoxigraph as ox
 import pytest
+from history import WITH_DOCUMENT
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS
@@ -21,16 +22,15 @@ from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.examples import Expectation, read_manifest
 from kb_tools.determine.result import Outcome
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.publish.shapes import outcome_shape, self_contained
 from kb_tools.rdf import shacl
 from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, SH, SHAPE
-from kb_tools.rdf.shacl import ENGINES, Result
+from kb_tools.rdf.shacl import ENGINES, ShaclResult
 from kb_tools.rdf.terms import graph_of, to_quads
 
-REVISIONS = ("2026-02", "2019-10")
 INFERRED = ("2023-10", "2023-11", "2024-04", "2025-02")
 # The sample of the reference with its rules, which are slow there: so many cases of each outcome and revision.
 SAMPLE = 2
@@ -70,9 +70,9 @@ def as_submitted(expectation: Expectation) -> Graph:
 def checked() -> dict[str, Case]:
     """The cases of the manifest, checked and prepared, by their IRIs."""
     reader = CaseReader(VOCABULARY)
-    paths = sorted({each.path for each in expectations()})
+    paths = sorted({expectation.path for expectation in expectations()})
     cases = CaseChecker(VOCABULARY, "pyshifty").check([case for path in paths for case in reader.read(path.name, path)])
-    return {each.iri: each for each in cases if isinstance(each, Case)}
+    return {case.iri: case for case in cases if isinstance(case, Case)}
 
 
 SEVERITIES = {
@@ -91,8 +91,8 @@ SEVERITIES = {
 }
 
 
-def said_of(results: list[Result]) -> list[tuple[str, str, str, str]]:
-    return [(each.focus, each.shape, each.severity, each.message) for each in results]
+def rows_of(results: list[ShaclResult]) -> list[tuple[str, str, str, str]]:
+    return [(result.focus, result.shape, result.severity, result.message) for result in results]
 
 
 def expected_of(expectation: Expectation) -> list[tuple[str, str, str, str]]:
@@ -115,22 +115,22 @@ def differing(some: list[Expectation], engine: str, rules: bool) -> dict[str, ob
     for expectation in some:
         data = as_submitted(expectation)
         results = shacl.validate(data, shapes_for(engine, expectation.revision), engine, rules=rules)
-        if said_of(results) != expected_of(expectation):
+        if rows_of(results) != expected_of(expectation):
             differences[expectation.name] = results
     return differences
 
 
 def differing_together(some: list[Expectation], engine: str) -> dict[str, object]:
     differences: dict[str, object] = {}
-    for revision in REVISIONS:
+    for revision in WITH_DOCUMENT:
         of_revision = [expectation for expectation in some if expectation.revision == revision]
         data = prepared(VOCABULARY, [checked()[expectation.case] for expectation in of_revision])
-        results = said_of(shacl.validate(data, shapes_for(engine, revision), engine))
+        results = rows_of(shacl.validate(data, shapes_for(engine, revision), engine))
         for expectation in of_revision:
             found = [result for result in results if result[0] == expectation.case]
             if found != expected_of(expectation):
                 differences[expectation.name] = found
-        strangers = [result for result in results if result[0] not in {each.case for each in of_revision}]
+        strangers = [result for result in results if result[0] not in {expectation.case for expectation in of_revision}]
         if strangers:
             differences[f"no case, under {revision}"] = strangers
     return differences
@@ -140,10 +140,10 @@ def sample() -> list[Expectation]:
     """A few cases of each outcome under each revision."""
     taken: Counter[tuple[str, str]] = Counter()
     found = []
-    for each in expectations():
-        taken[each.revision, each.outcome] += 1
-        if taken[each.revision, each.outcome] <= SAMPLE:
-            found.append(each)
+    for expectation in expectations():
+        taken[expectation.revision, expectation.outcome] += 1
+        if taken[expectation.revision, expectation.outcome] <= SAMPLE:
+            found.append(expectation)
     return found
 
 
@@ -163,28 +163,28 @@ def test_the_reference_gives_every_prepared_case_its_outcome(part: int) -> None:
 
 def test_the_reference_gives_a_sample_of_all_outcomes_theirs_by_the_rules_of_the_graph() -> None:
     found = sample()
-    assert {(each.revision, each.outcome) for each in found} == {
-        (revision, outcome.value) for revision in REVISIONS for outcome in Outcome
+    assert {(expectation.revision, expectation.outcome) for expectation in found} == {
+        (revision, outcome.value) for revision in WITH_DOCUMENT for outcome in Outcome
     }
     assert len(found) == 19
     assert differing(found, "pyshacl", rules=True) == {}
 
 
 def assert_each_comes_to_its_own(some: list[Expectation], engine: str, revision: str) -> None:
-    data = prepared(VOCABULARY, [checked()[each.case] for each in some])
-    expected = sorted(result for each in some for result in expected_of(each))
-    assert sorted(said_of(shacl.validate(data, shapes_for(engine, revision), engine))) == expected
+    data = prepared(VOCABULARY, [checked()[expectation.case] for expectation in some])
+    expected = sorted(result for expectation in some for result in expected_of(expectation))
+    assert sorted(rows_of(shacl.validate(data, shapes_for(engine, revision), engine))) == expected
 
 
 @pytest.mark.parametrize(("revision", "count"), [("2026-02", 228), ("2019-10", 74)])
 def test_the_second_engine_gives_all_prepared_cases_in_one_graph_their_outcomes(revision: str, count: int) -> None:
-    some = [each for each in expectations() if each.revision == revision]
+    some = [expectation for expectation in expectations() if expectation.revision == revision]
     assert len(some) == count
     assert_each_comes_to_its_own(some, "pyshifty", revision)
 
 
 def test_the_reference_gives_several_prepared_cases_in_one_graph_their_outcomes() -> None:
-    some = [each for each in sample() if each.revision == "2026-02"]
+    some = [expectation for expectation in sample() if expectation.revision == "2026-02"]
     assert len(some) == 10
     assert_each_comes_to_its_own(some, "pyshacl", "2026-02")
 
@@ -192,7 +192,7 @@ def test_the_reference_gives_several_prepared_cases_in_one_graph_their_outcomes(
 def test_the_shape_of_an_outcome_is_named_after_it() -> None:
     revision = revision_of("2026-02")
     base = f"{BASE}CP.MP.101/2026-02/outcome/"
-    assert {each: str(outcome_shape(revision, each)).removeprefix(base) for each in Outcome} == {
+    assert {outcome: str(outcome_shape(revision, outcome)).removeprefix(base) for outcome in Outcome} == {
         Outcome.MET: "CriteriaMet",
         Outcome.NOT_MET: "CriteriaNotMet",
         Outcome.NOT_APPLICABLE: "PolicyNotApplicable",
@@ -215,7 +215,7 @@ def paths_in(graph: Graph) -> Iterator[Node]:
                 waiting.extend(object_ for _, object_ in graph.predicate_objects(node))
 
 
-@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+@pytest.mark.parametrize("revision", (*WITH_DOCUMENT, *INFERRED))
 def test_no_shape_needs_the_vocabularies(revision: str) -> None:
     graph = shapes_of(revision)
     assert SKOS.broader not in set(paths_in(graph))
@@ -229,24 +229,26 @@ def test_no_shape_needs_the_vocabularies(revision: str) -> None:
     assert not any(concept in graph.subjects() for concept in VOCABULARY.ontology.subjects(SKOS.broader))
 
 
-@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+@pytest.mark.parametrize("revision", (*WITH_DOCUMENT, *INFERRED))
 def test_everything_that_the_shapes_point_to_is_in_the_graph(revision: str) -> None:
     graph = shapes_of(revision)
     links = (SH.property, SH.node, SH["not"], SH.qualifiedValueShape, SH.rule, SH.prefixes)
     lists = (SH["and"], SH["or"])
     targets = {object_ for link in links for object_ in graph.objects(None, link)}
     targets |= {item for link in lists for head in graph.objects(None, link) for item in Collection(graph, head)}
-    assert {each for each in targets if (each, None, None) not in graph} == set()
+    assert {target for target in targets if (target, None, None) not in graph} == set()
     assert len(targets) > 100
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_only_the_conditions_that_decide_are_carried(revision: str) -> None:
-    carried = {str(each) for each in shapes_of(revision).subjects(RDF.type, SH.NodeShape) if str(each).startswith(COND)}
+    carried = {
+        str(shape) for shape in shapes_of(revision).subjects(RDF.type, SH.NodeShape) if str(shape).startswith(COND)
+    }
     for iri, condition in revision_of(revision).conditions.items():
         reads_findings = all(VOCABULARY.curie(kind) in FINDINGS for kind in condition.reads)
         for shape in (condition.holds_when, condition.fails_when):
-            found = {each for each in carried if each.removesuffix("-surely").removesuffix("-perhaps") == shape}
+            found = {name for name in carried if name.removesuffix("-surely").removesuffix("-perhaps") == shape}
             if iri not in revision_of(revision).deciding_conditions:
                 assert found == set()
             elif reads_findings:
@@ -255,7 +257,7 @@ def test_only_the_conditions_that_decide_are_carried(revision: str) -> None:
                 assert found == {shape}
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_a_condition_holds_where_it_surely_does_and_does_not_perhaps_fail_and_the_reverse(revision: str) -> None:
     graph = shapes_of(revision)
     found = 0
@@ -278,7 +280,7 @@ def test_a_condition_holds_where_it_surely_does_and_does_not_perhaps_fail_and_th
     assert found == 10
 
 
-@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+@pytest.mark.parametrize("revision", (*WITH_DOCUMENT, *INFERRED))
 def test_what_counts_and_what_perhaps_counts_is_read_and_no_other_finding(revision: str) -> None:
     """Some of what counts, or of what counts or perhaps counts; none of either."""
     graph = shapes_of(revision)
@@ -290,7 +292,7 @@ def test_what_counts_and_what_perhaps_counts_is_read_and_no_other_finding(revisi
         listed = graph.value(path, SH.alternativePath)
         assert path is not None
         paths: tuple[Node, ...] = tuple(Collection(graph, listed)) if listed else (path,)
-        (count,) = (each for each in (SH.qualifiedMinCount, SH.qualifiedMaxCount) if (shape, each, None) in graph)
+        (count,) = (limit for limit in (SH.qualifiedMinCount, SH.qualifiedMaxCount) if (shape, limit, None) in graph)
         forms.add((str(shape).rpartition("-")[2], VOCABULARY.curie(str(count)), paths))
     some, both = (CASE.currentFinding,), (CASE.currentFinding, CASE.perhapsFinding)
     assert forms == {
@@ -315,7 +317,7 @@ def test_a_group_of_diseases_is_listed_with_all_that_is_under_it() -> None:
     assert graph.value(shape, SH.qualifiedMinCount) == Literal(1)
 
 
-@pytest.mark.parametrize("revision", (*REVISIONS, *INFERRED))
+@pytest.mark.parametrize("revision", (*WITH_DOCUMENT, *INFERRED))
 def test_only_outcome_shapes_carry_a_severity(revision: str) -> None:
     base = f"{BASE}CP.MP.101/{revision}/outcome/"
     assert {str(shape): severity for shape, severity in shapes_of(revision).subject_objects(SH.severity)} == {
@@ -325,7 +327,7 @@ def test_only_outcome_shapes_carry_a_severity(revision: str) -> None:
     }
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_each_criterion_has_a_shape_for_where_it_holds_and_one_for_where_it_fails(revision: str) -> None:
     graph = shapes_of(revision)
     for criterion in revision_of(revision).criteria:
@@ -371,7 +373,7 @@ def test_no_rule_reads_what_a_rule_of_its_order_or_a_later_one_derives() -> None
         for link in re.findall(r"case:\w+", template):
             derives[link] = max(int(str(order)), derives.get(link, 0))
         reads.append((int(str(order)), str(rule), set(re.findall(r"case:\w+", where))))
-    assert derives.keys() == {VOCABULARY.curie(str(each)) for each in DERIVED}
+    assert derives.keys() == {VOCABULARY.curie(str(iri)) for iri in DERIVED}
     too_early = [(rule, link) for order, rule, links in reads for link in links if derives.get(link, -1) >= order]
     assert too_early == []
 
@@ -383,10 +385,10 @@ def canonical(quads: Iterable[ox.Quad]) -> set[str]:
     return {str(quad) for quad in dataset}
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", WITH_DOCUMENT)
 def test_the_export_is_the_same_every_time_whatever_was_exported_before(revision: str) -> None:
-    policy = KnowledgeBase(ROOT).policy()
-    for name in ("2025-02", *REVISIONS):
+    policy = Repository(ROOT).policy()
+    for name in ("2025-02", *WITH_DOCUMENT):
         found = self_contained(policy.kb, Revision.load(policy, policy.entry(name)))
         if name == revision:
             assert canonical(to_quads(found)) == canonical(to_quads(shapes_of(revision)))
@@ -399,10 +401,10 @@ def test_the_export_survives_writing_and_reading(format_: str, parser: ox.RdfFor
 
 
 def test_no_part_of_a_path_is_left_over() -> None:
-    for revision in REVISIONS:
+    for revision in WITH_DOCUMENT:
         graph = shapes_of(revision)
         pointed_to = set(graph.objects())
-        assert {each for each in graph.subjects() if isinstance(each, BNode)} - pointed_to == set()
+        assert {node for node in graph.subjects() if isinstance(node, BNode)} - pointed_to == set()
 
 
 # ---------------------------------------------------------------------- malformed cases
@@ -487,18 +489,18 @@ def test_a_malformed_case_violates_the_same_shape_with_both_engines(what: str) -
     assert before in text
     (case,) = CaseReader(VOCABULARY).read("x", None, text.replace(before, after).encode())
     data = prepared(VOCABULARY, [case])
-    outcomes = {str(outcome_shape(revision_of("2026-02"), each)) for each in Outcome}
+    outcomes = {str(outcome_shape(revision_of("2026-02"), outcome)) for outcome in Outcome}
     for engine in ENGINES:
         results = shacl.validate(data, shapes_for(engine, "2026-02"), engine)
         found = {
-            (each.shape, each.severity, each.focus if each.focus.startswith("http") else "")
-            for each in results
-            if each.shape not in outcomes
+            (result.shape, result.severity, result.focus if result.focus.startswith("http") else "")
+            for result in results
+            if result.shape not in outcomes
         }
         assert found == {(str(SHAPE[shape]), "Violation", IRI + focus if focus else "")}, engine
         (malformed,) = CaseChecker(VOCABULARY, engine).check([case])
         assert isinstance(malformed, Malformed)
-        assert {each.shape for each in malformed.violations} == {f"shape:{shape}"}
+        assert {violation.shape for violation in malformed.violations} == {f"shape:{shape}"}
 
 
 def test_the_plain_case_violates_nothing() -> None:

@@ -169,10 +169,10 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 def test_what_is_not_rdf_is_refused_with_its_line_the_parsers_reason_and_what_to_do(
     format_: ox.RdfFormat, text: bytes, place: str, hint: str
 ) -> None:
-    said = refusal(lambda: parse(text, format_, "x"))
-    assert re.fullmatch(f"{place}: (?P<reason>.+); {hint}", said)
-    assert said.isprintable()
-    assert len(said) < 300
+    message = refusal(lambda: parse(text, format_, "x"))
+    assert re.fullmatch(f"{place}: (?P<reason>.+); {hint}", message)
+    assert message.isprintable()
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ def test_a_triple_as_a_term_is_refused_with_the_file(text: bytes) -> None:
 )
 def test_a_remote_context_is_refused_and_not_fetched(context: str, no_network: list[object]) -> None:
     text = f'{{"@context": {context}, "@id": "urn:a", "case": {{"@id": "urn:b", "urn:c": 1}}}}'
-    said = refusal(lambda: parse(text.encode(), ox.RdfFormat.JSON_LD, "x.jsonld"))
-    assert said.startswith("x.jsonld: not valid JSON-LD: ")
-    assert said.endswith("; write the @context into the file: no remote context is ever fetched")
+    message = refusal(lambda: parse(text.encode(), ox.RdfFormat.JSON_LD, "x.jsonld"))
+    assert message.startswith("x.jsonld: not valid JSON-LD: ")
+    assert message.endswith("; write the @context into the file: no remote context is ever fetched")
     assert no_network == []
 
 

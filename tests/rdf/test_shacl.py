@@ -16,7 +16,7 @@ from kb_tools.commands.common import engine_option
 from kb_tools.errors import KbError
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import SH
-from kb_tools.rdf.shacl import ENGINES, Result, validate
+from kb_tools.rdf.shacl import ENGINES, ShaclResult, validate
 
 SHAPES = """
 PREFIX sh: <http://www.w3.org/ns/shacl#>
@@ -65,9 +65,11 @@ def component(name: str) -> str:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_results_are_those_of_the_top_level_in_order(engine: str) -> None:
     assert validate(graph(DATA), graph(SHAPES), engine) == [
-        Result("urn:x:a", "urn:x:Outer", "Violation", "", "urn:x:a", component("Node"), "outer"),
-        Result("urn:x:a", "urn:x:Told", "Info", "", "urn:x:a", component("Not"), "size is 4"),
-        Result("urn:x:b", "urn:x:Sized-size", "Violation", "urn:x:size", "", component("MinCount"), "state a size"),
+        ShaclResult("urn:x:a", "urn:x:Outer", "Violation", "", "urn:x:a", component("Node"), "outer"),
+        ShaclResult("urn:x:a", "urn:x:Told", "Info", "", "urn:x:a", component("Not"), "size is 4"),
+        ShaclResult(
+            "urn:x:b", "urn:x:Sized-size", "Violation", "urn:x:size", "", component("MinCount"), "state a size"
+        ),
     ]
 
 
@@ -97,8 +99,11 @@ PREFIX : <urn:x:>
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rules_are_run_only_when_asked_for_and_leave_the_data_alone(engine: str) -> None:
     data, shapes = graph("PREFIX : <urn:x:> :b a :Thing ."), graph(SHAPES) + graph(RULES)
-    assert [each.shape for each in validate(data, shapes, engine)] == ["urn:x:Sized-size"]
-    assert [each.shape for each in validate(data, shapes, engine, rules=True)] == ["urn:x:Outer", "urn:x:Told"]
+    assert [violation.shape for violation in validate(data, shapes, engine)] == ["urn:x:Sized-size"]
+    assert [violation.shape for violation in validate(data, shapes, engine, rules=True)] == [
+        "urn:x:Outer",
+        "urn:x:Told",
+    ]
     assert len(data) == 1
 
 
@@ -115,7 +120,7 @@ def deep(levels: int) -> str:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_shapes_as_deep_as_a_whole_revision_are_followed_to_the_end(engine: str) -> None:
-    assert [(each.focus, each.shape) for each in validate(graph(DATA), graph(deep(40)), engine)] == [
+    assert [(violation.focus, violation.shape) for violation in validate(graph(DATA), graph(deep(40)), engine)] == [
         ("urn:x:b", "urn:x:0")
     ]
 

@@ -30,7 +30,7 @@ from kb_tools.determine.result import REVIEW, Determination, Need, NotDetermined
 from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import FORMATS
 from kb_tools.rdf.namespaces import CASE
 from kb_tools.render import determination_fhir as fhir
@@ -107,31 +107,32 @@ class Example(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def examples(kb: KnowledgeBase, policy: Policy) -> list[Example]:
+def examples(kb: Repository, policy: Policy) -> list[Example]:
     """Every example case under every revision that the manifest names."""
     expectations = read_manifest(kb, policy.cases_folder)
     reader = CaseReader(kb)
     found = []
-    for revision in sorted({each.revision for each in expectations}):
-        listed = [each for each in expectations if each.revision == revision]
-        cases = [reader.read(each.path.name, each.path)[0] for each in listed]
+    for revision in sorted({expectation.revision for expectation in expectations}):
+        listed = [expectation for expectation in expectations if expectation.revision == revision]
+        cases = [reader.read(expectation.path.name, expectation.path)[0] for expectation in listed]
         answers = Run(kb, policy, "pyshifty", revision).answers(cases)
         found += [
-            Example(each, case, determined(answer)) for each, case, answer in zip(listed, cases, answers, strict=True)
+            Example(expectation, case, determined(answer))
+            for expectation, case, answer in zip(listed, cases, answers, strict=True)
         ]
     assert len(found) == 302
     return found
 
 
 @pytest.fixture(scope="module")
-def plain(kb: KnowledgeBase) -> CaseForms:
+def plain(kb: Repository) -> CaseForms:
     return CaseForms(kb)
 
 
 @pytest.fixture(scope="module")
-def bundle(kb: KnowledgeBase, examples: list[Example]) -> Json:
+def bundle(kb: Repository, examples: list[Example]) -> Json:
     """All of them in one bundle."""
-    return written(kb, [each.found for each in examples])
+    return written(kb, [example.found for example in examples])
 
 
 def determined(answer: Answer) -> Determination:
@@ -139,7 +140,7 @@ def determined(answer: Answer) -> Determination:
     return answer
 
 
-def written(kb: KnowledgeBase, answers: list[Any], errors: tuple[KbError, ...] = ()) -> Json:
+def written(kb: Repository, answers: list[Any], errors: tuple[KbError, ...] = ()) -> Json:
     content = json.loads(fhir.answers(kb, answers, errors, False))
     assert isinstance(content, dict)
     return content
@@ -147,11 +148,11 @@ def written(kb: KnowledgeBase, answers: list[Any], errors: tuple[KbError, ...] =
 
 def of_type(content: Json, name: str) -> list[Json]:
     resources = (entry["resource"] for entry in content["entry"])
-    return [each for each in resources if each["resourceType"] == name]
+    return [resource for resource in resources if resource["resourceType"] == name]
 
 
 def named(examples: list[Example], name: str) -> Determination:
-    return next(each.found for each in examples if each.expected.name == name)
+    return next(example.found for example in examples if example.expected.name == name)
 
 
 def items(content: Json) -> Iterator[Json]:
@@ -163,8 +164,8 @@ def items(content: Json) -> Iterator[Json]:
 
 def parameters(response: Json, name: str) -> list[Any]:
     (contained,) = response["contained"]
-    found = (each for each in contained["parameter"] if each["name"] == name)
-    return [next(value for key, value in each.items() if key != "name") for each in found]
+    found = (parameter for parameter in contained["parameter"] if parameter["name"] == name)
+    return [next(value for key, value in parameter.items() if key != "name") for parameter in found]
 
 
 def outline(content: Json, depth: int = 0) -> list[str]:
@@ -186,10 +187,12 @@ def outline(content: Json, depth: int = 0) -> list[str]:
 def in_favor(item: Json) -> list[Json]:
     """The items of a response that answer an item, and all under it, in favor of the criteria."""
     if item["type"] == "group":
-        inner = [answered for each in item["item"] for answered in in_favor(each)]
+        inner = [answered for nested in item["item"] for answered in in_favor(nested)]
         return [{"linkId": item["linkId"], "item": inner}] if inner and item["linkId"] != "StatedAbsence" else []
     chosen = [
-        {"valueCoding": each["valueCoding"]} for each in item.get("answerOption", ()) if each.get("initialSelected")
+        {"valueCoding": option["valueCoding"]}
+        for option in item.get("answerOption", ())
+        if option.get("initialSelected")
     ]
     answers = chosen or IN_FAVOR.get(item["linkId"], [])
     return [{"linkId": item["linkId"], "answer": answers}] if answers else []
@@ -205,7 +208,7 @@ def response_to(asked: Json) -> Json:
     }
 
 
-def request(*more: Json, **said: Any) -> Json:
+def request(*more: Json, **changes: Any) -> Json:
     """A bundle with a patient, a request and whatever else."""
     ordered = {
         "resourceType": "ServiceRequest",
@@ -213,18 +216,18 @@ def request(*more: Json, **said: Any) -> Json:
         "intent": "order",
         "subject": {"reference": "Patient/1"},
         "occurrenceDateTime": SERVICE_DATE,
-        **said,
+        **changes,
     }
     resources = [{"resourceType": "Patient", "id": "1"}, ordered, *more]
-    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in resources]}
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": resource} for resource in resources]}
 
 
-def with_answers(reader: CaseReader, each: Example, asked: Json) -> Case:
+def with_answers(reader: CaseReader, example: Example, asked: Json) -> Case:
     """An example case as the bundle that says the same, with the answers to a questionnaire added, read by FHIR in."""
-    sent = fhir_of(each.case)
+    sent = fhir_of(example.case)
     response = {**response_to(asked), "subject": {"reference": "Patient/p"}}
     data = json.dumps({**sent, "entry": [*sent["entry"], {"resource": response}]}).encode()
-    (case,) = reader.stream(each.expected.name, None, io.BytesIO(data), "json")
+    (case,) = reader.stream(example.expected.name, None, io.BytesIO(data), "json")
     assert isinstance(case, Case), case
     return case
 
@@ -267,7 +270,9 @@ def test_the_rules_of_r4_that_the_library_leaves_out_are_kept(bundle: Json) -> N
     urls = [entry["fullUrl"] for entry in bundle["entry"]]
     assert len(set(urls)) == len(urls)
     for response in of_type(bundle, "GuidanceResponse"):
-        assert {f"#{each['id']}" for each in response["contained"]} == {response["outputParameters"]["reference"]}
+        assert {f"#{resource['id']}" for resource in response["contained"]} == {
+            response["outputParameters"]["reference"]
+        }
     for asked in of_type(bundle, "Questionnaire"):
         links = [item["linkId"] for item in items(asked)]
         assert len(set(links)) == len(links)
@@ -275,7 +280,7 @@ def test_the_rules_of_r4_that_the_library_leaves_out_are_kept(bundle: Json) -> N
             assert (item["type"] == "group") == ("item" in item)
             assert (item["type"] == "choice") == ("answerOption" in item)
             assert item["type"] != "display" or set(item) == {"linkId", "text", "type"}
-            assert sum(each.get("initialSelected", False) for each in item.get("answerOption", ())) <= 1
+            assert sum(option.get("initialSelected", False) for option in item.get("answerOption", ())) <= 1
 
 
 def nothing_is_empty(content: Any) -> bool:
@@ -290,8 +295,8 @@ def nothing_is_empty(content: Any) -> bool:
 
 def test_status_is_success_where_the_outcome_is_settled_and_else_data_required(bundle: Json) -> None:
     found = Counter(
-        (parameters(each, "outcome")[0]["code"], each["status"], "dataRequirement" in each)
-        for each in of_type(bundle, "GuidanceResponse")
+        (parameters(response, "outcome")[0]["code"], response["status"], "dataRequirement" in response)
+        for response in of_type(bundle, "GuidanceResponse")
     )
     assert found == {
         ("CriteriaMet", "success", False): 134,
@@ -309,15 +314,15 @@ def test_every_response_says_that_a_clinician_reviews(bundle: Json) -> None:
         assert f"<p>{REVIEW}</p></div>" in response["text"]["div"]
 
 
-def test_a_response_gives_outcome_revision_and_why(kb: KnowledgeBase, examples: list[Example]) -> None:
+def test_a_response_gives_outcome_revision_and_why(kb: Repository, examples: list[Example]) -> None:
     found = named(examples, "acute-gvhd-of-grade-2-excludes")
     (response,) = of_type(written(kb, [found]), "GuidanceResponse")
     assert response["moduleUri"] == "https://w3id.org/policykb/CP.MP.101/2026-02"
     assert response["identifier"] == [{"system": "urn:ietf:rfc:3986", "value": found.case.iri}]
     assert "occurrenceDateTime" not in response
     assert "dataRequirement" not in response
-    said = {name: parameters(response, name) for name in ("outcome", "criteriaBasis", "serviceDate", "disposition")}
-    assert said == {
+    values = {name: parameters(response, name) for name in ("outcome", "criteriaBasis", "serviceDate", "disposition")}
+    assert values == {
         "outcome": [{"system": POLICY, "code": "CriteriaNotMet", "display": "criteria not met"}],
         "criteriaBasis": [{"system": POLICY, "code": "DocumentOnFile", "display": "document on file"}],
         "serviceDate": ["2026-07-01"],
@@ -334,7 +339,7 @@ def test_a_response_gives_outcome_revision_and_why(kb: KnowledgeBase, examples: 
         for parts in parameters(response, "criterionResult")
         if {"name": "decides", "valueBoolean": True} in parts
     ]
-    assert [(each["place"], each["value"]["code"], each["reason"]) for each in deciding] == [
+    assert [(result["place"], result["value"]["code"], result["reason"]) for result in deciding] == [
         ("II.B", "Holds", "acute GvHD of grade 2 or higher: holds")
     ]
     facts = [
@@ -350,33 +355,32 @@ def test_a_response_carries_every_criterion_condition_advisory_and_notice(
     bundle: Json, examples: list[Example]
 ) -> None:
     by_case = {
-        (each["identifier"][0]["value"], each["moduleUri"]): each for each in of_type(bundle, "GuidanceResponse")
+        (resource["identifier"][0]["value"], resource["moduleUri"]): resource
+        for resource in of_type(bundle, "GuidanceResponse")
     }
     assert len(by_case) == 302
-    for each in examples:
-        found, response = each.found, by_case[each.found.case.iri, str(each.found.revision.iri)]
+    for example in examples:
+        found, response = example.found, by_case[example.found.case.iri, str(example.found.revision.iri)]
         assert parameters(response, "notice") == list(found.notices)
         for name, expected in (
             ("criterionResult", [(one.criterion.iri, one.value) for one in found.criterion_results]),
             ("conditionResult", [(iri, one.value) for iri, one in found.condition_results.items()]),
         ):
-            said = [
+            rows = [
                 (parts[0]["valueUri"], next(part["valueCoding"]["code"] for part in parts if part["name"] == "value"))
                 for parts in parameters(response, name)
             ]
-            assert said == [(iri, value.name.capitalize()) for iri, value in expected]
+            assert rows == [(iri, value.name.capitalize()) for iri, value in expected]
         advisories = [parts[0]["valueUri"] for parts in parameters(response, "advisory")]
         assert advisories == [one.iri for one in found.advisories]
 
 
-def test_where_the_policy_does_not_apply_the_response_names_the_other(
-    kb: KnowledgeBase, examples: list[Example]
-) -> None:
+def test_where_the_policy_does_not_apply_the_response_names_the_other(kb: Repository, examples: list[Example]) -> None:
     (response,) = of_type(written(kb, [named(examples, "medicare-advantage-plan-is-referred")]), "GuidanceResponse")
     assert parameters(response, "referredTo") == ["https://w3id.org/policykb/MC.CP.MP.101"]
 
 
-def test_a_contradiction_is_named_with_its_facts_and_asked_about(kb: KnowledgeBase, examples: list[Example]) -> None:
+def test_a_contradiction_is_named_with_its_facts_and_asked_about(kb: Repository, examples: list[Example]) -> None:
     content = written(kb, [named(examples, "grades-1-and-3-on-one-day-conflict")])
     (response,), (asked,) = of_type(content, "GuidanceResponse"), of_type(content, "Questionnaire")
     ((condition, *facts),) = parameters(response, "conflict")
@@ -390,7 +394,7 @@ def test_a_contradiction_is_named_with_its_facts_and_asked_about(kb: KnowledgeBa
 
 
 def test_what_could_not_be_determined_is_a_failure_with_its_reasons(
-    kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str]
+    kb: Repository, policy: Policy, vary: Callable[[str, str], str]
 ) -> None:
     reader, cases = CaseReader(kb), []
     for name, old, new in (
@@ -399,12 +403,12 @@ def test_what_could_not_be_determined_is_a_failure_with_its_reasons(
     ):
         cases += reader.read(name, None, vary(old, new).encode(), FORMATS[".ttl"])
     answers = list(Run(kb, policy, "pyshifty").answers(cases))
-    assert [type(each) for each in answers] == [Malformed, NotDetermined]
+    assert [type(answer) for answer in answers] == [Malformed, NotDetermined]
     content = written(kb, answers, (KbError("no such file", where="missing.ttl", hint="check the path"),))
     assert strictly(content) == content
     malformed, early = of_type(content, "GuidanceResponse")
     (unread,) = of_type(content, "OperationOutcome")
-    assert [each["status"] for each in (malformed, early)] == ["failure", "failure"]
+    assert [resource["status"] for resource in (malformed, early)] == ["failure", "failure"]
     for response, code, wrong in (
         (malformed, "invalid", "Did you mean clin:grade?"),
         (early, "processing", "the criteria of CP.MP.101 revision 2023-08 are not on file"),
@@ -416,7 +420,7 @@ def test_what_could_not_be_determined_is_a_failure_with_its_reasons(
         (issue,) = messages["issue"]
         assert (issue["severity"], issue["code"]) == ("error", code)
         assert wrong in issue["details"]["text"]
-    assert [each["details"]["text"] for each in unread["issue"]] == ["no such file; check the path"]
+    assert [problem["details"]["text"] for problem in unread["issue"]] == ["no such file; check the path"]
 
 
 def test_two_processes_print_the_same_bytes(policy: Policy) -> None:
@@ -433,13 +437,13 @@ def test_two_processes_print_the_same_bytes(policy: Policy) -> None:
     assert one.stdout == other.stdout != b""
 
 
-def test_a_run_without_cases_is_an_empty_bundle(kb: KnowledgeBase) -> None:
+def test_a_run_without_cases_is_an_empty_bundle(kb: Repository) -> None:
     content = written(kb, [])
     assert content == {"resourceType": "Bundle", "type": "collection"}
     assert strictly(content) == content
 
 
-def test_a_name_is_no_markup(kb: KnowledgeBase, policy: Policy, well_formed: str) -> None:
+def test_a_name_is_no_markup(kb: Repository, policy: Policy, well_formed: str) -> None:
     text = well_formed.replace("PREFIX :     <https://example.org/case#>", "PREFIX : <https://example.org/case#a&>")
     (case,) = CaseReader(kb).read("a<b>&c.ttl", None, text.encode(), FORMATS[".ttl"])
     (response,) = of_type(written(kb, list(Run(kb, policy, "pyshifty").answers([case]))), "GuidanceResponse")
@@ -448,14 +452,14 @@ def test_a_name_is_no_markup(kb: KnowledgeBase, policy: Policy, well_formed: str
 
 
 def test_two_cases_without_names_have_a_response_each(
-    kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str]
+    kb: Repository, policy: Policy, vary: Callable[[str, str], str]
 ) -> None:
     text = vary(":case a case:Case", "[] a case:Case").encode()
     reader = CaseReader(kb)
     cases = [case for _ in range(2) for case in reader.read("unnamed.ttl", None, text, FORMATS[".ttl"])]
     content = written(kb, list(Run(kb, policy, "pyshifty").answers(cases)))
     called = [[{"value": f"input (sha256 {cases[0].digest[:16]})"}]]
-    assert [each["identifier"] for each in of_type(content, "GuidanceResponse")] == called * 2
+    assert [response["identifier"] for response in of_type(content, "GuidanceResponse")] == called * 2
     assert len({entry["fullUrl"] for entry in content["entry"]}) == 2
 
 
@@ -463,15 +467,15 @@ def test_two_cases_without_names_have_a_response_each(
 
 
 def test_what_is_missing_is_a_data_requirement_of_the_resource_that_carries_it(
-    kb: KnowledgeBase, examples: list[Example]
+    kb: Repository, examples: list[Example]
 ) -> None:
     found = named(examples, "a-bare-request-is-asked-for-everything")
     (response,) = of_type(written(kb, [found]), "GuidanceResponse")
 
-    def short(each: Json) -> tuple[str, ...]:
-        filters = each.get("codeFilter", ())
+    def short(requirement: Json) -> tuple[str, ...]:
+        filters = requirement.get("codeFilter", ())
         codes = [f"{one['path']}={code['code']}" for one in filters for code in one["code"]]
-        return (each["type"], *each.get("mustSupport", ()), *codes[:1])
+        return (requirement["type"], *requirement.get("mustSupport", ()), *codes[:1])
 
     assert Counter(map(short, response["dataRequirement"])) == {
         ("Coverage", "type"): 1,
@@ -487,7 +491,7 @@ def test_what_is_missing_is_a_data_requirement_of_the_resource_that_carries_it(
     }
 
 
-def test_one_thing_is_missing_and_one_data_requirement_says_so(kb: KnowledgeBase, examples: list[Example]) -> None:
+def test_one_thing_is_missing_and_one_data_requirement_says_so(kb: Repository, examples: list[Example]) -> None:
     found = named(examples, "no-acute-gvhd-assessment-is-asked-for")
     (response,) = of_type(written(kb, [found]), "GuidanceResponse")
     code = {"system": CLINICAL, "code": "AcuteGvHDAssessment", "display": "acute GvHD assessment"}
@@ -502,23 +506,23 @@ def test_one_thing_is_missing_and_one_data_requirement_says_so(kb: KnowledgeBase
 
 
 def test_a_settled_case_has_no_questionnaire(examples: list[Example], plain: CaseForms) -> None:
-    settled = [each for each in examples if each.found.outcome.settled]
+    settled = [example for example in examples if example.found.outcome.settled]
     assert len(settled) == 201
-    assert [questionnaire(plain, each.found) for each in settled] == [None] * 201
+    assert [questionnaire(plain, example.found) for example in settled] == [None] * 201
 
 
 def test_it_asks_for_a_thing_if_and_only_if_a_condition_to_be_sent_in_reads_it(
     examples: list[Example], plain: CaseForms
 ) -> None:
     compared = 0
-    for each in examples:
-        asked = questionnaire(plain, each.found)
+    for example in examples:
+        asked = questionnaire(plain, example.found)
         if asked is not None:
             questions = [item for item in items(asked) if item["type"] != "display"]
             parents = {item["linkId"] for item in questions if item.get("repeats") or item["type"] != "group"}
             things = {link for link in parents if link.partition("/")[0] not in parents - {link}}
-            wanted = {ASKED[iri.removeprefix(COND)] for iri in each.expected.to_send}
-            assert things - {"StatedAbsence"} == wanted, each.expected.name
+            wanted = {ASKED[iri.removeprefix(COND)] for iri in example.expected.to_send}
+            assert things - {"StatedAbsence"} == wanted, example.expected.name
             compared += 1
     assert compared == 101
 
@@ -644,7 +648,7 @@ def test_the_disease_treated_is_chosen_beforehand_where_a_status_is_asked_for(
         assert asked is not None
         (disease,) = [item for item in items(asked) if item["linkId"] == "DiseaseStatusAssessment/disease"]
         options = disease["answerOption"]
-        chosen[name] = [each["valueCoding"]["code"] for each in options if each.get("initialSelected")]
+        chosen[name] = [option["valueCoding"]["code"] for option in options if option.get("initialSelected")]
     assert chosen == {
         "no-reason-stated-leaves-the-status-open-too": [],
         "progressing-lymphoma-meets-2019-10": ["FollicularLymphoma"],
@@ -659,7 +663,7 @@ def test_an_absence_is_asked_for_only_where_nothing_of_its_kind_is_stated(
         asked = questionnaire(plain, named(examples, name))
         assert asked is not None
         options = [item["answerOption"] for item in items(asked) if item["linkId"] == "StatedAbsence/absenceOf"]
-        absences[name] = [each["valueCoding"]["code"] for listed in options for each in listed]
+        absences[name] = [option["valueCoding"]["code"] for listed in options for option in listed]
     assert absences == {
         "no-transplant-on-file-is-asked-for": ["Transplant"],
         "autologous-beside-unstated-source-leaves-it-open": [],
@@ -699,35 +703,39 @@ def test_what_only_a_billing_code_tells_is_not_asked_as_a_question(examples: lis
 
 def test_the_same_questions_have_the_same_url_and_others_another(bundle: Json, examples: list[Example]) -> None:
     asked = of_type(bundle, "Questionnaire")
-    referred = Counter(url for each in of_type(bundle, "GuidanceResponse") for url in parameters(each, "questionnaire"))
-    assert set(referred) == {each["url"] for each in asked}
+    referred = Counter(
+        url for response in of_type(bundle, "GuidanceResponse") for url in parameters(response, "questionnaire")
+    )
+    assert set(referred) == {form["url"] for form in asked}
     assert sum(referred.values()) == 101
-    assert len({json.dumps([each["title"], each["item"]]) for each in asked}) == len(asked)
+    assert len({json.dumps([form["title"], form["item"]]) for form in asked}) == len(asked)
 
 
 # ---------------------------------------------------------------------- answered and read back
 
 
 def after_answers(
-    kb: KnowledgeBase, policy: Policy, plain: CaseForms, examples: list[Example], outcome: Outcome
+    kb: Repository, policy: Policy, plain: CaseForms, examples: list[Example], outcome: Outcome
 ) -> dict[str, Answer]:
     """What each example case with that outcome comes to, by name, once all it is asked for is answered in favor."""
     reader = CaseReader(kb)
     found: dict[str, Answer] = {}
-    for revision in sorted({each.expected.revision for each in examples}):
-        open_ = [each for each in examples if (each.found.outcome, each.expected.revision) == (outcome, revision)]
+    for revision in sorted({example.expected.revision for example in examples}):
+        open_ = [
+            example for example in examples if (example.found.outcome, example.expected.revision) == (outcome, revision)
+        ]
         answered = []
-        for each in open_:
-            asked = questionnaire(plain, each.found)
+        for example in open_:
+            asked = questionnaire(plain, example.found)
             assert asked is not None
-            answered.append(with_answers(reader, each, asked))
-        names = [each.expected.name for each in open_]
+            answered.append(with_answers(reader, example, asked))
+        names = [example.expected.name for example in open_]
         found |= zip(names, Run(kb, policy, "pyshifty", revision).answers(answered), strict=True)
     return found
 
 
 def test_answered_in_favor_a_case_that_needs_information_is_settled(
-    kb: KnowledgeBase, policy: Policy, examples: list[Example], plain: CaseForms
+    kb: Repository, policy: Policy, examples: list[Example], plain: CaseForms
 ) -> None:
     found = after_answers(kb, policy, plain, examples, Outcome.NEEDED)
     came = {name: determined(answer).outcome for name, answer in found.items()}
@@ -741,7 +749,7 @@ def test_answered_in_favor_a_case_that_needs_information_is_settled(
 
 
 def test_answered_in_favor_a_contradiction_is_settled_where_a_later_finding_can(
-    kb: KnowledgeBase, policy: Policy, examples: list[Example], plain: CaseForms
+    kb: Repository, policy: Policy, examples: list[Example], plain: CaseForms
 ) -> None:
     found = after_answers(kb, policy, plain, examples, Outcome.CONFLICTING)
     came = {name: determined(answer).outcome for name, answer in found.items()}
@@ -826,7 +834,7 @@ def test_an_answer_against_the_criteria_settles_too(run_kb: RunKb, tmp_path: Pat
     (tmp_path / "bundle.json").write_text(json.dumps(request()), encoding="utf-8")
     (asked,) = of_type(json.loads(run_kb("validate", "bundle.json", "--format", "fhir").stdout), "Questionnaire")
     response = response_to(asked)
-    response["item"] = [each for each in response["item"] if each["linkId"] != "3"]
+    response["item"] = [item for item in response["item"] if item["linkId"] != "3"]
     absence = {"valueCoding": {"system": CLINICAL, "code": "Transplant"}}
     none = [
         {"linkId": "StatedAbsence/date", "answer": [{"valueDate": SERVICE_DATE}]},
@@ -865,19 +873,19 @@ def test_an_answer_is_told_apart_where_the_case_tells_apart(
             "code": {"coding": [{"system": CLINICAL, "code": code} for code in (kind, *codes)]},
             "subject": {"reference": "Patient/1"},
             "effectiveDateTime": "2026-06-20",
-            **each,
+            **value,
         }
-        for each in says
+        for value in says
     ]
     (tmp_path / "bundle.json").write_text(json.dumps(request(*stated)), encoding="utf-8")
     revision = "2026-02" if kind == "MRDTest" else "2019-10"
     ran = run_kb("validate", "bundle.json", "--format", "fhir", "--revision", revision)
     (asked,) = of_type(json.loads(ran.stdout), "Questionnaire")
-    required = {each["linkId"]: each.get("required", False) for each in items(asked)}
+    required = {item["linkId"]: item.get("required", False) for item in items(asked)}
     assert required[f"{kind}/{key}"] is bool(codes)
 
 
-def test_what_a_data_requirement_names_is_read_as_what_is_missing(kb: KnowledgeBase, examples: list[Example]) -> None:
+def test_what_a_data_requirement_names_is_read_as_what_is_missing(kb: Repository, examples: list[Example]) -> None:
     found = named(examples, "a-bare-request-is-asked-for-everything")
     (response,) = of_type(written(kb, [found]), "GuidanceResponse")
     about: Json = {"subject": {"reference": "Patient/1"}, "focus": [{"reference": "Condition/1"}]}
@@ -894,13 +902,13 @@ def test_what_a_data_requirement_names_is_read_as_what_is_missing(kb: KnowledgeB
         "AcuteGvHDAssessment": {"valueInteger": 1},
     }
     sent, kinds = [disease], []
-    for each in response["dataRequirement"]:
-        if each["type"] in ("Observation", "Procedure"):
-            (filter_,) = each["codeFilter"]
+    for requirement in response["dataRequirement"]:
+        if requirement["type"] in ("Observation", "Procedure"):
+            (filter_,) = requirement["codeFilter"]
             (code,) = filter_["code"]
             kinds.append(code["code"])
-            resource = {"resourceType": each["type"], filter_["path"]: {"coding": [code]}, **about}
-            if each["type"] == "Procedure":
+            resource = {"resourceType": requirement["type"], filter_["path"]: {"coding": [code]}, **about}
+            if requirement["type"] == "Procedure":
                 resource |= {"status": "completed", "performedDateTime": "2025-01-15"}
                 del resource["focus"]
             else:

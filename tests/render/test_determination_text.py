@@ -23,7 +23,7 @@ from kb_tools.determine.result import REVIEW, Determination, NotDetermined, Outc
 from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.files import FORMATS
 from kb_tools.rdf.namespaces import CASE, POL, SH
@@ -59,7 +59,7 @@ NOT_READ = KbError("no such file", where="missing.ttl", hint="check the path")
 Answers = dict[str, Answer]
 
 
-def answered(kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str], order: list[str]) -> Answers:
+def answered(kb: Repository, policy: Policy, vary: Callable[[str, str], str], order: list[str]) -> Answers:
     """The answer to each variant, as one run of kb validate."""
     reader = CaseReader(kb)
     cases: list[Case] = []
@@ -71,12 +71,12 @@ def answered(kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str],
 
 
 @pytest.fixture(scope="module")
-def answers(kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str]) -> Answers:
+def answers(kb: Repository, policy: Policy, vary: Callable[[str, str], str]) -> Answers:
     return answered(kb, policy, vary, list(VARIANTS))
 
 
 @pytest.fixture(scope="module")
-def shown(kb: KnowledgeBase, answers: Answers) -> dict[str, Any]:
+def shown(kb: Repository, answers: Answers) -> dict[str, Any]:
     """The run as JSON."""
     content = json.loads(as_json.answers(kb, list(answers.values()), [NOT_READ], False))
     assert isinstance(content, dict)
@@ -84,7 +84,7 @@ def shown(kb: KnowledgeBase, answers: Answers) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def graph(kb: KnowledgeBase, answers: Answers) -> Graph:
+def graph(kb: Repository, answers: Answers) -> Graph:
     """The run as RDF, as another program reads it."""
     return Graph().parse(data=turtle.answers(kb, list(answers.values()), [NOT_READ], False), format="turtle")
 
@@ -96,7 +96,7 @@ def on_screen(width: int, draw: Callable[[Console], None]) -> list[str]:
     return screen.getvalue().splitlines()
 
 
-def in_words(kb: KnowledgeBase, answer: Answer, width: int = 100, explain: bool = False) -> list[str]:
+def in_words(kb: Repository, answer: Answer, width: int = 100, explain: bool = False) -> list[str]:
     return [line.rstrip() for line in on_screen(width, lambda out: text.answer(out, kb, answer, explain))]
 
 
@@ -129,7 +129,7 @@ def test_every_variant_comes_to_what_it_should(answers: Answers) -> None:
 def test_json_says_of_every_case_what_it_came_to(shown: dict[str, Any]) -> None:
     assert list(shown) == ["tool", "review", "determinations", "malformed", "notDetermined", "errors"]
     assert shown["review"] == REVIEW
-    assert {each["file"]: each["outcome"] for each in shown["determinations"]} == {
+    assert {determination["file"]: determination["outcome"] for determination in shown["determinations"]} == {
         f"{name}.ttl": outcome for name, (_, _, outcome) in VARIANTS.items() if outcome[0].isupper()
     }
     assert shown["malformed"] == [
@@ -159,38 +159,38 @@ def test_json_says_of_every_case_what_it_came_to(shown: dict[str, Any]) -> None:
 
 
 def test_turtle_says_of_every_case_what_json_says(
-    kb: KnowledgeBase, answers: Answers, graph: Graph, shown: dict[str, Any]
+    kb: Repository, answers: Answers, graph: Graph, shown: dict[str, Any]
 ) -> None:
-    told = {each.case.source: each.case.told for each in answers.values()}
+    labels = {answer.case.source: answer.case.name_for_others for answer in answers.values()}
     by_label = {str(graph.value(node, RDFS.label)): node for node in graph.subjects(RDF.type, CASE.Determination)}
     assert len(by_label) == len(shown["determinations"]) == 5
-    for said in shown["determinations"]:
-        node = by_label[f"{told[said['file']]} under CP.MP.101 2026-02"]
-        assert list(graph.objects(node, CASE.outcome)) == [POL[said["outcome"]]]
-        assert list(graph.objects(node, CASE.ofCase)) == [URIRef(said["case"])]
-        assert list(graph.objects(node, CASE.applicability)) == [POL[said["applicability"].capitalize()]]
-        assert list(graph.objects(node, CASE.criteria)) == [POL[said["criteria"].capitalize()]]
+    for record in shown["determinations"]:
+        node = by_label[f"{labels[record['file']]} under CP.MP.101 2026-02"]
+        assert list(graph.objects(node, CASE.outcome)) == [POL[record["outcome"]]]
+        assert list(graph.objects(node, CASE.ofCase)) == [URIRef(record["case"])]
+        assert list(graph.objects(node, CASE.applicability)) == [POL[record["applicability"].capitalize()]]
+        assert list(graph.objects(node, CASE.criteria)) == [POL[record["criteria"].capitalize()]]
         assert list(graph.objects(node, CASE.reviewedBy)) == [CASE.Clinician]
-        notices = {str(each) for each in graph.objects(node, CASE.notice)}
-        assert notices == {*said["notices"], REVIEW}
+        notices = {str(notice) for notice in graph.objects(node, CASE.notice)}
+        assert notices == {*record["notices"], REVIEW}
         assert values(graph, node, CASE.criterionValue, CASE.criterion) == {
-            each["criterion"]: each["value"] for each in said["criterionResults"]
+            result["criterion"]: result["value"] for result in record["criterionResults"]
         }
         assert values(graph, node, CASE.conditionValue, CASE.condition) == {
-            each["condition"]: each["value"] for each in said["conditionResults"]
+            result["condition"]: result["value"] for result in record["conditionResults"]
         }
-        asked = set(re.findall(rf"{CONDITION}[\w-]+", json.dumps(said["toSend"])))
-        assert {str(each) for each in graph.objects(node, CASE.toSend)} == asked
-        assert {str(each) for each in graph.objects(node, CASE.advisory)} == {
-            each["advisory"] for each in said["advisories"]
+        asked = set(re.findall(rf"{CONDITION}[\w-]+", json.dumps(record["toSend"])))
+        assert {str(condition) for condition in graph.objects(node, CASE.toSend)} == asked
+        assert {str(advisory) for advisory in graph.objects(node, CASE.advisory)} == {
+            advisory["advisory"] for advisory in record["advisories"]
         }
 
 
 def values(graph: Graph, node: Any, link: URIRef, of: URIRef) -> dict[str, str]:
     """The value of each criterion, or condition, of a determination."""
     found = {
-        str(graph.value(each, of)): str(graph.value(each, CASE.value)).removeprefix(str(POL)).lower()
-        for each in graph.objects(node, link)
+        str(graph.value(result, of)): str(graph.value(result, CASE.value)).removeprefix(str(POL)).lower()
+        for result in graph.objects(node, link)
     }
     assert len(found) == len(list(graph.objects(node, link)))
     return found
@@ -200,7 +200,10 @@ def test_turtle_reports_a_malformed_case_and_is_silent_on_what_has_no_determinat
     answers: Answers, graph: Graph
 ) -> None:
     (report,) = graph.subjects(RDF.type, SH.ValidationReport)
-    assert str(graph.value(report, RDFS.label)) == f"{answers['malformed'].case.told}: malformed, not determined"
+    assert (
+        str(graph.value(report, RDFS.label))
+        == f"{answers['malformed'].case.name_for_others}: malformed, not determined"
+    )
     assert graph.value(report, SH.conforms).toPython() is False  # type: ignore[union-attr]
     (result,) = graph.objects(report, SH.result)
     assert str(graph.value(result, RDFS.label)) == f"{EX}acute clin:grad 7"
@@ -209,7 +212,7 @@ def test_turtle_reports_a_malformed_case_and_is_silent_on_what_has_no_determinat
     assert ".ttl" not in written
 
 
-def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> None:
+def test_junit_counts_what_text_counts(kb: Repository, answers: Answers) -> None:
     suite = ElementTree.fromstring(junit.answers(kb, list(answers.values()), [NOT_READ], False).encode())
     assert suite.attrib == {"name": "kb validate", "tests": "8", "failures": "3", "errors": "3", "skipped": "1"}
     kinds = {case.attrib["name"]: [child.tag for child in case] for case in suite}
@@ -248,7 +251,7 @@ def test_junit_counts_what_text_counts(kb: KnowledgeBase, answers: Answers) -> N
     }
 
 
-def test_text_opens_with_case_outcome_and_because(kb: KnowledgeBase, answers: Answers) -> None:
+def test_text_opens_with_case_outcome_and_because(kb: Repository, answers: Answers) -> None:
     assert {name: in_words(kb, answer)[:3] for name, answer in answers.items()} == {
         "met": [
             "met.ttl#case",
@@ -288,54 +291,54 @@ def test_text_opens_with_case_outcome_and_because(kb: KnowledgeBase, answers: An
     }
 
 
-def test_every_determination_in_words_ends_with_the_review_by_a_clinician(kb: KnowledgeBase, answers: Answers) -> None:
+def test_every_determination_in_words_ends_with_the_review_by_a_clinician(kb: Repository, answers: Answers) -> None:
     for answer in answers.values():
         if isinstance(answer, Determination):
             assert in_words(kb, answer)[-2:] == [REVIEW, ""]
 
 
-def test_the_text_reads_top_down(kb: KnowledgeBase, answers: Answers) -> None:
+def test_the_text_reads_top_down(kb: Repository, answers: Answers) -> None:
     """Outcome, because, revision, criteria, what to send in, reminders, notes, review: in this order."""
     for answer in answers.values():
         if isinstance(answer, Determination):
-            said = flat(in_words(kb, answer))
+            output = flat(in_words(kb, answer))
             parts = ["because ", "CP.MP.101 revision 2026-02, document on file; service on 2026-07-01", "Place Value "]
             parts += [] if answer.outcome.settled else ["Send in:"]
             parts += ["Standing reminders: 7, listed by --explain", "Notes: - ", REVIEW]
-            assert said.startswith(f"{answer.case.title} {text.TITLES[answer.outcome]}")
-            places = [said.index(part) for part in parts]
+            assert output.startswith(f"{answer.case.title} {text.TITLES[answer.outcome]}")
+            places = [output.index(part) for part in parts]
             assert places == sorted(places)
 
 
-def test_the_criteria_that_decide_stand_first(kb: KnowledgeBase, answers: Answers) -> None:
+def test_the_criteria_that_decide_stand_first(kb: Repository, answers: Answers) -> None:
     in_order = ["Scope", "Medicare note", "I", "I, note", "II", "II.A", "II.B"]
     first = {"not-met": "II.B", "needed": "II.A", "not-applicable": "Medicare note", "conflicting": "II.B"}
     for name, place in first.items():
         lines = in_words(kb, answers[name])
         rows = [line[2:].split("  ")[0] for line in lines if line.startswith("  ") and line[2] != " "]
-        assert rows[1:8] == [place, *(each for each in in_order if each != place)]
+        assert rows[1:8] == [place, *(other for other in in_order if other != place)]
 
 
-def test_standing_reminders_are_counted_and_with_explain_listed(kb: KnowledgeBase, answers: Answers) -> None:
-    standing = [each for each in determination(answers, "met").advisories if not each.when]
+def test_standing_reminders_are_counted_and_with_explain_listed(kb: Repository, answers: Answers) -> None:
+    standing = [advisory for advisory in determination(answers, "met").advisories if not advisory.when]
     assert len(standing) == 7
     for explain in (False, True):
-        said = flat(in_words(kb, answers["met"], explain=explain))
-        assert all((each.text in said) is explain for each in standing)
-        assert ("Standing reminders: 7, listed by --explain" in said) is not explain
+        output = flat(in_words(kb, answers["met"], explain=explain))
+        assert all((advisory.text in output) is explain for advisory in standing)
+        assert ("Standing reminders: 7, listed by --explain" in output) is not explain
 
 
-def test_text_names_what_contradicts_and_what_to_send_in(kb: KnowledgeBase, answers: Answers) -> None:
-    said = flat(in_words(kb, answers["conflicting"]))
+def test_text_names_what_contradicts_and_what_to_send_in(kb: Repository, answers: Answers) -> None:
+    output = flat(in_words(kb, answers["conflicting"]))
     contradicting = [
         "acute GvHD assessment: grade 1 (2026-06-05, chart evidence)",
         "acute GvHD assessment: grade 3 (2026-06-05, attestation)",
     ]
-    assert f"these contradict each other: {' and '.join(contradicting)} CP.MP.101" in said
+    assert f"these contradict each other: {' and '.join(contradicting)} CP.MP.101" in output
     assert (
         "Send in: 1. The overall grade (0 to 4) and date of the latest acute GvHD assessment "
         f"correct what is not so: {' against '.join(contradicting)} "
-    ) in said
+    ) in output
     assert "contradict" not in flat(in_words(kb, answers["needed"]))
     assert "Send in: 1. How the lymphocytes were or will be processed " in flat(in_words(kb, answers["needed"]))
     for settled in ("met", "not-met", "not-applicable"):
@@ -399,8 +402,8 @@ def objects(content: Any, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, value in content.items():
             yield from objects(value, key)
     elif isinstance(content, list):
-        for each in content:
-            yield from objects(each, kind)
+        for item in content:
+            yield from objects(item, kind)
 
 
 def test_every_object_of_the_json_has_all_of_its_keys_in_their_order(shown: dict[str, Any]) -> None:
@@ -415,9 +418,9 @@ def test_every_object_of_the_json_has_all_of_its_keys_in_their_order(shown: dict
 def test_json_tells_what_to_send_in_as_groups_and_the_disposition_only_where_it_is_not_met(
     shown: dict[str, Any],
 ) -> None:
-    said = {each["file"].removesuffix(".ttl"): each for each in shown["determinations"]}
+    by_name = {determination["file"].removesuffix(".ttl"): determination for determination in shown["determinations"]}
     asks = "The overall grade (0 to 4) and date of the latest acute GvHD assessment."
-    assert said["conflicting"]["toSend"] == {
+    assert by_name["conflicting"]["toSend"] == {
         "allOf": [
             {
                 "condition": f"{CONDITION}acute-gvhd-of-grade-2-or-higher",
@@ -427,21 +430,21 @@ def test_json_tells_what_to_send_in_as_groups_and_the_disposition_only_where_it_
             }
         ]
     }
-    assert {name for name, each in said.items() if each["toSend"]} == {"needed", "conflicting"}
-    assert {name: each["disposition"] for name, each in said.items() if each["disposition"]} == {
-        "not-met": "current evidence does not support the use"
-    }
-    assert {name: each["referredTo"] for name, each in said.items() if each["referredTo"]} == {
-        "not-applicable": "MC.CP.MP.101"
-    }
-    assert [(each["condition"], len(each["facts"])) for each in said["conflicting"]["conflicts"]] == [
+    assert {name for name, determination in by_name.items() if determination["toSend"]} == {"needed", "conflicting"}
+    assert {
+        name: determination["disposition"] for name, determination in by_name.items() if determination["disposition"]
+    } == {"not-met": "current evidence does not support the use"}
+    assert {
+        name: determination["referredTo"] for name, determination in by_name.items() if determination["referredTo"]
+    } == {"not-applicable": "MC.CP.MP.101"}
+    assert [(conflict["condition"], len(conflict["facts"])) for conflict in by_name["conflicting"]["conflicts"]] == [
         (f"{CONDITION}acute-gvhd-of-grade-2-or-higher", 2)
     ]
 
 
 def test_a_fact_in_json_names_its_node_its_day_and_its_age(shown: dict[str, Any]) -> None:
-    (met,) = (each for each in shown["determinations"] if each["file"] == "met.ttl")
-    facts = {each["condition"].removeprefix(CONDITION): each["facts"] for each in met["conditionResults"]}
+    (met,) = (determination for determination in shown["determinations"] if determination["file"] == "met.ttl")
+    facts = {result["condition"].removeprefix(CONDITION): result["facts"] for result in met["conditionResults"]}
     assert facts["acute-gvhd-of-grade-2-or-higher"] == [
         {
             "node": f"{EX}acute",
@@ -479,47 +482,47 @@ def test_a_fact_in_json_names_its_node_its_day_and_its_age(shown: dict[str, Any]
 )
 def test_advice_on_what_only_perhaps_holds_says_so(policy: Policy, run_kb: Any, name: str, perhaps: str) -> None:
     case = policy.cases_folder / f"{name}.ttl"
-    said = " ".join(run_kb("validate", str(case), "--revision", "2026-02").stdout.split())
-    assert f"- {perhaps}Donor cells are reported below 90 % in a lineage." in said
+    output = " ".join(run_kb("validate", str(case), "--revision", "2026-02").stdout.split())
+    assert f"- {perhaps}Donor cells are reported below 90 % in a lineage." in output
 
 
 # ---------------------------------------------------------------------- --explain
 
 
-def test_explain_shows_every_condition_with_its_facts_and_who_reads_it(kb: KnowledgeBase, answers: Answers) -> None:
+def test_explain_shows_every_condition_with_its_facts_and_who_reads_it(kb: Repository, answers: Answers) -> None:
     for name in ("met", "not-met", "needed", "not-applicable", "conflicting"):
         found = determination(answers, name)
-        said = flat(in_words(kb, found, explain=True))
+        output = flat(in_words(kb, found, explain=True))
         for result in found.condition_results.values():
             start = f"- {result.condition.label}: {result.value.value}. "
-            assert start in said
+            assert start in output
             for fact in result.facts or ():
-                assert fact.text in said
+                assert fact.text in output
             if not result.facts:
-                assert f"{start}not stated. " in said
+                assert f"{start}not stated. " in output
     assert (
         "- acute GvHD of grade 2 or higher: fails. acute GvHD assessment: grade 1 (2026-06-05, chart evidence), "
         "26 days before. (Read by II.B [7, 8].)"
     ) in flat(in_words(kb, answers["met"], explain=True))
 
 
-def test_explain_shows_every_place_and_every_work_that_is_cited(kb: KnowledgeBase, answers: Answers) -> None:
+def test_explain_shows_every_place_and_every_work_that_is_cited(kb: Repository, answers: Answers) -> None:
     found = determination(answers, "met")
-    said = flat(in_words(kb, found, explain=True))
+    output = flat(in_words(kb, found, explain=True))
     for result in found.criterion_results:
         places = "; ".join(f"{place.section}, {place.notation}" for place in result.criterion.places)
-        assert f"- {result.criterion.notation}: {places}" in said
-    listed = re.findall(r"- \[(\d+)\] (\w.+?)(?= - \[| For review)", said)
-    cited = {each for result in found.criterion_results for each in result.criterion.citations}
-    cited |= {each for advisory in found.advisories for each in advisory.citations}
-    assert [int(number) for number, _ in listed] == sorted({each.number for each in cited}) == [7, 8, 9, 10]
-    assert "doi:10.1016/j.transci.2016.05.011" in said
+        assert f"- {result.criterion.notation}: {places}" in output
+    listed = re.findall(r"- \[(\d+)\] (\w.+?)(?= - \[| For review)", output)
+    cited = {citation for result in found.criterion_results for citation in result.criterion.citations}
+    cited |= {citation for advisory in found.advisories for citation in advisory.citations}
+    assert [int(number) for number, _ in listed] == sorted({citation.number for citation in cited}) == [7, 8, 9, 10]
+    assert "doi:10.1016/j.transci.2016.05.011" in output
 
 
-def test_without_explain_neither_the_conditions_nor_the_works_are_listed(kb: KnowledgeBase, answers: Answers) -> None:
-    said = flat(in_words(kb, answers["met"]))
+def test_without_explain_neither_the_conditions_nor_the_works_are_listed(kb: Repository, answers: Answers) -> None:
+    output = flat(in_words(kb, answers["met"]))
     for title in ("Conditions, the facts they read", "Places in the document", "Cited"):
-        assert title not in said
+        assert title not in output
         assert title in flat(in_words(kb, answers["met"], explain=True))
 
 
@@ -528,7 +531,7 @@ def test_without_explain_neither_the_conditions_nor_the_works_are_listed(kb: Kno
 
 @pytest.mark.parametrize("format_", ["json", "turtle", "junit"])
 def test_two_runs_come_to_the_same_bytes(
-    kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str], answers: Answers, format_: str
+    kb: Repository, policy: Policy, vary: Callable[[str, str], str], answers: Answers, format_: str
 ) -> None:
     render = {"json": as_json.answers, "turtle": turtle.answers, "junit": junit.answers}[format_]
     again = answered(kb, policy, vary, list(VARIANTS))
@@ -536,7 +539,7 @@ def test_two_runs_come_to_the_same_bytes(
 
 
 def test_turtle_does_not_depend_on_the_order_of_the_cases(
-    kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str], answers: Answers
+    kb: Repository, policy: Policy, vary: Callable[[str, str], str], answers: Answers
 ) -> None:
     backwards = answered(kb, policy, vary, list(VARIANTS)[::-1])
     assert turtle.answers(kb, list(backwards.values()), [], False) == turtle.answers(
@@ -545,7 +548,7 @@ def test_turtle_does_not_depend_on_the_order_of_the_cases(
 
 
 def test_cases_of_one_file_without_names_keep_apart_in_turtle(
-    kb: KnowledgeBase, policy: Policy, vary: Callable[[str, str], str]
+    kb: Repository, policy: Policy, vary: Callable[[str, str], str]
 ) -> None:
     one = vary(":case a case:Case", "[] a case:Case")
     written = one + one[one.index("[] a") : one.index(":coverage a")]
@@ -561,7 +564,7 @@ def test_cases_of_one_file_without_names_keep_apart_in_turtle(
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 100])
-def test_no_line_is_wider_than_the_screen(kb: KnowledgeBase, policy: Policy, answers: Answers, width: int) -> None:
+def test_no_line_is_wider_than_the_screen(kb: Repository, policy: Policy, answers: Answers, width: int) -> None:
     revisions = [Revision.load(policy, policy.entry(name)) for name in ("2015-11", "2019-10", "2026-02")]
 
     def draw(out: Console) -> None:
@@ -586,27 +589,27 @@ def test_the_history_as_text_and_as_json_are_the_same(policy: Policy) -> None:
     assert list(content) == ["policy", "title", "revisions"]
     assert lines[0] == f"{content['policy']}  {content['title']}" == "CP.MP.101  Donor Lymphocyte Infusion"
     rows = [re.split(r" {2,}", line.strip()) for line in lines[2:]]
-    assert [row[0] for row in rows] == [each["revision"] for each in content["revisions"]]
-    assert [row[2] for row in rows] == [each["countsFrom"] for each in content["revisions"]]
+    assert [row[0] for row in rows] == [entry["revision"] for entry in content["revisions"]]
+    assert [row[2] for row in rows] == [entry["countsFrom"] for entry in content["revisions"]]
     assert [row[1] for row in rows] == [
-        each["approval"] or ("not given" if each["inLog"] else "no row in the log") for each in content["revisions"]
+        entry["approval"] or ("not given" if entry["inLog"] else "no row in the log") for entry in content["revisions"]
     ]
-    for row, each in zip(rows, content["revisions"], strict=True):
-        assert list(each) == ["revision", "iri", "draft", "countsFrom", "approval", "inLog", "onFile"]
-        assert each["draft"] is False
-        assert each["iri"] == f"https://w3id.org/policykb/CP.MP.101/{each['revision']}"
-        counts = Counter(each["onFile"].values())
+    for row, entry in zip(rows, content["revisions"], strict=True):
+        assert list(entry) == ["revision", "iri", "draft", "countsFrom", "approval", "inLog", "onFile"]
+        assert entry["draft"] is False
+        assert entry["iri"] == f"https://w3id.org/policykb/CP.MP.101/{entry['revision']}"
+        counts = Counter(entry["onFile"].values())
         assert row[3] == {0: "-", 2: "criteria, disposition", 6: "all"}[counts["DocumentOnFile"]]
         assert row[4] == {0: "-", 1: "criteria"}[counts["InferredFromLog"]]
 
 
-def test_a_draft_is_shown_as_one_of_which_nothing_is_on_file(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_draft_is_shown_as_one_of_which_nothing_is_on_file(kb: Repository, tmp_path: Path) -> None:
     for folder in ("ontology", "shapes", "policies"):
         shutil.copytree(kb.root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("cases"))
     file = tmp_path / "policies/CP.MP.101/2026-02/revision.ttl"
     mark = '<https://w3id.org/policykb/CP.MP.101/2026-02> pol:toDo "A draft."@en .'
     file.write_text(file.read_text(encoding="utf-8") + mark, encoding="utf-8")
-    policy = KnowledgeBase(tmp_path).policy()
+    policy = Repository(tmp_path).policy()
     lines = on_screen(100, lambda out: show.history(out, [policy]))
     assert re.split(r" {2,}", lines[-1].strip()) == ["2026-02 (draft)", "5/26/2026", "-", "-", "-"]
     (content,) = json.loads(show.history_json([policy]))
@@ -622,7 +625,7 @@ def test_a_draft_is_shown_as_one_of_which_nothing_is_on_file(kb: KnowledgeBase, 
 
 def test_a_revision_as_text_names_all_that_its_json_holds(policy: Policy) -> None:
     revision = Revision.load(policy, policy.entry("2026-02"))
-    said = flat([re.sub(r"[│├└─]", " ", line) for line in on_screen(100, lambda out: show.revision(out, revision))])
+    output = flat([re.sub(r"[│├└─]", " ", line) for line in on_screen(100, lambda out: show.revision(out, revision))])
     content = json.loads(show.revision_json(revision))
     assert list(content) == [
         "policy",
@@ -637,26 +640,26 @@ def test_a_revision_as_text_names_all_that_its_json_holds(policy: Policy) -> Non
         "References",
         "Advice, which does not decide",
     ]
-    for each in content["criteria"]:
-        cited = f" [{', '.join(map(str, each['references']))}]" if each["references"] else ""
-        assert f"{each['place']} {each['label']} ({each['role']}){cited}" in said
-        for reading in each["readings"]:
-            assert f"Reading: {' '.join(reading.split())}" in said
+    for criterion in content["criteria"]:
+        cited = f" [{', '.join(map(str, criterion['references']))}]" if criterion["references"] else ""
+        assert f"{criterion['place']} {criterion['label']} ({criterion['role']}){cited}" in output
+        for reading in criterion["readings"]:
+            assert f"Reading: {' '.join(reading.split())}" in output
     for kind in ("Definitions", "Codes", "References", "Advice, which does not decide"):
         assert content[kind]
         for line in content[kind]:
-            assert " ".join(line.split()) in said
+            assert " ".join(line.split()) in output
     assert len(content["References"]) == 29
-    assert [each.partition(":")[0] for each in content["Codes"]] == ["38215", "38242", "86950", "S2150"]
-    assert "Unsupported uses: current evidence does not support the use" in said
+    assert [code.partition(":")[0] for code in content["Codes"]] == ["38215", "38242", "86950", "S2150"]
+    assert "Unsupported uses: current evidence does not support the use" in output
 
 
 def test_the_json_of_a_revision_holds_its_criteria_as_trees(policy: Policy) -> None:
     content = json.loads(show.revision_json(Revision.load(policy, policy.entry("2026-02"))))
-    by_place = {each["place"]: each for each in content["criteria"]}
+    by_place = {criterion["place"]: criterion for criterion in content["criteria"]}
     assert list(by_place) == ["Scope", "Medicare note", "I", "I, note", "II", "II.A", "II.B"]
-    for each in content["criteria"]:
-        assert list(each) == [
+    for criterion in content["criteria"]:
+        assert list(criterion) == [
             "criterion",
             "role",
             "place",
@@ -707,7 +710,7 @@ def test_an_inferred_revision_says_so_and_invents_no_disposition(policy: Policy)
         "The document of revision 2024-04 is not on file: its criteria are inferred backwards from a later document "
         "and its revision log, and the places given are those of that document.",
     ]
-    assert [each["references"] for each in content["criteria"]] == [[]] * 7
+    assert [criterion["references"] for criterion in content["criteria"]] == [[]] * 7
 
 
 # ---------------------------------------------------------------------- not determined
@@ -730,7 +733,7 @@ NESTED = [
 
 
 @pytest.fixture(scope="module")
-def refractory(kb: KnowledgeBase, policy: Policy) -> Determination:
+def refractory(kb: Repository, policy: Policy) -> Determination:
     """An example case under 2019-10, whose criterion I holds I.A and I.B."""
     path = policy.cases_folder / "refractory-leukemia-meets.ttl"
     (found,) = Run(kb, policy, "pyshifty", "2019-10").answers(CaseReader(kb).read(path.name, path))
@@ -739,79 +742,83 @@ def refractory(kb: KnowledgeBase, policy: Policy) -> Determination:
 
 
 def test_a_criterion_within_another_has_its_value_and_reason(refractory: Determination) -> None:
-    (indication,) = [each for each in refractory.criterion_results if each.criterion.notation == "I"]
-    assert [(each.criterion.notation, each.value.value, each.decides) for each in indication.with_parts()] == NESTED
-    assert [each.reason for each in indication.parts] == [
+    (indication,) = [result for result in refractory.criterion_results if result.criterion.notation == "I"]
+    assert [(part.criterion.notation, part.value.value, part.decides) for part in indication.with_parts()] == NESTED
+    assert [part.reason for part in indication.parts] == [
         "the disease is relapsed: fails",
         "raising donor chimerism is a purpose: fails",
     ]
-    places = [each.criterion.notation for each in refractory.every_criterion]
+    places = [result.criterion.notation for result in refractory.every_criterion]
     assert places == ["Scope", "I", "I.A", "I.B", "II.A", "II.B", "II.C"]
 
 
-def test_the_text_shows_a_criterion_within_another_below_it(kb: KnowledgeBase, refractory: Determination) -> None:
-    said = flat(in_words(kb, refractory, explain=True))
-    assert re.search(r"I\.A fails relapsed hematologic malignancy fails: the disease is relapsed - ", said)
-    assert re.search(r"I\.B fails mixed to full donor chimerism fails: raising donor chimerism is a purpose - ", said)
-    assert "- I.A: Policy/Criteria, I.A" in said
-    assert re.search(r"- the disease is relapsed: fails\. [^(]+\([^(]+\), 34 days before\. \(Read by I; I\.A\.\)", said)
+def test_the_text_shows_a_criterion_within_another_below_it(kb: Repository, refractory: Determination) -> None:
+    output = flat(in_words(kb, refractory, explain=True))
+    assert re.search(r"I\.A fails relapsed hematologic malignancy fails: the disease is relapsed - ", output)
+    assert re.search(r"I\.B fails mixed to full donor chimerism fails: raising donor chimerism is a purpose - ", output)
+    assert "- I.A: Policy/Criteria, I.A" in output
+    assert re.search(
+        r"- the disease is relapsed: fails\. [^(]+\([^(]+\), 34 days before\. \(Read by I; I\.A\.\)", output
+    )
 
 
-def test_the_json_of_a_criterion_holds_those_within_it(kb: KnowledgeBase, refractory: Determination) -> None:
+def test_the_json_of_a_criterion_holds_those_within_it(kb: Repository, refractory: Determination) -> None:
     (content,) = json.loads(as_json.answers(kb, [refractory], [], False))["determinations"]
-    (indication,) = [each for each in content["criterionResults"] if each["place"] == "I"]
-    found = [(each["place"], each["value"], each["decides"]) for each in (indication, *indication["parts"])]
+    (indication,) = [result for result in content["criterionResults"] if result["place"] == "I"]
+    found = [(result["place"], result["value"], result["decides"]) for result in (indication, *indication["parts"])]
     assert found == NESTED
-    assert [each["role"] for each in indication["parts"]] == ["part", "part"]
-    assert [each["criterion"].removeprefix(CRITERION) for each in indication["parts"]] == [
+    assert [result["role"] for result in indication["parts"]] == ["part", "part"]
+    assert [result["criterion"].removeprefix(CRITERION) for result in indication["parts"]] == [
         "relapsed-malignancy",
         "chimerism-conversion",
     ]
 
 
 def test_the_turtle_gives_the_value_of_a_criterion_within_another_and_says_within_which(
-    kb: KnowledgeBase, refractory: Determination
+    kb: Repository, refractory: Determination
 ) -> None:
     graph = Graph().parse(data=turtle.answers(kb, [refractory], [], False), format="turtle")
     found = {
         (
-            str(graph.value(each, SKOS.notation)),
-            str(graph.value(each, CASE.value)).removeprefix(str(POL)).lower(),
-            str(graph.value(each, CASE.decides)) == "true",
+            str(graph.value(value, SKOS.notation)),
+            str(graph.value(value, CASE.value)).removeprefix(str(POL)).lower(),
+            str(graph.value(value, CASE.decides)) == "true",
         )
-        for each in graph.objects(None, CASE.criterionValue)
+        for value in graph.objects(None, CASE.criterionValue)
     }
     assert set(NESTED) <= found
-    assert {str(each).removeprefix(CRITERION) for each in graph.subjects(DCTERMS.isPartOf)} == {
+    assert {str(criterion).removeprefix(CRITERION) for criterion in graph.subjects(DCTERMS.isPartOf)} == {
         "relapsed-malignancy",
         "chimerism-conversion",
     }
     assert set(graph.objects(None, DCTERMS.isPartOf)) == {URIRef(CRITERION + "indication")}
 
 
-def test_the_fhir_of_a_criterion_holds_those_within_it(kb: KnowledgeBase, refractory: Determination) -> None:
+def test_the_fhir_of_a_criterion_holds_those_within_it(kb: Repository, refractory: Determination) -> None:
     bundle = json.loads(fhir.answers(kb, [refractory], [], False))
     parameters = bundle["entry"][0]["resource"]["contained"][0]["parameter"]
 
-    def said(each: dict[str, Any]) -> dict[str, Any]:
-        return {part["name"]: part for part in each["part"]}
+    def parts_of(parameter: dict[str, Any]) -> dict[str, Any]:
+        return {part["name"]: part for part in parameter["part"]}
 
     (indication,) = [
-        each for each in parameters if each["name"] == "criterionResult" and said(each)["place"]["valueString"] == "I"
+        parameter
+        for parameter in parameters
+        if parameter["name"] == "criterionResult" and parts_of(parameter)["place"]["valueString"] == "I"
     ]
-    within = [each for each in indication["part"] if each["name"] == "criterionResult"]
+    within = [part for part in indication["part"] if part["name"] == "criterionResult"]
     found = [
         (
-            said(each)["place"]["valueString"],
-            said(each)["value"]["valueCoding"]["code"].lower(),
-            said(each)["decides"]["valueBoolean"],
+            parts_of(parameter)["place"]["valueString"],
+            parts_of(parameter)["value"]["valueCoding"]["code"].lower(),
+            parts_of(parameter)["decides"]["valueBoolean"],
         )
-        for each in (indication, *within)
+        for parameter in (indication, *within)
     ]
     assert found == NESTED
 
 
-def test_junit_names_the_criteria_within_one_that_decides(kb: KnowledgeBase, refractory: Determination) -> None:
+def test_junit_names_the_criteria_within_one_that_decides(kb: Repository, refractory: Determination) -> None:
     (failure,) = ElementTree.fromstring(junit.answers(kb, [refractory], [], False)).iter("failure")
     assert failure.get("message") == (
         "CriteriaNotMet: I fails (the disease is relapsed: fails; raising donor chimerism is a purpose: fails); "
@@ -820,12 +827,12 @@ def test_junit_names_the_criteria_within_one_that_decides(kb: KnowledgeBase, ref
     )
 
 
-def test_of_the_criteria_within_one_that_holds_only_those_that_hold_decide(kb: KnowledgeBase, policy: Policy) -> None:
+def test_of_the_criteria_within_one_that_holds_only_those_that_hold_decide(kb: Repository, policy: Policy) -> None:
     path = policy.cases_folder / "relapsed-and-refractory-myeloma-meets.ttl"
     (found,) = Run(kb, policy, "pyshifty", "2019-10").answers(CaseReader(kb).read(path.name, path))
     assert isinstance(found, Determination)
-    (indication,) = [each for each in found.criterion_results if each.criterion.notation == "I"]
-    assert [(each.criterion.notation, each.value.value, each.decides) for each in indication.with_parts()] == [
+    (indication,) = [result for result in found.criterion_results if result.criterion.notation == "I"]
+    assert [(part.criterion.notation, part.value.value, part.decides) for part in indication.with_parts()] == [
         ("I", "holds", True),
         ("I.A", "holds", True),
         ("I.B", "fails", False),

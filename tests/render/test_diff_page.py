@@ -122,10 +122,10 @@ def test_what_the_json_says_is_what_the_model_says() -> None:
     content = json.loads(diff.to_json())
     assert content["verdict"]["direction"] == "mixed"
     assert content["verdict"]["borrowed"] == list(diff.verdict.borrowed)
-    assert [each["borneOutByCase"] for each in content["verdict"]["witnesses"]] == [True, True]
+    assert [witness["borneOutByCase"] for witness in content["verdict"]["witnesses"]] == [True, True]
     assert (content["verdict"]["unconfirmed"], content["drafts"]) == ([], [])
-    assert [(each["part"], each["kind"], each["iri"]) for each in content["changes"]] == [
-        (each.part, each.kind.value, each.iri) for each in diff.changes
+    assert [(change["part"], change["kind"], change["iri"]) for change in content["changes"]] == [
+        (change.part, change.kind.value, change.iri) for change in diff.changes
     ]
-    assert [(each["part"], each["notOnFileFor"]) for each in content["notCompared"]] == list(diff.unknown)
+    assert [(missing["part"], missing["notOnFileFor"]) for missing in content["notCompared"]] == list(diff.unknown)
     assert content["unexplained"] == [] and "impact" not in content

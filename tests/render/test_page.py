@@ -100,8 +100,8 @@ def test_text_in_a_window_too_narrow_for_it_still_says_all() -> None:
     document = Document("narrow")
     tree = "all of\n  any of\n    an-uncommonly-long-condition of several words"
     document.section("one column", Paragraph(HOSTILE, item=True), Table(("A",), [(tree,)]))
-    said = "".join("".join(shown(document, 3)).split())
-    assert said == "".join(f"narrow one column - {HOSTILE} A {tree}".split())
+    text = "".join("".join(shown(document, 3)).split())
+    assert text == "".join(f"narrow one column - {HOSTILE} A {tree}".split())
 
 
 def test_a_table_without_rows_and_a_section_without_blocks_are_left_out() -> None:

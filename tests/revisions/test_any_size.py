@@ -20,7 +20,7 @@ from kb_tools.model import logic
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Tree, Value
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import BASE, COND
@@ -100,9 +100,9 @@ def written(part: Part) -> str:
 
 
 @cache
-def knowledge_base() -> KnowledgeBase:
+def knowledge_base() -> Repository:
     """The knowledge base with the 60 conditions in place of its own; each reads a property of its own."""
-    kb = KnowledgeBase(ROOT)
+    kb = Repository(ROOT)
     kb.__dict__["conditions"] = graph(CONDITIONS)
     return kb
 
@@ -131,10 +131,10 @@ def new() -> Revision:
 
 def case_of(values: Mapping[str, Value]) -> Case:
     """A case in which conditions have these values, and the others are unknown."""
-    said = {HOLDS: (True,), FAILS: (False,), Value.CONFLICTING: (True, False), UNKNOWN: ()}
+    sides = {HOLDS: (True,), FAILS: (False,), Value.CONFLICTING: (True, False), UNKNOWN: ()}
     case = silent_case(date(2022, 1, 1))
     case.about[case.node] += [
-        (URIRef(f"{BASE}made/{name}"), Literal(each)) for name, value in values.items() for each in said[value]
+        (URIRef(f"{BASE}made/{name}"), Literal(truth)) for name, value in values.items() for truth in sides[value]
     ]
     return case
 

@@ -20,7 +20,7 @@ from comparisons import (
     ROOT,
     THRESHOLD,
     Edits,
-    Said,
+    LogStatement,
     _row,
     against_2026_02,
     copied,
@@ -38,12 +38,12 @@ from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Tree, Value, evaluate
 from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import BASE, COND
 from kb_tools.rdf.terms import graph_of
-from kb_tools.revisions.change import Change, Diff, Finding, Kind
+from kb_tools.revisions.change import Change, Diff, Kind, LogVerdict
 from kb_tools.revisions.compare import compare
 from kb_tools.revisions.entailments import Tie
 from kb_tools.revisions.impact import flip_of
@@ -65,11 +65,11 @@ def short(iri: str) -> str:
 
 
 def listed(diff: Diff, part: str) -> list[tuple[Kind, str]]:
-    return [(each.kind, short(each.iri)) for each in diff.changes if each.part == part]
+    return [(change.kind, short(change.iri)) for change in diff.changes if change.part == part]
 
 
 def the(diff: Diff, kind: Kind, name: str) -> Change:
-    (found,) = [each for each in diff.changes if each.kind is kind and short(each.iri) == name]
+    (found,) = [change for change in diff.changes if change.kind is kind and short(change.iri) == name]
     return found
 
 
@@ -168,7 +168,9 @@ def test_the_note_under_i_acute_gvhd_and_the_medicare_note_are_new() -> None:
 
 def test_manipulation_moves_from_ii_b_to_ii_a_and_every_other_indication_from_ii_a_to_ii() -> None:
     diff = difference("2019-10", "2026-02")
-    renumbered = {short(each.iri): (each.before, each.after) for each in diff.changes if each.kind is Kind.RENUMBERED}
+    renumbered = {
+        short(change.iri): (change.before, change.after) for change in diff.changes if change.kind is Kind.RENUMBERED
+    }
     assert renumbered == {
         "criterion/manipulated-lymphocytes": (("II.B",), ("II.A",)),
         "criterion/other-indications": (("II.A",), ("II",)),
@@ -176,7 +178,7 @@ def test_manipulation_moves_from_ii_b_to_ii_a_and_every_other_indication_from_ii
 
 
 def test_unsupported_uses_get_another_disposition() -> None:
-    (change,) = [each for each in difference("2019-10", "2026-02").changes if each.part == "DispositionPart"]
+    (change,) = [change for change in difference("2019-10", "2026-02").changes if change.part == "DispositionPart"]
     assert (change.kind, change.before, change.after) == (
         Kind.UPDATED,
         ("experimental or investigational",),
@@ -250,7 +252,7 @@ def test_2023_11_is_stricter_than_2023_10_by_applicability_alone_and_by_inferenc
         "disease-relapsed-refractory-or-progressing": Value.HOLDS,
         "acute-gvhd-of-grade-2-or-higher": Value.FAILS,
     }
-    assert [(each.part, each.kind, short(each.iri)) for each in diff.changes] == [
+    assert [(change.part, change.kind, short(change.iri)) for change in diff.changes] == [
         ("Criteria", Kind.ADDED, "criterion/plan"),
         ("Conditions", Kind.ADDED, "cond:plan-is-not-medicare"),
     ]
@@ -287,19 +289,21 @@ def test_a_pair_turned_round_has_the_mirrored_verdict_witnesses_and_changes(old:
     assert (back.verdict.by, back.verdict.inferred) == (there.verdict.by, there.verdict.inferred)
     seen = [
         {
-            MIRRORED_DIRECTION[each.direction]: (each.values, each.after, each.before)
-            for each in there.verdict.witnesses
+            MIRRORED_DIRECTION[witness.direction]: (witness.values, witness.after, witness.before)
+            for witness in there.verdict.witnesses
         },
-        {each.direction: (each.values, each.before, each.after) for each in back.verdict.witnesses},
+        {witness.direction: (witness.values, witness.before, witness.after) for witness in back.verdict.witnesses},
     ]
     assert seen[0] == seen[1]
     mirrored = {
-        (each.part, MIRRORED_KIND.get(each.kind, each.kind), each.iri, each.after, each.before)
-        for each in there.changes
-        if each.part == "Criteria"
+        (change.part, MIRRORED_KIND.get(change.kind, change.kind), change.iri, change.after, change.before)
+        for change in there.changes
+        if change.part == "Criteria"
     }
     assert mirrored == {
-        (each.part, each.kind, each.iri, each.before, each.after) for each in back.changes if each.part == "Criteria"
+        (change.part, change.kind, change.iri, change.before, change.after)
+        for change in back.changes
+        if change.part == "Criteria"
     }
 
 
@@ -317,12 +321,12 @@ def assert_minimal(verdict: Verdict, old: Revision, new: Revision) -> None:
     """Of each witness the outcomes are as it says, and no longer both so when any of its values is left open."""
     conditions = {*old.deciding_conditions, *new.deciding_conditions}
     for witness in verdict.witnesses:
-        whole = dict.fromkeys(conditions, Value.UNKNOWN) | dict(witness.values)
-        said = witness.before, witness.after
-        assert (outcome_under(old, whole), outcome_under(new, whole)) == said
+        values = dict.fromkeys(conditions, Value.UNKNOWN) | dict(witness.values)
+        outcomes = witness.before, witness.after
+        assert (outcome_under(old, values), outcome_under(new, values)) == outcomes
         for iri in witness.values:
-            open_ = whole | {iri: Value.UNKNOWN}
-            assert (outcome_under(old, open_), outcome_under(new, open_)) != said
+            open_ = values | {iri: Value.UNKNOWN}
+            assert (outcome_under(old, open_), outcome_under(new, open_)) != outcomes
 
 
 @pytest.mark.parametrize(("old", "new"), list(permutations(ON_FILE, 2)))
@@ -376,7 +380,7 @@ def revision_of(made: Made, name: str, basis: str = "DocumentOnFile") -> Revisio
 def ties_of(links: Links) -> set[Tie]:
     """The ties that the links come to, those by way of other conditions too, as the derivation gives them."""
     names = (*NAMES, "e")
-    reached = {(each, each) for each in names} | set(links[0])
+    reached = {(name, name) for name in names} | set(links[0])
     for middle, one, two in product(names, repeat=3):
         if {(one, middle), (middle, two)} <= reached:
             reached.add((one, two))
@@ -484,7 +488,7 @@ def test_a_small_change_has_the_verdict_that_one_sees(name: str) -> None:
     old, new, words, witnesses = VERDICTS[name]
     found = judged(old, new)
     assert found.words == words
-    assert [(valued(each.values), each.before, each.after) for each in found.witnesses] == witnesses
+    assert [(valued(witness.values), witness.before, witness.after) for witness in found.witnesses] == witnesses
 
 
 def linked(entails: Iterable[tuple[str, str]] = (), excludes: Iterable[tuple[str, str]] = ()) -> Links:
@@ -549,11 +553,11 @@ UNCONFIRMED: dict[str, tuple[Made, Made, set[Direction], str, list[Direction]]] 
 def test_a_direction_of_which_no_case_can_be_made_is_named_and_decides_nothing(name: str) -> None:
     old, new, impossible, words, open_ = UNCONFIRMED[name]
     found = verdict_of(
-        revision_of(old, "old"), revision_of(new, "new"), (), lambda each: each.direction not in impossible
+        revision_of(old, "old"), revision_of(new, "new"), (), lambda witness: witness.direction not in impossible
     )
     assert found.words == words
-    assert [each.direction for each in found.unconfirmed] == open_
-    assert not impossible & {each.direction for each in found.witnesses}
+    assert [witness.direction for witness in found.unconfirmed] == open_
+    assert not impossible & {witness.direction for witness in found.witnesses}
     assert found.differs == bool(found.witnesses)
 
 
@@ -585,7 +589,7 @@ LINKS = st.tuples(st.frozensets(PAIRS, max_size=3), st.frozensets(PAIRS, max_siz
 def true_of(part: Part, holding: frozenset[str]) -> bool:
     if isinstance(part, str):
         return part in holding
-    parts = [true_of(each, holding) for each in part.parts]
+    parts = [true_of(child, holding) for child in part.parts]
     return {"allOf": all(parts), "anyOf": any(parts), "noneOf": not any(parts)}[part.operator]
 
 
@@ -597,7 +601,7 @@ def plainly(made: Made, holding: frozenset[str]) -> tuple[bool, bool]:
 
 def allowed_by(links: Links) -> list[frozenset[str]]:
     """The sets of conditions, "e" included, that can hold together and without the others."""
-    every = [frozenset(each) for length in range(6) for each in combinations((*NAMES, "e"), length)]
+    every = [frozenset(combination) for length in range(6) for combination in combinations((*NAMES, "e"), length)]
     return [
         holding
         for holding in every
@@ -649,24 +653,28 @@ def test_the_verdict_is_that_of_every_assignment_taken_one_by_one() -> None:
             Direction.RESCOPED: [Direction.RESCOPED],
             Direction.EQUIVALENT: [],
         }
-        assert [each.direction for each in found.witnesses] == expected[direction]
+        assert [witness.direction for witness in found.witnesses] == expected[direction]
         seen.append(direction)
 
     judge()
     # All five were met with, and none but the trivial one often enough to hide the others.
-    met = [each for each in Direction if each is not Direction.UNCONFIRMED]
-    assert {each: seen.count(each) > 5 for each in met} == dict.fromkeys(met, True)
+    met = [member for member in Direction if member is not Direction.UNCONFIRMED]
+    assert {member: seen.count(member) > 5 for member in met} == dict.fromkeys(met, True)
 
 
-def told(change: Change) -> tuple[list[str], list[str]]:
-    return [each.removeprefix(LOG) for each in change.named], [each.removeprefix(LOG) for each in change.general]
+def statements_of(change: Change) -> tuple[list[str], list[str]]:
+    return [iri.removeprefix(LOG) for iri in change.named], [iri.removeprefix(LOG) for iri in change.general]
 
 
-def test_each_change_of_2026_02_is_told_of_by_the_rows_that_can_have_brought_it() -> None:
+def test_each_change_of_2026_02_is_reported_by_the_rows_that_can_have_brought_it() -> None:
     diff = difference("2019-10", "2026-02")
     # By 10/23 the content of I was as it is now, so that no later row can tell of its change.
     general = ["2023-02-1", "2023-08-2"]
-    assert [(each.kind, short(each.iri), told(each)) for each in diff.changes if each.part in DOCUMENT_PARTS] == [
+    assert [
+        (change.kind, short(change.iri), statements_of(change))
+        for change in diff.changes
+        if change.part in DOCUMENT_PARTS
+    ] == [
         (Kind.ADDED, "criterion/plan", (["2023-11-1", "2023-11-2"], [])),
         (Kind.LOGIC, "criterion/indication", ([], general)),
         (Kind.ADDED, "criterion/chimerism-alone", ([], general)),
@@ -685,49 +693,49 @@ def test_each_change_of_2026_02_is_told_of_by_the_rows_that_can_have_brought_it(
 
 def test_backwards_what_a_row_added_is_what_has_gone() -> None:
     diff = difference("2026-02", "2019-10")
-    assert told(the(diff, Kind.REMOVED, "criterion/plan")) == (["2023-11-1", "2023-11-2"], [])
-    assert told(the(diff, Kind.REMOVED, "criterion/acute-gvhd")) == (["2023-10-3"], ["2023-02-1", "2023-08-2"])
-    assert told(the(diff, Kind.ADDED, "criterion/repeat-infusion")) == ([], ["2023-08-2"])
+    assert statements_of(the(diff, Kind.REMOVED, "criterion/plan")) == (["2023-11-1", "2023-11-2"], [])
+    assert statements_of(the(diff, Kind.REMOVED, "criterion/acute-gvhd")) == (["2023-10-3"], ["2023-02-1", "2023-08-2"])
+    assert statements_of(the(diff, Kind.ADDED, "criterion/repeat-infusion")) == ([], ["2023-08-2"])
     assert diff.unexplained == ()
 
 
-def findings(diff: Diff) -> dict[str, tuple[Finding, str]]:
-    return {each.statement.removeprefix(LOG): (each.finding, each.why) for each in diff.log}
+def findings(diff: Diff) -> dict[str, tuple[LogVerdict, str]]:
+    return {entry.statement.removeprefix(LOG): (entry.finding, entry.why) for entry in diff.log}
 
 
 def test_each_log_statement_from_2019_10_to_2026_02_is_found_or_cannot_be_checked() -> None:
     plan = "Medicare note, the plan is not a Medicare plan: added"
     other = "any other indication: renumbered; II, any other indication: reworded"
-    text = (Finding.NOT_CHECKABLE, "definitions and evidence of 2019-10: not on file")
-    works = (Finding.NOT_CHECKABLE, "references of 2019-10: not on file")
+    text = (LogVerdict.NOT_CHECKABLE, "definitions and evidence of 2019-10: not on file")
+    works = (LogVerdict.NOT_CHECKABLE, "references of 2019-10: not on file")
     assert findings(difference("2019-10", "2026-02")) == {
         "2022-10-2": text,
-        "2022-10-3": (Finding.NOT_CHECKABLE, "codes of 2019-10: not on file"),
+        "2022-10-3": (LogVerdict.NOT_CHECKABLE, "codes of 2019-10: not on file"),
         "2022-10-4": works,
-        "2023-02-1": (Finding.EXPLAINS, "names none; 7 changes of the criteria and disposition found"),
+        "2023-02-1": (LogVerdict.EXPLAINS, "names none; 7 changes of the criteria and disposition found"),
         "2023-08-1": text,
-        "2023-08-2": (Finding.EXPLAINS, "names none; 10 changes of the criteria and disposition found"),
+        "2023-08-2": (LogVerdict.EXPLAINS, "names none; 10 changes of the criteria and disposition found"),
         "2023-10-2": text,
-        "2023-10-3": (Finding.EXPLAINS, "II.B, acute GvHD of grade 2 or higher: added"),
+        "2023-10-3": (LogVerdict.EXPLAINS, "II.B, acute GvHD of grade 2 or higher: added"),
         "2023-10-4": text,
         "2023-10-5": works,
-        "2023-11-1": (Finding.EXPLAINS, plan),
-        "2023-11-2": (Finding.EXPLAINS, f"{plan}; {other}"),
+        "2023-11-1": (LogVerdict.EXPLAINS, plan),
+        "2023-11-2": (LogVerdict.EXPLAINS, f"{plan}; {other}"),
         "2024-04-2": text,
         "2024-04-3": text,
         "2024-04-4": works,
-        "2025-02-2": (Finding.NOT_CHECKABLE, "what it rewords also changed in content"),
-        "2025-02-3": (Finding.EXPLAINS, other),
+        "2025-02-2": (LogVerdict.NOT_CHECKABLE, "what it rewords also changed in content"),
+        "2025-02-3": (LogVerdict.EXPLAINS, other),
         "2025-02-4": works,
         "2026-02-3": works,
     }
 
 
 def test_a_row_that_the_inference_rests_on_cannot_be_checked_by_it() -> None:
-    inferred = (Finding.NOT_CHECKABLE, "criteria of 2023-10: inferred from the log")
+    inferred = (LogVerdict.NOT_CHECKABLE, "criteria of 2023-10: inferred from the log")
     assert findings(difference("2023-10", "2023-11")) == {"2023-11-1": inferred, "2023-11-2": inferred}
     assert findings(difference("2025-02", "2026-02")) == {
-        "2026-02-3": (Finding.NOT_CHECKABLE, "references of 2025-02: not on file")
+        "2026-02-3": (LogVerdict.NOT_CHECKABLE, "references of 2025-02: not on file")
     }
 
 
@@ -738,16 +746,16 @@ def test_a_part_that_a_side_does_not_have_on_file_is_never_said_to_differ(old: s
     if {old, new} != {"2019-10", "2026-02"}:
         lacking.add("DispositionPart")
     assert {part for part, _ in diff.unknown} == lacking
-    assert {each.part for each in diff.changes} & lacking == set()
+    assert {change.part for change in diff.changes} & lacking == set()
 
 
-Make = Callable[..., KnowledgeBase]
+Make = Callable[..., Repository]
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Make:
     """Makes a knowledge base with a revision 2027-02 that is as 2026-02, but for the edits and the row of the log."""
-    return lambda edits=None, *said: copied(tmp_path / "kb", edits or {}, *said)
+    return lambda edits=None, *statements: copied(tmp_path / "kb", edits or {}, *statements)
 
 
 @dataclass(frozen=True)
@@ -760,7 +768,7 @@ class Hand:
     name: str
     before: tuple[str, ...] | None
     after: tuple[str, ...] | None
-    telling: Said
+    telling: LogStatement
 
 
 KHAN = (
@@ -776,7 +784,7 @@ BY_HAND = {
         "reference/khan-2004",
         None,
         (),
-        Said("pol:Reviewed , pol:Updated", "pol:References"),
+        LogStatement("pol:Reviewed , pol:Updated", "pol:References"),
     ),
     "a_reference_renumbered": Hand(
         {"references.ttl": ("pol:number 29 ;", "pol:number 30 ;")},
@@ -785,7 +793,7 @@ BY_HAND = {
         "reference/toprak-2018",
         ("29",),
         ("30",),
-        Said("pol:Updated", "pol:References"),
+        LogStatement("pol:Updated", "pol:References"),
     ),
     "a_reference_in_a_new_version": Hand(
         {"references.ttl": ('"2.2025" ;', '"1.2027" ;')},
@@ -794,7 +802,7 @@ BY_HAND = {
         "reference/nccn-all",
         ("2.2025",),
         ("1.2027",),
-        Said("pol:Updated", "ref:nccn-all"),
+        LogStatement("pol:Updated", "ref:nccn-all"),
     ),
     "pages_of_a_reference_corrected": Hand(
         {"references.ttl": ('bibo:pageEnd "22" ;', 'bibo:pageEnd "222" ;')},
@@ -803,7 +811,7 @@ BY_HAND = {
         "reference/frey-2008",
         ("22",),
         ("222",),
-        Said("pol:Updated", "pol:References"),
+        LogStatement("pol:Updated", "pol:References"),
     ),
     "a_code_added": Hand(
         {
@@ -818,7 +826,7 @@ BY_HAND = {
         "cpt:38243",
         (),
         ("gloss: Ours.", "notation: 38243"),
-        Said("pol:Added", "pol:Codes"),
+        LogStatement("pol:Added", "pol:Codes"),
     ),
     "a_definition_from_90_to_95": Hand(
         {"definitions.ttl": ("pol:lessThan 90 ;", "pol:lessThan 95 ;")},
@@ -827,7 +835,7 @@ BY_HAND = {
         "definition/mixed-chimerism",
         ("90",),
         ("95",),
-        Said("pol:Updated", "pol:Background"),
+        LogStatement("pol:Updated", "pol:Background"),
     ),
     "a_figure_of_the_evidence_changed": Hand(
         {"evidence.ttl": ("pol:count 42 ;", "pol:count 43 ;")},
@@ -836,7 +844,7 @@ BY_HAND = {
         "evidence/collins-acute-gvhd",
         ("42",),
         ("43",),
-        Said("pol:Updated", "pol:Background", no_impact=True),
+        LogStatement("pol:Updated", "pol:Background", no_impact=True),
     ),
     "a_threshold_swapped": Hand(
         THRESHOLD,
@@ -845,7 +853,7 @@ BY_HAND = {
         "criterion/acute-gvhd",
         None,
         None,
-        Said("pol:Updated", "crit:acute-gvhd"),
+        LogStatement("pol:Updated", "crit:acute-gvhd"),
     ),
     "a_label_reworded": Hand(
         {
@@ -859,7 +867,7 @@ BY_HAND = {
         "criterion/acute-gvhd",
         ("acute GvHD of grade 2 or higher",),
         ("acute GvHD from grade 2",),
-        Said("pol:Reworded", "crit:acute-gvhd", no_impact=True),
+        LogStatement("pol:Reworded", "crit:acute-gvhd", no_impact=True),
     ),
     "parts_in_another_order": Hand(
         {
@@ -873,7 +881,7 @@ BY_HAND = {
         "criterion/manipulated-lymphocytes",
         ("any of", "  the lymphocytes are genetically modified", "  the lymphocytes are manipulated ex vivo"),
         ("any of", "  the lymphocytes are manipulated ex vivo", "  the lymphocytes are genetically modified"),
-        Said("pol:Reworded", "pol:Criteria", no_impact=True),
+        LogStatement("pol:Reworded", "pol:Criteria", no_impact=True),
     ),
     "a_referral_to_another_policy": Hand(
         {"criteria.ttl": ("policykb/MC.CP.MP.101>", "policykb/MC.CP.MP.999>")},
@@ -882,7 +890,7 @@ BY_HAND = {
         "criterion/plan",
         ("otherwise see MC.CP.MP.101",),
         ("otherwise see MC.CP.MP.999",),
-        Said("pol:Updated", "crit:plan"),
+        LogStatement("pol:Updated", "crit:plan"),
     ),
     "a_criterion_that_cites_another_work": Hand(
         {"criteria.ttl": ("cito:citesAsEvidence ref:kolb-2004 ;", "cito:citesAsEvidence ref:kolb-1990 ;")},
@@ -891,7 +899,7 @@ BY_HAND = {
         "criterion/manipulated-lymphocytes",
         ("cites kolb-2004",),
         ("cites kolb-1990",),
-        Said("pol:Updated", "pol:Criteria"),
+        LogStatement("pol:Updated", "pol:Criteria"),
     ),
     "an_exclusion_made_a_limitation": Hand(
         {
@@ -905,7 +913,7 @@ BY_HAND = {
         "criterion/acute-gvhd",
         None,
         None,
-        Said("pol:Updated", "pol:Criteria"),
+        LogStatement("pol:Updated", "pol:Criteria"),
     ),
     "a_criterion_removed": Hand(
         {
@@ -919,7 +927,7 @@ BY_HAND = {
         "criterion/acute-gvhd",
         None,
         (),
-        Said("pol:Removed", "crit:acute-gvhd"),
+        LogStatement("pol:Removed", "crit:acute-gvhd"),
     ),
     "another_disposition": Hand(
         {"revision.ttl": ("pol:NotSupportedByCurrentEvidence", "pol:ExperimentalOrInvestigational")},
@@ -928,7 +936,7 @@ BY_HAND = {
         "pol:ExperimentalOrInvestigational",
         ("current evidence does not support the use",),
         ("experimental or investigational",),
-        Said("pol:Updated", "pol:DispositionPart"),
+        LogStatement("pol:Updated", "pol:DispositionPart"),
     ),
 }
 
@@ -946,7 +954,7 @@ def test_a_change_that_the_log_does_not_mention_is_unexplained(made: Make, name:
     (change,) = diff.unexplained
     assert (change.part, change.kind, short(change.iri)) == (hand.part, hand.kind, hand.name)
     assert hand.before in (None, change.before) and hand.after in (None, change.after)
-    assert {each.part for each in diff.changes if each is not change} <= {"Conditions"}
+    assert {other.part for other in diff.changes if other is not change} <= {"Conditions"}
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -955,7 +963,7 @@ def test_the_same_change_is_explained_by_a_row_that_tells_of_it(made: Make, name
     diff = against_2026_02(made(hand.edits, REVIEW, hand.telling))
     assert diff.unexplained == ()
     assert findings(diff).keys() == {"2027-02-2"}
-    assert findings(diff)["2027-02-2"][0] is Finding.EXPLAINS
+    assert findings(diff)["2027-02-2"][0] is LogVerdict.EXPLAINS
 
 
 def test_what_was_removed_is_shown_as_it_was(made: Make) -> None:
@@ -967,8 +975,8 @@ def test_what_was_removed_is_shown_as_it_was(made: Make) -> None:
 def test_a_swapped_threshold_is_narrower_and_the_verdict_looser(made: Make) -> None:
     diff = against_2026_02(made(THRESHOLD))
     logic = the(diff, Kind.LOGIC, "criterion/acute-gvhd")
-    assert [each for each in logic.before if each not in logic.after] == ["  acute GvHD of grade 2 or higher"]
-    assert [each for each in logic.after if each not in logic.before] == ["  acute GvHD of grade 3 or higher"]
+    assert [line for line in logic.before if line not in logic.after] == ["  acute GvHD of grade 2 or higher"]
+    assert [line for line in logic.after if line not in logic.before] == ["  acute GvHD of grade 3 or higher"]
     assert listed(diff, "Conditions") == [(Kind.NARROWED, "cond:acute-gvhd-of-grade-3-or-higher")]
     assert diff.verdict.words == "looser, by criteria alone"
     (witness,) = diff.verdict.witnesses
@@ -998,8 +1006,8 @@ def test_a_part_that_the_document_numbers_is_seen_as_renumbered_and_reworded(mad
             " pol:allOf ( cond:lymphocytes-genetically-modified ) .\n",
             encoding="utf-8",
         )
-    diff = compare(KnowledgeBase(root).policy(), "2026-02", "2027-02")
-    assert [(each.kind, short(each.iri), each.before, each.after) for each in diff.changes] == [
+    diff = compare(Repository(root).policy(), "2026-02", "2027-02")
+    assert [(change.kind, short(change.iri), change.before, change.after) for change in diff.changes] == [
         (Kind.RENUMBERED, "criterion/modified", ("II.A.1",), ("II.A.2",)),
         (Kind.REWORDED, "criterion/modified", ("modified",), ("altered",)),
     ]
@@ -1013,8 +1021,8 @@ def test_references_inserted_at_7_are_one_new_and_all_later_ones_renumbered(made
     )
     text += '\nref:new a pol:Reference ; pol:number 7 ; dcterms:title "A new one"@en ; pol:statedIn psg:reference-7 .\n'
     path.write_text(text, encoding="utf-8")
-    changes = against_2026_02(KnowledgeBase(root)).changes
-    assert [(each.kind, each.before, each.after) for each in changes] == [
+    changes = against_2026_02(Repository(root)).changes
+    assert [(change.kind, change.before, change.after) for change in changes] == [
         *((Kind.RENUMBERED, (str(number),), (str(number + 1),)) for number in (7,)),
         (Kind.ADDED, (), ("number: 7", "title: A new one")),
         *((Kind.RENUMBERED, (str(number),), (str(number + 1),)) for number in range(8, 30)),
@@ -1041,57 +1049,64 @@ def test_a_changed_advisory_is_reported_and_no_row_is_expected_to_tell_of_it(mad
     assert diff.unexplained == ()
 
 
-NOT_FOUND = (Finding.NOT_FOUND, "nothing that it reports differs")
+NOT_FOUND = (LogVerdict.NOT_FOUND, "nothing that it reports differs")
 
 
 def test_a_row_without_a_change_is_claimed_but_not_found(made: Make) -> None:
     kb = made(
         {},
-        Said("pol:Removed", "pol:Codes"),
-        Said("pol:Updated", "crit:acute-gvhd"),
-        Said("pol:Reviewed , pol:Updated", "pol:References"),
-        Said("pol:Reviewed", "pol:Codes"),
-        Said("pol:Reworded", "pol:Description", no_impact=True),
-        Said("pol:Updated", "pol:Reminder"),
+        LogStatement("pol:Removed", "pol:Codes"),
+        LogStatement("pol:Updated", "crit:acute-gvhd"),
+        LogStatement("pol:Reviewed , pol:Updated", "pol:References"),
+        LogStatement("pol:Reviewed", "pol:Codes"),
+        LogStatement("pol:Reworded", "pol:Description", no_impact=True),
+        LogStatement("pol:Updated", "pol:Reminder"),
     )
     assert findings(against_2026_02(kb)) == {
         "2027-02-1": NOT_FOUND,
         "2027-02-2": NOT_FOUND,
         "2027-02-3": NOT_FOUND,
         # A review claims no change; wording is not kept, and of the reminder nothing is.
-        "2027-02-5": (Finding.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"),
-        "2027-02-6": (Finding.NOT_CHECKABLE, "no revision on file holds what it affects"),
+        "2027-02-5": (LogVerdict.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"),
+        "2027-02-6": (LogVerdict.NOT_CHECKABLE, "no revision on file holds what it affects"),
     }
 
 
 def test_a_row_tells_only_of_what_it_names_and_of_that_kind(made: Make) -> None:
     codes = BY_HAND["a_code_added"].edits
     kb = made(
-        codes, Said("pol:Removed", "pol:Codes"), Said("pol:Updated", "cpt:38242"), Said("pol:Updated", "pol:References")
+        codes,
+        LogStatement("pol:Removed", "pol:Codes"),
+        LogStatement("pol:Updated", "cpt:38242"),
+        LogStatement("pol:Updated", "pol:References"),
     )
     diff = against_2026_02(kb)
-    assert [short(each.iri) for each in diff.unexplained] == ["cpt:38243"]
+    assert [short(change.iri) for change in diff.unexplained] == ["cpt:38243"]
     assert findings(diff) == {"2027-02-1": NOT_FOUND, "2027-02-2": NOT_FOUND, "2027-02-3": NOT_FOUND}
 
 
 def test_a_rewording_does_not_explain_another_threshold(made: Make) -> None:
-    diff = against_2026_02(made(THRESHOLD, Said("pol:Reworded", "crit:acute-gvhd")))
-    assert [(each.kind, short(each.iri)) for each in diff.unexplained] == [(Kind.LOGIC, "criterion/acute-gvhd")]
+    diff = against_2026_02(made(THRESHOLD, LogStatement("pol:Reworded", "crit:acute-gvhd")))
+    assert [(change.kind, short(change.iri)) for change in diff.unexplained] == [(Kind.LOGIC, "criterion/acute-gvhd")]
 
 
 @pytest.mark.parametrize("affects", ["pol:Background", "crit:acute-gvhd", "pol:Reminder"])
 def test_a_row_that_claims_no_impact_while_the_criteria_changed_is_contradicted(made: Make, affects: str) -> None:
-    diff = against_2026_02(made(THRESHOLD, Said("pol:Updated", affects, no_impact=True)))
+    diff = against_2026_02(made(THRESHOLD, LogStatement("pol:Updated", affects, no_impact=True)))
     why = "the verdict is looser, by criteria alone, and no row reports a change of the criteria"
-    assert findings(diff) == {"2027-02-1": (Finding.CONTRADICTED, why)}
-    assert [short(each.iri) for each in diff.unexplained] == ["criterion/acute-gvhd"]
+    assert findings(diff) == {"2027-02-1": (LogVerdict.CONTRADICTED, why)}
+    assert [short(change.iri) for change in diff.unexplained] == ["criterion/acute-gvhd"]
 
 
 def test_a_claim_of_no_impact_beside_a_statement_that_tells_of_the_change_is_not_contradicted(made: Make) -> None:
-    kb = made(THRESHOLD, Said("pol:Updated", "pol:Background", no_impact=True), Said("pol:Updated", "crit:acute-gvhd"))
+    kb = made(
+        THRESHOLD,
+        LogStatement("pol:Updated", "pol:Background", no_impact=True),
+        LogStatement("pol:Updated", "crit:acute-gvhd"),
+    )
     assert findings(against_2026_02(kb)) == {
         "2027-02-1": NOT_FOUND,
-        "2027-02-2": (Finding.EXPLAINS, "II.B, acute GvHD of grade 2 or higher: logic changed"),
+        "2027-02-2": (LogVerdict.EXPLAINS, "II.B, acute GvHD of grade 2 or higher: logic changed"),
     }
 
 
@@ -1103,21 +1118,21 @@ def test_a_claim_of_no_impact_is_believed_where_what_comes_to_what_is_the_same(m
             "pol:anyOf ( cond:acute-gvhd-of-grade-2-or-higher )",
         )
     }
-    diff = against_2026_02(made(edits, Said("pol:Reworded , pol:Updated", "crit:acute-gvhd", no_impact=True)))
+    diff = against_2026_02(made(edits, LogStatement("pol:Reworded , pol:Updated", "crit:acute-gvhd", no_impact=True)))
     assert (diff.verdict.words, listed(diff, "Criteria")) == ("equivalent", [(Kind.LOGIC, "criterion/acute-gvhd")])
     assert diff.unexplained == ()
-    assert findings(diff) == {"2027-02-1": (Finding.NOT_CHECKABLE, "what it rewords also changed in content")}
+    assert findings(diff) == {"2027-02-1": (LogVerdict.NOT_CHECKABLE, "what it rewords also changed in content")}
 
 
 def test_over_several_rows_a_claim_of_no_impact_is_not_held_against_a_change_that_no_row_tells_of(made: Make) -> None:
     exclusions = "    pol:exclusion crit:manipulated-lymphocytes , crit:acute-gvhd"
     new = 'crit:new a pol:Exclusion ; skos:notation "II.C" ; pol:allOf ( cond:lymphocyte-donor-differs ) .\n'
     edits = {"criteria.ttl": (f"{exclusions} .\n", f"{exclusions} , crit:new .\n{new}")}
-    kb = made(edits, Said("pol:Updated", "crit:plan", no_impact=True))
+    kb = made(edits, LogStatement("pol:Updated", "crit:plan", no_impact=True))
     one, several = against_2026_02(kb), compare(kb.policy(), "2019-10", "2027-02", FAST)
-    assert [each.kind for each in (*one.unexplained, *several.unexplained)] == [Kind.ADDED, Kind.ADDED]
-    assert findings(one)["2027-02-1"][0] is Finding.CONTRADICTED
-    assert findings(several)["2027-02-1"] == (Finding.NOT_CHECKABLE, "what it rewords also changed in content")
+    assert [change.kind for change in (*one.unexplained, *several.unexplained)] == [Kind.ADDED, Kind.ADDED]
+    assert findings(one)["2027-02-1"][0] is LogVerdict.CONTRADICTED
+    assert findings(several)["2027-02-1"] == (LogVerdict.NOT_CHECKABLE, "what it rewords also changed in content")
 
 
 def test_a_part_not_on_file_in_the_new_revision_is_not_removed_by_it(made: Make) -> None:
@@ -1127,11 +1142,11 @@ def test_a_part_not_on_file_in_the_new_revision_is_not_removed_by_it(made: Make)
             "revision.ttl": (f"{part}DocumentOnFile", f"{part}NotOnFile"),
             "codes.ttl": ("        cpt:38215 ,\n        cpt:38242 ,\n        cpt:86950 ,\n", ""),
         },
-        Said("pol:Removed", "pol:Codes"),
+        LogStatement("pol:Removed", "pol:Codes"),
     )
     diff = against_2026_02(kb)
     assert (diff.changes, diff.unknown) == ((), (("Codes", "2027-02"), ("Advisories", "2027-02")))
-    assert findings(diff) == {"2027-02-1": (Finding.NOT_CHECKABLE, "codes of 2027-02: not on file")}
+    assert findings(diff) == {"2027-02-1": (LogVerdict.NOT_CHECKABLE, "codes of 2027-02: not on file")}
 
 
 # ---------------------------------------------------------------------- criteria within criteria
@@ -1141,7 +1156,7 @@ def test_a_part_not_on_file_in_the_new_revision_is_not_removed_by_it(made: Make)
 def nested(tmp_path: Path) -> Callable[..., Diff]:
     """Compares 2019-10, whose criterion I holds I.A and I.B, with a revision 2027-02 that is as it, but for edits."""
 
-    def compared(*edits: tuple[str, str], said: Said = REVIEW) -> Diff:
+    def compared(*edits: tuple[str, str], statement: LogStatement = REVIEW) -> Diff:
         root = tmp_path / "kb"
         for folder in ("ontology", "shapes", "policies"):
             shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("seal.*", "cases"))
@@ -1155,8 +1170,8 @@ def nested(tmp_path: Path) -> Callable[..., Diff]:
                 text = text.replace(old, new)
             (policy / "2027-02" / path.name).write_text(text, encoding="utf-8")
         with (policy / "revision-log.ttl").open("a", encoding="utf-8") as log:
-            log.write(_row([said]))
-        return compare(KnowledgeBase(root).policy(), "2019-10", "2027-02", FAST)
+            log.write(_row([statement]))
+        return compare(Repository(root).policy(), "2019-10", "2027-02", FAST)
 
     return compared
 
@@ -1232,9 +1247,9 @@ def test_a_criterion_that_moves_from_one_to_another_is_reported_as_moved(nested:
 
 
 def test_what_the_log_says_of_a_criterion_tells_of_those_within_it(nested: Callable[..., Diff]) -> None:
-    diff = nested(REFRACTORY_TOO, said=Said("pol:Updated", "crit:indication"))
+    diff = nested(REFRACTORY_TOO, statement=LogStatement("pol:Updated", "crit:indication"))
     assert the(diff, Kind.LOGIC, RELAPSED).named == (f"{LOG}2027-02-1",)
-    assert findings(diff)["2027-02-1"] == (Finding.EXPLAINS, "I.A, relapsed hematologic malignancy: logic changed")
+    assert findings(diff)["2027-02-1"] == (LogVerdict.EXPLAINS, "I.A, relapsed hematologic malignancy: logic changed")
 
 
 # ---------------------------------------------------------------------- drafts
@@ -1288,12 +1303,12 @@ def test_a_pipeline_can_fail_on_what_the_log_does_not_tell_of(made: Make, run_kb
 
 
 def test_a_pipeline_does_not_fail_on_what_the_log_tells_of(made: Make, run_kb: RunKb) -> None:
-    kb = ("--kb", str(made(BY_HAND["a_code_added"].edits, Said("pol:Added", "pol:Codes")).root))
+    kb = ("--kb", str(made(BY_HAND["a_code_added"].edits, LogStatement("pol:Added", "pol:Codes")).root))
     assert run_kb("diff", "2026-02", "2027-02", *kb, "--fail-on", "unexplained").returncode == 0
 
 
 def test_a_pipeline_can_fail_on_a_row_that_is_not_borne_out(made: Make, run_kb: RunKb) -> None:
-    kb = ("--kb", str(made({}, Said("pol:Removed", "pol:Codes")).root))
+    kb = ("--kb", str(made({}, LogStatement("pol:Removed", "pol:Codes")).root))
     assert run_kb("diff", "2026-02", "2027-02", *kb).returncode == 0
     found = run_kb("diff", "2026-02", "2027-02", *kb, "--fail-on", "unexplained")
     assert found.returncode == 1

@@ -22,7 +22,7 @@ from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.determine.evaluate import Evaluator
 from kb_tools.model.logic import Assignments, Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Condition
 from kb_tools.rdf.files import parse
@@ -54,7 +54,7 @@ def by_kind() -> dict[Kind, list[Condition]]:
 
 
 def name_of(kind: Kind) -> str:
-    return " ".join(sorted(VOCABULARY.curie(each) for each in kind))
+    return " ".join(sorted(VOCABULARY.curie(iri) for iri in kind))
 
 
 NAMES = sorted(name_of(kind) for kind in by_kind())
@@ -83,16 +83,18 @@ def pictures(kind: str) -> st.SearchStrategy[Picture]:
     """Cases that vary in the facts of one kind and say nothing else."""
     if kind == "case:purpose":
         purposes = st.frozensets(st.sampled_from(CONCEPTS["clin:Purpose"]))
-        return st.builds(lambda each: Picture(DAY, purposes=each), purposes)
+        return st.builds(lambda drawn: Picture(DAY, purposes=drawn), purposes)
     if kind == "case:lineOfBusiness":
         lines = st.none() | st.sampled_from(CONCEPTS["case:LineOfBusiness"])
-        return st.builds(lambda each: Picture(DAY, line_of_business=each), lines)
+        return st.builds(lambda drawn: Picture(DAY, line_of_business=drawn), lines)
     if kind == "clin:processing":
         processing = st.frozensets(st.sampled_from(CONCEPTS["clin:Processing"]), max_size=3)
         # What is unmanipulated and manipulated at once breaks the case shapes.
-        plain = processing.map(lambda each: each if each == {"clin:Unmanipulated"} else each - {"clin:Unmanipulated"})
-        return st.builds(lambda each: Picture(DAY, product=Product(each)), plain)
-    return st.builds(lambda each: PLAIN.with_findings(*each), of_class(kind))
+        plain = processing.map(
+            lambda drawn: drawn if drawn == {"clin:Unmanipulated"} else drawn - {"clin:Unmanipulated"}
+        )
+        return st.builds(lambda drawn: Picture(DAY, product=Product(drawn)), plain)
+    return st.builds(lambda drawn: PLAIN.with_findings(*drawn), of_class(kind))
 
 
 # So many examples of so many cases each, by engine; the reference engine takes a smaller sample.
@@ -102,7 +104,7 @@ SAMPLES = {"pyshifty": (12, 40), "pyshacl": (2, 40)}
 @cache
 def observed(kind: str, engine: str) -> frozenset[tuple[tuple[str, Value], ...]]:
     """The values that the conditions of a kind were seen to have together."""
-    ((conditions),) = [group for each, group in by_kind().items() if name_of(each) == kind]
+    ((conditions),) = [group for kinds, group in by_kind().items() if name_of(kinds) == kind]
     evaluator, checker = Evaluator(VOCABULARY, conditions, engine), CaseChecker(VOCABULARY, engine)
     seen: set[tuple[tuple[str, Value], ...]] = set()
     count, size = SAMPLES[engine]
@@ -111,9 +113,9 @@ def observed(kind: str, engine: str) -> frozenset[tuple[tuple[str, Value], ...]]
     @examples(count)
     def gather(drawn: list[Picture]) -> None:
         checked = checker.check(read(drawn))
-        assert [each.violations for each in checked if isinstance(each, Malformed)] == []
-        for values in evaluator.evaluate([each for each in checked if isinstance(each, Case)]):
-            seen.add(tuple(sorted((iri.removeprefix(COND), each.value) for iri, each in values.items())))
+        assert [case.violations for case in checked if isinstance(case, Malformed)] == []
+        for values in evaluator.evaluate([case for case in checked if isinstance(case, Case)]):
+            seen.add(tuple(sorted((iri.removeprefix(COND), evidence.value) for iri, evidence in values.items())))
 
     gather()
     return frozenset(seen)
@@ -128,7 +130,7 @@ def short(pairs: Iterable[Pair]) -> set[Pair]:
 
 @cache
 def groups(engine: str) -> list[Group]:
-    return [each for each in derive(VOCABULARY, conditions_of(VOCABULARY), engine) if len(each.conditions) > 1]
+    return [group for group in derive(VOCABULARY, conditions_of(VOCABULARY), engine) if len(group.conditions) > 1]
 
 
 def derived(then: Value, engine: str = "pyshifty") -> set[Pair]:
@@ -161,8 +163,8 @@ def test_what_is_declared_is_what_is_derived_and_all_of_it(engine: str) -> None:
 
 
 def test_the_groups_are_the_conditions_that_read_one_kind_of_fact() -> None:
-    assert {name_of(each.kinds): set(each.conditions) for each in groups("pyshifty")} == {
-        name_of(kind): {each.iri for each in group} for kind, group in by_kind().items()
+    assert {name_of(group.kinds): set(group.conditions) for group in groups("pyshifty")} == {
+        name_of(kind): {condition.iri for condition in group} for kind, group in by_kind().items()
     }
 
 
@@ -175,17 +177,17 @@ def values_of(group: Group) -> set[tuple[tuple[str, Value], ...]]:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_small_cases_come_to_all_that_generated_cases_come_to_together(kind: str, engine: str) -> None:
-    (group,) = [each for each in groups(engine) if name_of(each.kinds) == kind]
+    (group,) = [group for group in groups(engine) if name_of(group.kinds) == kind]
     assert observed(kind, engine) <= values_of(group)
 
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_small_cases_bring_each_condition_to_every_value_that_it_can_take(kind: str) -> None:
-    (conditions,) = [group for each, group in by_kind().items() if name_of(each) == kind]
-    (group,) = [each for each in groups("pyshifty") if name_of(each.kinds) == kind]
+    (conditions,) = [group for kinds, group in by_kind().items() if name_of(kinds) == kind]
+    (group,) = [group for group in groups("pyshifty") if name_of(group.kinds) == kind]
     for condition in conditions:
         assert {values[condition.iri] for _, values in group.cases} == {
-            Value[each.upper()] for each in condition.possible
+            Value[name.upper()] for name in condition.possible
         }
 
 
@@ -202,11 +204,11 @@ def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> 
             (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case))])
             assert isinstance(checked, Case), small
             (found,) = evaluator.evaluate([checked])
-            assert {iri: each.value for iri, each in found.items() if iri in group.conditions} == values, small
+            assert {iri: evidence.value for iri, evidence in found.items() if iri in group.conditions} == values, small
 
 
 def test_there_are_few_small_cases() -> None:
-    counts = {name_of(each.kinds): len(each.cases) for each in groups("pyshifty")}
+    counts = {name_of(group.kinds): len(group.cases) for group in groups("pyshifty")}
     assert sum(counts.values()) < 200, counts
 
 
@@ -279,9 +281,9 @@ TIES: dict[str, tuple[str, set[tuple[str, Value, str, Value]]]] = {
 }
 
 
-def made(text: str) -> KnowledgeBase:
+def made(text: str) -> Repository:
     """The knowledge base with other conditions."""
-    kb = KnowledgeBase(ROOT)
+    kb = Repository(ROOT)
     prefixes = "".join(f"PREFIX {prefix}: <{namespace}>\n" for prefix, namespace in kb.prefixes.items())
     kb.__dict__["conditions"] = graph_of(parse((prefixes + text).encode(), ox.RdfFormat.TURTLE, "made"))
     return kb
@@ -334,7 +336,7 @@ def test_what_the_verdict_takes_for_possible_is_what_cases_can_say_but_for_known
             for iri, value in zip(space.open, values, strict=True):
                 turned_out &= space.where(iri) if value is HOLDS else ~space.where(iri)
             if turned_out.satisfiable():
-                said = tuple(sorted(zip((iri.removeprefix(COND) for iri in space.open), values, strict=True)))
-                if said not in values_of(group):
-                    unrealized.add(said)
+                combination = tuple(sorted(zip((iri.removeprefix(COND) for iri in space.open), values, strict=True)))
+                if combination not in values_of(group):
+                    unrealized.add(combination)
     assert unrealized == {tuple(sorted(((one, first), (two, second)))) for one, first, two, second in UNREALIZED}

@@ -44,8 +44,8 @@ def read(*names: str) -> list[Case]:
 
 def replayed(diff: Diff, cases: list[Case], engine: str = "pyshifty") -> list[Replay]:
     found = list(Replayer(VOCABULARY, diff.old, diff.new, engine).replay(cases))
-    assert [each for each in found if isinstance(each, Malformed)] == []
-    return [each for each in found if isinstance(each, Replay)]
+    assert [answer for answer in found if isinstance(answer, Malformed)] == []
+    return [answer for answer in found if isinstance(answer, Replay)]
 
 
 @cache
@@ -60,7 +60,7 @@ def examples_under(old: str, new: str) -> dict[str, Replay]:
 @cache
 def flips_of(old: str, new: str) -> dict[str, Flip]:
     diff = difference(old, new)
-    return {name: flip_of(diff, each) for name, each in examples_under(old, new).items() if each.flipped}
+    return {name: flip_of(diff, replay) for name, replay in examples_under(old, new).items() if replay.flipped}
 
 
 # ---------------------------------------------------------------------- flips of the example cases
@@ -68,7 +68,7 @@ def flips_of(old: str, new: str) -> dict[str, Flip]:
 
 def test_the_example_cases_come_to_this_under_2019_10_and_2026_02() -> None:
     replays = examples_under("2019-10", "2026-02").values()
-    assert Counter((each.before.outcome, each.after.outcome) for each in replays) == {
+    assert Counter((replay.before.outcome, replay.after.outcome) for replay in replays) == {
         (MET, MET): 16,
         (MET, NOT_MET): 3,
         (MET, NEEDED): 3,
@@ -204,26 +204,26 @@ ATTRIBUTED: dict[str, Attribution] = {
 @pytest.mark.parametrize("name", ATTRIBUTED)
 def test_a_flip_is_attributed_to_the_criterion_the_condition_and_the_log_row(name: str) -> None:
     flip = flips_of("2019-10", "2026-02")[name]
-    rows = tuple(each.removeprefix(LOG) for each in flip.rows)
+    rows = tuple(row.removeprefix(LOG) for row in flip.rows)
     assert (flip.before, flip.after, flip.criteria, flip.conditions, rows) == ATTRIBUTED[name]
     assert flip.case == f"{name}.ttl#case"
 
 
 def test_every_flip_names_a_criterion_that_changed_a_condition_and_a_log_row() -> None:
     diff = difference("2019-10", "2026-02")
-    changed = {each.iri for each in diff.changes if each.kind in CONTENT}
+    changed = {change.iri for change in diff.changes if change.kind in CONTENT}
     names = {
-        f"{each.notation} of {side.entry.name}, {each.label}"
+        f"{criterion.notation} of {side.entry.name}, {criterion.label}"
         for side in (diff.old, diff.new)
-        for each in side.criteria
-        if each.iri in changed
+        for criterion in side.criteria
+        if criterion.iri in changed
     }
     named = {
         criterion.rpartition(": ")[0] for flip in flips_of("2019-10", "2026-02").values() for criterion in flip.criteria
     }
     # What I leaves follows from I, and manipulation was excluded before: neither flips anything.
     assert named == names == {I_BEFORE, I_AFTER, NOTE, PLAN, GVHD, REPEAT}
-    assert all(each.conditions and each.rows for each in flips_of("2019-10", "2026-02").values())
+    assert all(flip.conditions and flip.rows for flip in flips_of("2019-10", "2026-02").values())
 
 
 def test_backwards_a_case_flips_back_for_the_same_reason() -> None:
@@ -231,17 +231,17 @@ def test_backwards_a_case_flips_back_for_the_same_reason() -> None:
     (replay,) = replayed(diff, read("acute-gvhd-of-grade-2-excludes"))
     flip = flip_of(diff, replay)
     assert (flip.before, flip.after, flip.criteria) == (NOT_MET, MET, (f"{GVHD}: holds",))
-    assert [each.removeprefix(LOG) for each in flip.rows] == ["2023-10-3"]
+    assert [row.removeprefix(LOG) for row in flip.rows] == ["2023-10-3"]
 
 
 def test_only_cases_under_a_medicare_or_unstated_plan_flip_between_2023_10_and_2023_11() -> None:
     flips = flips_of("2023-10", "2023-11")
-    assert {each.after for each in flips.values()} == {NOT_APPLICABLE, NEEDED}
-    assert {condition for each in flips.values() for condition in each.conditions} == {
+    assert {flip.after for flip in flips.values()} == {NOT_APPLICABLE, NEEDED}
+    assert {condition for flip in flips.values() for condition in flip.conditions} == {
         "the plan is not a Medicare plan: fails",
         "the plan is not a Medicare plan: unknown",
     }
-    assert {row.removeprefix(LOG) for each in flips.values() for row in each.rows} == {"2023-11-1", "2023-11-2"}
+    assert {row.removeprefix(LOG) for flip in flips.values() for row in flip.rows} == {"2023-11-1", "2023-11-2"}
 
 
 def test_no_example_case_flips_between_revisions_that_are_equivalent() -> None:
@@ -250,20 +250,22 @@ def test_no_example_case_flips_between_revisions_that_are_equivalent() -> None:
 
 def test_both_engines_find_the_same_flips() -> None:
     diff, names = difference("2019-10", "2026-02"), list(ATTRIBUTED)
-    with_pyshacl = [flip_of(diff, each) for each in replayed(diff, read(*names), "pyshacl")]
+    with_pyshacl = [flip_of(diff, replay) for replay in replayed(diff, read(*names), "pyshacl")]
     assert with_pyshacl == [flips_of("2019-10", "2026-02")[name] for name in names]
 
 
 def test_replays_keep_the_order_of_the_cases_and_malformed_ones_their_place() -> None:
     good, other = "relapsed-aml-after-transplant-meets", "acute-gvhd-of-grade-2-excludes"
     cases = read(*(good, other) * (BATCH // 2 + 2))
-    cases[1].about[cases[1].node] = [each for each in cases[1].about[cases[1].node] if each[0] != CASE.request]
+    cases[1].about[cases[1].node] = [
+        statement for statement in cases[1].about[cases[1].node] if statement[0] != CASE.request
+    ]
     found = list(Replayer(VOCABULARY, loaded("2023-10"), loaded("2023-11"), "pyshifty").replay(cases))
     assert len(found) == len(cases) > BATCH
     assert isinstance(found[1], Malformed) and found[1].case is cases[1]
-    rest = [each for each in found if isinstance(each, Replay)]
-    assert [each.before.case.node for each in rest] == [each.node for each in cases if each is not cases[1]]
-    assert {each.after.case.title for each in rest} == {f"{good}.ttl#case", f"{other}.ttl#case"}
+    rest = [answer for answer in found if isinstance(answer, Replay)]
+    assert [replay.before.case.node for replay in rest] == [case.node for case in cases if case is not cases[1]]
+    assert {replay.after.case.title for replay in rest} == {f"{good}.ttl#case", f"{other}.ttl#case"}
 
 
 # ---------------------------------------------------------------------- witnesses as cases
@@ -273,7 +275,7 @@ def test_replays_keep_the_order_of_the_cases_and_malformed_ones_their_place() ->
 def test_every_witness_is_borne_out_by_a_case(old: str, new: str) -> None:
     diff = difference(old, new)
     assert diff.verdict.unconfirmed == ()
-    assert set(diff.borne_out) == {each.direction for each in diff.verdict.witnesses}
+    assert set(diff.borne_out) == {witness.direction for witness in diff.verdict.witnesses}
     for witness in diff.verdict.witnesses:
         found = diff.borne_out[witness.direction]
         assert (found.before.outcome, found.after.outcome) == (witness.before, witness.after)
@@ -288,7 +290,7 @@ def test_facts_that_contradict_each_other_can_be_taken_from_an_example() -> None
     found = WitnessBuilder(VOCABULARY, loaded("2019-10"), loaded("2026-02"), "pyshifty").build(witness)
     assert found is not None
     facts = found.before.condition_results[COND + "chimerism-is-mixed"].contradicting
-    assert len(facts) == 2 and all(each.contradicted for each in facts)
+    assert len(facts) == 2 and all(fact.contradicted for fact in facts)
 
 
 def test_a_witness_of_a_new_condition_is_found_by_evaluating_the_examples(tmp_path: Path) -> None:
@@ -311,7 +313,7 @@ def test_without_examples_a_witness_is_made_of_what_the_shapes_name(tmp_path: Pa
     found = diff.borne_out[Direction.LOOSER]
     assert (found.before.outcome, found.after.outcome) == (NOT_MET, MET)
     grade = found.before.condition_results[COND + "acute-gvhd-of-grade-2-or-higher"]
-    assert [each.text for each in grade.facts] == ["acute GvHD assessment: grade 2 (2027-01-31, chart evidence)"]
+    assert [fact.text for fact in grade.facts] == ["acute GvHD assessment: grade 2 (2027-01-31, chart evidence)"]
 
 
 # Grades of 2 or higher, split into 2 and 3 or higher: of the three no two exclude that the third is otherwise, and all
@@ -379,7 +381,9 @@ def test_what_no_case_can_show_is_unconfirmed_in_json_and_in_the_file_of_witness
     assert (found.returncode, found.stderr, (tmp_path / "w.ttl").exists()) == (1, f"kb: {line}\n", False)
     verdict = json.loads(found.stdout)["verdict"]
     assert (verdict["direction"], verdict["unconfirmed"]) == ("unconfirmed", ["looser"])
-    assert [(each["direction"], each["borneOutByCase"]) for each in verdict["witnesses"]] == [("looser", False)]
+    assert [(witness["direction"], witness["borneOutByCase"]) for witness in verdict["witnesses"]] == [
+        ("looser", False)
+    ]
 
 
 def test_what_no_case_can_show_fails_no_pipeline(split: Path, run_kb: RunKb) -> None:
@@ -437,7 +441,10 @@ def test_the_witnesses_written_to_a_file_come_to_what_they_are_said_to_with_eith
         assert (shown.returncode, shown.stderr) == (1, "")
         content = json.loads(shown.stdout)
         assert content["malformed"] == content["notDetermined"] == []
-        outcomes[revision] = {each["case"].rpartition("/")[2]: each["outcome"] for each in content["determinations"]}
+        outcomes[revision] = {
+            determination["case"].rpartition("/")[2]: determination["outcome"]
+            for determination in content["determinations"]
+        }
     assert outcomes == {
         "2019-10": {
             "witness-2019-10-2026-02-looser#case": "CriteriaNotMet",
@@ -501,7 +508,7 @@ def test_flips_are_shown_with_counts_and_grouped_by_what_flipped_them(tmp_path: 
     ]
 
 
-def test_flips_are_told_of_in_json_by_the_iris_of_the_log(tmp_path: Path, run_kb: RunKb) -> None:
+def test_flips_are_reported_in_json_by_the_iris_of_the_log(tmp_path: Path, run_kb: RunKb) -> None:
     cases_folder(tmp_path, flips=GOOD["flips"])
     content = json.loads(run_kb(*PAIR, "--format", "json").stdout)["impact"]
     assert content == {

@@ -14,7 +14,7 @@ from rdflib.term import Node
 
 from kb_tools.checks import run_checks
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL, SH, SHAPE
 from kb_tools.rdf.terms import Triple
@@ -38,7 +38,7 @@ Edit: TypeAlias = Callable[[str, str, str], None]
 
 
 @pytest.fixture(scope="module")
-def before(kb: KnowledgeBase, policy: Policy) -> dict[str, Layers]:
+def before(kb: Repository, policy: Policy) -> dict[str, Layers]:
     """What each revision reaches, before anything is changed."""
     found = {entry.name: reached(kb, policy, entry) for entry in policy.history}
     assert sorted(found) == sorted([*WITH_CRITERIA, *LOG_ONLY])
@@ -67,7 +67,7 @@ def edit(root: Path) -> Edit:
 
 def changes(root: Path, before: dict[str, Layers]) -> Changes:
     """What differs from what was reached before, as a seal made then sees it."""
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     policy = kb.policy("CP.MP.101")
     found: Changes = {}
     for name, sealed in before.items():
@@ -92,7 +92,7 @@ def subjects(triples: Iterable[Triple]) -> set[Node]:
 
 @pytest.mark.parametrize("name", [*WITH_CRITERIA, *LOG_ONLY])
 def test_every_condition_that_a_revision_reads_is_covered_with_its_shapes(
-    name: str, kb: KnowledgeBase, policy: Policy, before: dict[str, Layers]
+    name: str, kb: Repository, policy: Policy, before: dict[str, Layers]
 ) -> None:
     revision = Revision.load(policy, policy.entry(name))
     covered = subjects(before[name]["conditions"])
@@ -111,7 +111,7 @@ def test_every_condition_that_a_revision_reads_is_covered_with_its_shapes(
 def test_a_revision_covers_the_criteria_that_it_shares_and_the_definition_that_it_borrows(
     policy: Policy, before: dict[str, Layers]
 ) -> None:
-    gvhd, mixed = (URIRef(f"{policy.iri}/{each}") for each in ("criterion/acute-gvhd", "definition/mixed-chimerism"))
+    gvhd, mixed = (URIRef(f"{policy.iri}/{name}") for name in ("criterion/acute-gvhd", "definition/mixed-chimerism"))
     assert gvhd in subjects(before["2024-04"]["revision"])
     assert gvhd not in subjects(before["2019-10"]["revision"])
     assert mixed in subjects(before["2019-10"]["revision"])
@@ -128,7 +128,7 @@ FINDINGS_READ = {
 
 
 def test_the_classes_of_findings_that_conditions_and_rules_read_are_covered_and_no_others(
-    kb: KnowledgeBase, before: dict[str, Layers]
+    kb: Repository, before: dict[str, Layers]
 ) -> None:
     classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
     for name, read in FINDINGS_READ.items():
@@ -167,7 +167,7 @@ def test_a_definition_that_a_condition_names_is_covered_wherever_it_is_stated(ro
     file = "policies/CP.MP.101/2019-10/criteria.ttl"
     text = (root / file).read_text(encoding="utf-8")
     edit(file, text[text.index("    pol:borrowsDefinition\n") : text.index("crit:service\n")], "    .\n\n")
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     covered = reached(kb, kb.policy(), kb.policy().entry("2019-10"))
     mixed = URIRef("https://w3id.org/policykb/CP.MP.101/definition/mixed-chimerism")
     assert mixed in subjects(covered["conditions"])
@@ -302,7 +302,7 @@ def test_a_new_class_concept_condition_and_policy_leave_every_seal_whole(
     )
     assert changes(root, before) == {}
     # The new is in place and not merely ignored.
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     checked = ["terms-defined", "undefined-terms", "dangling-iris", "conditions", "condition-reads", "finding-classes"]
     assert [result.problems for result in run_checks(kb, checked)] == [()] * 6
     policy = kb.policy("TST.7")
@@ -447,9 +447,9 @@ def test_what_is_reached_breaks_the_seals_that_reach_it(
     edit(file, old, new)
     found = changes(root, before)
     assert sorted(found) == revisions
-    assert [list(each) for each in found.values()] == [[layer]] * len(revisions)
+    assert [list(layers) for layers in found.values()] == [[layer]] * len(revisions)
     if lines is not None:
-        assert [each[layer] for each in found.values()] == [lines] * len(revisions)
+        assert [layers[layer] for layers in found.values()] == [lines] * len(revisions)
 
 
 # ---------------------------------------------------------------------- concepts newer than a seal
@@ -494,8 +494,8 @@ def test_a_new_disease_breaks_the_seal_where_it_is_the_first_kind_of_two_groups(
     lines = [
         "+ clin:NewDisease rdf:type clin:Disease",
         *(
-            f"+ clin:NewDisease skos:broaderTransitive clin:{each}"
-            for each in (
+            f"+ clin:NewDisease skos:broaderTransitive clin:{disease}"
+            for disease in (
                 "HematologicMalignancy",
                 "HodgkinLymphoma",
                 "Lymphoma",

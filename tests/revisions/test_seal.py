@@ -13,11 +13,12 @@ from subprocess import CompletedProcess
 
 import pyoxigraph as ox
 import pytest
+from history import REVISIONS
 
 from kb_tools.checks import CHECKS, Check, Problem, Severity
 from kb_tools.checks.seal import sealed
 from kb_tools.errors import KbError
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.canonical import canonical
 from kb_tools.rdf.terms import to_quads
 from kb_tools.revisions.reach import LAYERS, reached
@@ -27,9 +28,6 @@ ROOT = Path(__file__).parents[2]
 POLICY = "policies/CP.MP.101"
 GVHD = "shapes/conditions/gvhd.ttl"
 CRITERIA = f"{POLICY}/2026-02/criteria.ttl"
-REVISIONS = [
-    "2015-11", "2019-10", "2022-10", "2023-02", "2023-08", "2023-10", "2023-11", "2024-04", "2025-02", "2026-02",
-]  # fmt: skip
 # Those whose criteria are those of 2026-02, and that one.
 SHARING = ["2023-10", "2023-11", "2024-04", "2025-02", "2026-02"]
 WITH_CRITERIA = ["2019-10", *SHARING]
@@ -47,7 +45,7 @@ def copy_parts(source: Path, target: Path) -> Path:
 def frozen_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The knowledge base with every revision frozen. To be copied and not to be changed."""
     root = copy_parts(ROOT, tmp_path_factory.mktemp("frozen"))
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     for entry in kb.policy().history:
         assert freeze(kb, kb.policy(), entry).status == "frozen"
     return root
@@ -94,7 +92,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def problems(root: Path) -> list[Problem]:
-    return list(sealed(KnowledgeBase(root)))
+    return list(sealed(Repository(root)))
 
 
 def found(root: Path) -> dict[str, str]:
@@ -120,7 +118,7 @@ def manifest(root: Path, revision: str = "2015-11") -> Path:
 def test_canonical_n_quads_are_those_of_the_recommendation() -> None:
     """The example "unique hashes" of RDF Dataset Canonicalization, its hashes computed here as that says."""
     ns = "http://example.com/#"
-    p, q, r, s, t, u = (ox.NamedNode(ns + each) for each in "pqrstu")
+    p, q, r, s, t, u = (ox.NamedNode(ns + letter) for letter in "pqrstu")
     first, second = ox.BlankNode("z"), ox.BlankNode("a")
     quads = [ox.Quad(p, q, first), ox.Quad(p, r, second), ox.Quad(first, s, u), ox.Quad(second, t, u)]
 
@@ -140,7 +138,7 @@ def test_canonical_n_quads_are_those_of_the_recommendation() -> None:
     )
 
 
-def test_the_triples_of_every_file_have_the_digest_of_what_pyoxigraph_parsed(kb: KnowledgeBase) -> None:
+def test_the_triples_of_every_file_have_the_digest_of_what_pyoxigraph_parsed(kb: Repository) -> None:
     files = [path for path in kb.files("ontology", "shapes", "policies") if "cases" not in path.parts]
     assert len(files) > 30
     for path in files:
@@ -172,12 +170,12 @@ def rewritten(path: Path) -> None:
 
 def test_order_prefixes_and_blank_node_names_do_not_break_a_seal(root: Path) -> None:
     before = seal_files(root)
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     for path in kb.files("ontology", "shapes", "policies"):
         if path.name not in ("prefixes.ttl", "policy.ttl"):
             rewritten(path)
     assert problems(root) == []
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     for path in root.glob("policies/*/*/seal.*"):
         path.unlink()
     for entry in kb.policy().history:
@@ -189,7 +187,7 @@ def test_order_prefixes_and_blank_node_names_do_not_break_a_seal(root: Path) -> 
 
 
 def test_what_was_sealed_is_read_back_as_it_is_stated(root: Path) -> None:
-    kb = KnowledgeBase(root)
+    kb = Repository(root)
     policy = kb.policy()
     assert problems(root) == []
     for entry in policy.history:
@@ -239,12 +237,12 @@ def test_freezing_twice_writes_the_same_bytes_and_says_so(bare: Path, run_kb: Ru
 
 def test_all_revisions_on_file_are_frozen_at_once(bare: Path, run_kb: RunKb) -> None:
     done = run_kb("freeze", "--all", "--format", "json", "--kb", str(bare))
-    told = json.loads(done.stdout)
-    assert (done.returncode, done.stderr, told["errors"]) == (0, "", [])
-    assert [(each["policy"], each["revision"], each["status"]) for each in told["revisions"]] == [
+    content = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, content["errors"]) == (0, "", [])
+    assert [(entry["policy"], entry["revision"], entry["status"]) for entry in content["revisions"]] == [
         ("CP.MP.101", name, "frozen") for name in REVISIONS
     ]
-    assert told["revisions"][-1]["seal"] == json.loads(manifest(bare, "2026-02").read_text(encoding="utf-8"))
+    assert content["revisions"][-1]["seal"] == json.loads(manifest(bare, "2026-02").read_text(encoding="utf-8"))
     assert problems(bare) == []
 
 
@@ -273,17 +271,17 @@ def test_of_all_revisions_those_that_do_not_differ_are_done_all_the_same(root: P
     manifest(root, "2023-08").unlink()
     manifest(root, "2023-08").with_name("seal.nq").unlink()
     done = run_kb("freeze", "--all", "--format", "json", "--kb", str(root))
-    told = json.loads(done.stdout)
+    content = json.loads(done.stdout)
     assert done.returncode == 2
-    assert [each["revision"] for each in told["revisions"]] == [
-        each for each in REVISIONS if each not in ("2019-10", "2023-02")
+    assert [entry["revision"] for entry in content["revisions"]] == [
+        revision for revision in REVISIONS if revision not in ("2019-10", "2023-02")
     ]
-    assert {each["status"] for each in told["revisions"] if each["revision"] != "2023-08"} == {"unchanged"}
-    assert [each.split("; ")[0].partition("CP.MP.101 revision ")[2] for each in told["errors"]] == [
+    assert {entry["status"] for entry in content["revisions"] if entry["revision"] != "2023-08"} == {"unchanged"}
+    assert [error.split("; ")[0].partition("CP.MP.101 revision ")[2] for error in content["errors"]] == [
         "2019-10 differs from its seal in revision",
         "2023-02 has a seal that cannot be relied on (seal.json: No such file or directory)",
     ]
-    assert done.stderr == "".join(f"kb: {error}\n" for error in told["errors"])
+    assert done.stderr == "".join(f"kb: {error}\n" for error in content["errors"])
 
 
 def test_a_seal_that_cannot_be_read_is_replaced_only_when_asked(small: Path, run_kb: RunKb) -> None:
@@ -321,7 +319,7 @@ def test_a_seal_that_cannot_be_written_is_an_error_and_leaves_the_old_one(
     (folder / STATEMENTS).write_bytes(b"old too")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr(os, "fsync", full)
-    kb = KnowledgeBase(bare)
+    kb = Repository(bare)
     with pytest.raises(KbError, match="2026-02: the seal cannot be written: No space left on device; check"):
         freeze(kb, kb.policy(), kb.policy().entry("2026-02"), again=True)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -331,7 +329,7 @@ def test_a_seal_that_cannot_be_written_is_an_error_and_leaves_the_old_one(
 
 
 def test_a_frozen_knowledge_base_passes(root: Path) -> None:
-    assert list(sealed(KnowledgeBase(root))) == []
+    assert list(sealed(Repository(root))) == []
 
 
 UNDO = "; undo it, or state it as a new revision or condition; once reviewed, kb freeze 2026-02 --again"
@@ -339,9 +337,9 @@ UNDO = "; undo it, or state it as a new revision or condition; once reviewed, kb
 
 def test_a_changed_threshold_is_named_for_exactly_the_revisions_that_read_it(root: Path) -> None:
     edit(root / GVHD, "sh:minInclusive 2 ]", "sh:minInclusive 3 ]")
-    told = found(root)
-    assert list(told) == SHARING
-    assert told["2026-02"] == (
+    problems = found(root)
+    assert list(problems) == SHARING
+    assert problems["2026-02"] == (
         "differs from its seal in conditions: cond:AcuteGvHDGrade2OrHigher-finding changed: "
         "- sh:qualifiedValueShape/sh:property/sh:minInclusive 2 + sh:qualifiedValueShape/sh:property/sh:minInclusive 3"
         + UNDO
@@ -350,10 +348,10 @@ def test_a_changed_threshold_is_named_for_exactly_the_revisions_that_read_it(roo
 
 def test_a_changed_condition_of_an_advisory_is_named_for_the_revision_that_gives_it(root: Path) -> None:
     edit(root / GVHD, "clin:MildChronicGvHD clin:ModerateChronicGvHD clin:", "clin:ModerateChronicGvHD clin:")
-    told = found(root)
-    assert list(told) == ["2026-02"]
+    problems = found(root)
+    assert list(problems) == ["2026-02"]
     path = "sh:qualifiedValueShape/sh:property/sh:in"
-    assert told["2026-02"] == (
+    assert problems["2026-02"] == (
         "differs from its seal in conditions: cond:ChronicGvHDPresent-finding changed: "
         f"- {path} ( clin:MildChronicGvHD clin:ModerateChronicGvHD clin:SevereChronicGvHD ) "
         f"+ {path} ( clin:ModerateChronicGvHD clin:SevereChronicGvHD )" + UNDO
@@ -362,9 +360,9 @@ def test_a_changed_condition_of_an_advisory_is_named_for_the_revision_that_gives
 
 def test_a_changed_label_of_a_criterion_is_named_for_all_that_share_it(root: Path) -> None:
     edit(root / CRITERIA, 'rdfs:label "acute GvHD of grade 2 or higher"@en', 'rdfs:label "acute GvHD"@en')
-    told = found(root)
-    assert list(told) == SHARING
-    assert told["2026-02"] == (
+    problems = found(root)
+    assert list(problems) == SHARING
+    assert problems["2026-02"] == (
         "differs from its seal in revision: crit:acute-gvhd changed: "
         '- rdfs:label "acute GvHD of grade 2 or higher"@en + rdfs:label "acute GvHD"@en' + UNDO
     )
@@ -402,21 +400,21 @@ def test_of_many_changes_ten_of_each_kind_are_named_and_the_rest_counted(small: 
         file.write_text(f"{text}\n<urn:x> skos:altLabel {labels} .\n", encoding="utf-8")
 
     with_labels(13, "a")
-    kb = KnowledgeBase(small)
+    kb = Repository(small)
     freeze(kb, kb.policy(), kb.policy().entry("2015-11"), again=True)
     with_labels(12, "b")
-    told = found(small)["2015-11"]
+    problems = found(small)["2015-11"]
     named = [f'{sign} skos:altLabel "{letter}{number:02}"' for sign, letter in ("-a", "+b") for number in range(10)]
-    assert f": <urn:x> changed: {' '.join(named)}; and 3 more removed; and 2 more added; undo it" in told
+    assert f": <urn:x> changed: {' '.join(named)}; and 3 more removed; and 2 more added; undo it" in problems
 
 
 def test_a_changed_rule_of_what_counts_is_named_where_it_differs(root: Path) -> None:
     edit(root / "shapes/derivation.ttl", "FILTER (?given <= ?itsService)", "FILTER (?given < ?itsService)")
-    told = found(root)
-    assert list(told) == WITH_CRITERIA
-    assert "in case shapes and derivation: shape:CountableFindings changed: - sh:construct …" in told["2019-10"]
-    assert "(?given <= ?itsService)" in told["2019-10"]
-    assert "(?given < ?itsService)" in told["2019-10"]
+    problems = found(root)
+    assert list(problems) == WITH_CRITERIA
+    assert "in case shapes and derivation: shape:CountableFindings changed: - sh:construct …" in problems["2019-10"]
+    assert "(?given <= ?itsService)" in problems["2019-10"]
+    assert "(?given < ?itsService)" in problems["2019-10"]
 
 
 @pytest.mark.parametrize(
@@ -453,7 +451,7 @@ def test_a_new_term_of_the_vocabulary_breaks_no_seal(latest: Path) -> None:
         "skos:broader clin:Leukemia .\n",
     )
     assert problems(latest) == []
-    kb = KnowledgeBase(latest)
+    kb = Repository(latest)
     assert freeze(kb, kb.policy(), kb.policy().entry("2026-02")).status == "unchanged"
 
 
@@ -477,7 +475,7 @@ def test_parts_that_change_places_between_nodes_without_a_name_are_seen(small: P
     """The statements stay the same one by one: which of them go together has changed."""
     file = small / POLICY / "2015-11/revision.ttl"
     appended(file, "<urn:x> rdfs:seeAlso [ rdfs:label 1 ; rdfs:comment 1 ] , [ rdfs:label 2 ; rdfs:comment 2 ] .\n")
-    kb = KnowledgeBase(small)
+    kb = Repository(small)
     freeze(kb, kb.policy(), kb.policy().entry("2015-11"), again=True)
     edit(file, "rdfs:label 1 ; rdfs:comment 1", "rdfs:label 1 ; rdfs:comment 2")
     edit(file, "rdfs:label 2 ; rdfs:comment 2", "rdfs:label 2 ; rdfs:comment 1")
@@ -551,17 +549,17 @@ def test_half_a_seal_is_a_problem(file: str, small: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\xfa", b"[" * 100_000])
 def test_a_manifest_that_is_cut_short_or_no_json_is_a_problem(content: bytes, small: Path) -> None:
     manifest(small).write_bytes(content)
-    told = found(small)
-    assert list(told) == ["2015-11/seal.json"]
-    assert told["2015-11/seal.json"].startswith("cut short, or not JSON: ")
+    problems = found(small)
+    assert list(problems) == ["2015-11/seal.json"]
+    assert problems["2015-11/seal.json"].startswith("cut short, or not JSON: ")
 
 
 def test_a_manifest_cut_anywhere_is_a_problem(small: Path) -> None:
-    kb = KnowledgeBase(small)
+    kb = Repository(small)
     entry = kb.policy().entry("2015-11")
-    whole = manifest(small).read_bytes().rstrip()
-    for length in range(len(whole)):
-        manifest(small).write_bytes(whole[:length])
+    content = manifest(small).read_bytes().rstrip()
+    for length in range(len(content)):
+        manifest(small).write_bytes(content[:length])
         with pytest.raises(KbError):
             read_seal(manifest(small).parent, entry.iri)
 
@@ -610,10 +608,10 @@ def test_the_seal_of_another_revision_is_a_problem(frozen_once: Path, small: Pat
     }
     # Renamed, it is still not the seal of this one.
     changed(small, revision="https://w3id.org/policykb/CP.MP.101/2015-11")
-    told = found(small)
-    assert list(told) == ["2015-11/seal.nq"]
-    assert "CP.MP.101/2022-10/seal/" in told["2015-11/seal.nq"]
-    assert "is no layer of this revision" in told["2015-11/seal.nq"]
+    problems = found(small)
+    assert list(problems) == ["2015-11/seal.nq"]
+    assert "CP.MP.101/2022-10/seal/" in problems["2015-11/seal.nq"]
+    assert "is no layer of this revision" in problems["2015-11/seal.nq"]
 
 
 @pytest.mark.parametrize("value", ["digest", "statements"])
@@ -632,10 +630,10 @@ EDITED = "it is not what seal.json gives the digest of: one of the two was edite
 
 def test_statements_edited_by_hand_are_a_problem(small: Path) -> None:
     path = manifest(small).with_name("seal.nq")
-    whole = path.read_bytes()
-    for content in (whole.replace(b'"2015-11"', b'"2015-12"'), whole[:-1000], whole + b"\n", b"", b"x"):
+    original = path.read_bytes()
+    for content in (original.replace(b'"2015-11"', b'"2015-12"'), original[:-1000], original + b"\n", b"", b"x"):
         path.write_bytes(content)
-        assert content != whole
+        assert content != original
         assert found(small) == {"2015-11/seal.nq": EDITED}
 
 
@@ -656,14 +654,14 @@ def test_statements_and_their_digest_edited_together_are_a_problem(
     content = path.read_bytes().replace(old, new, 1)
     path.write_bytes(content)
     changed(small, digest=hashlib.sha256(content).hexdigest())
-    told = found(small)
-    assert list(told) == [f"2015-11/{place}"]
-    assert told[f"2015-11/{place}"].startswith(says)
+    problems = found(small)
+    assert list(problems) == [f"2015-11/{place}"]
+    assert problems[f"2015-11/{place}"].startswith(says)
 
 
 def test_a_change_hidden_by_a_digest_edited_by_hand_is_a_problem(small: Path) -> None:
     edit(small / POLICY / "2015-11/revision.ttl", '"2015-11"^^xsd:gYearMonth', '"2015-10"^^xsd:gYearMonth')
-    kb = KnowledgeBase(small)
+    kb = Repository(small)
     layers = json.loads(manifest(small).read_text(encoding="utf-8"))["layers"]
     now = digests(reached(kb, kb.policy(), kb.policy().entry("2015-11")))["revision"]
     layers["revision"] = {"digest": now.digest, "statements": now.statements}
@@ -683,18 +681,20 @@ def test_a_revision_that_cannot_be_read_is_a_problem_and_the_others_are_checked(
         "pol:criteriaAsIn <https://w3id.org/policykb/CP.MP.101/2026-02>",
         "pol:criteriaAsIn <https://w3id.org/policykb/CP.MP.101/2026-03>",
     )
-    told = found(root)
-    assert list(told) == SHARING
-    assert told["2024-04"].startswith("CP.MP.101 has no revision https://w3id.org/policykb/CP.MP.101/2026-03; known: ")
+    problems = found(root)
+    assert list(problems) == SHARING
+    assert problems["2024-04"].startswith(
+        "CP.MP.101 has no revision https://w3id.org/policykb/CP.MP.101/2026-03; known: "
+    )
 
 
 def test_kb_check_fails_on_a_broken_seal(small: Path, run_kb: RunKb, monkeypatch: pytest.MonkeyPatch) -> None:
     check = Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, sealed)
-    monkeypatch.setattr("kb_tools.checks.CHECKS", (*(each for each in CHECKS if each.id != "seal"), check))
+    monkeypatch.setattr("kb_tools.checks.CHECKS", (*(check for check in CHECKS if check.id != "seal"), check))
     assert run_kb("check", "--only", "seal", "--kb", str(small)).returncode == 0
     manifest(small).write_text("{}", encoding="utf-8")
     failed = run_kb("check", "--only", "seal", "--kb", str(small), "--format", "json")
     assert failed.returncode == 1
     (result,) = json.loads(failed.stdout)
     assert (result["check"], result["status"]) == ("seal", "failed")
-    assert [each["where"] for each in result["problems"]] == [f"{POLICY}/2015-11/seal.json"]
+    assert [problem["where"] for problem in result["problems"]] == [f"{POLICY}/2015-11/seal.json"]

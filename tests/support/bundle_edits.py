@@ -18,7 +18,7 @@ SNOMED = "http://snomed.info/sct"
 
 def doubts_of(found: Determination) -> list[str]:
     """Why findings only perhaps count, those that their reader marked with their class: "MRD test: entry[7] ..."."""
-    facts = dict.fromkeys(fact for each in found.condition_results.values() for fact in each.facts)
+    facts = dict.fromkeys(fact for result in found.condition_results.values() for fact in result.facts)
     return [
         f"{fact.text.partition(':')[0]}: {doubt.why.removeprefix('stated to be in doubt: ')}"
         for fact in facts
@@ -30,7 +30,7 @@ def added(resource: dict[str, Any]) -> Edit:
     return lambda bundle: bundle["entry"].append({"resource": resource})
 
 
-def gvhd(**said: Any) -> dict[str, Any]:
+def gvhd(**changes: Any) -> dict[str, Any]:
     """An observation of acute GvHD, newer than the one in the bundle."""
     code = {"coding": [{"system": CLINICAL, "code": "AcuteGvHDAssessment"}]}
     return {
@@ -39,11 +39,11 @@ def gvhd(**said: Any) -> dict[str, Any]:
         "code": code,
         "subject": {"reference": "Patient/p"},
         "effectiveDateTime": "2026-06-24",
-        **said,
+        **changes,
     }
 
 
-def condition(code: str, day: str, clinical: str, **said: Any) -> dict[str, Any]:
+def condition(code: str, day: str, clinical: str, **changes: Any) -> dict[str, Any]:
     status = {"clinicalStatus": {"coding": [{"system": f"{HL7}condition-clinical", "code": clinical}]}}
     return {
         "resourceType": "Condition",
@@ -52,13 +52,13 @@ def condition(code: str, day: str, clinical: str, **said: Any) -> dict[str, Any]
         "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]},
         "subject": {"reference": "Patient/p"},
         "recordedDate": day,
-        **said,
+        **changes,
     }
 
 
 def perhaps_transplanted(day: str, place: str = "entry[7] Procedure") -> str:
-    said = f"read as transplant of unstated source, of {day} at the latest."
-    return f"{place} may be an allogeneic transplant: {said}"
+    reading = f"read as transplant of unstated source, of {day} at the latest."
+    return f"{place} may be an allogeneic transplant: {reading}"
 
 
 def own(*codes: str) -> dict[str, Any]:
@@ -69,28 +69,28 @@ def coded(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def procedure(code: str, day: str, system: str = CPT, **said: Any) -> dict[str, Any]:
+def procedure(code: str, day: str, system: str = CPT, **changes: Any) -> dict[str, Any]:
     return {
         "resourceType": "Procedure",
         "status": "completed",
         "code": coded(system, code),
         "subject": {"reference": "Patient/p"},
         "performedDateTime": day,
-        **said,
+        **changes,
     }
 
 
-def status(code: str, day: str, focus: str = "Condition/aml", **said: Any) -> dict[str, Any]:
+def status(code: str, day: str, focus: str = "Condition/aml", **changes: Any) -> dict[str, Any]:
     """An observation of how a cancer stands, as mCODE has it."""
     value = {"valueCodeableConcept": coded(SNOMED, code)} if code else {}
     loinc = {"code": coded("http://loinc.org", "97509-4"), "focus": [{"reference": focus}]}
-    return {**gvhd(effectiveDateTime=day), **loinc, **value, **said}
+    return {**gvhd(effectiveDateTime=day), **loinc, **value, **changes}
 
 
-def answers(*items: dict[str, Any], **said: Any) -> dict[str, Any]:
+def answers(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
     subject = {"reference": "Patient/p"}
     found = {"resourceType": "QuestionnaireResponse", "status": "completed", "subject": subject, "item": list(items)}
-    return {**found, "authored": "2026-06-25", **said}
+    return {**found, "authored": "2026-06-25", **changes}
 
 
 def answer(link: str, **value: Any) -> dict[str, Any]:
@@ -103,20 +103,20 @@ def group(kind: str, day: str, *items: dict[str, Any]) -> dict[str, Any]:
 
 def without(*types: str) -> Edit:
     def edit(bundle: dict[str, Any]) -> None:
-        bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] not in types]
+        bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] not in types]
 
     return edit
 
 
-def changed(kind: str, **said: Any) -> Edit:
+def changed(kind: str, **changes: Any) -> Edit:
     """Changes elements of the first resource of a type."""
-    return lambda bundle: resources(bundle)[kind].update(said)
+    return lambda bundle: resources(bundle)[kind].update(changes)
 
 
 def both(*edits: Edit) -> Edit:
     def edit(bundle: dict[str, Any]) -> None:
-        for each in edits:
-            each(bundle)
+        for edit in edits:
+            edit(bundle)
 
     return edit
 

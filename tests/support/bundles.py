@@ -10,8 +10,10 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from kb_tools.cases.case import Case
+from kb_tools.cases.isolate import Content
 from kb_tools.cases.reader import CaseReader
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.cases.record import Note
+from kb_tools.model.repository import Repository
 
 DATA = Path(__file__).parents[1] / "data/fhir"
 MEETING = "a-relapse-after-an-allogeneic-transplant-meets"
@@ -37,7 +39,7 @@ def data(bundle: Any) -> bytes:
     return json.dumps(bundle).encode()
 
 
-def case_of(kb: KnowledgeBase, bundle: Any, tmp_path: Path) -> Case:
+def case_of(kb: Repository, bundle: Any, tmp_path: Path) -> Case:
     path = tmp_path / "case.json"
     path.write_bytes(data(bundle))
     (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
@@ -45,6 +47,11 @@ def case_of(kb: KnowledgeBase, bundle: Any, tmp_path: Path) -> Case:
     return case
 
 
+def notes_of(read: Case | Content) -> tuple[Note, ...]:
+    """What became of each resource of something that was read from FHIR."""
+    assert read.reading
+    return read.reading.notes
+
+
 def record(case: Case) -> list[str]:
-    assert case.reading
-    return [str(note) for note in case.reading.notes]
+    return [str(note) for note in notes_of(case)]

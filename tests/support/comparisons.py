@@ -10,7 +10,7 @@ from pathlib import Path
 
 from strategies import VOCABULARY
 
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.revisions.change import Diff
@@ -43,7 +43,7 @@ LOG = "https://w3id.org/policykb/CP.MP.101/log/"
 
 
 @dataclass(frozen=True)
-class Said:
+class LogStatement:
     """A statement of the log row of 02/27: kinds of change, what it affects, and whether it claims no impact."""
 
     kinds: str
@@ -51,11 +51,11 @@ class Said:
     no_impact: bool = False
 
 
-REVIEW = Said("pol:AnnualReview", "pol:WholePolicy")
+REVIEW = LogStatement("pol:AnnualReview", "pol:WholePolicy")
 Edits = Mapping[str, tuple[str, str]]
 
 
-def copied(root: Path, edits: Edits, *said: Said, cases: bool = False) -> KnowledgeBase:
+def copied(root: Path, edits: Edits, *statements: LogStatement, cases: bool = False) -> Repository:
     left_out = shutil.ignore_patterns("seal.*", *([] if cases else ["cases"]))
     for folder in ("ontology", "shapes", "policies"):
         shutil.copytree(ROOT / folder, root / folder, ignore=left_out)
@@ -71,25 +71,25 @@ def copied(root: Path, edits: Edits, *said: Said, cases: bool = False) -> Knowle
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
         path.write_text(text.replace(old, new), encoding="utf-8")
     with (policy / "revision-log.ttl").open("a", encoding="utf-8") as log:
-        log.write(_row(said or (REVIEW,)))
-    return KnowledgeBase(root)
+        log.write(_row(statements or (REVIEW,)))
+    return Repository(root)
 
 
-def _row(said: Iterable[Said]) -> str:
+def _row(statements: Iterable[LogStatement]) -> str:
     lines = [
         'log:2027-02 a pol:LogRow ; rdfs:label "log row 02/27"@en ; pol:order 10 ; pol:revisionAsPrinted "02/27" ;'
         f' pol:revisionMonth "2027-02"^^xsd:gYearMonth ; pol:records <{BASE}CP.MP.101/2027-02> .'
     ]
-    for order, each in enumerate(said, 1):
-        claim = "pol:impactClaim pol:NoImpactOnCriteria ;" if each.no_impact else ""
+    for order, statement in enumerate(statements, 1):
+        claim = "pol:impactClaim pol:NoImpactOnCriteria ;" if statement.no_impact else ""
         lines.append(
             f"log:2027-02 pol:says log:2027-02-{order} . log:2027-02-{order} a pol:LogStatement ; pol:order {order} ;"
-            f" pol:changeKind {each.kinds} ; {claim} pol:affects {each.affects} ."
+            f" pol:changeKind {statement.kinds} ; {claim} pol:affects {statement.affects} ."
         )
     return f"PREFIX cpt: <{BASE}code/cpt/>\nPREFIX ref: <{BASE}CP.MP.101/reference/>\n" + "\n".join(lines)
 
 
-def against_2026_02(kb: KnowledgeBase) -> Diff:
+def against_2026_02(kb: Repository) -> Diff:
     policy = kb.policy()
     return diff_of(loaded("2026-02"), Revision.load(policy, policy.entry("2027-02")), FAST)
 

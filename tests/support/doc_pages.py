@@ -74,7 +74,7 @@ class Step:
 
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page."""
-    return [Block(each[1], each[2] or "", each[3], each.start(3), each.end(3)) for each in _BLOCK.finditer(text)]
+    return [Block(match[1], match[2] or "", match[3], match.start(3), match.end(3)) for match in _BLOCK.finditer(text)]
 
 
 def steps(block: Block) -> Iterator[Step]:
@@ -82,8 +82,8 @@ def steps(block: Block) -> Iterator[Step]:
     if block.language == "pycon":
         yield Step(f"python -c '{_SESSION}' <<'{_END}'\n{block.text}{_END}", block.text, block.start, block.end)
     elif block.language == "console":
-        for each in re.finditer(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
-            yield Step(each[1], each[2], block.start + each.start(2), block.start + each.end(2))
+        for match in re.finditer(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
+            yield Step(match[1], match[2], block.start + match.start(2), block.start + match.end(2))
 
 
 def run(text: str) -> list[tuple[Step, str]]:

@@ -48,21 +48,21 @@ def fhir_of(case: Case) -> dict[str, Any]:
             ):
                 asked.append(_answer(f"{part}/{local_name(predicate)}", value))
     for finding in case.values(case.node, CASE.finding):
-        said = dict(case.about[finding])  # type: ignore[index]
+        facts = dict(case.about[finding])  # type: ignore[index]
         if case.value(finding, CASE.basis) == CASE.Attestation:
-            asked.append(_group(said))
+            asked.append(_group(facts))
         else:
-            entries.append(_chart(said))
+            entries.append(_chart(facts))
     if asked:
         entries.append(
             {"resourceType": "QuestionnaireResponse", "status": "completed", "subject": PATIENT, "item": asked}
         )
-    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in entries]}
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": entry} for entry in entries]}
 
 
 def _claim(case: Case, request: Node | None) -> dict[str, Any]:
     service, reason = case.value(request, CASE.service), case.value(request, CASE.reason)
-    codes = [str(each).removeprefix(CODE).split("/") for each in case.values(request, CASE.procedureCode)]
+    codes = [str(code).removeprefix(CODE).split("/") for code in case.values(request, CASE.procedureCode)]
     codings = [coding(SYSTEMS[system], code) for system, code in sorted(codes)] + ([own(service)] if service else [])
     item = {"sequence": 1, "servicedDate": str(case.value(request, CASE.serviceDate))}
     item["productOrService"] = {"coding": codings} if codings else {"text": "not coded"}
@@ -108,16 +108,16 @@ def _value(value: Node) -> dict[str, Any]:
     return {"valueDecimal": float(value)} if "." in value else {"valueInteger": int(value)}
 
 
-def _group(said: dict[Any, Node]) -> dict[str, Any]:
-    kind = local_name(said[RDF.type])
-    stated = [_answer(f"{kind}/{local_name(p)}", o) for p, o in said.items() if p not in (RDF.type, CASE.basis)]
+def _group(facts: dict[Any, Node]) -> dict[str, Any]:
+    kind = local_name(facts[RDF.type])
+    stated = [_answer(f"{kind}/{local_name(p)}", o) for p, o in facts.items() if p not in (RDF.type, CASE.basis)]
     return {"linkId": kind, "item": stated}
 
 
-def _chart(said: dict[Any, Node]) -> dict[str, Any]:
+def _chart(facts: dict[Any, Node]) -> dict[str, Any]:
     """A finding as the chart says it; what neither a procedure nor an observation says in R4 is answered."""
-    kind, day = said[RDF.type], str(said[CASE.date])
-    values = {p: o for p, o in said.items() if p not in (RDF.type, CASE.date, CASE.basis)}
+    kind, day = facts[RDF.type], str(facts[CASE.date])
+    values = {p: o for p, o in facts.items() if p not in (RDF.type, CASE.date, CASE.basis)}
     source = local_name(values.get(CLIN.graftSource))
     if kind == CLIN.Transplant and source in TRANSPLANTS:
         code = {"coding": [coding(SYSTEMS["cpt"], TRANSPLANTS[source])]}
@@ -132,7 +132,7 @@ def _chart(said: dict[Any, Node]) -> dict[str, Any]:
             "resourceType": "QuestionnaireResponse",
             "status": "completed",
             "subject": PATIENT,
-            "item": [_group(said)],
+            "item": [_group(facts)],
         }
     name, number = local_name(numbers[0]), values.pop(numbers[0])
     assert isinstance(number, Literal)

@@ -49,7 +49,7 @@ def _decided_by_few(chance: Random) -> Picture:
     universe = chance.choice([*SMALL.values(), *LARGE.values()])
     few = chance.sample(universe.findings, chance.randint(1, 3))
     reason = universe.base.reason
-    kinds = {each.kind for each in few} - {ABSENCE}
+    kinds = {finding.kind for finding in few} - {ABSENCE}
     status = (
         ("clin:disease", str(reason)),
         ("clin:diseaseStatus", chance.choice(("clin:Relapsed", "clin:CompleteRemission"))),
@@ -62,7 +62,7 @@ def _decided_by_few(chance: Random) -> Picture:
         reason=reason,
         purposes=frozenset([chance.choice(("clin:TreatRelapse", "clin:RaiseDonorChimerism"))]),
         product=Product(frozenset({"clin:Unmanipulated"}), "clin:TransplantDonor", "false"),
-        findings=(*(each for each in rest if each.kind not in kinds), *few),
+        findings=(*(finding for finding in rest if finding.kind not in kinds), *few),
     )
 
 
@@ -83,7 +83,7 @@ def _picture(chance: Random) -> Picture:
     if reason:
         status = chance.choice(("clin:Relapsed", "clin:CompleteRemission"))
         plain.append(_found(STATUS, service_date, 30, ("clin:disease", reason), ("clin:diseaseStatus", status)))
-    kept = [each for each in plain if chance.random() < 0.75]
+    kept = [finding for finding in plain if chance.random() < 0.75]
     # Every other time several findings of one class: they must meet to bear on each other.
     kinds = chance.choices((*FINDINGS, STATUS, STATUS, MRD, CHIMERISM), k=chance.randint(1, 4))
     kinds = [kinds[0]] * len(kinds) if chance.random() < 0.5 else kinds
@@ -106,8 +106,8 @@ def _picture(chance: Random) -> Picture:
     )
 
 
-def _found(kind: str, service_date: date, before: int, *said: tuple[str, str]) -> Finding:
-    return Finding(kind, service_date - timedelta(before), said)
+def _found(kind: str, service_date: date, before: int, *stated: tuple[str, str]) -> Finding:
+    return Finding(kind, service_date - timedelta(before), stated)
 
 
 def _mostly(chance: Random, value: str, others: Sequence[str]) -> str | None:
@@ -124,27 +124,27 @@ def _purposes(chance: Random) -> frozenset[str]:
 
 
 def _finding(chance: Random, kind: str, service_date: date, reason: str | None) -> Finding:
-    said: list[tuple[str, str]] = []
+    stated: list[tuple[str, str]] = []
     for property_, range_ in FINDINGS[kind].items():
         if property_ == "clin:absenceOf":
-            said.append((property_, chance.choice((TRANSPLANT, INFUSION))))
+            stated.append((property_, chance.choice((TRANSPLANT, INFUSION))))
         elif property_ == "clin:disease":
-            said.append((property_, _disease(chance, reason)))
+            stated.append((property_, _disease(chance, reason)))
         elif range_ and chance.random() < _OPTIONAL:
             usual = USUAL.get(property_, CONCEPTS[range_])
-            said.append((property_, chance.choice((chance.choice(usual), chance.choice(CONCEPTS[range_])))))
+            stated.append((property_, chance.choice((chance.choice(usual), chance.choice(CONCEPTS[range_])))))
     if kind in NUMBERS and chance.random() < _OPTIONAL:
-        said += chance.choice(NUMBERS[kind].statements)
+        stated += chance.choice(NUMBERS[kind].statements)
     if kind not in NEVER_IN_DOUBT and chance.random() < 0.15:
-        said.append(DOUBT)
-    return _found(kind, service_date, chance.choice(DAYS_BEFORE), *said)
+        stated.append(DOUBT)
+    return _found(kind, service_date, chance.choice(DAYS_BEFORE), *stated)
 
 
 def _disease(chance: Random, reason: str | None) -> str:
     """Half of the time the reason, else mostly a disease that is tied to it."""
     if reason is None or chance.random() < 0.1:
         return chance.choice(CONCEPTS["clin:Disease"])
-    tied = [each for each in CONCEPTS["clin:Disease"] if oracle.share_a_kind(each, reason)]
+    tied = [concept for concept in CONCEPTS["clin:Disease"] if oracle.share_a_kind(concept, reason)]
     return chance.choice((reason, chance.choice(tied)))
 
 
@@ -165,15 +165,15 @@ class Numbers:
 
     @property
     def properties(self) -> list[str]:
-        return [each for each in (self.exact, self.least, self.most, self.below) if each]
+        return [property_ for property_ in (self.exact, self.least, self.most, self.below) if property_]
 
     @property
     def statements(self) -> list[tuple[tuple[str, str], ...]]:
         """Exact numbers, and bounds."""
-        found: list[tuple[tuple[str, str], ...]] = [((self.exact, each),) for each in self.values]
-        found += [((bound, each),) for bound in (self.least, self.most) for each in self.values]
+        found: list[tuple[tuple[str, str], ...]] = [((self.exact, value),) for value in self.values]
+        found += [((bound, value),) for bound in (self.least, self.most) for value in self.values]
         if self.below:
-            found += [((self.below, each),) for each in self.values if float(each) > 0]
+            found += [((self.below, value),) for value in self.values if float(value) > 0]
         return found
 
     def range(self, finding: Finding) -> frozenset[str]:
@@ -184,12 +184,12 @@ class Numbers:
         exact, least, most = bounds[self.exact], bounds[self.least], bounds[self.most]
         below = bounds.get(self.below)
         return frozenset(
-            each
-            for each in self.values
-            if (exact is None or float(each) == exact)
-            and (least is None or float(each) >= least)
-            and (most is None or float(each) <= most)
-            and (below is None or float(each) < below)
+            value
+            for value in self.values
+            if (exact is None or float(value) == exact)
+            and (least is None or float(value) >= least)
+            and (most is None or float(value) <= most)
+            and (below is None or float(value) < below)
         )
 
 

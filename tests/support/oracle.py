@@ -76,13 +76,13 @@ def flags() -> dict[str, Flags]:
     graph = _vocabulary()
     found = {}
     for class_ in graph.subjects(RDFS.subClassOf, URIRef(CASE + "Finding")):
-        said = {name: [_curie(each) for each in graph.objects(class_, URIRef(CASE + name))] for name in _FLAGS}
-        key = said["keyProperty"]
+        values = {name: [_curie(node) for node in graph.objects(class_, URIRef(CASE + name))] for name in _FLAGS}
+        key = values["keyProperty"]
         found[_curie(class_)] = Flags(
-            frozenset(said["countedBy"]),
-            frozenset(said["differsBy"]),
+            frozenset(values["countedBy"]),
+            frozenset(values["differsBy"]),
             key[0] if key else None,
-            *(said[name] == ["true"] for name in _FLAGS[3:]),
+            *(values[name] == ["true"] for name in _FLAGS[3:]),
         )
     return found
 
@@ -104,7 +104,7 @@ def _above() -> dict[str, set[str]]:
 @cache
 def _all_above(concept: str) -> frozenset[str]:
     """The concept, and all that is broader, in any number of steps."""
-    return frozenset({concept}).union(*(_all_above(each) for each in _above().get(concept, ())))
+    return frozenset({concept}).union(*(_all_above(broader) for broader in _above().get(concept, ())))
 
 
 def under(concept: str | None, group: str) -> bool:
@@ -115,7 +115,7 @@ def under(concept: str | None, group: str) -> bool:
 @cache
 def share_a_kind(one: str, two: str) -> bool:
     """Whether something is both the one, or in it, and the other, or in it."""
-    return any(under(each, one) and under(each, two) for each in {one, two, *_above()})
+    return any(under(concept, one) and under(concept, two) for concept in {one, two, *_above()})
 
 
 # ---------------------------------------------------------------------- what counts (design, section 3.4)
@@ -125,12 +125,12 @@ def differ(one: Finding, two: Finding) -> bool:
     """Whether two findings of a class say different things: what says nothing does not say otherwise."""
     if one.kind != two.kind:
         return False
-    pairs = [(_said(one, each), _said(two, each)) for each in flags()[one.kind].differs_by]
+    pairs = [(_stated(one, property_), _stated(two, property_)) for property_ in flags()[one.kind].differs_by]
     both_speak = all(any(pair[side] is not None for pair in pairs) for side in (0, 1))
     return both_speak and any(first != second for first, second in pairs)
 
 
-def _said(finding: Finding, property_: str) -> str | float | None:
+def _stated(finding: Finding, property_: str) -> str | float | None:
     value = finding.value(property_)
     try:
         return float(value) if value is not None else None  # 2 and 2.0 are one number.
@@ -169,15 +169,15 @@ class Standing:
     links: Links
 
     def which(self, standing: str) -> frozenset[int]:
-        return frozenset(place for place, each in enumerate(self.of) if each == standing)
+        return frozenset(place for place, how in enumerate(self.of) if how == standing)
 
 
 def standing(picture: Picture) -> Standing:
     """How each finding of a case stands, and which of those that count or perhaps count are linked."""
     findings = dict(enumerate(picture.findings))
-    able = {place: each for place, each in findings.items() if _able(picture, each)}
-    left = {place: each for place, each in able.items() if not _history(picture, each, able.values())}
-    doubted = {place for place, each in left.items() if _in_doubt(picture, each, able.values())}
+    able = {place: finding for place, finding in findings.items() if _able(picture, finding)}
+    left = {place: finding for place, finding in able.items() if not _history(picture, finding, able.values())}
+    doubted = {place for place, finding in left.items() if _in_doubt(picture, finding, able.values())}
     linked = frozenset(
         (one, two)
         for one in left
@@ -193,28 +193,32 @@ def _able(picture: Picture, finding: Finding) -> bool:
     flag = flags()[finding.kind]
     if not (finding.day < picture.service_date or (finding.day == picture.service_date and flag.on_service_date)):
         return False
-    if "case:date" not in flag.counted_by and all(finding.value(each) is None for each in flag.counted_by):
+    if "case:date" not in flag.counted_by and all(finding.value(property_) is None for property_ in flag.counted_by):
         return False
     if flag.of_reason and (picture.reason is None or not share_a_kind(_disease(finding), picture.reason)):
         return False
     allogeneic = [
-        each.day for each in _transplants(picture) if under(each.value("clin:graftSource"), "clin:Allogeneic")
+        transplant.day
+        for transplant in _transplants(picture)
+        if under(transplant.value("clin:graftSource"), "clin:Allogeneic")
     ]
     return not (flag.since_transplant and allogeneic and finding.day < max(allogeneic))
 
 
 def _transplants(picture: Picture) -> Iterator[Finding]:
-    return (each for each in picture.findings if each.kind == _TRANSPLANT and each.day <= picture.service_date)
+    return (
+        finding for finding in picture.findings if finding.kind == _TRANSPLANT and finding.day <= picture.service_date
+    )
 
 
 def _history(picture: Picture, finding: Finding, able: Collection[Finding]) -> bool:
     """Whether something newer takes the place of a finding that could count."""
-    newer = [each for each in able if each.day > finding.day]
+    newer = [other for other in able if other.day > finding.day]
     if finding.kind == _ABSENCE:
-        return any(each.kind == finding.value("clin:absenceOf") for each in newer)
+        return any(other.kind == finding.value("clin:absenceOf") for other in newer)
     if not flags()[finding.kind].latest:
         return False
-    return any(_same_key(each, finding) or _status_replaced(picture, finding, each) for each in newer)
+    return any(_same_key(other, finding) or _status_replaced(picture, finding, other) for other in newer)
 
 
 def _status_replaced(picture: Picture, finding: Finding, newer: Finding) -> bool:
@@ -238,19 +242,19 @@ def _in_doubt(picture: Picture, finding: Finding, able: Collection[Finding]) -> 
     if finding.value("case:inDoubt") is not None:
         return True
     if flag.since_transplant and any(
-        finding.day < each.day and each.value("clin:graftSource") in _NOT_KNOWN_TO_BE_ALLOGENEIC
-        for each in _transplants(picture)
+        finding.day < transplant.day and transplant.value("clin:graftSource") in _NOT_KNOWN_TO_BE_ALLOGENEIC
+        for transplant in _transplants(picture)
     ):
         return True
     if finding.kind == _STATUS and not under(_disease(finding), picture.reason or ""):
         return True
-    others = [each for each in able if differ(each, finding)]
-    if any(each.value("case:inDoubt") and each.day == finding.day and _same_key(each, finding) for each in others):
+    others = [other for other in able if differ(other, finding)]
+    if any(other.value("case:inDoubt") and other.day == finding.day and _same_key(other, finding) for other in others):
         return True
-    not_older = [each for each in others if each.day >= finding.day]
-    if flag.key and any(_key(each) is None or _key(finding) is None for each in not_older):
+    not_older = [other for other in others if other.day >= finding.day]
+    if flag.key and any(_key(other) is None or _key(finding) is None for other in not_older):
         return True
-    return finding.kind == _STATUS and any(_status_in_doubt(picture, finding, each) for each in not_older)
+    return finding.kind == _STATUS and any(_status_in_doubt(picture, finding, other) for other in not_older)
 
 
 def _status_in_doubt(picture: Picture, finding: Finding, other: Finding) -> bool:
@@ -290,10 +294,10 @@ class View:
 
     def of(self, kind: str) -> dict[int, Finding]:
         found = {place: self.picture.findings[place] for place in sorted(self.current)}
-        return {place: each for place, each in found.items() if each.kind == kind}
+        return {place: finding for place, finding in found.items() if finding.kind == kind}
 
     def stated(self, kind: str, property_: str) -> dict[int, str | None]:
-        return {place: each.value(property_) for place, each in self.of(kind).items()}
+        return {place: finding.value(property_) for place, finding in self.of(kind).items()}
 
     def linked_to(self, place: int, wanted: Callable[[Finding], bool]) -> bool:
         """Whether a finding is linked to one that says what is wanted, whether that one counts or not."""
@@ -317,9 +321,9 @@ def _plan_is_not_medicare(view: View) -> Sides:
 def _after_allogeneic_transplant(view: View) -> Sides:
     sources = view.stated(_TRANSPLANT, "clin:graftSource").values()
     absent = "clin:Transplant" in view.stated(_ABSENCE, "clin:absenceOf").values()
-    all_autologous = bool(sources) and all(each == "clin:Autologous" for each in sources)
-    open_ = any(each in _NOT_KNOWN_TO_BE_ALLOGENEIC for each in sources)
-    return any(under(each, "clin:Allogeneic") for each in sources), all_autologous or (absent and not open_)
+    all_autologous = bool(sources) and all(source == "clin:Autologous" for source in sources)
+    open_ = any(source in _NOT_KNOWN_TO_BE_ALLOGENEIC for source in sources)
+    return any(under(source, "clin:Allogeneic") for source in sources), all_autologous or (absent and not open_)
 
 
 def _reason_is_hematologic_malignancy(view: View) -> Sides:
@@ -333,18 +337,18 @@ def _status(view: View, wanted: Collection[str], against: Collection[str]) -> Si
     Args:
         against: what speaks against it by itself. A remission of unstated kind does where it is linked to one wanted.
     """
-    said = view.stated(_STATUS, "clin:diseaseStatus")
+    stated = view.stated(_STATUS, "clin:diseaseStatus")
     contrary = {*against, "clin:InRemission"}
     denied = any(
         value in against
-        or (value == "clin:InRemission" and view.linked_to(place, lambda each: each.value(_VALUE) in wanted))
-        for place, value in said.items()
+        or (value == "clin:InRemission" and view.linked_to(place, lambda other: other.value(_VALUE) in wanted))
+        for place, value in stated.items()
     )
     uncontested = any(
-        value in wanted and not view.linked_to(place, lambda each: each.value(_VALUE) in contrary)
-        for place, value in said.items()
+        value in wanted and not view.linked_to(place, lambda other: other.value(_VALUE) in contrary)
+        for place, value in stated.items()
     )
-    return any(value in wanted for value in said.values()), denied and not uncontested
+    return any(value in wanted for value in stated.values()), denied and not uncontested
 
 
 _VALUE = "clin:diseaseStatus"
@@ -368,27 +372,27 @@ def _raising_donor_chimerism_is_a_purpose(view: View) -> Sides:
 
 
 def _among(stated: Collection[str], wanted: str) -> Sides:
-    holds = any(under(each, wanted) for each in stated)
+    holds = any(under(disease, wanted) for disease in stated)
     return holds, bool(stated) and not holds
 
 
 def _raising_donor_chimerism_is_the_only_purpose(view: View) -> Sides:
     purposes = view.picture.purposes
-    return purposes == {"clin:RaiseDonorChimerism"}, any(each != "clin:RaiseDonorChimerism" for each in purposes)
+    return purposes == {"clin:RaiseDonorChimerism"}, any(purpose != "clin:RaiseDonorChimerism" for purpose in purposes)
 
 
 def _mrd_is_detected(view: View) -> Sides:
     results = view.stated("clin:MRDTest", "clin:mrdResult")
     detected = [place for place, value in results.items() if value == "clin:MRDDetected"]
     contradicted = all(
-        view.linked_to(place, lambda each: each.value("clin:mrdResult") == "clin:MRDNotDetected") for place in detected
+        view.linked_to(place, lambda test: test.value("clin:mrdResult") == "clin:MRDNotDetected") for place in detected
     )
     return bool(detected), "clin:MRDNotDetected" in results.values() and contradicted
 
 
 def _relapse_risk_is_raised(view: View) -> Sides:
-    said = view.stated("clin:RelapseRiskAssessment", "clin:relapseRisk").values()
-    return "clin:RaisedRelapseRisk" in said, "clin:RelapseRiskNotRaised" in said
+    risks = view.stated("clin:RelapseRiskAssessment", "clin:relapseRisk").values()
+    return "clin:RaisedRelapseRisk" in risks, "clin:RelapseRiskNotRaised" in risks
 
 
 def _percent(finding: Finding) -> tuple[float, bool, float]:
@@ -418,18 +422,18 @@ def _everywhere(view: View, shows: Callable[[Finding], bool]) -> bool:
     """
     tests = view.of("clin:ChimerismTest")
     return any(map(shows, tests.values())) and all(
-        shows(each) or view.linked_to(place, shows) for place, each in tests.items()
+        shows(test) or view.linked_to(place, shows) for place, test in tests.items()
     )
 
 
 def _chimerism_is_mixed(view: View) -> Sides:
     tests = view.of("clin:ChimerismTest").values()
-    return any(_below(each, 90) for each in tests), _everywhere(view, lambda each: _at_least(each, 90))
+    return any(_below(test, 90) for test in tests), _everywhere(view, lambda test: _at_least(test, 90))
 
 
 def _chimerism_is_full(view: View) -> Sides:
     tests = view.of("clin:ChimerismTest").values()
-    return _everywhere(view, lambda each: _at_least(each, 100)), any(_below(each, 100) for each in tests)
+    return _everywhere(view, lambda test: _at_least(test, 100)), any(_below(test, 100) for test in tests)
 
 
 def _lymphocytes_genetically_modified(view: View) -> Sides:
@@ -446,14 +450,14 @@ def _processing(view: View) -> Collection[str]:
 
 def _acute_gvhd_of_grade_2_or_higher(view: View) -> Sides:
     found = view.of("clin:AcuteGvHDAssessment").values()
-    least = [_number(each, "clin:grade", "clin:gradeAtLeast", 0) for each in found]
-    most = [_number(each, "clin:grade", "clin:gradeAtMost", 4) for each in found]
-    return any(each >= 2 for each in least), any(each < 2 for each in most)
+    least = [_number(finding, "clin:grade", "clin:gradeAtLeast", 0) for finding in found]
+    most = [_number(finding, "clin:grade", "clin:gradeAtMost", 4) for finding in found]
+    return any(grade >= 2 for grade in least), any(grade < 2 for grade in most)
 
 
 def _number(finding: Finding, exact: str, bound: str, otherwise: float) -> float:
     found = (finding.number(exact), finding.number(bound), otherwise)
-    return next(each for each in found if each is not None)
+    return next(number for number in found if number is not None)
 
 
 def _earlier_dli_was_given(view: View) -> Sides:
@@ -462,8 +466,10 @@ def _earlier_dli_was_given(view: View) -> Sides:
 
 
 def _benefit_of_earlier_dli_is_documented(view: View) -> Sides:
-    said = view.stated("clin:EarlierInfusion", "clin:response").values()
-    return "clin:PositiveResponse" in said, any(each in said for each in ("clin:NoResponse", _NOT_DOCUMENTED))
+    responses = view.stated("clin:EarlierInfusion", "clin:response").values()
+    return "clin:PositiveResponse" in responses, any(
+        response in responses for response in ("clin:NoResponse", _NOT_DOCUMENTED)
+    )
 
 
 _NOT_DOCUMENTED = "clin:ResponseNotDocumented"
@@ -486,8 +492,8 @@ def _lymphocyte_donor_differs(view: View) -> Sides:
 
 
 def _chronic_gvhd_is_present(view: View) -> Sides:
-    said = view.stated("clin:ChronicGvHDAssessment", "clin:chronicSeverity").values()
-    return any(each != "clin:NoChronicGvHD" for each in said), "clin:NoChronicGvHD" in said
+    severities = view.stated("clin:ChronicGvHDAssessment", "clin:chronicSeverity").values()
+    return any(severity != "clin:NoChronicGvHD" for severity in severities), "clin:NoChronicGvHD" in severities
 
 
 # Each condition, by the last part of its IRI: whether a view speaks for it, and against.
@@ -538,6 +544,6 @@ def values(picture: Picture) -> Both:
     found = {}
     for name, condition in CONDITIONS.items():
         sides = {condition(view) for view in views}
-        any_way = any(each for each, _ in sides), any(each for _, each in sides)
+        any_way = any(holds for holds, _ in sides), any(fails for _, fails in sides)
         found[name] = (_VALUES[next(iter(sides))] if len(sides) == 1 else "unknown", _VALUES[any_way])
     return found

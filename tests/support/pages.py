@@ -46,7 +46,7 @@ class Read(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        holder = next((each for each in reversed(self._open) if each in HOLDERS), None)
+        holder = next((opened for opened in reversed(self._open) if opened in HOLDERS), None)
         if holder:
             tag, text = self.texts[-1]
             self.texts[-1] = (tag, text + data)

@@ -21,6 +21,7 @@ import oracle
 import pyoxigraph as ox
 from fhir_of import fhir_of
 from generated import DOUBT, KEYS, NUMBERS, STATUS, TRANSPLANT, VALUES
+from history import WITH_DOCUMENT
 from small_cases import every_condition, in_batches
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Finding, Picture, Product, built, named, turtle
 
@@ -36,8 +37,6 @@ from kb_tools.model.revision import Revision
 from kb_tools.rdf.terms import to_quads
 from kb_tools.render import case_json as as_plain
 from kb_tools.render import determination_json as as_json
-
-REVISIONS = ("2026-02", "2019-10")
 
 
 @dataclass
@@ -55,8 +54,8 @@ class Found:
     def smallest(self) -> list[tuple[str, Picture, Picture, str]]:
         """Of each thing varied, the smallest case of which the property does not hold."""
         first: dict[str, tuple[str, Picture, Picture, str]] = {}
-        for each in sorted(self.violations, key=lambda one: len(one[1].findings)):
-            first.setdefault(each[0], each)
+        for violation in sorted(self.violations, key=lambda one: len(one[1].findings)):
+            first.setdefault(violation[0], violation)
         return list(first.values())
 
 
@@ -73,14 +72,14 @@ class Asked:
 
     def __init__(self, engine: str = "pyshifty") -> None:
         policy = VOCABULARY.policy()
-        self._revisions = {name: Revision.load(policy, policy.entry(name)) for name in REVISIONS}
+        self._revisions = {name: Revision.load(policy, policy.entry(name)) for name in WITH_DOCUMENT}
         self._derivation = Derivation(VOCABULARY)
         self._evaluator = Evaluator(VOCABULARY, every_condition(), engine)
 
     def outcomes(self, pictures: Iterable[Picture]) -> Iterator[Outcomes]:
         for batch in in_batches(pictures):
             for evidence in self._evaluator.evaluate(self._derivation.of(built(batch))):
-                values = {iri: each.value for iri, each in evidence.items()}
+                values = {iri: value.value for iri, value in evidence.items()}
                 yield {
                     name: outcome_of(
                         evaluate(revision.applicability_tree, values), evaluate(revision.criteria_tree, values), False
@@ -110,7 +109,7 @@ def _varied(asked: Asked, pictures: Iterable[Picture], variants: Callable[[Pictu
         pairs = [
             (picture, before, variant)
             for picture, before in zip(batch, asked.outcomes(batch), strict=True)
-            if any(each.settled for each in before.values())
+            if any(outcome.settled for outcome in before.values())
             for variant in variants(picture)
         ]
         after = asked.outcomes(variant.picture for _, _, variant in pairs)
@@ -156,7 +155,7 @@ def completion(asked: Asked, pictures: Iterable[Picture]) -> Found:
 def completions(picture: Picture) -> Iterator[Variant]:
     """Each way of stating one thing that a case leaves open."""
     parts = (_of_reason, _of_purposes, _of_service, _of_line_of_business, _of_processing, _of_product)
-    yield from (each for part in parts for each in part(picture))
+    yield from (variant for part in parts for variant in part(picture))
     how = oracle.standing(picture).of
     for place, finding in enumerate(picture.findings):
         for what, stated in _of_finding(picture, place, how):
@@ -168,48 +167,48 @@ def completions(picture: Picture) -> Iterator[Variant]:
 
 def _of_reason(picture: Picture) -> Iterator[Variant]:
     if picture.reason is None:
-        for each in _told_apart(CONCEPTS["clin:Disease"], [*_diseases(picture), "clin:HematologicMalignancy"]):
-            yield Variant("reason", replace(picture, reason=each))
+        for disease in _distinguished(CONCEPTS["clin:Disease"], [*_diseases(picture), "clin:HematologicMalignancy"]):
+            yield Variant("reason", replace(picture, reason=disease))
 
 
 def _of_purposes(picture: Picture) -> Iterator[Variant]:
     every = CONCEPTS["clin:Purpose"]
     for chosen in oracle.choices(range(len(every))) if not picture.purposes else ():
         if chosen:
-            yield Variant("purposes", replace(picture, purposes=frozenset(every[each] for each in chosen)))
+            yield Variant("purposes", replace(picture, purposes=frozenset(every[number] for number in chosen)))
 
 
 def _of_service(picture: Picture) -> Iterator[Variant]:
     if picture.service is None:
         # The code is a name of the service too: another service beside it would contradict it.
         named_by_code = "cpt:38242" in picture.codes
-        for each in ["clin:DonorLymphocyteInfusion"] if named_by_code else CONCEPTS["clin:Service"]:
-            yield Variant("service", replace(picture, service=each))
+        for concept in ["clin:DonorLymphocyteInfusion"] if named_by_code else CONCEPTS["clin:Service"]:
+            yield Variant("service", replace(picture, service=concept))
         yield Variant("procedure code", replace(picture, codes=picture.codes | {"cpt:38242"}))
 
 
 def _of_line_of_business(picture: Picture) -> Iterator[Variant]:
     line = picture.line_of_business
-    for each in CONCEPTS["case:LineOfBusiness"] if line is None else _kinds_of("case:LineOfBusiness", line):
-        yield Variant("line of business", replace(picture, line_of_business=each))
+    for concept in CONCEPTS["case:LineOfBusiness"] if line is None else _kinds_of("case:LineOfBusiness", line):
+        yield Variant("line of business", replace(picture, line_of_business=concept))
 
 
 def _of_processing(picture: Picture) -> Iterator[Variant]:
     product = picture.product or Product()
     for stated in product.processing:
-        for each in _kinds_of("clin:Processing", stated):
-            processing = product.processing - {stated} | {each}
+        for narrower in _kinds_of("clin:Processing", stated):
+            processing = product.processing - {stated} | {narrower}
             yield Variant("kind of processing", replace(picture, product=replace(product, processing=processing)))
-    for each in CONCEPTS["clin:Processing"] if not product.processing else ():
-        yield Variant("processing", replace(picture, product=replace(product, processing=frozenset({each}))))
+    for concept in CONCEPTS["clin:Processing"] if not product.processing else ():
+        yield Variant("processing", replace(picture, product=replace(product, processing=frozenset({concept}))))
 
 
 def _of_product(picture: Picture) -> Iterator[Variant]:
     product = picture.product or Product()
-    for each in CONCEPTS["clin:LymphocyteDonor"] if product.donor is None else ():
-        yield Variant("lymphocyte donor", replace(picture, product=replace(product, donor=each)))
-    for each in ("true", "false") if product.trial is None else ():
-        yield Variant("clinical trial", replace(picture, product=replace(product, trial=each)))
+    for concept in CONCEPTS["clin:LymphocyteDonor"] if product.donor is None else ():
+        yield Variant("lymphocyte donor", replace(picture, product=replace(product, donor=concept)))
+    for value in ("true", "false") if product.trial is None else ():
+        yield Variant("clinical trial", replace(picture, product=replace(product, trial=value)))
 
 
 def _of_finding(picture: Picture, place: int, how: Sequence[str]) -> Iterator[tuple[str, Finding]]:
@@ -219,8 +218,8 @@ def _of_finding(picture: Picture, place: int, how: Sequence[str]) -> Iterator[tu
     if kind == TRANSPLANT:
         yield from _of_transplant(finding)
     if kind in KEYS and finding.value(KEYS[kind]) is None:
-        for each in CONCEPTS[str(FINDINGS[kind][KEYS[kind]])]:
-            yield KEYS[kind], stating(finding, KEYS[kind], each)
+        for concept in CONCEPTS[str(FINDINGS[kind][KEYS[kind]])]:
+            yield KEYS[kind], stating(finding, KEYS[kind], concept)
     if kind == STATUS:
         yield from _of_status(picture, place)
     others_count = any(
@@ -228,14 +227,14 @@ def _of_finding(picture: Picture, place: int, how: Sequence[str]) -> Iterator[tu
         for number, other in enumerate(picture.findings)
     )
     if kind in VALUES and finding.value(VALUES[kind]) is None and not others_count:
-        for each in CONCEPTS[str(FINDINGS[kind][VALUES[kind]])]:
-            yield "value", stating(finding, VALUES[kind], each)
+        for value in CONCEPTS[str(FINDINGS[kind][VALUES[kind]])]:
+            yield "value", stating(finding, VALUES[kind], value)
     if kind in NUMBERS:
         bare, possible = without(finding, *NUMBERS[kind].properties), NUMBERS[kind].range(finding)
         if bare == finding and not others_count:
-            yield from (("value", stating(bare, NUMBERS[kind].exact, each)) for each in NUMBERS[kind].values)
+            yield from (("value", stating(bare, NUMBERS[kind].exact, value)) for value in NUMBERS[kind].values)
         if len(possible) > 1:
-            yield from (("exact number", stating(bare, NUMBERS[kind].exact, each)) for each in sorted(possible))
+            yield from (("exact number", stating(bare, NUMBERS[kind].exact, exact)) for exact in sorted(possible))
 
 
 def _of_transplant(finding: Finding) -> Iterator[tuple[str, Finding]]:
@@ -243,68 +242,69 @@ def _of_transplant(finding: Finding) -> Iterator[tuple[str, Finding]]:
     # The document does not say whether it takes the graft of a twin for an allogeneic one.
     twin = ["clin:Allogeneic", "clin:Autologous"] if source == "clin:Syngeneic" else []
     every = CONCEPTS["clin:GraftSource"]
-    for each in every if source is None else [*_kinds_of("clin:GraftSource", source), *twin]:
-        yield "graft source", stating(finding, "clin:graftSource", each)
+    for concept in every if source is None else [*_kinds_of("clin:GraftSource", source), *twin]:
+        yield "graft source", stating(finding, "clin:graftSource", concept)
 
 
 def _of_status(picture: Picture, place: int) -> Iterator[tuple[str, Finding]]:
     finding = picture.findings[place]
     if not replaced_by(picture, place):
         kinds = _kinds_of("clin:Disease", str(finding.value("clin:disease")))
-        for each in _told_apart(kinds, [str(picture.reason), *_diseases(picture)]):
-            yield "kind of disease", stating(finding, "clin:disease", each)
+        for disease in _distinguished(kinds, [str(picture.reason), *_diseases(picture)]):
+            yield "kind of disease", stating(finding, "clin:disease", disease)
     if finding.value(VALUES[STATUS]) == "clin:InRemission":
-        for each in ("clin:CompleteRemission", "clin:PartialRemission"):
-            yield "kind of remission", stating(finding, VALUES[STATUS], each)
+        for status in ("clin:CompleteRemission", "clin:PartialRemission"):
+            yield "kind of remission", stating(finding, VALUES[STATUS], status)
 
 
 def _stays(picture: Picture, place: int, stated: Finding, how: Sequence[str]) -> bool:
     """Whether the outcome must stay; else, by what is now stated, a doubt or a contradiction may show."""
     before = picture.findings[place]
-    others = [each for number, each in enumerate(picture.findings) if number != place and how[number] != oracle.NOT]
-    alike = [each for each in others if each.kind == stated.kind]
+    others = [other for number, other in enumerate(picture.findings) if number != place and how[number] != oracle.NOT]
+    alike = [other for other in others if other.kind == stated.kind]
     if stated.kind == TRANSPLANT:
-        return not any(each.value("clin:absenceOf") == TRANSPLANT for each in others)
+        return not any(other.value("clin:absenceOf") == TRANSPLANT for other in others)
     key = oracle.flags()[stated.kind].key
-    if any(_of_one_key_and_day(before, each) and not _agree(before, each) for each in alike):
+    if any(_of_one_key_and_day(before, other) and not _agree(before, other) for other in alike):
         return False
     if key and stated.value(key) != before.value(key):
-        in_doubt = any(each.value(DOUBT[0]) for each in (before, *alike))
+        in_doubt = any(finding.value(DOUBT[0]) for finding in (before, *alike))
         # Of a group that may be the reason: the later status of the group was of all of it.
-        replaced = any(each.value(key) == before.value(key) is not None and each.day > before.day for each in alike)
+        replaced = any(other.value(key) == before.value(key) is not None and other.day > before.day for other in alike)
         return not in_doubt and not replaced
     if stated.kind in NUMBERS and NUMBERS[stated.kind].range(before):
-        return not any(oracle.differ(stated, each) and not oracle.differ(before, each) for each in alike)
+        return not any(oracle.differ(stated, other) and not oracle.differ(before, other) for other in alike)
     return True
 
 
 def _kinds_of(class_: str, group: str) -> list[str]:
-    return [each for each in CONCEPTS[class_] if each != group and oracle.under(each, group)]
+    return [concept for concept in CONCEPTS[class_] if concept != group and oracle.under(concept, group)]
 
 
 def _diseases(picture: Picture) -> list[str]:
     """The diseases of which the case states a status."""
-    return [each for finding in picture.findings if (each := finding.value("clin:disease"))]
+    return [disease for finding in picture.findings if (disease := finding.value("clin:disease"))]
 
 
-def _told_apart(diseases: Iterable[str], others: Sequence[str]) -> list[str]:
+def _distinguished(diseases: Iterable[str], others: Sequence[str]) -> list[str]:
     """One of all diseases that stand alike to each of some others: of all that are in none of them, say."""
     found: dict[tuple[tuple[bool, bool, bool], ...], str] = {}
-    for each in diseases:
+    for disease in diseases:
         how = tuple(
-            (oracle.under(each, other), oracle.under(other, each), oracle.share_a_kind(each, other)) for other in others
+            (oracle.under(disease, other), oracle.under(other, disease), oracle.share_a_kind(disease, other))
+            for other in others
         )
-        found.setdefault(how, each)
+        found.setdefault(how, disease)
     return list(found.values())
 
 
 def stating(finding: Finding, property_: str, value: str) -> Finding:
     """The finding with one thing stated, or stated otherwise."""
-    return replace(finding, said=(*without(finding, property_).said, (property_, value)))
+    return replace(finding, stated=(*without(finding, property_).stated, (property_, value)))
 
 
 def without(finding: Finding, *properties: str) -> Finding:
-    return replace(finding, said=tuple(pair for pair in finding.said if pair[0] not in properties))
+    return replace(finding, stated=tuple(pair for pair in finding.stated if pair[0] not in properties))
 
 
 def _with(picture: Picture, place: int, finding: Finding) -> Picture:
@@ -330,9 +330,9 @@ def _of_one_key_and_day(one: Finding, two: Finding) -> bool:
 def _agree(one: Finding, two: Finding) -> bool:
     """Whether two findings of a class can both be true."""
     if one.kind in NUMBERS:
-        first, second = (NUMBERS[one.kind].range(each) for each in (one, two))
+        first, second = (NUMBERS[one.kind].range(finding) for finding in (one, two))
         return not (first and second) or bool(first & second)
-    stated = {each.value(VALUES[one.kind]) for each in (one, two)} - {None} if one.kind in VALUES else set()
+    stated = {finding.value(VALUES[one.kind]) for finding in (one, two)} - {None} if one.kind in VALUES else set()
     return len(stated) <= 1 or stated == {"clin:InRemission", "clin:CompleteRemission"}
 
 
@@ -403,12 +403,14 @@ class Answering:
 
     def answers(self, cases: Sequence[Case]) -> list[Determination]:
         found = list(self._run.answers(cases))
-        assert all(isinstance(each, Determination) for each in found), "a generated case is malformed"
-        return [each for each in found if isinstance(each, Determination)]
+        assert all(isinstance(answer, Determination) for answer in found), "a generated case is malformed"
+        return [answer for answer in found if isinstance(answer, Determination)]
 
     def json(self, cases: Sequence[Case]) -> list[str]:
         """The JSON of each determination, byte for byte, but for the names of files, cases and nodes."""
-        return [_without_names(as_json.answers(VOCABULARY, [each], [], explain=True)) for each in self.answers(cases)]
+        return [
+            _without_names(as_json.answers(VOCABULARY, [answer], [], explain=True)) for answer in self.answers(cases)
+        ]
 
 
 def _without_names(text: str) -> str:
@@ -417,9 +419,9 @@ def _without_names(text: str) -> str:
 
 def _came(answer: Determination) -> str:
     """What a determination comes to, a line each, but for names and what only one format tells."""
-    values = [f"{iri}: {each.value}, {each.perhaps}" for iri, each in answer.condition_results.items()]
-    given = [f"advisory {each.iri}" for each in answer.advisories]
-    return "\n".join([answer.outcome.value, *values, *(f"to send {each}" for each in sorted(answer.to_send)), *given])
+    values = [f"{iri}: {result.value}, {result.perhaps}" for iri, result in answer.condition_results.items()]
+    given = [f"advisory {advisory.iri}" for advisory in answer.advisories]
+    return "\n".join([answer.outcome.value, *values, *(f"to send {item}" for item in sorted(answer.to_send)), *given])
 
 
 # One reader for all: it gives each case a number of its own.
@@ -465,7 +467,7 @@ def repetition(pictures: Iterable[Picture], revision: str, chance: Random) -> Fo
     answering, found = Answering(revision), Found()
     for batch in in_batches(pictures, 100):
         before = answering.json(list(map(_as_turtle, batch)))
-        after = answering.json([_restated(each, chance) for each in batch])
+        after = answering.json([_restated(case, chance) for case in batch])
         _compared("every statement twice", batch, batch, before, after, found)
     return found
 
@@ -495,7 +497,7 @@ def formats(pictures: Iterable[Picture], revision: str) -> Found:
     for batch in in_batches(pictures, 100):
         cases = list(map(_as_turtle, batch))
         texts = answering.json(cases)
-        _compared("JSON-LD", batch, batch, texts, answering.json([_as_json_ld(each) for each in cases]), found)
+        _compared("JSON-LD", batch, batch, texts, answering.json([_as_json_ld(case) for case in cases]), found)
         _compared("plain JSON", batch, batch, texts, answering.json([_as_plain_json(plain, e) for e in cases]), found)
     return found
 
@@ -503,10 +505,10 @@ def formats(pictures: Iterable[Picture], revision: str) -> Found:
 def fhir(pictures: Iterable[Picture], revision: str) -> Found:
     """FHIR of one picture comes to the values, advisories and outcome that its Turtle comes to."""
     answering, found = Answering(revision), Found()
-    for batch in in_batches((each for each in pictures if _fhir_says_it(each)), 100):
+    for batch in in_batches((picture for picture in pictures if _fhir_says_it(picture)), 100):
         cases = list(map(_as_turtle, batch))
         came, imported = (
-            [_came(each) for each in answering.answers(ones)] for ones in (cases, list(map(_as_fhir, cases)))
+            [_came(answer) for answer in answering.answers(ones)] for ones in (cases, list(map(_as_fhir, cases)))
         )
         _compared("FHIR", batch, batch, came, imported, found)
     return found
@@ -533,14 +535,14 @@ def _fhir_says_it(picture: Picture) -> bool:
     other the reader of FHIR makes a doubt of its own; in the other formats each is held against the limits by itself.
     """
     twice = "cpt:38242" in picture.codes and picture.service not in (None, "clin:DonorLymphocyteInfusion")
-    numbers = [each for each in picture.findings if each.kind in NUMBERS]
+    numbers = [finding for finding in picture.findings if finding.kind in NUMBERS]
     excluding = any(
         _of_one_key_and_day(one, two)
         and not _agree(one, two)
-        and any(each.value(NUMBERS[one.kind].exact) is None for each in (one, two))
+        and any(number.value(NUMBERS[one.kind].exact) is None for number in (one, two))
         for one, two in combinations(numbers, 2)
     )
-    return not (twice or excluding or any(each.value(DOUBT[0]) for each in picture.findings))
+    return not (twice or excluding or any(finding.value(DOUBT[0]) for finding in picture.findings))
 
 
 # ---------------------------------------------------------------------- (e) both engines, (f) another day
@@ -560,15 +562,15 @@ def shift(pictures: Iterable[Picture], revision: str, chance: Random) -> Found:
     """Shifting every date by one number of days changes nothing but the dates: ages are those of before."""
     answering, found = Answering(revision), Found()
     for batch in in_batches(pictures, 200):
-        moved = [_moved(each, chance.choice((1, -1, 59, -366, 1461, 10_000))) for each in batch]
-        first, second = ([_without_dates(each) for each in answering.json(built(ones))] for ones in (batch, moved))
+        moved = [_moved(picture, chance.choice((1, -1, 59, -366, 1461, 10_000))) for picture in batch]
+        first, second = ([_without_dates(text) for text in answering.json(built(ones))] for ones in (batch, moved))
         _compared("dates", batch, moved, first, second, found)
     return found
 
 
 def _moved(picture: Picture, days: int) -> Picture:
     by = timedelta(days)
-    findings = tuple(replace(each, day=each.day + by) for each in picture.findings)
+    findings = tuple(replace(finding, day=finding.day + by) for finding in picture.findings)
     return replace(picture, service_date=picture.service_date + by, findings=findings)
 
 

@@ -61,7 +61,7 @@ class Universe:
 
     def up_to(self, size: int) -> Iterator[Picture]:
         """The case with every set of at most so many findings."""
-        return (each for fewer in range(size + 1) for each in self.sets(fewer))
+        return (picture for fewer in range(size + 1) for picture in self.sets(fewer))
 
     def sample(self, count: int, size: int, seed: int = 11) -> Iterator[Picture]:
         """The case with sets of so many findings, drawn with the same luck in every run."""
@@ -73,12 +73,12 @@ Stated: TypeAlias = tuple[tuple[str, str], ...]
 
 
 def _findings(
-    kind: str, said: Iterable[Stated], before: Iterable[int], doubts: Sequence[bool] = (False,)
+    kind: str, statements: Iterable[Stated], before: Iterable[int], doubts: Sequence[bool] = (False,)
 ) -> list[Finding]:
     """A finding of a class for everything that it may say, each day before the service date, in doubt or not."""
     return [
         Finding(kind, SERVICE - timedelta(days), (*stated, DOUBT) if doubt else stated)
-        for stated, days, doubt in product(said, before, doubts)
+        for stated, days, doubt in product(statements, before, doubts)
     ]
 
 
@@ -125,7 +125,7 @@ MORE_SHARES: list[Stated] = [
     (),
 ]
 GRADES: list[Stated] = [
-    *((("clin:grade", each),) for each in ("1", "2")),
+    *((("clin:grade", grade),) for grade in ("1", "2")),
     (("clin:gradeAtLeast", "1"),),
     (("clin:gradeAtMost", "1"),),
 ]
@@ -150,7 +150,7 @@ def _status(disease: str, status: str) -> Stated:
 
 
 _LATER_THAN_SOME = [
-    *_findings(STATUS, [_status("clin:AcuteMyeloidLeukemia", each) for each in STATUSES[:2]], (30, 10)),
+    *_findings(STATUS, [_status("clin:AcuteMyeloidLeukemia", status) for status in STATUSES[:2]], (30, 10)),
     *_findings(MRD, _each(METHODS[1:2], RESULTS), (30,)),
     *_findings(ACUTE, GRADES[:1], (30,)),
     *_findings(RISK, _of("clin:relapseRisk", "clin:RaisedRelapseRisk"), (30,)),
@@ -218,7 +218,7 @@ LARGE: dict[str, Universe] = {
             ),
             *_findings(ABSENCE, NO_TRANSPLANT, (40, 20, 10), EITHER),
             *_LATER_THAN_SOME,
-            *_findings(STATUS, [_status("clin:Leukemia", each) for each in STATUSES[:2]], (30, 10)),
+            *_findings(STATUS, [_status("clin:Leukemia", status) for status in STATUSES[:2]], (30, 10)),
             *_findings(MRD, _each(METHODS[:2], RESULTS), (20,), EITHER),
             *_findings(CHIMERISM, _each(LINEAGES[:2], SHARES[:2]), (30,)),
             *_findings(CHRONIC, _of("clin:chronicSeverity", "clin:MildChronicGvHD"), (30,)),
@@ -253,7 +253,10 @@ class Implementation:
                     for node in case.values(case.node, counting)
                 },
                 frozenset(_links(case)),
-                {iri.removeprefix(COND): (each.value.value, each.perhaps.value) for iri, each in by_condition.items()},
+                {
+                    iri.removeprefix(COND): (value.value.value, value.perhaps.value)
+                    for iri, value in by_condition.items()
+                },
             )
             for case, by_condition in zip(cases, values, strict=True)
         ]
@@ -273,7 +276,7 @@ def designed(picture: Picture) -> Comparable:
     """The same, by the oracle."""
     how = oracle.standing(picture)
     return (
-        {f"finding{place}": each for place, each in enumerate(how.of) if each != oracle.NOT},
+        {f"finding{place}": standing for place, standing in enumerate(how.of) if standing != oracle.NOT},
         frozenset((f"finding{one}", f"finding{two}") for one, two in how.links),
         oracle.values(picture),
     )

@@ -24,7 +24,7 @@ from rdflib.term import Node
 from kb_tools.cases.case import Case
 from kb_tools.cases.reader import CaseReader
 from kb_tools.model.logic import OPERATORS, Tree, Value
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH, SHAPE
 
 ROOT = Path(__file__).parents[2]
@@ -39,16 +39,16 @@ class Finding:
 
     Attributes:
         kind: its class, as a CURIE, as are all terms here.
-        said: the properties and values that it states besides.
+        stated: the properties and values that it states besides.
     """
 
     kind: str
     day: date
-    said: tuple[tuple[str, str], ...] = ()
+    stated: tuple[tuple[str, str], ...] = ()
     basis: str = "case:ChartEvidence"
 
     def value(self, property_: str) -> str | None:
-        return dict(self.said).get(property_)
+        return dict(self.stated).get(property_)
 
     def number(self, property_: str) -> float | None:
         found = self.value(property_)
@@ -100,13 +100,13 @@ class Picture:
             (coverage, "case:lineOfBusiness", self.line_of_business),
             (request, "case:service", self.service),
             (request, "case:reason", self.reason),
-            *((request, "case:procedureCode", each) for each in sorted(self.codes)),
-            *((request, "case:purpose", each) for each in sorted(self.purposes)),
+            *((request, "case:procedureCode", code) for code in sorted(self.codes)),
+            *((request, "case:purpose", purpose) for purpose in sorted(self.purposes)),
         ]
         if self.product is not None:
             product = node("product")
             lines += [f"{request} case:product {product}", f"{product} a case:Product"]
-            stated += [(product, "clin:processing", each) for each in sorted(self.product.processing)]
+            stated += [(product, "clin:processing", processing) for processing in sorted(self.product.processing)]
             stated += [
                 (product, "clin:lymphocyteDonor", self.product.donor),
                 (product, "clin:withinClinicalTrial", self.product.trial),
@@ -114,7 +114,7 @@ class Picture:
         for number, finding in enumerate(self.findings):
             own = node(f"finding{number}")
             lines += [f"{case} case:finding {own}", f"{own} a {finding.kind}"]
-            pairs = (("case:date", day_literal(finding.day)), ("case:basis", finding.basis), *finding.said)
+            pairs = (("case:date", day_literal(finding.day)), ("case:basis", finding.basis), *finding.stated)
             stated.extend((own, property_, value) for property_, value in pairs)
         lines += [f"{subject} {predicate} {value}" for subject, predicate, value in stated if value is not None]
         return lines
@@ -137,7 +137,7 @@ def blank(name: str) -> Callable[[str], str]:
 def turtle(statements: Iterable[str]) -> bytes:
     """A Turtle file of the statements, in their order."""
     prefixes = [f"PREFIX {prefix}: <{namespace}>" for prefix, namespace in VOCABULARY.prefixes.items()]
-    return "\n".join([*prefixes, *(f"{each} ." for each in statements)]).encode()
+    return "\n".join([*prefixes, *(f"{statement} ." for statement in statements)]).encode()
 
 
 def read(pictures: Iterable[Picture], reader: CaseReader | None = None) -> list[Case]:
@@ -188,11 +188,11 @@ def _term(text: str) -> Node:
 
 # ---------------------------------------------------------------------- what the vocabularies offer
 
-VOCABULARY = KnowledgeBase(ROOT)
+VOCABULARY = Repository(ROOT)
 
 
 def _curies(nodes: Iterable[Node | None]) -> list[str]:
-    return sorted(VOCABULARY.curie(str(each)) for each in nodes)
+    return sorted(VOCABULARY.curie(str(node)) for node in nodes)
 
 
 def _concepts() -> dict[str, list[str]]:
@@ -208,8 +208,10 @@ def _stated_by(class_: str) -> dict[str, str | None]:
     ontology = VOCABULARY.ontology
     prefix, name = class_.split(":")
     properties = ontology.subjects(RDFS.domain, URIRef(VOCABULARY.prefixes[prefix] + name))
-    ranges = {VOCABULARY.curie(str(each)): ontology.value(each, RDFS.range) for each in properties}
-    return {each: VOCABULARY.curie(str(range_)) if range_ else None for each, range_ in sorted(ranges.items())}
+    ranges = {VOCABULARY.curie(str(property_)): ontology.value(property_, RDFS.range) for property_ in properties}
+    return {
+        property_: VOCABULARY.curie(str(range_)) if range_ else None for property_, range_ in sorted(ranges.items())
+    }
 
 
 # The concepts of each class, all as CURIEs.
@@ -308,7 +310,7 @@ def _grades() -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
 
 
 @st.composite
-def said(draw: st.DrawFn, kind: str) -> tuple[tuple[str, str], ...]:
+def statements(draw: st.DrawFn, kind: str) -> tuple[tuple[str, str], ...]:
     """What a finding of a class states besides day and basis: each optional property mostly, a doubt now and then."""
     stated: list[tuple[str, str]] = []
     if "clin:grade" in FINDINGS[kind]:
@@ -332,7 +334,7 @@ def findings(
     """A finding of one of the classes, on a day so many days before the service date."""
     kind = draw(st.sampled_from(sorted(kinds)))
     day = service_date - timedelta(draw(st.sampled_from(tuple(days_before))))
-    return Finding(kind, day, draw(said(kind)), draw(concepts("case:Basis")))
+    return Finding(kind, day, draw(statements(kind)), draw(concepts("case:Basis")))
 
 
 @st.composite
@@ -366,11 +368,11 @@ def _with_kin(draw: st.DrawFn, one: Finding, service_date: date) -> tuple[Findin
     found = [one]
     for how in draw(st.lists(st.sampled_from(("day", "kind", "both")), max_size=2)):
         day = one.day if how != "kind" else service_date - timedelta(draw(st.sampled_from(DAYS_BEFORE)))
-        stated = draw(said(one.kind))
+        stated = draw(statements(one.kind))
         if how != "day":
-            alike = tuple(pair for pair in one.said if pair[0] in _KIND)
+            alike = tuple(pair for pair in one.stated if pair[0] in _KIND)
             stated = alike + tuple(pair for pair in stated if pair[0] not in _KIND)
-        found.append(replace(one, day=day, said=stated))
+        found.append(replace(one, day=day, stated=stated))
     return tuple(found)
 
 
@@ -383,9 +385,9 @@ def _mostly(value: str | None, others: st.SearchStrategy[str]) -> st.SearchStrat
 def pictures(draw: st.DrawFn, max_findings: int = 3) -> Picture:
     """A well-formed case: parts of a plain one, changed, left out and joined by findings of every class."""
     service_date = draw(st.sampled_from(SERVICE_DATES))
-    plain = [each for each in _plain(service_date) if draw(st.integers(0, 4))]
+    plain = [finding for finding in _plain(service_date) if draw(st.integers(0, 4))]
     more = draw(st.lists(findings(service_date), min_size=1, max_size=max_findings))
-    stated = [kin for each in (*plain, *more) for kin in draw(_with_kin(each, service_date))]
+    stated = [kin for finding in (*plain, *more) for kin in draw(_with_kin(finding, service_date))]
     return Picture(
         service_date=service_date,
         line_of_business=draw(_mostly("case:Commercial", concepts("case:LineOfBusiness"))),
@@ -400,7 +402,7 @@ def pictures(draw: st.DrawFn, max_findings: int = 3) -> Picture:
 
 def differing(batch: Sequence[Picture], first: Sequence[T], second: Sequence[T]) -> list[tuple[Picture, T, T]]:
     """The cases of a batch that came to two things, with both: what a failing assertion must show."""
-    return [each for each in zip(batch, first, second, strict=True) if each[1] != each[2]]
+    return [row for row in zip(batch, first, second, strict=True) if row[1] != row[2]]
 
 
 @st.composite
@@ -417,7 +419,7 @@ def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
     """
 
     def counts(finding: Finding) -> bool:
-        values = {each for each, _ in finding.said} - {*_KIND, IN_DOUBT[0]}
+        values = {property_ for property_, _ in finding.stated} - {*_KIND, IN_DOUBT[0]}
         if _KEYS.get(finding.kind) and finding.value(_KEYS[finding.kind]) is None:
             return False
         states = finding.kind == "clin:EarlierInfusion" or bool(values)
@@ -426,16 +428,18 @@ def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
         )
         return finding.kind in LATEST_COUNTS and states and before
 
-    newer = [each for each in picture.findings if counts(each)]
+    newer = [finding for finding in picture.findings if counts(finding)]
     if not newer:
         return None
-    with_older = [each for each in newer if any(other.kind == each.kind and other.day < each.day for other in newer)]
+    with_older = [
+        finding for finding in newer if any(other.kind == finding.kind and other.day < finding.day for other in newer)
+    ]
     wanted: bool = draw(st.booleans())
     one = draw(st.sampled_from(with_older if with_older and wanted else newer))
-    other = tuple(pair for pair in draw(said(one.kind)) if pair[0] not in _KIND)
-    alike = tuple(pair for pair in one.said if pair[0] in _KIND)
+    other = tuple(pair for pair in draw(statements(one.kind)) if pair[0] not in _KIND)
+    alike = tuple(pair for pair in one.stated if pair[0] in _KIND)
     # On a day that others of its class have too, if there is one.
-    days = {each.day for each in picture.findings if each.kind == one.kind and each.day < one.day}
+    days = {finding.day for finding in picture.findings if finding.kind == one.kind and finding.day < one.day}
     days = days or {one.day - timedelta(1)}
     return Finding(one.kind, draw(st.sampled_from(sorted(days))), alike + other)
 

@@ -23,10 +23,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rdflib import URIRef
-from rdflib.term import Node
 
 from kb_tools.cases.fhir.answers import AnswerReader
 from kb_tools.cases.fhir.assembly import Assembly
@@ -52,30 +50,12 @@ from kb_tools.cases.fhir.texts import TextReader
 from kb_tools.cases.fhir.unknown import report_near_misses, report_silent
 from kb_tools.cases.fhir.versions import skip_older_versions
 from kb_tools.cases.fhir.withhold import Withholder
+from kb_tools.cases.isolate import Content
 from kb_tools.cases.record import Reading
 from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import UnreadableInput
-from kb_tools.rdf.terms import Triple
 
 PATIENT = "urn:policykb:patient:"
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A case as read from FHIR.
-
-    Attributes:
-        notices: what a reader of its determination must know of the reading.
-        places: for each finding, the resource that it is from.
-        part: which part of the input it is from, in words without the name of a file; "" where it is all of it.
-    """
-
-    source: str
-    triples: list[Triple]
-    reading: Reading
-    notices: tuple[str, ...]
-    places: dict[Node, str]
-    part: str = ""
 
 
 class CaseBuilder:
@@ -92,7 +72,7 @@ class CaseBuilder:
         self._key = key
         self._notices = notices
 
-    def build(self, source: str, contents: Contents) -> Imported:
+    def build(self, source: str, contents: Contents) -> Content:
         """The case that the resources of one patient describe.
 
         Raises:
@@ -105,7 +85,7 @@ class CaseBuilder:
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, hint=error.hint) from error
 
-    def _build(self, assembly: Assembly, source: str, unread: Sequence[str]) -> Imported:
+    def _build(self, assembly: Assembly, source: str, unread: Sequence[str]) -> Content:
         texts = TextReader(assembly)
         doubts = DoubtCollector(assembly, texts)
         _skip_unread(assembly, texts, doubts)
@@ -117,7 +97,7 @@ class CaseBuilder:
         _weigh_doubts(assembly, texts, doubts)
         pseudonym = hmac.new(self._key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
         triples = CaseGraph(assembly, answers.unclear()).triples(URIRef(PATIENT + pseudonym))
-        return Imported(
+        return Content(
             source=source,
             triples=triples,
             reading=Reading(source, tuple(notes_of(assembly.resources, unread))),

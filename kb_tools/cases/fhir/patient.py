@@ -118,7 +118,9 @@ def _identity(people: Sequence[Resource], strangers: Iterable[str]) -> str:
 def _identifiers(patient: Resource) -> frozenset[tuple[str, str]]:
     """The identifiers of a patient that have a value, each with its system."""
     identifiers = patient.root.all("identifier")
-    return frozenset((each.text("system"), each.text("value")) for each in identifiers if each.text("value"))
+    return frozenset(
+        (identifier.text("system"), identifier.text("value")) for identifier in identifiers if identifier.text("value")
+    )
 
 
 def _same(one: Resource, other: Resource) -> bool:

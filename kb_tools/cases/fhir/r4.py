@@ -119,7 +119,7 @@ def library_class(type_: str) -> Any:
 # Keys are not shown: they may tell of a person.
 _DIALECT = strict_json.Dialect(
     fraction=Decimal,
-    whole=int,
+    integer=int,
     too_large="send one bundle a line, in an .ndjson file",
     too_deep="a FHIR resource has a few levels",
 )

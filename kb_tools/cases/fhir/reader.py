@@ -11,16 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kb_tools.cases.fhir.builder import CaseBuilder, Imported
+from kb_tools.cases.fhir.builder import CaseBuilder
 from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
 from kb_tools.cases.fhir.bundle import Contents, contents_of, counts_in_words, is_hook, is_logged
 from kb_tools.cases.fhir.r4 import READ_TYPES, library, load, top, type_of
 from kb_tools.cases.fhir.references import last_two
 from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.isolate import Content
 from kb_tools.cases.record import NDJSON
 from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import PACKED, lines, packed, read_bytes
 
 # The environment variable with the key that makes pseudonyms.
@@ -82,7 +83,7 @@ def _is_loose(path: Path) -> bool | None:
 class FhirReader:
     """Reads FHIR inputs, one case after another."""
 
-    def __init__(self, kb: KnowledgeBase, terminology: Sequence[Path] = ()) -> None:
+    def __init__(self, kb: Repository, terminology: Sequence[Path] = ()) -> None:
         """Prepares reading; the key of the pseudonyms is that of the environment, else one for this run.
 
         Args:
@@ -98,7 +99,7 @@ class FhirReader:
 
     # ------------------------------------------------------------------ inputs
 
-    def bundle(self, data: bytes, source: str) -> Imported:
+    def bundle(self, data: bytes, source: str) -> Content:
         """The case of one bundle, or of one resource by itself.
 
         Raises:
@@ -106,7 +107,7 @@ class FhirReader:
         """
         return self._bundle(load(data, source), source)
 
-    def stream(self, source: str, stdin: BinaryIO) -> Iterator[Imported | UnreadableInput]:
+    def stream(self, source: str, stdin: BinaryIO) -> Iterator[Content | UnreadableInput]:
         """The cases of NDJSON that comes as a stream, a bundle a line; for a line that cannot be read, the error."""
         found = False
         for number, _, line in lines(stdin):
@@ -124,7 +125,7 @@ class FhirReader:
         if not found:
             yield _nothing(source)
 
-    def files(self, source: str, paths: Sequence[Path]) -> Iterator[Imported | UnreadableInput]:
+    def files(self, source: str, paths: Sequence[Path]) -> Iterator[Content | UnreadableInput]:
         """The cases of files: one for each bundle, and one for each patient of the resources in no bundle.
 
         For what cannot be read the error comes out. Files with such resources are read twice.
@@ -145,7 +146,7 @@ class FhirReader:
         if not found:
             yield _nothing(source)
 
-    def _first_pass(self, path: Path, index: BulkIndex) -> Iterator[Imported | UnreadableInput]:
+    def _first_pass(self, path: Path, index: BulkIndex) -> Iterator[Content | UnreadableInput]:
         """The cases of the bundles of a file, and the errors; of other resources it is noted where they stand.
 
         A bundle that is no case may hold what is of a patient of the others, and so is lost like them.
@@ -171,7 +172,7 @@ class FhirReader:
             error.position = index.files[path]
             yield error
 
-    def _patients(self, source: str, index: BulkIndex) -> Iterator[Imported | UnreadableInput]:
+    def _patients(self, source: str, index: BulkIndex) -> Iterator[Content | UnreadableInput]:
         """The cases of the patients of whom there is a request and nothing is lost, and the errors of the others."""
         patients = index.patients()
         nobody = patients.pop("", BulkPatient()).lines
@@ -201,7 +202,7 @@ class FhirReader:
             hint = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
             yield UnreadableInput(what, where=source, hint=hint)
 
-    def _patient(self, title: str, patient: BulkPatient, index: BulkIndex, lost: Sequence[BulkLine]) -> Imported:
+    def _patient(self, title: str, patient: BulkPatient, index: BulkIndex, lost: Sequence[BulkLine]) -> Content:
         """The case of one patient of bulk data.
 
         Raises:
@@ -209,11 +210,11 @@ class FhirReader:
         """
         if lost:
             more = " and more" if len(lost) > _FEW else ""
-            what, told = (
+            what, reported = (
                 f"not determined, since {', '.join(places)}{more} could not be read and may be of this patient"
                 for places in (map(str, lost[:_FEW]), map(index.position, lost[:_FEW]))
             )
-            raise UnreadableInput(what, where=title, hint="correct that, and send all again", told=told)
+            raise UnreadableInput(what, where=title, hint="correct that, and send all again", reported=reported)
         found = [line.read() for line in patient.lines]
         named = {name for content in found if (name := _medication(content)) in index.medications}
         found += [line.read() for name in sorted(named) for line in index.medications[name]]
@@ -225,7 +226,7 @@ class FhirReader:
             contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
             return self._builder.build(title, contents)
 
-    def _bundle(self, content: Any, source: str) -> Imported:
+    def _bundle(self, content: Any, source: str) -> Content:
         """The case of a bundle, or of one resource by itself."""
         with _few_levels(source):
             return self._builder.build(source, contents_of(content, source))

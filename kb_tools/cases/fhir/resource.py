@@ -157,5 +157,5 @@ def _mixes(content: Any) -> bool:
         return any(name != "contained" and _mixes(value) for name, value in content.items())
     if not isinstance(content, list):
         return False
-    kinds = {isinstance(each, dict) for each in content if each is not None}
+    kinds = {isinstance(item, dict) for item in content if item is not None}
     return len(kinds) > 1 or any(map(_mixes, content))

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 
+from kb_tools.cases.fhir.active import PAS, require_active_claim, require_active_order
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import REQUESTS
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.fhir.services import Services, parts_of
+from kb_tools.cases.fhir.services import Services
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, Skipped
-from kb_tools.cases.fhir.standing import require_patient, require_status
+from kb_tools.cases.fhir.standing import require_patient
 from kb_tools.errors import UnreadableInput
 
 # The claim before this one.
 _PRIOR = ("http://terminology.hl7.org/CodeSystem/ex-relatedclaimrelationship", "prior")
-_PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
-REQUESTED_SERVICE = f"{_PAS}extension-requestedService"
-# What a PAS claim, or an item of one, asks for (X12 1322): cancel, or something that leaves it a request.
-_CERTIFICATION = f"{_PAS}extension-certificationType"
-_CERTIFICATION_TYPES = "codesystem.x12.org/005010/1322"
-_CANCEL = "3"
-_ASKING = frozenset(("1", "4", "I", "R", "S"))
-# A PAS claim by which someone asks what became of an earlier one.
-_INQUIRY = f"{_PAS}profile-claim-inquiry"
+REQUESTED_SERVICE = f"{PAS}extension-requestedService"
 # Statuses with which a request says nothing of others.
 _SAYS_NOTHING = ("entered-in-error", "draft")
 _SEND_REQUEST = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
@@ -187,35 +180,14 @@ class RequestSelector:
             return False
         try:
             if request.type == "Claim":
-                self._require_standing_claim(request)
+                require_active_claim(self._assembly, self._services, request)
             else:
-                _require_standing_order(request)
+                require_active_order(request)
             require_patient(self._assembly, request)
         except Skipped as skipped:
             self._assembly.skip(request, skipped)
             return False
         return True
-
-    def _require_standing_claim(self, claim: Resource) -> None:
-        """Raises `Skipped` for a claim that asks for nothing now; one that was withdrawn is remembered."""
-        if claim.root.text("use") != "preauthorization":
-            raise Skipped(IGNORED, "it is no request for preauthorization", "use")
-        _require_no_draft(claim)
-        try:
-            require_status(claim, "active")
-            meta = claim.root.one("meta")
-            profiles = meta.get("profile") if meta else None
-            if any(str(profile).partition("|")[0] == _INQUIRY for profile in profiles or ()):
-                raise Skipped(IGNORED, "it is an inquiry about an earlier request", "meta")
-            _require_certification(claim.root)
-            items = claim.root.all("item")
-            for item in [item for item in items if self._services.are_asked_by_item(item)] or items:
-                for part in parts_of(item):
-                    _require_certification(part)
-        except Skipped as skipped:
-            if skipped.treatment is IGNORED:
-                self._assembly.withdrawn.add(claim)
-            raise
 
 
 def _made(request: Resource, default: date = date.min) -> date:
@@ -227,35 +199,3 @@ def _made(request: Resource, default: date = date.min) -> date:
 def _identifiers(request: Resource) -> set[tuple[str, str]]:
     """The business identifiers of a request: system and value."""
     return {(found.text("system"), found.text("value")) for found in request.root.all("identifier")}
-
-
-def _require_standing_order(order: Resource) -> None:
-    _require_no_draft(order)
-    require_status(order, "active")
-    intent = order.root.text("intent")
-    if intent in ("proposal", "plan", "option"):
-        raise Skipped(IGNORED, f"it is a draft: its intent is {intent}", "intent")
-    if order.root.get("doNotPerform"):
-        raise Skipped(IGNORED, "it asks that something is not done", "doNotPerform")
-
-
-def _require_no_draft(request: Resource) -> None:
-    if request.root.text("status") == "draft":
-        raise Skipped(IGNORED, "it is a draft: its status is draft", "status")
-
-
-def _require_certification(element: Element) -> None:
-    """Raises `Skipped` where the certification type of PAS says that a claim, or an item of it, is cancelled."""
-    for extension in element.all("extension"):
-        if extension.text("url") != _CERTIFICATION:
-            continue
-        path = extension.at("valueCodeableConcept")
-        codes = {
-            coding.text("code")
-            for coding in extension.codings("valueCodeableConcept")
-            if coding.text("system").partition("://")[2] == _CERTIFICATION_TYPES
-        }
-        if _CANCEL in codes:
-            raise Skipped(IGNORED, "its certification type is cancel", path)
-        if not codes or codes - _ASKING:
-            raise Skipped(NOT_UNDERSTOOD, "unknown certification type", path)

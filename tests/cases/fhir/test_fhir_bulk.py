@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from bundle_edits import gvhd
-from bundles import RunKb, content, data, resources
+from bundles import RunKb, content, data, notes_of, resources
 
 from kb_tools.cases.case import Case
 from kb_tools.cases.fhir.reader import FhirReader
 from kb_tools.cases.inputs import find_files
 from kb_tools.cases.reader import CaseReader
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("pseudonym_key")
 OUTCOME = data({"resourceType": "OperationOutcome", "issue": []})
 ENCOUNTER = data({"resourceType": "Encounter", "status": "finished"})
 NOTHING = "nothing in it to determine; send bundles, or resources of a patient"
-MEND = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
+WITH_THE_REST = "send a Claim or ServiceRequest with the rest, all files of one export in one folder"
 NOT_MET = "acute-gvhd-of-grade-2-excludes"
 Read = dict[str, tuple[int, tuple[str, ...]]]
 
@@ -33,7 +33,7 @@ Read = dict[str, tuple[int, tuple[str, ...]]]
 def loose(**changed: Any) -> list[bytes]:
     """The resources of the meeting case, one a line; those of the types named with other elements."""
     found = (entry["resource"] for entry in content()["entry"])
-    return [data({**each, **changed.get(each["resourceType"], {})}) for each in found]
+    return [data({**resource, **changed.get(resource["resourceType"], {})}) for resource in found]
 
 
 def of(patient: str) -> list[bytes]:
@@ -42,7 +42,7 @@ def of(patient: str) -> list[bytes]:
     return text.replace('"id": "p"', f'"id": "{patient}"').encode().split(b"\n")
 
 
-def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, list[str]]:
+def read(kb: Repository, folder: Path, **files: list[bytes]) -> tuple[Read, list[str]]:
     """What comes of the files of a folder: of each case the number of its findings, its notices and the doubts.
 
     And the errors.
@@ -53,13 +53,13 @@ def read(kb: KnowledgeBase, folder: Path, **files: list[bytes]) -> tuple[Read, l
     errors: list[str] = []
     reader = CaseReader(kb)
     for found in find_files([str(folder)]):
-        for each in [found] if not isinstance(found, tuple) else reader.stream(*found, io.BytesIO()):
-            if isinstance(each, Case):
-                doubts = [f"in doubt: {o}" for _, p, o in each.triples() if p == CASE.inDoubt]
-                notices = tuple(notice.replace(str(folder), "in") for notice in (*each.notices, *doubts))
-                cases[each.source.replace(str(folder), "in")] = (len(each.values(each.node, CASE.finding)), notices)
+        for item in [found] if not isinstance(found, tuple) else reader.stream(*found, io.BytesIO()):
+            if isinstance(item, Case):
+                doubts = [f"in doubt: {o}" for _, p, o in item.triples() if p == CASE.inDoubt]
+                notices = tuple(notice.replace(str(folder), "in") for notice in (*item.notices, *doubts))
+                cases[item.source.replace(str(folder), "in")] = (len(item.values(item.node, CASE.finding)), notices)
             else:
-                errors.append(str(each).replace(str(folder), "in"))
+                errors.append(str(item).replace(str(folder), "in"))
     return cases, errors
 
 
@@ -76,7 +76,7 @@ def refused_both(place: str) -> list[str]:
 # ---------------------------------------------------------------------- nothing is lost
 
 
-def test_bundles_are_cases_wherever_they_stand_among_resources(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_bundles_are_cases_wherever_they_stand_among_resources(kb: Repository, tmp_path: Path) -> None:
     lines = [data(content()), OUTCOME, *loose(), data(content(NOT_MET))]
     cases, errors = read(kb, tmp_path, all=lines)
     assert cases == {"in/all.ndjson:1": (3, ()), "in/all.ndjson:10": (3, ()), "in": (3, ())}
@@ -84,7 +84,7 @@ def test_bundles_are_cases_wherever_they_stand_among_resources(kb: KnowledgeBase
 
 
 @pytest.mark.parametrize("first", [b"", data(content()), ENCOUNTER])
-def test_a_file_of_a_folder_is_read_whatever_its_first_line(kb: KnowledgeBase, tmp_path: Path, first: bytes) -> None:
+def test_a_file_of_a_folder_is_read_whatever_its_first_line(kb: Repository, tmp_path: Path, first: bytes) -> None:
     cases, errors = read(kb, tmp_path, a=loose(), b=[first, data(gvhd(valueInteger=3))])
     assert cases["in"] == (4, ())
     assert errors == []
@@ -123,7 +123,7 @@ LOST: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("name", LOST)
 @pytest.mark.parametrize("several", [False, True])
 def test_where_a_line_is_lost_no_patient_of_whom_it_may_be_is_determined(
-    kb: KnowledgeBase, tmp_path: Path, name: str, several: bool
+    kb: Repository, tmp_path: Path, name: str, several: bool
 ) -> None:
     line, error = LOST[name]
     lines = [of("1"), [line, *of("2")]] if several else [loose(), [line]]
@@ -135,7 +135,7 @@ def test_where_a_line_is_lost_no_patient_of_whom_it_may_be_is_determined(
 
 @pytest.mark.parametrize("element", ["subject", "patient", "beneficiary"])
 def test_a_line_that_is_shown_to_be_of_one_patient_is_lost_for_no_other(
-    kb: KnowledgeBase, tmp_path: Path, element: str
+    kb: Repository, tmp_path: Path, element: str
 ) -> None:
     reference = {"reference": "https://a.example/Patient/2/_history/1"}
     line = data({"resourceType": "observation", element: reference})
@@ -144,26 +144,26 @@ def test_a_line_that_is_shown_to_be_of_one_patient_is_lost_for_no_other(
     assert errors == [f"in/b.ndjson:1: {NO_RESOURCE}", refused("in/b.ndjson:1", "in patient 2")]
 
 
-def test_a_line_that_names_two_patients_is_lost_for_both(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_line_that_names_two_patients_is_lost_for_both(kb: Repository, tmp_path: Path) -> None:
     line = {"subject": {"reference": "Patient/2"}, "patient": {"reference": "Patient/1"}}
     cases, errors = read(kb, tmp_path, a=of("1"), b=[data(line), *of("2")])
     assert cases == {}
     assert errors[1:] == refused_both("in/b.ndjson:1")
 
 
-def test_of_many_lines_that_are_lost_some_are_named(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_of_many_lines_that_are_lost_some_are_named(kb: Repository, tmp_path: Path) -> None:
     cases, errors = read(kb, tmp_path, a=[*loose(), *[b"{"] * 5])
     assert cases == {}
     assert errors[5:] == [refused("in/a.ndjson:8, in/a.ndjson:9, in/a.ndjson:10 and more")]
 
 
-def test_what_is_lost_leaves_bundles_alone(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_is_lost_leaves_bundles_alone(kb: Repository, tmp_path: Path) -> None:
     cases, errors = read(kb, tmp_path, a=[b"{", data(content())])
     assert cases == {"in/a.ndjson:2": (3, ())}
     assert len(errors) == 1
 
 
-def test_what_a_resource_of_another_type_contains_is_in_doubt(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_a_resource_of_another_type_contains_is_in_doubt(kb: Repository, tmp_path: Path) -> None:
     report = {"resourceType": "DiagnosticReport", "status": "final", "subject": {"reference": "Patient/p"}}
     line = data({**report, "contained": [{**GRADE_3, "id": "o"}], "result": [{"reference": "#o"}]})
     cases, errors = read(kb, tmp_path, a=[*loose(), line, data(report)])
@@ -177,7 +177,7 @@ def test_what_a_resource_of_another_type_contains_is_in_doubt(kb: KnowledgeBase,
     assert errors == []
 
 
-def test_what_is_contained_in_a_resource_of_nobody_is_lost_for_all(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_is_contained_in_a_resource_of_nobody_is_lost_for_all(kb: Repository, tmp_path: Path) -> None:
     line = data({"resourceType": "Provenance", "contained": [GRADE_3]})
     cases, errors = read(kb, tmp_path, a=of("1"), b=[*of("2"), line])
     assert cases == {}
@@ -185,7 +185,7 @@ def test_what_is_contained_in_a_resource_of_nobody_is_lost_for_all(kb: Knowledge
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_a_file_of_one_resource_names_the_line_that_is_wrong(kb: KnowledgeBase, tmp_path: Path, last: bool) -> None:
+def test_a_file_of_one_resource_names_the_line_that_is_wrong(kb: Repository, tmp_path: Path, last: bool) -> None:
     for i, line in enumerate(loose()):
         (tmp_path / f"{i}.json").write_bytes(line)
     text = json.dumps(dict(sorted(gvhd(valueInteger=3).items(), reverse=last)), indent=1)
@@ -198,7 +198,7 @@ def test_a_file_of_one_resource_names_the_line_that_is_wrong(kb: KnowledgeBase, 
 
 
 @pytest.mark.parametrize("name", LOST)
-def test_a_file_that_is_lost_is_lost_for_the_resources_beside_it(kb: KnowledgeBase, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_lost_is_lost_for_the_resources_beside_it(kb: Repository, tmp_path: Path, name: str) -> None:
     (tmp_path / "0.json").write_bytes(LOST[name][0])
     for i, line in enumerate(loose(), 1):
         (tmp_path / f"{i}.json").write_bytes(line)
@@ -217,7 +217,7 @@ def test_a_file_that_is_lost_is_lost_for_the_resources_beside_it(kb: KnowledgeBa
     ],
 )
 def test_a_file_that_is_not_read_is_lost_for_the_resources_beside_it(
-    kb: KnowledgeBase, tmp_path: Path, name: str, text: bytes, error: str
+    kb: Repository, tmp_path: Path, name: str, text: bytes, error: str
 ) -> None:
     (tmp_path / name).write_bytes(text)
     cases, errors = read(kb, tmp_path, a=loose())
@@ -226,7 +226,7 @@ def test_a_file_that_is_not_read_is_lost_for_the_resources_beside_it(
     assert errors == [f"{place}: {error}", refused(f"in/{name}")]
 
 
-def test_what_is_no_fhir_or_of_another_folder_is_not_lost(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_is_no_fhir_or_of_another_folder_is_not_lost(kb: Repository, tmp_path: Path) -> None:
     (tmp_path / "plain.json").write_bytes(b'{"request": {}}')
     (tmp_path / "plain.jsonl").write_bytes(b'{"request": {}}\n{}')
     (tmp_path / "x.ttl.gz").touch()
@@ -237,7 +237,7 @@ def test_what_is_no_fhir_or_of_another_folder_is_not_lost(kb: KnowledgeBase, tmp
 
 
 def test_a_blank_line_longer_than_a_line_may_be_is_lost(
-    kb: KnowledgeBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("rdf.files", "cases.strict_json"):
         monkeypatch.setattr(f"kb_tools.{module}.MAX_BYTES", 2000)
@@ -256,51 +256,51 @@ def test_a_patient_of_whom_something_is_lost_is_not_determined(run_kb: RunKb, tm
 
 
 @pytest.mark.parametrize("lines", [[], [b"", b" "], [ENCOUNTER, ENCOUNTER]], ids=["empty", "blank", "not read"])
-def test_what_holds_nothing_to_determine_is_an_error(kb: KnowledgeBase, tmp_path: Path, lines: list[bytes]) -> None:
+def test_what_holds_nothing_to_determine_is_an_error(kb: Repository, tmp_path: Path, lines: list[bytes]) -> None:
     assert read(kb, tmp_path, a=lines) == ({}, [f"in: {NOTHING}"])
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", b" \r\n\t\n"], ids=["empty", "a line", "blank"])
-def test_a_stream_that_holds_nothing_is_an_error(kb: KnowledgeBase, text: bytes) -> None:
+def test_a_stream_that_holds_nothing_is_an_error(kb: Repository, text: bytes) -> None:
     (found,) = FhirReader(kb).stream("standard input", io.BytesIO(text))
     assert str(found) == f"standard input: {NOTHING}"
 
 
-def test_patients_without_a_request_are_counted(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_patients_without_a_request_are_counted(kb: Repository, tmp_path: Path) -> None:
     others = [line for name in ("2", "3") for line in of(name) if b'"Claim"' not in line]
     cases, errors = read(kb, tmp_path, a=[*of("1"), *others])
     assert cases == {"in patient 1": (3, ())}
-    assert errors == [f"in: 2 patients without a request: not determined; {MEND}"]
+    assert errors == [f"in: 2 patients without a request: not determined; {WITH_THE_REST}"]
 
 
 def test_a_file_of_each_type_by_itself_says_what_to_do(run_kb: RunKb, tmp_path: Path) -> None:
     for kind, resource in resources(content()).items():
         (tmp_path / f"{kind}.ndjson").write_bytes(data(resource))
-    names = sorted(str(each) for each in tmp_path.iterdir())
+    names = sorted(str(path) for path in tmp_path.iterdir())
     ended = run_kb("validate", *names, "--revision", "2026-02")
     assert ended.returncode == 2
-    assert f"Condition.ndjson: 1 patient without a request: not determined; {MEND}" in ended.stderr
+    assert f"Condition.ndjson: 1 patient without a request: not determined; {WITH_THE_REST}" in ended.stderr
 
 
 # ---------------------------------------------------------------------- whose it is
 
 
-def test_one_id_on_two_servers_is_two_patients(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_one_id_on_two_servers_is_two_patients(kb: Repository, tmp_path: Path) -> None:
     there = {"subject": {"reference": "https://b.example/fhir/Patient/p"}}
     here = {"reference": "https://a.example/fhir/Patient/p"}
     lines = loose(Condition=there, Claim={"patient": here}, Coverage={"beneficiary": here})
     cases, errors = read(kb, tmp_path, a=lines)
     # Whose the resources of no server are cannot be told.
     assert {name: findings for name, (findings, _) in cases.items()} == {"in patient 1": 0}
-    assert errors == [f"in: 2 patients without a request: not determined; {MEND}"]
+    assert errors == [f"in: 2 patients without a request: not determined; {WITH_THE_REST}"]
 
 
-def test_one_server_is_the_same_as_none(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_one_server_is_the_same_as_none(kb: Repository, tmp_path: Path) -> None:
     lines = loose(Condition={"subject": {"reference": "https://b.example/fhir/Patient/p/_history/3"}})
     assert read(kb, tmp_path, a=lines)[0] == {"in": (3, ())}
 
 
-def test_what_does_not_say_whose_it_is_may_be_of_any_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_does_not_say_whose_it_is_may_be_of_any_patient(kb: Repository, tmp_path: Path) -> None:
     stray = data({**gvhd(valueInteger=3), "subject": {"reference": "urn:uuid:1"}})
     cases, errors = read(kb, tmp_path, a=of("1"), b=of("2"), c=[stray])
     assert cases == {}
@@ -308,7 +308,7 @@ def test_what_does_not_say_whose_it_is_may_be_of_any_patient(kb: KnowledgeBase, 
     assert errors == [f"in/c.ndjson:1: {what}", *refused_both("in/c.ndjson:1")]
 
 
-def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: Repository, tmp_path: Path) -> None:
     stray = {**gvhd(valueInteger=3)}
     del stray["subject"]
     cases, errors = read(kb, tmp_path, a=loose(), c=[data(stray)])
@@ -317,7 +317,7 @@ def test_of_a_single_patient_what_is_of_nobody_is_in_doubt(kb: KnowledgeBase, tm
     assert errors == []
 
 
-def test_what_is_of_a_group_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_is_of_a_group_is_of_no_patient(kb: Repository, tmp_path: Path) -> None:
     stray = data({**gvhd(valueInteger=3), "subject": {"reference": "Group/g"}})
     assert read(kb, tmp_path, a=of("1"), b=of("2"), c=[stray])[0] == {
         "in patient 1": (3, ()),
@@ -325,7 +325,7 @@ def test_what_is_of_a_group_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path) 
     }
 
 
-def test_a_medication_is_read_for_the_patient_who_was_given_it(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_medication_is_read_for_the_patient_who_was_given_it(kb: Repository, tmp_path: Path) -> None:
     code = {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "38242"}]}
     drugs = [data({"resourceType": "Medication", "id": f"m{i}", "code": code}) for i in range(5)]
     given = {
@@ -347,7 +347,7 @@ def test_a_medication_is_read_for_the_patient_who_was_given_it(kb: KnowledgeBase
 
 @pytest.mark.parametrize("at", [{}, {"meta": {"lastUpdated": "2026-06-24T00:00:00Z"}}])
 def test_what_comes_twice_is_read_once_whatever_the_order_of_its_keys(
-    kb: KnowledgeBase, tmp_path: Path, at: dict[str, Any]
+    kb: Repository, tmp_path: Path, at: dict[str, Any]
 ) -> None:
     newer = {"id": "gvhd", **GRADE_3, **at}
     lines = [line for line in loose() if b'"gvhd"' not in line]
@@ -373,7 +373,7 @@ def test_resources_by_themselves_need_a_file(run_kb: RunKb) -> None:
     assert ended.stderr == "".join(f"kb: standard input:{i}: {line}\n" for i in (1, 2))
 
 
-def test_a_pipe_is_read_once(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_pipe_is_read_once(kb: Repository, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.ndjson"
     os.mkfifo(pipe)
     text = b"\n".join([data(content()), *loose()[:1], data(content(NOT_MET))])
@@ -408,7 +408,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_entry_that_cannot_be_told_what_it_is_refuses_its_bundle(kb: KnowledgeBase, name: str) -> None:
+def test_an_entry_that_cannot_be_told_what_it_is_refuses_its_bundle(kb: Repository, name: str) -> None:
     entry, line = REFUSED[name]
     bundle = content()
     bundle["entry"].append(entry)
@@ -426,11 +426,11 @@ def test_an_entry_that_cannot_be_told_what_it_is_refuses_its_bundle(kb: Knowledg
         {"request": {"method": "DELETE", "url": "Observation/gvhd"}, "resource": {"resourceType": "x"}},
     ],
 )
-def test_an_entry_may_hold_no_resource(kb: KnowledgeBase, entry: dict[str, Any]) -> None:
+def test_an_entry_may_hold_no_resource(kb: Repository, entry: dict[str, Any]) -> None:
     bundle = content()
     bundle["entry"].append(entry)
     kind = "entry that deletes" if "resource" in entry else "entry without a resource"
-    notes = FhirReader(kb).bundle(data(bundle), "in.json").reading.notes
+    notes = notes_of(FhirReader(kb).bundle(data(bundle), "in.json"))
     assert str(notes[-1]) == f"{kind} \N{MULTIPLICATION SIGN}1: not read"
 
 
@@ -456,22 +456,24 @@ ALL = "send all that was found, in one bundle"
         ({"timestamp": "0001-01-01T00:00:00Z"}, ""),
     ],
 )
-def test_a_bundle_is_whole(kb: KnowledgeBase, changed: dict[str, Any], line: str) -> None:
+def test_a_bundle_is_whole(kb: Repository, changed: dict[str, Any], line: str) -> None:
     (found,) = FhirReader(kb).stream("in", io.BytesIO(data({**content(), **changed})))
     assert str(found) == f"in:1: {line}" if line else not isinstance(found, Exception)
 
 
 @pytest.mark.parametrize(("mode", "total"), [("match", 7), ("include", 6), ("outcome", 6), (None, 7)])
-def test_what_came_with_a_search_is_none_of_what_it_found(kb: KnowledgeBase, mode: str | None, total: int) -> None:
+def test_what_came_with_a_search_is_none_of_what_it_found(kb: Repository, mode: str | None, total: int) -> None:
     bundle = {**content(), "type": "searchset", "total": total}
     bundle["entry"][2]["search"] = {"mode": mode} if mode else {"score": 1}
     bundle["entry"].append({"fullUrl": "urn:uuid:1"})
-    whole, part = FhirReader(kb).stream("in", io.BytesIO(data(bundle) + b"\n" + data({**bundle, "total": total + 1})))
-    assert not isinstance(whole, Exception)
+    complete, part = FhirReader(kb).stream(
+        "in", io.BytesIO(data(bundle) + b"\n" + data({**bundle, "total": total + 1}))
+    )
+    assert not isinstance(complete, Exception)
     assert str(part) == f"in:2: a part of a search, {total} of the {total + 1} found; {ALL}"
 
 
-def test_what_is_nested_too_deeply_stops_no_other(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_what_is_nested_too_deeply_stops_no_other(kb: Repository, tmp_path: Path) -> None:
     bundle = content()
     bundle["entry"].append({"resource": DEEP})
     what = "nested too deeply; a FHIR resource has a few levels"
@@ -486,7 +488,7 @@ def test_what_is_nested_too_deeply_stops_no_other(kb: KnowledgeBase, tmp_path: P
 
 
 @pytest.mark.parametrize("value", [[1, {"Jane Roe": 1}], [{"x": 1}, 1]])
-def test_a_list_of_values_and_objects_names_no_key(kb: KnowledgeBase, value: list[Any]) -> None:
+def test_a_list_of_values_and_objects_names_no_key(kb: Repository, value: list[Any]) -> None:
     bundle = content()
     resources(bundle)["Claim"]["item"][0]["diagnosisSequence"] = value
     (found,) = FhirReader(kb).stream("in", io.BytesIO(data(bundle)))
@@ -499,12 +501,12 @@ def test_a_list_of_values_and_objects_names_no_key(kb: KnowledgeBase, value: lis
 # ---------------------------------------------------------------------- pseudonyms
 
 
-def pseudonym(kb: KnowledgeBase, url: str = "", **said: Any) -> str:
+def pseudonym(kb: Repository, url: str = "", **elements: Any) -> str:
     """The pseudonym of the patient of the meeting bundle with other elements."""
     bundle = content()
     patient = resources(bundle)["Patient"]
     patient.pop("identifier")
-    patient.update(said)
+    patient.update(elements)
     for entry in bundle["entry"]:
         if url:
             entry["fullUrl"] = f"{url}/{entry['resource']['resourceType']}/{entry['resource']['id']}"
@@ -516,7 +518,7 @@ def ids(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"identifier": [{"system": system, "value": value} for system, value in pairs]}
 
 
-def test_no_two_patients_share_a_pseudonym(kb: KnowledgeBase) -> None:
+def test_no_two_patients_share_a_pseudonym(kb: Repository) -> None:
     people = [
         pseudonym(kb, **ids(("urn:family", "F-1"), ("urn:mrn", "1"))),
         pseudonym(kb, **ids(("urn:family", "F-1"), ("urn:mrn", "2"))),
@@ -529,7 +531,7 @@ def test_no_two_patients_share_a_pseudonym(kb: KnowledgeBase) -> None:
     assert len(set(people)) == len(people)
 
 
-def test_a_patient_has_one_pseudonym_whatever_the_order_of_the_identifiers(kb: KnowledgeBase) -> None:
+def test_a_patient_has_one_pseudonym_whatever_the_order_of_the_identifiers(kb: Repository) -> None:
     pairs = ("urn:family", "F-1"), ("urn:mrn", "1")
     assert pseudonym(kb, **ids(*pairs)) == pseudonym(kb, "https://a.example", **ids(*reversed(pairs)))
 
@@ -541,7 +543,7 @@ def logged(event: str) -> bytes:
     return data({"exportId": "0", "timestamp": "2026-06-25T00:00:00Z", "eventId": event, "eventDetail": {}})
 
 
-def test_the_log_of_an_export_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_the_log_of_an_export_is_of_no_patient(kb: Repository, tmp_path: Path) -> None:
     cases, errors = read(kb, tmp_path, a=loose(), log=[logged("kickoff"), logged("export_complete")])
     assert (cases, errors) == ({"in": (3, ())}, [])
     (tmp_path / "two").mkdir()
@@ -549,26 +551,26 @@ def test_the_log_of_an_export_is_of_no_patient(kb: KnowledgeBase, tmp_path: Path
     assert (cases, errors) == ({"in patient 1": (3, ()), "in patient 2": (3, ())}, [])
 
 
-def test_an_error_in_the_log_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path) -> None:
-    told = "The log of the export reports an error: what was exported may be incomplete."
+def test_an_error_in_the_log_of_an_export_is_told(kb: Repository, tmp_path: Path) -> None:
+    notice = "The log of the export reports an error: what was exported may be incomplete."
     cases, errors = read(kb, tmp_path, a=loose(), log=[logged("download_error"), logged("export_error")])
-    assert (cases, errors) == ({"in": (3, (told,))}, [])
+    assert (cases, errors) == ({"in": (3, (notice,))}, [])
 
 
 @pytest.mark.parametrize("more", [{"x": 1}, {"eventId": None, "resourceType": "X"}])
-def test_a_line_that_is_not_of_a_log_is_lost(kb: KnowledgeBase, tmp_path: Path, more: dict[str, Any]) -> None:
+def test_a_line_that_is_not_of_a_log_is_lost(kb: Repository, tmp_path: Path, more: dict[str, Any]) -> None:
     line = data({**json.loads(logged("kickoff")), **more})
     cases, errors = read(kb, tmp_path, a=loose(), log=[line])
     assert cases == {}
     assert errors == ["in/log.ndjson:1: no FHIR R4 resource; send a Bundle", refused("in/log.ndjson:1")]
 
 
-def test_the_log_of_an_export_alone_is_nothing_to_determine(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_the_log_of_an_export_alone_is_nothing_to_determine(kb: Repository, tmp_path: Path) -> None:
     assert read(kb, tmp_path, log=[logged("kickoff")]) == ({}, [f"in: {NOTHING}"])
 
 
 @pytest.mark.parametrize("severity", ["error", "warning"])
-def test_what_the_server_says_of_an_export_is_told(kb: KnowledgeBase, tmp_path: Path, severity: str) -> None:
+def test_what_the_server_says_of_an_export_is_told(kb: Repository, tmp_path: Path, severity: str) -> None:
     outcome = data({"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "processing"}]})
-    told = "OperationOutcome: the server warns: what it sent may be incomplete."
-    assert read(kb, tmp_path, a=loose(), error=[outcome, outcome]) == ({"in": (3, (told,))}, [])
+    notice = "OperationOutcome: the server warns: what it sent may be incomplete."
+    assert read(kb, tmp_path, a=loose(), error=[outcome, outcome]) == ({"in": (3, (notice,))}, [])

@@ -14,7 +14,7 @@ from kb_tools.cases.case import Case
 from kb_tools.cases.fhir.reader import FhirReader
 from kb_tools.cases.reader import CaseReader
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN
 from kb_tools.rdf.terms import local_name
 
@@ -32,26 +32,26 @@ def own(name: str) -> dict[str, Any]:
     return {"coding": [{"system": CLINICAL, "code": name}]}
 
 
-def observation(kind: str, **said: Any) -> dict[str, Any]:
+def observation(kind: str, **elements: Any) -> dict[str, Any]:
     return {
         "resourceType": "Observation",
         "status": "final",
         "code": own(kind),
         "subject": PATIENT,
         "effectiveDateTime": "2026-06-20",
-        **said,
+        **elements,
     }
 
 
 def answer(link: str, *values: Any, **more: Any) -> dict[str, Any]:
     """An item: a text stands for a term of ours, a number for itself, anything else for a whole answer."""
     answers = [
-        {"valueCoding": {"system": CLINICAL, "code": each}}
-        if isinstance(each, str)
-        else {"valueInteger": each}
-        if isinstance(each, int)
-        else each
-        for each in values
+        {"valueCoding": {"system": CLINICAL, "code": value}}
+        if isinstance(value, str)
+        else {"valueInteger": value}
+        if isinstance(value, int)
+        else value
+        for value in values
     ]
     return {"linkId": link, "answer": answers, **more}
 
@@ -66,30 +66,30 @@ def with_(*more: dict[str, Any], **changed: dict[str, Any]) -> dict[str, Any]:
     bundle = content()
     for type_, elements in changed.items():
         resources(bundle)[type_].update(elements)
-    bundle["entry"] += [{"resource": each} for each in more]
+    bundle["entry"] += [{"resource": resource} for resource in more]
     return bundle
 
 
-def answered(*items: dict[str, Any], **said: Any) -> dict[str, Any]:
-    return with_(QuestionnaireResponse={"item": list(items), **said})
+def answered(*items: dict[str, Any], **elements: Any) -> dict[str, Any]:
+    return with_(QuestionnaireResponse={"item": list(items), **elements})
 
 
 def of_class(case: Case, kind: Any) -> list[dict[Any, str]]:
     """What the findings of a class state."""
     return [
-        {p: local_name(o) if "#" in str(o) else str(o) for p, o in case.about[each]}  # type: ignore[index]
-        for each in case.values(case.node, CASE.finding)
-        if kind in case.values(each, RDF.type)
+        {p: local_name(o) if "#" in str(o) else str(o) for p, o in case.about[finding]}  # type: ignore[index]
+        for finding in case.values(case.node, CASE.finding)
+        if kind in case.values(finding, RDF.type)
     ]
 
 
 def processing(case: Case) -> list[str]:
     product = case.value(case.value(case.node, CASE.request), CASE.product)
-    return sorted(local_name(each) for each in case.values(product, CLIN.processing)) if product else []
+    return sorted(local_name(value) for value in case.values(product, CLIN.processing)) if product else []
 
 
 def noted(case: Case, text: str) -> list[str]:
-    return [each.partition(": ")[2] for each in record(case) if text in each]
+    return [line.partition(": ")[2] for line in record(case) if text in line]
 
 
 # ---------------------------------------------------------------------- observations
@@ -112,7 +112,7 @@ NOWHERE = "not understood: the reference leads nowhere in the input: focus"
     ],
 )
 def test_an_observation_is_of_the_patient_unless_its_focus_is_another(
-    kb: KnowledgeBase, tmp_path: Path, focus: str, why: str
+    kb: Repository, tmp_path: Path, focus: str, why: str
 ) -> None:
     case = case_of(kb, with_(Observation={"focus": [PATIENT, {"reference": focus}]}), tmp_path)
     assert len(of_class(case, CLIN.AcuteGvHDAssessment)) == (not why)
@@ -121,7 +121,7 @@ def test_an_observation_is_of_the_patient_unless_its_focus_is_another(
 
 @pytest.mark.parametrize(("others", "found"), [([], 2), ([PATIENT], 1)])
 def test_a_status_is_of_a_disease_only_if_each_focus_is(
-    kb: KnowledgeBase, tmp_path: Path, others: list[Any], found: int
+    kb: Repository, tmp_path: Path, others: list[Any], found: int
 ) -> None:
     status = observation(
         "DiseaseStatusAssessment",
@@ -129,14 +129,14 @@ def test_a_status_is_of_a_disease_only_if_each_focus_is(
         valueCodeableConcept=own("Progressing"),
     )
     case = case_of(kb, with_(status), tmp_path)
-    stated = [each[CLIN.diseaseStatus] for each in of_class(case, CLIN.DiseaseStatusAssessment)]
+    stated = [finding[CLIN.diseaseStatus] for finding in of_class(case, CLIN.DiseaseStatusAssessment)]
     assert ("Progressing" in stated) is (found == 2)
     assert noted(case, "which disease") == (
         [] if found == 2 else ["not understood: it does not say which disease it is about: focus"]
     )
 
 
-def test_a_value_that_is_said_to_be_absent_is_none(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_value_that_is_said_to_be_absent_is_none(kb: Repository, tmp_path: Path) -> None:
     absent = {"dataAbsentReason": {"text": "not done"}}
     case = case_of(kb, with_(Observation=absent), tmp_path)
     assert of_class(case, CLIN.AcuteGvHDAssessment) == []
@@ -150,7 +150,7 @@ def test_a_value_that_is_said_to_be_absent_is_none(kb: KnowledgeBase, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("element", "said", "why"),
+    ("element", "value", "why"),
     [
         ("method", own("FlowCytometry"), ""),
         ("method", {"coding": [*LOCAL["coding"], *own("FlowCytometry")["coding"]]}, ""),
@@ -160,23 +160,23 @@ def test_a_value_that_is_said_to_be_absent_is_none(kb: KnowledgeBase, tmp_path: 
     ],
 )
 def test_residual_disease_is_told_apart_by_a_method_that_is_known(
-    kb: KnowledgeBase, tmp_path: Path, element: str, said: Any, why: str
+    kb: Repository, tmp_path: Path, element: str, value: Any, why: str
 ) -> None:
     case = case_of(
-        kb, with_(observation("MRDTest", valueCodeableConcept=own("MRDDetected"), **{element: said})), tmp_path
+        kb, with_(observation("MRDTest", valueCodeableConcept=own("MRDDetected"), **{element: value})), tmp_path
     )
     assert len(of_class(case, CLIN.MRDTest)) == (not why)
     assert noted(case, "can have") == ([why] if why else [])
 
 
 @pytest.mark.parametrize(
-    ("element", "said", "found"), [("bodySite", own("TCells"), 1), ("bodySite", LOCAL, 0), ("method", LOCAL, 1)]
+    ("element", "value", "found"), [("bodySite", own("TCells"), 1), ("bodySite", LOCAL, 0), ("method", LOCAL, 1)]
 )
 def test_chimerism_is_told_apart_by_a_site_that_is_known(
-    kb: KnowledgeBase, tmp_path: Path, element: str, said: Any, found: int
+    kb: Repository, tmp_path: Path, element: str, value: Any, found: int
 ) -> None:
     percent = {"value": 40, "system": "http://unitsofmeasure.org", "code": "%"}
-    case = case_of(kb, with_(observation("ChimerismTest", valueQuantity=percent, **{element: said})), tmp_path)
+    case = case_of(kb, with_(observation("ChimerismTest", valueQuantity=percent, **{element: value})), tmp_path)
     assert len(of_class(case, CLIN.ChimerismTest)) == found
     why = "not understood: no code that this finding can have: bodySite"
     assert noted(case, "can have") == ([] if found else [why])
@@ -197,7 +197,7 @@ def test_chimerism_is_told_apart_by_a_site_that_is_known(
     ],
 )
 def test_a_result_that_its_interpretation_contradicts_is_none(
-    kb: KnowledgeBase, tmp_path: Path, result: str, code: str, found: int
+    kb: Repository, tmp_path: Path, result: str, code: str, found: int
 ) -> None:
     test = observation(
         "MRDTest",
@@ -223,7 +223,7 @@ def test_a_result_that_its_interpretation_contradicts_is_none(
         ({"coding": [{"system": STATUS, "code": "active"}, {"system": SNOMED, "code": "55561003"}]}, 1),
     ],
 )
-def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path, status: Any, found: int) -> None:
+def test_a_clinical_status_is_one_that_r4_has(kb: Repository, tmp_path: Path, status: Any, found: int) -> None:
     case = case_of(kb, with_(Condition={"clinicalStatus": status}), tmp_path)
     assert len(of_class(case, CLIN.DiseaseStatusAssessment)) == found
     why = "not understood: not a clinical status of FHIR R4: clinicalStatus"
@@ -231,7 +231,7 @@ def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("onset", "status", "told", "doubtful"),
+    ("onset", "status", "noticed", "doubtful"),
     [
         ({"onsetDateTime": "2024-03-01"}, "active", True, True),
         ({"onsetDateTime": "2025-01-14"}, "active", True, True),
@@ -250,22 +250,20 @@ def test_a_clinical_status_is_one_that_r4_has(kb: KnowledgeBase, tmp_path: Path,
     ],
 )
 def test_a_relapse_by_its_code_is_not_one_that_began_before_the_transplant(
-    kb: KnowledgeBase, tmp_path: Path, onset: dict[str, Any], status: str, told: bool, doubtful: bool
+    kb: Repository, tmp_path: Path, onset: dict[str, Any], status: str, noticed: bool, doubtful: bool
 ) -> None:
     changed = {**onset, "clinicalStatus": {"coding": [{"system": STATUS, "code": status}]}}
     case = case_of(kb, with_(Condition=changed), tmp_path)
     text = "entry[4] Condition: the relapse is dated by its record of 2026-06-01; its onset is stated as earlier."
     why = "the onset in entry[4] Condition may be before the transplant"
-    assert [each for each in case.notices if "onset" in each] == ([text] if told else [])
+    assert [notice for notice in case.notices if "onset" in notice] == ([text] if noticed else [])
     (status_found,) = of_class(case, CLIN.DiseaseStatusAssessment)
     assert status_found[CASE.date] == "2026-06-01"
     assert status_found.get(CASE.inDoubt) == (why if doubtful else None)
 
 
 @pytest.mark.parametrize(("status", "found"), [("active", 1), ("entered-in-error", 0)])
-def test_a_medication_entered_in_error_was_not_given(
-    kb: KnowledgeBase, tmp_path: Path, status: str, found: int
-) -> None:
+def test_a_medication_entered_in_error_was_not_given(kb: Repository, tmp_path: Path, status: str, found: int) -> None:
     code = {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "38242"}]}
     medication = {"resourceType": "Medication", "id": "m", "status": status, "code": code}
     given = {
@@ -294,7 +292,7 @@ def test_a_medication_entered_in_error_was_not_given(
     ],
 )
 def test_a_medication_is_known_by_a_code_of_its_own(
-    kb: KnowledgeBase, tmp_path: Path, code: str, found: int, why: str
+    kb: Repository, tmp_path: Path, code: str, found: int, why: str
 ) -> None:
     given = {
         "resourceType": "MedicationAdministration",
@@ -324,12 +322,12 @@ PROBLEM = {
     ],
 )
 def test_a_relapse_on_a_problem_list_with_the_first_onset_is_in_doubt(
-    kb: KnowledgeBase, tmp_path: Path, onset: str, category: list[Any], in_doubt: bool
+    kb: Repository, tmp_path: Path, onset: str, category: list[Any], in_doubt: bool
 ) -> None:
-    said = {"onsetDateTime": onset, "clinicalStatus": {"coding": [{"system": STATUS, "code": "relapse"}]}}
+    problem = {"onsetDateTime": onset, "clinicalStatus": {"coding": [{"system": STATUS, "code": "relapse"}]}}
     code = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C92.00"}]}
     case = case_of(
-        kb, with_(Condition={**said, "code": code, **({"category": category} if category else {})}), tmp_path
+        kb, with_(Condition={**problem, "code": code, **({"category": category} if category else {})}), tmp_path
     )
     (status,) = of_class(case, CLIN.DiseaseStatusAssessment)
     assert status.get(CASE.inDoubt) == (
@@ -358,7 +356,7 @@ def period(start: str | None = None, end: str | None = None) -> dict[str, Any]:
     ],
 )
 def test_a_procedure_over_days_is_of_its_last_day(
-    kb: KnowledgeBase, tmp_path: Path, span: dict[str, Any], day: str, why: str
+    kb: Repository, tmp_path: Path, span: dict[str, Any], day: str, why: str
 ) -> None:
     bundle = content()
     transplant = resources(bundle)["Procedure"]
@@ -366,9 +364,9 @@ def test_a_procedure_over_days_is_of_its_last_day(
     transplant["performedPeriod"] = span
     case = case_of(kb, bundle, tmp_path)
     # Where the day is open, the last that it can be, and no source: a transplant that perhaps was.
-    stated = [(each[CASE.date], CLIN.graftSource in each) for each in of_class(case, CLIN.Transplant)]
+    stated = [(finding[CASE.date], CLIN.graftSource in finding) for finding in of_class(case, CLIN.Transplant)]
     assert stated == ([(day, not why)] if day else [])
-    assert [each for each in noted(case, "not understood") if why and why in each] == (
+    assert [line for line in noted(case, "not understood") if why and why in line] == (
         [f"not understood: {why}: performedPeriod{'.start' if 'full' in why else ''}"] if why else []
     )
 
@@ -387,7 +385,7 @@ def test_a_procedure_over_days_is_of_its_last_day(
         ('{"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org"}}', ""),
     ],
 )
-def test_a_grade_is_a_whole_number_of_no_unit(kb: KnowledgeBase, tmp_path: Path, value: str, grade: str) -> None:
+def test_a_grade_is_a_whole_number_of_no_unit(kb: Repository, tmp_path: Path, value: str, grade: str) -> None:
     bundle = content()
     observed = resources(bundle)["Observation"]
     del observed["valueInteger"]
@@ -398,15 +396,13 @@ def test_a_grade_is_a_whole_number_of_no_unit(kb: KnowledgeBase, tmp_path: Path,
     path.write_text(written, encoding="utf-8")
     (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
     assert isinstance(case, Case)
-    assert [each[CLIN.grade] for each in of_class(case, CLIN.AcuteGvHDAssessment)] == ([grade] if grade else [])
+    assert [finding[CLIN.grade] for finding in of_class(case, CLIN.AcuteGvHDAssessment)] == ([grade] if grade else [])
 
 
 @pytest.mark.parametrize(("decimal", "grades"), [(2.0, ["2"]), (2.5, [])])
-def test_an_answered_grade_is_a_whole_number(
-    kb: KnowledgeBase, tmp_path: Path, decimal: float, grades: list[str]
-) -> None:
+def test_an_answered_grade_is_a_whole_number(kb: Repository, tmp_path: Path, decimal: float, grades: list[str]) -> None:
     item = dated("AcuteGvHDAssessment", answer("AcuteGvHDAssessment/grade", {"valueDecimal": decimal}))
-    assert [each[CLIN.grade] for each in attested(case_of(kb, answered(item), tmp_path))] == grades
+    assert [finding[CLIN.grade] for finding in attested(case_of(kb, answered(item), tmp_path))] == grades
 
 
 RECIPIENT = {"coding": [{"system": "http://loinc.org", "code": "104480-9"}]}
@@ -426,17 +422,17 @@ RECIPIENT = {"coding": [{"system": "http://loinc.org", "code": "104480-9"}]}
     ],
 )
 def test_the_share_of_the_recipient_is_the_rest_of_the_donors(
-    kb: KnowledgeBase, tmp_path: Path, value: float, comparator: str, property_: str, stated: str
+    kb: Repository, tmp_path: Path, value: float, comparator: str, property_: str, stated: str
 ) -> None:
     quantity = {"value": value, "system": "http://unitsofmeasure.org", "code": "%"}
     quantity |= {"comparator": comparator} if comparator else {}
     test = {**observation("x", valueQuantity=quantity), "code": RECIPIENT}
     (found,) = of_class(case_of(kb, with_(test), tmp_path), CLIN.ChimerismTest)
     assert found[CLIN.lineage] == "BoneMarrow"
-    assert {local_name(each): said for each, said in found.items() if "donorPercent" in each} == {property_: stated}
+    assert {local_name(iri): number for iri, number in found.items() if "donorPercent" in iri} == {property_: stated}
 
 
-def test_a_share_of_both_is_not_understood(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_share_of_both_is_not_understood(kb: Repository, tmp_path: Path) -> None:
     code = {"coding": [*RECIPIENT["coding"], *own("ChimerismTest")["coding"]]}
     percent = {"value": 40, "system": "http://unitsofmeasure.org", "code": "%"}
     case = case_of(kb, with_({**observation("x", valueQuantity=percent), "code": code}), tmp_path)
@@ -450,25 +446,25 @@ def test_a_share_of_both_is_not_understood(kb: KnowledgeBase, tmp_path: Path) ->
 SUBSETTED = {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}
 
 
-def test_a_resource_of_which_elements_were_left_out_is_in_doubt(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_resource_of_which_elements_were_left_out_is_in_doubt(kb: Repository, tmp_path: Path) -> None:
     case = case_of(kb, with_(Observation={"meta": SUBSETTED}), tmp_path)
     assert of_class(case, CLIN.AcuteGvHDAssessment) == []
     assert case.notices == ("entry[6] Observation is tagged SUBSETTED: send it with all its elements.",)
     assert noted(case, "SUBSETTED") == ["not understood: elements of it were left out: it is tagged SUBSETTED"]
 
 
-def test_a_bundle_of_which_elements_were_left_out_is_told(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_bundle_of_which_elements_were_left_out_is_told(kb: Repository, tmp_path: Path) -> None:
     case = case_of(kb, {**content(), "meta": SUBSETTED}, tmp_path)
     assert case.notices == ("The bundle is tagged SUBSETTED: elements of it were left out.",)
 
 
-def test_a_patient_with_elements_left_out_is_read_with_a_notice(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_patient_with_elements_left_out_is_read_with_a_notice(kb: Repository, tmp_path: Path) -> None:
     case = case_of(kb, with_(Patient={"meta": SUBSETTED}), tmp_path)
     assert case.notices == ("entry[1] Patient is tagged SUBSETTED: send it with all its elements.",)
 
 
 @pytest.mark.parametrize(
-    ("severity", "code", "told"),
+    ("severity", "code", "noticed"),
     [
         ("warning", "processing", True),
         ("warning", "incomplete", True),
@@ -478,16 +474,16 @@ def test_a_patient_with_elements_left_out_is_read_with_a_notice(kb: KnowledgeBas
     ],
 )
 def test_a_warning_of_the_server_is_told(
-    kb: KnowledgeBase, tmp_path: Path, severity: str, code: str, told: bool
+    kb: Repository, tmp_path: Path, severity: str, code: str, noticed: bool
 ) -> None:
     issue = {"severity": severity, "code": code, "diagnostics": "Jane Roe"}
     bundle = {**with_({"resourceType": "OperationOutcome", "issue": [issue]}), "type": "searchset"}
     notice = "entry[7] OperationOutcome: the server warns: what it sent may be incomplete."
-    assert case_of(kb, bundle, tmp_path).notices == ((notice,) if told else ())
+    assert case_of(kb, bundle, tmp_path).notices == ((notice,) if noticed else ())
 
 
 @pytest.mark.parametrize("severity", ["error", "fatal"])
-def test_an_error_of_the_server_leaves_nothing_to_determine(kb: KnowledgeBase, severity: str) -> None:
+def test_an_error_of_the_server_leaves_nothing_to_determine(kb: Repository, severity: str) -> None:
     issue = {"severity": severity, "code": "exception", "diagnostics": "Jane Roe"}
     bundle = {**with_({"resourceType": "OperationOutcome", "issue": [issue]}), "type": "searchset"}
     with pytest.raises(UnreadableInput) as refused:
@@ -505,7 +501,7 @@ MAY_HAVE = "entry[1] Patient: the patient is recorded as having died, perhaps be
 
 
 @pytest.mark.parametrize(
-    ("said", "notices"),
+    ("death", "notices"),
     [
         ({"deceasedDateTime": "2026-06-22"}, (DIED,)),
         ({"deceasedDateTime": "2026-06-30T23:00:00Z"}, (DIED,)),
@@ -518,13 +514,13 @@ MAY_HAVE = "entry[1] Patient: the patient is recorded as having died, perhaps be
     ],
 )
 def test_a_death_before_the_service_is_told(
-    kb: KnowledgeBase, tmp_path: Path, said: dict[str, Any], notices: tuple[str, ...]
+    kb: Repository, tmp_path: Path, death: dict[str, Any], notices: tuple[str, ...]
 ) -> None:
-    case = case_of(kb, with_(Patient=said), tmp_path)
+    case = case_of(kb, with_(Patient=death), tmp_path)
     assert case.notices == notices
-    element = next(iter(said))
+    element = next(iter(death))
     place = f"entry[1] Patient: {'ignored' if notices else 'not read'}: "
-    assert [each for each in record(case) if each.startswith(place) and element in each]
+    assert [line for line in record(case) if line.startswith(place) and element in line]
 
 
 # ---------------------------------------------------------------------- answers
@@ -534,13 +530,13 @@ GRADE = "AcuteGvHDAssessment/grade"
 
 
 def attested(case: Case) -> list[dict[Any, str]]:
-    return [each for each in of_class(case, CLIN.AcuteGvHDAssessment) if each[CASE.basis] == "Attestation"]
+    return [finding for finding in of_class(case, CLIN.AcuteGvHDAssessment) if finding[CASE.basis] == "Attestation"]
 
 
 @pytest.mark.parametrize("again", [answer(GRADE, 3), answer("AcuteGvHDAssessment/date", {"valueDate": "2026-06-01"})])
-def test_a_question_answered_twice_makes_no_finding(kb: KnowledgeBase, tmp_path: Path, again: Any) -> None:
+def test_a_question_answered_twice_makes_no_finding(kb: Repository, tmp_path: Path, again: Any) -> None:
     once = case_of(kb, answered(dated("AcuteGvHDAssessment", answer(GRADE, 0))), tmp_path)
-    assert [each[CLIN.grade] for each in attested(once)] == ["0"]
+    assert [finding[CLIN.grade] for finding in attested(once)] == ["0"]
     twice = case_of(kb, answered(dated("AcuteGvHDAssessment", answer(GRADE, 0), again)), tmp_path)
     assert attested(twice) == []
     assert noted(twice, "more than one") == ["not understood: more than one answer: item[0].item[2]"]
@@ -553,29 +549,29 @@ def test_a_question_answered_twice_makes_no_finding(kb: KnowledgeBase, tmp_path:
         {"linkId": "x", "item": [{"linkId": "y", "item": [answer(GRADE, 3)]}]},
     ],
 )
-def test_answers_count_however_deep_in_their_group(kb: KnowledgeBase, tmp_path: Path, nested: Any) -> None:
+def test_answers_count_however_deep_in_their_group(kb: Repository, tmp_path: Path, nested: Any) -> None:
     case = case_of(kb, answered(dated("AcuteGvHDAssessment", nested)), tmp_path)
-    assert [each[CLIN.grade] for each in attested(case)] == ["3"]
+    assert [finding[CLIN.grade] for finding in attested(case)] == ["3"]
 
 
-def test_answers_count_within_answers(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_answers_count_within_answers(kb: Repository, tmp_path: Path) -> None:
     inner = {"valueDate": "2026-06-24", "item": [answer(GRADE, 3)]}
     group = {"linkId": "AcuteGvHDAssessment", "item": [answer("AcuteGvHDAssessment/date", inner)]}
     case = case_of(kb, answered(group), tmp_path)
-    assert [each[CLIN.grade] for each in attested(case)] == ["3"]
+    assert [finding[CLIN.grade] for finding in attested(case)] == ["3"]
     outer = answer("Product/processing", "Apheresis")
     outer["answer"][0]["item"] = [answer("Product/processing", "Cryopreservation")]
     assert processing(case_of(kb, answered(outer), tmp_path)) == ["Apheresis", "Cryopreservation"]
 
 
-def test_a_group_that_states_no_value_is_no_finding(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_group_that_states_no_value_is_no_finding(kb: Repository, tmp_path: Path) -> None:
     case = case_of(kb, answered(dated("AcuteGvHDAssessment"), dated("Transplant")), tmp_path)
     assert attested(case) == []
     assert noted(case, "no value") == ["ignored: no value: item[0].item[0]"]
-    assert {each[CASE.date] for each in of_class(case, CLIN.Transplant)} == {"2025-01-15", "2026-06-24"}
+    assert {finding[CASE.date] for finding in of_class(case, CLIN.Transplant)} == {"2025-01-15", "2026-06-24"}
 
 
-def test_a_property_of_a_part_is_not_stated_by_halves(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_property_of_a_part_is_not_stated_by_halves(kb: Repository, tmp_path: Path) -> None:
     known, unknown = answer("Product/processing", "Unmanipulated"), answer("Product/processing", {"valueString": "x"})
     donor = answer("Product/lymphocyteDonor", "TransplantDonor")
     expected = [
@@ -597,7 +593,7 @@ def test_a_property_of_a_part_is_not_stated_by_halves(kb: KnowledgeBase, tmp_pat
 
 @pytest.mark.parametrize(("status", "stated"), [("completed", []), ("in-progress", ["Unmanipulated"])])
 def test_what_another_form_answers_counts_as_well(
-    kb: KnowledgeBase, tmp_path: Path, status: str, stated: list[str]
+    kb: Repository, tmp_path: Path, status: str, stated: list[str]
 ) -> None:
     other = {
         "resourceType": "QuestionnaireResponse",
@@ -632,10 +628,10 @@ ITEMS = "item[1].item[0], item[1].item[1]"
     ],
 )
 def test_answers_count_in_their_time(
-    kb: KnowledgeBase, tmp_path: Path, authored: str, stated: list[str], grades: int, why: list[str]
+    kb: Repository, tmp_path: Path, authored: str, stated: list[str], grades: int, why: list[str]
 ) -> None:
     items = (answer("Product/processing", "Unmanipulated"), dated("AcuteGvHDAssessment", answer(GRADE, 0)))
     case = case_of(kb, answered(*items, authored=authored), tmp_path)
     assert processing(case) == stated
     assert len(attested(case)) == grades
-    assert [each for each in noted(case, "") if "dated after" in each or "answered more" in each] == why
+    assert [line for line in noted(case, "") if "dated after" in line or "answered more" in line] == why

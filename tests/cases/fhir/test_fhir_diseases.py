@@ -12,7 +12,7 @@ from bundles import CLINICAL, case_of, content
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 
@@ -20,11 +20,11 @@ ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 
 
 @pytest.fixture(scope="module")
-def run(kb: KnowledgeBase, policy: Policy) -> Run:
+def run(kb: Repository, policy: Policy) -> Run:
     return Run(kb, policy, "pyshifty", "2026-02")
 
 
-def outcome(kb: KnowledgeBase, run: Run, folder: Path, reason: str, *statuses: dict[str, Any]) -> tuple[str, bool]:
+def outcome(kb: Repository, run: Run, folder: Path, reason: str, *statuses: dict[str, Any]) -> tuple[str, bool]:
     """What the bundle that meets the criteria comes to for another reason, with other statuses of disease.
 
     And whether a status only may be of the disease treated.
@@ -33,15 +33,15 @@ def outcome(kb: KnowledgeBase, run: Run, folder: Path, reason: str, *statuses: d
     for entry in list(bundle["entry"]):
         if entry["resource"]["resourceType"] == "Condition":
             bundle["entry"].remove(entry)
-    for asked in (each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Claim"):
+    for asked in (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Claim"):
         coding = {"system": ICD, "code": reason}
         asked["diagnosis"] = [{"sequence": 1, "diagnosisCodeableConcept": {"coding": [coding]}}]
-    for each in statuses:
-        added(each)(bundle)
+    for status in statuses:
+        added(status)(bundle)
     case = case_of(kb, bundle, folder)
     (found,) = run.answers([case])
     assert isinstance(found, Determination)
-    facts = [fact for each in found.condition_results.values() for fact in each.facts]
+    facts = [fact for result in found.condition_results.values() for fact in result.facts]
     return found.outcome.value, any(doubt.rule == "mayNotBeOf" for fact in facts for doubt in fact.doubts)
 
 
@@ -95,16 +95,14 @@ MET, NEEDED = "CriteriaMet", "InformationNeeded"
     ],
 )
 def test_of_which_disease_a_relapse_counts(
-    kb: KnowledgeBase, run: Run, tmp_path: Path, reason: str, status: str, expected: str, doubted: bool
+    kb: Repository, run: Run, tmp_path: Path, reason: str, status: str, expected: str, doubted: bool
 ) -> None:
     """A relapse of what may be the disease treated perhaps counts, and so does an older remission of that."""
     assert outcome(kb, run, tmp_path, reason, relapse(status)) == (expected, doubted)
     assert outcome(kb, run, tmp_path, reason, remission(reason), relapse(status)) == (expected, doubted)
 
 
-def test_a_remission_of_a_group_keeps_an_older_relapse_from_deciding(
-    kb: KnowledgeBase, run: Run, tmp_path: Path
-) -> None:
+def test_a_remission_of_a_group_keeps_an_older_relapse_from_deciding(kb: Repository, run: Run, tmp_path: Path) -> None:
     for code, expected in (("C92.91", (NEEDED, True)), ("C91.91", (MET, False))):
         gone = condition(code, "2026-06-10", "remission")
         assert outcome(kb, run, tmp_path, "C92.00", relapse("C92.02"), gone) == expected, code
@@ -127,17 +125,17 @@ def test_a_remission_of_a_group_keeps_an_older_relapse_from_deciding(
     ],
 )
 def test_a_reason_that_is_no_hematologic_malignancy_is_not_met(
-    kb: KnowledgeBase, run: Run, tmp_path: Path, reason: str, expected: str
+    kb: Repository, run: Run, tmp_path: Path, reason: str, expected: str
 ) -> None:
     assert outcome(kb, run, tmp_path, reason) == (expected, False)
 
 
-def test_a_malignancy_beside_another_disease_is_not_decided(kb: KnowledgeBase, run: Run, tmp_path: Path) -> None:
+def test_a_malignancy_beside_another_disease_is_not_decided(kb: Repository, run: Run, tmp_path: Path) -> None:
     """Which of the two is treated is not said."""
     assert outcome(kb, run, tmp_path, "C92.02", relapse("C92.02")) == (MET, False)
     bundle = content()
-    for each in (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Claim"):
-        each["diagnosis"][0]["diagnosisCodeableConcept"]["coding"].append({"system": ICD, "code": "D61.9"})
+    for claim in (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Claim"):
+        claim["diagnosis"][0]["diagnosisCodeableConcept"]["coding"].append({"system": ICD, "code": "D61.9"})
     (found,) = run.answers([case_of(kb, bundle, tmp_path)])
     assert isinstance(found, Determination)
     assert found.outcome.value == NEEDED

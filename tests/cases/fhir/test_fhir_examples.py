@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import CLINICAL, DATA, MEETING, RunKb, case_of, content, data, record, resources
+from bundles import CLINICAL, DATA, MEETING, RunKb, case_of, content, data, notes_of, record, resources
 from fhir_of import fhir_of
 from rdflib.namespace import PROV, RDF
 
@@ -28,7 +28,7 @@ from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import MAX_BYTES
 from kb_tools.rdf.namespaces import CASE, COND, READ
 from kb_tools.rdf.terms import local_name
@@ -40,7 +40,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @pytest.fixture(scope="module")
-def reader(kb: KnowledgeBase) -> FhirReader:
+def reader(kb: Repository) -> FhirReader:
     return FhirReader(kb)
 
 
@@ -48,7 +48,7 @@ def reader(kb: KnowledgeBase) -> FhirReader:
 
 
 @pytest.fixture(scope="module")
-def answered(kb: KnowledgeBase, policy: Policy) -> dict[str, Determination]:
+def answered(kb: Repository, policy: Policy) -> dict[str, Determination]:
     """Every bundle of the manifest, determined under 2026-02."""
     reader = CaseReader(kb)
     cases = []
@@ -58,7 +58,7 @@ def answered(kb: KnowledgeBase, policy: Policy) -> dict[str, Determination]:
             assert isinstance(case, Case), case
             cases.append(case)
     answers = Run(kb, policy, "pyshacl", revision="2026-02").answers(cases)
-    return {each.case.source: each for each in answers if isinstance(each, Determination)}
+    return {answer.case.source: answer for answer in answers if isinstance(answer, Determination)}
 
 
 def test_every_bundle_is_expected_and_determined(answered: dict[str, Determination]) -> None:
@@ -81,22 +81,22 @@ def test_nothing_disappears_from_a_resource(answered: dict[str, Determination], 
     assert case.reading
     noted: dict[str, set[str]] = {}
     for note in case.reading.notes:
-        noted.setdefault(note.place, set()).update(re.split(r"[.\[]", each)[0] for each in note.elements)
+        noted.setdefault(note.place, set()).update(re.split(r"[.\[]", element)[0] for element in note.elements)
     for i, entry in enumerate(content(name)["entry"]):
         resource = entry["resource"]
         kind = resource["resourceType"]
         place = f"entry[{i}] {kind}"
         if place in noted:
-            r4 = {each[1] for each in cases_fhir_r4.library_class(kind)().elementProperties()}
+            r4 = {row[1] for row in cases_fhir_r4.library_class(kind)().elementProperties()}
             inside = [f"{place} contained[{j}]" for j in range(len(resource.get("contained", ())))]
-            whole = [str(note) for note in case.reading.notes if note.place == place] == [f"{place}: not read"]
-            assert whole or noted[place] == (resource.keys() & r4) - {"contained"}, place
-            assert all(any(each.startswith(start) for each in noted) for start in inside), place
+            unread = [str(note) for note in case.reading.notes if note.place == place] == [f"{place}: not read"]
+            assert unread or noted[place] == (resource.keys() & r4) - {"contained"}, place
+            assert all(any(known.startswith(start) for known in noted) for start in inside), place
         else:
             assert any(note.place.startswith(f"{kind} {TIMES}") for note in case.reading.notes)
 
 
-def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_case_states_what_its_resources_say(kb: Repository, tmp_path: Path) -> None:
     written = write(CaseForms(kb), case_of(kb, content(), tmp_path))
     assert re.fullmatch(r"urn:policykb:patient:[0-9a-f]{32}", written.pop("patient"))
     findings = written.pop("findings")
@@ -110,7 +110,7 @@ def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path)
             "product": {"processing": ["Unmanipulated"]},
         },
     }
-    assert sorted(findings, key=lambda each: each["type"]) == [
+    assert sorted(findings, key=lambda finding: finding["type"]) == [
         {"type": "AcuteGvHDAssessment", "date": "2026-06-20", "basis": "ChartEvidence", "grade": 0},
         {
             "type": "DiseaseStatusAssessment",
@@ -123,7 +123,7 @@ def test_a_case_states_what_its_resources_say(kb: KnowledgeBase, tmp_path: Path)
     ]
 
 
-def test_no_digit_of_a_percentage_is_lost(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_no_digit_of_a_percentage_is_lost(kb: Repository, tmp_path: Path) -> None:
     bundle = content()
     bundle["entry"].append(
         {
@@ -145,30 +145,34 @@ def test_no_digit_of_a_percentage_is_lost(kb: KnowledgeBase, tmp_path: Path) -> 
 
 
 # What a case says of its service twice cannot be said in a claim: a code names the service too.
-SAID_TWICE = {
+STATED_TWICE = {
     "code-38242-beside-another-service-conflicts",
     "a-conflicting-service-under-medicare-is-not-applicable",
 }
 
 
-def test_the_example_cases_come_to_the_same_in_fhir(kb: KnowledgeBase, policy: Policy) -> None:
-    expected = [each for each in read_manifest(kb, policy.cases_folder) if each.path.stem not in SAID_TWICE]
+def test_the_example_cases_come_to_the_same_in_fhir(kb: Repository, policy: Policy) -> None:
+    expected = [
+        expectation
+        for expectation in read_manifest(kb, policy.cases_folder)
+        if expectation.path.stem not in STATED_TWICE
+    ]
     cases = CaseReader(kb)
     read: dict[str, list[Case]] = {}
-    for each in expected:
-        (original,) = cases.read(each.name, each.path)
+    for expectation in expected:
+        (original,) = cases.read(expectation.name, expectation.path)
         if any(predicate == CASE.inDoubt for _, predicate, _ in original.triples()):
             continue  # FHIR has no way to state it: what is in doubt, the reader of its resources decides.
-        (case,) = cases.stream(each.name, None, io.BytesIO(data(fhir_of(original))), "json")
+        (case,) = cases.stream(expectation.name, None, io.BytesIO(data(fhir_of(original))), "json")
         assert isinstance(case, Case)
-        read.setdefault(each.revision, []).append(case)
+        read.setdefault(expectation.revision, []).append(case)
     came_to = {
         (answer.case.source, revision): answer.outcome.value
         for revision, of_revision in read.items()
         for answer in Run(kb, policy, "pyshacl", revision=revision).answers(of_revision)
         if isinstance(answer, Determination)
     }
-    wanted = {(each.name, each.revision): each.outcome for each in expected}
+    wanted = {(expectation.name, expectation.revision): expectation.outcome for expectation in expected}
     assert came_to == {key: outcome for key, outcome in wanted.items() if key in came_to}
     assert len(came_to) == 277
 
@@ -180,7 +184,7 @@ def test_a_service_request_by_itself_is_a_case_without_a_chart(reader: FhirReade
     request = resources(content("a-service-request-gives-its-reason-by-reference"))["ServiceRequest"]
     del request["reasonReference"]
     imported = reader.bundle(data(request), "request.json")
-    assert [str(each) for each in imported.reading.notes] == [
+    assert [str(note) for note in notes_of(imported)] == [
         "ServiceRequest: not understood: the reference leads nowhere in the input: insurance[0]",
         "ServiceRequest: used: as the request (from status, intent, code, subject, occurrenceDateTime, insurance)",
         "ServiceRequest: not read: id",
@@ -214,9 +218,9 @@ def bulk(folder: Path, *patients: str) -> list[Path]:
     return paths
 
 
-def test_bulk_data_is_grouped_by_patient(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_bulk_data_is_grouped_by_patient(kb: Repository, tmp_path: Path) -> None:
     bulk(tmp_path, "1", "2")
-    ((source, folder),) = (each for each in find_files([str(tmp_path)]) if not isinstance(each, UnreadableInput))
+    ((source, folder),) = (found for found in find_files([str(tmp_path)]) if not isinstance(found, UnreadableInput))
     first, second = CaseReader(kb).stream(source, folder, io.BytesIO())
     assert isinstance(first, Case) and isinstance(second, Case)
     assert (first.source, second.source) == (f"{tmp_path} patient 1", f"{tmp_path} patient 2")
@@ -225,15 +229,15 @@ def test_bulk_data_is_grouped_by_patient(kb: KnowledgeBase, tmp_path: Path) -> N
     assert record(first)[-1] == f"Organization {TIMES}1: not read"
 
 
-def test_a_folder_of_resources_is_one_case_beside_its_bundles(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_a_folder_of_resources_is_one_case_beside_its_bundles(kb: Repository, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for i, entry in enumerate(content()["entry"]):
         (tmp_path / f"in/{i}.json").write_bytes(data(entry["resource"]))
     (tmp_path / "in/bundle.json").write_bytes(data(content()))
-    found = [each for each in find_files([str(tmp_path)]) if not isinstance(each, UnreadableInput)]
+    found = [input_ for input_ in find_files([str(tmp_path)]) if not isinstance(input_, UnreadableInput)]
     assert [path for _, path in found] == [tmp_path / "in"]
-    cases = [each for source, path in found for each in CaseReader(kb).stream(source, path, io.BytesIO())]
-    assert [len(each.values(each.node, CASE.finding)) for each in cases if isinstance(each, Case)] == [3, 3]
+    cases = [case for source, path in found for case in CaseReader(kb).stream(source, path, io.BytesIO())]
+    assert [len(case.values(case.node, CASE.finding)) for case in cases if isinstance(case, Case)] == [3, 3]
 
 
 def test_standard_input_is_told_from_other_json(run_kb: RunKb) -> None:
@@ -243,7 +247,7 @@ def test_standard_input_is_told_from_other_json(run_kb: RunKb) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (b'{"resourceType": "Bundle"}', True),
         (b'{"request": {"//": "\\"resourceType\\": is FHIR"}}', False),
@@ -255,8 +259,8 @@ def test_standard_input_is_told_from_other_json(run_kb: RunKb) -> None:
         (b"[]", False),
     ],
 )
-def test_fhir_is_told_by_its_top(text: bytes, told: bool) -> None:
-    assert is_fhir(text) is told
+def test_fhir_is_told_by_its_top(text: bytes, expected: bool) -> None:
+    assert is_fhir(text) is expected
 
 
 # ---------------------------------------------------------------------- what cannot be read
@@ -274,25 +278,25 @@ def changed(**changes: Any) -> dict[str, Any]:
 
 def with_more(*more: dict[str, Any]) -> dict[str, Any]:
     bundle = content()
-    bundle["entry"] += [{"resource": each} for each in more]
+    bundle["entry"] += [{"resource": resource} for resource in more]
     return bundle
 
 
 CLAIM = resources(content())["Claim"]
 OTHER_DAY = [*CLAIM["item"], {**CLAIM["item"][0], "sequence": 2, "servicedDate": "2026-07-08"}]
-MEND_REQUEST = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
+SEND_REQUEST = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
 BAD: dict[str, tuple[Any, str]] = {
     "no request": (
         changed(use="claim"),
-        f"no request: entry[0] Claim: it is no request for preauthorization; {MEND_REQUEST}",
+        f"no request: entry[0] Claim: it is no request for preauthorization; {SEND_REQUEST}",
     ),
     "a request in error": (
         changed(status="entered-in-error"),
-        f"no request: entry[0] Claim: its status is entered-in-error; {MEND_REQUEST}",
+        f"no request: entry[0] Claim: its status is entered-in-error; {SEND_REQUEST}",
     ),
     "two requests": (with_more({**CLAIM, "id": "other"}), "2 requests; send one bundle a request"),
     "no service date": (
-        changed(item=[{name: each for name, each in CLAIM["item"][0].items() if name != "servicedDate"}]),
+        changed(item=[{name: value for name, value in CLAIM["item"][0].items() if name != "servicedDate"}]),
         "no service date; give the request one full date of service",
     ),
     "no full service date": (
@@ -358,7 +362,7 @@ BAD: dict[str, tuple[Any, str]] = {
         "a bundle of a type that is not read; send one of batch, collection, document, message, searchset, transaction",
     ),
     "an empty bundle": ({"resourceType": "Bundle", "type": "collection"}, "no patient; give the request a patient"),
-    "a single resource": (resources(content())["Patient"], f"no request; {MEND_REQUEST}"),
+    "a single resource": (resources(content())["Patient"], f"no request; {SEND_REQUEST}"),
 }
 
 
@@ -372,7 +376,7 @@ def test_what_is_no_case_is_one_line(reader: FhirReader, name: str) -> None:
 
 def test_no_element_of_another_version_is_one_of_r4() -> None:
     for kind, element in cases_fhir_resource._OTHER_VERSIONS:
-        r4 = {each[1] for each in cases_fhir_r4.library_class(kind)().elementProperties()}
+        r4 = {row[1] for row in cases_fhir_r4.library_class(kind)().elementProperties()}
         assert element not in r4 and "extension" in r4, kind
 
 
@@ -437,12 +441,12 @@ def test_other_cases_go_on(run_kb: RunKb, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(data(changed(use="claim")))
     (tmp_path / "b.json").write_bytes(data(content()))
     ended = run_kb("validate", str(tmp_path), "--revision", "2026-02", "--format", "json")
-    said = json.loads(ended.stdout)
-    assert (ended.returncode, len(said["determinations"])) == (2, 1)
-    assert said["errors"] == [
-        f"{tmp_path / 'a.json'}: no request: entry[0] Claim: it is no request for preauthorization; {MEND_REQUEST}"
+    printed = json.loads(ended.stdout)
+    assert (ended.returncode, len(printed["determinations"])) == (2, 1)
+    assert printed["errors"] == [
+        f"{tmp_path / 'a.json'}: no request: entry[0] Claim: it is no request for preauthorization; {SEND_REQUEST}"
     ]
-    assert said["determinations"][0]["reading"][1] == {
+    assert printed["determinations"][0]["reading"][1] == {
         "resource": "entry[0] Claim",
         "treatment": "used",
         "text": "as the request",
@@ -450,7 +454,7 @@ def test_other_cases_go_on(run_kb: RunKb, tmp_path: Path) -> None:
     }
 
 
-def test_without_the_library_there_is_one_line(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_there_is_one_line(kb: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
         raise ModuleNotFoundError(name)
 
@@ -461,7 +465,7 @@ def test_without_the_library_there_is_one_line(kb: KnowledgeBase, monkeypatch: p
 
 
 def test_other_cases_need_no_library(
-    kb: KnowledgeBase, well_formed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kb: Repository, well_formed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__
 
@@ -508,7 +512,7 @@ def answered_by(*items: dict[str, Any]) -> dict[str, Any]:
 
 def in_group(kind: str, **answers: list[dict[str, Any]]) -> dict[str, Any]:
     return answered_by(
-        {"linkId": kind, "item": [{"linkId": f"{kind}/{name}", "answer": each} for name, each in answers.items()]}
+        {"linkId": kind, "item": [{"linkId": f"{kind}/{name}", "answer": value} for name, value in answers.items()]}
     )
 
 
@@ -606,10 +610,10 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_is_made_of_a_resource(reader: FhirReader, name: str) -> None:
     resource, line = ROWS[name]
     bundle = with_more({name: value for name, value in resource.items() if value is not None})
-    notes = [each for each in reader.bundle(data(bundle), "in.json").reading.notes if each.place.startswith("entry[7]")]
-    said = [str(each).partition(": ")[2].partition(" (from")[0] for each in notes]
-    assert line in said
-    assert len([each for each in said if not each.startswith(("not read", "used: as attestation"))]) == 1
+    notes = [note for note in notes_of(reader.bundle(data(bundle), "in.json")) if note.place.startswith("entry[7]")]
+    texts = [str(note).partition(": ")[2].partition(" (from")[0] for note in notes]
+    assert line in texts
+    assert len([text for text in texts if not text.startswith(("not read", "used: as attestation"))]) == 1
 
 
 def test_a_reference_leads_to_the_latest_version(reader: FhirReader) -> None:
@@ -619,15 +623,15 @@ def test_a_reference_leads_to_the_latest_version(reader: FhirReader) -> None:
     code = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C90.01"}]}
     older = {**condition, "code": code, "meta": {"lastUpdated": "2026-06-01T00:00:00Z"}}
     bundle["entry"].insert(0, {"resource": older})
-    lines = [str(each) for each in reader.bundle(data(bundle), "in.json").reading.notes]
+    lines = [str(note) for note in notes_of(reader.bundle(data(bundle), "in.json"))]
     assert "entry[0] Condition: ignored: replaced by entry[5] Condition" in lines
-    assert any("disease acute myeloid leukemia, disease status complete remission" in each for each in lines)
+    assert any("disease acute myeloid leukemia, disease status complete remission" in line for line in lines)
 
 
 def test_a_plan_that_ended_before_the_service_is_not_the_plan(reader: FhirReader) -> None:
     bundle = content()
     resources(bundle)["Coverage"]["period"] = {"start": "2020-01-01", "end": "2026-06-30"}
-    lines = [str(each) for each in reader.bundle(data(bundle), "in.json").reading.notes]
+    lines = [str(note) for note in notes_of(reader.bundle(data(bundle), "in.json"))]
     assert "entry[2] Coverage: ignored: it ended before the service date: period" in lines
 
 
@@ -642,7 +646,7 @@ def planted(value: Any, key: str = "") -> Any:
         found = {name: planted(inner, name) for name, inner in value.items()}
         if "coding" in found:
             found["text"] = f"{PLANTED} text"
-            found["coding"] = [{**each, "display": f"{PLANTED} display"} for each in found["coding"]]
+            found["coding"] = [{**coding, "display": f"{PLANTED} display"} for coding in found["coding"]]
             found["coding"].append({"system": f"urn:{PLANTED}", "code": PLANTED})
         if "reference" in found:
             found["display"] = PLANTED
@@ -655,7 +659,7 @@ def planted(value: Any, key: str = "") -> Any:
             }
         return found
     if isinstance(value, list):
-        return [planted(each, key) for each in value]
+        return [planted(item, key) for item in value]
     if key in ("id", "reference") and isinstance(value, str):
         # All of one server: another server's patient is another patient.
         return f"{cases_fhir_references.last_two(value) or value}-{PLANTED}"
@@ -665,7 +669,7 @@ def planted(value: Any, key: str = "") -> Any:
 def identifying() -> dict[str, Any]:
     """A bundle of everything that is read, well formed and not, with marks everywhere."""
     entries = [planted(entry["resource"]) for name in EXPECTED for entry in content(name)["entry"][2:]]
-    entries = [each for each in entries if each["resourceType"] not in ("Claim", "ServiceRequest", "Patient")]
+    entries = [entry for entry in entries if entry["resourceType"] not in ("Claim", "ServiceRequest", "Patient")]
     head = [planted(entry["resource"]) for entry in content()["entry"][:3]]
     head[1] |= {
         "identifier": [{"system": f"https://plan.example/{PLANTED}", "value": PLANTED}],
@@ -710,8 +714,8 @@ def identifying() -> dict[str, Any]:
         "id": PLANTED,
         "type": "collection",
         "entry": [
-            {"fullUrl": f"https://ehr.example/{PLANTED}/{i}", "resource": each}
-            for i, each in enumerate([*head, *entries, *more])
+            {"fullUrl": f"https://ehr.example/{PLANTED}/{i}", "resource": resource}
+            for i, resource in enumerate([*head, *entries, *more])
         ],
     }
 
@@ -739,15 +743,15 @@ def test_nothing_of_the_person_comes_out(
     ended = run_kb("validate", "case.json", "--revision", "2026-02", *options)
     assert "urn:policykb:patient" in ended.stdout or "--prepare" not in options
     assert ended.returncode in (0, 1), ended.stderr
-    for said in (ended.stdout, ended.stderr, caplog.text):
-        assert PLANTED.lower() not in said.lower()
-        assert "1962" not in said
+    for output in (ended.stdout, ended.stderr, caplog.text):
+        assert PLANTED.lower() not in output.lower()
+        assert "1962" not in output
 
 
 def broken() -> Iterator[bytes]:
     """Inputs that cannot be read, with marks everywhere."""
     for bundle, _ in BAD.values():
-        yield data({**planted(bundle), "entry": [{"resource": planted(each)} for each in resources_of(bundle)]})
+        yield data({**planted(bundle), "entry": [{"resource": planted(resource)} for resource in resources_of(bundle)]})
     yield f'{{"resourceType": "Bundle", "{PLANTED}": 1, "{PLANTED}": 2}}'.encode()
     yield f'{{"resourceType": "Bundle", "x": {PLANTED}}}'.encode()
     yield f'{{"resourceType": "Bundle", "x": "{PLANTED}'.encode()
@@ -772,9 +776,7 @@ def test_nothing_of_the_person_stands_in_an_error(run_kb: RunKb, tmp_path: Path)
     assert PLANTED.lower() not in (ended.stderr + ended.stdout).lower()
 
 
-def test_a_pseudonym_depends_on_the_key_and_the_person_alone(
-    kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pseudonym_depends_on_the_key_and_the_person_alone(kb: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     def pseudonym(bundle: dict[str, Any]) -> str:
         triples = FhirReader(kb).bundle(data(bundle), "in.json").triples
         return next(str(object_) for _, predicate, object_ in triples if predicate == CASE.patient)
@@ -788,11 +790,11 @@ def test_a_pseudonym_depends_on_the_key_and_the_person_alone(
     assert pseudonym(content()) != first
 
 
-def test_without_a_key_the_pseudonym_holds_for_one_run(kb: KnowledgeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_the_pseudonym_holds_for_one_run(kb: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KB_PSEUDONYM_KEY")
     first, second = (FhirReader(kb).bundle(data(content()), "in.json") for _ in range(2))
     assert first.notices == ("The pseudonym of the patient holds for this run only: KB_PSEUDONYM_KEY is not set.",)
-    patients = [{o for _, p, o in each.triples if p == CASE.patient} for each in (first, second)]
+    patients = [{o for _, p, o in case.triples if p == CASE.patient} for case in (first, second)]
     assert patients[0] != patients[1]
 
 
@@ -819,12 +821,12 @@ def test_the_record_is_provenance(run_kb: RunKb, tmp_path: Path) -> None:
     assert len(list(graph.objects(reading, PROV.used))) == 7
     notes = {note for resource in graph.objects(reading, PROV.used) for note in graph.objects(resource, READ.note)}
     assert len(notes) == len(EXPECTED[MEETING]["reading"])
-    treatments = {local_name(each) for note in notes for each in graph.objects(note, READ.treatment)}
+    treatments = {local_name(treatment) for note in notes for treatment in graph.objects(note, READ.treatment)}
     assert treatments == {"Used", "Ignored", "NotRead"}
 
 
 def test_a_code_does_not_decide_alone_where_an_answer_names_another_service(
-    kb: KnowledgeBase, policy: Policy, tmp_path: Path
+    kb: Repository, policy: Policy, tmp_path: Path
 ) -> None:
     bundle = content()
     item = {"linkId": "Request/service", "answer": [{"valueCoding": {"system": CLINICAL, "code": "OtherService"}}]}

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundles import notes_of
 from rdflib import URIRef
 
-from kb_tools.cases.fhir.builder import Imported
 from kb_tools.cases.fhir.reader import FhirReader
+from kb_tools.cases.isolate import Content
 from kb_tools.errors import UnreadableInput
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE
 from kb_tools.rdf.terms import local_name
 
@@ -27,14 +28,14 @@ PRINCIPAL = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/ex-dia
 REQUESTED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-requestedService"
 UNCLEAR = "a request that is not understood"
 LEAVE_OUT = "correct it, or leave it out"
-MEND = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
+SEND_REQUEST = "send a Claim with use preauthorization, or a ServiceRequest, that is active"
 NOT_EVERY_PLAN = "The line of business is not stated for every plan that the request names: none is used."
 Json = dict[str, Any]
-Read = Callable[[Json], Imported]
+Read = Callable[[Json], Content]
 
 
 @pytest.fixture(scope="module")
-def read(kb: KnowledgeBase) -> Read:
+def read(kb: Repository) -> Read:
     reader = FhirReader(kb)
     return lambda bundle: reader.bundle(json.dumps(bundle).encode(), "in.json")
 
@@ -48,7 +49,7 @@ def claim(*more: Json, **changes: Any) -> Json:
     bundle: Json = json.loads(MEETING.read_text(encoding="utf-8"))
     request = bundle["entry"][0]["resource"]
     bundle["entry"][0]["resource"] = {k: v for k, v in (request | changes).items() if v is not None}
-    bundle["entry"] += [{"resource": each} for each in more]
+    bundle["entry"] += [{"resource": resource} for resource in more]
     return bundle
 
 
@@ -91,14 +92,14 @@ def diagnosis(sequence: int, *codes: str, **more: Any) -> Json:
     return {"sequence": sequence, "diagnosisCodeableConcept": concept(ICD, *codes) if codes else {"text": "x"}, **more}
 
 
-def stated(imported: Imported, property_: URIRef) -> list[str]:
-    return sorted(local_name(o) if isinstance(o, URIRef) else str(o) for _, p, o in imported.triples if p == property_)
+def stated(content: Content, property_: URIRef) -> list[str]:
+    return sorted(local_name(o) if isinstance(o, URIRef) else str(o) for _, p, o in content.triples if p == property_)
 
 
-def notes(imported: Imported, type_: str) -> list[str]:
+def notes(content: Content, type_: str) -> list[str]:
     """What is noted of the resources of a type, apart from what was used and not read."""
-    found = [str(each) for each in imported.reading.notes if f" {type_}" in each.place]
-    return [each for each in found if ": used" not in each and ": not read" not in each]
+    found = [str(note) for note in notes_of(content) if f" {type_}" in note.place]
+    return [line for line in found if ": used" not in line and ": not read" not in line]
 
 
 # ---------------------------------------------------------------------- the reason
@@ -190,26 +191,26 @@ ORDER_REASONS: dict[str, tuple[Json, list[str], list[str]]] = {
 @pytest.mark.parametrize("name", REASONS)
 def test_the_reason_of_a_claim_is_stated_only_if_all_that_is_pointed_to_is_known(read: Read, name: str) -> None:
     bundle, diseases, expected = REASONS[name]
-    imported = read(bundle)
-    assert stated(imported, CASE.reason) == diseases
-    assert notes(imported, "Claim") == [f"entry[0] Claim: {each}" for each in expected]
-    assert imported.notices == ()
+    content = read(bundle)
+    assert stated(content, CASE.reason) == diseases
+    assert notes(content, "Claim") == [f"entry[0] Claim: {line}" for line in expected]
+    assert content.notices == ()
 
 
 @pytest.mark.parametrize("name", ORDER_REASONS)
 def test_the_reason_of_an_order_is_stated_only_if_all_reasons_are_known(read: Read, name: str) -> None:
     request, diseases, expected = ORDER_REASONS[name]
-    imported = read(orders(request))
-    assert stated(imported, CASE.reason) == diseases
-    assert notes(imported, "ServiceRequest") == [f"entry[6] ServiceRequest: {each}" for each in expected]
+    content = read(orders(request))
+    assert stated(content, CASE.reason) == diseases
+    assert notes(content, "ServiceRequest") == [f"entry[6] ServiceRequest: {line}" for line in expected]
 
 
 def test_an_order_states_no_reason_that_its_claim_leaves_open(read: Read) -> None:
     linked = [{"url": REQUESTED, "valueReference": {"reference": "ServiceRequest/s1"}}]
     request = order(reasonReference=[{"reference": "Condition/aml"}])
-    imported = read(claim(request, diagnosis=TWO, item=[item("38242", 1, extension=linked)]))
-    assert stated(imported, CASE.reason) == []
-    assert notes(imported, "Claim") == [f"entry[0] Claim: {each}" for each in (AT_1, f"{NOT_EVERY}: diagnosis")]
+    content = read(claim(request, diagnosis=TWO, item=[item("38242", 1, extension=linked)]))
+    assert stated(content, CASE.reason) == []
+    assert notes(content, "Claim") == [f"entry[0] Claim: {line}" for line in (AT_1, f"{NOT_EVERY}: diagnosis")]
 
 
 # ---------------------------------------------------------------------- the plan
@@ -229,7 +230,7 @@ def plan(id_: str = "d", *codes: str, **more: Any) -> Json:
 
 
 def insured(*references: Json) -> list[Json]:
-    return [{"sequence": i, "focal": False, "coverage": each} for i, each in enumerate(references, 1)]
+    return [{"sequence": i, "focal": False, "coverage": reference} for i, reference in enumerate(references, 1)]
 
 
 C, D = {"reference": "Coverage/c"}, {"reference": "Coverage/d"}
@@ -261,41 +262,41 @@ OPEN: dict[str, tuple[Json, list[str]]] = {
 @pytest.mark.parametrize("name", OPEN)
 def test_no_line_of_business_is_taken_where_one_plan_leaves_it_open(read: Read, name: str) -> None:
     bundle, expected = OPEN[name]
-    imported = read(bundle)
-    assert stated(imported, CASE.lineOfBusiness) == []
-    assert imported.notices == (NOT_EVERY_PLAN,)
-    assert notes(imported, "Coverage") == expected
+    content = read(bundle)
+    assert stated(content, CASE.lineOfBusiness) == []
+    assert content.notices == (NOT_EVERY_PLAN,)
+    assert notes(content, "Coverage") == expected
 
 
-ASIDE: dict[str, tuple[Json, str]] = {
+SKIPPED: dict[str, tuple[Json, str]] = {
     "cancelled": (plan("d", status="cancelled"), "its status is cancelled: status"),
     "ended": (plan("d", period={"end": "2026-06-30"}), "it ended before the service date: period"),
     "not yet begun": (plan("d", period={"start": "2026-07-02"}), "it begins after the service date: period"),
 }
 
 
-@pytest.mark.parametrize("name", ASIDE)
+@pytest.mark.parametrize("name", SKIPPED)
 def test_a_plan_that_is_not_in_force_leaves_nothing_open(read: Read, name: str) -> None:
-    other, expected = ASIDE[name]
-    imported = read(claim(other, insurance=insured(C, D)))
-    assert stated(imported, CASE.lineOfBusiness) == ["Commercial"]
-    assert (imported.notices, notes(imported, "Coverage")) == ((), [f"entry[7] Coverage: ignored: {expected}"])
+    other, expected = SKIPPED[name]
+    content = read(claim(other, insurance=insured(C, D)))
+    assert stated(content, CASE.lineOfBusiness) == ["Commercial"]
+    assert (content.notices, notes(content, "Coverage")) == ((), [f"entry[7] Coverage: ignored: {expected}"])
 
 
 @pytest.mark.parametrize(("start", "lines"), [("2026-07-01", ["Commercial"]), ("2026-07-02", [])])
 def test_a_plan_begins_by_the_service_date(read: Read, start: str, lines: list[str]) -> None:
     bundle = claim()
     bundle["entry"][2]["resource"]["period"] = {"start": start}
-    imported = read(bundle)
-    assert (stated(imported, CASE.lineOfBusiness), imported.notices) == (lines, ())
+    content = read(bundle)
+    assert (stated(content, CASE.lineOfBusiness), content.notices) == (lines, ())
 
 
 def test_a_plan_of_a_known_and_an_unknown_code_is_not_understood(read: Read) -> None:
     bundle = claim()
     bundle["entry"][2]["resource"]["type"] = concept(PLAN, "511", "139")
-    imported = read(bundle)
-    assert (stated(imported, CASE.lineOfBusiness), imported.notices) == ([], ())
-    assert notes(imported, "Coverage") == [NOT_KNOWN.replace("[7]", "[2]")]
+    content = read(bundle)
+    assert (stated(content, CASE.lineOfBusiness), content.notices) == ([], ())
+    assert notes(content, "Coverage") == [NOT_KNOWN.replace("[7]", "[2]")]
 
 
 # ---------------------------------------------------------------------- what, and when
@@ -303,22 +304,24 @@ def test_a_plan_of_a_known_and_an_unknown_code_is_not_understood(read: Read) -> 
 
 @pytest.mark.parametrize("other", ["38240", "38243"])
 def test_where_items_request_different_services_no_code_decides(read: Read, other: str) -> None:
-    imported = read(claim(item=[item("38242", 1), item(other, 1, sequence=2)]))
-    assert stated(imported, CASE.service) == stated(imported, CASE.procedureCode) == []
-    assert imported.notices == ("The service is stated differently by entry[0] Claim: none is used.",)
+    content = read(claim(item=[item("38242", 1), item(other, 1, sequence=2)]))
+    assert stated(content, CASE.service) == stated(content, CASE.procedureCode) == []
+    assert content.notices == ("The service is stated differently by entry[0] Claim: none is used.",)
     text = "its items request different services, so none is stated: productOrService"
-    assert notes(imported, "Claim")[0] == f"entry[0] Claim: not understood: {text}"
+    assert notes(content, "Claim")[0] == f"entry[0] Claim: not understood: {text}"
 
 
 def test_an_item_for_something_else_changes_no_service(read: Read) -> None:
-    imported = read(claim(item=[item("38242", 1), item("80053", 1, sequence=2)]))
-    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
-    assert (len(stated(imported, CASE.procedureCode)), imported.notices) == (2, ())
+    content = read(claim(item=[item("38242", 1), item("80053", 1, sequence=2)]))
+    assert stated(content, CASE.service) == ["DonorLymphocyteInfusion"]
+    assert (len(stated(content, CASE.procedureCode)), content.notices) == (2, ())
 
 
 def linked(*requests: Json, **of_item: Any) -> Json:
     """The meeting bundle with an item that names these orders."""
-    links = [{"url": REQUESTED, "valueReference": {"reference": f"ServiceRequest/{each['id']}"}} for each in requests]
+    links = [
+        {"url": REQUESTED, "valueReference": {"reference": f"ServiceRequest/{request['id']}"}} for request in requests
+    ]
     asked = {**item("38242", 1), **of_item, "extension": links}
     return claim(*requests, item=[{name: value for name, value in asked.items() if value is not None}])
 
@@ -415,7 +418,7 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     },
     "a draft": (
         orders(order(status="draft")),
-        f"no request: entry[6] ServiceRequest: it is a draft: its status is draft; {MEND}",
+        f"no request: entry[6] ServiceRequest: it is a draft: its status is draft; {SEND_REQUEST}",
     ),
     "a claim that is not valid": (
         claim(provider=None),
@@ -428,13 +431,13 @@ NO_REQUEST: dict[str, tuple[Json, str]] = {
     ),
     "a claim that is none for preauthorization": (
         claim(use="claim"),
-        f"no request: entry[0] Claim: it is no request for preauthorization; {MEND}",
+        f"no request: entry[0] Claim: it is no request for preauthorization; {SEND_REQUEST}",
     ),
-    "nothing of the kind": (orders(), f"no request; {MEND}"),
+    "nothing of the kind": (orders(), f"no request; {SEND_REQUEST}"),
     **{
         f"a {intent}": (
             orders(order(intent=intent)),
-            f"no request: entry[6] ServiceRequest: it is a draft: its intent is {intent}; {MEND}",
+            f"no request: entry[6] ServiceRequest: it is a draft: its intent is {intent}; {SEND_REQUEST}",
         )
         for intent in ("proposal", "plan", "option")
     },
@@ -450,9 +453,9 @@ def test_what_is_not_one_request_is_an_error_that_says_why(read: Read, name: str
 
 
 def test_orders_that_are_none_leave_the_one_that_is(read: Read) -> None:
-    imported = read(orders(order(), order("s2", status="draft"), order("s3", intent="plan")))
-    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
-    assert notes(imported, "ServiceRequest") == [
+    content = read(orders(order(), order("s2", status="draft"), order("s3", intent="plan")))
+    assert stated(content, CASE.service) == ["DonorLymphocyteInfusion"]
+    assert notes(content, "ServiceRequest") == [
         "entry[7] ServiceRequest: ignored: it is a draft: its status is draft: status",
         "entry[8] ServiceRequest: ignored: it is a draft: its intent is plan: intent",
     ]
@@ -479,24 +482,24 @@ def test_the_service_date_is_that_of_the_service(read: Read, bundle: Json, days:
 
 
 def test_an_update_replaces_the_claim_before_it(read: Read) -> None:
-    imported = read(claim(update(item=[item("38242", 1, servicedDate="2026-07-02")])))
-    assert stated(imported, CASE.serviceDate) == ["2026-07-02"]
-    assert "entry[0] Claim: ignored: replaced by entry[7] Claim" in notes(imported, "Claim")
+    content = read(claim(update(item=[item("38242", 1, servicedDate="2026-07-02")])))
+    assert stated(content, CASE.serviceDate) == ["2026-07-02"]
+    assert "entry[0] Claim: ignored: replaced by entry[7] Claim" in notes(content, "Claim")
 
 
 @pytest.mark.parametrize("code", ["57021-8", "718-7"])
 def test_an_order_of_what_is_measured_is_no_request(read: Read, code: str) -> None:
     lab = order("lab", day="2026-06-25", code="x") | {"code": concept("http://loinc.org", code)}
-    imported = read(orders(order(), lab))
-    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
-    assert notes(imported, "ServiceRequest") == [
+    content = read(orders(order(), lab))
+    assert stated(content, CASE.service) == ["DonorLymphocyteInfusion"]
+    assert notes(content, "ServiceRequest") == [
         "entry[7] ServiceRequest: ignored: another request is the one that is decided"
     ]
 
 
 def test_a_medicare_plan_that_is_not_named_is_told(read: Read) -> None:
-    told = "entry[7] Coverage is a Medicare plan of the patient, and the request names another."
-    assert read(claim(plan("d", "1"))).notices == (told,)
+    notice = "entry[7] Coverage is a Medicare plan of the patient, and the request names another."
+    assert read(claim(plan("d", "1"))).notices == (notice,)
     assert read(claim(plan("d", "1", status="cancelled"))).notices == ()
     assert read(claim(plan("d", "511"))).notices == ()
 
@@ -517,8 +520,8 @@ MAY_BE_MEDICARE = "entry[7] Coverage may be a Medicare plan of the patient, and 
 )
 def test_a_plan_that_cannot_be_read_may_be_medicare_beside_medicaid(read: Read, unread: Json) -> None:
     medicaid = plan("m", "21")
-    imported = read(claim(medicaid | {"id": "named"}, insurance=insured({"reference": "Coverage/named"})))
-    assert (stated(imported, CASE.lineOfBusiness), imported.notices) == (["Medicaid"], ())
+    content = read(claim(medicaid | {"id": "named"}, insurance=insured({"reference": "Coverage/named"})))
+    assert (stated(content, CASE.lineOfBusiness), content.notices) == (["Medicaid"], ())
     second = read(
         claim(plan("d", "1") | unread, medicaid | {"id": "named"}, insurance=insured({"reference": "Coverage/named"}))
     )
@@ -550,10 +553,10 @@ def test_details_of_an_item_name_services_too(read: Read) -> None:
 def test_the_one_request_that_names_a_service_is_the_one_decided(read: Read) -> None:
     count = order("s2") | {"code": concept(CPT, "85025")}
     in_words = order("s3") | {"code": {"text": "see again in a week"}}
-    imported = read(orders(count, order(), in_words))
-    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+    content = read(orders(count, order(), in_words))
+    assert stated(content, CASE.service) == ["DonorLymphocyteInfusion"]
     others = ["entry[6] ServiceRequest", "entry[8] ServiceRequest"]
-    assert imported.notices == tuple(f"{each} is another request, and not the one that is decided." for each in others)
+    assert content.notices == tuple(f"{other} is another request, and not the one that is decided." for other in others)
     scan = update(item=[item("70553")], related=[])
     assert stated(read(claim(scan)), CASE.procedureCode) == ["38242"]
 
@@ -588,19 +591,19 @@ CANCELLED = "its certification type is cancel"
 DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
     "a claim whose item is cancelled": (
         claim(item=[item("38242", 1, extension=[certified("3")])]),
-        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+        f"no request: entry[0] Claim: {CANCELLED}; {SEND_REQUEST}",
     ),
     "a claim whose item is cancelled, by the older URI": (
         claim(item=[item("38242", 1, extension=[certified("3", "http://codesystem.x12.org/005010/1322")])]),
-        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+        f"no request: entry[0] Claim: {CANCELLED}; {SEND_REQUEST}",
     ),
     "a claim that is cancelled as a whole": (
         claim(extension=[certified("3")]),
-        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+        f"no request: entry[0] Claim: {CANCELLED}; {SEND_REQUEST}",
     ),
     "a claim of which only the item for something else stands": (
         claim(item=[item("38242", 1, extension=[certified("3")]), item("80053", 1, sequence=2)]),
-        f"no request: entry[0] Claim: {CANCELLED}; {MEND}",
+        f"no request: entry[0] Claim: {CANCELLED}; {SEND_REQUEST}",
     ),
     "a claim of a certification type that is not known": (
         claim(item=[item("38242", 1, extension=[certified("9")])]),
@@ -615,7 +618,7 @@ DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
     **{
         f"an order beside a claim that is {name}": (
             claim(order(), **changes),
-            f"no request: entry[0] Claim: {why}, {NO_ORDER_REVIVES}; {MEND}",
+            f"no request: entry[0] Claim: {why}, {NO_ORDER_REVIVES}; {SEND_REQUEST}",
         )
         for name, changes, why in (
             ("cancelled", {"status": "cancelled"}, "its status is cancelled"),
@@ -635,7 +638,7 @@ DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
     },
     "an inquiry": (
         claim(meta={"profile": [f"{PAS}profile-claim-inquiry"]}),
-        f"no request: entry[0] Claim: it is an inquiry about an earlier request; {MEND}",
+        f"no request: entry[0] Claim: it is an inquiry about an earlier request; {SEND_REQUEST}",
     ),
     "a bundle for an inquiry": (
         claim() | {"meta": {"profile": [f"{PAS}profile-pas-inquiry-request-bundle"]}},
@@ -643,23 +646,23 @@ DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
     ),
     "a claim that was cancelled by a later one": (
         claim(update(related=prior(), status="cancelled")),
-        f"no request: entry[0] Claim: replaced by entry[7] Claim; {MEND}",
+        f"no request: entry[0] Claim: replaced by entry[7] Claim; {SEND_REQUEST}",
     ),
     "a claim that PAS cancels by a later one": (
         claim(update(related=prior(), extension=[certified("3")])),
-        f"no request: entry[0] Claim: replaced by entry[7] Claim; {MEND}",
+        f"no request: entry[0] Claim: replaced by entry[7] Claim; {SEND_REQUEST}",
     ),
     "an order beside a claim that was cancelled by a later one": (
         claim(order(), update(related=prior(), status="cancelled")),
-        f"no request: entry[0] Claim: replaced by entry[8] Claim, {NO_ORDER_REVIVES}; {MEND}",
+        f"no request: entry[0] Claim: replaced by entry[8] Claim, {NO_ORDER_REVIVES}; {SEND_REQUEST}",
     ),
     "an order that was replaced by one that was withdrawn": (
         orders(order(), order("s2", status="revoked", replaces=[{"reference": "ServiceRequest/s1"}])),
-        f"no request: entry[6] ServiceRequest: replaced by entry[7] ServiceRequest; {MEND}",
+        f"no request: entry[6] ServiceRequest: replaced by entry[7] ServiceRequest; {SEND_REQUEST}",
     ),
     "a claim that is a draft": (
         claim(status="draft"),
-        f"no request: entry[0] Claim: it is a draft: its status is draft; {MEND}",
+        f"no request: entry[0] Claim: it is a draft: its status is draft; {SEND_REQUEST}",
     ),
     "a document in error": (
         {
@@ -706,9 +709,9 @@ def test_a_request_that_does_not_stand_ends_in_2(run_kb: Any, tmp_path: Path, na
     ],
 )
 def test_a_request_that_stands_is_decided(read: Read, bundle: Json) -> None:
-    imported = read(bundle)
-    assert stated(imported, CASE.serviceDate) == ["2026-07-01"]
-    assert stated(imported, CASE.service) == ["DonorLymphocyteInfusion"]
+    content = read(bundle)
+    assert stated(content, CASE.serviceDate) == ["2026-07-01"]
+    assert stated(content, CASE.service) == ["DonorLymphocyteInfusion"]
 
 
 def test_a_preliminary_document_is_told(read: Read) -> None:
@@ -725,16 +728,16 @@ def test_a_preliminary_document_is_told(read: Read) -> None:
 def test_a_reason_in_words_takes_nothing_from_one_by_code(read: Read, beside: Json) -> None:
     words = {"text": "Treat relapse"}
     coded = [] if beside else [concept(ICD, "C92.02")]
-    imported = read(orders(order(reasonCode=[words, *coded], **beside)))
-    assert stated(imported, CASE.reason) == AML
-    told = "ignored: a reason in words, beside one by code or reference: reasonCode[0]"
-    assert notes(imported, "ServiceRequest")[0] == f"entry[6] ServiceRequest: {told}"
+    content = read(orders(order(reasonCode=[words, *coded], **beside)))
+    assert stated(content, CASE.reason) == AML
+    note = "ignored: a reason in words, beside one by code or reference: reasonCode[0]"
+    assert notes(content, "ServiceRequest")[0] == f"entry[6] ServiceRequest: {note}"
 
 
 def test_a_reason_in_words_alone_is_none(read: Read) -> None:
-    imported = read(orders(order(reasonCode=[{"text": "AML"}, {"text": "relapse"}])))
-    assert stated(imported, CASE.reason) == []
-    assert notes(imported, "ServiceRequest") == [
+    content = read(orders(order(reasonCode=[{"text": "AML"}, {"text": "relapse"}])))
+    assert stated(content, CASE.reason) == []
+    assert notes(content, "ServiceRequest") == [
         f"entry[6] ServiceRequest: not understood: no code: reasonCode[{i}]" for i in (0, 1)
     ]
 
@@ -743,25 +746,25 @@ DOT = "ICD-10-CM C92.02 may be meant, without its dot: write C92.02"
 
 
 def test_how_to_write_the_reason_is_told(read: Read) -> None:
-    imported = read(claim(diagnosis=[diagnosis(1, "C9202")]))
-    assert stated(imported, CASE.reason) == []
-    assert imported.notices == (f"entry[0] Claim: {DOT}.",)
-    assert notes(imported, "Claim") == [f"entry[0] Claim: not understood: {DOT}: diagnosis[0].{CODED}"]
+    content = read(claim(diagnosis=[diagnosis(1, "C9202")]))
+    assert stated(content, CASE.reason) == []
+    assert content.notices == (f"entry[0] Claim: {DOT}.",)
+    assert notes(content, "Claim") == [f"entry[0] Claim: not understood: {DOT}: diagnosis[0].{CODED}"]
 
 
 def test_one_slip_in_many_places_is_one_notice(read: Read) -> None:
     slip = {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "code": concept(ICD, "I1O", "C9202")}
-    imported = read(claim(*[slip] * 4, diagnosis=[diagnosis(1, "C9202")]))
+    content = read(claim(*[slip] * 4, diagnosis=[diagnosis(1, "C9202")]))
     places = "entry[0] Claim, entry[7] Condition, entry[8] Condition and 2 more"
-    assert [each for each in imported.notices if "may be meant" in each] == [f"{places}: {DOT}."]
+    assert [notice for notice in content.notices if "may be meant" in notice] == [f"{places}: {DOT}."]
 
 
 def test_how_to_write_the_service_and_the_plan_is_told(read: Read) -> None:
     bundle = claim(item=[item() | {"productOrService": concept(f"{CPT}/", "38242")}])
     bundle["entry"][2]["resource"]["type"] = {"coding": [{"code": "511"}]}
-    imported = read(bundle)
-    assert stated(imported, CASE.service) == stated(imported, CASE.lineOfBusiness) == []
-    assert imported.notices == (
+    content = read(bundle)
+    assert stated(content, CASE.service) == stated(content, CASE.lineOfBusiness) == []
+    assert content.notices == (
         f"entry[0] Claim: CPT 38242 may be meant, under the URI of another system: give the system {CPT}.",
         f"entry[2] Coverage: Source of Payment Typology 511 may be meant, without a system: give the system {PLAN}.",
     )
@@ -780,6 +783,6 @@ def test_a_package_leaves_the_service_open(read: Read) -> None:
         orders(package),
         orders(package, count),
     ):
-        imported = read(bundle)
-        assert stated(imported, CASE.service) == []
-        assert stated(imported, CASE.procedureCode) == ["S2150"]
+        content = read(bundle)
+        assert stated(content, CASE.service) == []
+        assert stated(content, CASE.procedureCode) == ["S2150"]

@@ -39,7 +39,7 @@ from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.errors import UnreadableInput
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
@@ -51,12 +51,12 @@ ABSENT = f"{HL7}data-absent-reason"
 
 
 @pytest.fixture(scope="module")
-def run(kb: KnowledgeBase, policy: Policy) -> Run:
+def run(kb: Repository, policy: Policy) -> Run:
     return Run(kb, policy, "pyshifty", "2026-02")
 
 
 @pytest.fixture
-def determined(kb: KnowledgeBase, run: Run, tmp_path: Path) -> Callable[[Edit], Determination]:
+def determined(kb: Repository, run: Run, tmp_path: Path) -> Callable[[Edit], Determination]:
     """The bundle that meets the criteria, determined after an edit."""
 
     def of(edit: Edit) -> Determination:
@@ -86,7 +86,7 @@ Outcome = Callable[[Edit], tuple[str, tuple[str, ...]]]
 # ---------------------------------------------------------------------- whose a fact is
 
 
-def refused(kb: KnowledgeBase, edit: Edit) -> str:
+def refused(kb: Repository, edit: Edit) -> str:
     bundle = content()
     edit(bundle)
     with pytest.raises(UnreadableInput) as error:
@@ -102,7 +102,7 @@ def of_the_donor(bundle: dict[str, Any]) -> None:
     resources(bundle)["Condition"]["subject"] = {"reference": "Patient/donor"}
 
 
-def test_two_people_who_share_an_identifier_are_two(kb: KnowledgeBase) -> None:
+def test_two_people_who_share_an_identifier_are_two(kb: Repository) -> None:
     def edit(bundle: dict[str, Any]) -> None:
         of_the_donor(bundle)
         family = {"system": "urn:family", "value": "F-1"}
@@ -114,7 +114,7 @@ def test_two_people_who_share_an_identifier_are_two(kb: KnowledgeBase) -> None:
     assert refused(kb, edit) == TWO
 
 
-def test_two_people_whose_identifiers_have_no_value_are_two(kb: KnowledgeBase) -> None:
+def test_two_people_whose_identifiers_have_no_value_are_two(kb: Repository) -> None:
     def edit(bundle: dict[str, Any]) -> None:
         of_the_donor(bundle)
         resources(bundle)["Patient"]["identifier"] = [{"use": "usual"}]
@@ -123,7 +123,7 @@ def test_two_people_whose_identifiers_have_no_value_are_two(kb: KnowledgeBase) -
     assert refused(kb, edit) == TWO
 
 
-def test_a_patient_of_another_server_is_another_patient(kb: KnowledgeBase) -> None:
+def test_a_patient_of_another_server_is_another_patient(kb: Repository) -> None:
     def edit(bundle: dict[str, Any]) -> None:
         for entry in bundle["entry"]:
             kind = entry["resource"]["resourceType"]
@@ -135,7 +135,7 @@ def test_a_patient_of_another_server_is_another_patient(kb: KnowledgeBase) -> No
 
 def test_a_subject_without_a_reference_is_nobody(outcome: Outcome) -> None:
     def edit(bundle: dict[str, Any]) -> None:
-        bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] != "Patient"]
+        bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Patient"]
         added(gvhd(valueInteger=3, subject={"identifier": {"value": "donor"}}))(bundle)
 
     assert outcome(edit)[0] == "InformationNeeded"
@@ -157,7 +157,7 @@ MEMBER = {"identifier": [{"system": "urn:plan", "value": "M-1"}]}
     ],
 )
 def test_two_patient_resources_are_of_one_person_if_all_that_names_one_is_the_same(
-    kb: KnowledgeBase, outcome: Outcome, first: dict[str, Any], second: dict[str, Any], same: bool
+    kb: Repository, outcome: Outcome, first: dict[str, Any], second: dict[str, Any], same: bool
 ) -> None:
     def edit(bundle: dict[str, Any]) -> None:
         of_the_donor(bundle)
@@ -195,7 +195,7 @@ NUMBERS = [{"system": "urn:mrn", "value": "1"}, {"system": "urn:mrn", "value": "
     ],
 )
 def test_patients_of_one_id_are_one_person_unless_they_contradict_each_other(
-    kb: KnowledgeBase, outcome: Outcome, first: dict[str, Any], second: dict[str, Any], same: bool
+    kb: Repository, outcome: Outcome, first: dict[str, Any], second: dict[str, Any], same: bool
 ) -> None:
     def edit(bundle: dict[str, Any]) -> None:
         patient = resources(bundle)["Patient"]
@@ -210,7 +210,7 @@ def test_patients_of_one_id_are_one_person_unless_they_contradict_each_other(
         assert refused(kb, edit) == TWO
 
 
-def test_the_order_of_the_versions_of_a_patient_does_not_change_the_pseudonym(kb: KnowledgeBase) -> None:
+def test_the_order_of_the_versions_of_a_patient_does_not_change_the_pseudonym(kb: Repository) -> None:
     def pseudonym(turned: bool) -> str:
         bundle = content()
         patient = resources(bundle)["Patient"]
@@ -223,16 +223,16 @@ def test_the_order_of_the_versions_of_a_patient_does_not_change_the_pseudonym(kb
     assert pseudonym(True) == pseudonym(False)
 
 
-def test_the_id_of_a_contained_patient_names_nobody_outside(kb: KnowledgeBase, outcome: Outcome) -> None:
+def test_the_id_of_a_contained_patient_names_nobody_outside(kb: Repository, outcome: Outcome) -> None:
     def contained(name: str) -> Edit:
         def edit(bundle: dict[str, Any]) -> None:
-            bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] != "Patient"]
-            for each in (entry["resource"] for entry in bundle["entry"]):
-                of = next(key for key in ("patient", "beneficiary", "subject") if key in each)
-                given = name if each["resourceType"] == "Condition" else "Jane"
+            bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Patient"]
+            for resource in (entry["resource"] for entry in bundle["entry"]):
+                of = next(key for key in ("patient", "beneficiary", "subject") if key in resource)
+                given = name if resource["resourceType"] == "Condition" else "Jane"
                 person = {**JANE, "name": [{"family": "Roe", "given": [given]}]}
-                each["contained"] = [{"resourceType": "Patient", "id": "pat", **person}]
-                each[of] = {"reference": "#pat"}
+                resource["contained"] = [{"resourceType": "Patient", "id": "pat", **person}]
+                resource[of] = {"reference": "#pat"}
 
         return edit
 
@@ -252,7 +252,7 @@ def at(server: str, *types: str) -> Edit:
     return edit
 
 
-def test_a_reference_without_a_server_is_to_the_server_of_its_resource(kb: KnowledgeBase, outcome: Outcome) -> None:
+def test_a_reference_without_a_server_is_to_the_server_of_its_resource(kb: Repository, outcome: Outcome) -> None:
     def elsewhere(bundle: dict[str, Any]) -> None:
         at("a")(bundle)
         at("b", "Condition")(bundle)
@@ -262,10 +262,10 @@ def test_a_reference_without_a_server_is_to_the_server_of_its_resource(kb: Knowl
 
 
 @pytest.mark.parametrize("patient", [True, False], ids=["with the patient", "without"])
-def test_one_id_on_two_servers_is_two_patients(kb: KnowledgeBase, patient: bool) -> None:
+def test_one_id_on_two_servers_is_two_patients(kb: Repository, patient: bool) -> None:
     def edit(bundle: dict[str, Any]) -> None:
         if not patient:
-            bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] != "Patient"]
+            bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Patient"]
         for server, kind in (("a", "Claim"), ("b", "Condition")):
             resource = resources(bundle)[kind]
             resource["patient" if kind == "Claim" else "subject"] = {"reference": f"https://{server}.example/Patient/p"}
@@ -307,7 +307,7 @@ def test_a_relapse_of_another_disease_of_the_group_is_none_of_this(
     def edit(bundle: dict[str, Any]) -> None:
         code = resources(bundle)["Claim"]["diagnosis"][0]["diagnosisCodeableConcept"]["coding"][0]
         code["code"] = reason
-        bundle["entry"] = [each for each in bundle["entry"] if each["resource"]["resourceType"] != "Condition"]
+        bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Condition"]
         clinical = "relapse" if not relapsed.endswith("2") else "active"
         added(condition(relapsed, "2026-06-01", clinical))(bundle)
 
@@ -355,8 +355,8 @@ def contradicting(kind: str, one: str, other: str) -> str:
     return f"{kind}: {one} and {other} contradict each other"
 
 
-def observation(*codes: str, day: str = "2026-06-24", **said: Any) -> dict[str, Any]:
-    return {**gvhd(effectiveDateTime=day), "code": own(*codes), **said}
+def observation(*codes: str, day: str = "2026-06-24", **elements: Any) -> dict[str, Any]:
+    return {**gvhd(effectiveDateTime=day), "code": own(*codes), **elements}
 
 
 GRADE = "AcuteGvHDAssessment/grade"
@@ -414,20 +414,20 @@ def plans(*codes: str) -> Edit:
 
     def edit(bundle: dict[str, Any]) -> None:
         without("Coverage")(bundle)
-        named = [coverage(f"plan{i}", each) for i, each in enumerate(codes)]
+        named = [coverage(f"plan{i}", code) for i, code in enumerate(codes)]
         resources(bundle)["Claim"]["insurance"] = [
-            {"sequence": i + 1, "focal": True, "coverage": {"reference": f"Coverage/{each['id']}"}}
-            for i, each in enumerate(named)
+            {"sequence": i + 1, "focal": True, "coverage": {"reference": f"Coverage/{plan['id']}"}}
+            for i, plan in enumerate(named)
         ]
-        for each in named:
-            added(each)(bundle)
+        for plan in named:
+            added(plan)(bundle)
 
     return edit
 
 
-def flow(day: str = "2026-06-01", **said: Any) -> Edit:
+def flow(day: str = "2026-06-01", **elements: Any) -> Edit:
     """A test for residual disease by flow cytometry."""
-    return added(observation("MRDTest", "FlowCytometry", day=day, **said))
+    return added(observation("MRDTest", "FlowCytometry", day=day, **elements))
 
 
 def for_answered_reason(disease: str) -> Edit:
@@ -443,28 +443,28 @@ def for_answered_reason(disease: str) -> Edit:
     return edit
 
 
-def because_of(**said: Any) -> Edit:
+def because_of(**elements: Any) -> Edit:
     """The claim refers to a condition for its reason."""
 
     def edit(bundle: dict[str, Any]) -> None:
         resources(bundle)["Claim"]["diagnosis"] = [
             {"sequence": 1, "diagnosisReference": {"reference": "Condition/why"}}
         ]
-        added({**condition("C92.00", "2026-05-01", ""), "id": "why", **said})(bundle)
+        added({**condition("C92.00", "2026-05-01", ""), "id": "why", **elements})(bundle)
 
     return edit
 
 
-def because_of_contained(**said: Any) -> Edit:
+def because_of_contained(**elements: Any) -> Edit:
     """The claim contains the condition that it refers to for its reason."""
     reason = {"sequence": 1, "diagnosisReference": {"reference": "#why"}}
-    contained = {**condition("C92.00", "2026-05-01", ""), "id": "why", **said}
+    contained = {**condition("C92.00", "2026-05-01", ""), "id": "why", **elements}
     return changed("Claim", contained=[contained], diagnosis=[reason])
 
 
 def beside(*codings: dict[str, Any]) -> dict[str, Any]:
     """Several codings as one."""
-    return {"coding": [each for coding in codings for each in coding["coding"]]}
+    return {"coding": [item for coding in codings for item in coding["coding"]]}
 
 
 MET, NEEDED, NOT_MET = "CriteriaMet", "InformationNeeded", "CriteriaNotMet"
@@ -481,7 +481,7 @@ UNANSWERED: dict[str, dict[str, Any]] = {
 }
 OF_MYELOMA: dict[str, Any] = {"focus": [{"reference": "Condition/myeloma"}]}
 UNKNOWN_METHOD: dict[str, Any] = {"method": {"text": "x"}, "valueString": "x"}
-GRADE_OF_NO_DAY = {name: each for name, each in gvhd(valueInteger=3, id="g").items() if name != "effectiveDateTime"}
+GRADE_OF_NO_DAY = {name: value for name, value in gvhd(valueInteger=3, id="g").items() if name != "effectiveDateTime"}
 PROVISIONAL = {**condition("C92.02", "2026-06-20", "active"), "verificationStatus": coded(VERIFICATION, "provisional")}
 # Each of these is decided only when the one before has been.
 UNREADABLE_HIDDEN_BY_REMISSION_IN_DOUBT = [
@@ -588,12 +588,12 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         open_status(),
     ),
     **{
-        f"an end of what is said to be {each}": (
-            added(condition("C92.02", "2026-06-10", each, abatementDateTime="2026-05-15")),
+        f"an end of what is said to be {clinical}": (
+            added(condition("C92.02", "2026-06-10", clinical, abatementDateTime="2026-05-15")),
             NEEDED,
             f"entry[7] Condition: not understood: {ENDED_AND_THERE}",
         )
-        for each in ("active", "relapse", "recurrence")
+        for clinical in ("active", "relapse", "recurrence")
     },
     "an end after the service": (
         added(condition("C92.00", "2026-06-10", "", abatementDateTime="2026-07-15")),
@@ -617,11 +617,11 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     # ------------------------------------------------------------------ a clinical status that cannot be read
     **{
         f"a clinical status {name} may be a remission": (
-            added({**condition("C92.00", "2026-06-20", ""), "clinicalStatus": said}),
+            added({**condition("C92.00", "2026-06-20", ""), "clinicalStatus": clinical}),
             NEEDED,
             open_status(),
         )
-        for name, said in {
+        for name, clinical in {
             "in words": {"text": "In remission"},
             "of another system": coded("http://hl7.org/fhir/condition-clinical", "remission"),
             "without a system": {"coding": [{"code": "remission"}]},
@@ -646,12 +646,12 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
         for element, words in (("clinicalStatus", "clinical"), ("verificationStatus", "verification"))
     },
     **{
-        f"an unknown code in {each}": (
-            added(condition("J18.9", "2026-06-20", each)),
+        f"an unknown code in {clinical}": (
+            added(condition("J18.9", "2026-06-20", clinical)),
             MET,
             f"entry[7] Condition is {words}, and its code is unknown: check whether it is the disease treated.",
         )
-        for each, words in (("relapse", "relapsed"), ("recurrence", "relapsed"), ("remission", "in remission"))
+        for clinical, words in (("relapse", "relapsed"), ("recurrence", "relapsed"), ("remission", "in remission"))
     },
     "an unknown code of a malignancy may be a remission": (
         added(condition("C92.X1", "2026-06-20", "active")),
@@ -661,31 +661,36 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     "an unknown code of something else is noise": (added(condition("J18.9", "2026-06-20", "resolved")), MET),
     # ------------------------------------------------------------------ what is not final
     **{
-        f"a newer grade that is {each}": (added(gvhd(valueInteger=3, status=each)), NEEDED, open_grade())
-        for each in ("preliminary", "unknown")
+        f"a newer grade that is {state}": (added(gvhd(valueInteger=3, status=state)), NEEDED, open_grade())
+        for state in ("preliminary", "unknown")
     },
     **{
-        f"a newer grade that is {each}": (added(gvhd(valueInteger=3, status=each)), MET)
-        for each in ("registered", "cancelled", "entered-in-error")
+        f"a newer grade that is {state}": (added(gvhd(valueInteger=3, status=state)), MET)
+        for state in ("registered", "cancelled", "entered-in-error")
     },
     **{
-        f"a second transplant that is {each} may be one": (
-            added(procedure("38240", "2026-06-15", status=each)),
+        f"a second transplant that is {state} may be one": (
+            added(procedure("38240", "2026-06-15", status=state)),
             NEEDED,
             perhaps_transplanted("2026-06-15"),
         )
-        for each in ("unknown", "stopped", "in-progress", "on-hold")
+        for state in ("unknown", "stopped", "in-progress", "on-hold")
     },
     **{
-        f"a second transplant that is {each} is none": (added(procedure("38240", "2026-06-15", status=each)), MET)
-        for each in ("preparation", "not-done", "entered-in-error")
+        f"a second transplant that is {state} is none": (added(procedure("38240", "2026-06-15", status=state)), MET)
+        for state in ("preparation", "not-done", "entered-in-error")
     },
     **{
-        f"a remission that is {each}": (
-            added({**condition("C92.01", "2026-06-20", "remission"), "verificationStatus": coded(VERIFICATION, each)}),
+        f"a remission that is {verification}": (
+            added(
+                {
+                    **condition("C92.01", "2026-06-20", "remission"),
+                    "verificationStatus": coded(VERIFICATION, verification),
+                }
+            ),
             *outcome,
         )
-        for each, outcome in (
+        for verification, outcome in (
             ("provisional", (NEEDED, open_status())),
             ("differential", (NEEDED, open_status())),
             ("refuted", (MET,)),
@@ -752,21 +757,21 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     ),
     **{
         f"detected by one method, and not understood by {name}": (
-            both(without("Condition"), flow(**DETECTED), added(each)),
+            both(without("Condition"), flow(**DETECTED), added(resource)),
             NEEDED,
             open_mrd(),
         )
-        for name, each in {
+        for name, resource in {
             "the same": observation("MRDTest", "FlowCytometry", valueString="x"),
             "one that is not known": observation("MRDTest", **UNKNOWN_METHOD),
         }.items()
     },
     **{
         f"detected, and {name} of another disease": (
-            both(without("Condition"), flow(**DETECTED), added(MYELOMA), flow("2026-06-20", **OF_MYELOMA, **said)),
+            both(without("Condition"), flow(**DETECTED), added(MYELOMA), flow("2026-06-20", **OF_MYELOMA, **result)),
             MET,
         )
-        for name, said in {"not detected": NOT_DETECTED, "not understood": {"valueString": "x"}}.items()
+        for name, result in {"not detected": NOT_DETECTED, "not understood": {"valueString": "x"}}.items()
     },
     "detected, of the disease that a form names as the reason": (for_answered_reason("C92.00"), MET),
     "detected, of another disease than a form names as the reason": (
@@ -962,11 +967,11 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     ),
     **{
         f"a doubt that a remission in doubt hides, {order}": (
-            both(*map(added, said)),
+            both(*map(added, grades)),
             NEEDED,
             open_status(place),
         )
-        for order, said, place in (
+        for order, grades, place in (
             ("first", UNREADABLE_HIDDEN_BY_REMISSION_IN_DOUBT, "entry[7] Observation"),
             ("last", UNREADABLE_HIDDEN_BY_REMISSION_IN_DOUBT[::-1], "entry[9] Observation"),
         )
@@ -1004,10 +1009,10 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     # ------------------------------------------------------------------ old and imprecise
     **{
         f"an autologous transplant of {name}": (
-            added({k: v for k, v in {**procedure("38241", "2019"), **said}.items() if v}),
+            added({k: v for k, v in {**procedure("38241", "2019"), **elements}.items() if v}),
             MET,
         )
-        for name, said in {
+        for name, elements in {
             "a year": {},
             "a period": {
                 "performedDateTime": None,
@@ -1187,8 +1192,8 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     ),
     # ------------------------------------------------------------------ answers
     **{
-        f"a form {name}": (added(answers(GRADE_3, **said)), *outcome)
-        for name, said, outcome in (
+        f"a form {name}": (added(answers(GRADE_3, **elements)), *outcome)
+        for name, elements, outcome in (
             ("that is of nobody", {"subject": None}, (NEEDED, BY_FORM)),
             ("with a part of a date", {"authored": "2026-06"}, (NEEDED, BY_FORM)),
             ("that is not valid", {"extra": 1}, (NEEDED, BY_FORM)),
@@ -1226,11 +1231,11 @@ CASES: dict[str, tuple[Edit, str] | tuple[Edit, str, str]] = {
     },
     **{
         f"an answer about {link} that is not understood": (
-            added(answers(answer(link, **said))),
+            added(answers(answer(link, **elements))),
             NEEDED,
             f"The {name} is answered in entry[7] QuestionnaireResponse in a way that is not understood: none is used.",
         )
-        for name, link, said in (
+        for name, link, elements in (
             ("line of business", "Coverage/lineOfBusiness", {"valueCoding": {"system": "urn:local", "code": "MCR"}}),
             ("service", "Request/service", {"valueCoding": {"system": "urn:local", "code": "CART"}}),
             ("reason", "Request/reason", {"valueString": "aplastic anemia"}),
@@ -1357,25 +1362,25 @@ def test_what_may_be_so_does_not_count_and_keeps_what_is_older_from_deciding(
     def cleaned(bundle: dict[str, Any]) -> None:
         edit(bundle)
         for entry in bundle["entry"]:
-            entry["resource"] = {name: each for name, each in entry["resource"].items() if each is not None}
+            entry["resource"] = {name: value for name, value in entry["resource"].items() if value is not None}
 
     found = determined(cleaned)
     assert found.outcome.value == expected
-    told = [*found.case.notices, *record(found.case), *doubts_of(found)]
+    lines = [*found.case.notices, *record(found.case), *doubts_of(found)]
     assert cause or expected != NEEDED
-    for each in cause:
-        start, _, why = each.partition(": ")
+    for wanted in cause:
+        start, _, why = wanted.partition(": ")
         # Of several doubts of one finding, the one looked for need not come first.
-        assert any(line.startswith(start) and why in line for line in told)
+        assert any(line.startswith(start) and why in line for line in lines)
 
 
 @pytest.mark.parametrize("clinical", ["active", "inactive", "resolved"])
 def test_an_unknown_code_of_what_neither_comes_nor_goes_is_not_told_of(outcome: Outcome, clinical: str) -> None:
-    told = (
+    notice = (
         "Not understood: 1 resource that could not be judged, with neither a known code nor a text, dated on or after "
         "2025-01-15, the oldest finding that was read, or not dated."
     )
-    assert outcome(added(condition("J18.9", "2026-06-20", clinical))) == (MET, (told,))
+    assert outcome(added(condition("J18.9", "2026-06-20", clinical))) == (MET, (notice,))
 
 
 def test_a_newer_grade_that_is_not_understood_keeps_an_older_one_from_deciding(outcome: Outcome) -> None:

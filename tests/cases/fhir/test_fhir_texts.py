@@ -33,7 +33,7 @@ from kb_tools.cases.record import Treatment
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import KnowledgeBase
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN
 from kb_tools.rdf.terms import local_name
 
@@ -46,12 +46,12 @@ Determined = Callable[[Edit], Determination]
 
 
 @pytest.fixture(scope="module")
-def run(kb: KnowledgeBase, policy: Policy) -> Run:
+def run(kb: Repository, policy: Policy) -> Run:
     return Run(kb, policy, "pyshifty", "2026-02")
 
 
 @pytest.fixture
-def determined(kb: KnowledgeBase, run: Run, tmp_path: Path) -> Determined:
+def determined(kb: Repository, run: Run, tmp_path: Path) -> Determined:
     """The bundle that meets the criteria, determined after an edit."""
 
     def of(edit: Edit) -> Determination:
@@ -89,41 +89,41 @@ BLANK = (
 )
 
 
-def in_words(text: str, day: str = "2026-06-24", **said: Any) -> dict[str, Any]:
+def in_words(text: str, day: str = "2026-06-24", **elements: Any) -> dict[str, Any]:
     """A condition by its text alone."""
     found = condition("x", day, "")
-    return {**found, "code": {"text": text}, **said}
+    return {**found, "code": {"text": text}, **elements}
 
 
-def local(text: str = "", display: str = "", **said: Any) -> dict[str, Any]:
+def local(text: str = "", display: str = "", **elements: Any) -> dict[str, Any]:
     """An observation by a code of a local system."""
     coding = {"system": LOCAL, "code": "17", **({"display": display} if display else {})}
-    return {**gvhd(), "code": {"coding": [coding], **({"text": text} if text else {})}, **said}
+    return {**gvhd(), "code": {"coding": [coding], **({"text": text} if text else {})}, **elements}
 
 
-def report(**said: Any) -> dict[str, Any]:
+def report(**elements: Any) -> dict[str, Any]:
     return {
         "resourceType": "DiagnosticReport",
         "status": "final",
         "code": {"coding": [{"system": "http://loinc.org", "code": "33721-2"}]},
         "subject": PATIENT,
         "effectiveDateTime": "2026-06-20",
-        **said,
+        **elements,
     }
 
 
-def impression(**said: Any) -> dict[str, Any]:
+def impression(**elements: Any) -> dict[str, Any]:
     return {
         "resourceType": "ClinicalImpression",
         "status": "completed",
         "subject": PATIENT,
         "date": "2026-06-20",
-        **said,
+        **elements,
     }
 
 
-def event(**said: Any) -> dict[str, Any]:
-    return {"resourceType": "AdverseEvent", "actuality": "actual", "subject": PATIENT, "date": "2026-06-22", **said}
+def event(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "AdverseEvent", "actuality": "actual", "subject": PATIENT, "date": "2026-06-22", **elements}
 
 
 IN_REMISSION = coded(ICD, "C92.01")
@@ -575,7 +575,7 @@ def test_what_a_resource_says_otherwise_than_by_known_codes(determined: Determin
     found = determined(edit)
     assert {*found.case.notices, *doubts_of(found)} == set(notices)
     assert found.outcome.value == outcome
-    assert [each for each in record(found.case) if each.startswith(line)], record(found.case)
+    assert [note for note in record(found.case) if note.startswith(line)], record(found.case)
 
 
 def test_the_notice_that_counts_comes_with_every_outcome(determined: Determined) -> None:
@@ -611,7 +611,7 @@ def planted() -> dict[str, Any]:
         {**condition("C92.00", "2026-06-24", ""), "code": {"coding": [{"code": PLANTED, "display": PLANTED}]}},
         {**condition("C92.00", "2026-06-24", ""), "code": {"coding": [{"system": PLANTED, "code": "C92.02"}]}},
     ]
-    bundle["entry"] += [{"resource": each} for each in more]
+    bundle["entry"] += [{"resource": resource} for resource in more]
     return bundle
 
 
@@ -625,21 +625,25 @@ def test_no_text_makes_a_fact_or_comes_out(run_kb: Any, tmp_path: Path, format_:
         assert word not in ended.stdout + ended.stderr
 
 
-def test_no_text_makes_a_fact_but_a_procedure_may_be_a_transplant(kb: KnowledgeBase, tmp_path: Path) -> None:
+def test_no_text_makes_a_fact_but_a_procedure_may_be_a_transplant(kb: Repository, tmp_path: Path) -> None:
     case = case_of(kb, planted(), tmp_path)
     assert case.reading
     used = {note.place for note in case.reading.notes if note.treatment is Treatment.USED}
-    own = {f"entry[{i}] {each['resource']['resourceType']}" for i, each in enumerate(content()["entry"])}
+    own = {f"entry[{i}] {entry['resource']['resourceType']}" for i, entry in enumerate(content()["entry"])}
     assert used <= {*own, "entry[10] Procedure"}
-    findings = [each for each in case.values(case.node, CASE.finding) if isinstance(each, URIRef)]
+    findings = [finding for finding in case.values(case.node, CASE.finding) if isinstance(finding, URIRef)]
     assert sorted(
-        (local_name(case.value(each, RDF.type)), str(case.value(each, CASE.date)), bool(case.value(each, CASE.inDoubt)))
-        for each in findings
+        (
+            local_name(case.value(finding, RDF.type)),
+            str(case.value(finding, CASE.date)),
+            bool(case.value(finding, CASE.inDoubt)),
+        )
+        for finding in findings
     ) == [
         ("AcuteGvHDAssessment", "2026-06-20", True),
         ("DiseaseStatusAssessment", "2026-06-01", True),
         ("Transplant", "2025-01-15", False),
         ("Transplant", "2026-06-15", False),
     ]
-    (perhaps,) = (each for each in findings if str(case.value(each, CASE.date)) == "2026-06-15")
+    (perhaps,) = (finding for finding in findings if str(case.value(finding, CASE.date)) == "2026-06-15")
     assert {predicate for predicate, _ in case.about[perhaps]} == {RDF.type, CASE.date, CASE.basis}
