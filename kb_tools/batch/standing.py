@@ -1,0 +1,291 @@
+"""What counts of the findings of a case, and which contradict each other: the rules of derivation, without SPARQL.
+
+The rules are those of `shapes/derivation.ttl`, which is what decides: this module gives the same for findings of which
+class, key, values and dates are already known, some hundred times faster. How each class counts is read from the
+clinical vocabulary, as the rules read it. A test holds the two against each other over all sets of up to three findings
+(docs: design, section 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rdflib import Literal, URIRef
+from rdflib.namespace import SKOS
+from rdflib.term import Node
+
+from kb_tools.model.repository import Repository
+from kb_tools.rdf.namespaces import CASE, CLIN
+
+
+@dataclass(frozen=True, eq=False)
+class Flags:
+    """How the findings of a class count, as the clinical vocabulary says.
+
+    Attributes:
+        counted_by: the properties of which a finding that could count states one.
+        differs_by: the properties in whose values two findings can differ.
+        key: the property by which findings are told apart of which only the latest counts each; None for none.
+        latest, since_transplant, of_reason, on_service_date: case:latestCounts, case:sinceTransplant,
+            case:ofReasonOnly, case:onServiceDate.
+    """
+
+    iri: URIRef
+    counted_by: frozenset[Node]
+    differs_by: frozenset[Node]
+    key: URIRef | None
+    latest: bool
+    since_transplant: bool
+    of_reason: bool
+    on_service_date: bool
+
+
+class Vocabulary:
+    """What the rules read of the vocabularies."""
+
+    def __init__(self, kb: Repository) -> None:
+        self._ontology = kb.ontology
+        self._below: dict[Node, frozenset[Node]] = {}
+        self._relations: dict[tuple[Node, Node], tuple[bool, bool]] = {}
+
+    @cached_property
+    def classes(self) -> Mapping[Node, Flags]:
+        """The classes of findings."""
+        return {class_: self._flags(class_) for class_ in set(self._ontology.subjects(CASE.latestCounts))}
+
+    def _flags(self, class_: Node) -> Flags:
+        def yes(property_: URIRef) -> bool:
+            return (class_, property_, Literal(True)) in self._ontology
+
+        assert isinstance(class_, URIRef)
+        key = self._ontology.value(class_, CASE.keyProperty)
+        return Flags(
+            iri=class_,
+            counted_by=frozenset(self._ontology.objects(class_, CASE.countedBy)),
+            differs_by=frozenset(self._ontology.objects(class_, CASE.differsBy)),
+            key=key if isinstance(key, URIRef) else None,
+            latest=yes(CASE.latestCounts),
+            since_transplant=yes(CASE.sinceTransplant),
+            of_reason=yes(CASE.ofReasonOnly),
+            on_service_date=yes(CASE.onServiceDate),
+        )
+
+    def below(self, concept: Node) -> frozenset[Node]:
+        """A concept and all that it is broader than."""
+        if concept not in self._below:
+            below = self._ontology.transitive_subjects(SKOS.broader, concept)
+            self._below[concept] = frozenset(node for node in below if node is not None)
+        return self._below[concept]
+
+    def under(self, concept: Node | None, other: Node | None) -> bool:
+        """Whether a concept is another one or narrower."""
+        return self._relation(concept, other)[0]
+
+    def share_a_kind(self, concept: Node | None, other: Node | None) -> bool:
+        """Whether there is a concept under both."""
+        return self._relation(concept, other)[1]
+
+    def _relation(self, concept: Node | None, other: Node | None) -> tuple[bool, bool]:
+        if concept is None or other is None:
+            return False, False
+        found = self._relations.get((concept, other))
+        if found is None:
+            within = self.below(other)
+            found = concept in within, not self.below(concept).isdisjoint(within)
+            self._relations[concept, other] = found
+        return found
+
+
+class Finding:
+    """A well-formed finding without its date, as the rules of derivation see it.
+
+    Attributes:
+        flags: how its class counts.
+        countable: whether it states a value by which its class counts.
+        key: the value of the key of its class; None where it states none.
+        stated: what it states by the properties in whose values findings of its class differ; equal for equal numbers.
+        in_doubt: whether its reader marked it so.
+        disease: of a status.
+        absent: of a stated absence, the class of which it says that there was none.
+        is_transplant, allogeneic, autologous: whether it is a transplant, and what its source is stated to be.
+    """
+
+    __slots__ = (
+        *("flags", "on_service_date", "countable", "key", "stated", "in_doubt", "disease", "absent"),
+        *("is_transplant", "allogeneic", "autologous"),
+    )
+
+    def __init__(self, vocabulary: Vocabulary, class_: Node, pairs: Sequence[tuple[URIRef, Node]]) -> None:
+        """`pairs`: property and value of each statement about the finding."""
+        stated = dict(pairs)
+        self.flags = flags = vocabulary.classes[class_]
+        self.on_service_date = flags.on_service_date
+        self.countable = any(property_ in stated or property_ == CASE.date for property_ in flags.counted_by)
+        self.key = stated.get(flags.key) if flags.key else None
+        self.stated = frozenset((property_, _value(value)) for property_, value in pairs if property_ in flags.differs_by)
+        self.in_doubt = CASE.inDoubt in stated
+        self.disease = stated.get(CLIN.disease)
+        self.absent = vocabulary.classes.get(stated[CLIN.absenceOf]) if CLIN.absenceOf in stated else None
+        self.is_transplant = class_ == CLIN.Transplant
+        source = stated.get(CLIN.graftSource) if self.is_transplant else None
+        self.allogeneic = vocabulary.under(source, CLIN.Allogeneic)
+        self.autologous = vocabulary.under(source, CLIN.Autologous)
+
+
+def _value(node: Node) -> object:
+    """A value by which equal numbers are equal, however they are written."""
+    value = node.value if isinstance(node, Literal) else None
+    return node if value is None or isinstance(value, str | bool) else value
+
+
+@dataclass(eq=False)
+class Standing:
+    """How the findings of a case stand, by their position.
+
+    Attributes:
+        current: those that count.
+        perhaps: those that perhaps count.
+        contradicted: for those that another contradicts, the others.
+    """
+
+    current: list[int]
+    perhaps: list[int]
+    contradicted: dict[int, list[int]]
+
+
+class CaseFindings:
+    """The findings of one case, on their way to how they stand.
+
+    Args:
+        service: the date of service, as YYYY-MM-DD; so are the other days.
+        reason: the disease treated; None where it is not stated.
+        days: the date of each finding.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        service: str,
+        reason: Node | None,
+        days: Sequence[str],
+        findings: Sequence[Finding],
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._reason = reason
+        self._days = days
+        self._findings = findings
+        self._by_class: dict[Flags, list[int]] = {}
+        # The last day of a transplant stated to be allogeneic, and of one not stated to be autologous.
+        self._transplanted = self._maybe_transplanted = ""
+        for number, finding in enumerate(findings):
+            day = days[number]
+            if day > service or (day == service and not finding.on_service_date):
+                continue
+            self._by_class.setdefault(finding.flags, []).append(number)
+            if finding.is_transplant:
+                if finding.allogeneic:
+                    self._transplanted = max(day, self._transplanted)
+                if not finding.autologous:
+                    self._maybe_transplanted = max(day, self._maybe_transplanted)
+
+    def standing(self) -> Standing:
+        """How they stand."""
+        into = Standing([], [], {})
+        for flags, numbers in self._by_class.items():
+            countable = self._countable(flags, numbers)
+            if len(countable) > 1 and flags.latest:
+                self._compare(flags, countable, into)
+            else:
+                for number in countable:
+                    (into.perhaps if self._is_doubtful(number) else into.current).append(number)
+        return into
+
+    def _countable(self, flags: Flags, numbers: list[int]) -> list[int]:
+        """Those of one class that could count, without the stated absences that something later has overtaken."""
+        findings, days = self._findings, self._days
+        if flags.since_transplant and self._transplanted:
+            numbers = [number for number in numbers if days[number] >= self._transplanted]
+        if flags.of_reason:
+            share, reason = self._vocabulary.share_a_kind, self._reason
+            numbers = [number for number in numbers if share(findings[number].disease, reason)]
+        return [number for number in numbers if findings[number].countable and not self._is_overtaken(number)]
+
+    def _is_overtaken(self, number: int) -> bool:
+        """Whether something is dated later of which a stated absence says that there was none."""
+        absent = self._findings[number].absent
+        return absent is not None and any(
+            self._days[other] > self._days[number] for other in self._by_class.get(absent, ())
+        )
+
+    def _is_doubtful(self, number: int) -> bool:
+        """Whether a finding is in doubt by itself, by a transplant, or since it may not be of the reason."""
+        finding = self._findings[number]
+        flags = finding.flags
+        return (
+            finding.in_doubt
+            or (flags.since_transplant and self._days[number] < self._maybe_transplanted)
+            or (flags.of_reason and not self._vocabulary.under(finding.disease, self._reason))
+        )
+
+    def _compare(self, flags: Flags, countable: list[int], into: Standing) -> None:
+        """Several findings of one class of which only the latest of a key counts each."""
+        findings, days = self._findings, self._days
+        last: dict[Node | None, str] = {}
+        for number in countable:
+            key = findings[number].key
+            last[key] = max(days[number], last.get(key, ""))
+        latest = [
+            number
+            for number in countable
+            if days[number] == last[findings[number].key] or (flags.key is not None and findings[number].key is None)
+        ]
+        if flags.of_reason:
+            latest = [number for number in latest if not self._is_superseded(number, latest)]
+        for number in latest:
+            finding, day = findings[number], days[number]
+            doubtful = self._is_doubtful(number)
+            for other in countable:
+                second = findings[other]
+                if not (finding.stated and second.stated) or finding.stated == second.stated:
+                    continue
+                if days[other] < day and other not in latest:
+                    continue
+                doubtful = doubtful or self._casts_doubt(flags, number, other)
+                if days[other] == day and other in latest and self._contradict(flags, finding, second):
+                    into.contradicted.setdefault(number, []).append(other)
+            (into.perhaps if doubtful else into.current).append(number)
+
+    def _is_superseded(self, number: int, latest: list[int]) -> bool:
+        """Whether a status is superseded by a later one of a group that holds its disease, or of the reason."""
+        under, reason, disease = self._vocabulary.under, self._reason, self._findings[number].disease
+        for other in latest:
+            later = self._findings[other].disease
+            if self._days[other] <= self._days[number] or later == disease:
+                continue
+            if (later == reason and not under(disease, reason)) or (under(disease, later) and under(later, reason)):
+                return True
+        return False
+
+    def _casts_doubt(self, flags: Flags, number: int, other: int) -> bool:
+        """Whether a finding may be superseded by another that differs from it, or shares its doubt."""
+        finding, second = self._findings[number], self._findings[other]
+        day, other_day = self._days[number], self._days[other]
+        if day > other_day:
+            return False
+        one_unstated = flags.key is not None and (finding.key is None or second.key is None)
+        if one_unstated or (second.in_doubt and day == other_day and finding.key == second.key):
+            return True
+        if not flags.of_reason or not self._vocabulary.under(finding.disease, self._reason):
+            return False
+        if not self._vocabulary.under(second.disease, self._reason):
+            return True
+        later_of_kin = day < other_day and second.disease != finding.disease
+        return later_of_kin and self._vocabulary.share_a_kind(finding.disease, second.disease)
+
+    def _contradict(self, flags: Flags, one: Finding, other: Finding) -> bool:
+        """Whether two findings of one day that differ contradict each other."""
+        if flags.key is None or (one.key is not None and one.key == other.key):
+            return True
+        return self._vocabulary.share_a_kind(one.disease, other.disease)
