@@ -103,7 +103,10 @@ SAMPLES = {"pyshifty": (12, 40), "pyshacl": (2, 40)}
 
 @cache
 def observed(kind: str, engine: str) -> frozenset[tuple[tuple[str, Value], ...]]:
-    """The values that the conditions of a kind were seen to have together."""
+    """The values that the conditions of a kind were seen to have together, where no doubt keeps one of them unknown.
+
+    In the small cases all findings count. What holds in each of them holds whichever of the findings in doubt count.
+    """
     ((conditions),) = [group for kinds, group in by_kind().items() if name_of(kinds) == kind]
     evaluator, checker = Evaluator(VOCABULARY, conditions, engine), CaseChecker(VOCABULARY, engine)
     seen: set[tuple[tuple[str, Value], ...]] = set()
@@ -115,7 +118,8 @@ def observed(kind: str, engine: str) -> frozenset[tuple[tuple[str, Value], ...]]
         checked = checker.check(read(drawn))
         assert [case.violations for case in checked if isinstance(case, Malformed)] == []
         for values in evaluator.evaluate([case for case in checked if isinstance(case, Case)]):
-            seen.add(tuple(sorted((iri.removeprefix(COND), evidence.value) for iri, evidence in values.items())))
+            if all(evidence.value is evidence.perhaps for evidence in values.values()):
+                seen.add(tuple(sorted((iri.removeprefix(COND), evidence.value) for iri, evidence in values.items())))
 
     gather()
     return frozenset(seen)

@@ -416,6 +416,7 @@ def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
     """A finding older than one of its key that states a value up to the service date; None where there is none.
 
     Not of a class whose findings are told apart by a key that the newer one does not state: it may be of another key.
+    Nor where one of the same day or older does not state its key: the older finding may supersede that one.
     """
 
     def counts(finding: Finding) -> bool:
@@ -440,8 +441,13 @@ def superseded_findings(draw: st.DrawFn, picture: Picture) -> Finding | None:
     alike = tuple(pair for pair in one.stated if pair[0] in _KIND)
     # On a day that others of its class have too, if there is one.
     days = {finding.day for finding in picture.findings if finding.kind == one.kind and finding.day < one.day}
-    days = days or {one.day - timedelta(1)}
-    return Finding(one.kind, draw(st.sampled_from(sorted(days))), alike + other)
+    day = draw(st.sampled_from(sorted(days or {one.day - timedelta(1)})))
+    key = _KEYS.get(one.kind)
+    if key and any(
+        finding.day <= day for finding in picture.findings if finding.kind == one.kind and finding.value(key) is None
+    ):
+        return None
+    return Finding(one.kind, day, alike + other)
 
 
 def batches(size: int = 20) -> st.SearchStrategy[list[Picture]]:

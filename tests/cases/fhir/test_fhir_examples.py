@@ -745,7 +745,8 @@ def test_nothing_of_the_person_comes_out(
     assert ended.returncode in (0, 1), ended.stderr
     for output in (ended.stdout, ended.stderr, caplog.text):
         assert PLANTED.lower() not in output.lower()
-        assert "1962" not in output
+        # What is made by hashing may have any digits in it.
+        assert "1962" not in re.sub(r"[0-9a-f]{32}", "digest", output)
 
 
 def broken() -> Iterator[bytes]:
