@@ -12,12 +12,12 @@ PACKAGE = Path(__file__).parents[1] / "kb_tools"
 # The packages and modules directly under kb_tools, the lowest first. A layer may import those below it.
 LAYERS = (
     ("printable",),
-    ("errors", "writing", "as_json"),
+    ("errors", "writing", "as_json", "memory"),
     ("rdf",),
     ("model",),
     ("cases", "document", "ask"),
     ("determine",),
-    ("revisions", "publish"),
+    ("revisions", "publish", "batch"),
     ("checks",),
     ("api", "render"),
     ("commands",),

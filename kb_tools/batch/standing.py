@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 from rdflib import Literal, URIRef
@@ -132,6 +133,16 @@ class Finding:
         source = stated.get(CLIN.graftSource) if self.is_transplant else None
         self.allogeneic = vocabulary.under(source, CLIN.Allogeneic)
         self.autologous = vocabulary.under(source, CLIN.Autologous)
+
+    def with_numbers(self, numbers: Mapping[URIRef, Decimal]) -> Finding:
+        """The same finding with other numbers."""
+        finding = Finding.__new__(Finding)
+        for name in Finding.__slots__:
+            setattr(finding, name, getattr(self, name))
+        finding.stated = frozenset(
+            (property_, numbers.get(property_, value)) for property_, value in self.stated  # type: ignore[call-overload]
+        )
+        return finding
 
 
 def _value(node: Node) -> object:

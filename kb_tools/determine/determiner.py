@@ -42,7 +42,7 @@ class Determiner:
         revision = self.revision
         values = {iri: found.value for iri, found in evidence.items()}
         perhaps = {iri: found.perhaps for iri, found in evidence.items()}
-        to_send, outcome, needs, criteria = self._conclude(values)
+        to_send, outcome, needs, criteria = self.conclude(values)
         read = {found.facts for found in evidence.values()}
         words = {facts: tuple(facts_in_words(self.kb, case, facts)) for facts in read}
         results = {
@@ -70,7 +70,7 @@ class Determiner:
             ),
         )
 
-    def _conclude(
+    def conclude(
         self, values: Mapping[str, Value]
     ) -> tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]:
         """All that follows from the values of the deciding conditions alone."""

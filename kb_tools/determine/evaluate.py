@@ -10,7 +10,7 @@ Findings that perhaps count are read too: each shape is held in both of its form
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias, TypeVar
@@ -20,6 +20,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, Case
+from kb_tools.memory import Memory
 from kb_tools.model.certainty import Form, in_form, value_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Value
@@ -37,6 +38,9 @@ Statement: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
 Signature: TypeAlias = tuple[tuple[Shown, ...], tuple[Statement, ...]]
 
 T = TypeVar("T")
+
+# Signatures of which the values are kept, in one generation.
+ROOM = 50_000
 
 # How a finding counts: surely, or perhaps.
 _COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
@@ -81,31 +85,46 @@ class Evaluator:
         self.conditions = tuple(conditions)
         self._concepts = list(concept_facts(kb.ontology))
         self._shapes = kb.conditions
-        self._seen = {RDF.type, *predicates_in_paths(self._shapes)} - {CASE.contradictedBy}
-        self._known: dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = {}
-        self._by_kind: dict[frozenset[str], list[Condition]] = {}
+        self._seen = visible(self._shapes)
+        self._known: Memory[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = Memory(ROOM)
+        self.by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
-            self._by_kind.setdefault(condition.reads, []).append(condition)
+            self.by_kind.setdefault(condition.reads, []).append(condition)
 
     def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
         """What every condition comes to on every case; one engine call for all of them."""
         read = [self._read(case) for case in cases]
-        new = {
-            (kind, facts.signature): None
-            for by_kind in read
-            for kind, facts in by_kind.items()
-            if (kind, facts.signature) not in self._known
-        }
-        if new:
-            self._learn(list(new))
+        asked = [(kind, facts.signature) for by_kind in read for kind, facts in by_kind.items()]
+        known = self.values(asked)
         return [
             {
-                condition.iri: Evidence(*self._known[kind, facts.signature][condition.iri], facts)
+                iri: Evidence(*values, facts)
                 for kind, facts in by_kind.items()
-                for condition in self._by_kind[kind]
+                for iri, values in known[kind, facts.signature].items()
             }
             for by_kind in read
         ]
+
+    def values(
+        self, asked: Iterable[tuple[frozenset[str], Signature]]
+    ) -> dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]]:
+        """The values of the conditions of a kind on what they read, by what was asked; one engine call for all new.
+
+        Args:
+            asked: what conditions read (pol:reads), and what their shapes can see of it.
+
+        Returns:
+            Of each condition of the kind the value, and the value that it perhaps has.
+        """
+        found: dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = {}
+        new: dict[tuple[frozenset[str], Signature], None] = {}
+        for one in asked:
+            known = self._known.get(one)
+            if known is None:
+                new[one] = None
+            else:
+                found[one] = known
+        return found | (self._learn(list(new)) if new else {})
 
     # ------------------------------------------------------------------ reading a case
 
@@ -117,7 +136,7 @@ class Evaluator:
                 assert isinstance(node, URIRef)
                 by_class.setdefault(str(finding_class(case, node)), {})[node] = counting
         stated = list(statements(case, case.node))
-        return {kind: self._facts(case, kind, by_class, stated) for kind in self._by_kind}
+        return {kind: self._facts(case, kind, by_class, stated) for kind in self.by_kind}
 
     def _facts(
         self,
@@ -144,11 +163,13 @@ class Evaluator:
 
     def _content(self, case: Case, node: Node) -> Content:
         assert isinstance(node, URIRef)
-        return _ordered(pair for pair in case.about[node] if pair[0] in self._seen)
+        return content_of(case.about[node], self._seen)
 
     # ------------------------------------------------------------------ asking SHACL
 
-    def _learn(self, new: Sequence[tuple[frozenset[str], Signature]]) -> None:
+    def _learn(
+        self, new: Sequence[tuple[frozenset[str], Signature]]
+    ) -> dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]]:
         """Evaluates evidence not met before, all of it in one call of the engine."""
         data = graph_of(self._concepts)
         for number, (kind, signature) in enumerate(new):
@@ -156,10 +177,11 @@ class Evaluator:
                 data.add(triple)
         shapes = graph_of(self._wrapped)  # A copy: pySHACL adds to the shapes that it is given.
         refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self.engine)}
+        found = {}
         for number, (kind, signature) in enumerate(new):
             # Where nothing is in doubt, what conforms perhaps conforms surely.
             forms = list(Form) if _is_doubtful(signature) else [Form.SURELY] * 2
-            self._known[kind, signature] = {
+            values = {
                 condition.iri: value_of(
                     *(
                         (f"urn:kb:evidence:{number}", str(_wrapper(shape, form))) not in refused
@@ -167,19 +189,21 @@ class Evaluator:
                         for shape in (condition.holds_when, condition.fails_when)
                     )
                 )
-                for condition in self._by_kind[kind]
+                for condition in self.by_kind[kind]
             }
+            found[kind, signature] = self._known.put((kind, signature), values)
+        return found
 
     @cached_property
     def _targets(self) -> dict[frozenset[str], URIRef]:
         """The class of the nodes made for what the conditions of each kind read."""
-        return {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self._by_kind)}
+        return {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self.by_kind)}
 
     @cached_property
     def _wrapped(self) -> Graph:
         """The shapes of all conditions in both forms, each held against the nodes of the kind that it reads."""
         shapes = Graph()
-        for kind, conditions in self._by_kind.items():
+        for kind, conditions in self.by_kind.items():
             for shape in {
                 condition_shape
                 for condition in conditions
@@ -254,6 +278,16 @@ def _evidence_graph(focus: str, target: URIRef, signature: Signature) -> Iterabl
 
 def _content_triples(node: URIRef, content: Content) -> Iterable[Triple]:
     return ((node, predicate, value) for predicate, value in content)
+
+
+def visible(conditions: Graph) -> set[Node]:
+    """The properties of a finding that the shapes of conditions look at."""
+    return {RDF.type, *predicates_in_paths(conditions)} - {CASE.contradictedBy}
+
+
+def content_of(pairs: Iterable[tuple[URIRef, Node]], properties: Collection[Node]) -> Content:
+    """What is said of a finding by these properties."""
+    return _ordered(pair for pair in pairs if pair[0] in properties)
 
 
 def _ordered(items: Iterable[T]) -> tuple[T, ...]:

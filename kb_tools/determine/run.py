@@ -116,7 +116,7 @@ class Run:
                     answers[checked.case.node] = checked
                     continue
                 try:
-                    selection = self._fixed or self.policy.in_force(checked.service_date)
+                    selection = self.selection(checked.service_date)
                 except KbError as error:
                     answers[checked.node] = NotDetermined(checked, error)
                 else:
@@ -134,6 +134,14 @@ class Run:
             answers = self.answers(item for item in batch if isinstance(item, Case))
             for item in batch:
                 yield next(answers) if isinstance(item, Case) else item
+
+    def selection(self, service_date: date) -> Selection:
+        """The revision for a case of this date of service.
+
+        Raises:
+            UnknownRevision: there is none whose criteria are on file.
+        """
+        return self._fixed or self.policy.in_force(service_date)
 
     def determiner(self, selection: Selection) -> Determiner:
         name = selection.revision.name

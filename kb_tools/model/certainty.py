@@ -70,7 +70,7 @@ def in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> URIRef:
 
 def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
     if not reads_findings(shapes, shape):
-        return _fresh(shape, shapes, target)
+        return fresh_copy(shape, shapes, target)
     name = URIRef(f"{shape}-{form.value}") if isinstance(shape, URIRef) else BNode()
     if (name, None, None) in target:
         return name
@@ -83,11 +83,11 @@ def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
             parts = [_in_form(shapes, part, form, target) for part in Collection(shapes, object_)]
             target.add((name, predicate, list_of(target, parts)))
         else:
-            target.add((name, predicate, _fresh(object_, shapes, target)))
+            target.add((name, predicate, fresh_copy(object_, shapes, target)))
     return name
 
 
-def _fresh(node: Node, source: Graph, target: Graph) -> Node:
+def fresh_copy(node: Node, source: Graph, target: Graph) -> Node:
     """Copies a node with all that it leads to, blank nodes under new names: no two shapes in the target share one.
 
     Serializers write a blank node that two shapes share once for each, and another graph is read again.
@@ -97,7 +97,7 @@ def _fresh(node: Node, source: Graph, target: Graph) -> Node:
         return node
     copy = BNode()
     for predicate, object_ in source.predicate_objects(node):
-        target.add((copy, predicate, _fresh(object_, source, target)))
+        target.add((copy, predicate, fresh_copy(object_, source, target)))
     return copy
 
 
@@ -126,6 +126,16 @@ def reads_findings(shapes: Graph, shape: Node) -> bool:
         inner for predicate in _LISTS for head in shapes.objects(shape, predicate) for inner in Collection(shapes, head)
     ]
     return any(reads_findings(shapes, inner) for inner in below)
+
+
+def counted_shapes(shapes: Graph, shape: Node) -> list[Node]:
+    """The shapes by which a shape counts findings: on which of them a finding conforms to, all that it says rests."""
+    if (shape, SH.path, None) in shapes:
+        counted = shapes.objects(shape, SH.qualifiedValueShape)
+        return list(counted) if shapes.value(shape, SH.path) == CASE.currentFinding else []
+    below = [part for predicate in _SHAPES for part in shapes.objects(shape, predicate)]
+    below += [part for predicate in _LISTS for head in shapes.objects(shape, predicate) for part in Collection(shapes, head)]
+    return [counted for part in below for counted in counted_shapes(shapes, part)]
 
 
 def faults_of_form(shapes: Graph, shape: Node) -> list[tuple[Node, str]]:

@@ -1,0 +1,230 @@
+"""The pieces of cases written as plain JSON: what each is, decided once by the reader and the case shapes.
+
+A piece is a finding without its date, or one key of the request or of the case with its value. It is learned by reading
+a small case that says nothing else, and holding that against the case shapes. A number is replaced by one that lies the
+same way to every limit that the shapes name, and to the other numbers of the finding (`numbers`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any, TypeAlias
+
+from rdflib import URIRef
+from rdflib.namespace import RDF
+from rdflib.term import Node
+
+from kb_tools.batch.numbers import StandIns
+from kb_tools.batch.standing import Finding, Vocabulary
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.check import CaseChecker
+from kb_tools.cases.form import CaseForms
+from kb_tools.cases.isolate import isolate
+from kb_tools.cases.plain import PlainReader
+from kb_tools.determine.evaluate import Content, Statement, content_of, finding_class, statements, visible
+from kb_tools.errors import UnreadableInput
+from kb_tools.memory import Memory
+from kb_tools.model.repository import Repository
+from kb_tools.rdf.namespaces import CASE
+
+Json: TypeAlias = dict[str, Any]
+# A JSON value that can be remembered by: arrays and objects as tuples, numbers as tuples of their text alone.
+Frozen: TypeAlias = Any
+
+# Pieces kept in one generation: as they are written, and by what the shapes can tell apart of them.
+AS_WRITTEN, ALIKE = 50_000, 20_000
+# The case in which a piece is learned. Its days are arbitrary.
+_SERVICE, _DAY = "2026-07-01", "2026-06-01"
+
+
+class Piece:
+    """What a piece of a case is.
+
+    Attributes:
+        unreadable: whether the reader refuses it; then the whole case is left to the reader.
+        shapes: the case shapes that it breaks, as CURIEs.
+        statements: of a piece of the request or the case, what it states.
+        reason: the disease treated, where it states that.
+        finding: of a finding, how the rules of derivation see it.
+        pairs: of a finding, what it states; numbers by their stand-ins.
+        content: of a finding, what the shapes of conditions can see of that.
+        reads: of a finding, the class that it speaks of.
+        like: a number that it shares with the pieces that no shape can tell from it.
+        seen: by revision, what its conditions see of it, where that is known; shared with the pieces like it.
+    """
+
+    __slots__ = ("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "statements", "unreadable")
+
+    def __init__(self, like: int) -> None:
+        self.like = like
+        self.unreadable = False
+        self.shapes: tuple[str, ...] = ()
+        self.statements: tuple[Statement, ...] = ()
+        self.reason: Node | None = None
+        self.finding: Finding | None = None
+        self.pairs: tuple[tuple[URIRef, Node], ...] = ()
+        self.content: Content = ()
+        self.reads = ""
+        self.seen: dict[str, Any] = {}
+
+
+class Pieces:
+    """Knows the pieces of cases, and learns those that it does not know."""
+
+    def __init__(self, kb: Repository, checker: CaseChecker) -> None:
+        self._kb = kb
+        self._checker = checker
+        self.reader = PlainReader(CaseForms(kb))
+        self.vocabulary = Vocabulary(kb)
+        self._stand_ins = StandIns(kb)
+        self._findings: Memory[Frozen, Piece] = Memory(AS_WRITTEN)
+        self._alike: Memory[Frozen, Piece] = Memory(ALIKE)
+        self._stated: Memory[Frozen, Piece] = Memory(ALIKE)
+        self._visible = visible(kb.conditions)
+        self._likes, self._numbers = count(), count(1)
+        self._bare = self._read({})
+
+    def forget(self) -> None:
+        """Forgets all pieces."""
+        self._findings = Memory(AS_WRITTEN)
+        self._alike = Memory(ALIKE)
+        self._stated = Memory(ALIKE)
+
+    def finding(self, items: Frozen) -> Piece | None:
+        """A finding by the keys and values of its object, without the date; None where it is still to be learned."""
+        return self._findings.get(items)
+
+    def stated(self, item: Frozen) -> Piece | None:
+        """What a key of the case or of its request states; None where it is still to be learned."""
+        return self._stated.get(item)
+
+    # ------------------------------------------------------------------ learning
+
+    def learn(self, findings: Iterable[Frozen], stated: Iterable[Frozen]) -> None:
+        """Learns pieces, all in one call of the engine for the case shapes."""
+        waiting: dict[Frozen, list[Frozen]] = {}
+        for items in dict.fromkeys(findings):
+            like = self._stand_ins.of(items)
+            known = self._alike.get(like)
+            if known is None:
+                waiting.setdefault(like, []).append(items)
+            else:
+                self._findings.put(items, self._as_written(known, items))
+        new = [item for item in dict.fromkeys(stated) if self._stated.get(item) is None]
+        small = [*({"findings": [{**_thawed_items(like), "date": _DAY}]} for like in waiting), *(_case_of(item) for item in new)]
+        pieces = self._decide(small)
+        for (like, written), piece in zip(waiting.items(), pieces, strict=False):
+            self._alike.put(like, piece)
+            for items in written:
+                self._findings.put(items, self._as_written(piece, items))
+        for item, piece in zip(new, pieces[len(waiting) :], strict=True):
+            self._stated.put(item, piece)
+
+    def _decide(self, small: Sequence[Json]) -> list[Piece]:
+        """What the reader and the case shapes say of small cases, each with one piece."""
+        pieces = [Piece(next(self._likes)) for _ in small]
+        read: dict[Node, Piece] = {}
+        cases: list[Case] = []
+        for piece, content in zip(pieces, small, strict=True):
+            try:
+                case = self._read(content)
+            except UnreadableInput:
+                piece.unreadable = True
+            else:
+                read[case.node] = piece
+                cases.append(case)
+        for checked in self._checker.check(cases) if cases else ():
+            if isinstance(checked, Malformed):
+                piece = read[checked.case.node]
+                piece.shapes = tuple(sorted({violation.shape for violation in checked.violations}))
+            else:
+                self._describe(read[checked.node], checked)
+        return pieces
+
+    def read(self, line: bytes) -> Case:
+        """The case that is written on one line.
+
+        Raises:
+            UnreadableInput: the reader refuses it.
+        """
+        (case,) = isolate(self._kb, self.reader.read(line, "", "line"), self._numbers)
+        return case
+
+    def _read(self, content: Json) -> Case:
+        """The case that says this, and what every case has to say.
+
+        Raises:
+            UnreadableInput: the reader refuses it.
+        """
+        request = {"serviceDate": _SERVICE, **content.get("request", {})}
+        whole = {"patient": "p", **content, "request": request}
+        return self.read(_text(whole).encode())
+
+    def _describe(self, piece: Piece, case: Case) -> None:
+        bare = {statement for _, statement in statements(self._bare, self._bare.node)}
+        piece.statements = tuple(
+            statement for _, statement in statements(case, case.node) if statement not in bare
+        )
+        piece.reason = case.value(case.value(case.node, CASE.request), CASE.reason)
+        for node in case.values(case.node, CASE.finding):
+            assert isinstance(node, URIRef)
+            class_ = case.value(node, RDF.type)
+            assert class_ is not None
+            derived = {CASE.supersededBy, CASE.differsFrom, CASE.contradictedBy, CASE.date}
+            piece.pairs = tuple(pair for pair in case.about[node] if pair[0] not in derived)
+            piece.content = content_of(piece.pairs, self._visible)
+            piece.finding = Finding(self.vocabulary, class_, piece.pairs)
+            piece.reads = str(finding_class(case, node))
+
+    def _as_written(self, alike: Piece, items: Frozen) -> Piece:
+        """The piece with its own numbers: by these, findings of one day differ."""
+        finding = alike.finding
+        exact = self._stand_ins.exact(items)
+        if finding is None or not exact:
+            return alike
+        piece = Piece(alike.like)
+        for name in Piece.__slots__:
+            setattr(piece, name, getattr(alike, name))
+        piece.finding = finding.with_numbers(exact)
+        return piece
+
+
+# ---------------------------------------------------------------------- JSON values as they are remembered
+
+
+def frozen(value: Any) -> Frozen:
+    """A JSON value as something to remember by. A number is a tuple of its text alone, so that it is never a text."""
+    if isinstance(value, dict):
+        return ("{}", *((key, frozen(inner)) for key, inner in value.items()))
+    if isinstance(value, list):
+        return ("[]", *(frozen(inner) for inner in value))
+    return value
+
+
+def _thawed(value: Frozen) -> Any:
+    if isinstance(value, tuple) and len(value) != 1:
+        return _thawed_items(value[1:]) if value[0] == "{}" else [_thawed(inner) for inner in value[1:]]
+    return [] if value == ("[]",) else {} if value == ("{}",) else value
+
+
+def _thawed_items(items: Frozen) -> Json:
+    return {key: _thawed(value) for key, value in items}
+
+
+def _case_of(item: Frozen) -> Json:
+    """What a small case says that states one key of the case, or of its request."""
+    holder, key, value = item
+    return {"request": {key: _thawed(value)}} if holder == "request" else {key: _thawed(value)}
+
+
+def _text(value: Any) -> str:
+    """JSON of a value whose numbers are tuples of their text."""
+    if isinstance(value, tuple):
+        return str(value[0])
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_text(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_text, value)) + "]"
+    return json.dumps(value)

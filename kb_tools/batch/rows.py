@@ -1,0 +1,394 @@
+"""Compact rows: what a case comes to, without its words."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeAlias
+
+from kb_tools.batch.pieces import Frozen, Piece, Pieces, frozen
+from kb_tools.batch.sight import VALUES, Seen, Sight
+from kb_tools.batch.standing import CaseFindings, Standing
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.isolate import MAX_ALIKE
+from kb_tools.cases.plain import NAME, TOKEN
+from kb_tools.cases.strict_json import Dialect, load
+from kb_tools.determine.determiner import age_notice, difference_notices
+from kb_tools.determine.result import Determination, NotDetermined
+from kb_tools.determine.run import Answer, Run
+from kb_tools.errors import KbError, Slips, UnreadableInput
+from kb_tools.memory import Memory
+from kb_tools.model.history import Selection
+from kb_tools.rdf.namespaces import GIVEN, TERM_NAMESPACES
+
+MALFORMED, UNREADABLE, NOT_DETERMINED = "Malformed", "Unreadable", "NotDetermined"
+# Notices that depend on the case, by their codes.
+READING, DIFFER, AGE = "reading", "findings-differ", "age-of-findings"
+# Days, and looks of contradicted findings, that are kept in one generation.
+DAYS, LOOKS = 50_000, 50_000
+_TOKEN, _NAME = re.compile(TOKEN), re.compile(NAME)
+_SAID_OF = GIVEN + "case/"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a case comes to.
+
+    Attributes:
+        case: its name as given, else its digest.
+        revision: the revision it was determined under; "" for none.
+        outcome: of the determination, or "Malformed", "Unreadable", "NotDetermined".
+        values: of each condition of the revision the value and the value that it perhaps has, a byte each, in the order
+            of `Sight.conditions`; see `values_of`.
+        to_send: the IRIs of the conditions whose value can still change the outcome.
+        advisories: IRIs.
+        notices: codes of the notices that depend on the case.
+        reasons: why there is no determination: the case shapes that are broken, or what the reader says.
+    """
+
+    case: str
+    revision: str
+    outcome: str
+    values: bytes = b""
+    to_send: tuple[str, ...] = ()
+    advisories: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+def values_of(code: int) -> tuple[str, str]:
+    """The value that a byte of `Row.values` stands for, and the value that the condition perhaps has."""
+    return VALUES[code >> 2].value, VALUES[code & 3].value
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A case of plain JSON, taken apart."""
+
+    name: str
+    service: str
+    days: list[str]
+    findings: list[Frozen]
+    stated: list[Frozen]
+
+
+@dataclass(slots=True)
+class _Missing:
+    """What is to be learned before the rows of some cases can be made."""
+
+    findings: list[Frozen] = field(default_factory=list)
+    stated: list[Frozen] = field(default_factory=list)
+    pieces: list[tuple[str, Piece]] = field(default_factory=list)
+    contradicted: list[tuple[str, Piece, tuple[Piece, ...]]] = field(default_factory=list)
+    masks: list[tuple[str, list[int]]] = field(default_factory=list)
+
+
+class _ByReference(Exception):
+    """A case that the reference path must read."""
+
+
+_REFERENCE = _ByReference()
+_Bits: TypeAlias = tuple[tuple[int, int, int], ...]
+
+
+class RowMaker:
+    """Makes rows of cases, many at a time: by their pieces where these are known, else by the reference path."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._pieces = Pieces(run.kb, run.checker)
+        self._day = re.compile(self._pieces.reader.forms.forms["Request"].keys["serviceDate"].pattern)
+        self._sights: dict[str, Sight] = {}
+        self._days: Memory[str, str] = Memory(DAYS)
+        self._selected: Memory[str, Selection | KbError] = Memory(DAYS)
+        self._contradicted: Memory[tuple[str, int, tuple[int, ...]], _Bits] = Memory(LOOKS)
+
+    def sight(self, selection: Selection) -> Sight:
+        """What the conditions of a revision see."""
+        name = selection.revision.name
+        if name not in self._sights:
+            self._sights[name] = Sight(self._run.determiner(selection))
+        return self._sights[name]
+
+    def of_lines(self, lines: Sequence[bytes]) -> list[Row]:
+        """One row for each line of plain JSON, in their order."""
+        if any(sight.is_full for sight in self._sights.values()):
+            self._forget()
+        rows: list[Row | None] = [None] * len(lines)
+        waiting: dict[int, _Opened] = {}
+        by_reference: list[int] = []
+        for place, line in enumerate(lines):
+            opened = self._open(line)
+            if opened is None:
+                by_reference.append(place)
+            else:
+                waiting[place] = opened
+        while waiting:
+            missing = _Missing()
+            still: dict[int, _Opened] = {}
+            for place, opened in waiting.items():
+                try:
+                    row = rows[place] = self._row(opened, missing)
+                    if row is None:
+                        still[place] = opened
+                except _ByReference:
+                    by_reference.append(place)
+            self._learn(missing)
+            waiting = still
+        for place, row in zip(by_reference, self._by_reference([lines[place] for place in by_reference]), strict=True):
+            rows[place] = row
+        return rows  # type: ignore[return-value]
+
+    def of_answer(self, name: str, answer: Answer | KbError) -> Row:
+        """The row of what the reference path gives."""
+        if isinstance(answer, Malformed):
+            return Row(name, "", MALFORMED, reasons=_shapes_of(answer))
+        if isinstance(answer, NotDetermined):
+            return Row(name, "", NOT_DETERMINED, reasons=(answer.error.what,))
+        if isinstance(answer, KbError):
+            return Row(name, "", UNREADABLE, reasons=_slips_of(answer))
+        assert isinstance(answer, Determination)
+        results = answer.condition_results
+        notices = {
+            READING: bool(answer.case.notices),
+            DIFFER: any(True for _ in difference_notices(results.values())),
+            AGE: any(True for _ in age_notice(answer.criterion_results, results)),
+        }
+        sight = self.sight(Selection(answer.revision.entry, ()))
+        return Row(
+            name,
+            answer.revision.entry.name,
+            answer.outcome.value,
+            sight.encoded(results),
+            tuple(sorted(answer.to_send)),
+            tuple(advisory.iri for advisory in answer.advisories),
+            tuple(code for code, given in notices.items() if given),
+        )
+
+    def _forget(self) -> None:
+        """Forgets all that was learned, so that no memory grows without end."""
+        self._pieces.forget()
+        self._contradicted = Memory(LOOKS)
+        for sight in self._sights.values():
+            sight.forget()
+
+    # ------------------------------------------------------------------ by pieces
+
+    def _open(self, line: bytes) -> _Opened | None:
+        """A case taken apart; None where only the reader can say what is wrong with it."""
+        try:
+            content = load(line, "", _DIALECT, True)
+            request = content["request"]
+            service = request["serviceDate"]
+            name = self._name(content)
+            if name is None or not self._is_day(service):
+                return None
+            stated = [("request", key, frozen(value)) for key, value in request.items() if key != "serviceDate"]
+            stated += [("case", key, frozen(value)) for key, value in content.items() if key not in _OWN]
+            findings, days = [], []
+            for finding in content.get("findings", ()):
+                day = finding["date"]
+                if not self._is_day(day):
+                    return None
+                days.append(day)
+                findings.append(tuple([item for item in finding.items() if item[0] != "date"]))
+        except (UnreadableInput, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        if len(findings) > MAX_ALIKE or not isinstance(content.get("findings", []), list):
+            return None
+        return _Opened(name or _digest(line), service, days, findings, stated)
+
+    def _name(self, content: Any) -> str | None:
+        """The name of a case, "" where it has none; None where names need the reader."""
+        name, patient = content.get("id", ""), content["patient"]
+        if not isinstance(name, str) or not isinstance(patient, str):
+            return None
+        if _TOKEN.fullmatch(patient) and (not name or _TOKEN.fullmatch(name)):
+            return name
+        for given in (name, patient):
+            if given.startswith((GIVEN, *TERM_NAMESPACES)) or not (given == "" or _is_name(given)):
+                return None
+        return name if patient and name != patient and "id" in content else None
+
+    def _is_day(self, value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        if self._days.get(value) is None:
+            if not self._day.fullmatch(value):
+                return False
+            self._days.put(value, value)
+        return True
+
+    def _row(self, opened: _Opened, missing: _Missing) -> Row | None:
+        """The row of a case; None where something is to be learned first.
+
+        Raises:
+            _ByReference: the reader refuses a part of it.
+        """
+        stated = [self._pieces.stated(item) for item in opened.stated]
+        findings = [self._pieces.finding(items) for items in opened.findings]
+        if None in stated or None in findings:
+            missing.stated += [item for item, piece in zip(opened.stated, stated, strict=True) if piece is None]
+            missing.findings += [item for item, piece in zip(opened.findings, findings, strict=True) if piece is None]
+            return None
+        broken: set[str] = set()
+        reason = None
+        for piece in (*stated, *findings):
+            if piece.unreadable:
+                raise _REFERENCE
+            if piece.shapes:
+                broken.update(piece.shapes)
+            if piece.reason is not None:
+                reason = piece.reason
+        if broken:
+            return Row(opened.name, "", MALFORMED, reasons=tuple(sorted(broken)))
+        selection = self._selection(opened.service)
+        if isinstance(selection, KbError):
+            return Row(opened.name, "", NOT_DETERMINED, reasons=(selection.what,))
+        sight = self.sight(selection)
+        standing = CaseFindings(
+            self._pieces.vocabulary, opened.service, reason, opened.days, [piece.finding for piece in findings]
+        ).standing()
+        masks = [0] * len(sight.kinds)
+        revision = sight.name
+        complete = True
+        for piece in stated:
+            bits = piece.seen.get(revision)
+            if bits is None:
+                bits = piece.seen[revision] = tuple(
+                    pair for statement in piece.statements for pair in sight.statement(statement)
+                )
+            for number, bit in bits:
+                masks[number] |= bit
+        counting = set()
+        contradicted = standing.contradicted
+        for which, numbers in ((1, standing.current), (2, standing.perhaps)):
+            for number in numbers:
+                piece = findings[number]
+                if number in contradicted:
+                    found = self._look(revision, piece, [findings[other] for other in contradicted[number]], missing)
+                else:
+                    found = piece.seen.get(revision)
+                    if found is None:
+                        missing.pieces.append((revision, piece))
+                if found is None:
+                    complete = False
+                    continue
+                for bits in found:
+                    masks[bits[0]] |= bits[which]
+                    if which == 1:
+                        counting.add(bits[0])
+        if not complete:
+            return None
+        vector = sight.vector(masks)
+        if vector is None:
+            missing.masks.append((revision, masks))
+            return None
+        conclusion = sight.conclusion(vector)
+        notices: tuple[str, ...] = ()
+        if contradicted and self._differ(sight, masks, standing, findings):
+            notices = (DIFFER,)
+        if not counting.isdisjoint(conclusion.deciding):
+            notices = (*notices, AGE)
+        return Row(
+            opened.name, revision, conclusion.outcome.value, vector, conclusion.to_send, conclusion.advisories, notices
+        )
+
+    def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> _Bits | None:
+        """The bits of a finding that others contradict; None where they are to be learned."""
+        found = self._contradicted.get((revision, piece.like, tuple(sorted({other.like for other in others}))))
+        if found is None:
+            missing.contradicted.append((revision, piece, tuple(others)))
+        return found
+
+    def _differ(self, sight: Sight, masks: list[int], standing: Standing, findings: list[Piece]) -> bool:
+        """Whether findings of one day differ, and no condition that reads them is conflicting."""
+        numbers = {
+            number
+            for place in standing.contradicted
+            for number in sight.reading(findings[place].reads)
+        }
+        return any(not sight.conflicting(number, masks[number]) for number in numbers)
+
+    def _selection(self, day: str) -> Selection | KbError:
+        found = self._selected.get(day)
+        if found is None:
+            try:
+                found = self._run.selection(date.fromisoformat(day))
+            except KbError as error:
+                found = error
+            self._selected.put(day, found)
+        return found
+
+    def _learn(self, missing: _Missing) -> None:
+        """Learns what is missing, with one call of the engine for each kind of question."""
+        if missing.findings or missing.stated:
+            self._pieces.learn(missing.findings, missing.stated)
+        asked: dict[str, dict[tuple[int, Seen], None]] = {}
+        for revision, piece in missing.pieces:
+            for number in self._sights[revision].reading(piece.reads):
+                asked.setdefault(revision, {})[number, (piece.content, ())] = None
+        for revision, piece, others in missing.contradicted:
+            for number in self._sights[revision].reading(piece.reads):
+                asked.setdefault(revision, {})[number, _contradicted(piece, others)] = None
+        known = {revision: self._sights[revision].look(seen) for revision, seen in asked.items()}
+        for revision, piece in missing.pieces:
+            numbers = self._sights[revision].reading(piece.reads)
+            piece.seen[revision] = tuple((number, *known[revision][number, (piece.content, ())]) for number in numbers)
+        for revision, piece, others in missing.contradicted:
+            numbers = self._sights[revision].reading(piece.reads)
+            key = (revision, piece.like, tuple(sorted({other.like for other in others})))
+            seen = _contradicted(piece, others)
+            self._contradicted.put(key, tuple((number, *known[revision][number, seen]) for number in numbers))
+        for revision in {revision for revision, _ in missing.masks}:
+            self._sights[revision].learn_values(masks for other, masks in missing.masks if other == revision)
+
+    # ------------------------------------------------------------------ by the reference path
+
+    def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
+        found: list[Case | KbError] = []
+        names: list[str] = []
+        for line in lines:
+            case = self._read(line)
+            found.append(case)
+            given = case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else ""
+            names.append(given or _digest(line))
+        answers = self._run.stream(found)
+        return [self.of_answer(name, answer) for name, answer in zip(names, answers, strict=True)]
+
+    def _read(self, line: bytes) -> Case | KbError:
+        try:
+            return self._pieces.read(line)
+        except UnreadableInput as error:
+            return error
+
+
+def _is_name(given: str) -> bool:
+    return bool(_NAME.fullmatch(given))
+
+
+def _contradicted(piece: Piece, others: Iterable[Piece]) -> Seen:
+    return piece.content, tuple(sorted({other.content for other in others}, key=repr))
+
+
+def _digest(line: bytes) -> str:
+    return "sha256:" + hashlib.sha256(line).hexdigest()[:32]
+
+
+def _shapes_of(answer: Malformed) -> tuple[str, ...]:
+    return tuple(sorted({violation.shape for violation in answer.violations}))
+
+
+def _slips_of(error: KbError) -> tuple[str, ...]:
+    """What a reader says, each with its place in the case, without the name of the file."""
+    slips = error.slips if isinstance(error, Slips) else (error,)
+    return tuple(": ".join(part for part in (slip.where.partition(": ")[2], slip.what) if part) for slip in slips)
+
+
+_OWN = {"id", "patient", "request", "findings"}
+_DIALECT = Dialect(
+    fraction=lambda text: (text,), integer=lambda text: (text,), too_large="", too_deep="", several=""
+)

@@ -1,0 +1,241 @@
+"""What the shapes of a revision's conditions see of the pieces of a case, and what the case comes to by that.
+
+The shapes of a condition count findings: some finding is so, or none is (the conformance check `condition-form`). So
+findings of which the same is so can stand for each other. What is so of a finding, with those that contradict it, SHACL
+is asked once; and what the conditions come to on findings that differ in that, SHACL is asked once too. In both
+cases the shapes are held against what was really stated, never against anything made up.
+
+A case is then a mask for each kind of fact that conditions read: a bit for each look that its findings and statements
+have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rdflib import Graph, URIRef
+from rdflib.namespace import RDF
+
+from kb_tools.determine.determiner import Determiner, is_given
+from kb_tools.determine.evaluate import Content, Shown, Statement
+from kb_tools.determine.result import ConditionResult, Outcome
+from kb_tools.memory import Memory
+from kb_tools.model.certainty import counted_shapes, fresh_copy
+from kb_tools.model.concepts import concept_facts
+from kb_tools.model.logic import Value
+from kb_tools.rdf import shacl
+from kb_tools.rdf.namespaces import CASE, SH
+from kb_tools.rdf.terms import graph_of
+
+# A finding as the shapes see it: what it states, and what those state that contradict it.
+Seen: TypeAlias = tuple[Content, tuple[Content, ...]]
+# The bits of a piece, each with the number of the kind of fact in whose mask it stands.
+Bits: TypeAlias = tuple[tuple[int, int], ...]
+
+VALUES = tuple(Value)
+_CODES = {value: code for code, value in enumerate(VALUES)}
+_CONFLICTING = _CODES[Value.CONFLICTING]
+# Looks of one kind of fact after which all is forgotten, and conclusions kept in one generation.
+MAX_LOOKS, CONCLUSIONS = 2_000, 50_000
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What follows from the values of all conditions.
+
+    Attributes:
+        to_send: every condition whose value can still change the outcome.
+        advisories: what the document advises besides.
+        deciding: the kinds of fact on which a settled outcome rests, by their numbers.
+    """
+
+    outcome: Outcome
+    to_send: tuple[str, ...]
+    advisories: tuple[str, ...]
+    deciding: tuple[int, ...]
+
+
+class Sight:
+    """What the conditions of one revision see."""
+
+    def __init__(self, determiner: Determiner) -> None:
+        self.revision = determiner.revision
+        self.name = self.revision.entry.name
+        self._kb = determiner.kb
+        self._determiner = determiner
+        self._evaluator = determiner.evaluator
+        self.kinds = tuple(self._evaluator.by_kind)
+        self.conditions = tuple(condition for kind in self.kinds for condition in self._evaluator.by_kind[kind])
+        self._kind_of = {
+            condition.iri: number
+            for number, kind in enumerate(self.kinds)
+            for condition in self._evaluator.by_kind[kind]
+        }
+        self._counted = [self._counted_by(kind) for kind in self.kinds]
+        self._numbers_of: dict[str, list[int]] = {}
+        for number, kind in enumerate(self.kinds):
+            for read in kind:
+                self._numbers_of.setdefault(read, []).append(number)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forgets all looks, and with them what masks mean."""
+        # By kind of fact: the bit of each look, what stands at each bit, and what masks come to.
+        self._bits: list[dict[object, int]] = [{} for _ in self.kinds]
+        self._at: list[list[Shown | Statement]] = [[] for _ in self.kinds]
+        self._values: list[dict[int, bytes]] = [{} for _ in self.kinds]
+        self._conclusions: Memory[bytes, Conclusion] = Memory(CONCLUSIONS)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many looks are known that all should be forgotten."""
+        return any(len(at) > 2 * MAX_LOOKS or len(values) > CONCLUSIONS for at, values in zip(self._at, self._values, strict=True))
+
+    def reading(self, property_or_class: str) -> Sequence[int]:
+        """The kinds of fact that a class of findings, or a property, belongs to, by their numbers."""
+        return self._numbers_of.get(property_or_class, ())
+
+    # ------------------------------------------------------------------ looks
+
+    def statement(self, statement: Statement) -> Bits:
+        """The bits of something stated of the request, its product or the coverage."""
+        found = []
+        for number in self.reading(str(statement[1])):
+            bit = self._bits[number].get(statement)
+            if bit is None:
+                bit = self._bits[number][statement] = self._add(number, statement)
+            found.append((number, 1 << bit))
+        return tuple(found)
+
+    def look(self, asked: Iterable[tuple[int, Seen]]) -> dict[tuple[int, Seen], tuple[int, int]]:
+        """Asks SHACL what is so of findings, all in one call of the engine.
+
+        Args:
+            asked: the number of a kind of fact, and a finding of it.
+
+        Returns:
+            The bit of each where it counts, and where it perhaps counts.
+        """
+        new = list(dict.fromkeys(asked))
+        found: dict[tuple[int, Seen], tuple[int, int]] = {}
+        if not new:
+            return found
+        data, shapes = graph_of(concept_facts(self._kb.ontology)), Graph()
+        for number in {number for number, _ in new}:
+            for place, counted in enumerate(self._counted[number]):
+                wrapper = _wrapper(number, place)
+                shapes.add((wrapper, RDF.type, SH.NodeShape))
+                shapes.add((wrapper, SH.targetClass, _target(number)))
+                shapes.add((wrapper, SH.node, fresh_copy(counted, self._kb.conditions, shapes)))
+        for position, (number, (content, contradicting)) in enumerate(new):
+            node = URIRef(f"urn:kb:seen:{position}")
+            data.add((node, RDF.type, _target(number)))
+            for pair in content:
+                data.add((node, *pair))
+            for place, other in enumerate(contradicting):
+                other_node = URIRef(f"{node}:{place}")
+                data.add((node, CASE.contradictedBy, other_node))
+                for pair in other:
+                    data.add((other_node, *pair))
+        refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self._evaluator.engine)}
+        for position, (number, seen) in enumerate(new):
+            so = tuple(
+                (f"urn:kb:seen:{position}", str(_wrapper(number, place))) not in refused
+                for place in range(len(self._counted[number]))
+            )
+            bit = self._bits[number].get(so)
+            if bit is None:
+                bit = self._bits[number][so] = self._add(number, (CASE.currentFinding, *seen))
+                self._add(number, (CASE.perhapsFinding, *seen))
+            found[number, seen] = (1 << bit, 2 << bit)
+        return found
+
+    def _counted_by(self, kind: frozenset[str]) -> tuple[URIRef, ...]:
+        """The shapes by which the conditions of a kind count findings."""
+        shapes = self._kb.conditions
+        found = {
+            counted: None
+            for condition in self._evaluator.by_kind[kind]
+            for shape in (condition.holds_when, condition.fails_when)
+            for counted in counted_shapes(shapes, URIRef(shape))
+        }
+        return tuple(found)  # type: ignore[arg-type]
+
+    def _add(self, number: int, look: Shown | Statement) -> int:
+        self._at[number].append(look)
+        return len(self._at[number]) - 1
+
+    # ------------------------------------------------------------------ values
+
+    def conflicting(self, number: int, mask: int) -> bool:
+        """Whether a condition of a kind of fact is conflicting, surely or perhaps."""
+        return any(_CONFLICTING in (code >> 2, code & 3) for code in self._values[number][mask])
+
+    def vector(self, masks: Sequence[int]) -> bytes | None:
+        """The values of all conditions, a byte each; None where SHACL is still to be asked about a mask."""
+        try:
+            return b"".join([values[mask] for values, mask in zip(self._values, masks, strict=True)])
+        except KeyError:
+            return None
+
+    def learn_values(self, asked: Iterable[Sequence[int]]) -> None:
+        """Asks SHACL what masks come to, all in one call of the engine."""
+        new = {
+            (number, mask)
+            for masks in asked
+            for number, mask in enumerate(masks)
+            if mask not in self._values[number]
+        }
+        signatures = {
+            (number, mask): (self.kinds[number], self._signature(number, mask)) for number, mask in sorted(new)
+        }
+        known = self._evaluator.values(signatures.values())
+        for (number, mask), signature in signatures.items():
+            values = known[signature]
+            self._values[number][mask] = bytes(
+                4 * _CODES[values[condition.iri][0]] + _CODES[values[condition.iri][1]]
+                for condition in self._evaluator.by_kind[self.kinds[number]]
+            )
+
+    def _signature(self, number: int, mask: int) -> tuple[tuple[Shown, ...], tuple[Statement, ...]]:
+        at = [look for bit, look in enumerate(self._at[number]) if mask >> bit & 1]
+        shown = [look for look in at if look[0] in (CASE.currentFinding, CASE.perhapsFinding)]
+        stated = [look for look in at if look not in shown]
+        return tuple(sorted(shown, key=repr)), tuple(sorted(stated, key=repr))  # type: ignore[return-value]
+
+    def encoded(self, results: Mapping[str, ConditionResult]) -> bytes:
+        """The values that a determination gives, as a vector."""
+        found = [results[condition.iri] for condition in self.conditions]
+        return bytes(4 * _CODES[result.value] + _CODES[result.perhaps] for result in found)
+
+    # ------------------------------------------------------------------ conclusions
+
+    def conclusion(self, vector: bytes) -> Conclusion:
+        """What follows from the values of all conditions."""
+        return self._conclusions.get(vector) or self._conclusions.put(vector, self._conclude(vector))
+
+    def _conclude(self, vector: bytes) -> Conclusion:
+        revision = self.revision
+        values = {condition.iri: VALUES[code >> 2] for condition, code in zip(self.conditions, vector, strict=True)}
+        perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
+        to_send, outcome, _, criteria = self._determiner.conclude(values)
+        return Conclusion(
+            outcome=outcome,
+            to_send=tuple(sorted(to_send)),
+            advisories=tuple(advisory.iri for advisory in revision.advisories if is_given(advisory, values, perhaps)),
+            deciding=tuple(
+                sorted({self._kind_of[iri] for result in criteria if result.decides for iri in result.grounds})
+            ),
+        )
+
+
+def _target(number: int) -> URIRef:
+    """The class of the findings that stand for those of a kind of fact."""
+    return URIRef(f"urn:kb:seen-kind:{number}")
+
+
+def _wrapper(number: int, place: int) -> URIRef:
+    """The name of the shape whose results tell which findings do not conform to a shape by which findings are counted."""
+    return URIRef(f"urn:kb:counted:{number}:{place}")
