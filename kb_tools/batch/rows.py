@@ -44,6 +44,7 @@ class Row:
         values: of each condition of the revision the value and the value that it perhaps has, a byte each, in the order
             of `Sight.conditions`; see `values_of`.
         to_send: the IRIs of the conditions whose value can still change the outcome.
+        criteria: the IRIs of the criteria on which a settled outcome rests.
         advisories: IRIs.
         notices: codes of the notices that depend on the case.
         reasons: why there is no determination: the case shapes that are broken, or what the reader says.
@@ -54,6 +55,7 @@ class Row:
     outcome: str
     values: bytes = b""
     to_send: tuple[str, ...] = ()
+    criteria: tuple[str, ...] = ()
     advisories: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -97,8 +99,10 @@ _Bits: TypeAlias = tuple[tuple[int, int, int], ...]
 class RowMaker:
     """Makes rows of cases, many at a time: by their pieces where these are known, else by the reference path."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, by_pieces: bool = True) -> None:
+        """`by_pieces`: whether pieces are remembered; without, every case goes the reference path."""
         self._run = run
+        self._by_pieces = by_pieces
         self._pieces = Pieces(run.kb, run.checker)
         self._day = re.compile(self._pieces.reader.forms.forms["Request"].keys["serviceDate"].pattern)
         self._sights: dict[str, Sight] = {}
@@ -121,7 +125,7 @@ class RowMaker:
         waiting: dict[int, _Opened] = {}
         by_reference: list[int] = []
         for place, line in enumerate(lines):
-            opened = self._open(line)
+            opened = self._open(line) if self._by_pieces else None
             if opened is None:
                 by_reference.append(place)
             else:
@@ -164,6 +168,7 @@ class RowMaker:
             answer.outcome.value,
             sight.encoded(results),
             tuple(sorted(answer.to_send)),
+            tuple(result.criterion.iri for result in answer.criterion_results if result.decides),
             tuple(advisory.iri for advisory in answer.advisories),
             tuple(code for code, given in notices.items() if given),
         )
@@ -294,7 +299,14 @@ class RowMaker:
         if not counting.isdisjoint(conclusion.deciding):
             notices = (*notices, AGE)
         return Row(
-            opened.name, revision, conclusion.outcome.value, vector, conclusion.to_send, conclusion.advisories, notices
+            opened.name,
+            revision,
+            conclusion.outcome.value,
+            vector,
+            conclusion.to_send,
+            conclusion.criteria,
+            conclusion.advisories,
+            notices,
         )
 
     def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> _Bits | None:
@@ -349,15 +361,14 @@ class RowMaker:
     # ------------------------------------------------------------------ by the reference path
 
     def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
-        found: list[Case | KbError] = []
-        names: list[str] = []
-        for line in lines:
-            case = self._read(line)
-            found.append(case)
-            given = case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else ""
-            names.append(given or _digest(line))
-        answers = self._run.stream(found)
-        return [self.of_answer(name, answer) for name, answer in zip(names, answers, strict=True)]
+        found = [self._read(line) for line in lines]
+        given = [case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else "" for case in found]
+        names = [name or _digest(line) for name, line in zip(given, lines, strict=True)]
+        return [self.of_answer(name, answer) for name, answer in zip(names, self._run.stream(found), strict=True)]
+
+    def answers(self, lines: Sequence[bytes]) -> Iterable[Answer | KbError]:
+        """The full answer for each line, by the reference path."""
+        return self._run.stream(self._read(line) for line in lines)
 
     def _read(self, line: bytes) -> Case | KbError:
         try:

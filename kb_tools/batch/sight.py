@@ -48,12 +48,14 @@ class Conclusion:
     Attributes:
         to_send: every condition whose value can still change the outcome.
         advisories: what the document advises besides.
+        criteria: the criteria on which a settled outcome rests.
         deciding: the kinds of fact on which a settled outcome rests, by their numbers.
     """
 
     outcome: Outcome
     to_send: tuple[str, ...]
     advisories: tuple[str, ...]
+    criteria: tuple[str, ...]
     deciding: tuple[int, ...]
 
 
@@ -225,6 +227,7 @@ class Sight:
             outcome=outcome,
             to_send=tuple(sorted(to_send)),
             advisories=tuple(advisory.iri for advisory in revision.advisories if is_given(advisory, values, perhaps)),
+            criteria=tuple(result.criterion.iri for result in criteria if result.decides),
             deciding=tuple(
                 sorted({self._kind_of[iri] for result in criteria if result.decides for iri in result.grounds})
             ),

@@ -1,0 +1,149 @@
+"""The rows of one range as a Parquet file: written whole or not at all, and known again by what it is of."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kb_tools.batch.rows import Row
+from kb_tools.batch.sight import VALUES
+from kb_tools.errors import KbError
+from kb_tools.rdf.terms import local_name
+from kb_tools.writing import write_atomically
+
+if TYPE_CHECKING:
+    import pyarrow
+
+# Where a part keeps which run and which range it is of.
+_OF = b"kb.part"
+
+
+def arrow() -> Any:
+    """pyarrow, with what reads and writes Parquet.
+
+    Raises:
+        KbError: it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise KbError("kb run needs pyarrow, which is not installed", hint="pip install 'kb-tools[batch]'") from None
+    return pyarrow
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a part.
+
+    Attributes:
+        conditions: the IRIs of all conditions of the policy, each a column of its own.
+        orders: by revision, the conditions in the order in which rows have their values.
+        compared: whether rows say what the case comes to under a second revision.
+    """
+
+    conditions: tuple[str, ...]
+    orders: dict[str, tuple[str, ...]]
+    compared: bool
+
+    def table(self, numbered: Sequence[tuple[str, int, Row, Row | None]]) -> pyarrow.Table:
+        """The rows of a range, each with its file, its line and, where compared, the row under the other revision."""
+        pa = arrow()
+        rows = [row for _, _, row, _ in numbered]
+        columns: dict[str, Any] = {
+            "file": pa.array([file for file, _, _, _ in numbered], pa.string()).dictionary_encode(),
+            "line": pa.array([line for _, line, _, _ in numbered], pa.int64()),
+            "case": pa.array([row.case for row in rows], pa.string()),
+        }
+        columns |= self._of_rows(rows, "")
+        if self.compared:
+            others = [other for _, _, _, other in numbered if other is not None]
+            columns |= self._of_rows(others, "compared_")
+            flips = [one.outcome != other.outcome for one, other in zip(rows, others, strict=True)]
+            columns["flips"] = pa.array(flips, pa.bool_())
+        for number, condition in enumerate(self.conditions):
+            places = {revision: order.index(condition) for revision, order in self.orders.items() if condition in order}
+            values = [
+                row.values[places[row.revision]] >> 2 if row.values and row.revision in places else None for row in rows
+            ]
+            columns[self.names[number]] = pa.DictionaryArray.from_arrays(
+                pa.array(values, pa.int8()), pa.array([value.value for value in VALUES])
+            )
+        return pa.table(columns)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns of conditions."""
+        return [local_name(condition) for condition in self.conditions]
+
+    def _of_rows(self, rows: Sequence[Row], prefix: str) -> dict[str, Any]:
+        pa = arrow()
+        listed = pa.list_(pa.string())
+
+        def names(lists: Sequence[Sequence[str]]) -> Any:
+            return pa.array([[local_name(one) for one in found] for found in lists], listed)
+
+        return {
+            f"{prefix}revision": pa.array([row.revision or None for row in rows], pa.string()).dictionary_encode(),
+            f"{prefix}outcome": pa.array([row.outcome for row in rows], pa.string()).dictionary_encode(),
+            f"{prefix}criteria": names([row.criteria for row in rows]),
+            f"{prefix}to_send": names([row.to_send for row in rows]),
+            f"{prefix}in_doubt": names([self._in_doubt(row) for row in rows]),
+            f"{prefix}advisories": names([row.advisories for row in rows]),
+            f"{prefix}notices": pa.array([row.notices for row in rows], listed),
+            f"{prefix}reasons": pa.array([row.reasons for row in rows], listed),
+        }
+
+    def _in_doubt(self, row: Row) -> list[str]:
+        """The conditions that a doubt keeps unknown."""
+        order = self.orders.get(row.revision, ())
+        return [condition for condition, code in zip(order, row.values, strict=False) if code >> 2 != code & 3]
+
+
+def write(path: Path, table: pyarrow.Table, of: str) -> None:
+    """Writes a part.
+
+    Args:
+        of: which run and which range it is of.
+
+    Raises:
+        OSError: it cannot be written; then there is none.
+    """
+    pa = arrow()
+    data = io.BytesIO()
+    named = table.replace_schema_metadata({_OF: of.encode()})
+    pa.parquet.write_table(named, data, compression="zstd", store_schema=True)
+    write_atomically({path: data.getvalue()})
+
+
+def is_part(path: Path, of: str, rows: int) -> bool:
+    """Whether a file is the complete part of a range."""
+    pa = arrow()
+    try:
+        found = pa.parquet.ParquetFile(path)
+    except (OSError, pa.ArrowException):
+        return False
+    with found:
+        return found.metadata.num_rows == rows and (found.metadata.metadata or {}).get(_OF) == of.encode()
+
+
+def counts(path: Path, column: str) -> Counter[str]:
+    """How often each value stands in a column of a part; of lists, each of their values."""
+    pa = arrow()
+    (found,) = pa.parquet.read_table(path, columns=[column]).itercolumns()
+    counted: Counter[str] = Counter()
+    for value in found.to_pylist():
+        counted.update(value if isinstance(value, list) else [str(value)])
+    return counted
+
+
+def flips(path: Path) -> Counter[str]:
+    """How many cases of a part came to another outcome under the second revision, by both outcomes."""
+    pa = arrow()
+    found = pa.parquet.read_table(path, columns=["outcome", "compared_outcome"]).to_pydict()
+    pairs = zip(found["outcome"], found["compared_outcome"], strict=True)
+    return Counter(f"{one} -> {other}" for one, other in pairs if one != other)

@@ -1,0 +1,281 @@
+"""A run over very many cases: planned, done range by range by worker processes, resumed, and counted at its end.
+
+What makes the result exact is not what starts the workers but this: an input is pinned by the digests of its ranges; a
+part is named by its range, written whole or not at all, and kept if it is there; and the rows are counted against the
+cases before the run is called done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from kb_tools import __version__
+from kb_tools.as_json import AsJson
+from kb_tools.batch import parts
+from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
+from kb_tools.batch.work import Settings, answers_of, part_of, process
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+from kb_tools.writing import write_atomically
+
+MANIFEST, SUMMARY, WORDS = "manifest.json", "summary.json", "words.parquet"
+# So many times in a row workers may end without a single part before the run is given up.
+_TRIES = 3
+# What the answers depend on beside this package.
+_LIBRARIES = ("pyoxigraph", "pyshacl", "pyshifty", "rdflib", "shacl")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do.
+
+    Attributes:
+        settings: the same for all ranges.
+        ranges: all ranges of all inputs.
+        folder: where the parts go.
+    """
+
+    settings: Settings
+    ranges: tuple[Range, ...]
+    folder: Path
+
+    @property
+    def cases(self) -> int:
+        """How many cases the inputs have."""
+        return sum(one.cases for one in self.ranges)
+
+    def missing(self) -> list[Range]:
+        """The ranges whose parts are not there, or are not whole."""
+        return [one for one in self.ranges if not self._is_there(one)]
+
+    def _is_there(self, one: Range) -> bool:
+        answers = not self.settings.where or answers_of(self.folder, one).is_file()
+        return answers and parts.is_part(part_of(self.folder, one), self.settings.of(one), one.cases)
+
+
+@dataclass(frozen=True)
+class Summary(AsJson):
+    """What a run came to.
+
+    Attributes:
+        outcomes: how many cases came to each outcome.
+        to_send: how often each condition is still to be settled.
+        criteria: how often an outcome rests on each criterion.
+        reasons: why cases were not determined.
+        flips: of a comparison, how many cases came from one outcome to another, as "A -> B".
+    """
+
+    cases: int
+    outcomes: dict[str, int]
+    to_send: dict[str, int]
+    criteria: dict[str, int]
+    reasons: dict[str, int]
+    flips: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the counts as JSON values."""
+        return asdict(self)
+
+
+def plan(kb: Repository, inputs: Sequence[Path], folder: Path, settings: Settings, size: int = RANGE) -> Plan:
+    """Plans a run, and writes its manifest, or takes up one that was broken off.
+
+    Args:
+        size: bytes of a range.
+
+    Raises:
+        KbError: an input cannot be read, the folder holds something else, or a revision is unknown.
+    """
+    parts.arrow()
+    policy = kb.policy(settings.policy)
+    for name in filter(None, (settings.revision, settings.compare)):
+        policy.require_criteria(policy.entry(name))
+    ranges = tuple(ranges_of(files_of(inputs), size))
+    asked = {
+        "tool": f"kb {__version__}",
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+        "policy": policy.identifier,
+        "knowledgeBase": _digest_of(kb),
+        **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
+        "seals": {name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))},
+    }
+    pinned = [one.to_dict() for one in ranges]
+    run = hashlib.sha256(json.dumps([asked, pinned], sort_keys=True, default=list).encode()).hexdigest()
+    manifest = {"run": run, **asked, "cases": sum(one.cases for one in ranges), "ranges": pinned}
+    _take(folder, manifest)
+    return Plan(replace(settings, root=str(kb.root), policy=policy.identifier, run=run), ranges, folder)
+
+
+def _take(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest into the folder, or finds the same one there.
+
+    Raises:
+        KbError: something else is in the folder, or it cannot be written to.
+    """
+    path = folder / MANIFEST
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            before = json.loads(path.read_bytes())
+            if before.get("run") != manifest["run"]:
+                said = [key for key in manifest if key != "run" and json.loads(json.dumps(manifest[key])) != before.get(key)]
+                raise KbError(
+                    f"holds another run: its {', '.join(said) or 'manifest'} differ",
+                    where=str(folder),
+                    hint="give another folder with --to, or empty this one",
+                )
+        elif any(folder.iterdir()):
+            raise KbError("is not empty, and holds no run", where=str(folder), hint="give another folder with --to")
+        else:
+            write_atomically({path: (json.dumps(manifest, indent=2) + "\n").encode()})
+    except OSError as error:
+        raise KbError(error.strerror or "cannot be written", where=str(folder), hint="check the folder") from error
+    except ValueError as error:
+        raise KbError("not the manifest of a run", where=str(path), hint="give another folder with --to") from error
+
+
+def carry_out(
+    plan: Plan, workers: int, done: Callable[[int], None], address: str | None = None
+) -> Summary:
+    """Does what is missing of a run, counts, and sums up.
+
+    Args:
+        workers: how many processes, on this machine.
+        done: told of each range how many cases it had; of ranges that were there, at once.
+        address: of a Dask scheduler whose workers do it instead; they read the inputs and write the parts themselves.
+
+    Raises:
+        KbError: an input changed, a part cannot be written, workers end again and again, or rows are missing.
+    """
+    missing = plan.missing()
+    done(plan.cases - sum(one.cases for one in missing))
+    for one in _on_cluster(plan, missing, address) if address else _on_this_machine(plan, missing, workers):
+        done(one.cases)
+    rows = 0
+    for one in plan.ranges:
+        if not parts.is_part(part_of(plan.folder, one), plan.settings.of(one), one.cases):
+            raise KbError("is missing or not whole", where=str(part_of(plan.folder, one)), hint="run again")
+        rows += one.cases
+    assert rows == plan.cases, "a part has as many rows as its range has cases"
+    summary = _summary(plan)
+    write_atomically({plan.folder / SUMMARY: (json.dumps(summary.to_dict(), indent=2) + "\n").encode()})
+    return summary
+
+
+def _on_this_machine(plan: Plan, missing: list[Range], workers: int) -> Iterator[Range]:
+    """Does ranges in processes of this machine; where one is killed, the others begin again with what is missing."""
+    if workers == 1:
+        for one in missing:
+            process(plan.settings, one, str(plan.folder))
+            yield one
+        return
+    idle = 0
+    while missing and idle < _TRIES:
+        left = len(missing)
+        try:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                waiting = {pool.submit(process, plan.settings, one, str(plan.folder)): one for one in missing}
+                with _cancelled_on_error(waiting):
+                    for future in as_completed(waiting):
+                        future.result()
+                        missing.remove(waiting[future])
+                        yield waiting[future]
+        except BrokenProcessPool:
+            idle = 0 if len(missing) < left else idle + 1
+    if missing:
+        raise KbError(
+            f"worker processes ended {_TRIES} times without a part, at {missing[0].path} line {missing[0].line}",
+            hint="is there memory enough? try fewer workers; the parts that are there are kept",
+        )
+
+
+@contextmanager
+def _cancelled_on_error(waiting: dict[Future[int], Range]) -> Iterator[None]:
+    """What was not begun is given up once something goes wrong."""
+    try:
+        yield
+    except BaseException:
+        for future in waiting:
+            future.cancel()
+        raise
+
+
+def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Range]:
+    """Does ranges on the workers of a Dask scheduler."""
+    try:
+        import distributed
+    except ImportError:
+        raise KbError("--on needs Dask, which is not installed", hint="pip install 'kb-tools[cluster]'") from None
+    try:
+        with distributed.Client(address, timeout="20s") as client:
+            waiting = {
+                client.submit(process, plan.settings, one, str(plan.folder), pure=False, retries=_TRIES): one
+                for one in missing
+            }
+            for future in distributed.as_completed(waiting):
+                future.result()
+                yield waiting[future]
+    except (OSError, distributed.CancelledError, distributed.scheduler.KilledWorker) as error:
+        raise KbError(
+            f"the cluster went away: {type(error).__name__}", where=address, hint="run again: the parts that are there are kept"
+        ) from error
+
+
+# ---------------------------------------------------------------------- what it came to
+
+
+def _summary(plan: Plan) -> Summary:
+    counted: dict[str, Counter[str]] = {}
+    for name in ("outcome", "to_send", "criteria", "reasons"):
+        counted[name] = Counter()
+        for one in plan.ranges:
+            counted[name] += parts.counts(part_of(plan.folder, one), name)
+    flips: Counter[str] = Counter()
+    if plan.settings.compare:
+        for one in plan.ranges:
+            flips += parts.flips(part_of(plan.folder, one))
+    return Summary(
+        plan.cases,
+        _ordered(counted["outcome"]),
+        _ordered(counted["to_send"]),
+        _ordered(counted["criteria"]),
+        _ordered(counted["reasons"], 20),
+        _ordered(flips),
+    )
+
+
+def _ordered(counted: Counter[str], most: int | None = None) -> dict[str, int]:
+    """The counts, the highest first; of equal ones in the order of their names."""
+    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:most])
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _digest_of(kb: Repository) -> str:
+    """Of all that determinations can depend on: the vocabularies, the shapes and the policies."""
+    digest = hashlib.sha256()
+    for folder in ("ontology", "shapes", "policies"):
+        for path in sorted((kb.root / folder).rglob("*.ttl")):
+            digest.update(f"{path.relative_to(kb.root).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest_of_seal(folder: Path, revision: str) -> str | None:
+    path = folder / revision / "seal.json"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -1,0 +1,114 @@
+"""kb run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import click
+
+from kb_tools.commands import completion
+from kb_tools.commands.common import console, engine_option, format_option, kb_option, open_kb, parse_day, policy_option, put
+
+OUTCOMES = (
+    *("CriteriaMet", "CriteriaNotMet", "PolicyNotApplicable", "InformationNeeded", "InformationConflicting"),
+    *("Malformed", "Unreadable", "NotDetermined"),
+)
+
+
+@click.command("run")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path))
+@click.option("--to", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Where the rows go.")
+@click.option(
+    "--revision",
+    metavar="YYYY-MM",
+    shell_complete=completion.revisions,
+    help="The revision for all cases; default: in force on the service date.",
+)
+@click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
+@click.option("--compare", metavar="YYYY-MM", shell_complete=completion.revisions, help="A second revision: which cases come to another outcome.")
+@click.option("--where", multiple=True, type=click.Choice(OUTCOMES), help="Write the full answers of the cases of this outcome, too.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes on this machine; default: one for each core.")
+@click.option("--on", "address", metavar="ADDRESS", help="A Dask scheduler whose workers do it (pip install 'kb-tools[cluster]').")
+@click.option("--pieces/--no-pieces", default=True, help="Decide each piece of a case once (default), or each case by itself.")
+@policy_option
+@format_option("text", "json")
+@engine_option
+@kb_option
+def command(
+    inputs: tuple[Path, ...],
+    folder: Path,
+    revision: str | None,
+    as_of: date | None,
+    compare: str | None,
+    where: tuple[str, ...],
+    workers: int | None,
+    address: str | None,
+    pieces: bool,
+    policy: str | None,
+    format_: str,
+    engine: str,
+    root: Path | None,
+) -> None:
+    """Determine very many cases, and write a row for each.
+
+    INPUT is a .jsonl file with a case of plain JSON a line, or a folder with such files. DIR gets Parquet files with a
+    row for each line, one that cannot be read or is malformed included, and a summary. A run that was broken off goes
+    on where it was when the same command is given again, and ends with the same rows.
+
+    Exit code 0 if there is a row for every case, 2 if the run could not be finished; what is there is kept.
+
+    \b
+    Examples:
+      kb run requests.jsonl --to rows --revision 2026-02
+      kb run requests/ --to flips --revision 2025-02 --compare 2026-02 --where CriteriaNotMet
+    """
+    if revision and as_of:
+        raise click.UsageError("--revision and --as-of exclude each other.")
+    if address and workers:
+        raise click.UsageError("--on and --workers exclude each other.")
+    from kb_tools.batch.run import carry_out, plan
+    from kb_tools.batch.work import Settings
+
+    kb = open_kb(root)
+    settings = Settings(
+        root="",
+        engine=engine,
+        policy=policy,
+        revision=revision,
+        as_of=as_of.isoformat() if as_of else None,
+        compare=compare,
+        where=tuple(sorted(set(where))),
+        pieces=pieces,
+    )
+    planned = plan(kb.repository, inputs, folder, settings)
+    with _progress(planned.cases) as done:
+        summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
+    if format_ == "json":
+        put(json.dumps(summary.to_dict(), indent=2) + "\n")
+    else:
+        from kb_tools.render.run import summarize
+
+        summarize(console(), summary, folder)
+    sys.exit(0)
+
+
+@contextmanager
+def _progress(cases: int) -> Iterator[Callable[[int], None]]:
+    """Shows on a terminal how many cases are done, how many a second, and how long it still takes."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    err = Console(stderr=True)
+    columns = (
+        *(BarColumn(), MofNCompleteColumn(), TextColumn("cases"), TaskProgressColumn(show_speed=True)),
+        *(TimeRemainingColumn(), TextColumn("left")),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=cases)
+        yield lambda number: bar.advance(task, number)
