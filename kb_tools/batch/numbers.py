@@ -33,7 +33,9 @@ class StandIns:
         shapes = self._kb.graph([self._kb.root / "shapes/case.ttl"]) + self._kb.conditions
         found = {value for predicate in _LIMITS for value in shapes.objects(None, predicate)}
         found |= set(shapes.objects(None, URIRef("http://www.w3.org/1999/02/22-rdf-syntax-ns#first")))
-        return sorted({Decimal(str(value)) for value in found if isinstance(value, Literal) and _PLAIN.fullmatch(str(value))})
+        return sorted(
+            {Decimal(str(value)) for value in found if isinstance(value, Literal) and _PLAIN.fullmatch(str(value))}
+        )
 
     @cached_property
     def _keys(self) -> Mapping[str, URIRef]:

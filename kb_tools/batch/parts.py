@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,16 @@ def write(path: Path, table: pyarrow.Table, of: str) -> None:
     data = io.BytesIO()
     named = table.replace_schema_metadata({_OF: of.encode()})
     pa.parquet.write_table(named, data, compression="zstd", store_schema=True)
+    write_atomically({path: data.getvalue()})
+
+
+def write_words(path: Path, words: Iterable[tuple[str, str, str, str]]) -> None:
+    """Writes the words for the codes: kind, code, revision (none where it is the same for all), text."""
+    pa = arrow()
+    kinds, codes, revisions, texts = zip(*words, strict=True)
+    table = pa.table({"kind": kinds, "code": codes, "revision": [name or None for name in revisions], "text": texts})
+    data = io.BytesIO()
+    pa.parquet.write_table(table, data, compression="zstd")
     write_atomically({path: data.getvalue()})
 
 

@@ -113,7 +113,10 @@ class Pieces:
             else:
                 self._findings.put(items, self._as_written(known, items))
         new = [item for item in dict.fromkeys(stated) if self._stated.get(item) is None]
-        small = [*({"findings": [{**_thawed_items(like), "date": _DAY}]} for like in waiting), *(_case_of(item) for item in new)]
+        small = [
+            *({"findings": [{**_thawed_items(like), "date": _DAY}]} for like in waiting),
+            *(_case_of(item) for item in new),
+        ]
         pieces = self._decide(small)
         for (like, written), piece in zip(waiting.items(), pieces, strict=False):
             self._alike.put(like, piece)
@@ -164,9 +167,7 @@ class Pieces:
 
     def _describe(self, piece: Piece, case: Case) -> None:
         bare = {statement for _, statement in statements(self._bare, self._bare.node)}
-        piece.statements = tuple(
-            statement for _, statement in statements(case, case.node) if statement not in bare
-        )
+        piece.statements = tuple(statement for _, statement in statements(case, case.node) if statement not in bare)
         piece.reason = case.value(case.value(case.node, CASE.request), CASE.reason)
         for node in case.values(case.node, CASE.finding):
             assert isinstance(node, URIRef)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kb_tools.cases.inputs import JSON_LINES
-from kb_tools.errors import KbError, UnreadableInput
-from kb_tools.rdf.files import MAX_BYTES, lines, unopened
+from kb_tools.errors import UnreadableInput
+from kb_tools.rdf.files import MAX_BYTES, unopened
 
 # Bytes of a range. One of cases of 1 to 2 KB is determined in some seconds.
 RANGE = 16 * 2**20
@@ -87,7 +87,9 @@ def files_of(inputs: Sequence[Path]) -> list[Path]:
             raise UnreadableInput("no such file or folder", where=str(given), hint="check the path")
         elif given.suffix != JSON_LINES:
             raise UnreadableInput(
-                f"not a {JSON_LINES} file", where=str(given), hint="kb case convert --format jsonl writes one case a line"
+                f"not a {JSON_LINES} file",
+                where=str(given),
+                hint="kb case convert --format jsonl writes one case a line",
             )
         else:
             found[given] = None
@@ -119,7 +121,9 @@ def _ranges(path: Path, size: int, number: int) -> Iterator[Range]:
             data += file.readline(MAX_BYTES + 1)
             if len(data) > size + MAX_BYTES:
                 raise UnreadableInput(
-                    f"a line of more than {MAX_BYTES // 2**20} MiB", where=f"{path}:{line + data.count(bytes([10]))}", hint="split it"
+                    f"a line of more than {MAX_BYTES // 2**20} MiB",
+                    where=f"{path}:{line + data.count(bytes([10]))}",
+                    hint="split it",
                 )
             cases = sum(1 for one in data.split(b"\n") if one.strip())
             end = start + len(data)

@@ -233,74 +233,43 @@ class RowMaker:
         Raises:
             _ByReference: the reader refuses a part of it.
         """
-        stated = [self._pieces.stated(item) for item in opened.stated]
-        findings = [self._pieces.finding(items) for items in opened.findings]
-        if None in stated or None in findings:
-            missing.stated += [item for item, piece in zip(opened.stated, stated, strict=True) if piece is None]
-            missing.findings += [item for item, piece in zip(opened.findings, findings, strict=True) if piece is None]
+        found = self._known(opened, missing)
+        if found is None:
             return None
-        broken: set[str] = set()
+        stated, findings = found
         reason = None
+        broken: set[str] = set()
         for piece in (*stated, *findings):
             if piece.unreadable:
                 raise _REFERENCE
-            if piece.shapes:
-                broken.update(piece.shapes)
-            if piece.reason is not None:
-                reason = piece.reason
+            broken.update(piece.shapes)
+            reason = reason or piece.reason
         if broken:
             return Row(opened.name, "", MALFORMED, reasons=tuple(sorted(broken)))
         selection = self._selection(opened.service)
         if isinstance(selection, KbError):
             return Row(opened.name, "", NOT_DETERMINED, reasons=(selection.what,))
         sight = self.sight(selection)
-        standing = CaseFindings(
-            self._pieces.vocabulary, opened.service, reason, opened.days, [piece.finding for piece in findings]
-        ).standing()
+        ruled = [piece.finding for piece in findings if piece.finding is not None]
+        standing = CaseFindings(self._pieces.vocabulary, opened.service, reason, opened.days, ruled).standing()
         masks = [0] * len(sight.kinds)
-        revision = sight.name
-        complete = True
-        for piece in stated:
-            bits = piece.seen.get(revision)
-            if bits is None:
-                bits = piece.seen[revision] = tuple(
-                    pair for statement in piece.statements for pair in sight.statement(statement)
-                )
-            for number, bit in bits:
-                masks[number] |= bit
-        counting = set()
-        contradicted = standing.contradicted
-        for which, numbers in ((1, standing.current), (2, standing.perhaps)):
-            for number in numbers:
-                piece = findings[number]
-                if number in contradicted:
-                    found = self._look(revision, piece, [findings[other] for other in contradicted[number]], missing)
-                else:
-                    found = piece.seen.get(revision)
-                    if found is None:
-                        missing.pieces.append((revision, piece))
-                if found is None:
-                    complete = False
-                    continue
-                for bits in found:
-                    masks[bits[0]] |= bits[which]
-                    if which == 1:
-                        counting.add(bits[0])
-        if not complete:
+        _add_statements(sight, stated, masks)
+        counting = self._add_findings(sight, standing, findings, masks, missing)
+        if counting is None:
             return None
         vector = sight.vector(masks)
         if vector is None:
-            missing.masks.append((revision, masks))
+            missing.masks.append((sight.name, masks))
             return None
         conclusion = sight.conclusion(vector)
         notices: tuple[str, ...] = ()
-        if contradicted and self._differ(sight, masks, standing, findings):
+        if standing.contradicted and self._differ(sight, masks, standing, findings):
             notices = (DIFFER,)
         if not counting.isdisjoint(conclusion.deciding):
             notices = (*notices, AGE)
         return Row(
             opened.name,
-            revision,
+            sight.name,
             conclusion.outcome.value,
             vector,
             conclusion.to_send,
@@ -308,6 +277,56 @@ class RowMaker:
             conclusion.advisories,
             notices,
         )
+
+    def _known(self, opened: _Opened, missing: _Missing) -> tuple[list[Piece], list[Piece]] | None:
+        """The pieces of a case: what it states, and its findings; None where some are to be learned."""
+        stated: list[Piece] = []
+        findings: list[Piece] = []
+        complete = True
+        for item in opened.stated:
+            piece = self._pieces.stated(item)
+            if piece is None:
+                missing.stated.append(item)
+                complete = False
+            else:
+                stated.append(piece)
+        for items in opened.findings:
+            piece = self._pieces.finding(items)
+            if piece is None:
+                missing.findings.append(items)
+                complete = False
+            else:
+                findings.append(piece)
+        return (stated, findings) if complete else None
+
+    def _add_findings(
+        self, sight: Sight, standing: Standing, findings: list[Piece], masks: list[int], missing: _Missing
+    ) -> set[int] | None:
+        """Adds the bits of the findings that count or perhaps count to the masks.
+
+        Returns:
+            the kinds of fact of which a finding counts; None where looks are to be learned.
+        """
+        complete = True
+        counting: set[int] = set()
+        for surely, numbers in ((True, standing.current), (False, standing.perhaps)):
+            for number in numbers:
+                piece = findings[number]
+                if number in standing.contradicted:
+                    others = [findings[other] for other in standing.contradicted[number]]
+                    found = self._look(sight.name, piece, others, missing)
+                else:
+                    found = piece.seen.get(sight.name)
+                    if found is None:
+                        missing.pieces.append((sight.name, piece))
+                if found is None:
+                    complete = False
+                    continue
+                for kind, current, perhaps in found:
+                    masks[kind] |= current if surely else perhaps
+                    if surely:
+                        counting.add(kind)
+        return counting if complete else None
 
     def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> _Bits | None:
         """The bits of a finding that others contradict; None where they are to be learned."""
@@ -318,11 +337,7 @@ class RowMaker:
 
     def _differ(self, sight: Sight, masks: list[int], standing: Standing, findings: list[Piece]) -> bool:
         """Whether findings of one day differ, and no condition that reads them is conflicting."""
-        numbers = {
-            number
-            for place in standing.contradicted
-            for number in sight.reading(findings[place].reads)
-        }
+        numbers = {number for place in standing.contradicted for number in sight.reading(findings[place].reads)}
         return any(not sight.conflicting(number, masks[number]) for number in numbers)
 
     def _selection(self, day: str) -> Selection | KbError:
@@ -377,6 +392,17 @@ class RowMaker:
             return error
 
 
+def _add_statements(sight: Sight, stated: Iterable[Piece], masks: list[int]) -> None:
+    """Adds the bits of what the request, its product and the coverage state to the masks."""
+    for piece in stated:
+        bits = piece.seen.get(sight.name)
+        if bits is None:
+            bits = tuple(pair for statement in piece.statements for pair in sight.statement(statement))
+            piece.seen[sight.name] = bits
+        for kind, bit in bits:
+            masks[kind] |= bit
+
+
 def _is_name(given: str) -> bool:
     return bool(_NAME.fullmatch(given))
 
@@ -400,6 +426,4 @@ def _slips_of(error: KbError) -> tuple[str, ...]:
 
 
 _OWN = {"id", "patient", "request", "findings"}
-_DIALECT = Dialect(
-    fraction=lambda text: (text,), integer=lambda text: (text,), too_large="", too_deep="", several=""
-)
+_DIALECT = Dialect(fraction=lambda text: (text,), integer=lambda text: (text,), too_large="", too_deep="", several="")

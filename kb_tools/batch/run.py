@@ -24,6 +24,7 @@ from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.batch import parts
 from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
+from kb_tools.batch.words import words
 from kb_tools.batch.work import Settings, answers_of, part_of, process
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
@@ -108,7 +109,9 @@ def plan(kb: Repository, inputs: Sequence[Path], folder: Path, settings: Setting
         "policy": policy.identifier,
         "knowledgeBase": _digest_of(kb),
         **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
-        "seals": {name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))},
+        "seals": {
+            name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))
+        },
     }
     pinned = [one.to_dict() for one in ranges]
     run = hashlib.sha256(json.dumps([asked, pinned], sort_keys=True, default=list).encode()).hexdigest()
@@ -129,7 +132,9 @@ def _take(folder: Path, manifest: dict[str, Any]) -> None:
         if path.is_file():
             before = json.loads(path.read_bytes())
             if before.get("run") != manifest["run"]:
-                said = [key for key in manifest if key != "run" and json.loads(json.dumps(manifest[key])) != before.get(key)]
+                said = [
+                    key for key in manifest if key != "run" and json.loads(json.dumps(manifest[key])) != before.get(key)
+                ]
                 raise KbError(
                     f"holds another run: its {', '.join(said) or 'manifest'} differ",
                     where=str(folder),
@@ -145,9 +150,7 @@ def _take(folder: Path, manifest: dict[str, Any]) -> None:
         raise KbError("not the manifest of a run", where=str(path), hint="give another folder with --to") from error
 
 
-def carry_out(
-    plan: Plan, workers: int, done: Callable[[int], None], address: str | None = None
-) -> Summary:
+def carry_out(plan: Plan, workers: int, done: Callable[[int], None], address: str | None = None) -> Summary:
     """Does what is missing of a run, counts, and sums up.
 
     Args:
@@ -168,6 +171,8 @@ def carry_out(
             raise KbError("is missing or not whole", where=str(part_of(plan.folder, one)), hint="run again")
         rows += one.cases
     assert rows == plan.cases, "a part has as many rows as its range has cases"
+    kb = Repository(Path(plan.settings.root))
+    parts.write_words(plan.folder / WORDS, words(kb, kb.policy(plan.settings.policy)))
     summary = _summary(plan)
     write_atomically({plan.folder / SUMMARY: (json.dumps(summary.to_dict(), indent=2) + "\n").encode()})
     return summary
@@ -228,7 +233,9 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
                 yield waiting[future]
     except (OSError, distributed.CancelledError, distributed.scheduler.KilledWorker) as error:
         raise KbError(
-            f"the cluster went away: {type(error).__name__}", where=address, hint="run again: the parts that are there are kept"
+            f"the cluster went away: {type(error).__name__}",
+            where=address,
+            hint="run again: the parts that are there are kept",
         ) from error
 
 

@@ -93,7 +93,10 @@ class Sight:
     @property
     def is_full(self) -> bool:
         """Whether so many looks are known that all should be forgotten."""
-        return any(len(at) > 2 * MAX_LOOKS or len(values) > CONCLUSIONS for at, values in zip(self._at, self._values, strict=True))
+        return any(
+            len(at) > 2 * MAX_LOOKS or len(values) > CONCLUSIONS
+            for at, values in zip(self._at, self._values, strict=True)
+        )
 
     def reading(self, property_or_class: str) -> Sequence[int]:
         """The kinds of fact that a class of findings, or a property, belongs to, by their numbers."""
@@ -185,10 +188,7 @@ class Sight:
     def learn_values(self, asked: Iterable[Sequence[int]]) -> None:
         """Asks SHACL what masks come to, all in one call of the engine."""
         new = {
-            (number, mask)
-            for masks in asked
-            for number, mask in enumerate(masks)
-            if mask not in self._values[number]
+            (number, mask) for masks in asked for number, mask in enumerate(masks) if mask not in self._values[number]
         }
         signatures = {
             (number, mask): (self.kinds[number], self._signature(number, mask)) for number, mask in sorted(new)
@@ -202,10 +202,12 @@ class Sight:
             )
 
     def _signature(self, number: int, mask: int) -> tuple[tuple[Shown, ...], tuple[Statement, ...]]:
-        at = [look for bit, look in enumerate(self._at[number]) if mask >> bit & 1]
-        shown = [look for look in at if look[0] in (CASE.currentFinding, CASE.perhapsFinding)]
-        stated = [look for look in at if look not in shown]
-        return tuple(sorted(shown, key=repr)), tuple(sorted(stated, key=repr))  # type: ignore[return-value]
+        shown: list[Shown] = []
+        stated: list[Statement] = []
+        for bit, look in enumerate(self._at[number]):
+            if mask >> bit & 1:
+                (shown if look[0] in (CASE.currentFinding, CASE.perhapsFinding) else stated).append(look)  # type: ignore[arg-type]
+        return tuple(sorted(shown, key=repr)), tuple(sorted(stated, key=repr))
 
     def encoded(self, results: Mapping[str, ConditionResult]) -> bytes:
         """The values that a determination gives, as a vector."""
@@ -240,5 +242,5 @@ def _target(number: int) -> URIRef:
 
 
 def _wrapper(number: int, place: int) -> URIRef:
-    """The name of the shape whose results tell which findings do not conform to a shape by which findings are counted."""
+    """The name of the shape whose results tell which findings do not conform to one by which findings are counted."""
     return URIRef(f"urn:kb:counted:{number}:{place}")

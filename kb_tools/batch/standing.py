@@ -125,7 +125,9 @@ class Finding:
         self.on_service_date = flags.on_service_date
         self.countable = any(property_ in stated or property_ == CASE.date for property_ in flags.counted_by)
         self.key = stated.get(flags.key) if flags.key else None
-        self.stated = frozenset((property_, _value(value)) for property_, value in pairs if property_ in flags.differs_by)
+        self.stated = frozenset(
+            (property_, _value(value)) for property_, value in pairs if property_ in flags.differs_by
+        )
         self.in_doubt = CASE.inDoubt in stated
         self.disease = stated.get(CLIN.disease)
         self.absent = vocabulary.classes.get(stated[CLIN.absenceOf]) if CLIN.absenceOf in stated else None
@@ -139,9 +141,7 @@ class Finding:
         finding = Finding.__new__(Finding)
         for name in Finding.__slots__:
             setattr(finding, name, getattr(self, name))
-        finding.stated = frozenset(
-            (property_, numbers.get(property_, value)) for property_, value in self.stated  # type: ignore[call-overload]
-        )
+        finding.stated = frozenset((property_, numbers.get(property_, value)) for property_, value in self.stated)
         return finding
 
 

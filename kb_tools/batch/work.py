@@ -99,18 +99,27 @@ class Worker:
         others = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
         name = Path(one.path).name
         numbered = [
-            (name, number, row, other)
-            for (number, _, _), row, other in zip(read, by_maker[0], others, strict=True)
+            (name, number, row, other) for (number, _, _), row, other in zip(read, by_maker[0], others, strict=True)
         ]
         try:
             if self.settings.where:
-                chosen = [line for (_, _, line), row in zip(read, by_maker[0], strict=True) if row.outcome in self.settings.where]
-                numbers = [number for (number, _, _), row in zip(read, by_maker[0], strict=True) if row.outcome in self.settings.where]
+                chosen = [
+                    line
+                    for (_, _, line), row in zip(read, by_maker[0], strict=True)
+                    if row.outcome in self.settings.where
+                ]
+                numbers = [
+                    number
+                    for (number, _, _), row in zip(read, by_maker[0], strict=True)
+                    if row.outcome in self.settings.where
+                ]
                 write_atomically({answers_of(folder, one): self._answers(name, numbers, chosen)})
             parts.write(part_of(folder, one), self.columns.table(numbered), self.settings.of(one))
         except OSError as error:
             raise KbError(
-                f"cannot be written: {error.strerror or error}", where=str(part_of(folder, one)), hint="make room, and run again: the parts that are there are kept"
+                f"cannot be written: {error.strerror or error}",
+                where=str(part_of(folder, one)),
+                hint="make room, and run again: the parts that are there are kept",
             ) from error
         return len(numbered)
 

@@ -13,7 +13,16 @@ from pathlib import Path
 import click
 
 from kb_tools.commands import completion
-from kb_tools.commands.common import console, engine_option, format_option, kb_option, open_kb, parse_day, policy_option, put
+from kb_tools.commands.common import (
+    console,
+    engine_option,
+    format_option,
+    kb_option,
+    open_kb,
+    parse_day,
+    policy_option,
+    put,
+)
 
 OUTCOMES = (
     *("CriteriaMet", "CriteriaNotMet", "PolicyNotApplicable", "InformationNeeded", "InformationConflicting"),
@@ -23,7 +32,14 @@ OUTCOMES = (
 
 @click.command("run")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path))
-@click.option("--to", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False), help="Where the rows go.")
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the rows go.",
+)
 @click.option(
     "--revision",
     metavar="YYYY-MM",
@@ -31,11 +47,27 @@ OUTCOMES = (
     help="The revision for all cases; default: in force on the service date.",
 )
 @click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
-@click.option("--compare", metavar="YYYY-MM", shell_complete=completion.revisions, help="A second revision: which cases come to another outcome.")
-@click.option("--where", multiple=True, type=click.Choice(OUTCOMES), help="Write the full answers of the cases of this outcome, too.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes on this machine; default: one for each core.")
-@click.option("--on", "address", metavar="ADDRESS", help="A Dask scheduler whose workers do it (pip install 'kb-tools[cluster]').")
-@click.option("--pieces/--no-pieces", default=True, help="Decide each piece of a case once (default), or each case by itself.")
+@click.option(
+    "--compare",
+    metavar="YYYY-MM",
+    shell_complete=completion.revisions,
+    help="A second revision: which cases come to another outcome.",
+)
+@click.option(
+    "--where",
+    multiple=True,
+    type=click.Choice(OUTCOMES),
+    help="Write the full answers of the cases of this outcome, too.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Processes on this machine; default: one for each core."
+)
+@click.option(
+    "--on", "address", metavar="ADDRESS", help="A Dask scheduler whose workers do it (pip install 'kb-tools[cluster]')."
+)
+@click.option(
+    "--pieces/--no-pieces", default=True, help="Decide each piece of a case once (default), or each case by itself."
+)
 @policy_option
 @format_option("text", "json")
 @engine_option
@@ -102,7 +134,14 @@ def command(
 def _progress(cases: int) -> Iterator[Callable[[int], None]]:
     """Shows on a terminal how many cases are done, how many a second, and how long it still takes."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     err = Console(stderr=True)
     columns = (

@@ -134,7 +134,9 @@ def counted_shapes(shapes: Graph, shape: Node) -> list[Node]:
         counted = shapes.objects(shape, SH.qualifiedValueShape)
         return list(counted) if shapes.value(shape, SH.path) == CASE.currentFinding else []
     below = [part for predicate in _SHAPES for part in shapes.objects(shape, predicate)]
-    below += [part for predicate in _LISTS for head in shapes.objects(shape, predicate) for part in Collection(shapes, head)]
+    below += [
+        part for predicate in _LISTS for head in shapes.objects(shape, predicate) for part in Collection(shapes, head)
+    ]
     return [counted for part in below for counted in counted_shapes(shapes, part)]
 
 
