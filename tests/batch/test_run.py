@@ -24,12 +24,12 @@ from kb_tools.model.repository import Repository
 
 RunKb = Callable[..., CompletedProcess[str]]
 ENGINE = "pyshifty"
-FINDINGS = [
+FINDINGS: list[dict[str, object]] = [
     {"type": "Transplant", "date": "2025-01-15", "basis": "ChartEvidence", "graftSource": "CordBlood"},
     {"type": "AcuteGvHDAssessment", "date": "2026-06-15", "basis": "ChartEvidence", "grade": 0},
 ]
 STATUS = {"type": "DiseaseStatusAssessment", "date": "2026-06-01", "basis": "ChartEvidence"}
-REQUEST = {
+REQUEST: dict[str, object] = {
     "service": "DonorLymphocyteInfusion",
     "serviceDate": "2026-07-01",
     "reason": "AcuteMyeloidLeukemia",
@@ -225,9 +225,8 @@ def test_two_revisions_are_compared_row_by_row(kb: Repository, cases: Path, tmp_
     summary = carry_out(planned(kb, cases, tmp_path / "to", compare="2019-10"), 1, ignore)
     found = rows(tmp_path / "to")
     assert [row["compared_outcome"] for row in found[:5]] == ["InformationNeeded"] * 5
-    assert [row["compared_to_send"] for row in found[:5]] == [
-        ["earlier-infusion-given", "earlier-infusion-benefit"]
-    ] * 5
+    to_send = ["benefit-of-earlier-dli-is-documented", "earlier-dli-was-given"]
+    assert [row["compared_to_send"] for row in found[:5]] == [to_send] * 5
     flips = Counter(f"{row['outcome']} -> {row['compared_outcome']}" for row in found if row["flips"])
     assert summary.flips == dict(flips)
     medicare = found[5]
@@ -324,11 +323,11 @@ def test_a_full_disk_is_an_error_and_what_is_there_stays(
     written: list[Path] = []
     really = batch_parts.write
 
-    def write(path: Path, *more: object) -> None:
+    def write(path: Path, table: object, of: str) -> None:
         if written:
             raise OSError(28, "No space left on device")
         written.append(path)
-        really(path, *more)
+        really(path, table, of)
 
     monkeypatch.setattr(batch_parts, "write", write)
     with pytest.raises(KbError, match=r"part-000001.parquet: cannot be written: No space left on device; make room"):
