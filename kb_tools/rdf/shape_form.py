@@ -275,7 +275,8 @@ def _of_terms(graph: Graph) -> Iterator[Fault]:
             if term is object_ and predicate != RDF.type:
                 continue
             if isinstance(term, URIRef) and term.startswith(SH) and term not in known:
-                hint = did_you_mean(_short(term), [_short(allowed) for allowed in known])
+                hint = did_you_mean(term.removeprefix(SH), [allowed.removeprefix(SH) for allowed in known])
+                hint = hint.replace(" mean ", " mean sh:")
                 yield _fault(
                     graph, subject, term, f"uses {_short(term)}, which is not of SHACL Core; {hint or 'say it in Core'}"
                 )
@@ -362,9 +363,7 @@ def _is_path(graph: Graph, path: Node, within: frozenset[Node]) -> bool:
 
 def _are_paths(graph: Graph, head: Node, within: frozenset[Node]) -> bool:
     members = _members(graph, head)
-    return (
-        members is not None and len(members) >= 2 and all(_is_path(graph, member, within) for member in members)
-    )
+    return members is not None and len(members) >= 2 and all(_is_path(graph, member, within) for member in members)
 
 
 def _short(term: URIRef) -> str:
