@@ -119,7 +119,7 @@ def _shacl(data: Graph, shapes: Graph, rules: bool) -> list[ShaclResult]:
             shape=_plain(result.source_shape or ""),
             severity=result.severity,
             path=result.path[1:-1] if result.path and _PROPERTY.fullmatch(result.path) else "",
-            value=result.value_plain or "" if (result.value or "").startswith('"') else _plain(result.value or ""),
+            value=_plain(result.value or ""),
             component=result.component_iri,
             message=result.message or "",
         )
@@ -132,14 +132,18 @@ _PROPERTY = re.compile("<[^<>]*>")
 
 
 def _plain(term: str) -> str:
-    """A node as N-Triples writes it, without what surrounds it."""
-    return term[1:-1] if term.startswith("<") else term.removeprefix("_:")
+    """A node as N-Triples writes it, without the syntax: the IRI, the label, or the text of the literal."""
+    if not term.startswith('"'):
+        return term[1:-1] if term.startswith("<") else term.removeprefix("_:")
+    (quad,) = ox.parse(f"<urn:kb:s> <urn:kb:p> {term} .", format=ox.RdfFormat.N_TRIPLES)
+    return str(quad.object.value)
 
 
 def _n_triples(graph: Graph) -> str:
     """A graph as text; the same text for the same triples, whatever their order."""
-    lines = ox.serialize((quad.triple for quad in to_quads(graph)), format=ox.RdfFormat.N_TRIPLES).decode()
-    return "\n".join(sorted(lines.splitlines()))
+    text = ox.serialize((quad.triple for quad in to_quads(graph)), format=ox.RdfFormat.N_TRIPLES)
+    assert text is not None
+    return "\n".join(sorted(text.decode().split("\n")))
 
 
 @lru_cache(maxsize=16)
@@ -149,8 +153,12 @@ def _compiled(text: str) -> Shapes:
         import shacl
     except ImportError:
         raise KbError("the engine shacl is not installed", hint="pip install 'kb-tools[rust]'") from None
-    quads = ox.parse(text, format=ox.RdfFormat.N_TRIPLES)
-    found = faults(graph_of(tuple(to_rdflib(term) for term in quad.triple) for quad in quads))
+    triples = (quad.triple for quad in ox.parse(text, format=ox.RdfFormat.N_TRIPLES))
+    found = faults(
+        graph_of(
+            (to_rdflib(triple.subject), to_rdflib(triple.predicate), to_rdflib(triple.object)) for triple in triples
+        )
+    )
     if found:
         raise ValueError(f"{found[0].at.n3()} {found[0].message}")
     return shacl.Shapes.from_text(text, "ntriples")
