@@ -661,6 +661,28 @@ SLIPS = [
         "pol:failsWhen: holds sh:not over a shape that counts findings; rewrite it",
     ),
     Slip(
+        "shape-form",
+        "a parameter is misspelt",
+        replaced("shapes/case.ttl", "    sh:minCount 1 ;", "    sh:minCont 1 ;"),
+        "shape:Case-patient",
+        "uses sh:minCont, which is not of SHACL Core; did you mean sh:minCount?",
+    ),
+    Slip(
+        "shape-form",
+        "a shape that is misspelt is held against values",
+        replaced("shapes/case.ttl", "sh:node shape:Pseudonym", "sh:node shape:Pseudonm"),
+        "shape:Case-patient",
+        "gives sh:node shape:Pseudonm; give it a shape that is described",
+    ),
+    Slip(
+        "shape-form",
+        "a policy brings a shape with a function in another language",
+        appended(f"{POLICY}/policy.ttl", '<urn:x:s> a sh:NodeShape ; sh:js [ sh:jsFunctionName "f" ] .'),
+        "<urn:x:s>",
+        "an unnamed node in it uses sh:jsFunctionName, which is not of SHACL Core; say it in Core",
+        problems=2,
+    ),
+    Slip(
         "condition-severity",
         "a condition's shape is a warning",
         replaced(
@@ -1132,7 +1154,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 36
+    assert len(IDS) == len(set(IDS)) == 37
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 

@@ -309,7 +309,7 @@ def test_what_is_asked_for_and_not_there_is_one_line(
         ),
         (
             ["validate", "met.ttl", "--engine", "jena"],
-            "Invalid value for '--engine': 'jena' is not one of 'pyshacl', 'pyshifty'.",
+            "Invalid value for '--engine': 'jena' is not one of 'pyshacl', 'pyshifty', 'shacl'.",
         ),
         (["shapes"], "Missing argument 'REVISION'."),
         (["valdate"], "No such command 'valdate'. Did you mean validate?"),
