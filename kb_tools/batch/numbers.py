@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from rdflib import Literal, URIRef
-from rdflib.namespace import XSD
+from rdflib.namespace import RDF, XSD
 
 from kb_tools.cases.form import CaseForms, Key
 from kb_tools.model.repository import Repository
@@ -18,7 +19,9 @@ from kb_tools.rdf.namespaces import SH
 
 # The numbers that are replaced: without a sign or an exponent, and of a size that every engine reads alike.
 _PLAIN = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9})?")
-_LIMITS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive, SH.hasValue)
+_LIMITS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive, SH.hasValue, RDF.first)
+# The last decimal place of a stand-in: engines compute with 18 places, and none that is written here is near that.
+_LAST_PLACE = Decimal(1).scaleb(-14)
 
 
 class StandIns:
@@ -29,13 +32,11 @@ class StandIns:
 
     @cached_property
     def _limits(self) -> list[Decimal]:
-        """Every number that the case shapes and the conditions name, in order."""
+        """Every number that the case shapes and the conditions name, in order; and 0, below which none is replaced."""
         shapes = self._kb.graph([self._kb.root / "shapes/case.ttl"]) + self._kb.conditions
         found = {value for predicate in _LIMITS for value in shapes.objects(None, predicate)}
-        found |= set(shapes.objects(None, URIRef("http://www.w3.org/1999/02/22-rdf-syntax-ns#first")))
-        return sorted(
-            {Decimal(str(value)) for value in found if isinstance(value, Literal) and _PLAIN.fullmatch(str(value))}
-        )
+        numbers = (_number(value) for value in found if isinstance(value, Literal))
+        return sorted({Decimal(0), *(number for number in numbers if number is not None)})
 
     @cached_property
     def _keys(self) -> Mapping[str, URIRef]:
@@ -46,8 +47,8 @@ class StandIns:
         return {key.name: key.path for key in keys.values() if key.datatype == XSD.decimal}
 
     def of(self, items: Any) -> Any:
-        """The keys and values of a finding, each number that stands alone under its key replaced."""
-        exact = {key: Decimal(value[0]) for key, value in items if self._is_replaced(key, value)}
+        """The keys and values of a finding, each number replaced; as they are where a number of it is not plain."""
+        exact = self._replaced(items)
         if not exact:
             return items
         standing = self._standing(sorted(set(exact.values())))
@@ -55,10 +56,17 @@ class StandIns:
 
     def exact(self, items: Any) -> dict[URIRef, Decimal]:
         """The numbers that a finding states in fact, where they are replaced."""
-        return {self._keys[key]: Decimal(value[0]) for key, value in items if self._is_replaced(key, value)}
+        return {self._keys[key]: number for key, number in self._replaced(items).items()}
 
-    def _is_replaced(self, key: str, value: Any) -> bool:
-        return key in self._keys and isinstance(value, tuple) and len(value) == 1 and bool(_PLAIN.fullmatch(value[0]))
+    def _replaced(self, items: Any) -> dict[str, Decimal]:
+        """The numbers that are replaced, by key: all of a finding or none, since shapes can compare them."""
+        found: dict[str, Decimal] = {}
+        for key, value in items:
+            if key in self._keys and isinstance(value, tuple):
+                if len(value) != 1 or not _PLAIN.fullmatch(value[0]):
+                    return {}
+                found[key] = Decimal(value[0])
+        return found
 
     def _standing(self, numbers: list[Decimal]) -> dict[Decimal, str]:
         """A stand-in for each number: the number itself where it is a limit, else one in the same gap, in order."""
@@ -72,8 +80,20 @@ class StandIns:
             else:
                 gaps.setdefault(place, []).append(number)
         for place, within in gaps.items():
-            low = limits[place - 1] if place else Decimal(-1)
-            high = limits[place] if place < len(limits) else limits[-1] + 1 if limits else Decimal(1)
-            for rank, number in enumerate(within, 1):
-                found[number] = f"{low + (high - low) * rank / (len(within) + 1):f}"
+            low = limits[place - 1]
+            high = limits[place] if place < len(limits) else low + 1
+            between = [low + (high - low) * rank / (len(within) + 1) for rank in range(1, len(within) + 1)]
+            between = [number.quantize(_LAST_PLACE, ROUND_HALF_EVEN).normalize() for number in between]
+            if not all(one < other for one, other in pairwise([low, *between, high])):
+                between = within  # The limits stand too close for numbers between them.
+            found.update({number: f"{other:f}" for number, other in zip(within, between, strict=True)})
         return found
+
+
+def _number(value: Literal) -> Decimal | None:
+    """The number that a literal states; None where it states none."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -83,6 +83,9 @@ class Pieces:
         self._alike: Memory[Frozen, Piece] = Memory(ALIKE)
         self._stated: Memory[Frozen, Piece] = Memory(ALIKE)
         self._visible = visible(kb.conditions)
+        # What was learned since `release`: it is known until then, whatever the memories forget.
+        self._held_findings: dict[Frozen, Piece] = {}
+        self._held_stated: dict[Frozen, Piece] = {}
         self._likes, self._numbers = count(), count(1)
         self._bare = self._read({})
 
@@ -91,14 +94,22 @@ class Pieces:
         self._findings = Memory(AS_WRITTEN)
         self._alike = Memory(ALIKE)
         self._stated = Memory(ALIKE)
+        self.release()
+
+    def release(self) -> None:
+        """Lets go of what was learned for the cases before: from now on, the memories may forget it."""
+        self._held_findings.clear()
+        self._held_stated.clear()
 
     def finding(self, items: Frozen) -> Piece | None:
         """A finding by the keys and values of its object, without the date; None where it is still to be learned."""
-        return self._findings.get(items)
+        found = self._findings.get(items)
+        return self._held_findings.get(items) if found is None else found
 
     def stated(self, item: Frozen) -> Piece | None:
         """What a key of the case or of its request states; None where it is still to be learned."""
-        return self._stated.get(item)
+        found = self._stated.get(item)
+        return self._held_stated.get(item) if found is None else found
 
     # ------------------------------------------------------------------ learning
 
@@ -111,8 +122,8 @@ class Pieces:
             if known is None:
                 waiting.setdefault(like, []).append(items)
             else:
-                self._findings.put(items, self._as_written(known, items))
-        new = [item for item in dict.fromkeys(stated) if self._stated.get(item) is None]
+                self._remember(items, known)
+        new = [item for item in dict.fromkeys(stated) if self.stated(item) is None]
         small = [
             *({"findings": [{**_thawed_items(like), "date": _DAY}]} for like in waiting),
             *(_case_of(item) for item in new),
@@ -121,9 +132,12 @@ class Pieces:
         for (like, written), piece in zip(waiting.items(), pieces, strict=False):
             self._alike.put(like, piece)
             for items in written:
-                self._findings.put(items, self._as_written(piece, items))
+                self._remember(items, piece)
         for item, piece in zip(new, pieces[len(waiting) :], strict=True):
-            self._stated.put(item, piece)
+            self._held_stated[item] = self._stated.put(item, piece)
+
+    def _remember(self, items: Frozen, alike: Piece) -> None:
+        self._held_findings[items] = self._findings.put(items, self._as_written(alike, items))
 
     def _decide(self, small: Sequence[Json]) -> list[Piece]:
         """What the reader and the case shapes say of small cases, each with one piece."""

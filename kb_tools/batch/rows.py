@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeAlias
 
+import pyoxigraph as ox
+
 from kb_tools.batch.pieces import Frozen, Piece, Pieces, frozen
 from kb_tools.batch.sight import VALUES, Seen, Sight
 from kb_tools.batch.standing import CaseFindings, Standing
@@ -94,6 +96,8 @@ class _ByReference(Exception):
 
 _REFERENCE = _ByReference()
 _Bits: TypeAlias = tuple[tuple[int, int, int], ...]
+# A revision, a finding, and those that contradict it, by what no shape can tell apart.
+_Look: TypeAlias = tuple[str, int, tuple[int, ...]]
 
 
 class RowMaker:
@@ -108,7 +112,9 @@ class RowMaker:
         self._sights: dict[str, Sight] = {}
         self._days: Memory[str, str] = Memory(DAYS)
         self._selected: Memory[str, Selection | KbError] = Memory(DAYS)
-        self._contradicted: Memory[tuple[str, int, tuple[int, ...]], _Bits] = Memory(LOOKS)
+        self._contradicted: Memory[_Look, _Bits] = Memory(LOOKS)
+        # Looks of the cases at hand: known until they have their rows, whatever the memory forgets.
+        self._held: dict[_Look, _Bits] = {}
 
     def sight(self, selection: Selection) -> Sight:
         """What the conditions of a revision see."""
@@ -121,6 +127,8 @@ class RowMaker:
         """One row for each line of plain JSON, in their order."""
         if any(sight.is_full for sight in self._sights.values()):
             self._forget()
+        self._pieces.release()
+        self._held.clear()
         rows: list[Row | None] = [None] * len(lines)
         waiting: dict[int, _Opened] = {}
         by_reference: list[int] = []
@@ -211,6 +219,8 @@ class RowMaker:
         name, patient = content.get("id", ""), content["patient"]
         if not isinstance(name, str) or not isinstance(patient, str):
             return None
+        if "id" in content and not name:
+            return None
         if _TOKEN.fullmatch(patient) and (not name or _TOKEN.fullmatch(name)):
             return name
         for given in (name, patient):
@@ -279,7 +289,11 @@ class RowMaker:
         )
 
     def _known(self, opened: _Opened, missing: _Missing) -> tuple[list[Piece], list[Piece]] | None:
-        """The pieces of a case: what it states, and its findings; None where some are to be learned."""
+        """The pieces of a case: what it states, and its findings; None where some are to be learned.
+
+        Raises:
+            _ByReference: a finding is not made of single values.
+        """
         stated: list[Piece] = []
         findings: list[Piece] = []
         complete = True
@@ -291,7 +305,10 @@ class RowMaker:
             else:
                 stated.append(piece)
         for items in opened.findings:
-            piece = self._pieces.finding(items)
+            try:
+                piece = self._pieces.finding(items)
+            except TypeError:
+                raise _REFERENCE from None  # A finding that holds an array or an object cannot be looked up.
             if piece is None:
                 missing.findings.append(items)
                 complete = False
@@ -330,7 +347,10 @@ class RowMaker:
 
     def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> _Bits | None:
         """The bits of a finding that others contradict; None where they are to be learned."""
-        found = self._contradicted.get((revision, piece.like, tuple(sorted({other.like for other in others}))))
+        key = _look_of(revision, piece, others)
+        found = self._contradicted.get(key)
+        if found is None:
+            found = self._held.get(key)
         if found is None:
             missing.contradicted.append((revision, piece, tuple(others)))
         return found
@@ -367,9 +387,9 @@ class RowMaker:
             piece.seen[revision] = tuple((number, *known[revision][number, (piece.content, ())]) for number in numbers)
         for revision, piece, others in missing.contradicted:
             numbers = self._sights[revision].reading(piece.reads)
-            key = (revision, piece.like, tuple(sorted({other.like for other in others})))
-            seen = _contradicted(piece, others)
-            self._contradicted.put(key, tuple((number, *known[revision][number, seen]) for number in numbers))
+            key, seen = _look_of(revision, piece, others), _contradicted(piece, others)
+            bits = tuple((number, *known[revision][number, seen]) for number in numbers)
+            self._held[key] = self._contradicted.put(key, bits)
         for revision in {revision for revision, _ in missing.masks}:
             self._sights[revision].learn_values(masks for other, masks in missing.masks if other == revision)
 
@@ -404,11 +424,21 @@ def _add_statements(sight: Sight, stated: Iterable[Piece], masks: list[int]) -> 
 
 
 def _is_name(given: str) -> bool:
-    return bool(_NAME.fullmatch(given))
+    if not _NAME.fullmatch(given):
+        return False
+    try:
+        ox.NamedNode(given)
+    except ValueError:
+        return _TOKEN.fullmatch(given) is not None
+    return True
 
 
 def _contradicted(piece: Piece, others: Iterable[Piece]) -> Seen:
     return piece.content, tuple(sorted({other.content for other in others}, key=repr))
+
+
+def _look_of(revision: str, piece: Piece, others: Iterable[Piece]) -> _Look:
+    return revision, piece.like, tuple(sorted({other.like for other in others}))
 
 
 def _digest(line: bytes) -> str:

@@ -20,6 +20,9 @@ from rdflib.term import Node
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN
 
+# Decimal places of the numbers that the rules compare by value.
+_PLACES = 18
+
 
 @dataclass(frozen=True, eq=False)
 class Flags:
@@ -146,8 +149,13 @@ class Finding:
 
 
 def _value(node: Node) -> object:
-    """A value by which equal numbers are equal, however they are written."""
+    """A value by which equal numbers are equal, however they are written.
+
+    The rules compare numbers of up to 18 decimal places; longer ones are equal only where they are written alike.
+    """
     value = node.value if isinstance(node, Literal) else None
+    if isinstance(value, Decimal) and len(str(node).partition(".")[2].rstrip("0")) > _PLACES:
+        return node
     return node if value is None or isinstance(value, str | bool) else value
 
 
