@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from engines import INSTALLED
+from installed import INSTALLED
 
 from kb_tools import cli
 from kb_tools.model.policy import Policy

@@ -9,8 +9,8 @@ from functools import cache
 
 import pyoxigraph as ox
 import pytest
-from engines import INSTALLED
 from history import WITH_DOCUMENT
+from installed import INSTALLED
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS

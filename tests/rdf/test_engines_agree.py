@@ -11,8 +11,8 @@ from functools import cache
 
 import pytest
 from agreement import Agreement, on_case_shapes, on_composed, on_conditions
-from engines import INSTALLED
 from generated import generated
+from installed import INSTALLED
 from rdflib import Graph
 from slips import SLIPS, with_slips
 from strategies import VOCABULARY, built

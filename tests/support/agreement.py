@@ -43,7 +43,7 @@ class Agreement:
         results: how many results the reference gave.
         differing: results that one of the two gave more often than the other.
         beyond_limits: results that only the other engine gave, on literals that are no numbers and are held against a
-            limit, which is one. They conform to none, but pySHACL lets a date that is malformed or has a time zone pass.
+            limit, which is one. They conform to none, but pySHACL lets some dates pass.
     """
 
     results: int = 0

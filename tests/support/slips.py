@@ -13,6 +13,7 @@ from rdflib.term import Node
 
 from kb_tools.cases.case import Case
 from kb_tools.rdf.namespaces import CASE, CLIN
+from kb_tools.rdf.terms import without_remarks
 
 Statement: TypeAlias = tuple[URIRef, URIRef, Node]
 # What one statement becomes.
@@ -28,7 +29,8 @@ def _besides(predicate: URIRef, value: Node) -> Slip:
 
 
 def _literal(text: str, datatype: URIRef = XSD.date) -> Literal:
-    return Literal(text, datatype=datatype, normalize=False)
+    with without_remarks():
+        return Literal(text, datatype=datatype, normalize=False)
 
 
 SLIPS: dict[str, Slip] = {
