@@ -1,0 +1,68 @@
+"""How the findings of cases stand, by the rules and by `kb_tools.batch.standing`: for tests and a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from rdflib.namespace import RDF
+from small_cases import BATCH, in_batches
+from strategies import VOCABULARY, Picture, built
+
+from kb_tools.batch.standing import CaseFindings, Finding, Vocabulary
+from kb_tools.cases.case import Case
+from kb_tools.cases.derive import Derivation
+from kb_tools.rdf.namespaces import CASE
+
+# The findings that count, those that perhaps count, and of those that others contradict the others; by position.
+Stand: TypeAlias = tuple[frozenset[int], frozenset[int], Mapping[int, frozenset[int]]]
+
+
+def by_rules(derivation: Derivation, cases: list[Case]) -> list[Stand]:
+    """How the findings stand, by the SPARQL rules."""
+    return [_stated(case) for case in derivation.of(cases)]
+
+
+def _stated(case: Case) -> Stand:
+    places = {node: place for place, node in enumerate(case.values(case.node, CASE.finding))}
+    links = {
+        place: frozenset(places[other] for other in case.values(node, CASE.contradictedBy))
+        for node, place in places.items()
+    }
+    return (
+        frozenset(places[node] for node in case.values(case.node, CASE.currentFinding)),
+        frozenset(places[node] for node in case.values(case.node, CASE.perhapsFinding)),
+        {place: others for place, others in links.items() if others},
+    )
+
+
+def by_python(vocabulary: Vocabulary, case: Case) -> Stand:
+    """How the findings stand, without SPARQL."""
+    request = case.value(case.node, CASE.request)
+    days: list[str] = []
+    findings: list[Finding] = []
+    for node in case.values(case.node, CASE.finding):
+        class_ = case.value(node, RDF.type)
+        assert class_ is not None
+        days.append(str(case.value(node, CASE.date)))
+        pairs = [pair for pair in case.about[node] if pair[0] != CASE.date]  # type: ignore[index]
+        findings.append(Finding(vocabulary, class_, pairs))
+    service = str(case.value(request, CASE.serviceDate))
+    found = CaseFindings(vocabulary, service, case.value(request, CASE.reason), days, findings).standing()
+    assert len(found.current) == len(set(found.current)) and len(found.perhaps) == len(set(found.perhaps))
+    return (
+        frozenset(found.current),
+        frozenset(found.perhaps),
+        {place: frozenset(others) for place, others in found.contradicted.items()},
+    )
+
+
+def differing(pictures: Iterable[Picture], size: int = BATCH) -> Iterator[tuple[Picture, Stand, Stand]]:
+    """The cases whose findings stand otherwise by the rules than without SPARQL, with both."""
+    derivation, vocabulary = Derivation(VOCABULARY), Vocabulary(VOCABULARY)
+    for batch in in_batches(pictures, size):
+        cases = built(batch)
+        for picture, case, wanted in zip(batch, cases, by_rules(derivation, cases), strict=True):
+            found = by_python(vocabulary, case)
+            if found != wanted:
+                yield picture, found, wanted
