@@ -107,6 +107,12 @@ SUFFIXES = r"\.ttl, \.trig, \.nt, \.jsonld, \.json, \.jsonl, \.ndjson"
 UNREADABLE: dict[str, tuple[bytes | None, str]] = {
     # what the file holds; how the line on stderr goes on after its name, as a regular expression
     "missing.ttl": (None, ": No such file or directory; check the path and its permissions"),
+    "missing": (None, ": No such file or directory; check the path and its permissions"),
+    "missing.rdf": (None, ": No such file or directory; check the path and its permissions"),
+    "prefix.ttl": (
+        b"<urn:a> a x:b .",
+        ":1: not valid Turtle: .+; declare the prefix above its first use, or correct it",
+    ),
     "syntax.ttl": (b"<urn:a> a <urn:b> .\n\n<urn:a> <urn:b> [ .", ":3: not valid Turtle: .+; correct the syntax"),
     "no-case.ttl": (b"<urn:a> a <urn:b> .", ": no case in this file; a case is a node of class case:Case"),
     "empty.ttl": (b"", ": no case in this file; a case is a node of class case:Case"),
@@ -168,7 +174,7 @@ def test_each_thing_that_cannot_be_read_is_one_line_and_the_rest_is_determined(
         monkeypatch.setattr(owner, name, refuse)
     ran = run_kb("validate", "met.ttl", *NAMES, "not-met.ttl", "malformed.ttl", "--format", "json")
     lines = ran.stderr.splitlines()
-    assert len(lines) == len(expected) == 16
+    assert len(lines) == len(expected) == 19
     for line, pattern in zip(lines, expected, strict=True):
         assert re.fullmatch(pattern, line), line
         assert line.isprintable()
