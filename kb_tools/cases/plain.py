@@ -269,10 +269,12 @@ def _meant(value: str, names: Mapping[str, str]) -> str:
     """
     squeezed = {_squeezed(written): name for written, name in reversed(list(names.items()))}
     given = _squeezed(value[:MAX_SHOWN])
-    close = difflib.get_close_matches(given, squeezed, n=1, cutoff=_CLOSE)
-    within = [written for written in squeezed if given in written] if len(given) >= _SHORTEST_PART else []
-    meant = sorted({squeezed[written] for written in close or within})
-    return f"did you mean {' or '.join(meant)}?" if 0 < len(meant) <= _MOST_MEANT else ""
+    closest = {squeezed[written] for written in difflib.get_close_matches(given, squeezed, n=1, cutoff=_CLOSE)}
+    meant = closest
+    if given not in squeezed and len(given) >= _SHORTEST_PART:
+        meant = closest.union(name for written, name in squeezed.items() if given in written)
+        meant = meant if len(meant) <= _MOST_MEANT else closest
+    return f"did you mean {' or '.join(sorted(meant))}?" if meant else ""
 
 
 def _squeezed(name: str) -> str:

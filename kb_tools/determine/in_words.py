@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rdflib import URIRef
+from rdflib.namespace import RDF
 
 from kb_tools.determine.evaluate import finding_class
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome
@@ -186,9 +187,16 @@ def is_stated(found: Determination, result: ConditionResult) -> bool:
 
 def after_service(found: Determination, result: ConditionResult) -> list[str]:
     """The findings that a condition would read if they were not dated after the service, each in words."""
-    dates = sorted(str(found.case.value(node, CASE.date)) for node in _findings_read(found, result))
+    case, labels = found.case, found.revision.policy.kb.labels
     day = found.service_date.isoformat()
-    return [f"that of {late} is after the service date, {day}" for late in dict.fromkeys(dates) if late > day]
+    dated = {
+        (str(case.value(node, CASE.date)), str(case.value(node, RDF.type))) for node in _findings_read(found, result)
+    }
+    return [
+        f"the {labels.get(kind, kind)} of {late} is after the service date, {day}"
+        for late, kind in sorted(dated)
+        if late > day
+    ]
 
 
 def _findings_read(found: Determination, result: ConditionResult) -> Iterator[URIRef]:

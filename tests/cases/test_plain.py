@@ -801,7 +801,13 @@ def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: Reposi
         ),
         ("request.reason", "AML", "is not a value of this key; did you mean AcuteMyeloidLeukemia?"),
         ("request.reason", "APL", "is not a value of this key; did you mean AcutePromyelocyticLeukemia?"),
-        # Part of a name: suggested where few names have it.
+        # Part of a name: suggested where few names have it, also beside the name that is closest.
+        (
+            "findings.1.diseaseStatus",
+            "remission",
+            "is not a value of this key; did you mean CompleteRemission or InRemission or PartialRemission?",
+        ),
+        ("request.reason", "leukemia", "is not a value of this key; did you mean Leukemia?"),
         ("findings.0.basis", "Chart", "is not a value of this key; did you mean ChartEvidence?"),
         (
             "findings.1.type",

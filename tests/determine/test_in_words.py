@@ -97,8 +97,8 @@ def example(kb: Repository, policy: Policy) -> Example:
         (
             "transplant-after-the-service-date-does-not-count",
             "2026-02",
-            "indication I is open: the case states no transplant that counts (that of 2026-07-02 is after the service "
-            "date, 2026-07-01)",
+            "indication I is open: the case states no transplant that counts (the transplant of 2026-07-02 is after "
+            "the service date, 2026-07-01)",
         ),
         (
             "a-grade-of-0-in-doubt-leaves-the-exclusion-open",
