@@ -39,6 +39,8 @@ NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 _DIGITS = 30
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
 _CLOSE = 0.7
+# The shortest value, in letters and digits, that is looked for within longer names; the most names suggested.
+_SHORTEST_PART, _MOST_MEANT = 4, 3
 # The keys that show that an object is of another format, and what to do.
 _OTHER_FORMATS = {
     "@context": "this is JSON-LD: name the file .jsonld, or use --input-format jsonld",
@@ -260,14 +262,19 @@ class _Reading:
 
 
 def _meant(value: str, names: Mapping[str, str]) -> str:
-    """A guess at what is meant, as a question; "" where nothing is close.
+    """A guess at what is meant, as a question; "" where nothing is close, and no few names have the value as a part.
 
     Args:
         names: what people write, each with the name that is read.
     """
     squeezed = {_squeezed(written): name for written, name in reversed(list(names.items()))}
-    close = difflib.get_close_matches(_squeezed(value[:MAX_SHOWN]), squeezed, n=1, cutoff=_CLOSE)
-    return f"did you mean {squeezed[close[0]]}?" if close else ""
+    given = _squeezed(value[:MAX_SHOWN])
+    closest = {squeezed[written] for written in difflib.get_close_matches(given, squeezed, n=1, cutoff=_CLOSE)}
+    meant = closest
+    if given not in squeezed and len(given) >= _SHORTEST_PART:
+        meant = closest.union(name for written, name in squeezed.items() if given in written)
+        meant = meant if len(meant) <= _MOST_MEANT else closest
+    return f"did you mean {' or '.join(sorted(meant))}?" if meant else ""
 
 
 def _squeezed(name: str) -> str:

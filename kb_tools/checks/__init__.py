@@ -173,9 +173,8 @@ def _results(kb: Repository, checks: Collection[Check]) -> Iterator[CheckResult]
             yield parsed
         elif check.needs_graphs and not parsed.passed:
             first = parsed.problems[0]
-            yield CheckResult(
-                check, (), skipped=f"not run, because the check parses failed: {first.where}: {first.message}"
-            )
+            why = f"not run, because the check parses failed: {first.where}: {first.message}"
+            yield CheckResult(check, (), skipped=why)
         else:
             yield _result(kb, check)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from kb_tools.checks import CHECKS, CheckResult, Problem, Severity, run_checks
+from kb_tools.commands.check import command
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
@@ -1212,6 +1214,14 @@ def test_where_a_file_does_not_parse_no_check_on_graphs_passes(copied: Callable[
     assert files_read.passed
     assert not any(result.passed or result.problems for result in others)
     assert {result.skipped.partition(":")[0] for result in others} == {"not run, because the check parses failed"}
+
+
+def test_why_checks_did_not_run_is_printed_once(copied: Callable[[bool], Path]) -> None:
+    root = copied(False)
+    appended(LOG, "log:2015-11 pol:order .")(root)
+    shown = CliRunner().invoke(command, ["--kb", str(root)]).stdout
+    assert shown.count("not run, because the check parses failed") == 1
+    assert shown.count("not run ") == len(IDS) - 2
 
 
 def test_a_check_named_alone_does_not_pass_where_a_file_does_not_parse(copied: Callable[[bool], Path]) -> None:
