@@ -269,9 +269,11 @@ def _meant(value: str, names: Mapping[str, str]) -> str:
     """
     squeezed = {_squeezed(written): name for written, name in reversed(list(names.items()))}
     given = _squeezed(value[:MAX_SHOWN])
-    closest = {squeezed[written] for written in difflib.get_close_matches(given, squeezed, n=1, cutoff=_CLOSE)}
+    close = difflib.get_close_matches(given, squeezed, n=1, cutoff=_CLOSE)
+    closest = {squeezed[written] for written in close}
     meant = closest
-    if given not in squeezed and len(given) >= _SHORTEST_PART:
+    # A name that is cut short is told by its beginning; any other part may be of several names.
+    if len(given) >= _SHORTEST_PART and not any(written.startswith(given) for written in close):
         meant = closest.union(name for written, name in squeezed.items() if given in written)
         meant = meant if len(meant) <= MOST_MEANT else closest
     return f"did you mean {' or '.join(sorted(meant))}?" if meant else ""
