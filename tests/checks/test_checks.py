@@ -661,6 +661,13 @@ SLIPS = [
         "pol:failsWhen: holds sh:not over a shape that counts findings; rewrite it",
     ),
     Slip(
+        "pieces-are-local",
+        "a case shape counts findings",
+        replaced("shapes/case.ttl", "    sh:path case:finding ;", "    sh:path case:finding ;\n    sh:maxCount 50 ;"),
+        "shape:Case-finding",
+        "counts findings (sh:maxCount); rewrite it, or many cases take the slow path",
+    ),
+    Slip(
         "condition-severity",
         "a condition's shape is a warning",
         replaced(
@@ -1132,7 +1139,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 36
+    assert len(IDS) == len(set(IDS)) == 37
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 
