@@ -41,10 +41,20 @@ class StandIns:
     @cached_property
     def _keys(self) -> Mapping[str, URIRef]:
         """The keys of findings whose values are decimal numbers, each with its property."""
-        keys: dict[str, Key] = {}
+        keys: dict[str, list[Key]] = {}
         for form in CaseForms(self._kb).forms.values():
-            keys.update(form.keys)
-        return {key.name: key.path for key in keys.values() if key.datatype == XSD.decimal}
+            for key in form.keys.values():
+                keys.setdefault(key.name, []).append(key)
+        return {
+            name: of_name[0].path
+            for name, of_name in keys.items()
+            if all(key.datatype == XSD.decimal and key.path == of_name[0].path for key in of_name)
+        }
+
+    @property
+    def properties(self) -> frozenset[URIRef]:
+        """The properties of findings whose numbers are replaced."""
+        return frozenset(self._keys.values())
 
     def of(self, items: Any) -> Any:
         """The keys and values of a finding, each number replaced; as they are where a number of it is not plain."""

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pyoxigraph as ox
 
+from kb_tools.batch.locality import faults
 from kb_tools.batch.pieces import FIRST, Frozen, Piece, Pieces, Slip, frozen, slips_of
 from kb_tools.batch.sight import VALUES, Seen, Sight
 from kb_tools.batch.standing import CaseFindings, Standing
@@ -107,7 +108,9 @@ class RowMaker:
     def __init__(self, run: Run, by_pieces: bool = True) -> None:
         """`by_pieces`: whether pieces are remembered; without, every case goes the reference path."""
         self._run = run
-        self._by_pieces = by_pieces
+        # Whether every shape can be decided piece by piece; where not, no case is.
+        self.local = not faults(run.kb)
+        self._by_pieces = by_pieces and self.local
         self._pieces = Pieces(run.kb, run.checker)
         self._day = re.compile(self._pieces.reader.forms.forms["Request"].keys["serviceDate"].pattern)
         self._sights: dict[str, Sight] = {}

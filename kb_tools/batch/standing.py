@@ -8,6 +8,7 @@ clinical vocabulary, as the rules read it. A test holds the two against each oth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,10 +19,23 @@ from rdflib.namespace import SKOS
 from rdflib.term import Node
 
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import CASE, CLIN
+from kb_tools.rdf.namespaces import CASE, CLIN, SH
 
+# The rules that this module follows: see `digest_of_rules`. Where they change, it must change with them, and the tests
+# of `tests/batch/test_standing.py` must pass again.
+RULES = "a31788b81b72937c4ace37d4c333ac0382db25de3bf4f7d9a006925c668027d2"
 # Decimal places of the numbers that the rules compare by value.
 _PLACES = 18
+
+
+def digest_of_rules(kb: Repository) -> str:
+    """A digest of the rules of derivation, however they are broken into lines."""
+    graph = kb.graph([kb.root / "shapes/derivation.ttl"])
+    rules = sorted(
+        (int(str(order)), " ".join(str(graph.value(rule, SH.construct)).split()))
+        for rule, order in graph.subject_objects(SH.order)
+    )
+    return hashlib.sha256(repr(rules).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,6 +103,12 @@ CHECKS: tuple[Check, ...] = (
         conditions.condition_form,
     ),
     Check(
+        "pieces-are-local",
+        "Every case shape and condition can be decided piece by piece",
+        Severity.WARNING,
+        conditions.pieces_are_local,
+    ),
+    Check(
         "condition-severity",
         "No shape on file carries a severity, and conditions are SHACL Core",
         Severity.ERROR,

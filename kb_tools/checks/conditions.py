@@ -9,6 +9,7 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, XSD
 from rdflib.term import Node
 
+from kb_tools.batch import locality
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.model.certainty import faults_of_form
@@ -74,6 +75,12 @@ def condition_form(kb: Repository) -> Iterator[Problem]:
                 for at, fault in faults_of_form(kb.conditions, shape):
                     where = f"{name(kb, at)} " if isinstance(at, URIRef) else ""
                     yield Problem(name(kb, condition), f"{name(kb, predicate)}: {where}{fault}; rewrite it")
+
+
+def pieces_are_local(kb: Repository) -> Iterator[Problem]:
+    """Shapes that cannot be decided piece by piece, so that many cases are determined one by one and slowly."""
+    for where, what in locality.faults(kb):
+        yield Problem(where, f"{what}; rewrite it, or many cases take the slow path")
 
 
 def condition_severity(kb: Repository) -> Iterator[Problem]:

@@ -685,6 +685,13 @@ SLIPS = [
         problems=2,
     ),
     Slip(
+        "pieces-are-local",
+        "a case shape counts findings",
+        replaced("shapes/case.ttl", "    sh:path case:finding ;", "    sh:path case:finding ;\n    sh:maxCount 50 ;"),
+        "shape:Case-finding",
+        "counts findings (sh:maxCount); rewrite it, or many cases take the slow path",
+    ),
+    Slip(
         "condition-severity",
         "a condition's shape is a warning",
         replaced(
