@@ -27,18 +27,18 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
         hexadecimal digits.
     """
     known = {node: "case" if node == case else "" for node in about}
+    links: dict[URIRef, list[tuple[URIRef, URIRef]]] = {}
+    # What of a node says itself, and not by another node of the file, is the same in every round.
+    written: dict[URIRef, list[str]] = {}
+    for node, pairs in about.items():
+        links[node] = [(p, o) for p, o in pairs if isinstance(o, URIRef) and o in known]
+        written[node] = [f"{p} {o.n3()}" for p, o in pairs if not (isinstance(o, URIRef) and o in known)]
     for _ in range(_ROUNDS):
         known = {
-            node: _sha256(
-                known[node], *sorted(f"{predicate} {_written(object_, known)}" for predicate, object_ in about[node])
-            )
+            node: _sha256(known[node], *sorted([*written[node], *(f"{p} _:{known[o]}" for p, o in links[node])]))
             for node in about
         }
     return _sha256(*sorted(known.values()))
-
-
-def _written(object_: Node, known: Mapping[URIRef, str]) -> str:
-    return f"_:{known[object_]}" if isinstance(object_, URIRef) and object_ in known else object_.n3()
 
 
 def _sha256(*parts: str) -> str:

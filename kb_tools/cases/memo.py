@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 # How many answers of one method are kept for one object: more than a plan uses codes, and some megabytes.
 KEPT = 20_000
@@ -21,6 +21,6 @@ def remembered(method: Callable[Concatenate[Any, _Asked], _Answer]) -> cached_pr
     """
 
     def of_object(self: Any) -> Callable[_Asked, _Answer]:
-        return lru_cache(KEPT)(partial(method, self))
+        return cast(Callable[_Asked, _Answer], lru_cache(KEPT)(partial(method, self)))
 
     return cached_property(of_object)

@@ -30,7 +30,7 @@ def year_before(day: date) -> str:
 def days_of(resource: Resource) -> tuple[date, date] | None:
     """The first and the last day that what a resource states may be of; None where that is not known."""
     root = resource.root
-    found = next((days for name in _TIMES if (days := root.days(name))), None)
+    found = next((days for name in _TIMES if name in root.content and (days := root.days(name))), None)
     end = end_of(root)
     ended = root.days(end) if end else None
     if end and ended is None:

@@ -118,7 +118,7 @@ class DoubtCollector:
     def _collect_unknown_question(self, form: Resource, item: Element, days: tuple[date, date] | None) -> None:
         """Collects what the answer to a question that is not known may state, by the words of both and by codes."""
         # What is looked at is not taken for read.
-        item = Element(item.content)
+        item = Element(item.content, tracked=False)
         answers = item.all("answer")
         codings = [coding for answer in answers if (coding := answer.one("valueCoding"))]
         mentions = self._codes.terminology.mentions
@@ -231,5 +231,5 @@ def _first_name(item: Element) -> str:
 
 def _concluded(report: Resource) -> list[Element]:
     """The codes of what a report concludes."""
-    concepts = Element(report.content).all("conclusionCode")
+    concepts = Element(report.content, tracked=False).all("conclusionCode")
     return [coding for concept in concepts for coding in concept.all("coding")]

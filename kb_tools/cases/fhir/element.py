@@ -6,9 +6,11 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
+from kb_tools.cases.memo import KEPT
 
 _FULL_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.*)?")
 _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
@@ -17,20 +19,48 @@ _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 class Element:
     """One object of a resource, which remembers what of it was looked at."""
 
-    def __init__(self, content: dict[str, Any], path: str = "", seen: set[str] | None = None) -> None:
+    __slots__ = ("_holder", "_index", "_name", "_seen", "content")
+
+    def __init__(
+        self,
+        content: dict[str, Any],
+        holder: Element | None = None,
+        name: str = "",
+        index: int | None = None,
+        tracked: bool = True,
+    ) -> None:
+        """Stands for an object.
+
+        Args:
+            holder: the element that holds it; None where it is a resource.
+            name, index: where that holds it; no index where it stands there alone.
+            tracked: whether it is remembered what is looked at; of what is held in another, that says it.
+        """
         self.content = content
-        self.path = path
-        self._seen: set[str] = set() if seen is None else seen
+        self._holder = holder
+        self._name = name
+        self._index = index
+        # By object and name. All elements of a resource share it.
+        self._seen: set[tuple[int, str]] | None = holder._seen if holder else (set() if tracked else None)
+
+    @property
+    def path(self) -> str:
+        """Where it stands in its resource: "code.coding[0]"; "" for the resource itself."""
+        if self._holder is None:
+            return self._name
+        path = self._holder.at(self._name)
+        return path if self._index is None else f"{path}[{self._index}]"
 
     def at(self, name: str) -> str:
         """The path of one of its elements."""
-        return f"{self.path}.{name}" if self.path else name
+        path = self.path
+        return f"{path}.{name}" if path else name
 
     def get(self, name: str) -> Any:
         """The value of an element, whatever it is; None where there is none."""
         value = self.content.get(name)
-        if value is not None:
-            self._seen.add(self.at(name))
+        if value is not None and self._seen is not None:
+            self._seen.add((id(self.content), name))
         return value
 
     def text(self, name: str) -> str:
@@ -41,13 +71,14 @@ class Element:
     def one(self, name: str) -> Element | None:
         """An element that is an object."""
         value = self.get(name)
-        return Element(value, self.at(name), self._seen) if isinstance(value, dict) else None
+        return Element(value, self, name) if isinstance(value, dict) else None
 
     def all(self, name: str) -> list[Element]:
         """The objects of an element that is a list."""
         value = self.get(name)
-        found = enumerate(value) if isinstance(value, list) else ()
-        return [Element(item, f"{self.at(name)}[{i}]", self._seen) for i, item in found if isinstance(item, dict)]
+        if not isinstance(value, list):
+            return []
+        return [Element(item, self, name, i) for i, item in enumerate(value) if isinstance(item, dict)]
 
     def codings(self, name: str) -> list[Element]:
         """The codings of an element that is a CodeableConcept."""
@@ -63,14 +94,11 @@ class Element:
         text = self.text(name)
         if not text:
             return None
-        found = _FULL_DATE.fullmatch(text)
-        try:
-            # A year of three digits is none that a case can state, and mostly stands for no date.
-            if found and not text.startswith("0"):
-                return date.fromisoformat(found[1])
-        except ValueError:
-            pass
-        raise Skipped(NOT_UNDERSTOOD, "no full date", self.at(name))
+        # A year of three digits is none that a case can state, and mostly stands for no date.
+        day = None if text.startswith("0") else _day_of(text)
+        if day is None:
+            raise Skipped(NOT_UNDERSTOOD, "no full date", self.at(name))
+        return day
 
     def days(self, name: str) -> tuple[date, date] | None:
         """The first and last day that an element can mean: a date, a part of one, or a period, without limit if open.
@@ -79,43 +107,60 @@ class Element:
         """
         value = self.content.get(name)
         if isinstance(value, dict):
-            period = Element(value)
+            period = Element(value, tracked=False)
             start, end = period.days("start"), period.days("end")
             return start[0] if start else date.min, end[1] if end else date.max
         if not isinstance(value, str) or value.startswith("0"):
             return None
-        full, partial = _FULL_DATE.fullmatch(value), _PARTIAL_DATE.fullmatch(value)
-        try:
-            if full:
-                return date.fromisoformat(full[1]), date.fromisoformat(full[1])
-            if partial:
-                year, month = int(partial[1]), int(partial[2] or 0)
-                last = month or 12
-                return date(year, month or 1, 1), date(year, last, monthrange(year, last)[1])
-        except ValueError:
-            pass
-        return None
+        return _days_of(value)
 
     def unread(self) -> Iterator[str]:
         """The paths at which nothing was looked at, the highest of each branch."""
+        seen, here = self._seen or (), id(self.content)
         for name, value in self.content.items():
-            path = self.at(name)
             if name == "resourceType":
                 continue
-            if path not in self._seen:
-                yield path
+            if (here, name) not in seen:
+                yield self.at(name)
             elif isinstance(value, dict):
-                yield from Element(value, path, self._seen).unread()
+                yield from Element(value, self, name).unread()
             elif isinstance(value, list):
                 for i, item in enumerate(value):
                     if isinstance(item, dict):
-                        yield from Element(item, f"{path}[{i}]", self._seen).unread()
+                        yield from Element(item, self, name, i).unread()
 
     def read(self) -> tuple[str, ...]:
         """The names of the elements that were looked at."""
-        return tuple(name for name in self.content if self.at(name) in self._seen)
+        seen, here = self._seen or (), id(self.content)
+        return tuple(name for name in self.content if (here, name) in seen)
 
 
 def top_name(path: str) -> str:
     """The element of a resource in which a path lies."""
     return path.partition(".")[0].partition("[")[0]
+
+
+@lru_cache(KEPT)
+def _day_of(text: str) -> date | None:
+    """The calendar day of a full date or dateTime, as printed."""
+    found = _FULL_DATE.fullmatch(text)
+    try:
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+@lru_cache(KEPT)
+def _days_of(text: str) -> tuple[date, date] | None:
+    """The first and last day of a date or of a part of one."""
+    full, partial = _day_of(text), _PARTIAL_DATE.fullmatch(text)
+    if full:
+        return full, full
+    try:
+        if partial:
+            year, month = int(partial[1]), int(partial[2] or 0)
+            last = month or 12
+            return date(year, month or 1, 1), date(year, last, monthrange(year, last)[1])
+    except ValueError:
+        pass
+    return None

@@ -145,4 +145,5 @@ class ObservedValue:
 
 def names_of_values(element: Element) -> list[str]:
     """The names of the elements of an observation, or of a component, that state its value."""
-    return sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))
+    named = [name for name in element.content if name.startswith("value")]
+    return sorted(name for name in named if re.fullmatch(r"value[A-Z]\w*", name))

@@ -88,7 +88,7 @@ def report_death(assembly: Assembly) -> None:
     assert assembly.service_day is not None
     notices: dict[str, None] = {}
     for patient in (resource for resource in assembly.everything() if resource in assembly.patients):
-        stated = Element(patient.content)
+        stated = Element(patient.content, tracked=False)
         element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if stated.get(name)), "")
         days = stated.days(element) if element == "deceasedDateTime" else None
         if not element or (days and days[0] >= assembly.service_day):

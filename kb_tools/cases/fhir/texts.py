@@ -33,24 +33,38 @@ class TextReader:
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self._codes = assembly.codes
+        # What whole resources are about; not where that depends on what they refer to.
+        self._about: dict[Resource, tuple[list[Element], list[Element]]] = {}
 
     def about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
-        root = Element(resource.content)
-        parts = parts or (root, *(part for name in _PARTS for part in root.all(name)))
-        found = [concept for part in parts for name in _CONCEPTS if (concept := part.one(name))]
-        found += [concept for part in parts for name in _CONCEPT_LISTS for concept in part.all(name)]
-        medication = self._assembly.references.follow(resource, root.one("medicationReference"))
-        code = medication.root.one("code") if medication else None
-        return [*found, code] if code else found
+        return self._concepts_and_codings(resource, parts)[0]
 
     def codings(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that say what a resource is about, or these parts of it."""
-        return [coding for concept in self.about(resource, *parts) for coding in concept.all("coding")]
+        return self._concepts_and_codings(resource, parts)[1]
+
+    def _concepts_and_codings(
+        self, resource: Resource, parts: tuple[Element, ...]
+    ) -> tuple[list[Element], list[Element]]:
+        kept = None if parts else self._about.get(resource)
+        if kept is not None:
+            return kept
+        root = Element(resource.content, tracked=False)
+        reference = root.one("medicationReference")
+        concepts = _concepts_of(parts or (root, *(part for name in _PARTS for part in root.all(name))))
+        if reference:
+            medication = self._assembly.references.follow(resource, reference)
+            code = medication.root.one("code") if medication else None
+            concepts += [code] if code else []
+        found = concepts, [coding for concept in concepts for coding in concept.all("coding")]
+        if not parts and not reference:
+            self._about[resource] = found
+        return found
 
     def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that an observation, or these parts of it, has as values."""
-        root = Element(resource.content)
+        root = Element(resource.content, tracked=False)
         parts = parts or (root, *root.all("component"))
         return [coding for part in parts for coding in part.codings("valueCodeableConcept")]
 
@@ -58,7 +72,7 @@ class TextReader:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
         concepts = self.about(resource)
         displays = [coding.text("display") for concept in concepts for coding in concept.all("coding")]
-        root = Element(resource.content)
+        root = Element(resource.content, tracked=False)
         return [*displays, *(concept.text("text") for concept in concepts), *map(root.text, _TEXTS)]
 
     def mentions(self, resource: Resource, *parts: Element) -> frozenset[Node]:
@@ -67,7 +81,7 @@ class TextReader:
         found = frozenset().union(*map(self._mentioned, concepts))
         known = any(self._codes.meanings(concept.all("coding")) for concept in concepts)
         if resource.type in HINTING or not known:
-            for part in parts or (Element(resource.content),):
+            for part in parts or (Element(resource.content, tracked=False),):
                 value = part.one("valueCodeableConcept")
                 found |= self._mentioned(value) if value else frozenset()
                 found = found.union(*(self._codes.terminology.mentions(part.text(name)) for name in _TEXTS))
@@ -99,6 +113,14 @@ class TextReader:
         return None in self._results(resource)
 
     def _results(self, resource: Resource) -> list[Resource | None]:
-        root = Element(resource.content)
+        root = Element(resource.content, tracked=False)
+        if "hasMember" not in root.content and "result" not in root.content:
+            return []
         references = [reference for name in ("hasMember", "result") for reference in root.all(name)]
         return [self._assembly.references.follow(resource, reference) for reference in references]
+
+
+def _concepts_of(parts: tuple[Element, ...]) -> list[Element]:
+    """The concepts that parts of a resource have, those by themselves before those in lists."""
+    found = [concept for part in parts for name in _CONCEPTS if (concept := part.one(name))]
+    return found + [concept for part in parts for name in _CONCEPT_LISTS for concept in part.all(name)]
