@@ -61,16 +61,18 @@ PATIENT = "urn:policykb:patient:"
 class CaseBuilder:
     """Builds cases: one call a patient."""
 
-    def __init__(self, terminology: Terminology, key: bytes, notices: Sequence[str] = ()) -> None:
+    def __init__(self, terminology: Terminology, key: bytes, notices: Sequence[str] = (), record: bool = True) -> None:
         """Prepares building.
 
         Args:
             key: makes the pseudonyms; with the same key, a patient has the same one in every run.
             notices: given with each case.
+            record: whether each case gets the record of its reading.
         """
         self._codes = Codes(terminology)
         self._key = key
         self._notices = notices
+        self._record = record
 
     def build(self, source: str, contents: Contents) -> Content:
         """The case that the resources of one patient describe.
@@ -100,7 +102,7 @@ class CaseBuilder:
         return Content(
             source=source,
             triples=triples,
-            reading=Reading(source, tuple(notes_of(assembly.resources, unread))),
+            reading=Reading(source, tuple(notes_of(assembly.resources, unread))) if self._record else None,
             notices=tuple(assembly.notices),
             places={finding.node: finding.place for finding in assembly.findings.values()},
         )

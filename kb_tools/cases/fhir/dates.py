@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 from rdflib import Literal
 from rdflib.namespace import XSD
 
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.memo import KEPT
 
 # The elements that say when a thing was so or done.
 _TIMES = (
@@ -17,6 +19,7 @@ _TIMES = (
 )
 
 
+@lru_cache(KEPT)
 def day_literal(day: date) -> Literal:
     """A day as a case states it."""
     return Literal(day.isoformat(), datatype=XSD.date, normalize=False)

@@ -169,10 +169,8 @@ class DoubtCollector:
             part: whether the codes are those of a part of it alone.
         """
         possible = self._codes.possible(codings)
-        kinds: set[Node] = {kind for meaning in possible for kind in (meaning.kind, *meaning.leaves_open) if kind}
-        for coding in codings:
-            kinds |= self._codes.terminology.may_mean(coding.text("system"), coding.text("code"))
-        if self._may_state_a_status(resource, possible, part):
+        kinds = set(self._codes.may_state(codings))
+        if possible and self._may_state_a_status(resource, possible, part):
             kinds.add(CLIN.DiseaseStatusAssessment)
         return kinds
 

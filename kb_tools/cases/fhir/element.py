@@ -19,7 +19,7 @@ _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 class Element:
     """One object of a resource, which remembers what of it was looked at."""
 
-    __slots__ = ("_holder", "_index", "_name", "_seen", "content")
+    __slots__ = ("_coded", "_holder", "_index", "_name", "_seen", "content")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Element:
         self._holder = holder
         self._name = name
         self._index = index
+        self._coded: tuple[str, str] | None = None
         # By object and name. All elements of a resource share it.
         self._seen: set[tuple[int, str]] | None = holder._seen if holder else (set() if tracked else None)
 
@@ -84,6 +85,12 @@ class Element:
         """The codings of an element that is a CodeableConcept."""
         concept = self.one(name)
         return concept.all("coding") if concept else []
+
+    def coded(self) -> tuple[str, str]:
+        """The system and the code of a coding, "" for what it does not state."""
+        if self._coded is None:
+            self._coded = self.text("system"), self.text("code")
+        return self._coded
 
     def day(self, name: str) -> date | None:
         """The calendar day of an element that is a date or dateTime, as printed; None where it has none.

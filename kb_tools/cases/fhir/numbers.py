@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from rdflib import Literal
@@ -11,6 +12,7 @@ from rdflib.namespace import XSD
 from kb_tools.cases.fhir.r4 import Decimal
 from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.form import Key
+from kb_tools.cases.memo import KEPT
 
 
 def number_literal(key: Key, value: Any, path: str) -> Literal:
@@ -28,7 +30,12 @@ def number_literal(key: Key, value: Any, path: str) -> Literal:
     text = value.text if isinstance(value, Decimal) else str(value)
     if not re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text):
         raise Skipped(NOT_UNDERSTOOD, "a number in exponent notation", path)
-    return Literal(text, datatype=XSD.integer if isinstance(value, int) else XSD.decimal, normalize=False)
+    return _literal(text, isinstance(value, int))
+
+
+@lru_cache(KEPT)
+def _literal(text: str, is_integer: bool) -> Literal:
+    return Literal(text, datatype=XSD.integer if is_integer else XSD.decimal, normalize=False)
 
 
 def without_zeros(value: Any) -> Any:

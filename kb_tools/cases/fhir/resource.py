@@ -43,6 +43,7 @@ class Resource:
         url: where it stands, if the bundle says so.
         container: the resource that contains it, if any.
         notes: what became of it.
+        tracked: whether it is remembered which elements of it are looked at.
     """
 
     place: str
@@ -51,12 +52,19 @@ class Resource:
     url: str = ""
     container: Resource | None = None
     notes: list[Note] = field(default_factory=list)
+    tracked: bool = True
 
     def __post_init__(self) -> None:
-        self.root = Element(self.content)
+        self.root = Element(self.content, tracked=self.tracked)
         within = self.content.get("contained")
         self.contained = [
-            Resource(f"{self.place} contained[{i}] {type_of(inner)}", type_of(inner), inner, container=self)
+            Resource(
+                place=f"{self.place} contained[{i}] {type_of(inner)}",
+                type=type_of(inner),
+                content=inner,
+                container=self,
+                tracked=self.tracked,
+            )
             for i, inner in enumerate(within if isinstance(within, list) else ())
             if isinstance(inner, dict)
         ]
@@ -114,7 +122,9 @@ class Resource:
 
 def is_subsetted(content: Any) -> bool:
     """Whether a resource says that elements of it were left out."""
-    meta = content.get("meta") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or "meta" not in content:
+        return False
+    meta = content["meta"]
     tags = meta.get("tag") if isinstance(meta, dict) else None
     found = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
     return any((tag.get("system"), tag.get("code")) == _SUBSETTED for tag in found)

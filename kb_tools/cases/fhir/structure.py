@@ -1,8 +1,8 @@
 """Whether a resource surely has the structure that the library defines: a quick answer for what is valid.
 
 The library builds an object for every element to find that out. Here its tables (`elementProperties`) are held as
-dictionaries, and a resource is walked once. What is not surely valid is left to the library, which alone refuses, and
-says why: an element that is not in a table, of another type, null, an extension of a primitive value, what is contained.
+dictionaries, and a resource is walked once. What is not surely valid is left to the library, which alone refuses and
+says why: an element that is not in a table, of another type, null, an extension of a primitive value, one contained.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import HINTING
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.rdf.namespaces import CLIN
 
 # The elements in which the resources that may state findings have concepts that say what they are about.
 _CONCEPTS = ("code", "medicationCodeableConcept", "event", "itemCodeableConcept", "summary")
@@ -78,31 +77,15 @@ class TextReader:
     def mentions(self, resource: Resource, *parts: Element) -> frozenset[Node]:
         """The classes of findings that a resource, or these parts of it, mention where their codes are not known."""
         concepts = self.about(resource, *parts)
-        found = frozenset().union(*map(self._mentioned, concepts))
+        found = frozenset().union(*map(self._codes.mentioned_by, concepts))
         known = any(self._codes.meanings(concept.all("coding")) for concept in concepts)
         if resource.type in HINTING or not known:
             for part in parts or (Element(resource.content, tracked=False),):
                 value = part.one("valueCodeableConcept")
-                found |= self._mentioned(value) if value else frozenset()
-                found = found.union(*(self._codes.terminology.mentions(part.text(name)) for name in _TEXTS))
+                found |= self._codes.mentioned_by(value) if value else frozenset()
+                texts = [text for name in _TEXTS if (text := part.text(name))]
+                found = found.union(*map(self._codes.terminology.mentions, texts))
         return found
-
-    def _mentioned(self, concept: Element) -> frozenset[Node]:
-        """The classes of findings that a concept mentions.
-
-        By the displays of its codes that are not known, and where none of its codes is known by its text. Where they
-        name a disease and not how it stands, its text may say that.
-        """
-        codings = concept.all("coding")
-        meanings = self._codes.meanings(codings)
-        in_text = self._codes.terminology.mentions(concept.text("text"))
-        if meanings:
-            diseases, statuses = (
-                any(self._codes.named_by(meaning, class_) for meaning in meanings)
-                for class_ in (CLIN.Disease, CLIN.DiseaseStatus)
-            )
-            in_text &= {CLIN.DiseaseStatusAssessment} if diseases and not statuses else set()
-        return self._codes.mentioned(codings) | in_text
 
     def grouped(self, resource: Resource) -> list[Resource]:
         """The resources that a panel or a report groups, and so says nothing but what they say."""
