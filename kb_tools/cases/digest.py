@@ -32,11 +32,12 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
     written: dict[URIRef, list[str]] = {}
     for node, pairs in about.items():
         links[node] = [(p, o) for p, o in pairs if isinstance(o, URIRef) and o in known]
-        written[node] = [f"{p} {o.n3()}" for p, o in pairs if not (isinstance(o, URIRef) and o in known)]
+        written[node] = sorted(f"{p} {o.n3()}" for p, o in pairs if not (isinstance(o, URIRef) and o in known))
     for _ in range(_ROUNDS):
+        linked = {node: [f"{p} _:{known[o]}" for p, o in pairs] for node, pairs in links.items() if pairs}
         known = {
-            node: _sha256(known[node], *sorted([*written[node], *(f"{p} _:{known[o]}" for p, o in links[node])]))
-            for node in about
+            node: _sha256(known[node], *(sorted([*lines, *linked[node]]) if node in linked else lines))
+            for node, lines in written.items()
         }
     return _sha256(*sorted(known.values()))
 

@@ -163,6 +163,8 @@ def _check_alike(source: str, about: Statements) -> None:
     Raises:
         UnreadableInput: it has.
     """
+    if len(about) <= MAX_ALIKE:
+        return
     kinds = Counter(
         (kind, day)
         for pairs in about.values()

@@ -40,9 +40,9 @@ class Measure:
     least: float
     most: float
 
-    @property
-    def properties(self) -> set[URIRef]:
-        return {self.exact, *self.bounds.values()}
+    @cached_property
+    def properties(self) -> frozenset[URIRef]:
+        return frozenset((self.exact, *self.bounds.values()))
 
     def consistent(self, values: Mapping[URIRef, Node]) -> bool:
         """Whether a finding states it at most once: exactly, or by bounds that do not cross."""
@@ -142,12 +142,27 @@ class Vocabulary:
 
     def counts(self, kind: Node, values: Iterable[Node]) -> bool:
         """Whether a finding of a class with a date and values of these properties states anything that is counted."""
-        return not {CASE.date, *values}.isdisjoint(self.kb.ontology.objects(kind, CASE.countedBy))
+        counting = self._counting(kind)
+        return CASE.date in counting or not counting.isdisjoint(values)
+
+    @remembered
+    def _counting(self, kind: Node) -> frozenset[Node]:
+        return frozenset(self.kb.ontology.objects(kind, CASE.countedBy))
 
     @remembered
     def says(self, term: Node, property_: URIRef) -> bool:
         """Whether the ontology says `true` of a class, a property or a value by this property."""
         return (term, property_, Literal(True)) in self.kb.ontology
+
+    @remembered
+    def is_about_a_disease(self, kind: Node) -> bool:
+        """Whether findings of a class are about a disease that they need not state."""
+        return any(self.says(property_, CASE.aboutDisease) for property_ in self.domain[kind])
+
+    @remembered
+    def elements_of(self, kind: Node) -> tuple[tuple[URIRef, str], ...]:
+        """The properties of findings of a class that an element of an Observation states, each with that."""
+        return tuple((property_, name) for property_, name in self.elements.items() if property_ in self.domain[kind])
 
     @remembered
     def is_done(self, kind: Node) -> bool:

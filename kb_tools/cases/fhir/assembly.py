@@ -131,10 +131,11 @@ class Assembly:
         label = self.terms.label
         stated = ", ".join(f"{label(property_)} {label(value)}" for property_, value in sorted(values.items()))
         text = f"{label(kind)} of {day}" + (f": {stated}" if stated else "")
-        if key in self.findings:
-            resource.note(IGNORED, f"{text}; the same as from {self.findings[key].place}")
-            self.findings[key].sources.append(resource)
-            return self.findings[key]
+        same = self.findings.get(key)
+        if same:
+            resource.note(IGNORED, f"{text}; the same as from {same.place}")
+            same.sources.append(resource)
+            return same
         self.findings[key] = found = Finding(BNode(), kind, day, dict(values), resource, text, [resource])
         resource.note(USED, text, *elements)
         return found

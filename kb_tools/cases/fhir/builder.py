@@ -20,7 +20,6 @@ What a code means the terminology says; what is fixed here is how FHIR says a th
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
@@ -97,7 +96,7 @@ class CaseBuilder:
         answers = AnswerReader(assembly, doubts)
         _read_findings(assembly, texts, doubts, answers)
         _weigh_doubts(assembly, texts, doubts)
-        pseudonym = hmac.new(self._key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+        pseudonym = hmac.digest(self._key, identity.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
         triples = CaseGraph(assembly, answers.unclear()).triples(URIRef(PATIENT + pseudonym))
         return Content(
             source=source,

@@ -53,6 +53,9 @@ class DoubtCollector:
         if not self._codes.meanings(codings):
             codings = [*codings, *self._texts.codings_of_values(resource, *parts)]
         kinds = self.kinds_by_codes(resource, codings, bool(parts))
+        mentioned = self._texts.mentions(resource, *parts) - kinds
+        if not kinds and not mentioned:
+            return
         # What a report or a panel says beyond the results that are here is not known.
         grouped = [] if self._texts.lacks_results(resource) else self._texts.grouped(resource)
         # What a report is of its results say, but not what it concludes.
@@ -62,7 +65,7 @@ class DoubtCollector:
         for kind in sorted(kinds, key=str):
             key, values = self._key_of(kind, resource, codings), self._values_of(kind, root, codings)
             doubts.append(Doubt(resource, kind, days, key, values, unless_stated=kind in named))
-        for kind in sorted(self._texts.mentions(resource, *parts) - kinds, key=str):
+        for kind in sorted(mentioned, key=str):
             if self._terms.is_done(kind) and resource.type not in ("Procedure", "MedicationAdministration"):
                 # What speaks of a transplant is mostly none: a state after one, or a test for one.
                 self._assembly.past.append((resource.place, kind))

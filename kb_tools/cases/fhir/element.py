@@ -66,17 +66,17 @@ class Element:
 
     def text(self, name: str) -> str:
         """The value of an element that is a string, "" for none."""
-        value = self.get(name)
+        value = self.get(name) if name in self.content else None
         return value if isinstance(value, str) else ""
 
     def one(self, name: str) -> Element | None:
         """An element that is an object."""
-        value = self.get(name)
+        value = self.get(name) if name in self.content else None
         return Element(value, self, name) if isinstance(value, dict) else None
 
     def all(self, name: str) -> list[Element]:
         """The objects of an element that is a list."""
-        value = self.get(name)
+        value = self.get(name) if name in self.content else None
         if not isinstance(value, list):
             return []
         return [Element(item, self, name, i) for i, item in enumerate(value) if isinstance(item, dict)]

@@ -134,6 +134,8 @@ class ObservedValue:
     def _require_interpretation(self, kind: Node, values: dict[URIRef, Node], element: Element) -> None:
         """Raises `Skipped` for what is interpreted otherwise than it states, or as saying nothing for certain."""
         concepts = element.all("interpretation")
+        if not concepts:
+            return
         codings = [coding for concept in concepts for coding in concept.all("coding")]
         unclear = any(not meaning.concepts for meaning in self._codes.meanings(codings))
         interpreted = {} if unclear else self._codes.values(kind, codings)

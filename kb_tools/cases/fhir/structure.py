@@ -62,7 +62,7 @@ class Structure:
             check = checks.get(name)
             if check is None or not check(value):
                 return False
-        return all(not names.isdisjoint(content) for names in self._required)
+        return self._required <= content.keys() and not any(map(content.keys().isdisjoint, self._choices))
 
     @cached_property
     def _checks(self) -> dict[str, _Check]:
@@ -78,13 +78,17 @@ class Structure:
         return checks
 
     @cached_property
-    def _required(self) -> list[frozenset[str]]:
-        """The elements that must be there; of a choice of types the names of all."""
+    def _required(self) -> frozenset[str]:
+        """The elements that must be there, apart from choices."""
         elements = self._class().elementProperties()
-        needed = {choice or name for _, name, _, _, choice, is_required in elements if is_required}
-        return [
-            frozenset(name for _, name, _, _, choice, _ in elements if one in (name, choice)) for one in sorted(needed)
-        ]
+        return frozenset(name for _, name, _, _, choice, is_required in elements if is_required and not choice)
+
+    @cached_property
+    def _choices(self) -> list[frozenset[str]]:
+        """Of each choice of types of which one must be there, the elements."""
+        elements = self._class().elementProperties()
+        needed = {choice for *_, choice, is_required in elements if choice and is_required}
+        return [frozenset(name for _, name, _, _, choice, _ in elements if choice == one) for one in sorted(needed)]
 
 
 def _check_of(type_: Any, is_list: bool) -> _Check:

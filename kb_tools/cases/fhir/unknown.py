@@ -60,8 +60,7 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
             continue
         if resource.place in doubted or texts.grouped(resource) or assembly.codes.possible(texts.codings(resource)):
             continue
-        days = days_of(resource)
-        if any(texts.texts(resource)) or (oldest and days and days[1] < oldest):
+        if any(texts.texts(resource)) or (oldest and (days := days_of(resource)) and days[1] < oldest):
             silent += 1
         else:
             blank += 1
