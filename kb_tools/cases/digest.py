@@ -31,8 +31,8 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
     # What of a node says itself, and not by another node of the file, is the same in every round.
     written: dict[URIRef, list[str]] = {}
     for node, pairs in about.items():
-        links[node] = [(p, o) for p, o in pairs if isinstance(o, URIRef) and o in known]
-        written[node] = sorted(f"{p} {o.n3()}" for p, o in pairs if not (isinstance(o, URIRef) and o in known))
+        links[node] = [(p, o) for p, o in pairs if type(o) is URIRef and o in known]
+        written[node] = sorted(f"{p} {o.n3()}" for p, o in pairs if not (type(o) is URIRef and o in known))
     for _ in range(_ROUNDS):
         linked = {node: [f"{p} _:{known[o]}" for p, o in pairs] for node, pairs in links.items() if pairs}
         known = {

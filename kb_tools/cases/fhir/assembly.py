@@ -129,7 +129,9 @@ class Assembly:
         assert day is not None
         key = frozenset({RDF.type: kind, CASE.date: day_literal(day), CASE.basis: basis, **values}.items())
         label = self.terms.label
-        stated = ", ".join(f"{label(property_)} {label(value)}" for property_, value in sorted(values.items()))
+        stated = ", ".join(
+            f"{label(property_)} {label(value)}" for property_, value in sorted(values.items(), key=_name)
+        )
         text = f"{label(kind)} of {day}" + (f": {stated}" if stated else "")
         same = self.findings.get(key)
         if same:
@@ -151,3 +153,7 @@ class Assembly:
             # Days are as printed, each in its own time zone.
             why = "dated on the day after the bundle was made, which time zones may or may not explain"
             raise Skipped(NOT_UNDERSTOOD, why, dated)
+
+
+def _name(statement: tuple[URIRef, Node]) -> str:
+    return str(statement[0])

@@ -232,5 +232,5 @@ def _first_name(item: Element) -> str:
 
 def _concluded(report: Resource) -> list[Element]:
     """The codes of what a report concludes."""
-    concepts = Element(report.content, tracked=False).all("conclusionCode")
+    concepts = report.aside.all("conclusionCode")
     return [coding for concept in concepts for coding in concept.all("coding")]

@@ -19,7 +19,7 @@ _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 class Element:
     """One object of a resource, which remembers what of it was looked at."""
 
-    __slots__ = ("_coded", "_holder", "_index", "_name", "_seen", "content")
+    __slots__ = ("_coded", "_held", "_holder", "_index", "_name", "_seen", "content")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class Element:
         self._name = name
         self._index = index
         self._coded: tuple[str, str] | None = None
+        # The elements that it holds, of a list all of them: one that was asked for is asked for again.
+        self._held: dict[str, Any] = {}
         # By object and name. All elements of a resource share it.
         self._seen: set[tuple[int, str]] | None = holder._seen if holder else (set() if tracked else None)
 
@@ -66,20 +68,35 @@ class Element:
 
     def text(self, name: str) -> str:
         """The value of an element that is a string, "" for none."""
-        value = self.get(name) if name in self.content else None
+        if name not in self.content:
+            return ""
+        value = self.get(name)
         return value if isinstance(value, str) else ""
 
     def one(self, name: str) -> Element | None:
         """An element that is an object."""
-        value = self.get(name) if name in self.content else None
-        return Element(value, self, name) if isinstance(value, dict) else None
+        if name not in self.content:
+            return None
+        value = self.get(name)
+        if not isinstance(value, dict):
+            return None
+        held: Element | None = self._held.get(name)
+        if held is None:
+            held = self._held[name] = Element(value, self, name)
+        return held
 
     def all(self, name: str) -> list[Element]:
-        """The objects of an element that is a list."""
-        value = self.get(name) if name in self.content else None
+        """The objects of an element that is a list; who asks must not change the answer."""
+        if name not in self.content:
+            return []
+        value = self.get(name)
         if not isinstance(value, list):
             return []
-        return [Element(item, self, name, i) for i, item in enumerate(value) if isinstance(item, dict)]
+        held: list[Element] | None = self._held.get(name)
+        if held is None:
+            held = [Element(item, self, name, i) for i, item in enumerate(value) if isinstance(item, dict)]
+            self._held[name] = held
+        return held
 
     def codings(self, name: str) -> list[Element]:
         """The codings of an element that is a CodeableConcept."""

@@ -59,7 +59,7 @@ class CaseGraph:
     def _finding_triples(self) -> Iterator[Triple]:
         for statements, finding in self._assembly.findings.items():
             yield self._case, CASE.finding, finding.node
-            for predicate, value in sorted(statements):
+            for predicate, value in sorted(statements, key=lambda statement: str(statement[0])):
                 yield finding.node, predicate, value
             if finding.doubts:
                 yield finding.node, CASE.inDoubt, Literal(finding.in_doubt)

@@ -56,6 +56,8 @@ class Resource:
 
     def __post_init__(self) -> None:
         self.root = Element(self.content, tracked=self.tracked)
+        # The same for who looks without taking it for read.
+        self.aside = Element(self.content, tracked=False) if self.tracked else self.root
         within = self.content.get("contained")
         self.contained = [
             Resource(

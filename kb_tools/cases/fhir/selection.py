@@ -111,7 +111,7 @@ class RequestSelector:
 
     def _before(self, request: Resource) -> list[Resource]:
         """The requests that a request names as those that it replaces."""
-        references = request.root.all("replaces") if request.type == "ServiceRequest" else []
+        references = list(request.root.all("replaces")) if request.type == "ServiceRequest" else []
         for related in request.root.all("related") if request.type == "Claim" else ():
             codes = {(coding.text("system"), coding.text("code")) for coding in related.codings("relationship")}
             claim = related.one("claim")

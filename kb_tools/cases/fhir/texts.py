@@ -49,7 +49,7 @@ class TextReader:
         kept = None if parts else self._about.get(resource)
         if kept is not None:
             return kept
-        root = Element(resource.content, tracked=False)
+        root = resource.aside
         reference = root.one("medicationReference")
         concepts = _concepts_of(parts or (root, *(part for name in _PARTS for part in root.all(name))))
         if reference:
@@ -63,7 +63,7 @@ class TextReader:
 
     def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that an observation, or these parts of it, has as values."""
-        root = Element(resource.content, tracked=False)
+        root = resource.aside
         parts = parts or (root, *root.all("component"))
         return [coding for part in parts for coding in part.codings("valueCodeableConcept")]
 
@@ -71,7 +71,7 @@ class TextReader:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
         concepts = self.about(resource)
         displays = [coding.text("display") for concept in concepts for coding in concept.all("coding")]
-        root = Element(resource.content, tracked=False)
+        root = resource.aside
         return [*displays, *(concept.text("text") for concept in concepts), *map(root.text, _TEXTS)]
 
     def mentions(self, resource: Resource, *parts: Element) -> frozenset[Node]:
@@ -80,7 +80,7 @@ class TextReader:
         found = frozenset().union(*map(self._codes.mentioned_by, concepts))
         known = any(self._codes.meanings(concept.all("coding")) for concept in concepts)
         if resource.type in HINTING or not known:
-            for part in parts or (Element(resource.content, tracked=False),):
+            for part in parts or (resource.aside,):
                 value = part.one("valueCodeableConcept")
                 found |= self._codes.mentioned_by(value) if value else frozenset()
                 texts = [text for name in _TEXTS if (text := part.text(name))]
@@ -96,7 +96,7 @@ class TextReader:
         return None in self._results(resource)
 
     def _results(self, resource: Resource) -> list[Resource | None]:
-        root = Element(resource.content, tracked=False)
+        root = resource.aside
         if "hasMember" not in root.content and "result" not in root.content:
             return []
         references = [reference for name in ("hasMember", "result") for reference in root.all(name)]

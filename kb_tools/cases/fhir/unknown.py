@@ -30,7 +30,7 @@ def report_near_misses(assembly: Assembly, texts: TextReader) -> None:
 
 def _codings_that_matter(texts: TextReader, resource: Resource) -> Iterator[Element]:
     """The codes of a resource that should be known."""
-    root = Element(resource.content, tracked=False)
+    root = resource.aside
     if resource.type in (*STATING, *HINTING):
         yield from texts.codings(resource)
     elif resource.type == "Claim":
