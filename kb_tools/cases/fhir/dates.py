@@ -48,4 +48,5 @@ def days_of(resource: Resource) -> tuple[date, date] | None:
 
 def end_of(condition: Element) -> str:
     """The element that states that a condition has ended, or "" if none does."""
-    return next((name for name in condition.content if name.lstrip("_").startswith("abatement")), "")
+    named = (name for name in condition.content if "abatement" in name)
+    return next((name for name in named if name.lstrip("_").startswith("abatement")), "")

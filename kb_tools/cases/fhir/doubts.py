@@ -121,7 +121,7 @@ class DoubtCollector:
     def _collect_unknown_question(self, form: Resource, item: Element, days: tuple[date, date] | None) -> None:
         """Collects what the answer to a question that is not known may state, by the words of both and by codes."""
         # What is looked at is not taken for read.
-        item = Element(item.content, tracked=False)
+        item = Element(item.content)
         answers = item.all("answer")
         codings = [coding for answer in answers if (coding := answer.one("valueCoding"))]
         mentions = self._codes.terminology.mentions

@@ -7,7 +7,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.memo import KEPT
@@ -16,43 +16,37 @@ _FULL_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.*)?")
 _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 
 
+# Where an element stands: what it stands in, its name there, and its number in a list; None for a resource itself.
+Place: TypeAlias = "tuple[Place, str, int | None] | None"
+
+
 class Element:
     """One object of a resource, which remembers what of it was looked at."""
 
-    __slots__ = ("_coded", "_held", "_holder", "_index", "_name", "_seen", "content")
+    __slots__ = ("_coded", "_held", "_seen", "content", "place")
 
-    def __init__(
-        self,
-        content: dict[str, Any],
-        holder: Element | None = None,
-        name: str = "",
-        index: int | None = None,
-        tracked: bool = True,
-    ) -> None:
+    def __init__(self, content: dict[str, Any], place: Place = None, seen: set[tuple[int, str]] | None = None) -> None:
         """Stands for an object.
 
         Args:
-            holder: the element that holds it; None where it is a resource.
-            name, index: where that holds it; no index where it stands there alone.
-            tracked: whether it is remembered what is looked at; of what is held in another, that says it.
+            seen: what was looked at in its resource, by object and name; None where that is not remembered.
         """
         self.content = content
-        self._holder = holder
-        self._name = name
-        self._index = index
+        self.place = place
+        self._seen = seen
         self._coded: tuple[str, str] | None = None
         # The elements that it holds, of a list all of them: one that was asked for is asked for again.
         self._held: dict[str, Any] = {}
-        # By object and name. All elements of a resource share it.
-        self._seen: set[tuple[int, str]] | None = holder._seen if holder else (set() if tracked else None)
 
     @property
     def path(self) -> str:
         """Where it stands in its resource: "code.coding[0]"; "" for the resource itself."""
-        if self._holder is None:
-            return self._name
-        path = self._holder.at(self._name)
-        return path if self._index is None else f"{path}[{self._index}]"
+        names: list[str] = []
+        place = self.place
+        while place is not None:
+            place, name, index = place
+            names.append(name if index is None else f"{name}[{index}]")
+        return ".".join(reversed(names))
 
     def at(self, name: str) -> str:
         """The path of one of its elements."""
@@ -82,7 +76,7 @@ class Element:
             return None
         held: Element | None = self._held.get(name)
         if held is None:
-            held = self._held[name] = Element(value, self, name)
+            held = self._held[name] = Element(value, (self.place, name, None), self._seen)
         return held
 
     def all(self, name: str) -> list[Element]:
@@ -94,7 +88,8 @@ class Element:
             return []
         held: list[Element] | None = self._held.get(name)
         if held is None:
-            held = [Element(item, self, name, i) for i, item in enumerate(value) if isinstance(item, dict)]
+            place, seen = self.place, self._seen
+            held = [Element(item, (place, name, i), seen) for i, item in enumerate(value) if isinstance(item, dict)]
             self._held[name] = held
         return held
 
@@ -131,7 +126,7 @@ class Element:
         """
         value = self.content.get(name)
         if isinstance(value, dict):
-            period = Element(value, tracked=False)
+            period = Element(value)
             start, end = period.days("start"), period.days("end")
             return start[0] if start else date.min, end[1] if end else date.max
         if not isinstance(value, str) or value.startswith("0"):
@@ -147,11 +142,11 @@ class Element:
             if (here, name) not in seen:
                 yield self.at(name)
             elif isinstance(value, dict):
-                yield from Element(value, self, name).unread()
+                yield from Element(value, (self.place, name, None), self._seen).unread()
             elif isinstance(value, list):
                 for i, item in enumerate(value):
                     if isinstance(item, dict):
-                        yield from Element(item, self, name, i).unread()
+                        yield from Element(item, (self.place, name, i), self._seen).unread()
 
     def read(self) -> tuple[str, ...]:
         """The names of the elements that were looked at."""

@@ -70,4 +70,4 @@ def last_two(reference: str) -> str:
 
 def unversioned(reference: str) -> str:
     """A reference, or the URL of a resource, without the version that it names."""
-    return reference.rpartition("/_history/")[0] or reference
+    return (reference.rpartition("/_history/")[0] if "/_history/" in reference else "") or reference

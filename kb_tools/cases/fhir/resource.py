@@ -55,9 +55,11 @@ class Resource:
     tracked: bool = True
 
     def __post_init__(self) -> None:
-        self.root = Element(self.content, tracked=self.tracked)
+        self.root = Element(self.content, seen=set() if self.tracked else None)
         # The same for who looks without taking it for read.
-        self.aside = Element(self.content, tracked=False) if self.tracked else self.root
+        self.aside = Element(self.content) if self.tracked else self.root
+        id_ = self.content.get("id")
+        self.id = id_ if isinstance(id_, str) else ""
         within = self.content.get("contained")
         self.contained = [
             Resource(
@@ -70,11 +72,6 @@ class Resource:
             for i, inner in enumerate(within if isinstance(within, list) else ())
             if isinstance(inner, dict)
         ]
-
-    @property
-    def id(self) -> str:
-        value = self.content.get("id")
-        return value if isinstance(value, str) else ""
 
     def note(self, treatment: Treatment, text: str = "", *elements: str) -> None:
         """Adds what became of it, or of some of its elements."""

@@ -57,12 +57,24 @@ class Structure:
         """Whether a JSON value is surely an object of the class."""
         if type(content) is not dict:
             return False
-        checks = self._checks
+        types, checks = self._types, self._checks
         for name, value in content.items():
-            check = checks.get(name)
-            if check is None or not check(value):
+            if name in types:
+                if type(value) is not types[name]:
+                    return False
+            elif name not in checks or not checks[name](value):
                 return False
         return self._required <= content.keys() and not any(map(content.keys().isdisjoint, self._choices))
+
+    @cached_property
+    def _types(self) -> dict[str, type]:
+        """By the name of an element that is one value of a type of Python, that type."""
+        elements = self._class().elementProperties()
+        return {
+            name: type_
+            for _, name, type_, is_list, _, _ in elements
+            if not is_list and type_ in (str, bool, int) and name not in _LEFT_TO_OTHERS
+        }
 
     @cached_property
     def _checks(self) -> dict[str, _Check]:

@@ -51,7 +51,9 @@ class TextReader:
             return kept
         root = resource.aside
         reference = root.one("medicationReference")
-        concepts = _concepts_of(parts or (root, *(part for name in _PARTS for part in root.all(name))))
+        concepts = _concepts_of(
+            parts or (root, *(part for name in _PARTS if name in root.content for part in root.all(name)))
+        )
         if reference:
             medication = self._assembly.references.follow(resource, reference)
             code = medication.root.one("code") if medication else None
@@ -83,7 +85,7 @@ class TextReader:
             for part in parts or (resource.aside,):
                 value = part.one("valueCodeableConcept")
                 found |= self._codes.mentioned_by(value) if value else frozenset()
-                texts = [text for name in _TEXTS if (text := part.text(name))]
+                texts = [part.text(name) for name in _TEXTS if name in part.content]
                 found = found.union(*map(self._codes.terminology.mentions, texts))
         return found
 
@@ -105,5 +107,7 @@ class TextReader:
 
 def _concepts_of(parts: tuple[Element, ...]) -> list[Element]:
     """The concepts that parts of a resource have, those by themselves before those in lists."""
-    found = [concept for part in parts for name in _CONCEPTS if (concept := part.one(name))]
-    return found + [concept for part in parts for name in _CONCEPT_LISTS for concept in part.all(name)]
+    named = [(part, name) for part in parts for name in _CONCEPTS if name in part.content]
+    found = [concept for part, name in named if (concept := part.one(name))]
+    listed = [(part, name) for part in parts for name in _CONCEPT_LISTS if name in part.content]
+    return found + [concept for part, name in listed for concept in part.all(name)]
