@@ -115,7 +115,7 @@ def _skip_unread(assembly: Assembly, texts: TextReader, doubts: DoubtCollector) 
             assembly.done.add(resource)
             continue
         reason = resource.invalid()
-        if is_subsetted(resource.content):
+        if "meta" in resource.content and is_subsetted(resource.content):
             assembly.notices.append(f"{resource.place} is tagged SUBSETTED: send it with all its elements.")
         if reason:
             assembly.rejected.add(resource)

@@ -34,6 +34,7 @@ class TextReader:
         self._codes = assembly.codes
         # What whole resources are about; not where that depends on what they refer to.
         self._about: dict[Resource, tuple[list[Element], list[Element]]] = {}
+        self._texts: dict[Resource, list[str]] = {}
 
     def about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
@@ -71,13 +72,19 @@ class TextReader:
 
     def texts(self, resource: Resource) -> list[str]:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
-        concepts = self.about(resource)
-        displays = [coding.text("display") for concept in concepts for coding in concept.all("coding")]
-        root = resource.aside
-        return [*displays, *(concept.text("text") for concept in concepts), *map(root.text, _TEXTS)]
+        found = self._texts.get(resource)
+        if found is None:
+            found = [coding.text("display") for coding in self.codings(resource)]
+            found += [concept.text("text") for concept in self.about(resource)]
+            found += [resource.aside.text(name) for name in _TEXTS]
+            if resource in self._about:
+                self._texts[resource] = found
+        return found
 
     def mentions(self, resource: Resource, *parts: Element) -> frozenset[Node]:
         """The classes of findings that a resource, or these parts of it, mention where their codes are not known."""
+        if not parts and not self._may_mention(resource):
+            return frozenset()
         concepts = self.about(resource, *parts)
         found = frozenset().union(*map(self._codes.mentioned_by, concepts))
         known = any(self._codes.meanings(concept.all("coding")) for concept in concepts)
@@ -88,6 +95,11 @@ class TextReader:
                 texts = [part.text(name) for name in _TEXTS if name in part.content]
                 found = found.union(*map(self._codes.terminology.mentions, texts))
         return found
+
+    def _may_mention(self, resource: Resource) -> bool:
+        """Whether there is any text in which a resource may mention something."""
+        elsewhere = ("valueCodeableConcept", "medicationReference")
+        return any(name in resource.content for name in elsewhere) or any(self.texts(resource))
 
     def grouped(self, resource: Resource) -> list[Resource]:
         """The resources that a panel or a report groups, and so says nothing but what they say."""

@@ -98,12 +98,12 @@ class Withholder:
         """Marks a number and a bound that exclude each other: a bound may be no evidence of its own."""
         for bound in self._findings():
             measure = self._terms.measure_of(bound.kind)
+            if measure is None or measure.exact in bound.values:
+                continue
             others = [
                 finding
                 for finding in self._findings()
-                if measure
-                and measure.exact not in bound.values
-                and (finding.kind, finding.day) == (bound.kind, bound.day)
+                if (finding.kind, finding.day) == (bound.kind, bound.day)
                 and self._key(finding) == self._key(bound)
                 and not measure.overlap(bound.values, finding.values)
             ]
