@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from rdflib import BNode, URIRef
+from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.codes import Codes
 from kb_tools.cases.fhir.dates import day_literal
-from kb_tools.cases.fhir.facts import Doubt, Finding, Statement
+from kb_tools.cases.fhir.facts import Doubt, Finding, Statement, new_node
 from kb_tools.cases.fhir.references import References
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED, Skipped
@@ -138,7 +138,7 @@ class Assembly:
             resource.note(IGNORED, f"{text}; the same as from {same.place}")
             same.sources.append(resource)
             return same
-        self.findings[key] = found = Finding(BNode(), kind, day, dict(values), resource, text, [resource])
+        self.findings[key] = found = Finding(new_node(), kind, day, dict(values), resource, text, [resource])
         resource.note(USED, text, *elements)
         return found
 

@@ -108,7 +108,7 @@ class ObservationReader:
                 if stated is None:
                     raise Skipped(NOT_UNDERSTOOD, "no code that this finding can have", name)
                 values = self._codes.merged(values, {property_: stated}, name)
-        for valued in {root.path: root, element.path: element}.values():
+        for valued in (root,) if element is root else (root, element):
             _require_value(valued)
         values = self._values.added(kind, values, root, element)
         self._assembly.find(observation, kind, day, values, root.read(), "effectiveDateTime")

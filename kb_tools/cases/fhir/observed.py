@@ -148,5 +148,4 @@ class ObservedValue:
 
 def names_of_values(element: Element) -> list[str]:
     """The names of the elements of an observation, or of a component, that state its value."""
-    named = [name for name in element.content if name.startswith("value")]
-    return sorted(name for name in named if _VALUE.fullmatch(name))
+    return sorted([name for name in element.content if name.startswith("value") and _VALUE.fullmatch(name)])

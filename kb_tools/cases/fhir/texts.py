@@ -52,9 +52,8 @@ class TextReader:
             return kept
         root = resource.aside
         reference = root.one("medicationReference")
-        concepts = _concepts_of(
-            parts or (root, *(part for name in _PARTS if name in root.content for part in root.all(name)))
-        )
+        inner = () if root.content.keys().isdisjoint(_PARTS) else [part for name in _PARTS for part in root.all(name)]
+        concepts = _concepts_of(parts or (root, *inner))
         if reference:
             medication = self._assembly.references.follow(resource, reference)
             code = medication.root.one("code") if medication else None
@@ -67,6 +66,8 @@ class TextReader:
     def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that an observation, or these parts of it, has as values."""
         root = resource.aside
+        if not parts and root.content.keys().isdisjoint(("valueCodeableConcept", "component")):
+            return []
         parts = parts or (root, *root.all("component"))
         return [coding for part in parts for coding in part.codings("valueCodeableConcept")]
 
@@ -74,9 +75,9 @@ class TextReader:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
         found = self._texts.get(resource)
         if found is None:
-            found = [coding.text("display") for coding in self.codings(resource)]
-            found += [concept.text("text") for concept in self.about(resource)]
-            found += [resource.aside.text(name) for name in _TEXTS]
+            found = [text for coding in self.codings(resource) if (text := coding.text("display"))]
+            found += [text for concept in self.about(resource) if (text := concept.text("text"))]
+            found += [text for name in _TEXTS if (text := resource.aside.text(name))]
             if resource in self._about:
                 self._texts[resource] = found
         return found
@@ -99,7 +100,7 @@ class TextReader:
     def _may_mention(self, resource: Resource) -> bool:
         """Whether there is any text in which a resource may mention something."""
         elsewhere = ("valueCodeableConcept", "medicationReference")
-        return any(name in resource.content for name in elsewhere) or any(self.texts(resource))
+        return not resource.content.keys().isdisjoint(elsewhere) or bool(self.texts(resource))
 
     def grouped(self, resource: Resource) -> list[Resource]:
         """The resources that a panel or a report groups, and so says nothing but what they say."""
@@ -119,7 +120,13 @@ class TextReader:
 
 def _concepts_of(parts: tuple[Element, ...]) -> list[Element]:
     """The concepts that parts of a resource have, those by themselves before those in lists."""
-    named = [(part, name) for part in parts for name in _CONCEPTS if name in part.content]
-    found = [concept for part, name in named if (concept := part.one(name))]
-    listed = [(part, name) for part in parts for name in _CONCEPT_LISTS if name in part.content]
-    return found + [concept for part, name in listed for concept in part.all(name)]
+    found: list[Element] = []
+    listed: list[Element] = []
+    for part in parts:
+        for name in _CONCEPTS:
+            concept = part.one(name) if name in part.content else None
+            if concept:
+                found.append(concept)
+        for name in _CONCEPT_LISTS:
+            listed += part.all(name)
+    return found + listed
