@@ -1,5 +1,9 @@
 """How fast FHIR bundles are read, and in how much memory, beside json.loads alone on the same input.
 
+Reading is measured with the record of the reading and without it. The lines `same run` read and parse by turns in one
+process, so that their ratio changes little with what else the machine does; what a process loads once (the knowledge
+base, the terminology, the library) is given apart there.
+
 Usage: python benchmarks/fhir.py [NUMBER_OF_BUNDLES] [RESOURCES_A_BUNDLE]
 """
 
@@ -13,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from kb_tools.cases.case import Case
@@ -85,9 +90,9 @@ def bundle(chance: random.Random, number: int, size: int) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": content} for content in found]}
 
 
-def cases_of(path: Path) -> Iterator[Case]:
+def cases_of(reader: CaseReader, path: Path) -> Iterator[Case]:
     """The cases of an NDJSON file, one at a time."""
-    for case in CaseReader(Repository(find_root())).stream(str(path), path, io.BytesIO()):
+    for case in reader.stream(str(path), path, io.BytesIO()):
         assert isinstance(case, Case), case
         yield case
 
@@ -98,19 +103,56 @@ def parse(path: Path) -> int:
         return sum(len(json.loads(line)["entry"]) > 0 for line in file)
 
 
-def read(path: Path) -> int:
+def read(path: Path, record: bool = True) -> int:
     """Bundles made cases."""
-    return sum(1 for _ in cases_of(path))
+    return sum(1 for _ in cases_of(CaseReader(Repository(find_root()), record=record), path))
+
+
+def read_without_record(path: Path) -> int:
+    """Bundles made cases, without the record of the reading."""
+    return read(path, record=False)
 
 
 def determine(path: Path) -> int:
     """Bundles made cases and determined."""
     kb = Repository(find_root())
-    answers = Run(kb, kb.policy(), "pyshacl", revision="2026-02").answers(cases_of(path))
+    answers = Run(kb, kb.policy(), "pyshacl", revision="2026-02").answers(cases_of(CaseReader(kb), path))
     return sum(isinstance(answer, Determination) for answer in answers)
 
 
-STEPS = {"json.loads": parse, "read": read, "determined": determine}
+STEPS: dict[str, Callable[[Path], int]] = {
+    "json.loads": parse,
+    "read": read,
+    "no record": read_without_record,
+    "determined": determine,
+}
+
+
+def by_turns(path: Path, turns: int = 20) -> None:
+    """Prints how long reading takes beside json.loads, measured by turns in this process, once all is loaded."""
+    kb = Repository(find_root())
+    lines = path.read_bytes().splitlines(keepends=True)
+    size = max(1, min(50, len(lines) // turns))
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "part.ndjson"
+        for name, record in (("with the record", True), ("without it", False)):
+            reader = CaseReader(kb, record=record)
+            reading, parsing = [], []
+            for turn in range(turns + 1):
+                first = turn * size % max(1, len(lines) - size + 1)
+                part.write_bytes(b"".join(lines[first : first + size]))
+                started = time.process_time()
+                done = sum(1 for _ in cases_of(reader, part))
+                between = time.process_time()
+                parse(part)
+                reading.append((between - started) / done)
+                parsing.append((time.process_time() - between) / done)
+            loading = reading.pop(0) - median(reading)
+            ratio = median(reading) / median(parsing)
+            print(
+                f"same run, {name:16} {median(reading) * 1e6:6.0f} microseconds a bundle, {ratio:5.1f} times json.loads"
+                f" ({median(parsing) * 1e6:.0f}); loaded once: {loading * size:.2f} s"
+            )
 
 
 def main(count: int = 2000, size: int = 30) -> None:
@@ -131,6 +173,7 @@ def main(count: int = 2000, size: int = 30) -> None:
                 f"{step:12} {seconds:7.2f} s  {count / seconds:8.0f} cases/s  {memory / 1024:6.0f} MiB at most"
                 f"  {seconds / first:6.1f} times json.loads"
             )
+        by_turns(path)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class KnowledgeBase:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self._readers: dict[tuple[Path, ...], CaseReader] = {}
+        self._readers: dict[tuple[tuple[Path, ...], bool], CaseReader] = {}
 
     def __repr__(self) -> str:
         return f"<KnowledgeBase {self.root}>"
@@ -154,6 +154,7 @@ class KnowledgeBase:
         text: str | None = None,
         format: str | None = None,
         terminology: Iterable[str | os.PathLike[str]] = (),
+        record: bool = True,
     ) -> Iterator[Case | KbError]:
         """Read cases, one after the other, as they are asked for.
 
@@ -167,6 +168,7 @@ class KnowledgeBase:
             format: "turtle", "trig", "ntriples", "jsonld", "json", "jsonl" or "ndjson"; None for what the name of the
                 file says, or for what the content begins with.
             terminology: files that say what the codes of your own systems mean in FHIR.
+            record: whether a case of FHIR gets the record of its reading, `case.reading`; reading is faster without.
 
         Raises:
             ArgumentError: an argument is of another type.
@@ -187,17 +189,18 @@ class KnowledgeBase:
             raise _no_source(source)
         if format is not None:
             _one_of("format", format, _formats())
-        return self._read(sources, format, tuple(Path(_path(path)) for path in _listed("terminology", terminology)))
+        files = tuple(Path(_path(path)) for path in _listed("terminology", terminology))
+        return self._read(sources, format, files, record)
 
     def _read(
-        self, sources: Iterable[Any], format_: str | None, terminology: tuple[Path, ...]
+        self, sources: Iterable[Any], format_: str | None, terminology: tuple[Path, ...], record: bool
     ) -> Iterator[Case | KbError]:
         from kb_tools.cases.inputs import find_files
         from kb_tools.cases.reader import CaseReader
 
-        if terminology not in self._readers:
-            self._readers[terminology] = CaseReader(self.repository, terminology)
-        reader = self._readers[terminology]
+        if (terminology, record) not in self._readers:
+            self._readers[terminology, record] = CaseReader(self.repository, terminology, record)
+        reader = self._readers[terminology, record]
         for source in sources:
             if isinstance(source, str | os.PathLike):
                 for found in find_files([_path(source)]):

@@ -27,18 +27,19 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
         hexadecimal digits.
     """
     known = {node: "case" if node == case else "" for node in about}
+    links: dict[URIRef, list[tuple[URIRef, URIRef]]] = {}
+    # What of a node says itself, and not by another node of the file, is the same in every round.
+    written: dict[URIRef, list[str]] = {}
+    for node, pairs in about.items():
+        links[node] = [(p, o) for p, o in pairs if type(o) is URIRef and o in known]
+        written[node] = sorted(f"{p} {o.n3()}" for p, o in pairs if not (type(o) is URIRef and o in known))
     for _ in range(_ROUNDS):
+        linked = {node: [f"{p} _:{known[o]}" for p, o in pairs] for node, pairs in links.items() if pairs}
         known = {
-            node: _sha256(
-                known[node], *sorted(f"{predicate} {_written(object_, known)}" for predicate, object_ in about[node])
-            )
-            for node in about
+            node: _sha256(known[node], *(sorted([*lines, *linked[node]]) if node in linked else lines))
+            for node, lines in written.items()
         }
     return _sha256(*sorted(known.values()))
-
-
-def _written(object_: Node, known: Mapping[URIRef, str]) -> str:
-    return f"_:{known[object_]}" if isinstance(object_, URIRef) and object_ in known else object_.n3()
 
 
 def _sha256(*parts: str) -> str:

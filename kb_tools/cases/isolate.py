@@ -30,6 +30,7 @@ _About: TypeAlias = Mapping[Node, Iterable[tuple[URIRef, Node]]]
 # many times the statements of a file its cases may take together where they share nodes, beyond a first few.
 MAX_NODES, MAX_ALIKE = 5_000, 100
 MAX_SHARED, FIRST_FEW = 10, 100_000
+_TYPE = RDF.type
 # How XML Schema writes numbers.
 _NUMBERS = {
     XSD.integer: re.compile(r"[+-]?[0-9]+"),
@@ -107,7 +108,7 @@ def _about(kb: Repository, content: Content) -> dict[Node, dict[tuple[URIRef, No
     """
     about: dict[Node, dict[tuple[URIRef, Node], None]] = defaultdict(dict)
     for subject, predicate, object_ in content.triples:
-        if is_term(subject):
+        if subject not in about and is_term(subject):
             raise UnreadableInput(
                 f"says something of {kb.curie(str(subject))}, a term of the vocabulary",
                 where=content.source,
@@ -135,7 +136,7 @@ def _isolated(content: Content, root: Node, about: _About, number: int) -> Case:
         node = waiting.popleft()
         pairs = mine.setdefault(renamed[node], [])
         for predicate, object_ in about.get(node, ()):
-            keep = isinstance(object_, Literal) or predicate == RDF.type or is_term(object_)
+            keep = isinstance(object_, Literal) or predicate == _TYPE or is_term(object_)
             pairs.append((predicate, object_ if keep else own(object_)))
         if len(renamed) > MAX_NODES:
             what = f"a case of more than {MAX_NODES} nodes"
@@ -163,6 +164,8 @@ def _check_alike(source: str, about: Statements) -> None:
     Raises:
         UnreadableInput: it has.
     """
+    if len(about) <= MAX_ALIKE:
+        return
     kinds = Counter(
         (kind, day)
         for pairs in about.values()

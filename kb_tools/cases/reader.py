@@ -33,10 +33,16 @@ _FormatReader: TypeAlias = Callable[[str, Path | None, BinaryIO], _Found]
 class CaseReader:
     """Reads case files and gives every case nodes of its own."""
 
-    def __init__(self, kb: Repository, terminology: Sequence[Path] = ()) -> None:
-        """`terminology`: files that say what the codes of a plan's own systems mean."""
+    def __init__(self, kb: Repository, terminology: Sequence[Path] = (), record: bool = True) -> None:
+        """Prepares reading.
+
+        Args:
+            terminology: files that say what the codes of a plan's own systems mean.
+            record: whether a case of FHIR gets the record of its reading, which takes time.
+        """
         self.kb = kb
         self._terminology = terminology
+        self._record = record
         self._numbers = count(1)
         self._inputs = 0
 
@@ -51,7 +57,7 @@ class CaseReader:
     def _fhir(self) -> FhirReader:
         from kb_tools.cases.fhir.reader import FhirReader
 
-        return FhirReader(self.kb, self._terminology)
+        return FhirReader(self.kb, self._terminology, self._record)
 
     def stream(
         self, source: str, path: Path | None, stdin: BinaryIO, format_name: str | None = None

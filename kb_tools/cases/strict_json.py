@@ -49,14 +49,17 @@ def load(
     """
     if len(data) > MAX_BYTES:
         raise UnreadableInput(f"more than {MAX_BYTES // 2**20} MiB", where=where, hint=dialect.too_large)
-    if nesting.too_deep_at(data, nesting.JSON) is not None:
+    if not nesting.is_shallow(data) and nesting.too_deep_at(data, nesting.JSON) is not None:
         raise UnreadableInput("nested too deeply", where=where, hint=dialect.too_deep)
 
     def refuse(constant: str) -> None:
         raise UnreadableInput(f"{constant} is not a JSON number", where=where, hint="leave out what is unknown")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        found.clear()
         for key, value in pairs:
             if key in found:
                 named = f"key {dialect.shown(key)}" if dialect.shown else "a key"

@@ -18,6 +18,7 @@ from rdflib import URIRef
 from kb_tools.cases.mapping_faults import malformed
 from kb_tools.cases.mappings import OWN, Mappings
 from kb_tools.cases.meaning import Meaning, System
+from kb_tools.cases.memo import remembered
 from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.model.repository import TERMINOLOGY, Repository
@@ -26,6 +27,8 @@ from kb_tools.rdf.terms import graph_of
 
 # How a record names a code of a system that nothing describes.
 _OF_UNKNOWN_SYSTEM = "a code of an unknown system"
+# What is longer than this, in characters, is a text of its own and not the display of a code, and rarely comes again.
+_LONGEST_DISPLAY = 200
 # Letters and digits in a row.
 _WORDS = re.compile(r"[^\W_]+")
 # With what the URI of a system may begin or not.
@@ -76,6 +79,7 @@ class Terminology:
         """The terms that codes are mapped to."""
         return self._mappings.vocabulary
 
+    @remembered
     def meaning(self, system: str, code: str) -> Meaning | None:
         """What a code means; None where that is not known."""
         if system in OWN:
@@ -113,6 +117,7 @@ class Terminology:
         """The code systems, by URI."""
         return self._mappings.systems
 
+    @remembered
     def near(self, system: str, code: str) -> Near | None:
         """What a code that is not known may be meant for: a known one that is written otherwise, or its system is.
 
@@ -143,6 +148,7 @@ class Terminology:
         name = f"{self._mappings.systems[own].name} {written}"
         return Near(meaning, f"{name} may be meant, {' and '.join(faults)}: {' and '.join(hints)}")
 
+    @remembered
     def _meant(self, system: str) -> list[str]:
         """The URIs of known systems that a URI may be meant for; all of them where there is none."""
         if not system:
@@ -164,6 +170,13 @@ class Terminology:
 
     def mentions(self, text: str) -> frozenset[URIRef]:
         """The classes of findings that a text may be about, by the words in it."""
+        return self._mentions_of_display(text) if len(text) <= _LONGEST_DISPLAY else self._mentions(text)
+
+    @remembered
+    def _mentions_of_display(self, text: str) -> frozenset[URIRef]:
+        return self._mentions(text)
+
+    def _mentions(self, text: str) -> frozenset[URIRef]:
         words = f" {' '.join(_WORDS.findall(text.casefold()))} "
         found: set[URIRef] = set()
         for listed, phrases, kinds in self._mappings.words:
@@ -174,6 +187,7 @@ class Terminology:
                 found |= kinds
         return frozenset(found)
 
+    @remembered
     def may_mean(self, system: str, code: str) -> frozenset[URIRef]:
         """The classes of findings of which a resource with a code that is not mapped may state one.
 
@@ -184,10 +198,12 @@ class Terminology:
         unmapped = self._mappings.unmapped.get(self._mappings.uri_of(system, code), ())
         return frozenset(kind for pattern, kind in unmapped if re.fullmatch(pattern, code, re.IGNORECASE))
 
+    @remembered
     def system(self, uri: str, code: str) -> System | None:
         """The code system of that URI, or of that alias of it, to which a code belongs."""
         return self._mappings.systems.get(self._mappings.uri_of(uri, code))
 
+    @remembered
     def name(self, uri: str, code: str) -> str:
         """How a record names a code: never anything that may be a text about a person."""
         if not uri:
@@ -201,6 +217,7 @@ class Terminology:
         shaped = bool(system.pattern) and re.fullmatch(system.pattern, code) is not None
         return f"{system.name} {code}" if known or shaped else f"a code of {system.name}"
 
+    @remembered
     def unknown(self, uri: str, code: str) -> str:
         """What a record says of a code that is not known; it names it as `name` does."""
         name = self.name(uri, code)

@@ -13,6 +13,7 @@ from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.cases.form import CaseForms, Key
+from kb_tools.cases.memo import remembered
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, READ
 from kb_tools.rdf.terms import local_name
@@ -39,9 +40,9 @@ class Measure:
     least: float
     most: float
 
-    @property
-    def properties(self) -> set[URIRef]:
-        return {self.exact, *self.bounds.values()}
+    @cached_property
+    def properties(self) -> frozenset[URIRef]:
+        return frozenset((self.exact, *self.bounds.values()))
 
     def consistent(self, values: Mapping[URIRef, Node]) -> bool:
         """Whether a finding states it at most once: exactly, or by bounds that do not cross."""
@@ -124,6 +125,7 @@ class Vocabulary:
                 )
         return found
 
+    @remembered
     def measure_of(self, kind: Node) -> Measure | None:
         """The number that findings of a class state, if they state one."""
         return next((measure for measure in self.measures if measure.exact in self.domain[kind]), None)
@@ -132,6 +134,7 @@ class Vocabulary:
         """Of concepts that lie in one line of the hierarchy the narrowest, else None."""
         return next((concept for concept in concepts if concepts <= self.broader[concept]), None)
 
+    @remembered
     def key_property(self, kind: Node) -> URIRef | None:
         """What tells findings of a class apart, if anything does: a method, a lineage."""
         found = self.kb.ontology.value(kind, CASE.keyProperty)
@@ -139,25 +142,45 @@ class Vocabulary:
 
     def counts(self, kind: Node, values: Iterable[Node]) -> bool:
         """Whether a finding of a class with a date and values of these properties states anything that is counted."""
-        return not {CASE.date, *values}.isdisjoint(self.kb.ontology.objects(kind, CASE.countedBy))
+        counting = self._counting(kind)
+        return CASE.date in counting or not counting.isdisjoint(values)
 
+    @remembered
+    def _counting(self, kind: Node) -> frozenset[Node]:
+        return frozenset(self.kb.ontology.objects(kind, CASE.countedBy))
+
+    @remembered
     def says(self, term: Node, property_: URIRef) -> bool:
         """Whether the ontology says `true` of a class, a property or a value by this property."""
         return (term, property_, Literal(True)) in self.kb.ontology
 
+    @remembered
+    def is_about_a_disease(self, kind: Node) -> bool:
+        """Whether findings of a class are about a disease that they need not state."""
+        return any(self.says(property_, CASE.aboutDisease) for property_ in self.domain[kind])
+
+    @remembered
+    def elements_of(self, kind: Node) -> tuple[tuple[URIRef, str], ...]:
+        """The properties of findings of a class that an element of an Observation states, each with that."""
+        return tuple((property_, name) for property_, name in self.elements.items() if property_ in self.domain[kind])
+
+    @remembered
     def is_done(self, kind: Node) -> bool:
         """Whether findings of a class are things that were done, which count by their date alone."""
         return (kind, CASE.countedBy, CASE.date) in self.kb.ontology
 
+    @remembered
     def may_be_one(self, one: Node, other: Node) -> bool:
         """Whether one thing can be of both concepts: whether some concept lies below (or is) each."""
         return not self.kinds_of(one).isdisjoint(self.kinds_of(other))
 
+    @remembered
     def kinds_of(self, concept: Node) -> set[Node]:
         """A concept with all that are narrower."""
         narrower = self.kb.ontology.transitive_subjects(SKOS.broader, concept)
         return {node for node in narrower if node is not None}
 
+    @remembered
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""
         return str(node) if isinstance(node, Literal) else self.kb.labels.get(str(node), local_name(node))

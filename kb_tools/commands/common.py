@@ -146,8 +146,13 @@ def read_cases(
     input_format: str | None,
     errors: list[KbError],
     terminology: tuple[Path, ...] = (),
+    record: bool = True,
 ) -> Iterator[Case]:
-    """The cases of all files that can be read; of each other file, or line of one, one line on stderr."""
+    """The cases of all files that can be read; of each other file, or line of one, one line on stderr.
+
+    Args:
+        record: whether what is written holds the record of the reading of FHIR.
+    """
     from kb_tools.cases.case import readable
 
     def report(error: KbError) -> None:
@@ -155,7 +160,8 @@ def read_cases(
             warn(line)
         errors.append(error)
 
-    return readable(kb.read_cases(arguments, format=input_format, terminology=terminology), report)
+    found = kb.read_cases(arguments, format=input_format, terminology=terminology, record=record)
+    return readable(found, report)
 
 
 def progress(items: Iterator[T], what: str) -> Iterator[T]:

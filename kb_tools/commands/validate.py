@@ -96,7 +96,8 @@ def command(
 
     kb = open_kb(root)
     errors: list[KbError] = []
-    read = read_cases(kb, cases, input_format, errors, terminology)
+    record = not prepare and (explain or format_ in ("json", "turtle"))
+    read = read_cases(kb, cases, input_format, errors, terminology, record)
     if prepare:
         _print_prepared(kb, engine, read, errors)
         return

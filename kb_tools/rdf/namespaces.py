@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from rdflib import Namespace
+from rdflib import Namespace, URIRef
+
+
+class Terms(Namespace):
+    """A namespace that keeps the terms that were named: each is one object, and compared as such."""
+
+    def __getattr__(self, name: str) -> URIRef:
+        term = super().__getattr__(name)
+        setattr(self, name, term)
+        return term
+
 
 BASE = "https://w3id.org/policykb/"
 
-POL = Namespace(BASE + "policy#")
-CASE = Namespace(BASE + "case#")
-CLIN = Namespace(BASE + "clinical#")
+POL = Terms(BASE + "policy#")
+CASE = Terms(BASE + "case#")
+CLIN = Terms(BASE + "clinical#")
 COND = Namespace(BASE + "condition#")
 SHAPE = Namespace(BASE + "shape#")
-READ = Namespace(BASE + "reading#")
+READ = Terms(BASE + "reading#")
 SH = Namespace("http://www.w3.org/ns/shacl#")
 CITO = Namespace("http://purl.org/spar/cito/")
 BIBO = Namespace("http://purl.org/ontology/bibo/")

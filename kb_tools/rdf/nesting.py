@@ -29,6 +29,8 @@ TURTLE = re.compile(
     re.DOTALL,
 )
 _OPENING = {JSON: (b"[", b"{"), TURTLE: (b"<<", b"[", b"(", b"{")}
+# All bytes but the brackets of JSON.
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def too_deep_at(data: bytes, tokens: re.Pattern[bytes]) -> int | None:
@@ -51,6 +53,25 @@ def too_deep_at(data: bytes, tokens: re.Pattern[bytes]) -> int | None:
         elif found.lastgroup == "close":
             depth = max(depth - 1, 0)
     return None
+
+
+def is_shallow(data: bytes) -> bool:
+    """Tell quickly whether a JSON text is surely nested at most MAX_DEPTH levels deep.
+
+    Strings are cut out, and of the brackets those that close at once are taken away, over and over: a round takes away
+    one level or two. What is not JSON may be taken for shallow only as far as a JSON parser reads it.
+
+    Returns:
+        False where that is not sure: then `too_deep_at` says it.
+    """
+    if b"\\" in data:
+        data = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    left = b"".join(data.split(b'"')[::2]).translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH // 2):
+        if not left:
+            return True
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+    return False
 
 
 class _Object(list[tuple[str, Any]]):

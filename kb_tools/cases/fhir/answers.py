@@ -87,8 +87,10 @@ class AnswerReader:
         for form in self._assembly.resources:
             counts = form.type == "QuestionnaireResponse" and not self._is_outdated(form)
             in_doubt = self._is_in_doubt(form) if counts else None
+            if in_doubt is None:
+                continue
             days = form.root.days("authored")
-            for item, _ in items_of(form, self._terms.kinds) if in_doubt is not None else ():
+            for item, _ in items_of(form, self._terms.kinds):
                 link = item.text("linkId")
                 if is_of_a_part(item) and item.get("answer"):
                     if in_doubt or not self._is_understood(item):

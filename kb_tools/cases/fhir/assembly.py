@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from rdflib import BNode, URIRef
+from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.codes import Codes
 from kb_tools.cases.fhir.dates import day_literal
-from kb_tools.cases.fhir.facts import Doubt, Finding, Statement
+from kb_tools.cases.fhir.facts import Doubt, Finding, Statement, new_node
 from kb_tools.cases.fhir.references import References
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED, Skipped
@@ -129,13 +129,16 @@ class Assembly:
         assert day is not None
         key = frozenset({RDF.type: kind, CASE.date: day_literal(day), CASE.basis: basis, **values}.items())
         label = self.terms.label
-        stated = ", ".join(f"{label(property_)} {label(value)}" for property_, value in sorted(values.items()))
+        stated = ", ".join(
+            f"{label(property_)} {label(value)}" for property_, value in sorted(values.items(), key=_name)
+        )
         text = f"{label(kind)} of {day}" + (f": {stated}" if stated else "")
-        if key in self.findings:
-            resource.note(IGNORED, f"{text}; the same as from {self.findings[key].place}")
-            self.findings[key].sources.append(resource)
-            return self.findings[key]
-        self.findings[key] = found = Finding(BNode(), kind, day, dict(values), resource, text, [resource])
+        same = self.findings.get(key)
+        if same:
+            resource.note(IGNORED, f"{text}; the same as from {same.place}")
+            same.sources.append(resource)
+            return same
+        self.findings[key] = found = Finding(new_node(), kind, day, dict(values), resource, text, [resource])
         resource.note(USED, text, *elements)
         return found
 
@@ -150,3 +153,7 @@ class Assembly:
             # Days are as printed, each in its own time zone.
             why = "dated on the day after the bundle was made, which time zones may or may not explain"
             raise Skipped(NOT_UNDERSTOOD, why, dated)
+
+
+def _name(statement: tuple[URIRef, Node]) -> str:
+    return str(statement[0])

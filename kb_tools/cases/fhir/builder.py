@@ -20,7 +20,6 @@ What a code means the terminology says; what is fixed here is how FHIR says a th
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
@@ -61,16 +60,18 @@ PATIENT = "urn:policykb:patient:"
 class CaseBuilder:
     """Builds cases: one call a patient."""
 
-    def __init__(self, terminology: Terminology, key: bytes, notices: Sequence[str] = ()) -> None:
+    def __init__(self, terminology: Terminology, key: bytes, notices: Sequence[str] = (), record: bool = True) -> None:
         """Prepares building.
 
         Args:
             key: makes the pseudonyms; with the same key, a patient has the same one in every run.
             notices: given with each case.
+            record: whether each case gets the record of its reading.
         """
         self._codes = Codes(terminology)
         self._key = key
         self._notices = notices
+        self._record = record
 
     def build(self, source: str, contents: Contents) -> Content:
         """The case that the resources of one patient describe.
@@ -95,12 +96,12 @@ class CaseBuilder:
         answers = AnswerReader(assembly, doubts)
         _read_findings(assembly, texts, doubts, answers)
         _weigh_doubts(assembly, texts, doubts)
-        pseudonym = hmac.new(self._key, identity.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+        pseudonym = hmac.digest(self._key, identity.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
         triples = CaseGraph(assembly, answers.unclear()).triples(URIRef(PATIENT + pseudonym))
         return Content(
             source=source,
             triples=triples,
-            reading=Reading(source, tuple(notes_of(assembly.resources, unread))),
+            reading=Reading(source, tuple(notes_of(assembly.resources, unread))) if self._record else None,
             notices=tuple(assembly.notices),
             places={finding.node: finding.place for finding in assembly.findings.values()},
         )
@@ -114,7 +115,7 @@ def _skip_unread(assembly: Assembly, texts: TextReader, doubts: DoubtCollector) 
             assembly.done.add(resource)
             continue
         reason = resource.invalid()
-        if is_subsetted(resource.content):
+        if "meta" in resource.content and is_subsetted(resource.content):
             assembly.notices.append(f"{resource.place} is tagged SUBSETTED: send it with all its elements.")
         if reason:
             assembly.rejected.add(resource)

@@ -45,8 +45,11 @@ class Contents:
     notices: Sequence[str] = ()
 
 
-def contents_of(content: Any, source: str) -> Contents:
+def contents_of(content: Any, source: str, tracked: bool = True) -> Contents:
     """What there is to read of a bundle, or of one resource by itself.
+
+    Args:
+        tracked: whether it is remembered which elements of the resources are looked at.
 
     Raises:
         UnreadableInput: it is not FHIR R4, not all of what it belongs to, or of a type that is not read.
@@ -60,7 +63,7 @@ def contents_of(content: Any, source: str) -> Contents:
     if isinstance(version, str) and not version.startswith("4.0"):
         raise UnreadableInput("another version of FHIR", where=source, hint="convert it to FHIR R4 (4.0.1)")
     if kind != "Bundle":
-        return Contents([Resource(kind, kind, content)])
+        return Contents([Resource(kind, kind, content, tracked=tracked)])
     part = _part_of_a_search(content)
     if part:
         hint = "send all that was found, in one bundle"
@@ -70,7 +73,7 @@ def contents_of(content: Any, source: str) -> Contents:
             "a bundle of a type that is not read", where=source, hint=f"send one of {', '.join(sorted(_BUNDLES))}"
         )
     notices = notices_of(content, source)
-    resources, unread = entries_of(content, source)
+    resources, unread = entries_of(content, source, tracked)
     return Contents(resources, unread, _made(content), notices)
 
 
@@ -79,8 +82,11 @@ def is_hook(content: dict[str, Any]) -> bool:
     return isinstance(content.get("hook"), str) and ("hookInstance" in content or "context" in content)
 
 
-def entries_of(bundle: dict[str, Any], source: str) -> tuple[list[Resource], list[str]]:
+def entries_of(bundle: dict[str, Any], source: str, tracked: bool) -> tuple[list[Resource], list[str]]:
     """The resources of a bundle that are read, and what else there is.
+
+    Args:
+        tracked: whether it is remembered which elements of the resources are looked at.
 
     Raises:
         UnreadableInput: it cannot be told what an entry is: it may be of anything.
@@ -107,9 +113,9 @@ def entries_of(bundle: dict[str, Any], source: str) -> tuple[list[Resource], lis
             if version_of(inner):
                 what, hint = version_of(inner), "convert all to FHIR R4 (4.0.1)"
             raise UnreadableInput(f"entry[{i}] is {what}", where=source, hint=hint)
-        resource = Resource(f"entry[{i}] {kind}", kind, inner, url if isinstance(url, str) else "")
         if kind == "Medication" or may_state(kind, inner):
-            resources.append(resource)
+            place = f"entry[{i}] {kind}"
+            resources.append(Resource(place, kind, inner, url if isinstance(url, str) else "", tracked=tracked))
         else:
             unread[kind] += 1
     return resources, counts_in_words(unread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from rdflib import URIRef
 from rdflib.term import Node
@@ -12,7 +13,12 @@ from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.facts import Template
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.meaning import Meaning
+from kb_tools.cases.memo import remembered
 from kb_tools.cases.terminology import Near, Terminology
+from kb_tools.rdf.namespaces import CLIN
+
+# The system and the code of each of several codings.
+Coded: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Codes:
@@ -30,33 +36,45 @@ class Codes:
 
     def name(self, coding: Element) -> str:
         """A code as a record may name it."""
-        return self.terminology.name(coding.text("system"), coding.text("code"))
+        return self.terminology.name(*coding.coded())
 
     def meaning(self, coding: Element) -> Meaning | None:
-        return self.terminology.meaning(coding.text("system"), coding.text("code"))
+        return self.terminology.meaning(*coding.coded())
 
     def near(self, coding: Element) -> Near | None:
         """What a code that is not known may be meant for."""
-        return self.terminology.near(coding.text("system"), coding.text("code"))
+        return self.terminology.near(*coding.coded())
 
     # ------------------------------------------------------------------ several codes
 
     def meanings(self, codings: list[Element]) -> list[Meaning]:
         """What the codes that are known mean."""
-        return [meaning for coding in codings if (meaning := self.meaning(coding)) is not None]
+        return list(self._meanings(coded(codings)))
+
+    @remembered
+    def _meanings(self, codes: Coded) -> tuple[Meaning, ...]:
+        return tuple(meaning for code in codes if (meaning := self.terminology.meaning(*code)) is not None)
 
     def possible(self, codings: list[Element]) -> list[Meaning]:
         """What codes mean, and what those that are not known may be meant for."""
+        return list(self._possible(coded(codings)))
+
+    @remembered
+    def _possible(self, codes: Coded) -> tuple[Meaning, ...]:
         found: list[Meaning] = []
-        for coding in codings:
-            known = self.meaning(coding) or self.near(coding)
+        for code in codes:
+            known = self.terminology.meaning(*code) or self.terminology.near(*code)
             if known:
                 found.append(known.meaning if isinstance(known, Near) else known)
-        return found
+        return tuple(found)
 
     def concepts(self, codings: list[Element], class_: Node) -> set[URIRef]:
         """The concepts of a class that codes name."""
-        return {concept for meaning in self.meanings(codings) for concept in self.named_by(meaning, class_)}
+        return set(self._concepts(coded(codings), class_))
+
+    @remembered
+    def _concepts(self, codes: Coded, class_: Node) -> list[URIRef]:
+        return list({concept for meaning in self._meanings(codes) for concept in self.named_by(meaning, class_)})
 
     def named_by(self, meaning: Meaning, class_: Node) -> frozenset[URIRef]:
         """The concepts of a class that a meaning names."""
@@ -64,14 +82,40 @@ class Codes:
 
     def mentioned(self, codings: list[Element]) -> frozenset[Node]:
         """The classes of findings that the displays of codes that are not known mention."""
-        displays = [coding.text("display") for coding in codings if self.meaning(coding) is None]
+        displays = [text for coding in codings if (text := coding.text("display")) and self.meaning(coding) is None]
         return frozenset().union(*map(self.terminology.mentions, displays))
+
+    def mentioned_by(self, concept: Element) -> frozenset[Node]:
+        """The classes of findings that a concept mentions.
+
+        By the displays of its codes that are not known, and where none of its codes is known by its text. Where they
+        name a disease and not how it stands, its text may say that.
+        """
+        codings = concept.all("coding")
+        in_text = self.terminology.mentions(concept.text("text"))
+        if in_text and self._meanings(coded(codings)):
+            diseases, statuses = (self.concepts(codings, class_) for class_ in (CLIN.Disease, CLIN.DiseaseStatus))
+            in_text &= {CLIN.DiseaseStatusAssessment} if diseases and not statuses else set()
+        return self.mentioned(codings) | in_text
+
+    def may_state(self, codings: list[Element]) -> frozenset[Node]:
+        """The classes of findings of which a resource may state one, as the terminology says of its codes."""
+        return self._may_state(coded(codings))
+
+    @remembered
+    def _may_state(self, codes: Coded) -> frozenset[Node]:
+        meant = (kind for meaning in self._possible(codes) for kind in (meaning.kind, *meaning.leaves_open) if kind)
+        return frozenset(meant).union(*(self.terminology.may_mean(*code) for code in codes))
 
     def unknown(self, codings: list[Element]) -> str:
         """What a record says of codes that are not known."""
-        unknown = [coding for coding in codings if self.near(coding) is None]
-        names = (self.terminology.unknown(coding.text("system"), coding.text("code")) for coding in unknown)
-        hints = dict.fromkeys(near.hint for coding in codings if (near := self.near(coding)))
+        return self._unknown(coded(codings))
+
+    @remembered
+    def _unknown(self, codes: Coded) -> str:
+        found = [(code, self.terminology.near(*code)) for code in codes]
+        names = (self.terminology.unknown(*code) for code, near in found if near is None)
+        hints = dict.fromkeys(near.hint for _, near in found if near)
         return "; ".join(filter(None, [", ".join(dict.fromkeys(names)), *hints]))
 
     def unread(self, codings: list[Element], element: str, what: str) -> Skipped:
@@ -100,8 +144,12 @@ class Codes:
         Raises:
             Skipped: they contradict each other.
         """
+        return dict(self._values(kind, coded(codings)))
+
+    @remembered
+    def _values(self, kind: Node, codes: Coded) -> dict[URIRef, Node]:
         found: dict[URIRef, set[URIRef]] = defaultdict(set)
-        for meaning in self.meanings(codings):
+        for meaning in self._meanings(codes):
             for concept in meaning.concepts:
                 for property_ in self.terms.domain[kind]:
                     if self.terms.range.get(property_) in self.terms.classes[concept]:
@@ -120,7 +168,12 @@ class Codes:
         Raises:
             Skipped: they contradict each other.
         """
-        meanings = [meaning for meaning in self.meanings(codings) if meaning.kind]
+        found = self._template(coded(codings), element)
+        return (found[0], dict(found[1])) if found else None
+
+    @remembered
+    def _template(self, codes: Coded, element: str) -> Template | None:
+        meanings = [meaning for meaning in self._meanings(codes) if meaning.kind]
         if not meanings:
             return None
         kinds = {meaning.kind for meaning in meanings if meaning.kind}
@@ -130,7 +183,7 @@ class Codes:
         if len(kinds) != 1:
             raise Skipped(NOT_UNDERSTOOD, "its codes contradict each other", element)
         kind = next(iter(kinds))
-        return kind, self.merged(values, self.values(kind, codings), element)
+        return kind, self.merged(values, self._values(kind, codes), element)
 
     def merged(self, values: Mapping[URIRef, Node], more: Mapping[URIRef, Node], element: str) -> dict[URIRef, Node]:
         """What is stated of a finding in two places: of each property the narrower value.
@@ -154,6 +207,11 @@ class Codes:
         if one == other or not (isinstance(one, URIRef) and isinstance(other, URIRef)):
             return one if one == other else None
         return self.terms.narrowest({one, other})
+
+
+def coded(codings: list[Element]) -> Coded:
+    """What codings state, apart from where they stand."""
+    return tuple([coding.coded() for coding in codings])
 
 
 def unstated(meanings: Iterable[Meaning]) -> list[str]:

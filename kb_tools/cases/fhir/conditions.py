@@ -111,7 +111,7 @@ class ConditionReader:
 
     def _says_by_its_stage(self, condition: Resource) -> bool:
         """Whether the stage of a condition may state a finding, by its codes or in a text."""
-        stages = Element(condition.content).all("stage")
+        stages = condition.aside.all("stage")
         if not stages:
             return False
         codings = self._texts.codings(condition, *stages)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 from rdflib import Literal
 from rdflib.namespace import XSD
 
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.memo import KEPT
 
 # The elements that say when a thing was so or done.
 _TIMES = (
@@ -17,6 +19,7 @@ _TIMES = (
 )
 
 
+@lru_cache(KEPT)
 def day_literal(day: date) -> Literal:
     """A day as a case states it."""
     return Literal(day.isoformat(), datatype=XSD.date, normalize=False)
@@ -30,7 +33,7 @@ def year_before(day: date) -> str:
 def days_of(resource: Resource) -> tuple[date, date] | None:
     """The first and the last day that what a resource states may be of; None where that is not known."""
     root = resource.root
-    found = next((days for name in _TIMES if (days := root.days(name))), None)
+    found = next((days for name in _TIMES if name in root.content and (days := root.days(name))), None)
     end = end_of(root)
     ended = root.days(end) if end else None
     if end and ended is None:
@@ -45,4 +48,5 @@ def days_of(resource: Resource) -> tuple[date, date] | None:
 
 def end_of(condition: Element) -> str:
     """The element that states that a condition has ended, or "" if none does."""
-    return next((name for name in condition.content if name.lstrip("_").startswith("abatement")), "")
+    named = (name for name in condition.content if "abatement" in name)
+    return next((name for name in named if name.lstrip("_").startswith("abatement")), "")

@@ -53,6 +53,9 @@ class DoubtCollector:
         if not self._codes.meanings(codings):
             codings = [*codings, *self._texts.codings_of_values(resource, *parts)]
         kinds = self.kinds_by_codes(resource, codings, bool(parts))
+        mentioned = self._texts.mentions(resource, *parts) - kinds
+        if not kinds and not mentioned:
+            return
         # What a report or a panel says beyond the results that are here is not known.
         grouped = [] if self._texts.lacks_results(resource) else self._texts.grouped(resource)
         # What a report is of its results say, but not what it concludes.
@@ -62,7 +65,7 @@ class DoubtCollector:
         for kind in sorted(kinds, key=str):
             key, values = self._key_of(kind, resource, codings), self._values_of(kind, root, codings)
             doubts.append(Doubt(resource, kind, days, key, values, unless_stated=kind in named))
-        for kind in sorted(self._texts.mentions(resource, *parts) - kinds, key=str):
+        for kind in sorted(mentioned, key=str):
             if self._terms.is_done(kind) and resource.type not in ("Procedure", "MedicationAdministration"):
                 # What speaks of a transplant is mostly none: a state after one, or a test for one.
                 self._assembly.past.append((resource.place, kind))
@@ -169,10 +172,8 @@ class DoubtCollector:
             part: whether the codes are those of a part of it alone.
         """
         possible = self._codes.possible(codings)
-        kinds: set[Node] = {kind for meaning in possible for kind in (meaning.kind, *meaning.leaves_open) if kind}
-        for coding in codings:
-            kinds |= self._codes.terminology.may_mean(coding.text("system"), coding.text("code"))
-        if self._may_state_a_status(resource, possible, part):
+        kinds = set(self._codes.may_state(codings))
+        if possible and self._may_state_a_status(resource, possible, part):
             kinds.add(CLIN.DiseaseStatusAssessment)
         return kinds
 
@@ -231,5 +232,5 @@ def _first_name(item: Element) -> str:
 
 def _concluded(report: Resource) -> list[Element]:
     """The codes of what a report concludes."""
-    concepts = Element(report.content).all("conclusionCode")
+    concepts = report.aside.all("conclusionCode")
     return [coding for concept in concepts for coding in concept.all("coding")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import count
 
 from rdflib import BNode, URIRef
 from rdflib.term import Node
@@ -15,6 +16,15 @@ from kb_tools.cases.fhir.resource import Resource
 _REASONS = 3
 # A class of findings, and what of one is stated.
 Template = tuple[URIRef, dict[URIRef, Node]]
+
+
+# Numbers nodes: rdflib's own way of naming them apart takes longer than all else about a finding.
+_numbers = count(1)
+
+
+def new_node() -> BNode:
+    """A node that no other case of this run has."""
+    return BNode(f"fhir{next(_numbers)}")
 
 
 @dataclass(frozen=True)

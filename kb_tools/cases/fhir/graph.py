@@ -11,7 +11,7 @@ from rdflib.term import Node
 
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.dates import day_literal
-from kb_tools.cases.fhir.facts import Statement
+from kb_tools.cases.fhir.facts import Statement, new_node
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, USED
 from kb_tools.rdf.namespaces import CASE, CLIN
@@ -32,7 +32,7 @@ class CaseGraph:
         """
         self._assembly = assembly
         self._unclear = unclear
-        self._case = BNode()
+        self._case = new_node()
 
     def triples(self, patient: URIRef) -> list[Triple]:
         """The case, with notes and notices of what could not be stated."""
@@ -40,7 +40,7 @@ class CaseGraph:
 
     def _request_triples(self, patient: URIRef) -> Iterator[Triple]:
         assert self._assembly.service_day is not None
-        case, request, coverage, product = self._case, BNode(), BNode(), BNode()
+        case, request, coverage, product = self._case, new_node(), new_node(), new_node()
         yield case, RDF.type, CASE.Case
         yield case, CASE.patient, patient
         yield case, CASE.coverage, coverage
@@ -59,7 +59,7 @@ class CaseGraph:
     def _finding_triples(self) -> Iterator[Triple]:
         for statements, finding in self._assembly.findings.items():
             yield self._case, CASE.finding, finding.node
-            for predicate, value in sorted(statements):
+            for predicate, value in sorted(statements, key=lambda statement: str(statement[0])):
                 yield finding.node, predicate, value
             if finding.doubts:
                 yield finding.node, CASE.inDoubt, Literal(finding.in_doubt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from rdflib import Literal
@@ -11,6 +12,10 @@ from rdflib.namespace import XSD
 from kb_tools.cases.fhir.r4 import Decimal
 from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.form import Key
+from kb_tools.cases.memo import KEPT
+
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_INTEGER = re.compile(r"-?[0-9]+\.0+")
 
 
 def number_literal(key: Key, value: Any, path: str) -> Literal:
@@ -26,11 +31,16 @@ def number_literal(key: Key, value: Any, path: str) -> Literal:
     if not key.within(value):
         raise Skipped(NOT_UNDERSTOOD, "a number out of range", path)
     text = value.text if isinstance(value, Decimal) else str(value)
-    if not re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text):
+    if not _DECIMAL.fullmatch(text):
         raise Skipped(NOT_UNDERSTOOD, "a number in exponent notation", path)
-    return Literal(text, datatype=XSD.integer if isinstance(value, int) else XSD.decimal, normalize=False)
+    return _literal(text, isinstance(value, int))
+
+
+@lru_cache(KEPT)
+def _literal(text: str, is_integer: bool) -> Literal:
+    return Literal(text, datatype=XSD.integer if is_integer else XSD.decimal, normalize=False)
 
 
 def without_zeros(value: Any) -> Any:
     """A JSON number that is written with a fraction of zeros, as 2.0, as the integer that it is."""
-    return int(value) if isinstance(value, Decimal) and re.fullmatch(r"-?[0-9]+\.0+", value.text) else value
+    return int(value) if isinstance(value, Decimal) and _INTEGER.fullmatch(value.text) else value

@@ -102,13 +102,13 @@ class ObservationReader:
         self._require_disease_treated(observation, kind)
         if CLIN.disease in self._terms.domain[kind]:
             values[CLIN.disease] = self._focus(observation)
-        for property_, name in self._terms.elements.items():
-            if property_ in self._terms.domain[kind] and root.get(name):
+        for property_, name in self._terms.elements_of(kind):
+            if root.get(name):
                 stated = self._codes.values(kind, root.codings(name)).get(property_)
                 if stated is None:
                     raise Skipped(NOT_UNDERSTOOD, "no code that this finding can have", name)
                 values = self._codes.merged(values, {property_: stated}, name)
-        for valued in {root.path: root, element.path: element}.values():
+        for valued in (root,) if element is root else (root, element):
             _require_value(valued)
         values = self._values.added(kind, values, root, element)
         self._assembly.find(observation, kind, day, values, root.read(), "effectiveDateTime")
@@ -132,7 +132,7 @@ class ObservationReader:
     def _require_disease_treated(self, observation: Resource, kind: Node) -> None:
         """Raises `Skipped` for a finding about another disease than the one treated, if its class is about one."""
         assembly = self._assembly
-        if not any(self._terms.says(property_, CASE.aboutDisease) for property_ in self._terms.domain[kind]):
+        if not self._terms.is_about_a_disease(kind):
             return
         stated = assembly.parts[CASE.Request].get(CASE.reason, ())
         reasons = {reason for reason in stated if isinstance(reason, URIRef)}

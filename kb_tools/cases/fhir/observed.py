@@ -17,6 +17,7 @@ from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.vocabulary import Measure
 from kb_tools.rdf.namespaces import CASE
 
+_VALUE = re.compile(r"value[A-Z]\w*")
 _UCUM = "http://unitsofmeasure.org"
 # How a record calls a unit, where its code says little.
 _UNITS = {"%": "percent (%)", "1": "that of a bare number (1)"}
@@ -108,7 +109,7 @@ class ObservedValue:
 
     def _is_the_rest(self, root: Element, element: Element) -> bool:
         """Whether a number is the rest of what a finding states, by the code of its component, else of the panel."""
-        for coded in (element, root):
+        for coded in (element, root) if element is not root else (root,):
             stating = [meaning for meaning in self._codes.meanings(coded.codings("code")) if meaning.kind]
             if stating:
                 if len({meaning.complement for meaning in stating}) > 1:
@@ -134,6 +135,8 @@ class ObservedValue:
     def _require_interpretation(self, kind: Node, values: dict[URIRef, Node], element: Element) -> None:
         """Raises `Skipped` for what is interpreted otherwise than it states, or as saying nothing for certain."""
         concepts = element.all("interpretation")
+        if not concepts:
+            return
         codings = [coding for concept in concepts for coding in concept.all("coding")]
         unclear = any(not meaning.concepts for meaning in self._codes.meanings(codings))
         interpreted = {} if unclear else self._codes.values(kind, codings)
@@ -145,4 +148,4 @@ class ObservedValue:
 
 def names_of_values(element: Element) -> list[str]:
     """The names of the elements of an observation, or of a component, that state its value."""
-    return sorted(name for name in element.content if re.fullmatch(r"value[A-Z]\w*", name))
+    return sorted([name for name in element.content if name.startswith("value") and _VALUE.fullmatch(name)])

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 
 from kb_tools.cases.fhir.assembly import Assembly
-from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import SUBJECT
 from kb_tools.cases.fhir.references import last_two, unversioned
 from kb_tools.cases.fhir.resource import Resource
@@ -88,7 +87,7 @@ def report_death(assembly: Assembly) -> None:
     assert assembly.service_day is not None
     notices: dict[str, None] = {}
     for patient in (resource for resource in assembly.everything() if resource in assembly.patients):
-        stated = Element(patient.content)
+        stated = patient.aside
         element = next((name for name in ("deceasedDateTime", "deceasedBoolean") if stated.get(name)), "")
         days = stated.days(element) if element == "deceasedDateTime" else None
         if not element or (days and days[0] >= assembly.service_day):

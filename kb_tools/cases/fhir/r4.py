@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
 from kb_tools.cases import strict_json
+from kb_tools.cases.memo import KEPT
 from kb_tools.errors import KbError
 
 # The types of resources that are read. A Medication is read only where an administration refers to it.
@@ -87,7 +89,12 @@ def version_of(content: Any) -> str:
 def type_of(content: Any) -> str:
     """The type of a resource as far as it may be named: "resource" for one that R4 does not have."""
     name = content.get("resourceType") if isinstance(content, dict) else None
-    return name if isinstance(name, str) and name.lower() in _library_modules() and name[:1].isupper() else "resource"
+    return name if isinstance(name, str) and _is_type(name) else "resource"
+
+
+@lru_cache(KEPT)
+def _is_type(name: str) -> bool:
+    return name.lower() in _library_modules() and name[:1].isupper()
 
 
 _modules: set[str] = set()

@@ -83,11 +83,12 @@ def _is_loose(path: Path) -> bool | None:
 class FhirReader:
     """Reads FHIR inputs, one case after another."""
 
-    def __init__(self, kb: Repository, terminology: Sequence[Path] = ()) -> None:
+    def __init__(self, kb: Repository, terminology: Sequence[Path] = (), record: bool = True) -> None:
         """Prepares reading; the key of the pseudonyms is that of the environment, else one for this run.
 
         Args:
             terminology: files that say what the codes of a plan's own systems mean.
+            record: whether each case gets the record of its reading.
 
         Raises:
             KbError: the FHIR library is not installed, or a terminology cannot be used.
@@ -95,7 +96,8 @@ class FhirReader:
         library()
         key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
         notices = () if key else (f"The pseudonym of the patient holds for this run only: {KEY} is not set.",)
-        self._builder = CaseBuilder(Terminology(kb, terminology), key or secrets.token_bytes(32), notices)
+        self._builder = CaseBuilder(Terminology(kb, terminology), key or secrets.token_bytes(32), notices, record)
+        self._record = record
 
     # ------------------------------------------------------------------ inputs
 
@@ -220,7 +222,7 @@ class FhirReader:
         found += [line.read() for name in sorted(named) for line in index.medications[name]]
         with _few_levels(title):
             resources = [
-                Resource(f"resource[{i}] {type_of(content)}", type_of(content), content)
+                Resource(f"resource[{i}] {type_of(content)}", type_of(content), content, tracked=self._record)
                 for i, content in enumerate(found)
             ]
             contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
@@ -229,7 +231,7 @@ class FhirReader:
     def _bundle(self, content: Any, source: str) -> Content:
         """The case of a bundle, or of one resource by itself."""
         with _few_levels(source):
-            return self._builder.build(source, contents_of(content, source))
+            return self._builder.build(source, contents_of(content, source, self._record))
 
 
 @contextmanager

@@ -9,25 +9,19 @@ from typing import Any
 
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import library_class, type_of
+from kb_tools.cases.fhir.structure import is_surely_valid
 from kb_tools.cases.record import Note, Treatment
 from kb_tools.errors import UnreadableInput
 
 # Elements by which a resource shows that it is of another version of FHIR than R4.
 _OTHER_VERSIONS = {
-    ("Claim", "event"): "R5",
-    ("Condition", "participant"): "R5",
-    ("Coverage", "insurer"): "R5",
-    ("Coverage", "kind"): "R5",
-    ("Coverage", "paymentBy"): "R5",
-    ("MedicationAdministration", "occurenceDateTime"): "R5",
-    ("MedicationAdministration", "occurencePeriod"): "R5",
-    ("Observation", "context"): "STU3",
-    ("Observation", "instantiatesReference"): "R5",
-    ("Procedure", "context"): "STU3",
-    ("Procedure", "notDone"): "STU3",
-    ("Procedure", "occurrenceDateTime"): "R5",
-    ("Procedure", "occurrencePeriod"): "R5",
-    ("ServiceRequest", "reason"): "R5",
+    "Claim": {"event": "R5"},
+    "Condition": {"participant": "R5"},
+    "Coverage": {"insurer": "R5", "kind": "R5", "paymentBy": "R5"},
+    "MedicationAdministration": {"occurenceDateTime": "R5", "occurencePeriod": "R5"},
+    "Observation": {"context": "STU3", "instantiatesReference": "R5"},
+    "Procedure": {"context": "STU3", "notDone": "STU3", "occurrenceDateTime": "R5", "occurrencePeriod": "R5"},
+    "ServiceRequest": {"reason": "R5"},
 }
 # How a resource says that elements of it were left out.
 _SUBSETTED = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "SUBSETTED")
@@ -49,6 +43,7 @@ class Resource:
         url: where it stands, if the bundle says so.
         container: the resource that contains it, if any.
         notes: what became of it.
+        tracked: whether it is remembered which elements of it are looked at.
     """
 
     place: str
@@ -57,20 +52,26 @@ class Resource:
     url: str = ""
     container: Resource | None = None
     notes: list[Note] = field(default_factory=list)
+    tracked: bool = True
 
     def __post_init__(self) -> None:
-        self.root = Element(self.content)
+        self.root = Element(self.content, seen=set() if self.tracked else None)
+        # The same for who looks without taking it for read.
+        self.aside = Element(self.content) if self.tracked else self.root
+        id_ = self.content.get("id")
+        self.id = id_ if isinstance(id_, str) else ""
         within = self.content.get("contained")
         self.contained = [
-            Resource(f"{self.place} contained[{i}] {type_of(inner)}", type_of(inner), inner, container=self)
+            Resource(
+                place=f"{self.place} contained[{i}] {type_of(inner)}",
+                type=type_of(inner),
+                content=inner,
+                container=self,
+                tracked=self.tracked,
+            )
             for i, inner in enumerate(within if isinstance(within, list) else ())
             if isinstance(inner, dict)
         ]
-
-    @property
-    def id(self) -> str:
-        value = self.content.get("id")
-        return value if isinstance(value, str) else ""
 
     def note(self, treatment: Treatment, text: str = "", *elements: str) -> None:
         """Adds what became of it, or of some of its elements."""
@@ -87,6 +88,8 @@ class Resource:
             raise UnreadableInput(f"{self.place} is of {version}", hint="convert it to FHIR R4 (4.0.1)")
         if self.type not in ("Patient", "Medication") and is_subsetted(self.content):
             return SUBSETTED
+        if is_surely_valid(self.type, self.content):
+            return ""
         if _changes_meaning(self.content):
             return "a modifier extension or implicit rules may change what it means"
         if _mixes(self.content):
@@ -98,9 +101,10 @@ class Resource:
         return ""
 
     def _other_version(self) -> str:
-        for name in self.content:
-            if (self.type, name) in _OTHER_VERSIONS:
-                return f"FHIR {_OTHER_VERSIONS[self.type, name]} ({name})"
+        versions = _OTHER_VERSIONS.get(self.type, {})
+        for name in self.content if not versions.keys().isdisjoint(self.content) else ():
+            if name in versions:
+                return f"FHIR {versions[name]} ({name})"
         if self.type == "Condition" and isinstance(self.content.get("clinicalStatus"), str):
             return "FHIR STU3 (clinicalStatus)"
         code = self.content.get("code")
@@ -117,7 +121,9 @@ class Resource:
 
 def is_subsetted(content: Any) -> bool:
     """Whether a resource says that elements of it were left out."""
-    meta = content.get("meta") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or "meta" not in content:
+        return False
+    meta = content["meta"]
     tags = meta.get("tag") if isinstance(meta, dict) else None
     found = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
     return any((tag.get("system"), tag.get("code")) == _SUBSETTED for tag in found)

@@ -77,10 +77,12 @@ class RequestSelector:
     def _refuse_unclear(self, type_: str) -> None:
         """Refuses to decide another request where one of a type is not understood: it may replace or withdraw that."""
         for resource in self._assembly.resources:
+            if resource.type != type_:
+                continue
             unclear = next((note for note in resource.notes if note.treatment is NOT_UNDERSTOOD), None)
             # What is paid already is no request, however unclear it is.
             asks = type_ != "Claim" or resource.root.text("use") not in ("claim", "predetermination")
-            if resource.type == type_ and unclear and asks and self._services.may_be_asked_by(resource):
+            if unclear and asks and self._services.may_be_asked_by(resource):
                 what = f"a request that is not understood: {unclear}"
                 raise UnreadableInput(what, hint="correct it, or leave it out")
 
@@ -111,7 +113,7 @@ class RequestSelector:
 
     def _before(self, request: Resource) -> list[Resource]:
         """The requests that a request names as those that it replaces."""
-        references = request.root.all("replaces") if request.type == "ServiceRequest" else []
+        references = list(request.root.all("replaces")) if request.type == "ServiceRequest" else []
         for related in request.root.all("related") if request.type == "Claim" else ():
             codes = {(coding.text("system"), coding.text("code")) for coding in related.codings("relationship")}
             claim = related.one("claim")

@@ -31,6 +31,8 @@ def require_patient(assembly: Assembly, resource: Resource) -> None:
     if reference is None:
         raise Skipped(NOT_UNDERSTOOD, "it does not name its patient", name)
     found = assembly.references.follow(resource, reference)
+    if found in assembly.patients:
+        return
     text = unversioned(reference.text("reference"))
     if found is None and text in assembly.strangers:
         return

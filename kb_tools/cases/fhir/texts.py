@@ -13,7 +13,6 @@ from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import HINTING
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.rdf.namespaces import CLIN
 
 # The elements in which the resources that may state findings have concepts that say what they are about.
 _CONCEPTS = ("code", "medicationCodeableConcept", "event", "itemCodeableConcept", "summary")
@@ -33,62 +32,75 @@ class TextReader:
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self._codes = assembly.codes
+        # What whole resources are about; not where that depends on what they refer to.
+        self._about: dict[Resource, tuple[list[Element], list[Element]]] = {}
+        self._texts: dict[Resource, list[str]] = {}
 
     def about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
-        root = Element(resource.content)
-        parts = parts or (root, *(part for name in _PARTS for part in root.all(name)))
-        found = [concept for part in parts for name in _CONCEPTS if (concept := part.one(name))]
-        found += [concept for part in parts for name in _CONCEPT_LISTS for concept in part.all(name)]
-        medication = self._assembly.references.follow(resource, root.one("medicationReference"))
-        code = medication.root.one("code") if medication else None
-        return [*found, code] if code else found
+        return self._concepts_and_codings(resource, parts)[0]
 
     def codings(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that say what a resource is about, or these parts of it."""
-        return [coding for concept in self.about(resource, *parts) for coding in concept.all("coding")]
+        return self._concepts_and_codings(resource, parts)[1]
+
+    def _concepts_and_codings(
+        self, resource: Resource, parts: tuple[Element, ...]
+    ) -> tuple[list[Element], list[Element]]:
+        kept = None if parts else self._about.get(resource)
+        if kept is not None:
+            return kept
+        root = resource.aside
+        reference = root.one("medicationReference")
+        inner = () if root.content.keys().isdisjoint(_PARTS) else [part for name in _PARTS for part in root.all(name)]
+        concepts = _concepts_of(parts or (root, *inner))
+        if reference:
+            medication = self._assembly.references.follow(resource, reference)
+            code = medication.root.one("code") if medication else None
+            concepts += [code] if code else []
+        found = concepts, [coding for concept in concepts for coding in concept.all("coding")]
+        if not parts and not reference:
+            self._about[resource] = found
+        return found
 
     def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that an observation, or these parts of it, has as values."""
-        root = Element(resource.content)
+        root = resource.aside
+        if not parts and root.content.keys().isdisjoint(("valueCodeableConcept", "component")):
+            return []
         parts = parts or (root, *root.all("component"))
         return [coding for part in parts for coding in part.codings("valueCodeableConcept")]
 
     def texts(self, resource: Resource) -> list[str]:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
-        concepts = self.about(resource)
-        displays = [coding.text("display") for concept in concepts for coding in concept.all("coding")]
-        root = Element(resource.content)
-        return [*displays, *(concept.text("text") for concept in concepts), *map(root.text, _TEXTS)]
+        found = self._texts.get(resource)
+        if found is None:
+            found = [text for coding in self.codings(resource) if (text := coding.text("display"))]
+            found += [text for concept in self.about(resource) if (text := concept.text("text"))]
+            found += [text for name in _TEXTS if (text := resource.aside.text(name))]
+            if resource in self._about:
+                self._texts[resource] = found
+        return found
 
     def mentions(self, resource: Resource, *parts: Element) -> frozenset[Node]:
         """The classes of findings that a resource, or these parts of it, mention where their codes are not known."""
+        if not parts and not self._may_mention(resource):
+            return frozenset()
         concepts = self.about(resource, *parts)
-        found = frozenset().union(*map(self._mentioned, concepts))
+        found = frozenset().union(*map(self._codes.mentioned_by, concepts))
         known = any(self._codes.meanings(concept.all("coding")) for concept in concepts)
         if resource.type in HINTING or not known:
-            for part in parts or (Element(resource.content),):
+            for part in parts or (resource.aside,):
                 value = part.one("valueCodeableConcept")
-                found |= self._mentioned(value) if value else frozenset()
-                found = found.union(*(self._codes.terminology.mentions(part.text(name)) for name in _TEXTS))
+                found |= self._codes.mentioned_by(value) if value else frozenset()
+                texts = [part.text(name) for name in _TEXTS if name in part.content]
+                found = found.union(*map(self._codes.terminology.mentions, texts))
         return found
 
-    def _mentioned(self, concept: Element) -> frozenset[Node]:
-        """The classes of findings that a concept mentions.
-
-        By the displays of its codes that are not known, and where none of its codes is known by its text. Where they
-        name a disease and not how it stands, its text may say that.
-        """
-        codings = concept.all("coding")
-        meanings = self._codes.meanings(codings)
-        in_text = self._codes.terminology.mentions(concept.text("text"))
-        if meanings:
-            diseases, statuses = (
-                any(self._codes.named_by(meaning, class_) for meaning in meanings)
-                for class_ in (CLIN.Disease, CLIN.DiseaseStatus)
-            )
-            in_text &= {CLIN.DiseaseStatusAssessment} if diseases and not statuses else set()
-        return self._codes.mentioned(codings) | in_text
+    def _may_mention(self, resource: Resource) -> bool:
+        """Whether there is any text in which a resource may mention something."""
+        elsewhere = ("valueCodeableConcept", "medicationReference")
+        return not resource.content.keys().isdisjoint(elsewhere) or bool(self.texts(resource))
 
     def grouped(self, resource: Resource) -> list[Resource]:
         """The resources that a panel or a report groups, and so says nothing but what they say."""
@@ -99,6 +111,22 @@ class TextReader:
         return None in self._results(resource)
 
     def _results(self, resource: Resource) -> list[Resource | None]:
-        root = Element(resource.content)
+        root = resource.aside
+        if "hasMember" not in root.content and "result" not in root.content:
+            return []
         references = [reference for name in ("hasMember", "result") for reference in root.all(name)]
         return [self._assembly.references.follow(resource, reference) for reference in references]
+
+
+def _concepts_of(parts: tuple[Element, ...]) -> list[Element]:
+    """The concepts that parts of a resource have, those by themselves before those in lists."""
+    found: list[Element] = []
+    listed: list[Element] = []
+    for part in parts:
+        for name in _CONCEPTS:
+            concept = part.one(name) if name in part.content else None
+            if concept:
+                found.append(concept)
+        for name in _CONCEPT_LISTS:
+            listed += part.all(name)
+    return found + listed

@@ -30,7 +30,7 @@ def report_near_misses(assembly: Assembly, texts: TextReader) -> None:
 
 def _codings_that_matter(texts: TextReader, resource: Resource) -> Iterator[Element]:
     """The codes of a resource that should be known."""
-    root = Element(resource.content)
+    root = resource.aside
     if resource.type in (*STATING, *HINTING):
         yield from texts.codings(resource)
     elif resource.type == "Claim":
@@ -60,8 +60,7 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
             continue
         if resource.place in doubted or texts.grouped(resource) or assembly.codes.possible(texts.codings(resource)):
             continue
-        days = days_of(resource)
-        if any(texts.texts(resource)) or (oldest and days and days[1] < oldest):
+        if any(texts.texts(resource)) or (oldest and (days := days_of(resource)) and days[1] < oldest):
             silent += 1
         else:
             blank += 1

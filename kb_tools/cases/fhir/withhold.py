@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from rdflib import BNode, URIRef
+from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.dates import day_literal
-from kb_tools.cases.fhir.facts import Doubt, Finding
+from kb_tools.cases.fhir.facts import Doubt, Finding, new_node
 from kb_tools.cases.fhir.r4 import STATING
 from kb_tools.cases.fhir.skipped import USED
 from kb_tools.rdf.namespaces import CASE, CLIN
@@ -75,7 +75,7 @@ class Withholder:
             CASE.basis: CASE.ChartEvidence,
         }
         text = f"transplant of unstated source, of {day} at the latest"
-        finding = Finding(BNode(), CLIN.Transplant, day, {}, doubt.resource, text, [doubt.resource])
+        finding = Finding(new_node(), CLIN.Transplant, day, {}, doubt.resource, text, [doubt.resource])
         if assembly.findings.setdefault(frozenset(stated.items()), finding) is finding:
             why = f"{text}, since it may be one and could not be read"
             doubt.resource.note(USED, why, *doubt.resource.root.read())
@@ -98,12 +98,12 @@ class Withholder:
         """Marks a number and a bound that exclude each other: a bound may be no evidence of its own."""
         for bound in self._findings():
             measure = self._terms.measure_of(bound.kind)
+            if measure is None or measure.exact in bound.values:
+                continue
             others = [
                 finding
                 for finding in self._findings()
-                if measure
-                and measure.exact not in bound.values
-                and (finding.kind, finding.day) == (bound.kind, bound.day)
+                if (finding.kind, finding.day) == (bound.kind, bound.day)
                 and self._key(finding) == self._key(bound)
                 and not measure.overlap(bound.values, finding.values)
             ]
