@@ -22,6 +22,7 @@ from kb_tools.commands.common import (
     parse_day,
     policy_option,
     put,
+    warn,
 )
 
 OUTCOMES = (
@@ -119,6 +120,14 @@ def command(
         pieces=pieces,
     )
     planned = plan(kb.repository, inputs, folder, settings)
+    if pieces:
+        from kb_tools.batch.locality import faults
+
+        found = faults(kb.repository)
+        if found:
+            shape, what = found[0]
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            warn(f"{shape} {what}{more}: each case is determined by itself, which is slower; see kb check")
     with _progress(planned.cases) as done:
         summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
     if format_ == "json":
