@@ -221,10 +221,8 @@ class FhirReader:
         named = {name for content in found if (name := _medication(content)) in index.medications}
         found += [line.read() for name in sorted(named) for line in index.medications[name]]
         with _few_levels(title):
-            resources = [
-                Resource(f"resource[{i}] {type_of(content)}", type_of(content), content, tracked=self._record)
-                for i, content in enumerate(found)
-            ]
+            typed = [(type_of(content), content) for content in found]
+            resources = [Resource(f"resource[{i}] {t}", t, c, tracked=self._record) for i, (t, c) in enumerate(typed)]
             contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
             return self._builder.build(title, contents)
 
