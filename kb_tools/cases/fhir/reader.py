@@ -220,9 +220,11 @@ class FhirReader:
         found = [line.read() for line in patient.lines]
         named = {name for content in found if (name := _medication(content)) in index.medications}
         found += [line.read() for name in sorted(named) for line in index.medications[name]]
+        resources: list[Resource] = []
         with _few_levels(title):
-            typed = [(type_of(content), content) for content in found]
-            resources = [Resource(f"resource[{i}] {t}", t, c, tracked=self._record) for i, (t, c) in enumerate(typed)]
+            for i, content in enumerate(found):
+                kind = type_of(content)
+                resources.append(Resource(f"resource[{i}] {kind}", kind, content, tracked=self._record))
             contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
             return self._builder.build(title, contents)
 
