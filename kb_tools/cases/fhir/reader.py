@@ -47,10 +47,9 @@ def is_fhir(data: bytes) -> bool:
 
 
 def read_together(paths: Iterable[Path]) -> set[Path]:
-    """The files with FHIR that are read together.
+    """The files with FHIR that are read together: where resources stand in no bundle, all of their folder.
 
-    Where resources stand in no bundle, all of their folder that may be of the same patients is read with them: what of
-    it cannot be read is not lost in silence.
+    So what cannot be read of the same patients is not lost in silence.
     """
     found: dict[Path, bool] = {path: loose for path in paths if (loose := _is_loose(path)) is not None}
     folders = {path.parent for path, loose in found.items() if loose}
@@ -75,8 +74,7 @@ def _is_loose(path: Path) -> bool | None:
         # It may be of a patient whose others can be read.
         return False
     if isinstance(content, dict) and "resourceType" not in content and "request" in content:
-        # A case as plain JSON.
-        return None
+        return None  # A case as plain JSON.
     return type_of(content) not in _GIVING_CASES
 
 
@@ -220,11 +218,11 @@ class FhirReader:
         found = [line.read() for line in patient.lines]
         named = {name for content in found if (name := _medication(content)) in index.medications}
         found += [line.read() for name in sorted(named) for line in index.medications[name]]
+        resources: list[Resource] = []
         with _few_levels(title):
-            resources = [
-                Resource(f"resource[{i}] {type_of(content)}", type_of(content), content, tracked=self._record)
-                for i, content in enumerate(found)
-            ]
+            for i, content in enumerate(found):
+                kind = type_of(content)
+                resources.append(Resource(f"resource[{i}] {kind}", kind, content, tracked=self._record))
             contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
             return self._builder.build(title, contents)
 
