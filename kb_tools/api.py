@@ -276,7 +276,7 @@ class KnowledgeBase:
             revision: the revision for all cases, as "2026-02"; None for the one in force on each case's service date.
             as_of: take the revision in force on this day for all cases; a date, or a text as "2026-02-01".
             policy: its identifier; needed only where several are on file.
-            engine: the SHACL engine: "pyshacl", or "pyshifty", which is faster and an extra.
+            engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras.
 
         Raises:
             UnknownRevision: there is no such revision, or its criteria are not on file.
@@ -328,7 +328,7 @@ class KnowledgeBase:
             old, new: the revisions, as "2026-02" or "CP.MP.101/2026-02"; either may be a draft.
             cases: cases to determine under both; what becomes of them is the `impact` of the difference.
             policy: its identifier; needed only where several are on file and the revisions do not name it.
-            engine: the SHACL engine: "pyshacl", or "pyshifty", which is faster and an extra.
+            engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras.
 
         Raises:
             UnknownRevision: there is no such revision, or its criteria are not on file.
@@ -451,7 +451,7 @@ class KnowledgeBase:
 
         Args:
             coverage: whether to look for what the cases leave uncovered too.
-            engine: the SHACL engine: "pyshacl", or "pyshifty", which is faster and an extra.
+            engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras.
 
         Raises:
             KnowledgeBaseError: a policy has no manifest, or one that is not complete.

@@ -33,6 +33,12 @@ ERRORS = {
         "validate README.md",
         "validate policies/CP.MP.101/policy.ttl",
     ],
+    "kb run": [
+        "run nowhere.jsonl --to rows",
+        f"run {CASE} --to rows",
+        "run tests/data --to rows",
+        "run nowhere.jsonl --to rows --revision 2026-02 --as-of 2026-07-01",
+    ],
     "kb case": ["case tempalte"],
     "kb case template": ["case template CP.MP.102"],
     "kb case schema": ["case schema --kb nowhere"],

@@ -24,7 +24,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.isolate import isolate
 from kb_tools.cases.plain import PlainReader
 from kb_tools.determine.evaluate import Content, Statement, content_of, finding_class, statements, visible
-from kb_tools.errors import UnreadableInput
+from kb_tools.errors import KbError, Slips, UnreadableInput
 from kb_tools.memory import Memory
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE
@@ -39,11 +39,23 @@ AS_WRITTEN, ALIKE = 50_000, 20_000
 _SERVICE, _DAY = "2026-07-01", "2026-06-01"
 
 
+# Where in a case something is wrong, and what.
+Slip: TypeAlias = tuple[str, str]
+# Where the finding of a small case stands.
+FIRST = "findings[0]"
+
+
+def slips_of(error: KbError) -> tuple[Slip, ...]:
+    """What the reader says of a line, each with its place in the case."""
+    slips = error.slips if isinstance(error, Slips) else (error,)
+    return tuple((slip.where.partition(": ")[2], slip.what) for slip in slips)
+
+
 class Piece:
     """What a piece of a case is.
 
     Attributes:
-        unreadable: whether the reader refuses it; then the whole case is left to the reader.
+        slips: why the reader refuses it, each with its place in the piece.
         shapes: the case shapes that it breaks, as CURIEs.
         statements: of a piece of the request or the case, what it states.
         reason: the disease treated, where it states that.
@@ -55,11 +67,11 @@ class Piece:
         seen: by revision, what its conditions see of it, where that is known; shared with the pieces like it.
     """
 
-    __slots__ = ("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "statements", "unreadable")
+    __slots__ = ("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "slips", "statements")
 
     def __init__(self, like: int) -> None:
         self.like = like
-        self.unreadable = False
+        self.slips: tuple[Slip, ...] = ()
         self.shapes: tuple[str, ...] = ()
         self.statements: tuple[Statement, ...] = ()
         self.reason: Node | None = None
@@ -119,20 +131,27 @@ class Pieces:
         for items in dict.fromkeys(findings):
             like = self._stand_ins.of(items)
             known = self._alike.get(like)
+            if known is not None and known.slips and like != items:
+                like, known = items, self._alike.get(items)
             if known is None:
                 waiting.setdefault(like, []).append(items)
             else:
                 self._remember(items, known)
         new = [item for item in dict.fromkeys(stated) if self.stated(item) is None]
         small = [
-            *({"findings": [{**_thawed_items(like), "date": _DAY}]} for like in waiting),
+            *(_finding_of(like) for like in waiting),
             *(_case_of(item) for item in new),
         ]
         pieces = self._decide(small)
         for (like, written), piece in zip(waiting.items(), pieces, strict=False):
             self._alike.put(like, piece)
             for items in written:
-                self._remember(items, piece)
+                if piece.slips and items != like:
+                    # What the reader says may quote a number as it is written.
+                    (own,) = self._decide([_finding_of(items)])
+                    self._remember(items, self._alike.put(items, own))
+                else:
+                    self._remember(items, piece)
         for item, piece in zip(new, pieces[len(waiting) :], strict=True):
             self._held_stated[item] = self._stated.put(item, piece)
 
@@ -147,8 +166,8 @@ class Pieces:
         for piece, content in zip(pieces, small, strict=True):
             try:
                 case = self._read(content)
-            except UnreadableInput:
-                piece.unreadable = True
+            except UnreadableInput as error:
+                piece.slips = slips_of(error)
             else:
                 read[case.node] = piece
                 cases.append(case)
@@ -226,6 +245,11 @@ def _thawed(value: Frozen) -> Any:
 
 def _thawed_items(items: Frozen) -> Json:
     return {key: _thawed(value) for key, value in items}
+
+
+def _finding_of(items: Frozen) -> Json:
+    """What a small case says that has one finding."""
+    return {"findings": [{**_thawed_items(items), "date": _DAY}]}
 
 
 def _case_of(item: Frozen) -> Json:

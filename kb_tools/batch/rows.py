@@ -12,17 +12,17 @@ from typing import Any, TypeAlias
 import pyoxigraph as ox
 
 from kb_tools.batch.locality import faults
-from kb_tools.batch.pieces import Frozen, Piece, Pieces, frozen
+from kb_tools.batch.pieces import FIRST, Frozen, Piece, Pieces, Slip, frozen, slips_of
 from kb_tools.batch.sight import VALUES, Seen, Sight
 from kb_tools.batch.standing import CaseFindings, Standing
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.isolate import MAX_ALIKE
-from kb_tools.cases.plain import NAME, TOKEN
+from kb_tools.cases.plain import MOST, NAME, TOKEN
 from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.determine.run import Answer, Run
-from kb_tools.errors import KbError, Slips, UnreadableInput
+from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.memory import Memory
 from kb_tools.model.history import Selection
 from kb_tools.rdf.namespaces import GIVEN, TERM_NAMESPACES
@@ -73,6 +73,7 @@ def values_of(code: int) -> tuple[str, str]:
 class _Opened:
     """A case of plain JSON, taken apart."""
 
+    line: bytes
     name: str
     service: str
     days: list[str]
@@ -164,7 +165,7 @@ class RowMaker:
         if isinstance(answer, NotDetermined):
             return Row(name, "", NOT_DETERMINED, reasons=(answer.error.what,))
         if isinstance(answer, KbError):
-            return Row(name, "", UNREADABLE, reasons=_slips_of(answer))
+            return Row(name, "", UNREADABLE, reasons=_reasons(slips_of(answer)))
         assert isinstance(answer, Determination)
         results = answer.condition_results
         notices = {
@@ -215,7 +216,7 @@ class RowMaker:
             return None
         if len(findings) > MAX_ALIKE or not isinstance(content.get("findings", []), list):
             return None
-        return _Opened(name or _digest(line), service, days, findings, stated)
+        return _Opened(line, name or _digest(line), service, days, findings, stated)
 
     def _name(self, content: Any) -> str | None:
         """The name of a case, "" where it has none; None where names need the reader."""
@@ -250,15 +251,10 @@ class RowMaker:
         if found is None:
             return None
         stated, findings = found
-        reason = None
-        broken: set[str] = set()
-        for piece in (*stated, *findings):
-            if piece.unreadable:
-                raise _REFERENCE
-            broken.update(piece.shapes)
-            reason = reason or piece.reason
-        if broken:
-            return Row(opened.name, "", MALFORMED, reasons=tuple(sorted(broken)))
+        refused = self._refused(opened, stated, findings)
+        if refused is not None:
+            return refused
+        reason = next((piece.reason for piece in stated if piece.reason is not None), None)
         selection = self._selection(opened.service)
         if isinstance(selection, KbError):
             return Row(opened.name, "", NOT_DETERMINED, reasons=(selection.what,))
@@ -290,6 +286,29 @@ class RowMaker:
             conclusion.advisories,
             notices,
         )
+
+    @staticmethod
+    def _refused(opened: _Opened, stated: list[Piece], findings: list[Piece]) -> Row | None:
+        """The row of a case with pieces that the reader refuses, or that break case shapes; None where there are none.
+
+        Raises:
+            _ByReference: so many are refused that the reader lists only the first, or the reader names no place.
+        """
+        slips: list[Slip] = []
+        broken: set[str] = set()
+        for piece in stated:
+            if piece.slips or piece.shapes:
+                slips += piece.slips
+                broken.update(piece.shapes)
+        for number, piece in enumerate(findings):
+            if piece.slips or piece.shapes:
+                slips += [(place.replace(FIRST, f"findings[{number}]", 1), what) for place, what in piece.slips]
+                broken.update(piece.shapes)
+        if len(slips) > MOST or any(not place for place, _ in slips):
+            raise _REFERENCE
+        if slips:
+            return Row(_digest(opened.line), "", UNREADABLE, reasons=_reasons(slips))
+        return Row(opened.name, "", MALFORMED, reasons=tuple(sorted(broken))) if broken else None
 
     def _known(self, opened: _Opened, missing: _Missing) -> tuple[list[Piece], list[Piece]] | None:
         """The pieces of a case: what it states, and its findings; None where some are to be learned.
@@ -452,10 +471,9 @@ def _shapes_of(answer: Malformed) -> tuple[str, ...]:
     return tuple(sorted({violation.shape for violation in answer.violations}))
 
 
-def _slips_of(error: KbError) -> tuple[str, ...]:
-    """What a reader says, each with its place in the case, without the name of the file."""
-    slips = error.slips if isinstance(error, Slips) else (error,)
-    return tuple(": ".join(part for part in (slip.where.partition(": ")[2], slip.what) if part) for slip in slips)
+def _reasons(slips: Iterable[Slip]) -> tuple[str, ...]:
+    """Slips as the reasons of a row, in an order that does not depend on where they stand."""
+    return tuple(sorted(": ".join(part for part in slip if part) for slip in slips))
 
 
 _OWN = {"id", "patient", "request", "findings"}

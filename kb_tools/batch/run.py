@@ -33,6 +33,8 @@ from kb_tools.writing import write_atomically
 MANIFEST, SUMMARY, WORDS = "manifest.json", "summary.json", "words.parquet"
 # So many times in a row workers may end without a single part before the run is given up.
 _TRIES = 3
+# How long a scheduler is waited for.
+TIMEOUT = "20s"
 # What the answers depend on beside this package.
 _LIBRARIES = ("pyoxigraph", "pyshacl", "pyshifty", "rdflib", "shacl")
 
@@ -223,7 +225,7 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
     except ImportError:
         raise KbError("--on needs Dask, which is not installed", hint="pip install 'kb-tools[cluster]'") from None
     try:
-        with distributed.Client(address, timeout="20s") as client:
+        with distributed.Client(address, timeout=TIMEOUT) as client:
             waiting = {
                 client.submit(process, plan.settings, one, str(plan.folder), pure=False, retries=_TRIES): one
                 for one in missing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -67,15 +67,15 @@ class Worker:
     """Determines ranges, one after another; what it learned of one serves the next."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         kb = Repository(Path(settings.root))
         policy = kb.policy(settings.policy)
         as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
         self._makers = [RowMaker(Run(kb, policy, settings.engine, settings.revision, as_of), settings.pieces)]
         if settings.compare:
             self._makers.append(RowMaker(Run(kb, policy, settings.engine, settings.compare), settings.pieces))
-        on_file = [entry for entry in policy.history if entry.criteria_on_file]
-        sights = {entry.name: self._makers[0].sight(Selection(entry, ())) for entry in on_file}
+        asked = [entry for entry in policy.history if entry.name == settings.revision]
+        entries = asked or [entry for entry in policy.history if entry.criteria_on_file]
+        sights = {entry.name: self._makers[0].sight(Selection(entry, ())) for entry in entries}
         orders = {name: tuple(condition.iri for condition in sight.conditions) for name, sight in sights.items()}
         every = tuple(sorted({iri for order in orders.values() for iri in order}))
         self.columns = parts.Columns(every, orders, settings.compare is not None)
@@ -83,8 +83,11 @@ class Worker:
         gc.collect()
         gc.freeze()
 
-    def process(self, one: Range, folder: Path) -> int:
+    def process(self, settings: Settings, one: Range, folder: Path) -> int:
         """Writes the part of a range, and returns how many rows it has.
+
+        Args:
+            settings: those of the worker, or others that differ in nothing but what is written.
 
         Raises:
             KbError: the input changed, or the part cannot be written.
@@ -102,19 +105,17 @@ class Worker:
             (name, number, row, other) for (number, _, _), row, other in zip(read, by_maker[0], others, strict=True)
         ]
         try:
-            if self.settings.where:
+            if settings.where:
                 chosen = [
-                    line
-                    for (_, _, line), row in zip(read, by_maker[0], strict=True)
-                    if row.outcome in self.settings.where
+                    line for (_, _, line), row in zip(read, by_maker[0], strict=True) if row.outcome in settings.where
                 ]
                 numbers = [
                     number
                     for (number, _, _), row in zip(read, by_maker[0], strict=True)
-                    if row.outcome in self.settings.where
+                    if row.outcome in settings.where
                 ]
                 write_atomically({answers_of(folder, one): self._answers(name, numbers, chosen)})
-            parts.write(part_of(folder, one), self.columns.table(numbered), self.settings.of(one))
+            parts.write(part_of(folder, one), self.columns.table(numbered), settings.of(one))
         except OSError as error:
             raise KbError(
                 f"cannot be written: {error.strerror or error}",
@@ -132,7 +133,7 @@ class Worker:
         return "".join(found).encode()
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _worker(settings: Settings) -> Worker:
     return Worker(settings)
 
@@ -146,4 +147,4 @@ def process(settings: Settings, one: Range, folder: str) -> int:
     Raises:
         KbError: the input changed, or the part cannot be written.
     """
-    return _worker(settings).process(one, Path(folder))
+    return _worker(replace(settings, run="", where=())).process(settings, one, Path(folder))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kb_tools.cases.record import NDJSON
 from kb_tools.errors import UnreadableInput
-from kb_tools.rdf.files import FORMATS, PACKED, check_kind, packed, unopened
+from kb_tools.rdf.files import FORMATS, PACKED, check_kind, must_exist, packed, unopened
 
 MANIFEST = "manifest.ttl"
 # A file with one case, plain or FHIR, and a file with one plain case a line.
@@ -91,6 +91,7 @@ def format_of(path: Path | None, format_name: str | None, data: bytes) -> str:
     if ending in PACKED:
         raise packed(path)
     if ending not in SUFFIXES:
+        must_exist(path)
         what = f"unknown format {path.suffix or '(no extension)'}"
         raise UnreadableInput(what, where=str(path), hint=f"use {', '.join(SUFFIXES)}")
     return ending

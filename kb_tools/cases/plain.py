@@ -39,13 +39,15 @@ NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 _DIGITS = 30
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
 _CLOSE = 0.7
+# The shortest value, in letters and digits, that is looked for within longer names; the most names suggested.
+_SHORTEST_PART, MOST_MEANT = 4, 3
 # The keys that show that an object is of another format, and what to do.
 _OTHER_FORMATS = {
     "@context": "this is JSON-LD: name the file .jsonld, or use --input-format jsonld",
     "resourceType": "this is FHIR: name the file .json, or .ndjson with a resource a line",
 }
 # So many slips of one case are reported at most.
-_MOST = 100
+MOST = 100
 # So many names an error lists; more are for the schema.
 _FEW = 12
 
@@ -118,9 +120,9 @@ class _Reading:
         """All that is wrong, as one error."""
         if len(self.slips) == 1:
             return self.slips[0]
-        more = len(self.slips) - _MOST
+        more = len(self.slips) - MOST
         rest = [UnreadableInput(f"{more} more slips", where=self.where, hint="correct these first")] if more > 0 else []
-        return Slips([*self.slips[:_MOST], *rest])
+        return Slips([*self.slips[:MOST], *rest])
 
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
         """An object as the JSON-LD of a node of one of the classes."""
@@ -260,14 +262,21 @@ class _Reading:
 
 
 def _meant(value: str, names: Mapping[str, str]) -> str:
-    """A guess at what is meant, as a question; "" where nothing is close.
+    """A guess at what is meant, as a question; "" where nothing is close, and no few names have the value as a part.
 
     Args:
         names: what people write, each with the name that is read.
     """
     squeezed = {_squeezed(written): name for written, name in reversed(list(names.items()))}
-    close = difflib.get_close_matches(_squeezed(value[:MAX_SHOWN]), squeezed, n=1, cutoff=_CLOSE)
-    return f"did you mean {squeezed[close[0]]}?" if close else ""
+    given = _squeezed(value[:MAX_SHOWN])
+    close = difflib.get_close_matches(given, squeezed, n=1, cutoff=_CLOSE)
+    closest = {squeezed[written] for written in close}
+    meant = closest
+    # A name that is cut short is told by its beginning; any other part may be of several names.
+    if len(given) >= _SHORTEST_PART and not any(written.startswith(given) for written in close):
+        meant = closest.union(name for written, name in squeezed.items() if given in written)
+        meant = meant if len(meant) <= MOST_MEANT else closest
+    return f"did you mean {' or '.join(sorted(meant))}?" if meant else ""
 
 
 def _squeezed(name: str) -> str:

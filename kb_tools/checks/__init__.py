@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, vocabulary
+from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, shapes, vocabulary
 from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
@@ -77,6 +77,12 @@ CHECKS: tuple[Check, ...] = (
         "No revision, closed under OWL 2 RL with the vocabularies, contradicts itself",
         Severity.ERROR,
         reasoning.owl_rl_consistent,
+    ),
+    Check(
+        "shape-form",
+        "Every shape is SHACL Core and of its form, and every rule a SPARQL rule",
+        Severity.ERROR,
+        shapes.shape_form,
     ),
     Check(
         "conditions",
@@ -173,9 +179,8 @@ def _results(kb: Repository, checks: Collection[Check]) -> Iterator[CheckResult]
             yield parsed
         elif check.needs_graphs and not parsed.passed:
             first = parsed.problems[0]
-            yield CheckResult(
-                check, (), skipped=f"not run, because the check parses failed: {first.where}: {first.message}"
-            )
+            why = f"not run, because the check parses failed: {first.where}: {first.message}"
+            yield CheckResult(check, (), skipped=why)
         else:
             yield _result(kb, check)
 

@@ -41,7 +41,8 @@ def sealed(kb: Repository) -> Iterator[Problem]:
             yield Problem(
                 where,
                 f"differs from its seal in {layer.replace('-', ' ')}: {_difference(kb, before[layer], now[layer])}; "
-                f"undo it, or state it as a new revision or condition; once reviewed, kb freeze {entry.name} --again",
+                f"undo it, or state it as a new revision or condition; once reviewed, "
+                f"kb freeze {policy.identifier}/{entry.name} --again",
             )
     for policy in kb.policies():
         folders = {path.parent for file in (MANIFEST, STATEMENTS) for path in policy.folder.glob(f"*/{file}")}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kb_tools.commands.common import console, format_option, kb_option, open_kb, put
+
+if TYPE_CHECKING:
+    from kb_tools.checks import CheckResult
 
 
 @click.command("check")
@@ -26,12 +30,12 @@ def command(only: tuple[str, ...], format_: str, root: Path | None) -> None:
     """
     from kb_tools.render import checks as render
 
-    results = []
+    results: list[CheckResult] = []
     out = console()
     for result in open_kb(root).check(only):
-        results.append(result)
         if format_ == "text":
-            render.text_line(out, result)
+            render.text_line(out, result, results[-1] if results else None)
+        results.append(result)
     if format_ == "text":
         render.text_summary(out, results)
     else:

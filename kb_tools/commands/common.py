@@ -62,10 +62,10 @@ def engine_option(command: F) -> F:
     # The names are those of kb_tools.rdf.shacl.ENGINES, written out so that --help stays fast; a test compares them.
     return click.option(
         "--engine",
-        type=click.Choice(["pyshacl", "pyshifty"]),
+        type=click.Choice(["pyshacl", "pyshifty", "shacl"]),
         default="pyshacl",
         show_default=True,
-        help="The SHACL engine; pyshifty is faster and comes with pip install 'kb-tools[fast]'.",
+        help="The SHACL engine; pyshifty and shacl are faster (pip install 'kb-tools[fast]', 'kb-tools[rust]').",
     )(command)
 
 

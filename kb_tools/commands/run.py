@@ -126,7 +126,7 @@ def command(
     else:
         from kb_tools.render.run import summarize
 
-        summarize(console(), summary, folder)
+        summarize(console(), kb.repository, summary, folder)
     sys.exit(0)
 
 

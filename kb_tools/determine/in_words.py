@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from rdflib import URIRef
+from rdflib.namespace import RDF
 
 from kb_tools.determine.evaluate import finding_class
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome
@@ -168,19 +169,42 @@ def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str
     labels = found.revision.policy.kb.labels
     absent: list[str] = []
     not_counting: list[str] = []
+    late: list[str] = []
     for result in conditions:
         kinds = not_counting if is_stated(found, result) else absent
         kinds.append("no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)))
+        late.extend(after_service(found, result))
     phrases = [_listed(absent, "and")] if absent else []
-    phrases += [f"{_listed(not_counting, 'and')} that counts"] if not_counting else []
+    remark = f" ({_listed(late, 'and')})" if late else ""
+    phrases += [f"{_listed(not_counting, 'and')} that counts{remark}"] if not_counting else []
     return f"the case states {', and '.join(phrases)}" if phrases else ""
 
 
 def is_stated(found: Determination, result: ConditionResult) -> bool:
     """Whether the case states a finding of a class that a condition reads, though it may not count."""
+    return any(True for _ in _findings_read(found, result))
+
+
+def after_service(found: Determination, result: ConditionResult) -> list[str]:
+    """The findings that a condition would read if they were not dated after the service, each in words."""
+    case, labels = found.case, found.revision.policy.kb.labels
+    day = found.service_date.isoformat()
+    dated = {
+        (str(case.value(node, CASE.date)), str(case.value(node, RDF.type))) for node in _findings_read(found, result)
+    }
+    return [
+        f"the {labels.get(kind, kind)} of {late} is after the service date, {day}"
+        for late, kind in sorted(dated)
+        if late > day
+    ]
+
+
+def _findings_read(found: Determination, result: ConditionResult) -> Iterator[URIRef]:
+    """The findings that the case states of a class that a condition reads, whether or not they count."""
     case = found.case
-    findings = (node for node in case.values(case.node, CASE.finding) if isinstance(node, URIRef))
-    return any(str(finding_class(case, node)) in result.condition.reads for node in findings)
+    for node in case.values(case.node, CASE.finding):
+        if isinstance(node, URIRef) and str(finding_class(case, node)) in result.condition.reads:
+            yield node
 
 
 def _listed(names: Iterable[str], last: str) -> str:

@@ -179,11 +179,17 @@ def _place(node: URIRef, document: Node, unit: Unit, notation: str, digest: str,
 def _to_do(trace: Trace, passage: Passage | None) -> str:
     """What is to do about a passage of the new revision that nothing carried over accounts for; "" if nothing."""
     if passage is None:
-        return "New: state what it says and point here by pol:statedIn, or say pol:accountedAs."
+        return (
+            "New: state what it says and point here by pol:statedIn; "
+            "if it says nothing of this policy, give pol:accountedAs."
+        )
     if passage.accounted_as:
         kind = trace.policy.kb.labels[passage.accounted_as]
         return f"Reworded, and left out so far as {kind}: read it again."
     # What the policy's own files state, such as discrepancies, still points to the passage of the earlier revision.
     if passage.statements and all(statement.kind in ("discrepancy", "log row") for statement in passage.statements):
-        return "Stated so far by what is said of the policy itself: say there whether it still holds, and point here."
+        return (
+            "Stated so far in the policy's own files (its log or discrepancies): "
+            "if it still holds, add this place there, by pol:statedIn."
+        )
     return ""

@@ -76,6 +76,8 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str, base: str | None = Non
             hint = "write the @context into the file: no remote context is ever fetched"
         elif "utf-8" in reason.lower():
             hint = "save the file as UTF-8"
+        elif "has not been declared" in reason:
+            hint = "declare the prefix above its first use, or correct it"
         raise UnreadableInput(f"not valid {format_.name}: {reason}", where=where + line, hint=hint) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise UnreadableInput(f"not valid {format_.name}: {error}", where=where, hint="correct the syntax") from error
@@ -127,6 +129,7 @@ def parse_file(path: Path, format_: ox.RdfFormat | None = None, relative: bool =
     if format_ is None:
         format_ = FORMATS.get(path.suffix.lower())
     if format_ is None:
+        must_exist(path)
         raise UnreadableInput(
             f"unknown format {path.suffix or '(no extension)'}", where=str(path), hint="use " + ", ".join(FORMATS)
         )
@@ -183,6 +186,18 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
 def packed(path: Path) -> UnreadableInput:
     """What is said of a packed file."""
     return UnreadableInput("packed, and not read", where=str(path), hint="unpack it")
+
+
+def must_exist(path: Path) -> None:
+    """Hold a path of an unknown ending to a file that is there.
+
+    Raises:
+        UnreadableInput: there is nothing at `path`, or it cannot be looked at.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise unopened(error, path) from error
 
 
 def unopened(error: OSError, path: Path) -> UnreadableInput:

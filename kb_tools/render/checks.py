@@ -15,11 +15,15 @@ from kb_tools.render import determination_junit as as_junit
 _SHOWN = {"passed": ("passed", "green"), "failed": ("FAILED", "bold red"), "warning": ("WARNING", "yellow")}
 
 
-def text_line(out: Console, result: CheckResult) -> None:
-    """One check, as soon as it is done, with every problem it found."""
+def text_line(out: Console, result: CheckResult, before: CheckResult | None = None) -> None:
+    """One check, as soon as it is done, with every problem it found.
+
+    Args:
+        before: the check above it; why both were not run is printed once.
+    """
     status, style = _SHOWN.get(result.status, (result.status, "yellow"))
     out.print(Text(f"{status:8}", style).append(f"{result.check.id}  {result.check.title}", "default"))
-    if result.skipped:
+    if result.skipped and not (before and before.skipped == result.skipped):
         out.print(f"        - {result.skipped}")
     for problem in result.problems:
         out.print(f"        - {problem.where}: {problem.message}")

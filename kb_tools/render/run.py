@@ -6,24 +6,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rdflib.namespace import RDFS
 from rich.table import Table
+
+from kb_tools.rdf.namespaces import COND
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from kb_tools.batch.run import Summary
+    from kb_tools.model.repository import Repository
 
 # Rows of a table that is cut, and the width of the longest bar.
 _MOST, _WIDTH = 10, 30
 
 
-def summarize(out: Console, summary: Summary, folder: Path) -> None:
+def summarize(out: Console, kb: Repository, summary: Summary, folder: Path) -> None:
     """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
+    to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
     out.print(f"{summary.cases:,} cases, {summary.cases:,} rows in {folder}")
     for title, counted in (
         ("Outcome", summary.outcomes),
         ("Another outcome under the second revision", summary.flips),
-        ("Condition still to be settled", summary.to_send),
+        ("Condition still to be settled", to_send),
         ("Criterion that decides", summary.criteria),
         ("Why not determined", summary.reasons),
     ):

@@ -113,7 +113,9 @@ def read_seal(folder: Path, revision: str) -> tuple[Seal, Layers]:
     manifest, statements = folder / MANIFEST, folder / STATEMENTS
     if not manifest.exists() and not statements.exists():
         raise KnowledgeBaseError(
-            "the revision has no seal", where=str(folder), hint=f"restore it, or kb freeze {folder.name}"
+            "the revision has no seal",
+            where=str(folder),
+            hint=f"restore it, or kb freeze {folder.parent.name}/{folder.name}",
         )
     seal = _read_manifest(manifest, revision)
     content = unix_lines(_read_bytes(statements))

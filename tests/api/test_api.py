@@ -606,7 +606,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
         "as_of is of the type datetime; give one of the type str",
     ),
     "policy": (lambda kb: kb.revisions(101), "policy is of the type int; give one of the type str"),
-    "engine": (lambda kb: kb.determine([], engine="x"), "engine 'x'; known: pyshacl, pyshifty"),
+    "engine": (lambda kb: kb.determine([], engine="x"), "engine 'x'; known: pyshacl, pyshifty, shacl"),
     "old": (lambda kb: kb.diff(2019, "2026-02"), "old is of the type int; give one of the type str"),
     "question": (lambda kb: kb.query(5), "question is of the type int; give one of the type str"),
     "parameters": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -800,13 +801,26 @@ def test_a_code_of_a_category_that_the_vocabulary_classes_is_read_too(kb: Reposi
         ),
         ("request.reason", "AML", "is not a value of this key; did you mean AcuteMyeloidLeukemia?"),
         ("request.reason", "APL", "is not a value of this key; did you mean AcutePromyelocyticLeukemia?"),
+        # Part of a name: suggested where few names have it, also beside the name that is closest.
+        (
+            "findings.1.diseaseStatus",
+            "remission",
+            "is not a value of this key; did you mean CompleteRemission or InRemission or PartialRemission?",
+        ),
+        ("request.reason", "leukemia", "is not a value of this key; did you mean Leukemia?"),
+        ("findings.0.basis", "Chart", "is not a value of this key; did you mean ChartEvidence?"),
+        (
+            "findings.1.type",
+            "GvHD",
+            "is not a value of this key; did you mean AcuteGvHDAssessment or ChronicGvHDAssessment?",
+        ),
         ("findings.1.disease", "multiple myeloma", "is not a value of this key; did you mean MultipleMyeloma?"),
     ],
 )
 def test_a_code_that_says_more_and_an_abbreviation_get_a_suggestion(
     kb: Repository, path: str, written: str, says: str
 ) -> None:
-    place = path.replace("findings.1", "findings[1]")
+    place = re.sub(r"\.(\d)", r"[\1]", path)
     assert refusal(kb, varied(path, written)) == f'case.json: {place}: "{written}" {says}'
 
 

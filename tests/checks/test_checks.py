@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from kb_tools.checks import CHECKS, CheckResult, Problem, Severity, run_checks
+from kb_tools.commands.check import command
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
@@ -668,6 +670,28 @@ SLIPS = [
         "counts findings (sh:maxCount); rewrite it, or many cases take the slow path",
     ),
     Slip(
+        "shape-form",
+        "a parameter is misspelt",
+        replaced("shapes/case.ttl", "    sh:minCount 1 ;", "    sh:minCont 1 ;"),
+        "shape:Case-patient",
+        "uses sh:minCont, which is not of SHACL Core; did you mean sh:minCount?",
+    ),
+    Slip(
+        "shape-form",
+        "a shape that is misspelt is held against values",
+        replaced("shapes/case.ttl", "sh:node shape:Pseudonym", "sh:node shape:Pseudonm"),
+        "shape:Case-patient",
+        "gives sh:node shape:Pseudonm; give it a shape that is described",
+    ),
+    Slip(
+        "shape-form",
+        "a policy brings a shape with a function in another language",
+        appended(f"{POLICY}/policy.ttl", '<urn:x:s> a sh:NodeShape ; sh:js [ sh:jsFunctionName "f" ] .'),
+        "<urn:x:s>",
+        "an unnamed node in it uses sh:jsFunctionName, which is not of SHACL Core; say it in Core",
+        problems=2,
+    ),
+    Slip(
         "condition-severity",
         "a condition's shape is a warning",
         replaced(
@@ -1139,7 +1163,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 37
+    assert len(IDS) == len(set(IDS)) == 38
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 
@@ -1197,6 +1221,14 @@ def test_where_a_file_does_not_parse_no_check_on_graphs_passes(copied: Callable[
     assert files_read.passed
     assert not any(result.passed or result.problems for result in others)
     assert {result.skipped.partition(":")[0] for result in others} == {"not run, because the check parses failed"}
+
+
+def test_why_checks_did_not_run_is_printed_once(copied: Callable[[bool], Path]) -> None:
+    root = copied(False)
+    appended(LOG, "log:2015-11 pol:order .")(root)
+    shown = CliRunner().invoke(command, ["--kb", str(root)]).stdout
+    assert shown.count("not run, because the check parses failed") == 1
+    assert shown.count("not run ") == len(IDS) - 2
 
 
 def test_a_check_named_alone_does_not_pass_where_a_file_does_not_parse(copied: Callable[[bool], Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import shutil
 import socket
@@ -18,6 +17,7 @@ import click
 import pyoxigraph as ox
 import pytest
 from rdflib import Graph, URIRef
+from terminal import on_terminal
 
 from kb_tools import __version__
 from kb_tools.cli import COMMANDS, kb
@@ -107,6 +107,12 @@ SUFFIXES = r"\.ttl, \.trig, \.nt, \.jsonld, \.json, \.jsonl, \.ndjson"
 UNREADABLE: dict[str, tuple[bytes | None, str]] = {
     # what the file holds; how the line on stderr goes on after its name, as a regular expression
     "missing.ttl": (None, ": No such file or directory; check the path and its permissions"),
+    "missing": (None, ": No such file or directory; check the path and its permissions"),
+    "missing.rdf": (None, ": No such file or directory; check the path and its permissions"),
+    "prefix.ttl": (
+        b"<urn:a> a x:b .",
+        ":1: not valid Turtle: .+; declare the prefix above its first use, or correct it",
+    ),
     "syntax.ttl": (b"<urn:a> a <urn:b> .\n\n<urn:a> <urn:b> [ .", ":3: not valid Turtle: .+; correct the syntax"),
     "no-case.ttl": (b"<urn:a> a <urn:b> .", ": no case in this file; a case is a node of class case:Case"),
     "empty.ttl": (b"", ": no case in this file; a case is a node of class case:Case"),
@@ -168,7 +174,7 @@ def test_each_thing_that_cannot_be_read_is_one_line_and_the_rest_is_determined(
         monkeypatch.setattr(owner, name, refuse)
     ran = run_kb("validate", "met.ttl", *NAMES, "not-met.ttl", "malformed.ttl", "--format", "json")
     lines = ran.stderr.splitlines()
-    assert len(lines) == len(expected) == 16
+    assert len(lines) == len(expected) == 19
     for line, pattern in zip(lines, expected, strict=True):
         assert re.fullmatch(pattern, line), line
         assert line.isprintable()
@@ -309,7 +315,7 @@ def test_what_is_asked_for_and_not_there_is_one_line(
         ),
         (
             ["validate", "met.ttl", "--engine", "jena"],
-            "Invalid value for '--engine': 'jena' is not one of 'pyshacl', 'pyshifty'.",
+            "Invalid value for '--engine': 'jena' is not one of 'pyshacl', 'pyshifty', 'shacl'.",
         ),
         (["shapes"], "Missing argument 'REVISION'."),
         (["valdate"], "No such command 'valdate'. Did you mean validate?"),
@@ -497,31 +503,11 @@ def test_in_a_pipe_lines_are_plain_within_100_columns_and_without_padding(files:
 
 @pytest.mark.parametrize("arguments", [["show"], ["show", "2026-02"], ["validate", "met.ttl", "--explain"]])
 def test_a_narrow_terminal_is_not_overrun(files: Path, arguments: list[str]) -> None:
-    text = on_terminal(files, arguments, columns=40)
+    command = [sys.executable, "-c", "from kb_tools.cli import main; main()", *arguments]
+    text = on_terminal(command, files, {"KB_ROOT": str(ROOT), "COLUMNS": "40", "TERM": "xterm-256color"})
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines()
     assert len(lines) > 20
     assert max(map(len, lines)) <= 40
-
-
-def on_terminal(folder: Path, arguments: list[str], columns: int) -> str:
-    """What the command writes on a terminal of that width."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", "from kb_tools.cli import main; main()", *arguments]
-    env = os.environ | {"KB_ROOT": str(ROOT), "COLUMNS": str(columns), "TERM": "xterm-256color"}
-    with subprocess.Popen(command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as running:
-        os.close(theirs)
-        written = b""
-        while True:
-            try:
-                read = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not read:
-                break
-            written += read
-    os.close(ours)
-    assert running.returncode == 0
-    return written.decode()
 
 
 @pytest.mark.parametrize(

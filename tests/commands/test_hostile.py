@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import resource
 import shutil
@@ -24,6 +23,7 @@ from xml.etree import ElementTree
 import owlrl
 import pyoxigraph as ox
 import pytest
+from terminal import on_terminal
 
 from kb_tools import printable
 from kb_tools.ask import answer as query_answer
@@ -716,28 +716,11 @@ def test_controls_in_names_of_files_and_cases_never_come_out_raw(
 def test_controls_reach_no_terminal(tmp_path: Path, well_formed: str) -> None:
     text = well_formed.replace(":case a case:Case", "<urn:case:\u202eevil> a case:Case", 1)
     (tmp_path / f"x{ESCAPES}.ttl").write_text(text, encoding="utf-8")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    shown = on_terminal(
         command("validate", f"x{ESCAPES}.ttl", "--revision", "2026-02", "--engine", "pyshifty"),
-        cwd=tmp_path,
-        env=os.environ | {"KB_ROOT": str(ROOT), "TERM": "xterm", "COLUMNS": "100"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as running:
-        os.close(theirs)
-        written = b""
-        while True:
-            try:
-                read = os.read(ours, 65536)
-            except OSError:
-                break
-            if not read:
-                break
-            written += read
-    os.close(ours)
-    assert running.returncode == 0
-    shown = written.decode()
+        tmp_path,
+        {"KB_ROOT": str(ROOT), "TERM": "xterm", "COLUMNS": "100"},
+    )
     assert "\x1b[31mred" not in shown
     assert not re.search("[\x07\x9b\u202a-\u202e\u2066-\u2069]", shown)
     assert "red\ufffd\ufffd2J\ufffdgnp.exe" in shown

@@ -95,6 +95,12 @@ def example(kb: Repository, policy: Policy) -> Example:
             "assessment that counts",
         ),
         (
+            "transplant-after-the-service-date-does-not-count",
+            "2026-02",
+            "indication I is open: the case states no transplant that counts (the transplant of 2026-07-02 is after "
+            "the service date, 2026-07-01)",
+        ),
+        (
             "a-grade-of-0-in-doubt-leaves-the-exclusion-open",
             "2026-02",
             "exclusion II.B is open: acute GvHD assessment: grade 0 (2026-06-15, chart evidence) only perhaps counts: "

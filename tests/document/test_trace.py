@@ -503,7 +503,8 @@ def test_a_draft_carries_over_what_is_unchanged_and_marks_the_rest(drafted: Path
         ("blight", "Read again: II.B is reworded in the document."),
         (
             "2032-03/passage/new-50",
-            "New: state what it says and point here by pol:statedIn, or say pol:accountedAs.",
+            "New: state what it says and point here by pol:statedIn; if it says nothing of this policy, give "
+            "pol:accountedAs.",
         ),
     }
     assert graph.value(URIRef(X + "2032-03"), RDFS.label) == Literal("XX.99, revision 03/32", lang="en")

@@ -10,6 +10,7 @@ from functools import cache
 import pyoxigraph as ox
 import pytest
 from history import WITH_DOCUMENT
+from installed import INSTALLED
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS
@@ -483,14 +484,14 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_a_malformed_case_violates_the_same_shape_with_both_engines(what: str) -> None:
+def test_a_malformed_case_violates_the_same_shape_with_every_engine(what: str) -> None:
     before, after, shape, focus = MALFORMED[what]
     text = PLAIN.read_text()
     assert before in text
     (case,) = CaseReader(VOCABULARY).read("x", None, text.replace(before, after).encode())
     data = prepared(VOCABULARY, [case])
     outcomes = {str(outcome_shape(revision_of("2026-02"), outcome)) for outcome in Outcome}
-    for engine in ENGINES:
+    for engine in INSTALLED:
         results = shacl.validate(data, shapes_for(engine, "2026-02"), engine)
         found = {
             (result.shape, result.severity, result.focus if result.focus.startswith("http") else "")
@@ -506,6 +507,6 @@ def test_a_malformed_case_violates_the_same_shape_with_both_engines(what: str) -
 def test_the_plain_case_violates_nothing() -> None:
     (case,) = CaseReader(VOCABULARY).read("x", PLAIN)
     assert isinstance(CaseChecker(VOCABULARY, "pyshifty").check([case])[0], Case)
-    for engine in ENGINES:
+    for engine in ("pyshacl", "pyshifty"):
         data = graph_of(parse_file(PLAIN))
         assert shacl.validate(data, shapes_for(engine, "2026-02"), engine, rules=True) == []

@@ -237,6 +237,8 @@ def test_a_text_of_exactly_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) ->
         ("loop.ttl", "Too many levels of symbolic links; check the path and its permissions"),
         ("folder.ttl", "Is a directory; check the path and its permissions"),
         ("case.rdf", "unknown format .rdf; use .ttl, .trig, .nt, .jsonld"),
+        ("missing", "No such file or directory; check the path and its permissions"),
+        ("missing.rdf", "No such file or directory; check the path and its permissions"),
         ("case", "unknown format (no extension); use .ttl, .trig, .nt, .jsonld"),
         (f"{'long' * 100}.ttl", "File name too long; check the path and its permissions"),
     ],
@@ -246,5 +248,6 @@ def test_a_file_that_cannot_be_opened_is_refused_by_its_name(tmp_path: Path, nam
     (tmp_path / "loop.ttl").symlink_to("loop.ttl")
     (tmp_path / "folder.ttl").mkdir()
     (tmp_path / "case.rdf").write_text("<rdf/>", encoding="utf-8")
+    (tmp_path / "case").touch()
     path = tmp_path / name
     assert refusal(lambda: parse_file(path)) == f"{path}: {expected}"

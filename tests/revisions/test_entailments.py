@@ -98,7 +98,7 @@ def pictures(kind: str) -> st.SearchStrategy[Picture]:
 
 
 # So many examples of so many cases each, by engine; the reference engine takes a smaller sample.
-SAMPLES = {"pyshifty": (12, 40), "pyshacl": (2, 40)}
+SAMPLES = {"pyshifty": (12, 40), "pyshacl": (2, 40), "shacl": (12, 40)}
 
 
 @cache

@@ -332,7 +332,7 @@ def test_a_frozen_knowledge_base_passes(root: Path) -> None:
     assert list(sealed(Repository(root))) == []
 
 
-UNDO = "; undo it, or state it as a new revision or condition; once reviewed, kb freeze 2026-02 --again"
+UNDO = "; undo it, or state it as a new revision or condition; once reviewed, kb freeze CP.MP.101/2026-02 --again"
 
 
 def test_a_changed_threshold_is_named_for_exactly_the_revisions_that_read_it(root: Path) -> None:
@@ -534,7 +534,7 @@ def test_what_no_revision_reaches_is_not_covered(latest: Path) -> None:
 def test_a_missing_seal_is_a_problem(small: Path) -> None:
     for path in manifest(small).parent.glob("seal.*"):
         path.unlink()
-    assert found(small) == {"2015-11": "the revision has no seal; restore it, or kb freeze 2015-11"}
+    assert found(small) == {"2015-11": "the revision has no seal; restore it, or kb freeze CP.MP.101/2015-11"}
 
 
 RESTORE = "; restore seal.json and seal.nq from version control"

@@ -13,6 +13,8 @@ from kb_tools.cases.case import Case
 from kb_tools.cases.isolate import Content
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cases.record import Note
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
 from kb_tools.model.repository import Repository
 
 DATA = Path(__file__).parents[1] / "data/fhir"
@@ -45,6 +47,13 @@ def case_of(kb: Repository, bundle: Any, tmp_path: Path) -> Case:
     (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
     assert isinstance(case, Case), case
     return case
+
+
+def determined_of(kb: Repository, run: Run, bundle: Any, tmp_path: Path) -> Determination:
+    """What a bundle comes to."""
+    (found,) = run.answers([case_of(kb, bundle, tmp_path)])
+    assert isinstance(found, Determination)
+    return found
 
 
 def notes_of(read: Case | Content) -> tuple[Note, ...]:

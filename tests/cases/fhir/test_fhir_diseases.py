@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from bundle_edits import added, condition
-from bundles import CLINICAL, case_of, content
+from bundles import CLINICAL, content, determined_of
 
-from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
@@ -38,9 +37,7 @@ def outcome(kb: Repository, run: Run, folder: Path, reason: str, *statuses: dict
         asked["diagnosis"] = [{"sequence": 1, "diagnosisCodeableConcept": {"coding": [coding]}}]
     for status in statuses:
         added(status)(bundle)
-    case = case_of(kb, bundle, folder)
-    (found,) = run.answers([case])
-    assert isinstance(found, Determination)
+    found = determined_of(kb, run, bundle, folder)
     facts = [fact for result in found.condition_results.values() for fact in result.facts]
     return found.outcome.value, any(doubt.rule == "mayNotBeOf" for fact in facts for doubt in fact.doubts)
 
@@ -136,6 +133,5 @@ def test_a_malignancy_beside_another_disease_is_not_decided(kb: Repository, run:
     bundle = content()
     for claim in (entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Claim"):
         claim["diagnosis"][0]["diagnosisCodeableConcept"]["coding"].append({"system": ICD, "code": "D61.9"})
-    (found,) = run.answers([case_of(kb, bundle, tmp_path)])
-    assert isinstance(found, Determination)
+    found = determined_of(kb, run, bundle, tmp_path)
     assert found.outcome.value == NEEDED

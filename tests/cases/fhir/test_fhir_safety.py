@@ -32,7 +32,7 @@ from bundle_edits import (
     status,
     without,
 )
-from bundles import CLINICAL, case_of, content, record, resources
+from bundles import CLINICAL, content, determined_of, record, resources
 
 from kb_tools.cases.fhir.reader import FhirReader
 from kb_tools.determine.result import Determination
@@ -62,9 +62,7 @@ def determined(kb: Repository, run: Run, tmp_path: Path) -> Callable[[Edit], Det
     def of(edit: Edit) -> Determination:
         bundle = content()
         edit(bundle)
-        (found,) = run.answers([case_of(kb, bundle, tmp_path)])
-        assert isinstance(found, Determination)
-        return found
+        return determined_of(kb, run, bundle, tmp_path)
 
     return of
 

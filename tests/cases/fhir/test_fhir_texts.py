@@ -25,7 +25,7 @@ from bundle_edits import (
     procedure,
     without,
 )
-from bundles import case_of, content, data, record, resources
+from bundles import case_of, content, data, determined_of, record, resources
 from rdflib import URIRef
 from rdflib.namespace import RDF
 
@@ -57,9 +57,7 @@ def determined(kb: Repository, run: Run, tmp_path: Path) -> Determined:
     def of(edit: Edit) -> Determination:
         bundle = content()
         edit(bundle)
-        (found,) = run.answers([case_of(kb, bundle, tmp_path)])
-        assert isinstance(found, Determination)
-        return found
+        return determined_of(kb, run, bundle, tmp_path)
 
     return of
 

@@ -1,0 +1,332 @@
+"""Runs over many cases: a row for each, the same bytes after a break, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from pyarrow import parquet
+from run_cases import ENGINE, LINES, bytes_of, ignore, planned, rows
+
+from kb_tools.batch import parts as batch_parts
+from kb_tools.batch import run as batch_run
+from kb_tools.batch import work
+from kb_tools.batch.ranges import files_of, ranges_of
+from kb_tools.batch.run import MANIFEST, SUMMARY, WORDS, carry_out, plan
+from kb_tools.batch.work import Settings, part_of
+from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.model.repository import Repository
+
+RunKb = Callable[..., CompletedProcess[str]]
+OUTCOMES = [
+    *["CriteriaMet"] * 5,
+    "PolicyNotApplicable",
+    "InformationNeeded",
+    "Unreadable",
+    "Malformed",
+    "CriteriaNotMet",
+    "Unreadable",
+    "InformationNeeded",
+]
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    path = tmp_path / "cases.jsonl"
+    path.write_text("\n".join(LINES) + "\n")
+    return path
+
+
+def test_there_is_a_row_for_every_line_that_is_not_blank(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    assert len(made.ranges) > 3
+    summary = carry_out(made, 1, ignore)
+    found = rows(tmp_path / "to")
+    assert [row["outcome"] for row in found] == OUTCOMES
+    assert [row["line"] for row in found] == [*range(1, 6), *range(7, 14)]
+    assert [row["case"] for row in found if row["outcome"] not in ("Unreadable", "Malformed")] == [
+        *(f"r{number}" for number in range(7)),
+        "r9",
+        "r11",
+    ]
+    assert summary.cases == 12
+    assert summary.outcomes == dict(sorted(Counter(OUTCOMES).items(), key=lambda item: (-item[1], item[0])))
+    assert json.loads((tmp_path / "to" / SUMMARY).read_text()) == summary.to_dict()
+    met, missing = found[0], found[6]
+    assert met["acute-gvhd-of-grade-2-or-higher"] == "fails"
+    assert met["disease-relapsed-refractory-or-progressing"] == "holds"
+    assert "disease-is-relapsed" not in met, "a condition of 2019-10 alone"
+    assert missing["to_send"] == [
+        "acute-gvhd-of-grade-2-or-higher",
+        "after-allogeneic-transplant",
+        "disease-relapsed-refractory-or-progressing",
+        "mrd-is-detected",
+        "relapse-risk-is-raised",
+    ]
+    assert found[7]["reasons"] == ['lineOfBusiness: "Comercial" is not a value of this key']
+    assert found[8]["reasons"] == ["shape:DiseaseStatusAssessment-disease"]
+
+
+def test_the_words_for_the_codes_stand_beside_the_rows(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    carry_out(planned(kb, cases, tmp_path / "to"), 1, ignore)
+    words = {(row["kind"], row["code"]): row["text"] for row in parquet.read_table(tmp_path / "to" / WORDS).to_pylist()}
+    for row in rows(tmp_path / "to"):
+        assert ("outcome", row["outcome"]) in words
+        for column, kind in (("to_send", "condition"), ("criteria", "criterion"), ("advisories", "advisory")):
+            assert {(kind, code) for code in row[column]} <= set(words)  # type: ignore[attr-defined]
+    assert words["reason", "shape:DiseaseStatusAssessment-disease"] == (
+        "State exactly one clin:disease, one of the concepts of clin:Disease."
+    )
+
+
+def test_a_run_broken_off_and_begun_again_ends_with_the_same_bytes(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    carry_out(planned(kb, cases, tmp_path / "whole"), 1, ignore)
+    broken = planned(kb, cases, tmp_path / "broken")
+    calls: list[int] = []
+
+    def stop(number: int) -> None:
+        calls.append(number)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(broken, 1, stop)
+    there = [one for one in broken.ranges if part_of(broken.folder, one).is_file()]
+    assert len(there) == 2
+    assert not (tmp_path / "broken" / SUMMARY).exists()
+    again = planned(kb, cases, tmp_path / "broken")
+    assert len(again.missing()) == len(again.ranges) - 2
+    carry_out(again, 1, ignore)
+    whole, broken_bytes = bytes_of(tmp_path / "whole"), bytes_of(tmp_path / "broken")
+    assert whole == broken_bytes
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "gone"])
+def test_a_part_that_is_not_what_it_should_be_is_made_again(
+    kb: Repository, cases: Path, tmp_path: Path, damage: str
+) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    carry_out(made, 1, ignore)
+    before = bytes_of(tmp_path / "to")
+    first, second = (part_of(made.folder, one) for one in made.ranges[:2])
+    if damage == "gone":
+        first.unlink()
+    else:
+        first.write_bytes(first.read_bytes()[:-9] if damage == "cut" else second.read_bytes())
+    assert made.missing() == [made.ranges[0]]
+    carry_out(planned(kb, cases, tmp_path / "to"), 1, ignore)
+    assert bytes_of(tmp_path / "to") == before
+
+
+def test_processes_give_the_same_bytes_as_one(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    carry_out(planned(kb, cases, tmp_path / "one"), 1, ignore)
+    carry_out(planned(kb, cases, tmp_path / "two"), 2, ignore)
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+def kill_once(settings: Settings, one: object, folder: str) -> int:
+    """Does a range, but the first process to come here is killed."""
+    mark = Path(folder) / ".killed"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return work.process(settings, one, folder)  # type: ignore[arg-type]
+
+
+def kill_always(settings: Settings, one: object, folder: str) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def test_a_worker_that_is_killed_costs_time_alone(
+    kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out(planned(kb, cases, tmp_path / "whole"), 1, ignore)
+    monkeypatch.setattr(batch_run, "process", kill_once)
+    carry_out(planned(kb, cases, tmp_path / "to"), 2, ignore)
+    (tmp_path / "to" / ".killed").unlink()
+    assert bytes_of(tmp_path / "to") == bytes_of(tmp_path / "whole")
+
+
+def test_workers_that_end_again_and_again_are_an_error(
+    kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_run, "process", kill_always)
+    with pytest.raises(KbError, match=r"ended 3 times without a part, at .*cases.jsonl line 1; is there"):
+        carry_out(planned(kb, cases, tmp_path / "to"), 2, ignore)
+
+
+# ---------------------------------------------------------------------- two revisions, full answers
+
+
+def test_two_revisions_are_compared_row_by_row(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    summary = carry_out(planned(kb, cases, tmp_path / "to", compare="2019-10"), 1, ignore)
+    found = rows(tmp_path / "to")
+    assert [row["compared_outcome"] for row in found[:5]] == ["InformationNeeded"] * 5
+    to_send = ["benefit-of-earlier-dli-is-documented", "earlier-dli-was-given"]
+    assert [row["compared_to_send"] for row in found[:5]] == [to_send] * 5
+    flips = Counter(f"{row['outcome']} -> {row['compared_outcome']}" for row in found if row["flips"])
+    assert summary.flips == dict(flips)
+    medicare = found[5]
+    assert (medicare["outcome"], medicare["criteria"]) == ("PolicyNotApplicable", ["plan"])
+    assert medicare["flips"] and medicare["compared_revision"] == "2019-10"
+    assert medicare["compared_outcome"] == "InformationNeeded"
+
+
+def test_the_full_answers_of_an_outcome_are_those_of_validate(
+    kb: Repository, cases: Path, tmp_path: Path, run_kb: RunKb
+) -> None:
+    carry_out(planned(kb, cases, tmp_path / "to", where=("CriteriaNotMet", "Unreadable")), 1, ignore)
+    answers = b"".join(path.read_bytes() for path in sorted((tmp_path / "to").glob("answers-*.jsonl")))
+    found = [json.loads(line) for line in answers.splitlines()]
+    assert [(answer["line"], answer.get("outcome")) for answer in found] == [
+        (9, None),
+        (11, "CriteriaNotMet"),
+        (12, None),
+    ]
+    ended = run_kb("validate", str(cases), "--revision", "2026-02", "--format", "json", "--engine", ENGINE)
+    validated = json.loads(ended.stdout)["determinations"]
+    wanted = [answer for answer in validated if answer["outcome"] == "CriteriaNotMet"]
+    full = [answer for answer in found if "outcome" in answer]
+    assert [{**answer, "file": "", "line": 0} for answer in full] == [
+        {**answer, "file": "", "line": 0} for answer in wanted
+    ]
+
+
+def test_without_pieces_the_rows_are_the_same(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    carry_out(planned(kb, cases, tmp_path / "with"), 1, ignore)
+    carry_out(planned(kb, cases, tmp_path / "without", pieces=False), 1, ignore)
+    assert rows(tmp_path / "with") == rows(tmp_path / "without")
+
+
+def test_by_date_each_case_has_its_revision(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    settings = Settings(root="", engine=ENGINE)
+    carry_out(plan(kb, [cases], tmp_path / "to", settings), 1, ignore)
+    found = rows(tmp_path / "to")
+    assert found[0]["revision"] == "2026-02"
+    assert found[0]["disease-is-relapsed"] is None, "a condition of 2019-10 alone"
+    assert (found[-1]["revision"], found[-1]["outcome"]) == (None, "NotDetermined")
+
+
+# ---------------------------------------------------------------------- what is wrong
+
+
+def test_an_input_that_changes_during_the_run_is_an_error(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    cases.write_text(cases.read_text().replace("CordBlood", "Autologou"))
+    with pytest.raises(UnreadableInput, match=r"changed since the run began \(bytes 0 to [0-9]+\); restore"):
+        carry_out(made, 1, ignore)
+    assert rows(tmp_path / "to") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"revision": "2019-10"}, "revision"),
+        ({"engine": "pyshacl"}, "engine"),
+        ({"where": ("CriteriaMet",)}, "where"),
+        ({"compare": "2019-10"}, "compare"),
+    ],
+)
+def test_a_folder_of_another_run_is_refused(
+    kb: Repository, cases: Path, tmp_path: Path, more: dict[str, object], said: str
+) -> None:
+    planned(kb, cases, tmp_path / "to")
+    settings = Settings(**{"root": "", "engine": ENGINE, "revision": "2026-02", **more})  # type: ignore[arg-type]
+    with pytest.raises(KbError, match=rf"to: holds another run: its .*{said}.* differ; give another folder with --to"):
+        plan(kb, [cases], tmp_path / "to", settings, 1500)
+
+
+def test_other_inputs_are_another_run(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    planned(kb, cases, tmp_path / "to")
+    cases.write_text(cases.read_text().replace("CordBlood", "Autologous"))
+    with pytest.raises(KbError, match="holds another run: its ranges differ"):
+        planned(kb, cases, tmp_path / "to")
+
+
+def test_a_folder_with_something_else_is_refused(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "notes.txt").write_text("mine")
+    with pytest.raises(KbError, match="to: is not empty, and holds no run; give another folder with --to"):
+        planned(kb, cases, tmp_path / "to")
+    (tmp_path / "to" / "notes.txt").rename(tmp_path / "to" / MANIFEST)
+    with pytest.raises(KbError, match=r"manifest.json: not the manifest of a run"):
+        planned(kb, cases, tmp_path / "to")
+
+
+def test_a_full_disk_is_an_error_and_what_is_there_stays(
+    kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    written: list[Path] = []
+    really = batch_parts.write
+
+    def write(path: Path, table: object, of: str) -> None:
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        really(path, table, of)
+
+    monkeypatch.setattr(batch_parts, "write", write)
+    with pytest.raises(KbError, match=r"part-000001.parquet: cannot be written: No space left on device; make room"):
+        carry_out(made, 1, ignore)
+    assert [one.number for one in made.missing()] == [one.number for one in made.ranges[1:]]
+
+
+INPUTS = [
+    ("no.jsonl", None, "no.jsonl: no such file or folder; check the path"),
+    ("case.ttl", "", "case.ttl: not a .jsonl file; kb case convert --format jsonl writes one case a line"),
+    ("empty.jsonl", "\n\n", "empty.jsonl: no case in this file; write one case a line, as JSON"),
+    ("folder", None, "folder: no .jsonl file in this folder; kb case convert --format jsonl"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), INPUTS)
+def test_an_input_that_is_none_is_one_line(
+    run_kb: RunKb, tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    elif name == "folder":
+        (tmp_path / name).mkdir()
+    ended = run_kb("run", name, "--to", "to")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"kb: {said}\n"
+
+
+def test_the_command_says_what_came_of_the_cases(run_kb: RunKb, cases: Path) -> None:
+    ended = run_kb("run", str(cases), "--to", "to", "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("12 cases, 12 rows in to\n\nOutcome              Cases")
+    assert "CriteriaMet              5  41.7%" in ended.stdout
+    unknown = run_kb("run", str(cases), "--to", "other", "--revision", "2026-03")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr.startswith("kb: CP.MP.101 has no revision 2026-03; known: ")
+
+
+# ---------------------------------------------------------------------- ranges
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    (tmp_path / "in" / "a.jsonl").write_bytes(b'{"a": 1}\r\n\r\n{"a": 2}')
+    (tmp_path / "in" / "below" / "b.jsonl").write_bytes(b'{"b": 1}\n')
+    yield tmp_path / "in"
+
+
+def test_ranges_are_whole_lines_and_all_of_them(several: Path) -> None:
+    files = files_of([several, several / "a.jsonl"])
+    assert [path.name for path in files] == ["a.jsonl", "b.jsonl"]
+    for size in (1, 5, 9, 100):
+        ranges = ranges_of(files, size)
+        lines = [(Path(one.path).name, number, line) for one in ranges for number, _, line in one.read()]
+        assert lines == [("a.jsonl", 1, b'{"a": 1}'), ("a.jsonl", 3, b'{"a": 2}'), ("b.jsonl", 1, b'{"b": 1}')]
+        assert [one.number for one in ranges] == list(range(len(ranges)))
+        assert sum(one.cases for one in ranges) == 3
