@@ -72,22 +72,22 @@ def differing(maker: Watched, lines: Sequence[bytes]) -> list[tuple[bytes, Row, 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_varied_cases_have_the_rows_of_the_reference_path(kb: Repository, revision: str | None) -> None:
     maker = maker_of(kb, revision)
-    lines = list(varied(kb, 500, seed=REVISIONS.index(revision)))
+    lines = list(varied(kb, 300, seed=REVISIONS.index(revision)))
     assert differing(maker, lines)[:1] == []
     # Few cases take the long way: those that cannot be read.
-    assert maker.by_reference < 2 * 40
+    assert maker.by_reference < 2 * 30
     found = {row.outcome for row in maker.of_lines(lines)}
     assert found > {"Malformed", "Unreadable", "InformationNeeded"}
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_varied_cases_have_the_rows_that_pyshacl_gives(kb: Repository, revision: str | None) -> None:
-    lines = list(varied(kb, 70, seed=10 + REVISIONS.index(revision), findings=12))
+    lines = list(varied(kb, 50, seed=10 + REVISIONS.index(revision), findings=12))
     assert differing(maker_of(kb, revision, "pyshacl"), lines)[:1] == []
 
 
 def test_both_engines_give_the_same_rows(kb: Repository) -> None:
-    lines = list(varied(kb, 60, seed=20))
+    lines = list(varied(kb, 30, seed=20))
     assert maker_of(kb).of_lines(lines) == maker_of(kb, engine="pyshacl").of_lines(lines)
 
 
@@ -135,7 +135,7 @@ def test_a_row_says_what_the_case_comes_to_alone(kb: Repository) -> None:
 
 
 def test_rows_do_not_depend_on_the_cases_before(kb: Repository) -> None:
-    lines = list(varied(kb, 40, seed=40))
+    lines = list(varied(kb, 25, seed=40))
     forward = maker_of(kb).of_lines(lines)
     maker = maker_of(kb)
     backward = [row for line in reversed(lines) for row in maker.of_lines([line])]
@@ -162,7 +162,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("revision", "at_once"), [("2026-02", 1), ("2019-10", 7), (None, 7), (None, 80)])
 def test_what_is_forgotten_changes_no_row(kb: Repository, revision: str | None, at_once: int) -> None:
     maker = maker_of(kb, revision)
-    lines = list(varied(kb, 80 if at_once > 1 else 20, seed=50))
+    lines = list(varied(kb, 50 if at_once > 1 else 15, seed=50))
     wanted = RowMaker._by_reference(maker, lines)
     found = [row for first in range(0, len(lines), at_once) for row in maker.of_lines(lines[first : first + at_once])]
     assert [pair for pair in zip(found, wanted, strict=True) if pair[0] != pair[1]][:1] == []
@@ -173,7 +173,7 @@ def test_what_is_forgotten_changes_no_row(kb: Repository, revision: str | None, 
 def test_memories_stay_as_small_as_they_should(kb: Repository) -> None:
     maker = maker_of(kb)
     forgotten = 0
-    for line in varied(kb, 40, seed=60, findings=12):
+    for line in varied(kb, 25, seed=60, findings=12):
         before = maker._pieces._bare, list(maker._sights.values())
         full = any(found.is_full for found in maker._sights.values())
         maker.of_lines([line])

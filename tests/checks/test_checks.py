@@ -683,7 +683,6 @@ SLIPS = [
         "<urn:x:s>",
         "an unnamed node in it uses sh:jsFunctionName, which is not of SHACL Core; say it in Core",
         problems=2,
-<<<<<<< HEAD
     ),
     Slip(
         "pieces-are-local",
@@ -691,8 +690,6 @@ SLIPS = [
         replaced("shapes/case.ttl", "    sh:path case:finding ;", "    sh:path case:finding ;\n    sh:maxCount 50 ;"),
         "shape:Case-finding",
         "counts findings (sh:maxCount); rewrite it, or many cases take the slow path",
-=======
->>>>>>> p-batchtests
     ),
     Slip(
         "condition-severity",
