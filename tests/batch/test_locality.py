@@ -21,8 +21,11 @@ Copied = Callable[..., Repository]
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Copied:
-    """Copies the knowledge base without its cases, with edits: the file, a text of it, and what takes its place."""
+def copied(kb: Repository, tmp_path: Path) -> Copied:
+    """Copies the knowledge base without its cases, with edits: the file, a text of it, and what takes its place.
+
+    Files that are not edited are those of the knowledge base under test, read once for all tests.
+    """
 
     def copy(*edits: tuple[str, str, str]) -> Repository:
         for folder in ("ontology", "shapes", "policies"):
@@ -32,7 +35,12 @@ def copied(tmp_path: Path) -> Copied:
             text = path.read_text(encoding="utf-8")
             assert old in text, f"{file} does not hold {old!r}"
             path.write_text(text.replace(old, new, 1), encoding="utf-8")
-        return Repository(tmp_path)
+        repository = Repository(tmp_path)
+        for path in {*kb.files("ontology", "shapes")} - {ROOT / file for file, _, _ in edits}:
+            repository._files[tmp_path / path.relative_to(ROOT)] = kb.triples(path)
+        if not any(file.startswith("ontology/") for file, _, _ in edits):
+            vars(repository)["ontology"] = kb.ontology
+        return repository
 
     return copy
 
