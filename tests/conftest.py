@@ -16,6 +16,7 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 
+pytest_plugins = ["fhir_fixtures"]
 ROOT = Path(__file__).parents[1]
 
 

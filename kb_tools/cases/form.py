@@ -146,6 +146,12 @@ class CaseForms:
             keys={key.name: key for key in keys},
         )
 
+    @cached_property
+    def _typed(self) -> list[tuple[Node, Node]]:
+        """Each term of the vocabularies with its class, in the order of the files."""
+        stated = (triple for file in self.kb.files("ontology") for triple in self.kb.triples(file))
+        return [(subject, object_) for subject, predicate, object_ in stated if predicate == RDF.type]
+
     def _key(self, shape: Node, holder: Key | None = None) -> Key:
         graph, ontology = self._shapes, self.kb.ontology
         path = graph.value(shape, SH.path)
@@ -170,8 +176,7 @@ class CaseForms:
         terms: list[Node] = []
         if class_ is not None and not classes:
             kinds = set(ontology.transitive_subjects(RDFS.subClassOf, class_))
-            stated = (triple for file in self.kb.files("ontology") for triple in self.kb.triples(file))
-            terms = [s for s, p, o in stated if p == RDF.type and o in kinds]
+            terms = [term for term, type_ in self._typed if type_ in kinds]
         for place in places:
             for listed in graph.objects(place, SH["in"]):
                 terms = list(Collection(graph, listed))

@@ -25,7 +25,7 @@ import pyoxigraph as ox
 import pytest
 from rich.console import Console
 
-from kb_tools.ask import dataset, sparql
+from kb_tools.ask import confine, dataset, sparql
 from kb_tools.ask import execute as ask_execute
 from kb_tools.ask import library as ask_library
 from kb_tools.ask import sparql as ask_sparql
@@ -1233,6 +1233,16 @@ def test_a_query_that_takes_too_long_is_ended(ask: RunKb, name: str) -> None:
 
 
 def test_a_query_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a quarter of the memory that a query may take, which is filled in a quarter of the time."""
+    assert confine.MAX_MEMORY == 4 * 2**30
+    less = "from kb_tools.ask import confine; confine.MAX_MEMORY //= 4; "
+    real = subprocess.run
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        assert command[3].endswith(" serve()")
+        return real([*command[:3], command[3].removesuffix("serve()") + less + "serve()", *command[4:]], **options)
+
+    monkeypatch.setattr(subprocess, "run", run)
     doubled = " ".join(f"BIND (CONCAT(?v{n}, ?v{n}) AS ?v{n + 1})" for n in range(36))
     with pytest.raises(QueryError) as error:
         ask_worker.run(

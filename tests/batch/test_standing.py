@@ -11,6 +11,7 @@ from itertools import chain, islice
 
 import pytest
 from generated import generated
+from situations import SITUATIONS
 from small_cases import LARGE, SERVICE, SMALL, in_batches
 from standings import Stand, by_python, by_rules, differing
 from strategies import FINDINGS, VOCABULARY, Finding, Picture, built
@@ -20,6 +21,17 @@ from kb_tools.batch.standing import Vocabulary
 from kb_tools.cases.derive import Derivation
 
 LINEAGE = ("clin:lineage", "clin:TCells")
+
+
+def test_every_situation_stands_as_its_row_says() -> None:
+    vocabulary = Vocabulary(VOCABULARY)
+    for example, case in zip(SITUATIONS, built(example.picture for example in SITUATIONS), strict=True):
+        names = [named.name for named in example.findings]
+        current, perhaps, contradicted = by_python(vocabulary, case)
+        assert {names[place] for place in current} == set(example.counts.split()), example.name
+        assert {names[place] for place in perhaps} == set(example.perhaps.split()), example.name
+        pairs = {(names[one], names[other]) for one, others in contradicted.items() for other in others}
+        assert pairs == example.contradicted, example.name
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -17,6 +17,7 @@ import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, SH
 from rdflib.term import Node
+from situations import SITUATIONS, Situation
 from small_cases import LARGE, SMALL, Comparable, Implementation, disagreements, every_condition
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Picture
 
@@ -48,6 +49,15 @@ def test_the_oracle_reads_every_condition_on_file() -> None:
 def test_every_class_of_findings_that_can_be_in_doubt_is_tried() -> None:
     tried = {finding.kind for universe in (*SMALL.values(), *LARGE.values()) for finding in universe.findings}
     assert tried == set(FINDINGS)
+
+
+@pytest.mark.parametrize("example", SITUATIONS, ids=lambda example: example.name.replace(" ", "-")[:60])
+def test_the_oracle_says_of_each_situation_what_its_row_says(example: Situation) -> None:
+    names = [named.name for named in example.findings]
+    how = oracle.standing(example.picture)
+    assert {names[place] for place in how.which(oracle.COUNTS)} == set(example.counts.split())
+    assert {names[place] for place in how.which(oracle.PERHAPS)} == set(example.perhaps.split())
+    assert {(names[one], names[other]) for one, other in how.links} == example.contradicted
 
 
 @pytest.mark.parametrize(("name", "count"), [(name, None) for name in SMALL] + [(name, 300) for name in LARGE])

@@ -125,3 +125,15 @@ ABSENCE = "StatedAbsence/absenceOf"
 NO_TRANSPLANT = answers(
     group("StatedAbsence", "2026-06-24", answer(ABSENCE, valueCoding={"system": CLINICAL, "code": "Transplant"}))
 )
+
+
+def at(server: str, *types: str) -> Edit:
+    """Gives resources of these types, or all, URLs of a server."""
+
+    def edit(bundle: dict[str, Any]) -> None:
+        for entry in bundle["entry"]:
+            kind = entry["resource"]["resourceType"]
+            if not types or kind in types:
+                entry["fullUrl"] = f"https://{server}.example/fhir/{kind}/{entry['resource']['id']}"
+
+    return edit

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 from kb_tools.cases.case import Case
+from kb_tools.cases.fhir.reader import KEY
 from kb_tools.cases.isolate import Content
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cases.record import Note
@@ -41,10 +44,16 @@ def data(bundle: Any) -> bytes:
     return json.dumps(bundle).encode()
 
 
+@cache
+def _reader(kb: Repository, key: str | None) -> CaseReader:
+    """One reader for all bundles, which reads the terminologies once; the key is read when it is made."""
+    return CaseReader(kb)
+
+
 def case_of(kb: Repository, bundle: Any, tmp_path: Path) -> Case:
     path = tmp_path / "case.json"
     path.write_bytes(data(bundle))
-    (case,) = CaseReader(kb).stream("case.json", path, io.BytesIO())
+    (case,) = _reader(kb, os.environ.get(KEY)).stream("case.json", path, io.BytesIO())
     assert isinstance(case, Case), case
     return case
 

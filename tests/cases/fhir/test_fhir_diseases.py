@@ -10,17 +10,11 @@ from bundle_edits import added, condition
 from bundles import CLINICAL, content, determined_of
 
 from kb_tools.determine.run import Run
-from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
-
-
-@pytest.fixture(scope="module")
-def run(kb: Repository, policy: Policy) -> Run:
-    return Run(kb, policy, "pyshifty", "2026-02")
 
 
 def outcome(kb: Repository, run: Run, folder: Path, reason: str, *statuses: dict[str, Any]) -> tuple[str, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,12 @@ from bundle_edits import (
     procedure,
     without,
 )
-from bundles import case_of, content, data, determined_of, record, resources
+from bundles import case_of, content, data, record, resources
+from fhir_fixtures import Determined
 from rdflib import URIRef
 from rdflib.namespace import RDF
 
 from kb_tools.cases.record import Treatment
-from kb_tools.determine.result import Determination
-from kb_tools.determine.run import Run
-from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN
 from kb_tools.rdf.terms import local_name
@@ -42,24 +39,6 @@ pytestmark = pytest.mark.usefixtures("pseudonym_key")
 MET, NEEDED, NOT_MET = "CriteriaMet", "InformationNeeded", "CriteriaNotMet"
 LOCAL = "https://ehr.example/codes"
 PATIENT = {"reference": "Patient/p"}
-Determined = Callable[[Edit], Determination]
-
-
-@pytest.fixture(scope="module")
-def run(kb: Repository, policy: Policy) -> Run:
-    return Run(kb, policy, "pyshifty", "2026-02")
-
-
-@pytest.fixture
-def determined(kb: Repository, run: Run, tmp_path: Path) -> Determined:
-    """The bundle that meets the criteria, determined after an edit."""
-
-    def of(edit: Edit) -> Determination:
-        bundle = content()
-        edit(bundle)
-        return determined_of(kb, run, bundle, tmp_path)
-
-    return of
 
 
 def in_doubt(kind: str, why: str) -> str:
