@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_cases import ENGINE
 from varied_cases import varied
 
 from kb_tools.batch import pieces, rows, sight
@@ -37,7 +38,7 @@ class Watched(RowMaker):
         return super()._by_reference(lines)
 
 
-def maker_of(kb: Repository, revision: str | None = "2026-02", engine: str = "pyshifty") -> Watched:
+def maker_of(kb: Repository, revision: str | None = "2026-02", engine: str = ENGINE) -> Watched:
     return Watched(Run(kb, kb.policy("CP.MP.101"), engine, revision))
 
 
@@ -399,7 +400,7 @@ def wanted(kb: Repository) -> Iterator[dict[str, Row]]:
     yield dict(zip(HOSTILE, RowMaker._by_reference(maker, list(HOSTILE.values())), strict=True))
 
 
-@pytest.mark.parametrize("engine", ["pyshifty", "pyshacl"])
+@pytest.mark.parametrize("engine", [ENGINE])
 def test_hostile_lines_have_the_rows_of_the_reference_path(kb: Repository, wanted: dict[str, Row], engine: str) -> None:
     maker = maker_of(kb, None, engine)
     for _ in range(2):

@@ -1265,8 +1265,9 @@ def test_a_check_that_broken_data_stops_is_a_problem(copied: Callable[[bool], Pa
     assert result.problems == (Problem(str(root), f"the check stopped: {what}; correct the data it was reading"),)
 
 
-def test_only_unused_conditions_are_a_warning() -> None:
-    assert [check.id for check in CHECKS if check.severity is Severity.WARNING] == ["conditions-used"]
+def test_what_leaves_every_answer_right_is_a_warning() -> None:
+    warnings = [check.id for check in CHECKS if check.severity is Severity.WARNING]
+    assert warnings == ["pieces-are-local", "conditions-used"]
 
 
 def test_a_problem_of_some_revisions_names_them(copied: Callable[[bool], Path]) -> None:

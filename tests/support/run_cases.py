@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from pyarrow import parquet
@@ -11,7 +12,8 @@ from kb_tools.batch.run import Plan, plan
 from kb_tools.batch.work import Settings
 from kb_tools.model.repository import Repository
 
-ENGINE = "pyshifty"
+# The fastest engine that is installed. For some platforms there is no wheel of shacl.
+ENGINE = "shacl" if find_spec("shacl") else "pyshifty"
 FINDINGS: list[dict[str, object]] = [
     {"type": "Transplant", "date": "2025-01-15", "basis": "ChartEvidence", "graftSource": "CordBlood"},
     {"type": "AcuteGvHDAssessment", "date": "2026-06-15", "basis": "ChartEvidence", "grade": 0},
