@@ -60,14 +60,13 @@ class Piece:
         statements: of a piece of the request or the case, what it states.
         reason: the disease treated, where it states that.
         finding: of a finding, how the rules of derivation see it.
-        pairs: of a finding, what it states; numbers by their stand-ins.
-        content: of a finding, what the shapes of conditions can see of that.
+        content: of a finding, what the shapes of conditions can see of what it states; numbers by their stand-ins.
         reads: of a finding, the class that it speaks of.
         like: a number that it shares with the pieces that no shape can tell from it.
         seen: by revision, what its conditions see of it, where that is known; shared with the pieces like it.
     """
 
-    __slots__ = ("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "slips", "statements")
+    __slots__ = ("content", "finding", "like", "reads", "reason", "seen", "shapes", "slips", "statements")
 
     def __init__(self, like: int) -> None:
         self.like = like
@@ -76,7 +75,6 @@ class Piece:
         self.statements: tuple[Statement, ...] = ()
         self.reason: Node | None = None
         self.finding: Finding | None = None
-        self.pairs: tuple[tuple[URIRef, Node], ...] = ()
         self.content: Content = ()
         self.reads = ""
         self.seen: dict[str, Any] = {}
@@ -207,9 +205,9 @@ class Pieces:
             class_ = case.value(node, RDF.type)
             assert class_ is not None
             derived = {CASE.supersededBy, CASE.differsFrom, CASE.contradictedBy, CASE.date}
-            piece.pairs = tuple(pair for pair in case.about[node] if pair[0] not in derived)
-            piece.content = content_of(piece.pairs, self._visible)
-            piece.finding = Finding(self.vocabulary, class_, piece.pairs)
+            pairs = tuple(pair for pair in case.about[node] if pair[0] not in derived)
+            piece.content = content_of(pairs, self._visible)
+            piece.finding = Finding(self.vocabulary, class_, pairs)
             piece.reads = str(finding_class(case, node))
 
     def _as_written(self, alike: Piece, items: Frozen) -> Piece:

@@ -22,7 +22,8 @@ class Range:
 
     Attributes:
         number: its place among all ranges of the run; its part is named by it.
-        path: the file.
+        source: the file, as the user named it or the folder that it stands in; rows name it so.
+        path: where it is.
         start, end: the bytes of it, the end exclusive.
         line: the number of its first line in the file.
         cases: how many lines are not blank.
@@ -30,6 +31,7 @@ class Range:
     """
 
     number: int
+    source: str
     path: str
     start: int
     end: int
@@ -68,32 +70,41 @@ class Range:
         return found
 
 
-def files_of(inputs: Sequence[Path]) -> list[Path]:
+def files_of(inputs: Sequence[Path], folder: Path) -> list[Path]:
     """The files with a case a line that are named, or stand in folders that are; none of them twice.
+
+    Args:
+        folder: where rows go; what stands in it is no input, even if it stands in one itself.
 
     Raises:
         UnreadableInput: there is none, or something named is no such file.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for given in inputs:
         if given.is_dir():
-            inside = sorted(path for path in given.rglob(f"*{JSON_LINES}") if path.is_file())
+            inside = sorted(path for path in given.rglob("*") if _has_lines(path) and path.is_file())
+            inside = [path for path in inside if folder.resolve() not in path.resolve().parents]
             if not inside:
                 raise UnreadableInput(
                     f"no {JSON_LINES} file in this folder", where=str(given), hint="kb case convert --format jsonl"
                 )
-            found.update(dict.fromkeys(inside))
         elif not given.exists():
             raise UnreadableInput("no such file or folder", where=str(given), hint="check the path")
-        elif given.suffix != JSON_LINES:
+        elif not _has_lines(given):
             raise UnreadableInput(
                 f"not a {JSON_LINES} file",
                 where=str(given),
                 hint="kb case convert --format jsonl writes one case a line",
             )
         else:
-            found[given] = None
-    return list(found)
+            inside = [given]
+        for path in inside:
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _has_lines(path: Path) -> bool:
+    return path.suffix.lower() == JSON_LINES
 
 
 def ranges_of(files: Sequence[Path], size: int = RANGE) -> list[Range]:
@@ -127,5 +138,7 @@ def _ranges(path: Path, size: int, number: int) -> Iterator[Range]:
                 )
             cases = sum(1 for one in data.split(b"\n") if one.strip())
             end = start + len(data)
-            yield Range(number, str(path.resolve()), start, end, line, cases, hashlib.sha256(data).hexdigest())
+            yield Range(
+                number, str(path), str(path.resolve()), start, end, line, cases, hashlib.sha256(data).hexdigest()
+            )
             number, start, line = number + 1, end, line + data.count(b"\n")

@@ -20,14 +20,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rdflib import Graph
+
 from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.batch import parts
 from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
 from kb_tools.batch.words import words
 from kb_tools.batch.work import Settings, answers_of, part_of, process
+from kb_tools.cases.form import SHAPES
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
+from kb_tools.rdf import shacl
 from kb_tools.writing import write_atomically
 
 MANIFEST, SUMMARY, WORDS = "manifest.json", "summary.json", "words.parquet"
@@ -36,7 +40,7 @@ _TRIES = 3
 # How long a scheduler is waited for.
 TIMEOUT = "20s"
 # What the answers depend on beside this package.
-_LIBRARIES = ("pyoxigraph", "pyshacl", "pyshifty", "rdflib", "shacl")
+_LIBRARIES = ("pyarrow", "pyoxigraph", "pyshacl", "pyshifty", "rdflib", "shacl")
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,12 @@ def plan(kb: Repository, inputs: Sequence[Path], folder: Path, settings: Setting
         KbError: an input cannot be read, the folder holds something else, or a revision is unknown.
     """
     parts.arrow()
+    # An engine that is not installed is told before anything is written.
+    shacl.validate(Graph(), kb.graph([kb.root / SHAPES]), settings.engine)
     policy = kb.policy(settings.policy)
     for name in filter(None, (settings.revision, settings.compare)):
         policy.require_criteria(policy.entry(name))
-    ranges = tuple(ranges_of(files_of(inputs), size))
+    ranges = tuple(ranges_of(files_of(inputs, folder), size))
     asked = {
         "tool": f"kb {__version__}",
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
@@ -134,11 +140,11 @@ def _take(folder: Path, manifest: dict[str, Any]) -> None:
         if path.is_file():
             before = json.loads(path.read_bytes())
             if before.get("run") != manifest["run"]:
-                said = [
+                differing = [
                     key for key in manifest if key != "run" and json.loads(json.dumps(manifest[key])) != before.get(key)
                 ]
                 raise KbError(
-                    f"holds another run: its {', '.join(said) or 'manifest'} differ",
+                    f"holds a run of other {', '.join(differing) or 'content'}",
                     where=str(folder),
                     hint="give another folder with --to, or empty this one",
                 )

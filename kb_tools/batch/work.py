@@ -100,21 +100,18 @@ class Worker:
                 rows += maker.of_lines([line for _, _, line in read[start : start + TOGETHER]])
             by_maker.append(rows)
         others = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
-        name = Path(one.path).name
         numbered = [
-            (name, number, row, other) for (number, _, _), row, other in zip(read, by_maker[0], others, strict=True)
+            (one.source, number, row, other)
+            for (number, _, _), row, other in zip(read, by_maker[0], others, strict=True)
         ]
         try:
             if settings.where:
                 chosen = [
-                    line for (_, _, line), row in zip(read, by_maker[0], strict=True) if row.outcome in settings.where
-                ]
-                numbers = [
-                    number
-                    for (number, _, _), row in zip(read, by_maker[0], strict=True)
+                    (number, line)
+                    for (number, _, line), row in zip(read, by_maker[0], strict=True)
                     if row.outcome in settings.where
                 ]
-                write_atomically({answers_of(folder, one): self._answers(name, numbers, chosen)})
+                write_atomically({answers_of(folder, one): self._answers(one.source, chosen)})
             parts.write(part_of(folder, one), self.columns.table(numbered), settings.of(one))
         except OSError as error:
             raise KbError(
@@ -124,12 +121,13 @@ class Worker:
             ) from error
         return len(numbered)
 
-    def _answers(self, name: str, numbers: list[int], lines: list[bytes]) -> bytes:
-        """The full answers of some lines, a JSON object a line."""
+    def _answers(self, source: str, chosen: list[tuple[int, bytes]]) -> bytes:
+        """The full answers of some lines, each with its number, a JSON object a line."""
         found = []
-        for number, answer in zip(numbers, self._makers[0].answers(lines), strict=True):
-            said: dict[str, Any] = {"error": answer.lines()} if isinstance(answer, KbError) else answer.to_dict()
-            found.append(json.dumps(said | {"file": name, "line": number}, ensure_ascii=False) + "\n")
+        answers = self._makers[0].answers([line for _, line in chosen])
+        for (number, _), answer in zip(chosen, answers, strict=True):
+            content: dict[str, Any] = {"error": answer.lines()} if isinstance(answer, KbError) else answer.to_dict()
+            found.append(json.dumps(content | {"file": source, "line": number}, ensure_ascii=False) + "\n")
         return "".join(found).encode()
 
 

@@ -19,6 +19,7 @@ from kb_tools.commands.common import (
     open_kb,
     put,
     read_cases,
+    revision_option,
     terminology_option,
     warn,
 )
@@ -38,12 +39,7 @@ def command() -> None:
 
 @command.command("template")
 @click.argument("policy", metavar="POLICY", shell_complete=completion.policies)
-@click.option(
-    "--revision",
-    metavar="YYYY-MM",
-    shell_complete=completion.revisions,
-    help="The revision that asks; default: in force today.",
-)
+@revision_option("The revision that asks; default: in force today.")
 @kb_option
 def template(policy: str, revision: str | None, root: Path | None) -> None:
     """Print an empty case with notes: what each key takes, and what the policy asks for.

@@ -57,6 +57,19 @@ def policy_option(command: F) -> F:
     )(command)
 
 
+def revision_option(text: str) -> Callable[[F], F]:
+    """--revision YYYY-MM; `text` says what is done with it, and without it."""
+    return click.option("--revision", metavar="YYYY-MM", shell_complete=completion.revisions, help=text)
+
+
+def case_revision_options(command: F) -> F:
+    """--revision YYYY-MM and --as-of YYYY-MM-DD: under which revision cases are determined."""
+    as_of = click.option(
+        "--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day."
+    )
+    return revision_option("The revision for all cases; default: in force on the service date.")(as_of(command))
+
+
 def engine_option(command: F) -> F:
     """--engine NAME."""
     # The names are those of kb_tools.rdf.shacl.ENGINES, written out so that --help stays fast; a test compares them.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands import completion
-from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put, warn
+from kb_tools.commands.common import format_option, kb_option, open_kb, policy_option, put, revision_option, warn
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
@@ -17,12 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@click.option(
-    "--revision",
-    metavar="YYYY-MM",
-    shell_complete=completion.revisions,
-    help="One revision with what is shared; default: everything.",
-)
+@revision_option("One revision with what is shared; default: everything.")
 @policy_option
 @click.option(
     "--entail",

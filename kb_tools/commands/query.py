@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kb_tools.commands import completion
-from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, warn
+from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, revision_option, warn
 
 if TYPE_CHECKING:
     from kb_tools.ask.request import RawResult
@@ -51,12 +51,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     shell_complete=completion.parameters,
     help="A parameter of the question.",
 )
-@click.option(
-    "--revision",
-    metavar="YYYY-MM",
-    shell_complete=completion.revisions,
-    help="The revision in the default graph; default: in force today.",
-)
+@revision_option("The revision in the default graph; default: in force today.")
 @click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revisions in force on this day.")
 @click.option(
     "--all", "union", is_flag=True, help="The union of all graphs: a criterion then shows every revision at once."

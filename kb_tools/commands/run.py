@@ -14,12 +14,12 @@ import click
 
 from kb_tools.commands import completion
 from kb_tools.commands.common import (
+    case_revision_options,
     console,
     engine_option,
     format_option,
     kb_option,
     open_kb,
-    parse_day,
     policy_option,
     put,
     warn,
@@ -41,13 +41,7 @@ OUTCOMES = (
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the rows go.",
 )
-@click.option(
-    "--revision",
-    metavar="YYYY-MM",
-    shell_complete=completion.revisions,
-    help="The revision for all cases; default: in force on the service date.",
-)
-@click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
+@case_revision_options
 @click.option(
     "--compare",
     metavar="YYYY-MM",

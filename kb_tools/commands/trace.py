@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kb_tools.commands import completion
-from kb_tools.commands.common import console, format_option, kb_option, open_kb, policy_option, put, warn
+from kb_tools.commands.common import (
+    console,
+    format_option,
+    kb_option,
+    open_kb,
+    policy_option,
+    put,
+    revision_option,
+    warn,
+)
 
 if TYPE_CHECKING:
     from kb_tools.api import KnowledgeBase
@@ -17,12 +25,7 @@ if TYPE_CHECKING:
 
 @click.command("trace")
 @click.argument("document", type=click.Path(path_type=Path), metavar="DOCUMENT")
-@click.option(
-    "--revision",
-    metavar="YYYY-MM",
-    shell_complete=completion.revisions,
-    help="The revision; default: the latest of which digests are kept.",
-)
+@revision_option("The revision; default: the latest of which digests are kept.")
 @policy_option
 @click.option(
     "--draft", metavar="YYYY-MM", help="Also write the skeleton of this new revision into the policy's folder."

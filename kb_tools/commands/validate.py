@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from kb_tools import printable
-from kb_tools.commands import completion
 from kb_tools.commands.common import (
+    case_revision_options,
     console,
     document_option,
     engine_option,
     format_option,
     kb_option,
     open_kb,
-    parse_day,
     policy_option,
     progress,
     put,
@@ -39,13 +38,7 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
-@click.option(
-    "--revision",
-    metavar="YYYY-MM",
-    shell_complete=completion.revisions,
-    help="The revision for all cases; default: in force on the service date.",
-)
-@click.option("--as-of", callback=parse_day, metavar="YYYY-MM-DD", help="Take the revision in force on this day.")
+@case_revision_options
 @policy_option
 @click.option("--explain", is_flag=True, help="Every condition with its facts, the places and the citations.")
 @document_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +13,17 @@ from subprocess import CompletedProcess
 
 import pytest
 from pyarrow import parquet
-from run_cases import ENGINE, LINES, bytes_of, ignore, planned, rows
+from run_cases import ENGINE, LINES, bytes_of, case, ignore, planned, rows
 
 from kb_tools.batch import parts as batch_parts
 from kb_tools.batch import run as batch_run
 from kb_tools.batch import work
 from kb_tools.batch.ranges import files_of, ranges_of
+from kb_tools.batch.rows import MALFORMED, NOT_DETERMINED, UNREADABLE
 from kb_tools.batch.run import MANIFEST, SUMMARY, WORDS, carry_out, plan
 from kb_tools.batch.work import Settings, part_of
+from kb_tools.commands.run import OUTCOMES as OUTCOMES_OF_COMMAND
+from kb_tools.determine.result import Outcome
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 
@@ -239,14 +243,14 @@ def test_a_folder_of_another_run_is_refused(
 ) -> None:
     planned(kb, cases, tmp_path / "to")
     settings = Settings(**{"root": "", "engine": ENGINE, "revision": "2026-02", **more})  # type: ignore[arg-type]
-    with pytest.raises(KbError, match=rf"to: holds another run: its .*{said}.* differ; give another folder with --to"):
+    with pytest.raises(KbError, match=rf"to: holds a run of other .*{said}.*; give another folder with --to"):
         plan(kb, [cases], tmp_path / "to", settings, 1500)
 
 
 def test_other_inputs_are_another_run(kb: Repository, cases: Path, tmp_path: Path) -> None:
     planned(kb, cases, tmp_path / "to")
     cases.write_text(cases.read_text().replace("CordBlood", "Autologous"))
-    with pytest.raises(KbError, match="holds another run: its ranges differ"):
+    with pytest.raises(KbError, match="holds a run of other ranges"):
         planned(kb, cases, tmp_path / "to")
 
 
@@ -322,7 +326,7 @@ def several(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_ranges_are_whole_lines_and_all_of_them(several: Path) -> None:
-    files = files_of([several, several / "a.jsonl"])
+    files = files_of([several, several / "a.jsonl", several / "below/../a.jsonl"], several / "rows")
     assert [path.name for path in files] == ["a.jsonl", "b.jsonl"]
     for size in (1, 5, 9, 100):
         ranges = ranges_of(files, size)
@@ -330,3 +334,35 @@ def test_ranges_are_whole_lines_and_all_of_them(several: Path) -> None:
         assert lines == [("a.jsonl", 1, b'{"a": 1}'), ("a.jsonl", 3, b'{"a": 2}'), ("b.jsonl", 1, b'{"b": 1}')]
         assert [one.number for one in ranges] == list(range(len(ranges)))
         assert sum(one.cases for one in ranges) == 3
+
+
+def test_what_a_run_writes_is_no_input_of_it(kb: Repository, several: Path) -> None:
+    (several / "a.jsonl").write_text(case(1, findings=[]) + "\n")
+    settings = Settings(root="", engine=ENGINE, revision="2026-02", where=("InformationNeeded",))
+    for _ in range(2):
+        carry_out(plan(kb, [several], several / "rows", settings), 1, ignore)
+    assert [(row["line"], row["outcome"]) for row in rows(several / "rows")] == [
+        (1, "InformationNeeded"),
+        (1, "Unreadable"),
+    ]
+
+
+def test_files_of_one_name_are_told_apart(kb: Repository, several: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (several / "below/b.jsonl").rename(several / "below/A.JSONL")
+    monkeypatch.chdir(several.parent)
+    settings = Settings(root="", engine=ENGINE, revision="2026-02")
+    carry_out(plan(kb, [Path("in")], Path("to"), settings), 1, ignore)
+    assert {row["file"] for row in rows(Path("to"))} == {"in/a.jsonl", "in/below/A.JSONL"}
+
+
+def test_an_engine_that_is_not_installed_leaves_nothing_behind(
+    kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "shifty", None)
+    with pytest.raises(KbError, match=r"the engine pyshifty is not installed; pip install 'kb-tools\[fast\]'"):
+        plan(kb, [cases], tmp_path / "to", Settings(root="", engine="pyshifty"))
+    assert not (tmp_path / "to").exists()
+
+
+def test_the_outcomes_that_the_command_takes_are_those_of_rows() -> None:
+    assert {*OUTCOMES_OF_COMMAND} == {*(outcome.value for outcome in Outcome), MALFORMED, UNREADABLE, NOT_DETERMINED}
