@@ -2,7 +2,7 @@
 
 A piece is a finding without its date, or one key of the request or of the case with its value. It is learned by reading
 a small case that says nothing else, and holding that against the case shapes. A number is replaced by one that lies the
-same way to every limit that the shapes name, and to the other numbers of the finding (`numbers`).
+same way to every limit that the shapes name, and to the other numbers of the finding (`cases.numbers`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
-from kb_tools.batch.numbers import StandIns
-from kb_tools.batch.standing import Finding, Vocabulary
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.form import CaseForms
 from kb_tools.cases.isolate import isolate
+from kb_tools.cases.numbers import StandIns
 from kb_tools.cases.plain import PlainReader
+from kb_tools.cases.standing import Finding, Vocabulary
 from kb_tools.determine.evaluate import Content, Statement, content_of, finding_class, statements, visible
 from kb_tools.errors import KbError, Slips, UnreadableInput
 from kb_tools.memory import Memory

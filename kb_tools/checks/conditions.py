@@ -9,9 +9,9 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, XSD
 from rdflib.term import Node
 
-from kb_tools.batch import locality
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
+from kb_tools.determine import locality
 from kb_tools.model.certainty import faults_of_form
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository

@@ -115,7 +115,7 @@ def command(
     )
     planned = plan(kb.repository, inputs, folder, settings)
     if pieces:
-        from kb_tools.batch.locality import faults
+        from kb_tools.determine.locality import faults
 
         found = faults(kb.repository)
         if found:

@@ -1,7 +1,7 @@
 """Which findings count: each situation, once, with those that count and perhaps count and how they stand to each other.
 
 The rules are those of the design's section 3.4. Each row is held against what shapes/derivation.ttl derives
-(tests/cases/test_derive.py), against kb_tools.batch.standing (tests/batch/test_standing.py), and against the oracle
+(tests/cases/test_derive.py), against kb_tools.cases.standing (tests/cases/test_standing.py), and against the oracle
 (tests/cases/test_doubt.py).
 """
 

@@ -1,4 +1,4 @@
-"""How the findings of cases stand, by the rules and by `kb_tools.batch.standing`: for tests and a benchmark."""
+"""How the findings of cases stand, by the rules and by `kb_tools.cases.standing`: for tests and a benchmark."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rdflib.namespace import RDF
 from small_cases import BATCH, in_batches
 from strategies import VOCABULARY, Picture, built
 
-from kb_tools.batch.standing import CaseFindings, Finding, Vocabulary
 from kb_tools.cases.case import Case
 from kb_tools.cases.derive import Derivation
+from kb_tools.cases.standing import CaseFindings, Finding, Vocabulary
 from kb_tools.rdf.namespaces import CASE
 
 # The findings that count, those that perhaps count, and of those that others contradict the others; by position.

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import VOCABULARY
 
-from kb_tools.batch.numbers import StandIns
+from kb_tools.cases.numbers import StandIns
 from kb_tools.rdf.namespaces import CLIN
 
 KEYS = ("donorPercent", "donorPercentAtLeast", "donorPercentAtMost", "donorPercentBelow")

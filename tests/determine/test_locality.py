@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from varied_cases import varied
 
-from kb_tools.batch.locality import Fault, faults
 from kb_tools.batch.rows import RowMaker
+from kb_tools.determine.locality import Fault, faults
 from kb_tools.determine.run import Run
 from kb_tools.model.repository import Repository
 

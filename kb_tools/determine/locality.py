@@ -24,10 +24,10 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.batch.numbers import StandIns
-from kb_tools.batch.standing import RULES, Vocabulary, digest_of_rules
 from kb_tools.cases.case import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.cases.form import CaseForms
+from kb_tools.cases.numbers import StandIns
+from kb_tools.cases.standing import RULES, Vocabulary, digest_of_rules
 from kb_tools.model.certainty import faults_of_form
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH

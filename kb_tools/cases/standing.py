@@ -22,7 +22,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 
 # The rules that this module follows: see `digest_of_rules`. Where they change, it must change with them, and the tests
-# of `tests/batch/test_standing.py` must pass again.
+# of `tests/cases/test_standing.py` must pass again.
 RULES = "a31788b81b72937c4ace37d4c333ac0382db25de3bf4f7d9a006925c668027d2"
 # Decimal places of the numbers that the rules compare by value.
 _PLACES = 18

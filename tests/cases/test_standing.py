@@ -16,9 +16,9 @@ from small_cases import LARGE, SERVICE, SMALL, in_batches
 from standings import Stand, by_python, by_rules, differing
 from strategies import FINDINGS, VOCABULARY, Finding, Picture, built
 
-from kb_tools.batch import standing
-from kb_tools.batch.standing import Vocabulary
+from kb_tools.cases import standing
 from kb_tools.cases.derive import Derivation
+from kb_tools.cases.standing import Vocabulary
 
 LINEAGE = ("clin:lineage", "clin:TCells")
 
