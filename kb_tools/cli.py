@@ -30,6 +30,7 @@ COMMANDS = {
     "shapes": "Print one self-contained SHACL graph of a revision, for other engines.",
     "freeze": "Write the digest that a released revision must keep.",
     "export": "Write the knowledge base for any triple store, or load it into one.",
+    "serve": "The workbench: read the policies in a browser, at any date.",
 }
 
 

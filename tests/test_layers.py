@@ -21,6 +21,7 @@ LAYERS = (
     ("batch",),
     ("checks",),
     ("api", "render"),
+    ("serve",),
     ("commands",),
     ("cli",),
 )

@@ -174,6 +174,11 @@ class Policy(AsJson):
         hint = f"nearest on file: --revision {nearest.name}" if nearest else "no revision's criteria are on file"
         raise UnknownRevision(f"the criteria of {self.identifier} revision {entry.name} are not on file", hint=hint)
 
+    def begun_by(self, day: date) -> RevisionEntry | None:
+        """The revision that counts on `day`, whether or not its criteria are on file; None before the first."""
+        started = [entry for entry in self.released if entry.effective <= day]
+        return max(started, key=lambda entry: (entry.effective, entry.month), default=None)
+
     def in_force(self, day: date) -> Selection:
         """The revision taken to be in force on `day`, with what a reader must know of that.
 
@@ -183,12 +188,12 @@ class Policy(AsJson):
         Raises:
             UnknownRevision: no revision was in force yet, or the criteria of the one that was are not on file.
         """
-        started = [entry for entry in self.released if entry.effective <= day]
+        chosen = self.begun_by(day)
         if not self.history:
             raise UnknownRevision(
                 f"{self.identifier} has no revision on file", where=str(self.folder), hint="restore their folders"
             )
-        if not started:
+        if chosen is None:
             if not self.released:
                 raise UnknownRevision(
                     f"no revision of {self.identifier} was in force on {day}", hint="none on file is released"
@@ -198,7 +203,6 @@ class Policy(AsJson):
                 f"no revision of {self.identifier} was in force on {day}",
                 hint=f"the first known is {first.name}, from {first.effective}",
             )
-        chosen = max(started, key=lambda entry: (entry.effective, entry.month))
         since = "approval" if chosen.row and chosen.row.approval else "revision month"
         notices = [
             f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its {since}. "

@@ -1,0 +1,52 @@
+"""kb serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kb_tools.commands.common import kb_option, open_kb
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8014, show_default=True, help="0 takes any free one.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which readers reach the workbench, besides those of this machine; any number of times.",
+)
+@click.option("--open", "open_", is_flag=True, help="Open the first page in the browser.")
+@kb_option
+def command(host: str, port: int, allow_host: tuple[str, ...], open_: bool, root: Path | None) -> None:
+    """The workbench: read the policies in a browser, at any date.
+
+    It answers readers on this machine only, prints its address, and runs until Ctrl-C. The knowledge base is read at
+    the start: after a change of its files, start again. Nothing is fetched from elsewhere, no cookie is set and no
+    request is logged.
+
+    Before others may reach it, put a proxy in front that asks who they are and speaks TLS, that passes the Host header
+    on as it came (name that host by --allow-host), that limits how much one reader may ask, and that logs neither the
+    queries of addresses nor bodies: a search can hold what should not be kept.
+
+    \b
+    Examples:
+      kb serve --open
+      kb serve --port 0
+      kb serve --host 0.0.0.0 --allow-host policies.example.org
+    """
+    from kb_tools.serve.extra import require
+
+    require()
+    from kb_tools.serve.server import serve
+
+    kb = open_kb(root)
+
+    def ready(address: str) -> None:
+        click.echo(f"{kb.root}: {address} (Ctrl-C ends it)")
+        if open_:
+            click.launch(address)
+
+    serve(kb.repository, host, port, (*allow_host, host), ready)

@@ -1,0 +1,1 @@
+"""The workbench: the knowledge base as pages, for people and for other programs."""

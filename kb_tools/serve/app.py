@@ -1,0 +1,205 @@
+"""The workbench as a web application: addresses, formats, errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from mimetypes import guess_type
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kb_tools import as_json
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+from kb_tools.serve import description, html
+from kb_tools.serve.formats import MEDIA_TYPES, asked_for
+from kb_tools.serve.links import ServedLinks, path_of
+from kb_tools.serve.pages import FIXED, Page, page_of
+from kb_tools.serve.security import MAX_BODY, Guard
+from kb_tools.serve.view import View
+from kb_tools.serve.workbench import Workbench
+
+_LOG = logging.getLogger(__name__)
+# How many addresses an error names.
+_NEAR = 5
+
+
+class NotThere(HTTPException):
+    """There is no page at an address."""
+
+    def __init__(self, what: str, near: Collection[str] = ()) -> None:
+        super().__init__(404, what)
+        self.near = list(near)
+
+
+def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
+    """The workbench on a knowledge base.
+
+    Args:
+        hosts: names of hosts that it answers to beside those of loopback.
+    """
+    bench = Workbench(kb)
+    routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
+    routes += [Route("/static/{name:path}", _static), Route("/{path:path}", _thing(bench), name="thing")]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _failed(bench), KbError: _refused(bench), Exception: _broken(bench)},
+        max_body_size=MAX_BODY,
+    )
+    return Guard(app, hosts)
+
+
+# ---------------------------------------------------------------------- pages
+
+
+def _fixed(bench: Workbench, page: Page) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        return _answer(bench, page, request, request.query_params.get("q", ""))
+
+    return endpoint
+
+
+def _thing(bench: Workbench) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        path = request.url.path
+        iri = paths(bench).get(path)
+        if iri is not None:
+            return _answer(bench, page_of(bench, iri), request, iri)
+        if path != "/" and paths(bench).get(path.rstrip("/")):
+            return RedirectResponse(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")._url, 308)
+        raise NotThere(f"there is no page {path}", near(bench, path))
+
+    return endpoint
+
+
+@cache
+def paths(bench: Workbench) -> dict[str, str]:
+    """The IRI of each page of a thing, by its path."""
+    return {path_of(iri): iri for iri in bench.ours}
+
+
+def near(bench: Workbench, path: str) -> list[str]:
+    """IRIs whose paths are close to one that leads nowhere."""
+    return [paths(bench)[close] for close in get_close_matches(path, paths(bench), _NEAR, 0.6)]
+
+
+def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Response:
+    format_ = asked_for(request.query_params.get("format"), request.headers.get("accept", ""), page.formats)
+    if format_ is None:
+        raise HTTPException(406, f"this page comes as {', '.join(MEDIA_TYPES[known][0] for known in page.formats)}")
+    on = _on(request)
+    view = View(bench, on or date.today())
+    if format_ in ("turtle", "jsonld"):
+        body = description.of(view, target, format_)
+    else:
+        content = {"page": page.name, "on": view.day.isoformat(), **page.data(view, target)}
+        if format_ == "json":
+            body = as_json.dump(content).encode()
+        else:
+            links = ServedLinks(bench.ours, on)
+            shown = html.Shown(page.name, request.url.path, view.day, links, on is not None, page.formats)
+            body = html.render(shown, content)
+    return Response(body, media_type=MEDIA_TYPES[format_][0], headers={"Vary": "Accept"})
+
+
+def _on(request: Request) -> date | None:
+    """The day that `?on=` names.
+
+    Raises:
+        KbError: it is no calendar day.
+    """
+    given = request.query_params.get("on")
+    if not given:
+        return None
+    try:
+        if len(given) != len("YYYY-MM-DD"):
+            raise ValueError
+        return date.fromisoformat(given)
+    except ValueError:
+        raise KbError(f"on: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
+
+
+# ---------------------------------------------------------------------- files of ours
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    """The files of the stylesheet, scripts and icons: only what is listed here can be asked for."""
+    folder = files("kb_tools.serve") / "static"
+    return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _files():
+        raise NotThere(f"there is no file {name}")
+    return Response(_files()[name], media_type=guess_type(name)[0])
+
+
+# ---------------------------------------------------------------------- errors
+
+
+def _failed(bench: Workbench) -> Callable[[Request, Exception], Response]:
+    def handler(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        found = error.near if isinstance(error, NotThere) else []
+        return _problem(bench, request, error.status_code, error.detail, found, error.headers)
+
+    return handler
+
+
+def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
+    def handler(request: Request, error: Exception) -> Response:
+        return _problem(bench, request, 400, str(error))
+
+    return handler
+
+
+def _broken(bench: Workbench) -> Callable[[Request, Exception], Response]:
+    def handler(request: Request, error: Exception) -> Response:
+        # What went wrong may quote a request: it is named by its type alone.
+        what = f"unexpected {type(error).__name__}; kb check says whether the knowledge base is sound"
+        _LOG.error("kb serve: %s", what)
+        return _problem(bench, request, 500, what)
+
+    return handler
+
+
+_TITLES = {
+    400: "This cannot be answered",
+    404: "Not found",
+    405: "This address is only read",
+    406: "Not in this format",
+    413: "Too large",
+    500: "Something went wrong",
+}
+
+
+def _problem(
+    bench: Workbench,
+    request: Request,
+    status: int,
+    what: str,
+    found: Collection[str] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An error as a page, or as problem details (RFC 9457) with the addresses that are near."""
+    view = View(bench, date.today())
+    title = _TITLES.get(status, "This cannot be answered")
+    content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": what}
+    content["near"] = [{**view.link(iri), "kind": bench.kind(iri)} for iri in found]
+    accept = request.headers.get("accept", "")
+    if asked_for(None, accept, ("html", "json")) == "html" and request.query_params.get("format") != "json":
+        shown = html.Shown("error", request.url.path, view.day, ServedLinks(bench.ours, None), False, ())
+        return Response(html.render(shown, content), status, headers, "text/html")
+    return Response(as_json.dump(content), status, headers, "application/problem+json")

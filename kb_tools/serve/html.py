@@ -1,0 +1,69 @@
+"""Pages for people: what a page says, shown by the template of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kb_tools import printable
+from kb_tools.serve.links import Links
+
+MENU = (("/", "Policies"),)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a page is shown.
+
+    Attributes:
+        template: its name without ending.
+        path: of the page.
+        day: on which it shows the knowledge base.
+        asked: whether the reader asked for that day.
+        formats: in which it can be had.
+        fixed: whether the day cannot be chosen, as in a folder of files.
+    """
+
+    template: str
+    path: str
+    day: date
+    links: Links
+    asked: bool
+    formats: tuple[str, ...]
+    fixed: bool = False
+
+    @property
+    def menu(self) -> tuple[tuple[str, str], ...]:
+        """The pages that every page links to, each with its name."""
+        return MENU
+
+
+def render(shown: Shown, content: Mapping[str, Any]) -> bytes:
+    """The page as HTML. Every text is escaped."""
+    template = _environment().get_template(f"{shown.template}.html")
+    return template.render(p=content, shown=shown, links=shown.links, query=content.get("query", "")).encode()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("kb_tools.serve", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+
+
+def _printable(value: Any) -> Any:
+    """A text without what turns the direction of a line or a terminal obeys."""
+    if isinstance(value, Markup):
+        return Markup(printable.text(value))
+    return printable.text(value) if isinstance(value, str) else value

@@ -1,0 +1,65 @@
+"""What every answer carries and every request must fit, so that a browser can be trusted with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::\d+)?")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# The largest body of a request, in bytes.
+MAX_BODY = 16 * 1024 * 1024
+HEADERS = {
+    # Nothing is fetched from elsewhere, no script or style stands within a page, and no other site may frame one.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-cache",
+}
+
+
+class Guard:
+    """Turns away requests for another host (DNS rebinding), and adds the headers above to every answer.
+
+    Args:
+        hosts: names of hosts that are served beside those of loopback, without a port.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
+        self.app = app
+        self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(given) != 1 or _name(given[0]) not in self.hosts:
+            answer = PlainTextResponse(
+                "This host is not served here; start kb serve with --allow-host NAME to serve it.\n", 421
+            )
+            await answer(scope, receive, guarded)
+            return
+        await self.app(scope, receive, guarded)
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port; "" where the header is malformed."""
+    found = _HOST.fullmatch(host.strip().lower())
+    return found[1] or found[2] if found else ""

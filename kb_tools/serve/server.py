@@ -1,0 +1,44 @@
+"""The workbench, listening."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection
+
+import uvicorn
+
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+from kb_tools.serve.app import application
+
+
+def serve(
+    kb: Repository, host: str, port: int, hosts: Collection[str], ready: Callable[[str], None] = lambda address: None
+) -> None:
+    """Listen until interrupted.
+
+    Args:
+        port: 0 for any that is free.
+        hosts: names of hosts that are answered beside those of loopback.
+        ready: called with the address of the first page, once it listens.
+
+    Raises:
+        KbError: nothing can listen there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    with listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+            listening.listen(128)
+        except OSError as error:
+            what = f"cannot listen on {host} port {port}: {error.strerror or error}"
+            raise KbError(what, hint="choose another --port or --host") from None
+        shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+        ready(f"http://{shown}:{listening.getsockname()[1]}/")
+        # Nothing of a request is logged, no traceback either, which can quote one.
+        config = uvicorn.Config(
+            application(kb, hosts), log_config=None, log_level="critical", access_log=False, server_header=False
+        )
+        uvicorn.Server(config).run(sockets=[listening])

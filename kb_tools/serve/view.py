@@ -1,0 +1,120 @@
+"""What one request sees of the workbench: the day that it asks for, and what was in force on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import cached_property
+from typing import TypedDict
+
+from kb_tools.errors import UnknownRevision
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.parts import BASES
+from kb_tools.model.policy import Policy
+from kb_tools.model.statements import Passage, Reference
+from kb_tools.serve.workbench import Workbench
+
+
+class Link(TypedDict):
+    """A thing: its IRI, what it is called, and its number or place ("" where it has none)."""
+
+    iri: str
+    label: str
+    notation: str
+
+
+class Place(TypedDict):
+    """A place in the policy's document."""
+
+    iri: str
+    place: str
+    section: str
+
+
+class Citation(TypedDict):
+    """A work that is cited: its number in the list of that revision (0 where the list is not on file)."""
+
+    iri: str
+    number: int
+    text: str
+
+
+class InForce(TypedDict):
+    """The revision of a policy that counts on a day.
+
+    `revision` is null before the first one. `notices` say what is assumed or not on file.
+    """
+
+    policy: Link
+    revision: Link | None
+    basis: str | None
+    since: str | None
+    notices: list[str]
+
+
+class View:
+    """The workbench on a day.
+
+    Args:
+        day: the day; None for the first day of the latest revision on file.
+    """
+
+    def __init__(self, bench: Workbench, day: date | None) -> None:
+        self.bench = bench
+        self._day = day
+
+    @cached_property
+    def day(self) -> date:
+        if self._day:
+            return self._day
+        released = [entry for policy in self.bench.policies.values() for entry in policy.released]
+        return max((entry.effective for entry in released), default=date.max)
+
+    # ------------------------------------------------------------------ revisions
+
+    def current(self, policy: Policy) -> RevisionEntry | None:
+        """The revision that counts on the day."""
+        return policy.begun_by(self.day)
+
+    def in_force(self, policy: Policy) -> InForce:
+        entry = self.current(policy)
+        try:
+            notices = list(policy.in_force(self.day).notices)
+        except UnknownRevision as error:
+            notices = [_sentence(error.what if entry else f"{error.what}; {error.hint}")]
+        return {
+            "policy": self.link(policy.iri),
+            "revision": self.link(entry.iri) if entry else None,
+            "basis": BASES[entry.on_file["Criteria"]] if entry else None,
+            "since": entry.effective.isoformat() if entry else None,
+            "notices": notices,
+        }
+
+    @cached_property
+    def graphs(self) -> list[str]:
+        """The revisions whose names for things are preferred: those in force on the day."""
+        return [entry.iri for policy in self.bench.policies.values() if (entry := self.current(policy))]
+
+    # ------------------------------------------------------------------ things
+
+    def link(self, iri: str, graphs: Sequence[str] = ()) -> Link:
+        """A thing by its name; as these graphs name it, else as on the day."""
+        wanted = (*graphs, *self.graphs)
+        return {"iri": iri, "label": self.bench.label(iri, wanted), "notation": self.bench.notation(iri, wanted)}
+
+    def links(self, iris: Iterable[str], graphs: Sequence[str] = ()) -> list[Link]:
+        return [self.link(iri, graphs) for iri in iris]
+
+
+def place(found: Passage) -> Place:
+    """A place in the document as JSON values."""
+    return {"iri": found.iri, "place": found.notation, "section": found.section}
+
+
+def citation(found: Reference) -> Citation:
+    """A work that is cited as JSON values."""
+    return {"iri": found.iri, "number": found.number, "text": found.text}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

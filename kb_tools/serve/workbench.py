@@ -1,0 +1,178 @@
+"""A knowledge base as the pages read it: what has an IRI of ours, what it is called, and what says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pyoxigraph as ox
+from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
+
+from kb_tools.ask.dataset import default_graph, open_store
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import FILLED_IN, Policy
+from kb_tools.model.repository import Repository
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import BASE, POL, READ
+from kb_tools.rdf.terms import local_name
+
+# Properties that name a thing in words, the most telling first.
+_LABELS = {str(link): rank for rank, link in enumerate((RDFS.label, SKOS.prefLabel, DCTERMS.title, POL.gloss))}
+# Properties that give a number or a place.
+_NOTATIONS = {str(SKOS.notation), str(POL.number)}
+_TYPE, _SUBCLASS = ox.NamedNode(str(RDF.type)), ox.NamedNode(str(RDFS.subClassOf))
+# The words for what the vocabularies of others call a thing.
+_KINDS = {
+    str(OWL.Class): "class",
+    str(OWL.ObjectProperty): "property",
+    str(OWL.DatatypeProperty): "property",
+    str(OWL.AnnotationProperty): "property",
+    str(OWL.Ontology): "vocabulary",
+    str(SKOS.ConceptScheme): "code system",
+    "http://www.w3.org/ns/shacl#NodeShape": "shape",
+    "http://www.w3.org/ns/shacl#PropertyShape": "shape",
+    "http://www.w3.org/ns/shacl#SPARQLRule": "rule",
+    "http://purl.org/ontology/bibo/Document": "document",
+    "http://purl.org/ontology/bibo/Journal": "journal",
+    "http://purl.org/ontology/bibo/Website": "website",
+    str(READ.CodeSystem): "code system",
+}
+
+
+@dataclass
+class Thing:
+    """What the graphs say of one IRI.
+
+    Attributes:
+        types: IRIs of classes.
+        labels, notations: its name in words and its number or place, by the graph that gives it.
+        graphs: the graphs that describe it.
+    """
+
+    iri: str
+    types: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
+    notations: dict[str, str] = field(default_factory=dict)
+    graphs: set[str] = field(default_factory=set)
+
+
+class Workbench:
+    """A knowledge base, read once."""
+
+    def __init__(self, kb: Repository) -> None:
+        self.kb = kb
+        self._revisions: dict[str, Revision] = {}
+
+    @cached_property
+    def store(self) -> ox.Store:
+        """Every graph of the knowledge base by its name, with what revisions share filled in."""
+        return open_store(self.kb)
+
+    @cached_property
+    def policies(self) -> dict[str, Policy]:
+        """The policies on file, by IRI."""
+        return {policy.iri: policy for policy in self.kb.policies()}
+
+    @cached_property
+    def entries(self) -> dict[str, tuple[Policy, RevisionEntry]]:
+        """The revisions of all policies, by IRI."""
+        return {entry.iri: (policy, entry) for policy in self.policies.values() for entry in policy.history}
+
+    def revision(self, iri: str) -> Revision:
+        """A revision, loaded once."""
+        if iri not in self._revisions:
+            self._revisions[iri] = Revision.load(*self.entries[iri])
+        return self._revisions[iri]
+
+    # ------------------------------------------------------------------ things
+
+    @cached_property
+    def things(self) -> dict[str, Thing]:
+        """Everything that a graph describes, by IRI."""
+        found: dict[str, Thing] = {}
+        ranks: dict[tuple[str, str], int] = {}
+        for quad in self.store:
+            if not isinstance(quad.subject, ox.NamedNode) or not isinstance(quad.graph_name, ox.NamedNode):
+                continue
+            iri, link, graph = quad.subject.value, quad.predicate.value, graph_of(quad)
+            thing = found.setdefault(iri, Thing(iri))
+            thing.graphs.add(graph)
+            if quad.predicate == _TYPE and isinstance(quad.object, ox.NamedNode):
+                thing.types.add(quad.object.value)
+            elif isinstance(quad.object, ox.Literal):
+                if link in _NOTATIONS:
+                    thing.notations[graph] = quad.object.value
+                elif link in _LABELS and _LABELS[link] <= ranks.get((iri, graph), len(_LABELS)):
+                    ranks[iri, graph] = _LABELS[link]
+                    thing.labels[graph] = quad.object.value
+        return found
+
+    @cached_property
+    def ours(self) -> dict[str, Thing]:
+        """The things whose IRIs are under our own namespace, in the order of their IRIs."""
+        return {iri: thing for iri, thing in sorted(self.things.items()) if iri.startswith(BASE) and thing.types}
+
+    def label(self, iri: str, graphs: Iterable[str] = ()) -> str:
+        """The name of a thing in words: as the first of these graphs that gives one says, else as any does."""
+        thing = self.things.get(iri)
+        labels = thing.labels if thing else {}
+        for graph in graphs:
+            if graph in labels:
+                return labels[graph]
+        return labels[max(labels)] if labels else local_name(iri)
+
+    def notation(self, iri: str, graphs: Iterable[str] = ()) -> str:
+        """The number or place of a thing, as `label`; "" where it has none."""
+        thing = self.things.get(iri)
+        found = thing.notations if thing else {}
+        for graph in graphs:
+            if graph in found:
+                return found[graph]
+        return found[max(found)] if found else ""
+
+    def kind(self, iri: str) -> str:
+        """What kind of thing an IRI names, in words: the name of its class; "" where nothing says."""
+        thing = self.things.get(iri)
+        types = sorted(thing.types) if thing else []
+        own = [type_ for type_ in types if type_.startswith(BASE)]
+        if own:
+            return self.label(own[0])
+        return next((_KINDS[type_] for type_ in types if type_ in _KINDS), local_name(types[0]) if types else "")
+
+    def is_a(self, iri: str, class_: str) -> bool:
+        """Whether a thing is an instance of a class, or of one under it."""
+        thing = self.things.get(iri)
+        return thing is not None and not thing.types.isdisjoint(self._below(class_))
+
+    def _below(self, class_: str) -> frozenset[str]:
+        if class_ not in self._subclasses:
+            below, waiting = {class_}, [ox.NamedNode(class_)]
+            while waiting:
+                for quad in self.store.quads_for_pattern(None, _SUBCLASS, waiting.pop(), None):
+                    if isinstance(quad.subject, ox.NamedNode) and quad.subject.value not in below:
+                        below.add(quad.subject.value)
+                        waiting.append(quad.subject)
+            self._subclasses[class_] = frozenset(below)
+        return self._subclasses[class_]
+
+    @cached_property
+    def _subclasses(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    # ------------------------------------------------------------------ graphs
+
+    @cached_property
+    def shared_graphs(self) -> frozenset[str]:
+        """The names of the graphs that belong to no revision."""
+        return frozenset(default_graph(self.kb, []))
+
+    def quads(self, subject: object, predicate: object = None, object_: object = None) -> Iterator[ox.Quad]:
+        """The statements that fit a pattern, of all named graphs."""
+        return self.store.quads_for_pattern(subject, predicate, object_, None)  # type: ignore[arg-type]
+
+
+def graph_of(quad: ox.Quad) -> str:
+    """The graph that a statement stands in; what a revision shares with another counts as its own."""
+    assert isinstance(quad.graph_name, ox.NamedNode)
+    return quad.graph_name.value.removesuffix(FILLED_IN)
