@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import pyoxigraph as ox
 
 from kb_tools.batch.pieces import FIRST, Frozen, Piece, Pieces, Slip, frozen, slips_of
-from kb_tools.batch.sight import VALUES, Seen, Sight
+from kb_tools.batch.sight import VALUES, Sight
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.isolate import MAX_ALIKE
 from kb_tools.cases.plain import MOST, NAME, TOKEN
@@ -20,6 +20,7 @@ from kb_tools.cases.standing import CaseFindings, Standing
 from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.locality import faults
+from kb_tools.determine.looks import Seen
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError, UnreadableInput

@@ -1,9 +1,9 @@
 """What the shapes of a revision's conditions see of the pieces of a case, and what the case comes to by that.
 
 The shapes of a condition count findings: some finding is so, or none is (the conformance check `condition-form`). So
-findings of which the same is so can stand for each other. What is so of a finding, with those that contradict it, SHACL
-is asked once; and what the conditions come to on findings that differ in that, SHACL is asked once too. In both
-cases the shapes are held against what was really stated, never against anything made up.
+findings of which the same is so can stand for each other (`determine.looks`). What is so of a finding, with those that
+contradict it, SHACL is asked once; and what the conditions come to on findings that differ in that, SHACL is asked once
+too. In both cases the shapes are held against what was really stated, never against anything made up.
 
 A case is then a mask for each kind of fact that conditions read: a bit for each look that its findings and statements
 have.
@@ -15,22 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rdflib import Graph, URIRef
-from rdflib.namespace import RDF
-
 from kb_tools.determine.determiner import Determiner, is_given
-from kb_tools.determine.evaluate import Content, Shown, Statement
+from kb_tools.determine.evaluate import Shown, Statement
+from kb_tools.determine.looks import Looks, Seen
 from kb_tools.determine.result import ConditionResult, Outcome
 from kb_tools.memory import Memory
-from kb_tools.model.certainty import counted_shapes, fresh_copy
-from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Value
-from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import CASE, SH
-from kb_tools.rdf.terms import graph_of
+from kb_tools.rdf.namespaces import CASE
 
-# A finding as the shapes see it: what it states, and what those state that contradict it.
-Seen: TypeAlias = tuple[Content, tuple[Content, ...]]
 # The bits of a piece, each with the number of the kind of fact in whose mask it stands.
 Bits: TypeAlias = tuple[tuple[int, int], ...]
 
@@ -65,7 +57,6 @@ class Sight:
     def __init__(self, determiner: Determiner) -> None:
         self.revision = determiner.revision
         self.name = self.revision.entry.name
-        self._kb = determiner.kb
         self._determiner = determiner
         self._evaluator = determiner.evaluator
         self.kinds = tuple(self._evaluator.by_kind)
@@ -75,7 +66,8 @@ class Sight:
             for number, kind in enumerate(self.kinds)
             for condition in self._evaluator.by_kind[kind]
         }
-        self._counted = [self._counted_by(kind) for kind in self.kinds]
+        self._looks = Looks(determiner.kb, self._evaluator.engine)
+        self._counted = [self._looks.counted_by(self._evaluator.by_kind[kind]) for kind in self.kinds]
         self._numbers_of: dict[str, list[int]] = {}
         for number, kind in enumerate(self.kinds):
             for read in kind:
@@ -127,46 +119,15 @@ class Sight:
         found: dict[tuple[int, Seen], tuple[int, int]] = {}
         if not new:
             return found
-        data, shapes = graph_of(concept_facts(self._kb.ontology)), Graph()
-        for number in {number for number, _ in new}:
-            for place, counted in enumerate(self._counted[number]):
-                wrapper = _wrapper(number, place)
-                shapes.add((wrapper, RDF.type, SH.NodeShape))
-                shapes.add((wrapper, SH.targetClass, _target(number)))
-                shapes.add((wrapper, SH.node, fresh_copy(counted, self._kb.conditions, shapes)))
-        for position, (number, (content, contradicting)) in enumerate(new):
-            node = URIRef(f"urn:kb:seen:{position}")
-            data.add((node, RDF.type, _target(number)))
-            for pair in content:
-                data.add((node, *pair))
-            for place, other in enumerate(contradicting):
-                other_node = URIRef(f"{node}:{place}")
-                data.add((node, CASE.contradictedBy, other_node))
-                for pair in other:
-                    data.add((other_node, *pair))
-        refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self._evaluator.engine)}
-        for position, (number, seen) in enumerate(new):
-            so = tuple(
-                (f"urn:kb:seen:{position}", str(_wrapper(number, place))) not in refused
-                for place in range(len(self._counted[number]))
-            )
+        known = self._looks.so([(self._counted[number], seen) for number, seen in new])
+        for number, seen in new:
+            so = known[self._counted[number], seen]
             bit = self._bits[number].get(so)
             if bit is None:
                 bit = self._bits[number][so] = self._add(number, (CASE.currentFinding, *seen))
                 self._add(number, (CASE.perhapsFinding, *seen))
             found[number, seen] = (1 << bit, 2 << bit)
         return found
-
-    def _counted_by(self, kind: frozenset[str]) -> tuple[URIRef, ...]:
-        """The shapes by which the conditions of a kind count findings."""
-        shapes = self._kb.conditions
-        found = {
-            counted: None
-            for condition in self._evaluator.by_kind[kind]
-            for shape in (condition.holds_when, condition.fails_when)
-            for counted in counted_shapes(shapes, URIRef(shape))
-        }
-        return tuple(found)  # type: ignore[arg-type]
 
     def _add(self, number: int, look: Shown | Statement) -> int:
         self._at[number].append(look)
@@ -234,13 +195,3 @@ class Sight:
                 sorted({self._kind_of[iri] for result in criteria if result.decides for iri in result.grounds})
             ),
         )
-
-
-def _target(number: int) -> URIRef:
-    """The class of the findings that stand for those of a kind of fact."""
-    return URIRef(f"urn:kb:seen-kind:{number}")
-
-
-def _wrapper(number: int, place: int) -> URIRef:
-    """The name of the shape whose results tell which findings do not conform to one by which findings are counted."""
-    return URIRef(f"urn:kb:counted:{number}:{place}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,9 @@ from rdflib.term import Node
 from kb_tools import printable
 from kb_tools.cases.case import ISOLATED, Malformed, Violation, is_term, number_of
 from kb_tools.cases.derive import Derivation
+from kb_tools.cases.parted import Part, Parted, Parting, Said, reduced
 from kb_tools.errors import KnowledgeBaseError
+from kb_tools.memory import Memory
 from kb_tools.model.concepts import concept_classes, concept_facts
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
@@ -23,7 +24,10 @@ from kb_tools.rdf.namespaces import CASE, SH, TERM_NAMESPACES
 from kb_tools.rdf.terms import Triple, graph_of
 
 if TYPE_CHECKING:
-    from kb_tools.cases.case import Case
+    from kb_tools.cases.case import Case, Statements
+
+# Parts of cases that are known to be sound, in one generation.
+SOUND = 50_000
 # Characters shown of a value that breaks a shape.
 _LONGEST = 80
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
@@ -33,8 +37,16 @@ _CLOSE = 0.8
 class CaseChecker:
     """Holds cases against the case shapes and derives what counts of those that pass, many at a time."""
 
-    def __init__(self, kb: Repository, engine: str) -> None:
+    def __init__(self, kb: Repository, engine: str, by_parts: bool = False) -> None:
+        """Prepares checking.
+
+        Args:
+            by_parts: whether a part that was found sound in one case is taken to be sound in every other, which only
+                case shapes allow that look at each part by itself.
+        """
         self.kb = kb
+        self._parting = Parting(kb) if by_parts else None
+        self._sound: Memory[Said, bool] = Memory(SOUND)
         self.engine = engine
         self._derivation = Derivation(kb)
         self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
@@ -56,22 +68,88 @@ class CaseChecker:
 
     def check(self, cases: Sequence[Case]) -> list[Case | Malformed]:
         """Each case with what counts of it derived, or what breaks the case shapes in it, in the order given."""
-        data = graph_of(self.concepts)
-        for case in cases:
-            for triple in case.triples():
-                # A case uses concepts and makes none: a node of its own is no disease, whatever it calls itself.
-                if triple[1] != RDF.type or triple[2] not in self._concept_classes:
-                    data.add(triple)
-        found: dict[str, list[Violation]] = defaultdict(list)
         by_number = {number_of(case.node): case for case in cases}
-        for result in shacl.validate(data, self.shapes, self.engine):
-            found[number_of(result.focus)].append(self._violation(by_number[number_of(result.focus)], result))
+        parted: dict[str, Parted] = {}
+        if self._parting is not None:
+            taken_apart = ((number, self._parting.parted(case)) for number, case in by_number.items())
+            parted = {number: parts for number, parts in taken_apart if parts is not None}
+        found = self._broken(by_number, parted)
         sound = self._derivation.of([case for number, case in by_number.items() if number not in found])
         derived = {number_of(case.node): case for case in sound}
         return [
             Malformed(case, tuple(sorted(set(found[number])))) if number in found else derived[number]
             for number, case in by_number.items()
         ]
+
+    def _broken(self, cases: Mapping[str, Case], parted: Mapping[str, Parted]) -> dict[str, list[Violation]]:
+        """What breaks the case shapes in some cases, by their numbers; nothing of those that break none.
+
+        Args:
+            parted: those of the cases that are taken apart: of them, each part that is not known is asked once.
+        """
+        unknown = {number: self._unknown(parts) for number, parts in parted.items()}
+        asked: dict[str, list[tuple[Part, Said]]] = {}
+        taken: set[Said] = set()
+        for number, parts in unknown.items():
+            mine = [(part, said) for part, said in parts if said not in taken]
+            if mine:
+                asked[number] = mine
+                taken.update(said for _, said in mine)
+        small = {
+            number: reduced(cases[number], parted[number], (part for part, _ in parts))
+            for number, parts in asked.items()
+        }
+        entire = {number: case.about for number, case in cases.items() if number not in parted}
+        results = self._results([*entire.values(), *small.values()])
+        proven: set[Said] = set()
+        for number, parts in asked.items():
+            # What breaks in a finding or a product says nothing of what else was looked at.
+            at_fault = {URIRef(result.focus) for result in results.get(number, ())}
+            if at_fault <= {part.node for part, _ in parts if part.whole}:
+                proven.update(said for part, said in parts if part.node not in at_fault)
+        again = [
+            number
+            for number, parts in unknown.items()
+            if not proven.issuperset(said for _, said in parts) or (number in asked and number in results)
+        ]
+        found = {number: results[number] for number in entire if number in results}
+        found |= self._results([cases[number].about for number in again])
+        for number, parts in unknown.items():
+            for part, said in parts:
+                if number not in found or said in proven:
+                    self._sound.put(said, True)
+                    self._sound.put(part.said, True)
+        return {number: [self._violation(cases[number], one) for one in of_case] for number, of_case in found.items()}
+
+    def _unknown(self, parted: Parted) -> list[tuple[Part, Said]]:
+        """The parts of a case that are not known to be sound, each with that for which it stands."""
+        assert self._parting is not None
+        found = []
+        for part in parted.parts:
+            if self._sound.get(part.said):
+                continue
+            said = self._parting.alike(part.said)
+            if said is not part.said and self._sound.get(said):
+                self._sound.put(part.said, True)
+            else:
+                found.append((part, said))
+        return found
+
+    def _results(self, stated: Sequence[Statements]) -> dict[str, list[shacl.ShaclResult]]:
+        """What the case shapes say of some cases, by their numbers; one call of the engine."""
+        found: dict[str, list[shacl.ShaclResult]] = {}
+        if not stated:
+            return found
+        data = graph_of(self.concepts)
+        for about in stated:
+            for subject, pairs in about.items():
+                for predicate, object_ in pairs:
+                    # A case uses concepts and makes none: a node of its own is no disease, whatever it calls itself.
+                    if predicate != RDF.type or object_ not in self._concept_classes:
+                        data.add((subject, predicate, object_))
+        for result in shacl.validate(data, self.shapes, self.engine):
+            found.setdefault(number_of(result.focus), []).append(result)
+        return found
 
     def _violation(self, case: Case, result: shacl.ShaclResult) -> Violation:
         """A result in the words of the file: its own nodes, CURIEs, and a guess at what was meant."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, XSD
+from rdflib.term import Node
 
 from kb_tools.cases.form import CaseForms, Key
 from kb_tools.model.repository import Repository
@@ -51,7 +52,7 @@ class StandIns:
             if all(key.datatype == XSD.decimal and key.path == of_name[0].path for key in of_name)
         }
 
-    @property
+    @cached_property
     def properties(self) -> frozenset[URIRef]:
         """The properties of findings whose numbers are replaced."""
         return frozenset(self._keys.values())
@@ -67,6 +68,23 @@ class StandIns:
     def exact(self, items: Any) -> dict[URIRef, Decimal]:
         """The numbers that a finding states in fact, where they are replaced."""
         return {self._keys[key]: number for key, number in self._replaced(items).items()}
+
+    def in_statements(self, said: frozenset[tuple[URIRef, Node]]) -> frozenset[tuple[URIRef, Node]]:
+        """What a finding states, each number replaced; as it is where a number of it is not plain."""
+        stated = [(property_, value) for property_, value in said if property_ in self.properties]
+        exact: dict[URIRef, Decimal] = {}
+        for property_, value in stated:
+            if not (isinstance(value, Literal) and value.datatype == XSD.decimal and _PLAIN.fullmatch(str(value))):
+                return said
+            exact[property_] = Decimal(str(value))
+        if not stated or len(exact) != len(stated):
+            return said
+        standing = self._standing(sorted(set(exact.values())))
+        replaced = (
+            (property_, Literal(standing[number], datatype=XSD.decimal, normalize=False))
+            for property_, number in exact.items()
+        )
+        return said.difference(stated).union(replaced)
 
     def _replaced(self, items: Any) -> dict[str, Decimal]:
         """The numbers that are replaced, by key: all of a finding or none, since shapes can compare them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kb_tools.cases.case import Case
-from kb_tools.determine.evaluate import Evaluator, Evidence
+from kb_tools.determine.evaluate import Evaluator, Evidence, Known
 from kb_tools.determine.facts import Fact, facts_in_words
 from kb_tools.determine.needs import can_still_change, needed
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome, outcome_of
@@ -18,24 +18,28 @@ from kb_tools.model.statements import Advisory, Criterion
 class Determiner:
     """Determines cases under one revision."""
 
-    def __init__(self, kb: Repository, revision: Revision, engine: str) -> None:
+    def __init__(self, kb: Repository, revision: Revision, engine: str, known: Known | None = None) -> None:
+        """`known`: what is known of evidence met before, where several revisions share it."""
         self.kb = kb
         self.revision = revision
-        self.evaluator = Evaluator(kb, revision.conditions.values(), engine)
+        self.evaluator = Evaluator(kb, revision.conditions.values(), engine, known)
         # Many cases share the values of their conditions, and with them all that follows.
         self._known: dict[
             tuple[Value, ...], tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]
         ] = {}
 
-    def determine(self, cases: Sequence[Case], notices: tuple[str, ...] = ()) -> list[Determination]:
+    def determine(
+        self, cases: Sequence[Case], notices: Sequence[tuple[str, ...]] | None = None
+    ) -> list[Determination]:
         """The determinations of well-formed cases, in their order.
 
         Args:
-            notices: what a reader must know of how the revision was chosen.
+            notices: for each case what a reader must know of how the revision was chosen; None where it is nothing.
         """
+        of_cases = [()] * len(cases) if notices is None else notices
         return [
-            self._determine(case, evidence, notices)
-            for case, evidence in zip(cases, self.evaluator.evaluate(cases), strict=True)
+            self._determine(case, evidence, of_case)
+            for case, evidence, of_case in zip(cases, self.evaluator.evaluate(cases), of_cases, strict=True)
         ]
 
     def _determine(self, case: Case, evidence: Mapping[str, Evidence], notices: tuple[str, ...]) -> Determination:

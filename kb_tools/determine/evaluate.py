@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TypeAlias, TypeVar
 
 from rdflib import Graph, URIRef
@@ -20,6 +21,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, Case
+from kb_tools.determine.looks import Looks
 from kb_tools.memory import Memory
 from kb_tools.model.certainty import Form, in_form, value_of
 from kb_tools.model.concepts import concept_facts
@@ -36,6 +38,9 @@ Content: TypeAlias = tuple[tuple[URIRef, Node], ...]
 Shown: TypeAlias = tuple[URIRef, Content, tuple[Content, ...]]
 Statement: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
 Signature: TypeAlias = tuple[tuple[Shown, ...], tuple[Statement, ...]]
+
+# What conditions of one kind, by their IRIs, read of a case.
+_Asked: TypeAlias = tuple[tuple[str, ...], Signature]
 
 T = TypeVar("T")
 
@@ -77,32 +82,80 @@ class Evidence:
     facts: Facts
 
 
+class Known:
+    """What is known of evidence met before: for any number of evaluators with one engine, of one knowledge base.
+
+    Attributes:
+        values: the values of conditions of a kind on what they read.
+        looks: what is so of findings, so that one can stand for another; None where only what is stated alike does.
+    """
+
+    def __init__(self, looks: Looks | None = None) -> None:
+        self.values: Memory[_Asked, dict[str, tuple[Value, Value]]] = Memory(ROOM)
+        self.looks = looks
+
+
 class Evaluator:
     """Gives conditions their values, evaluating each kind of evidence once."""
 
-    def __init__(self, kb: Repository, conditions: Iterable[Condition], engine: str) -> None:
+    def __init__(
+        self, kb: Repository, conditions: Iterable[Condition], engine: str, known: Known | None = None
+    ) -> None:
         self.engine = engine
         self.conditions = tuple(conditions)
         self._concepts = list(concept_facts(kb.ontology))
         self._shapes = kb.conditions
         self._seen = visible(self._shapes)
-        self._known: Memory[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = Memory(ROOM)
+        self._known = known or Known()
         self.by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
             self.by_kind.setdefault(condition.reads, []).append(condition)
+        self._iris = {kind: tuple(one.iri for one in conditions) for kind, conditions in self.by_kind.items()}
 
     def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
         """What every condition comes to on every case; one engine call for all of them."""
         read = [self._read(case) for case in cases]
-        asked = [(kind, facts.signature) for by_kind in read for kind, facts in by_kind.items()]
-        known = self.values(asked)
+        asked = [[(kind, facts.signature) for kind, facts in by_kind.items()] for by_kind in read]
+        if self._known.looks:
+            asked = self._standing_for(asked, self._known.looks)
+        known = self.values(chain.from_iterable(asked))
         return [
             {
                 iri: Evidence(*values, facts)
-                for kind, facts in by_kind.items()
-                for iri, values in known[kind, facts.signature].items()
+                for one, facts in zip(of_case, by_kind.values(), strict=True)
+                for iri, values in known[one].items()
             }
-            for by_kind in read
+            for of_case, by_kind in zip(asked, read, strict=True)
+        ]
+
+    def _standing_for(
+        self, asked: Sequence[Sequence[tuple[frozenset[str], Signature]]], looks: Looks
+    ) -> list[list[tuple[frozenset[str], Signature]]]:
+        """The same with each finding replaced by one of which the same is so."""
+        counted = {kind: looks.counted_by(conditions) for kind, conditions in self.by_kind.items()}
+        alike = looks.alike(
+            (counted[kind], (content, contradicting))
+            for of_case in asked
+            for kind, (shown, _) in of_case
+            for _, content, contradicting in shown
+        )
+        return [
+            [
+                (
+                    kind,
+                    (
+                        _ordered(
+                            {
+                                (counting, *alike[counted[kind], (content, contradicting)])
+                                for counting, content, contradicting in shown
+                            }
+                        ),
+                        stated,
+                    ),
+                )
+                for kind, (shown, stated) in of_case
+            ]
+            for of_case in asked
         ]
 
     def values(
@@ -119,7 +172,7 @@ class Evaluator:
         found: dict[tuple[frozenset[str], Signature], dict[str, tuple[Value, Value]]] = {}
         new: dict[tuple[frozenset[str], Signature], None] = {}
         for one in asked:
-            known = self._known.get(one)
+            known = self._known.values.get((self._iris[one[0]], one[1]))
             if known is None:
                 new[one] = None
             else:
@@ -191,7 +244,7 @@ class Evaluator:
                 )
                 for condition in self.by_kind[kind]
             }
-            found[kind, signature] = self._known.put((kind, signature), values)
+            found[kind, signature] = self._known.values.put((self._iris[kind], signature), values)
         return found
 
     @cached_property

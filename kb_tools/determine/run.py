@@ -15,6 +15,8 @@ from kb_tools.as_json import AsJson
 from kb_tools.cases.case import Case, Malformed, apart
 from kb_tools.cases.check import CaseChecker
 from kb_tools.determine.determiner import Determiner
+from kb_tools.determine.evaluate import Known
+from kb_tools.determine.looks import Looks
 from kb_tools.determine.result import REVIEW, Determination, NotDetermined
 from kb_tools.errors import KbError
 from kb_tools.model.history import Selection
@@ -93,24 +95,31 @@ class Run:
     """
 
     def __init__(
-        self, kb: Repository, policy: Policy, engine: str, revision: str | None = None, as_of: date | None = None
+        self,
+        kb: Repository,
+        policy: Policy,
+        engine: str,
+        revision: str | None = None,
+        as_of: date | None = None,
+        by_pieces: bool = False,
     ) -> None:
         self.kb = kb
         self.policy = policy
         self.engine = engine
-        self.checker = CaseChecker(kb, engine)
+        self.checker = CaseChecker(kb, engine, by_pieces)
         self._fixed: Selection | None = None
         if revision is not None:
             self._fixed = Selection(policy.require_criteria(policy.entry(revision)), ())
         elif as_of is not None:
             self._fixed = policy.in_force(as_of)
+        self._known = Known(Looks(kb, engine) if by_pieces else None)
         self._determiners: dict[str, Determiner] = {}
 
     def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
         """One answer for each case, in the order of the cases."""
         for batch in batches(cases):
             answers: dict[URIRef, Answer] = {}
-            groups: dict[Selection, list[Case]] = {}
+            groups: dict[str, list[tuple[Case, Selection]]] = {}
             for checked in self.checker.check(batch):
                 if isinstance(checked, Malformed):
                     answers[checked.case.node] = checked
@@ -120,9 +129,12 @@ class Run:
                 except KbError as error:
                     answers[checked.node] = NotDetermined(checked, error)
                 else:
-                    groups.setdefault(selection, []).append(checked)
-            for selection, group in groups.items():
-                for determination in self.determiner(selection).determine(group, selection.notices):
+                    groups.setdefault(selection.revision.name, []).append((checked, selection))
+            # The cases of one revision together, so that the engine is called once for all that is new in them.
+            for group in groups.values():
+                determiner = self.determiner(group[0][1])
+                notices = [selection.notices for _, selection in group]
+                for determination in determiner.determine([case for case, _ in group], notices):
                     answers[determination.case.node] = determination
             for case in batch:
                 yield answers[case.node]
@@ -147,5 +159,5 @@ class Run:
         name = selection.revision.name
         if name not in self._determiners:
             revision = Revision.load(self.policy, selection.revision)
-            self._determiners[name] = Determiner(self.kb, revision, self.engine)
+            self._determiners[name] = Determiner(self.kb, revision, self.engine, self._known)
         return self._determiners[name]
