@@ -32,6 +32,8 @@ from kb_tools.rdf.namespaces import CASE
 Json: TypeAlias = dict[str, Any]
 # A JSON value that can be remembered by: arrays and objects as tuples, numbers as tuples of their text alone.
 Frozen: TypeAlias = Any
+# The keys of an object, and their values. Those of a finding are as they were read, so some cannot be hashed.
+Written: TypeAlias = tuple[tuple[str, ...], tuple[Frozen, ...]]
 
 # Pieces kept in one generation: as they are written, and by what the shapes can tell apart of them.
 AS_WRITTEN, ALIKE = 50_000, 20_000
@@ -68,6 +70,11 @@ class Piece:
 
     __slots__ = ("content", "finding", "like", "reads", "reason", "seen", "shapes", "slips", "statements")
 
+    @property
+    def refused(self) -> bool:
+        """Whether the reader refuses it, or it breaks a case shape."""
+        return bool(self.slips or self.shapes)
+
     def __init__(self, like: int) -> None:
         self.like = like
         self.slips: tuple[Slip, ...] = ()
@@ -80,6 +87,25 @@ class Piece:
         self.seen: dict[str, Any] = {}
 
 
+class Stated:
+    """All that a case states besides its findings.
+
+    Attributes:
+        pieces: what each key states.
+        refused: whether the reader refuses one of them, or one breaks a case shape.
+        reason: the disease treated, where it is stated.
+        masks: by revision, a mask for each kind of fact that its conditions read.
+    """
+
+    __slots__ = ("masks", "pieces", "reason", "refused")
+
+    def __init__(self, pieces: tuple[Piece, ...]) -> None:
+        self.pieces = pieces
+        self.refused = any(piece.refused for piece in pieces)
+        self.reason = next((piece.reason for piece in pieces if piece.reason is not None), None)
+        self.masks: dict[str, tuple[int, ...]] = {}
+
+
 class Pieces:
     """Knows the pieces of cases, and learns those that it does not know."""
 
@@ -89,12 +115,13 @@ class Pieces:
         self.reader = PlainReader(CaseForms(kb))
         self.vocabulary = Vocabulary(kb)
         self._stand_ins = StandIns(kb)
-        self._findings: Memory[Frozen, Piece] = Memory(AS_WRITTEN)
+        self._findings: Memory[Written, Piece] = Memory(AS_WRITTEN)
         self._alike: Memory[Frozen, Piece] = Memory(ALIKE)
         self._stated: Memory[Frozen, Piece] = Memory(ALIKE)
+        self._together: Memory[tuple[Written, Written], Stated] = Memory(AS_WRITTEN)
         self._visible = visible(kb.conditions)
         # What was learned since `release`: it is known until then, whatever the memories forget.
-        self._held_findings: dict[Frozen, Piece] = {}
+        self._held_findings: dict[Written, Piece] = {}
         self._held_stated: dict[Frozen, Piece] = {}
         self._likes, self._numbers = count(), count(1)
         self._bare = self._read({})
@@ -104,6 +131,7 @@ class Pieces:
         self._findings = Memory(AS_WRITTEN)
         self._alike = Memory(ALIKE)
         self._stated = Memory(ALIKE)
+        self._together = Memory(AS_WRITTEN)
         self.release()
 
     def release(self) -> None:
@@ -111,22 +139,40 @@ class Pieces:
         self._held_findings.clear()
         self._held_stated.clear()
 
-    def finding(self, items: Frozen) -> Piece | None:
-        """A finding by the keys and values of its object, without the date; None where it is still to be learned."""
-        found = self._findings.get(items)
-        return self._held_findings.get(items) if found is None else found
+    def findings(self, written: Sequence[Written]) -> list[Piece | None]:
+        """Findings without their dates; None in place of what is still to be learned.
 
-    def stated(self, item: Frozen) -> Piece | None:
-        """What a key of the case or of its request states; None where it is still to be learned."""
+        Raises:
+            TypeError: one holds an array or an object.
+        """
+        newer = self._findings.newer
+        found = [newer.get(one) for one in written]
+        return [self._finding(one) for one in written] if None in found else found
+
+    def _finding(self, written: Written) -> Piece | None:
+        found = self._findings.get(written)
+        return self._held_findings.get(written) if found is None else found
+
+    def stated(self, written: tuple[Written, Written]) -> Stated | None:
+        """What a request states besides its date, and a case besides its findings; None where it is to be learned."""
+        found = self._together.get(written)
+        if found is None:
+            pieces = [self._statement(item) for item in _items_of(written)]
+            if None not in pieces:
+                found = self._together.put(written, Stated(tuple(pieces)))  # type: ignore[arg-type]
+        return found
+
+    def _statement(self, item: Frozen) -> Piece | None:
         found = self._stated.get(item)
         return self._held_stated.get(item) if found is None else found
 
     # ------------------------------------------------------------------ learning
 
-    def learn(self, findings: Iterable[Frozen], stated: Iterable[Frozen]) -> None:
+    def learn(self, findings: Iterable[Written], stated: Iterable[tuple[Written, Written]]) -> None:
         """Learns pieces, all in one call of the engine for the case shapes."""
         waiting: dict[Frozen, list[Frozen]] = {}
-        for items in dict.fromkeys(findings):
+        for written in dict.fromkeys(findings):
+            items = tuple(zip(*written, strict=True))
             like = self._stand_ins.of(items)
             known = self._alike.get(like)
             if known is not None and known.slips and like != items:
@@ -135,15 +181,16 @@ class Pieces:
                 waiting.setdefault(like, []).append(items)
             else:
                 self._remember(items, known)
-        new = [item for item in dict.fromkeys(stated) if self.stated(item) is None]
+        items_stated = (item for written in stated for item in _items_of(written))
+        new = [item for item in dict.fromkeys(items_stated) if self._statement(item) is None]
         small = [
             *(_finding_of(like) for like in waiting),
             *(_case_of(item) for item in new),
         ]
         pieces = self._decide(small)
-        for (like, written), piece in zip(waiting.items(), pieces, strict=False):
+        for (like, waiting_for), piece in zip(waiting.items(), pieces, strict=False):
             self._alike.put(like, piece)
-            for items in written:
+            for items in waiting_for:
                 if piece.slips and items != like:
                     # What the reader says may quote a number as it is written.
                     (own,) = self._decide([_finding_of(items)])
@@ -154,7 +201,8 @@ class Pieces:
             self._held_stated[item] = self._stated.put(item, piece)
 
     def _remember(self, items: Frozen, alike: Piece) -> None:
-        self._held_findings[items] = self._findings.put(items, self._as_written(alike, items))
+        written = tuple(key for key, _ in items), tuple(value for _, value in items)
+        self._held_findings[written] = self._findings.put(written, self._as_written(alike, items))
 
     def _decide(self, small: Sequence[Json]) -> list[Piece]:
         """What the reader and the case shapes say of small cases, each with one piece."""
@@ -229,9 +277,9 @@ class Pieces:
 def frozen(value: Any) -> Frozen:
     """A JSON value as something to remember by. A number is a tuple of its text alone, so that it is never a text."""
     if isinstance(value, dict):
-        return ("{}", *((key, frozen(inner)) for key, inner in value.items()))
+        return ("{}", *[(key, frozen(inner)) for key, inner in value.items()])
     if isinstance(value, list):
-        return ("[]", *(frozen(inner) for inner in value))
+        return ("[]", *[frozen(inner) for inner in value])
     return value
 
 
@@ -243,6 +291,14 @@ def _thawed(value: Frozen) -> Any:
 
 def _thawed_items(items: Frozen) -> Json:
     return {key: _thawed(value) for key, value in items}
+
+
+def _items_of(written: tuple[Written, Written]) -> list[Frozen]:
+    """What a request and a case state: where it stands, the key, and the value."""
+    request, case = written
+    return [("request", *item) for item in zip(*request, strict=True)] + [
+        ("case", *item) for item in zip(*case, strict=True)
+    ]
 
 
 def _finding_of(items: Frozen) -> Json:

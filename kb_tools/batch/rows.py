@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import pyoxigraph as ox
-
-from kb_tools.batch.pieces import FIRST, Frozen, Piece, Pieces, Slip, frozen, slips_of
+from kb_tools.batch.opening import DAYS, Opened, Opener, digest
+from kb_tools.batch.pieces import FIRST, Piece, Pieces, Slip, Stated, Written, slips_of
 from kb_tools.batch.sight import VALUES, Sight
 from kb_tools.cases.case import Case, Malformed
-from kb_tools.cases.isolate import MAX_ALIKE
-from kb_tools.cases.plain import MOST, NAME, TOKEN
+from kb_tools.cases.plain import MOST
 from kb_tools.cases.standing import CaseFindings, Standing
-from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.locality import faults
 from kb_tools.determine.looks import Seen
@@ -26,19 +21,17 @@ from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.memory import Memory
 from kb_tools.model.history import Selection
-from kb_tools.rdf.namespaces import GIVEN, TERM_NAMESPACES
+from kb_tools.rdf.namespaces import GIVEN
 
 MALFORMED, UNREADABLE, NOT_DETERMINED = "Malformed", "Unreadable", "NotDetermined"
 # Notices that depend on the case, by their codes.
 READING, DIFFER, AGE = "reading", "findings-differ", "age-of-findings"
-# Days, and looks of contradicted findings, that are kept in one generation.
-DAYS, LOOKS = 50_000, 50_000
-_TOKEN, _NAME = re.compile(TOKEN), re.compile(NAME)
+# Looks of contradicted findings that are kept in one generation.
+LOOKS = 50_000
 _SAID_OF = GIVEN + "case/"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What a case comes to.
 
     Attributes:
@@ -71,23 +64,11 @@ def values_of(code: int) -> tuple[str, str]:
 
 
 @dataclass(slots=True)
-class _Opened:
-    """A case of plain JSON, taken apart."""
-
-    line: bytes
-    name: str
-    service: str
-    days: list[str]
-    findings: list[Frozen]
-    stated: list[Frozen]
-
-
-@dataclass(slots=True)
 class _Missing:
     """What is to be learned before the rows of some cases can be made."""
 
-    findings: list[Frozen] = field(default_factory=list)
-    stated: list[Frozen] = field(default_factory=list)
+    findings: list[Written] = field(default_factory=list)
+    stated: list[tuple[Written, Written]] = field(default_factory=list)
     pieces: list[tuple[str, Piece]] = field(default_factory=list)
     contradicted: list[tuple[str, Piece, tuple[Piece, ...]]] = field(default_factory=list)
     masks: list[tuple[str, list[int]]] = field(default_factory=list)
@@ -113,10 +94,10 @@ class RowMaker:
         self.local = not faults(run.kb)
         self._by_pieces = by_pieces and self.local
         self._pieces = Pieces(run.kb, run.checker)
-        self._day = re.compile(self._pieces.reader.forms.forms["Request"].keys["serviceDate"].pattern)
+        self._opener = Opener(self._pieces.reader.forms.forms["Request"].keys["serviceDate"].pattern)
         self._sights: dict[str, Sight] = {}
-        self._days: Memory[str, str] = Memory(DAYS)
-        self._selected: Memory[str, Selection | KbError] = Memory(DAYS)
+        # By the date of service: what the revision sees under which the case is determined, or why there is none.
+        self._of_day: Memory[str, Sight | KbError] = Memory(DAYS)
         self._contradicted: Memory[_Look, _Bits] = Memory(LOOKS)
         # Looks of the cases at hand: known until they have their rows, whatever the memory forgets.
         self._held: dict[_Look, _Bits] = {}
@@ -135,26 +116,30 @@ class RowMaker:
         self._pieces.release()
         self._held.clear()
         rows: list[Row | None] = [None] * len(lines)
-        waiting: dict[int, _Opened] = {}
         by_reference: list[int] = []
+        waiting: list[tuple[int, Opened]] = []
+        missing = _Missing()
+
+        def make(place: int, opened: Opened) -> None:
+            try:
+                rows[place] = self._row(opened, missing)
+            except _ByReference:
+                by_reference.append(place)
+            else:
+                if rows[place] is None:
+                    waiting.append((place, opened))
+
         for place, line in enumerate(lines):
-            opened = self._open(line) if self._by_pieces else None
+            opened = self._opener.open(line) if self._by_pieces else None
             if opened is None:
                 by_reference.append(place)
             else:
-                waiting[place] = opened
+                make(place, opened)
         while waiting:
-            missing = _Missing()
-            still: dict[int, _Opened] = {}
-            for place, opened in waiting.items():
-                try:
-                    row = rows[place] = self._row(opened, missing)
-                    if row is None:
-                        still[place] = opened
-                except _ByReference:
-                    by_reference.append(place)
             self._learn(missing)
-            waiting = still
+            again, waiting, missing = waiting, [], _Missing()
+            for place, opened in again:
+                make(place, opened)
         for place, row in zip(by_reference, self._by_reference([lines[place] for place in by_reference]), strict=True):
             rows[place] = row
         return rows  # type: ignore[return-value]
@@ -195,77 +180,42 @@ class RowMaker:
 
     # ------------------------------------------------------------------ by pieces
 
-    def _open(self, line: bytes) -> _Opened | None:
-        """A case taken apart; None where only the reader can say what is wrong with it."""
-        try:
-            content = load(line, "", _DIALECT, True)
-            request = content["request"]
-            service = request["serviceDate"]
-            name = self._name(content)
-            if name is None or not self._is_day(service):
-                return None
-            stated = [("request", key, frozen(value)) for key, value in request.items() if key != "serviceDate"]
-            stated += [("case", key, frozen(value)) for key, value in content.items() if key not in _OWN]
-            findings, days = [], []
-            for finding in content.get("findings", ()):
-                day = finding["date"]
-                if not self._is_day(day):
-                    return None
-                days.append(day)
-                findings.append(tuple([item for item in finding.items() if item[0] != "date"]))
-        except (UnreadableInput, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-        if len(findings) > MAX_ALIKE or not isinstance(content.get("findings", []), list):
-            return None
-        return _Opened(line, name or _digest(line), service, days, findings, stated)
-
-    def _name(self, content: Any) -> str | None:
-        """The name of a case, "" where it has none; None where names need the reader."""
-        name, patient = content.get("id", ""), content["patient"]
-        if not isinstance(name, str) or not isinstance(patient, str):
-            return None
-        if "id" in content and not name:
-            return None
-        if _TOKEN.fullmatch(patient) and (not name or _TOKEN.fullmatch(name)):
-            return name
-        for given in (name, patient):
-            if given.startswith((GIVEN, *TERM_NAMESPACES)) or not (given == "" or _is_name(given)):
-                return None
-        return name if patient and name != patient and "id" in content else None
-
-    def _is_day(self, value: Any) -> bool:
-        if not isinstance(value, str):
-            return False
-        if self._days.get(value) is None:
-            if not self._day.fullmatch(value):
-                return False
-            self._days.put(value, value)
-        return True
-
-    def _row(self, opened: _Opened, missing: _Missing) -> Row | None:
+    def _row(self, opened: Opened, missing: _Missing) -> Row | None:
         """The row of a case; None where something is to be learned first.
 
         Raises:
             _ByReference: the reader refuses a part of it.
         """
-        found = self._known(opened, missing)
-        if found is None:
-            return None
-        stated, findings = found
-        refused = self._refused(opened, stated, findings)
-        if refused is not None:
-            return refused
-        reason = next((piece.reason for piece in stated if piece.reason is not None), None)
-        selection = self._selection(opened.service)
-        if isinstance(selection, KbError):
-            return Row(opened.name, "", NOT_DETERMINED, reasons=(selection.what,))
-        sight = self.sight(selection)
-        ruled = [piece.finding for piece in findings if piece.finding is not None]
-        standing = CaseFindings(self._pieces.vocabulary, opened.service, reason, opened.days, ruled).standing()
-        masks = [0] * len(sight.kinds)
-        _add_statements(sight, stated, masks)
-        counting = self._add_findings(sight, standing, findings, masks, missing)
-        if counting is None:
+        stated = self._pieces.stated(opened.stated)
+        try:
+            findings = self._pieces.findings(opened.findings)
+        except TypeError:
+            raise _REFERENCE from None  # A finding that holds an array or an object cannot be looked up.
+        if stated is None:
+            missing.stated.append(opened.stated)
+        if None in findings:
+            missing.findings += [one for one, piece in zip(opened.findings, findings, strict=True) if piece is None]
+        elif stated is not None:
+            return self._of_pieces(opened, stated, findings, missing)  # type: ignore[arg-type]
+        return None
+
+    def _of_pieces(self, opened: Opened, stated: Stated, findings: list[Piece], missing: _Missing) -> Row | None:
+        """The row of a case of which all pieces are known."""
+        ruled = [piece.finding for piece in findings]
+        if stated.refused or None in ruled:
+            return self._refused(opened, stated.pieces, findings)
+        sight = self._of_day.get(opened.service) or self._sight_of(opened.service)
+        if isinstance(sight, KbError):
+            return Row(opened.case, "", NOT_DETERMINED, reasons=(sight.what,))
+        standing = CaseFindings(
+            self._pieces.vocabulary,
+            opened.service,
+            stated.reason,
+            opened.days,
+            ruled,  # type: ignore[arg-type]
+        ).standing()
+        masks = self._masks(sight, stated, standing, findings, missing)
+        if masks is None:
             return None
         vector = sight.vector(masks)
         if vector is None:
@@ -275,12 +225,12 @@ class RowMaker:
         notices: tuple[str, ...] = ()
         if standing.contradicted and self._differ(sight, masks, standing, findings):
             notices = (DIFFER,)
-        if not counting.isdisjoint(conclusion.deciding):
+        if any(sight.has_counting(number, masks[number]) for number in conclusion.deciding):
             notices = (*notices, AGE)
         return Row(
-            opened.name,
+            opened.case,
             sight.name,
-            conclusion.outcome.value,
+            conclusion.outcome,
             vector,
             conclusion.to_send,
             conclusion.criteria,
@@ -289,8 +239,8 @@ class RowMaker:
         )
 
     @staticmethod
-    def _refused(opened: _Opened, stated: list[Piece], findings: list[Piece]) -> Row | None:
-        """The row of a case with pieces that the reader refuses, or that break case shapes; None where there are none.
+    def _refused(opened: Opened, stated: Iterable[Piece], findings: Sequence[Piece]) -> Row:
+        """The row of a case with pieces that the reader refuses, or that break case shapes.
 
         Raises:
             _ByReference: so many are refused that the reader lists only the first, or the reader names no place.
@@ -298,75 +248,44 @@ class RowMaker:
         slips: list[Slip] = []
         broken: set[str] = set()
         for piece in stated:
-            if piece.slips or piece.shapes:
-                slips += piece.slips
-                broken.update(piece.shapes)
+            slips += piece.slips
+            broken.update(piece.shapes)
         for number, piece in enumerate(findings):
-            if piece.slips or piece.shapes:
-                slips += [(place.replace(FIRST, f"findings[{number}]", 1), what) for place, what in piece.slips]
-                broken.update(piece.shapes)
+            slips += [(place.replace(FIRST, f"findings[{number}]", 1), what) for place, what in piece.slips]
+            broken.update(piece.shapes)
         if len(slips) > MOST or any(not place for place, _ in slips):
             raise _REFERENCE
         if slips:
-            return Row(_digest(opened.line), "", UNREADABLE, reasons=_reasons(slips))
-        return Row(opened.name, "", MALFORMED, reasons=tuple(sorted(broken))) if broken else None
+            return Row(digest(opened.line), "", UNREADABLE, reasons=_reasons(slips))
+        return Row(opened.case, "", MALFORMED, reasons=tuple(sorted(broken)))
 
-    def _known(self, opened: _Opened, missing: _Missing) -> tuple[list[Piece], list[Piece]] | None:
-        """The pieces of a case: what it states, and its findings; None where some are to be learned.
-
-        Raises:
-            _ByReference: a finding is not made of single values.
-        """
-        stated: list[Piece] = []
-        findings: list[Piece] = []
-        complete = True
-        for item in opened.stated:
-            piece = self._pieces.stated(item)
-            if piece is None:
-                missing.stated.append(item)
-                complete = False
-            else:
-                stated.append(piece)
-        for items in opened.findings:
-            try:
-                piece = self._pieces.finding(items)
-            except TypeError:
-                raise _REFERENCE from None  # A finding that holds an array or an object cannot be looked up.
-            if piece is None:
-                missing.findings.append(items)
-                complete = False
-            else:
-                findings.append(piece)
-        return (stated, findings) if complete else None
-
-    def _add_findings(
-        self, sight: Sight, standing: Standing, findings: list[Piece], masks: list[int], missing: _Missing
-    ) -> set[int] | None:
-        """Adds the bits of the findings that count or perhaps count to the masks.
+    def _masks(
+        self, sight: Sight, stated: Stated, standing: Standing, findings: list[Piece], missing: _Missing
+    ) -> list[int] | None:
+        """A mask for each kind of fact: what is stated, and the findings that count or perhaps count.
 
         Returns:
-            the kinds of fact of which a finding counts; None where looks are to be learned.
+            None where looks are to be learned.
         """
+        name = sight.name
+        masks = list(stated.masks.get(name) or _learn_masks(sight, stated))
         complete = True
-        counting: set[int] = set()
         for surely, numbers in ((True, standing.current), (False, standing.perhaps)):
             for number in numbers:
                 piece = findings[number]
                 if number in standing.contradicted:
                     others = [findings[other] for other in standing.contradicted[number]]
-                    found = self._look(sight.name, piece, others, missing)
+                    found = self._look(name, piece, others, missing)
                 else:
-                    found = piece.seen.get(sight.name)
+                    found = piece.seen.get(name)
                     if found is None:
-                        missing.pieces.append((sight.name, piece))
+                        missing.pieces.append((name, piece))
                 if found is None:
                     complete = False
                     continue
                 for kind, current, perhaps in found:
                     masks[kind] |= current if surely else perhaps
-                    if surely:
-                        counting.add(kind)
-        return counting if complete else None
+        return masks if complete else None
 
     def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> _Bits | None:
         """The bits of a finding that others contradict; None where they are to be learned."""
@@ -383,15 +302,12 @@ class RowMaker:
         numbers = {number for place in standing.contradicted for number in sight.reading(findings[place].reads)}
         return any(not sight.conflicting(number, masks[number]) for number in numbers)
 
-    def _selection(self, day: str) -> Selection | KbError:
-        found = self._selected.get(day)
-        if found is None:
-            try:
-                found = self._run.selection(date.fromisoformat(day))
-            except KbError as error:
-                found = error
-            self._selected.put(day, found)
-        return found
+    def _sight_of(self, day: str) -> Sight | KbError:
+        """What the revision sees for a date of service, or why there is none."""
+        try:
+            return self._of_day.put(day, self.sight(self._run.selection(date.fromisoformat(day))))
+        except KbError as error:
+            return self._of_day.put(day, error)
 
     def _learn(self, missing: _Missing) -> None:
         """Learns what is missing, with one call of the engine for each kind of question."""
@@ -421,7 +337,7 @@ class RowMaker:
     def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
         found = [self._read(line) for line in lines]
         given = [case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else "" for case in found]
-        names = [name or _digest(line) for name, line in zip(given, lines, strict=True)]
+        names = [name or digest(line) for name, line in zip(given, lines, strict=True)]
         return [self.of_answer(name, answer) for name, answer in zip(names, self._run.stream(found), strict=True)]
 
     def answers(self, lines: Sequence[bytes]) -> Iterable[Answer | KbError]:
@@ -435,25 +351,15 @@ class RowMaker:
             return error
 
 
-def _add_statements(sight: Sight, stated: Iterable[Piece], masks: list[int]) -> None:
-    """Adds the bits of what the request, its product and the coverage state to the masks."""
-    for piece in stated:
-        bits = piece.seen.get(sight.name)
-        if bits is None:
-            bits = tuple(pair for statement in piece.statements for pair in sight.statement(statement))
-            piece.seen[sight.name] = bits
-        for kind, bit in bits:
-            masks[kind] |= bit
-
-
-def _is_name(given: str) -> bool:
-    if not _NAME.fullmatch(given):
-        return False
-    try:
-        ox.NamedNode(given)
-    except ValueError:
-        return _TOKEN.fullmatch(given) is not None
-    return True
+def _learn_masks(sight: Sight, stated: Stated) -> tuple[int, ...]:
+    """A mask for each kind of fact: what the request, its product and the coverage state."""
+    masks = [0] * len(sight.kinds)
+    for piece in stated.pieces:
+        for statement in piece.statements:
+            for kind, bit in sight.statement(statement):
+                masks[kind] |= bit
+    stated.masks[sight.name] = tuple(masks)
+    return stated.masks[sight.name]
 
 
 def _contradicted(piece: Piece, others: Iterable[Piece]) -> Seen:
@@ -464,10 +370,6 @@ def _look_of(revision: str, piece: Piece, others: Iterable[Piece]) -> _Look:
     return revision, piece.like, tuple(sorted({other.like for other in others}))
 
 
-def _digest(line: bytes) -> str:
-    return "sha256:" + hashlib.sha256(line).hexdigest()[:32]
-
-
 def _shapes_of(answer: Malformed) -> tuple[str, ...]:
     return tuple(sorted({violation.shape for violation in answer.violations}))
 
@@ -475,7 +377,3 @@ def _shapes_of(answer: Malformed) -> tuple[str, ...]:
 def _reasons(slips: Iterable[Slip]) -> tuple[str, ...]:
     """Slips as the reasons of a row, in an order that does not depend on where they stand."""
     return tuple(sorted(": ".join(part for part in slip if part) for slip in slips))
-
-
-_OWN = {"id", "patient", "request", "findings"}
-_DIALECT = Dialect(fraction=lambda text: (text,), integer=lambda text: (text,), too_large="", too_deep="", several="")

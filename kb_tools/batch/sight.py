@@ -18,7 +18,7 @@ from typing import TypeAlias
 from kb_tools.determine.determiner import Determiner, is_given
 from kb_tools.determine.evaluate import Shown, Statement
 from kb_tools.determine.looks import Looks, Seen
-from kb_tools.determine.result import ConditionResult, Outcome
+from kb_tools.determine.result import ConditionResult
 from kb_tools.memory import Memory
 from kb_tools.model.logic import Value
 from kb_tools.rdf.namespaces import CASE
@@ -38,13 +38,14 @@ class Conclusion:
     """What follows from the values of all conditions.
 
     Attributes:
+        outcome: the value of an `Outcome`.
         to_send: every condition whose value can still change the outcome.
         advisories: what the document advises besides.
         criteria: the criteria on which a settled outcome rests.
         deciding: the kinds of fact on which a settled outcome rests, by their numbers.
     """
 
-    outcome: Outcome
+    outcome: str
     to_send: tuple[str, ...]
     advisories: tuple[str, ...]
     criteria: tuple[str, ...]
@@ -76,9 +77,11 @@ class Sight:
 
     def forget(self) -> None:
         """Forgets all looks, and with them what masks mean."""
-        # By kind of fact: the bit of each look, what stands at each bit, and what masks come to.
+        # By kind of fact: the bit of each look, what stands at each bit, the bits of findings that surely count, and
+        # what masks come to.
         self._bits: list[dict[object, int]] = [{} for _ in self.kinds]
         self._at: list[list[Shown | Statement]] = [[] for _ in self.kinds]
+        self._counting = [0] * len(self.kinds)
         self._values: list[dict[int, bytes]] = [{} for _ in self.kinds]
         self._conclusions: Memory[bytes, Conclusion] = Memory(CONCLUSIONS)
 
@@ -126,6 +129,7 @@ class Sight:
             if bit is None:
                 bit = self._bits[number][so] = self._add(number, (CASE.currentFinding, *seen))
                 self._add(number, (CASE.perhapsFinding, *seen))
+                self._counting[number] |= 1 << bit
             found[number, seen] = (1 << bit, 2 << bit)
         return found
 
@@ -134,6 +138,10 @@ class Sight:
         return len(self._at[number]) - 1
 
     # ------------------------------------------------------------------ values
+
+    def has_counting(self, number: int, mask: int) -> bool:
+        """Whether a finding surely counts among what a mask of a kind of fact stands for."""
+        return self._counting[number] & mask != 0
 
     def conflicting(self, number: int, mask: int) -> bool:
         """Whether a condition of a kind of fact is conflicting, surely or perhaps."""
@@ -187,7 +195,7 @@ class Sight:
         perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
         to_send, outcome, _, criteria = self._determiner.conclude(values)
         return Conclusion(
-            outcome=outcome,
+            outcome=outcome.value,
             to_send=tuple(sorted(to_send)),
             advisories=tuple(advisory.iri for advisory in revision.advisories if is_given(advisory, values, perhaps)),
             criteria=tuple(result.criterion.iri for result in criteria if result.decides),

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Any, TypeVar
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import SKOS
@@ -20,6 +21,8 @@ from rdflib.term import Node
 
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
+
+T = TypeVar("T")
 
 # The rules that this module follows: see `digest_of_rules`. Where they change, it must change with them, and the tests
 # of `tests/cases/test_standing.py` must pass again.
@@ -65,6 +68,7 @@ class Vocabulary:
 
     def __init__(self, kb: Repository) -> None:
         self._ontology = kb.ontology
+        self._same: dict[Any, Any] = {}
         self._below: dict[Node, frozenset[Node]] = {}
         self._relations: dict[tuple[Node, Node], tuple[bool, bool]] = {}
 
@@ -89,6 +93,10 @@ class Vocabulary:
             of_reason=yes(CASE.ofReasonOnly),
             on_service_date=yes(CASE.onServiceDate),
         )
+
+    def same(self, value: T) -> T:
+        """One object for all equal IRIs: these are compared faster."""
+        return self._same.setdefault(value, value) if isinstance(value, URIRef) else value
 
     def below(self, concept: Node) -> frozenset[Node]:
         """A concept and all that it is broader than."""
@@ -137,13 +145,14 @@ class Finding:
 
     def __init__(self, vocabulary: Vocabulary, class_: Node, pairs: Sequence[tuple[URIRef, Node]]) -> None:
         """`pairs`: property and value of each statement about the finding."""
-        stated = dict(pairs)
+        same = vocabulary.same
+        stated = {property_: same(value) for property_, value in pairs}
         self.flags = flags = vocabulary.classes[class_]
         self.on_service_date = flags.on_service_date
         self.countable = any(property_ in stated or property_ == CASE.date for property_ in flags.counted_by)
         self.key = stated.get(flags.key) if flags.key else None
         self.stated = frozenset(
-            (property_, _value(value)) for property_, value in pairs if property_ in flags.differs_by
+            (same(property_), _value(same(value))) for property_, value in pairs if property_ in flags.differs_by
         )
         self.in_doubt = CASE.inDoubt in stated
         self.disease = stated.get(CLIN.disease)
@@ -212,11 +221,14 @@ class CaseFindings:
         self._by_class: dict[Flags, list[int]] = {}
         # The last day of a transplant stated to be allogeneic, and of one not stated to be autologous.
         self._transplanted = self._maybe_transplanted = ""
-        for number, finding in enumerate(findings):
-            day = days[number]
+        for number, (finding, day) in enumerate(zip(findings, days, strict=True)):
             if day > service or (day == service and not finding.on_service_date):
                 continue
-            self._by_class.setdefault(finding.flags, []).append(number)
+            of_class = self._by_class.get(finding.flags)
+            if of_class is None:
+                self._by_class[finding.flags] = [number]
+            else:
+                of_class.append(number)
             if finding.is_transplant:
                 if finding.allogeneic:
                     self._transplanted = max(day, self._transplanted)
@@ -237,20 +249,23 @@ class CaseFindings:
 
     def _countable(self, flags: Flags, numbers: list[int]) -> list[int]:
         """Those of one class that could count, without the stated absences that something later has overtaken."""
-        findings, days = self._findings, self._days
-        if flags.since_transplant and self._transplanted:
-            numbers = [number for number in numbers if days[number] >= self._transplanted]
-        if flags.of_reason:
-            share, reason = self._vocabulary.share_a_kind, self._reason
-            numbers = [number for number in numbers if share(findings[number].disease, reason)]
-        return [number for number in numbers if findings[number].countable and not self._is_overtaken(number)]
+        since = self._transplanted if flags.since_transplant else ""
+        found = []
+        for number in numbers:
+            finding = self._findings[number]
+            if (
+                finding.countable
+                and self._days[number] >= since
+                and (not flags.of_reason or self._vocabulary.share_a_kind(finding.disease, self._reason))
+                and (finding.absent is None or not self._is_overtaken(number, finding.absent))
+            ):
+                found.append(number)
+        return found
 
-    def _is_overtaken(self, number: int) -> bool:
-        """Whether something is dated later of which a stated absence says that there was none."""
-        absent = self._findings[number].absent
-        return absent is not None and any(
-            self._days[other] > self._days[number] for other in self._by_class.get(absent, ())
-        )
+    def _is_overtaken(self, number: int, absent: Flags) -> bool:
+        """Whether something of the class is dated later of which a stated absence says that there was none."""
+        day = self._days[number]
+        return any(self._days[other] > day for other in self._by_class.get(absent, ()))
 
     def _is_doubtful(self, number: int) -> bool:
         """Whether a finding is in doubt by itself, by a transplant, or since it may not be of the reason."""

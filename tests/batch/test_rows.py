@@ -12,6 +12,7 @@ from run_cases import ENGINE
 from varied_cases import varied
 
 from kb_tools.batch import pieces, rows, sight
+from kb_tools.batch.opening import digest
 from kb_tools.batch.rows import Row, RowMaker
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.form import CaseForms
@@ -52,7 +53,7 @@ def by_itself(maker: RowMaker, line: bytes) -> Row:
         found = error
     name = found.iri.removeprefix(GIVEN + "case/") if isinstance(found, Case) else ""
     (answer,) = run.stream([found])
-    return maker.of_answer(name or rows._digest(line), answer)
+    return maker.of_answer(name or digest(line), answer)
 
 
 def differing(maker: Watched, lines: Sequence[bytes]) -> list[tuple[bytes, Row, Row]]:
@@ -429,7 +430,7 @@ def test_hostile_lines_come_to_every_kind_of_row(wanted: dict[str, Row]) -> None
 
 def test_a_case_without_a_name_is_known_by_its_digest(kb: Repository) -> None:
     (row,) = maker_of(kb).of_lines([HOSTILE["no id"]])
-    assert row.case == rows._digest(HOSTILE["no id"])
+    assert row.case == digest(HOSTILE["no id"])
 
 
 def test_the_reasons_of_a_malformed_case_are_the_shapes_that_it_breaks(kb: Repository) -> None:
