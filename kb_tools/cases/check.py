@@ -74,7 +74,7 @@ class CaseChecker:
             taken_apart = ((number, self._parting.parted(case)) for number, case in by_number.items())
             parted = {number: parts for number, parts in taken_apart if parts is not None}
         found = self._broken(by_number, parted)
-        sound = self._derivation.of([case for number, case in by_number.items() if number not in found])
+        sound = self._derivation.of([case for number, case in by_number.items() if number not in found], parted)
         derived = {number_of(case.node): case for case in sound}
         return [
             Malformed(case, tuple(sorted(set(found[number])))) if number in found else derived[number]

@@ -1,8 +1,8 @@
 """A case taken apart: its findings, its product, and what the case, its coverage and its request state besides.
 
-Whether a part breaks the case shapes depends on nothing but the part, where the check `pieces-are-local` holds. So a part
-that was found sound in one case is sound in every other. The date of a finding and the date of service belong to no part:
-here they are held to the form of a day.
+Whether a part breaks the case shapes depends on nothing but the part, where the check `pieces-are-local` holds. So a
+part that was found sound in one case is sound in every other. The date of a finding and the date of service belong to
+no part: here they are held to the form of a day.
 
 Only what is plainly of the known form is taken apart: a tree of one patient, one coverage, one request with at most one
 product, and findings, each of exactly one class, on nodes that are linked to once. Any other case is left to the case
@@ -137,11 +137,12 @@ class Parting:
         days, parts = [], []
         for finding in findings:
             pairs = about[finding]  # type: ignore[index]
-            stated = dict(pairs)
-            if len(stated) != len(pairs) or stated.get(_TYPE) not in self._classes:
-                raise _OTHER_FORM  # Nothing that a finding states has two values.
-            days.append(self._day([stated.pop(_DATE, None)]))
-            parts.append(Part(_said(stated.items()), finding, True))  # type: ignore[arg-type]
+            single = dict(pairs)
+            # Of nothing that a finding states there are two values.
+            if len(single) != len(pairs) or single.get(_TYPE) not in self._classes:
+                raise _OTHER_FORM
+            days.append(self._day([single.pop(_DATE, None)]))
+            parts.append(Part(_said(single.items()), finding, True))  # type: ignore[arg-type]
         return Parted(service, reasons[0] if reasons else None, tuple(parts), tuple(days), tuple(others))
 
     def _day(self, values: Sequence[Node | None]) -> str:

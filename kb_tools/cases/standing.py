@@ -9,11 +9,11 @@ clinical vocabulary, as the rules read it. A test holds the two against each oth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import SKOS
@@ -182,6 +182,10 @@ def _value(node: Node) -> object:
     return node if value is None or isinstance(value, str | bool) else value
 
 
+# A statement that the rules derive: a finding stands by its position, and the case by None.
+Derived: TypeAlias = tuple[int | None, URIRef, int | Node]
+
+
 @dataclass(eq=False)
 class Standing:
     """How the findings of a case stand, by their position.
@@ -247,8 +251,62 @@ class CaseFindings:
                     (into.perhaps if self._is_doubtful(number) else into.current).append(number)
         return into
 
-    def _countable(self, flags: Flags, numbers: list[int]) -> list[int]:
-        """Those of one class that could count, without the stated absences that something later has overtaken."""
+    def derived(self) -> Iterator[Derived]:
+        """All that the rules derive, each statement once."""
+        latest: dict[Flags, list[int]] = {}
+        superseded: dict[int, list[int]] = {}
+        for flags, numbers in self._by_class.items():
+            countable = self._countable(flags, numbers, even_overtaken=True)
+            yield from ((None, CASE.countableFinding, number) for number in countable)
+            if flags.latest:
+                latest[flags] = self._latest(flags, countable)
+            else:
+                latest[flags] = self._countable(flags, numbers)
+            if flags.of_reason:
+                later = {number: self._superseding(number, latest[flags]) for number in latest[flags]}
+                superseded |= {number: others for number, others in later.items() if others}
+            if flags.latest:
+                current = [number for number in latest[flags] if number not in superseded]
+                yield from self._differences(flags, countable, current)
+        for number, others in superseded.items():
+            yield from ((number, CASE.supersededBy, other) for other in others)
+        findings, days = self._findings, self._days
+        every = [number for numbers in latest.values() for number in numbers]
+        transplants = [number for number in every if findings[number].is_transplant and not findings[number].autologous]
+        for flags, numbers in latest.items():
+            for number in numbers:
+                yield None, CASE.latestFinding, number
+                if flags.since_transplant:
+                    earlier = (other for other in transplants if days[number] < days[other])
+                    yield from ((number, CASE.mayBeBefore, other) for other in earlier)
+                if flags.of_reason and self._reason is not None and not self._is_of_reason(number):
+                    yield number, CASE.mayNotBeOf, self._reason
+        standing = self.standing()
+        yield from ((None, CASE.currentFinding, number) for number in standing.current)
+        yield from ((None, CASE.perhapsFinding, number) for number in standing.perhaps)
+        for number, others in standing.contradicted.items():
+            yield from ((number, CASE.contradictedBy, other) for other in others)
+
+    def _differences(self, flags: Flags, countable: list[int], current: list[int]) -> Iterator[Derived]:
+        """The findings of one class from which those that nothing supersedes differ, and the doubts that these cast."""
+        for number in current:
+            for other in countable:
+                if not self._differ(number, other, current):
+                    continue
+                yield number, CASE.differsFrom, other
+                if self._days[number] > self._days[other]:
+                    continue
+                if self._may_supersede(flags, number, other):
+                    yield number, CASE.mayBeSupersededBy, other
+                if self._shares_doubt(flags, number, other):
+                    yield number, CASE.sharesDoubtOf, other
+
+    def _countable(self, flags: Flags, numbers: list[int], even_overtaken: bool = False) -> list[int]:
+        """Those of one class that could count.
+
+        Args:
+            even_overtaken: whether the stated absences are among them that something later has overtaken.
+        """
         since = self._transplanted if flags.since_transplant else ""
         found = []
         for number in numbers:
@@ -257,7 +315,7 @@ class CaseFindings:
                 finding.countable
                 and self._days[number] >= since
                 and (not flags.of_reason or self._vocabulary.share_a_kind(finding.disease, self._reason))
-                and (finding.absent is None or not self._is_overtaken(number, finding.absent))
+                and (even_overtaken or finding.absent is None or not self._is_overtaken(number, finding.absent))
             ):
                 found.append(number)
         return found
@@ -274,63 +332,86 @@ class CaseFindings:
         return (
             finding.in_doubt
             or (flags.since_transplant and self._days[number] < self._maybe_transplanted)
-            or (flags.of_reason and not self._vocabulary.under(finding.disease, self._reason))
+            or (flags.of_reason and not self._is_of_reason(number))
         )
 
-    def _compare(self, flags: Flags, countable: list[int], into: Standing) -> None:
-        """Several findings of one class of which only the latest of a key counts each."""
+    def _is_of_reason(self, number: int) -> bool:
+        """Whether a status is of the disease treated, or of one under it."""
+        return self._vocabulary.under(self._findings[number].disease, self._reason)
+
+    def _latest(self, flags: Flags, countable: list[int]) -> list[int]:
+        """The latest of each key, and all of which the key is not stated: of a class of which only those count."""
         findings, days = self._findings, self._days
         last: dict[Node | None, str] = {}
         for number in countable:
             key = findings[number].key
             last[key] = max(days[number], last.get(key, ""))
-        latest = [
+        return [
             number
             for number in countable
             if days[number] == last[findings[number].key] or (flags.key is not None and findings[number].key is None)
         ]
+
+    def _compare(self, flags: Flags, countable: list[int], into: Standing) -> None:
+        """Several findings of one class of which only the latest of a key counts each."""
+        findings, days = self._findings, self._days
+        latest = self._latest(flags, countable)
         if flags.of_reason:
-            latest = [number for number in latest if not self._is_superseded(number, latest)]
+            latest = [number for number in latest if not self._superseding(number, latest)]
         for number in latest:
             finding, day = findings[number], days[number]
             doubtful = self._is_doubtful(number)
             for other in countable:
-                second = findings[other]
-                if not (finding.stated and second.stated) or finding.stated == second.stated:
-                    continue
-                if days[other] < day and other not in latest:
+                if not self._differ(number, other, latest):
                     continue
                 doubtful = doubtful or self._casts_doubt(flags, number, other)
-                if days[other] == day and other in latest and self._contradict(flags, finding, second):
+                if days[other] == day and other in latest and self._contradict(flags, finding, findings[other]):
                     into.contradicted.setdefault(number, []).append(other)
             (into.perhaps if doubtful else into.current).append(number)
 
-    def _is_superseded(self, number: int, latest: list[int]) -> bool:
-        """Whether a status is superseded by a later one of a group that holds its disease, or of the reason."""
+    def _differ(self, number: int, other: int, latest: list[int]) -> bool:
+        """Whether one of two findings of a class states what the other does not, and the other can matter to it."""
+        stated, stated_too = self._findings[number].stated, self._findings[other].stated
+        if not (stated and stated_too) or stated == stated_too:
+            return False
+        return self._days[other] >= self._days[number] or other in latest
+
+    def _superseding(self, number: int, latest: list[int]) -> list[int]:
+        """The later statuses that supersede one: of a group that holds its disease, or of the reason."""
         under, reason, disease = self._vocabulary.under, self._reason, self._findings[number].disease
+        found = []
         for other in latest:
             later = self._findings[other].disease
             if self._days[other] <= self._days[number] or later == disease:
                 continue
             if (later == reason and not under(disease, reason)) or (under(disease, later) and under(later, reason)):
-                return True
-        return False
+                found.append(other)
+        return found
 
     def _casts_doubt(self, flags: Flags, number: int, other: int) -> bool:
         """Whether a finding may be superseded by another that differs from it, or shares its doubt."""
+        return self._days[number] <= self._days[other] and (
+            self._may_supersede(flags, number, other) or self._shares_doubt(flags, number, other)
+        )
+
+    def _may_supersede(self, flags: Flags, number: int, other: int) -> bool:
+        """Whether a finding may be superseded by another that differs from it and is not older."""
         finding, second = self._findings[number], self._findings[other]
-        day, other_day = self._days[number], self._days[other]
-        if day > other_day:
-            return False
-        one_unstated = flags.key is not None and (finding.key is None or second.key is None)
-        if one_unstated or (second.in_doubt and day == other_day and finding.key == second.key):
+        if flags.key is not None and (finding.key is None or second.key is None):
             return True
-        if not flags.of_reason or not self._vocabulary.under(finding.disease, self._reason):
+        if not flags.of_reason or not self._is_of_reason(number):
             return False
-        if not self._vocabulary.under(second.disease, self._reason):
+        if not self._is_of_reason(other):
             return True
-        later_of_kin = day < other_day and second.disease != finding.disease
+        later_of_kin = self._days[number] < self._days[other] and second.disease != finding.disease
         return later_of_kin and self._vocabulary.share_a_kind(finding.disease, second.disease)
+
+    def _shares_doubt(self, flags: Flags, number: int, other: int) -> bool:
+        """Whether another that differs from a finding is of its key and day, and stated to be in doubt."""
+        finding, second = self._findings[number], self._findings[other]
+        if not second.in_doubt or self._days[number] != self._days[other]:
+            return False
+        return flags.key is None or (finding.key is not None and finding.key == second.key)
 
     def _contradict(self, flags: Flags, one: Finding, other: Finding) -> bool:
         """Whether two findings of one day that differ contradict each other."""

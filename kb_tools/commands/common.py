@@ -82,6 +82,15 @@ def engine_option(command: F) -> F:
     )(command)
 
 
+def pieces_option(text: str) -> Callable[[F], F]:
+    """--pieces and --no-pieces; `text` says which is the default."""
+    return click.option(
+        "--pieces/--no-pieces",
+        default=None,
+        help=f"Decide each piece of a case once, or each case by itself; the answers are the same. {text}",
+    )
+
+
 def format_option(*formats: str) -> Callable[[F], F]:
     """--format, the first of `formats` being the default."""
     return click.option("--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True)
@@ -113,6 +122,17 @@ def open_kb(root: Path | None) -> KnowledgeBase:
     import kb_tools
 
     return kb_tools.open(root)
+
+
+def warn_of_slow_shapes(kb: KnowledgeBase) -> None:
+    """One line on stderr where the shapes do not allow to decide cases by their pieces."""
+    from kb_tools.determine.locality import faults
+
+    found = faults(kb.repository)
+    if found:
+        shape, what = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        warn(f"{shape} {what}{more}: each case is determined by itself, which is slower; see kb check")
 
 
 class _WithoutPadding(io.TextIOBase):

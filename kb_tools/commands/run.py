@@ -20,9 +20,10 @@ from kb_tools.commands.common import (
     format_option,
     kb_option,
     open_kb,
+    pieces_option,
     policy_option,
     put,
-    warn,
+    warn_of_slow_shapes,
 )
 
 OUTCOMES = (
@@ -60,9 +61,7 @@ OUTCOMES = (
 @click.option(
     "--on", "address", metavar="ADDRESS", help="A Dask scheduler whose workers do it (pip install 'kb-tools[cluster]')."
 )
-@click.option(
-    "--pieces/--no-pieces", default=True, help="Decide each piece of a case once (default), or each case by itself."
-)
+@pieces_option("Default: by pieces.")
 @policy_option
 @format_option("text", "json")
 @engine_option
@@ -76,7 +75,7 @@ def command(
     where: tuple[str, ...],
     workers: int | None,
     address: str | None,
-    pieces: bool,
+    pieces: bool | None,
     policy: str | None,
     format_: str,
     engine: str,
@@ -103,6 +102,7 @@ def command(
     from kb_tools.batch.work import Settings
 
     kb = open_kb(root)
+    by_pieces = pieces is not False
     settings = Settings(
         root="",
         engine=engine,
@@ -111,17 +111,11 @@ def command(
         as_of=as_of.isoformat() if as_of else None,
         compare=compare,
         where=tuple(sorted(set(where))),
-        pieces=pieces,
+        pieces=by_pieces,
     )
     planned = plan(kb.repository, inputs, folder, settings)
-    if pieces:
-        from kb_tools.determine.locality import faults
-
-        found = faults(kb.repository)
-        if found:
-            shape, what = found[0]
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            warn(f"{shape} {what}{more}: each case is determined by itself, which is slower; see kb check")
+    if by_pieces:
+        warn_of_slow_shapes(kb)
     with _progress(planned.cases) as done:
         summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
     if format_ == "json":

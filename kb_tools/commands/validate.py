@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from kb_tools import printable
 from kb_tools.commands.common import (
@@ -20,12 +21,14 @@ from kb_tools.commands.common import (
     format_option,
     kb_option,
     open_kb,
+    pieces_option,
     policy_option,
     progress,
     put,
     read_cases,
     terminology_option,
     warn,
+    warn_of_slow_shapes,
 )
 from kb_tools.errors import KbError
 
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 @terminology_option
 @format_option("text", "json", "turtle", "junit", "fhir")
 @engine_option
+@pieces_option("Default: by pieces, unless an engine is named.")
 @kb_option
 def command(
     cases: tuple[str, ...],
@@ -64,6 +68,7 @@ def command(
     terminology: tuple[Path, ...],
     format_: str,
     engine: str,
+    pieces: bool | None,
     root: Path | None,
 ) -> None:
     """Determine patient cases under a revision of a policy.
@@ -85,7 +90,7 @@ def command(
         raise click.UsageError("--revision and --as-of exclude each other.")
     if document and not (explain and format_ == "text"):
         raise click.UsageError("--document goes with --explain and the format text.")
-    from kb_tools.determine.result import Determination, NotDetermined, Outcome
+    from kb_tools.determine.run import FEW
 
     kb = open_kb(root)
     errors: list[KbError] = []
@@ -94,7 +99,9 @@ def command(
     if prepare:
         _print_prepared(kb, engine, read, errors)
         return
-    determined = kb.determine(read, revision=revision, as_of=as_of, policy=policy, engine=engine)
+    named = click.get_current_context().get_parameter_source("engine") is not ParameterSource.DEFAULT
+    by_pieces = pieces if pieces is not None else not named
+    determined = kb.determine(read, revision=revision, as_of=as_of, policy=policy, engine=engine, pieces=by_pieces)
     worst = 0
     answers: list[Answer] = []
     counts: Counter[str] = Counter()
@@ -106,12 +113,10 @@ def command(
         from kb_tools.document.trace import quotes
 
         wording = quotes(kb.repository.policy(policy), document)
-    for answer in progress(determined, "cases determined"):
-        if isinstance(answer, NotDetermined):
-            worst = 2
-            warn(f"{answer.case.title}: {answer.error}")
-        elif not isinstance(answer, Determination) or answer.outcome is not Outcome.MET:
-            worst = max(worst, 1)
+    for number, answer in enumerate(progress(determined, "cases determined")):
+        if by_pieces and number == FEW:
+            warn_of_slow_shapes(kb)
+        worst = max(worst, _exit_code(answer))
         if format_ == "text":
             text.answer(out, kb.repository, answer, explain, wording)
             counts[text.outcome_of(answer)] += 1
@@ -122,6 +127,16 @@ def command(
     else:
         put(_writer(format_)(kb.repository, answers, errors, explain))
     sys.exit(2 if errors else worst)
+
+
+def _exit_code(answer: Answer) -> int:
+    """The exit code of one case; where no revision could be used, that is told."""
+    from kb_tools.determine.result import Determination, NotDetermined, Outcome
+
+    if isinstance(answer, NotDetermined):
+        warn(f"{answer.case.title}: {answer.error}")
+        return 2
+    return int(not isinstance(answer, Determination) or answer.outcome is not Outcome.MET)
 
 
 def _writer(format_: str) -> Callable[[Repository, Sequence[Answer], Sequence[KbError], bool], str]:

@@ -28,9 +28,7 @@ class Determiner:
             tuple[Value, ...], tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]
         ] = {}
 
-    def determine(
-        self, cases: Sequence[Case], notices: Sequence[tuple[str, ...]] | None = None
-    ) -> list[Determination]:
+    def determine(self, cases: Sequence[Case], notices: Sequence[tuple[str, ...]] | None = None) -> list[Determination]:
         """The determinations of well-formed cases, in their order.
 
         Args:

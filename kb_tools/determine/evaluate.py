@@ -110,6 +110,7 @@ class Evaluator:
         self.by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
             self.by_kind.setdefault(condition.reads, []).append(condition)
+        self._of_kind: dict[frozenset[str], Graph] = {}
         self._iris = {kind: tuple(one.iri for one in conditions) for kind, conditions in self.by_kind.items()}
 
     def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
@@ -228,7 +229,8 @@ class Evaluator:
         for number, (kind, signature) in enumerate(new):
             for triple in _evidence_graph(f"urn:kb:evidence:{number}", self._targets[kind], signature):
                 data.add(triple)
-        shapes = graph_of(self._wrapped)  # A copy: pySHACL adds to the shapes that it is given.
+        # A copy: pySHACL adds to the shapes that it is given.
+        shapes = graph_of(chain.from_iterable(self._wrapped(kind) for kind in {kind for kind, _ in new}))
         refused = {(result.focus, result.shape) for result in shacl.validate(data, shapes, self.engine)}
         found = {}
         for number, (kind, signature) in enumerate(new):
@@ -252,14 +254,13 @@ class Evaluator:
         """The class of the nodes made for what the conditions of each kind read."""
         return {kind: URIRef(f"urn:kb:kind:{number}") for number, kind in enumerate(self.by_kind)}
 
-    @cached_property
-    def _wrapped(self) -> Graph:
-        """The shapes of all conditions in both forms, each held against the nodes of the kind that it reads."""
-        shapes = Graph()
-        for kind, conditions in self.by_kind.items():
+    def _wrapped(self, kind: frozenset[str]) -> Graph:
+        """The shapes of the conditions of a kind in both forms, each held against the nodes of the kind."""
+        if kind not in self._of_kind:
+            shapes = self._of_kind[kind] = Graph()
             for shape in {
                 condition_shape
-                for condition in conditions
+                for condition in self.by_kind[kind]
                 for condition_shape in (condition.holds_when, condition.fails_when)
             }:
                 for form, target in (
@@ -270,7 +271,7 @@ class Evaluator:
                     shapes.add((wrapper, RDF.type, SH.NodeShape))
                     shapes.add((wrapper, SH.targetClass, target))
                     shapes.add((wrapper, SH.node, in_form(self._shapes, URIRef(shape), form, shapes)))
-        return shapes
+        return self._of_kind[kind]
 
 
 def _wrapper(shape: str, form: Form) -> URIRef:

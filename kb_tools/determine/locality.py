@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import combinations
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from rdflib import BNode, Graph, URIRef
 from rdflib.collection import Collection
@@ -94,13 +95,23 @@ _FROM_SHARED = {
 }
 
 
-def faults(kb: Repository) -> list[Fault]:
+def faults(kb: Repository) -> tuple[Fault, ...]:
     """What keeps the cases of a knowledge base from being decided by their pieces; nothing where they can be."""
+    if kb not in _FOUND:
+        _FOUND[kb] = tuple(_faults(kb))
+    return _FOUND[kb]
+
+
+# The shapes of a knowledge base are read once, so they are walked through once.
+_FOUND: WeakKeyDictionary[Repository, tuple[Fault, ...]] = WeakKeyDictionary()
+
+
+def _faults(kb: Repository) -> dict[Fault, None]:
     walk = _Walk(kb)
     walk.case_shapes()
     walk.conditions()
     found = [*walk.faults, *_of_reads(kb), *_of_rules(kb)]
-    return list(dict.fromkeys(found))
+    return dict.fromkeys(found)
 
 
 def _of_reads(kb: Repository) -> Iterator[Fault]:

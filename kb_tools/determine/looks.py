@@ -41,6 +41,7 @@ class Looks:
 
     def __init__(self, kb: Repository, engine: str) -> None:
         self._kb = kb
+        self._concepts = list(concept_facts(kb.ontology))
         self._engine = engine
         self._first: Memory[tuple[Counted, So], Seen] = Memory(LOOKS)
         self._alike: Memory[tuple[Counted, Seen], Seen] = Memory(LOOKS)
@@ -79,7 +80,7 @@ class Looks:
         """
         if not asked:
             return {}
-        data, shapes = graph_of(concept_facts(self._kb.ontology)), Graph()
+        data, shapes = graph_of(self._concepts), Graph()
         kinds = {counted: number for number, counted in enumerate(dict.fromkeys(counted for counted, _ in asked))}
         for counted, number in kinds.items():
             for place, shape in enumerate(counted):

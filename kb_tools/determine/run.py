@@ -16,6 +16,7 @@ from kb_tools.cases.case import Case, Malformed, apart
 from kb_tools.cases.check import CaseChecker
 from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.evaluate import Known
+from kb_tools.determine.locality import faults
 from kb_tools.determine.looks import Looks
 from kb_tools.determine.result import REVIEW, Determination, NotDetermined
 from kb_tools.errors import KbError
@@ -26,6 +27,9 @@ from kb_tools.model.revision import Revision
 
 # How many cases share one call of the engine: enough to spread its fixed cost, few enough to show progress.
 BATCH = 200
+# The same where parts of cases are asked once, so that little of a call is work; and from how many cases on they are:
+# below, it takes longer to find out that they may be than to ask.
+TOGETHER, FEW = 1_000, 20
 
 
 Answer: TypeAlias = Determination | Malformed | NotDetermined
@@ -79,10 +83,10 @@ class Determinations(AsJson):
         }
 
 
-def batches(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    """Cut a stream of cases into lists of at most BATCH, each of cases that share no node."""
+def batches(cases: Iterable[Case], size: int | None = None) -> Iterator[list[Case]]:
+    """Cut a stream of cases into lists of at most `size`, by default BATCH, each of cases that share no node."""
     waiting = iter(cases)
-    while batch := apart(islice(waiting, BATCH)):
+    while batch := apart(islice(waiting, size or BATCH)):
         yield batch
 
 
@@ -92,6 +96,8 @@ class Run:
     Args:
         revision: the revision for all cases; None to choose by date.
         as_of: the day whose revision in force is taken for all cases; None for each case's service date.
+        by_pieces: whether the engine is asked once about a part that many cases have in common, where the shapes allow
+            it and there are more than a few cases; the answers are the same.
     """
 
     def __init__(
@@ -106,18 +112,23 @@ class Run:
         self.kb = kb
         self.policy = policy
         self.engine = engine
-        self.checker = CaseChecker(kb, engine, by_pieces)
+        self.checker = CaseChecker(kb, engine)
         self._fixed: Selection | None = None
         if revision is not None:
             self._fixed = Selection(policy.require_criteria(policy.entry(revision)), ())
         elif as_of is not None:
             self._fixed = policy.in_force(as_of)
-        self._known = Known(Looks(kb, engine) if by_pieces else None)
+        self._known = Known()
         self._determiners: dict[str, Determiner] = {}
+        # Whether it is still to be found out if the shapes allow to ask once about each part.
+        self._may_begin = by_pieces
+        self._size = TOGETHER if by_pieces else BATCH
 
     def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
         """One answer for each case, in the order of the cases."""
-        for batch in batches(cases):
+        for batch in batches(cases, self._size):
+            if self._may_begin and len(batch) > FEW:
+                self._begin_pieces()
             answers: dict[URIRef, Answer] = {}
             groups: dict[str, list[tuple[Case, Selection]]] = {}
             for checked in self.checker.check(batch):
@@ -142,10 +153,18 @@ class Run:
     def stream(self, found: Iterable[Case | KbError]) -> Iterator[Answer | KbError]:
         """One answer for each case, and in place of what could not be read the error, in the order given."""
         waiting = iter(found)
-        while batch := list(islice(waiting, BATCH)):
+        while batch := list(islice(waiting, self._size)):
             answers = self.answers(item for item in batch if isinstance(item, Case))
             for item in batch:
                 yield next(answers) if isinstance(item, Case) else item
+
+    def _begin_pieces(self) -> None:
+        """From now on asks once about each part, if the shapes allow it."""
+        self._may_begin = False
+        if not faults(self.kb):
+            self.checker = CaseChecker(self.kb, self.engine, by_parts=True)
+            self._known = Known(Looks(self.kb, self.engine))
+            self._determiners.clear()
 
     def selection(self, service_date: date) -> Selection:
         """The revision for a case of this date of service.

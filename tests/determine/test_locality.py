@@ -258,13 +258,13 @@ RULES: dict[str, tuple[tuple[str, str, str], Fault]] = {
 
 
 def test_every_shape_of_the_knowledge_base_is_local(kb: Repository) -> None:
-    assert faults(kb) == []
+    assert faults(kb) == ()
 
 
 @pytest.mark.parametrize("name", [*CASE_SHAPES, *CONDITIONS, *RULES])
 def test_what_is_not_local_is_found(copied: Copied, name: str) -> None:
     edit, expected = (CASE_SHAPES | CONDITIONS | RULES)[name]
-    assert faults(copied(edit)) == [expected]
+    assert faults(copied(edit)) == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_what_is_not_local_is_found(copied: Copied, name: str) -> None:
     ],
 )
 def test_what_is_local_is_not_reported(copied: Copied, edit: tuple[str, str, str]) -> None:
-    assert faults(copied(edit)) == []
+    assert faults(copied(edit)) == ()
 
 
 def test_where_a_shape_is_not_local_rows_are_those_of_the_reference_path(

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from rdflib import URIRef
 from rdflib.namespace import RDF
 from small_cases import BATCH, in_batches
 from strategies import VOCABULARY, Picture, built
 
-from kb_tools.cases.case import Case
+from kb_tools.cases.case import DERIVED, Case
 from kb_tools.cases.derive import Derivation
-from kb_tools.cases.standing import CaseFindings, Finding, Vocabulary
+from kb_tools.cases.standing import CaseFindings, Derived, Finding, Vocabulary
 from kb_tools.rdf.namespaces import CASE
 
-# The findings that count, those that perhaps count, and of those that others contradict the others; by position.
-Stand: TypeAlias = tuple[frozenset[int], frozenset[int], Mapping[int, frozenset[int]]]
+# The findings that count, those that perhaps count, and of those that others contradict the others, by position; and
+# every statement that is derived.
+Stand: TypeAlias = tuple[frozenset[int], frozenset[int], Mapping[int, frozenset[int]], frozenset[Derived]]
 
 
 def by_rules(derivation: Derivation, cases: list[Case]) -> list[Stand]:
@@ -33,6 +35,11 @@ def _stated(case: Case) -> Stand:
         frozenset(places[node] for node in case.values(case.node, CASE.currentFinding)),
         frozenset(places[node] for node in case.values(case.node, CASE.perhapsFinding)),
         {place: others for place, others in links.items() if others},
+        frozenset(
+            (places.get(subject), URIRef(predicate), places.get(object_, object_))
+            for subject, predicate, object_ in case.triples()
+            if predicate in DERIVED
+        ),
     )
 
 
@@ -48,12 +55,15 @@ def by_python(vocabulary: Vocabulary, case: Case) -> Stand:
         pairs = [pair for pair in case.about[node] if pair[0] != CASE.date]  # type: ignore[index]
         findings.append(Finding(vocabulary, class_, pairs))
     service = str(case.value(request, CASE.serviceDate))
-    found = CaseFindings(vocabulary, service, case.value(request, CASE.reason), days, findings).standing()
+    of_case = CaseFindings(vocabulary, service, case.value(request, CASE.reason), days, findings)
+    found, derived = of_case.standing(), list(of_case.derived())
+    assert len(derived) == len(set(derived))
     assert len(found.current) == len(set(found.current)) and len(found.perhaps) == len(set(found.perhaps))
     return (
         frozenset(found.current),
         frozenset(found.perhaps),
         {place: frozenset(others) for place, others in found.contradicted.items()},
+        frozenset(derived),
     )
 
 
