@@ -256,6 +256,8 @@ class _Walk:
         if at is _At.SHARED:
             if (CASE.finding,) in routes:
                 self._report(shape, f"counts findings ({self._name(predicate)})")
+            elif len(routes) > 1:
+                self._report(shape, f"counts the values of several pieces ({self._name(predicate)})")
             elif least and int(str(object_)) > 0 and not {(step,) for step in _ALWAYS_STATED}.issuperset(routes):
                 self._report(shape, f"asks for what may be left out ({self._name(predicate)})")
         elif is_merged and int(str(object_)) not in ((0, 1) if least else (0,)):

@@ -69,6 +69,16 @@ CASE_SHAPES: dict[str, tuple[tuple[str, str, str], Fault]] = {
         after("    sh:path case:finding ;", "    sh:qualifiedValueShape shape:Finding ;"),
         ("shape:Case-finding", "counts the values of several pieces (sh:qualifiedValueShape)"),
     ),
+    "the values of two keys of the request are counted together": (
+        (
+            CASE,
+            OF_CASE,
+            "shape:More a sh:NodeShape ; sh:targetClass case:Request ; sh:property shape:More-two .\n"
+            "shape:More-two sh:path [ sh:alternativePath ( case:service case:reason ) ] ; sh:maxCount 1 .\n"
+            f"{OF_CASE}",
+        ),
+        ("shape:More-two", "counts the values of several pieces (sh:maxCount)"),
+    ),
     "a reason is asked for": (
         after(REASON, "    sh:minCount 1 ;"),
         ("shape:Request-reason", "asks for what may be left out (sh:minCount)"),

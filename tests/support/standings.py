@@ -36,7 +36,7 @@ def _stated(case: Case) -> Stand:
         frozenset(places[node] for node in case.values(case.node, CASE.perhapsFinding)),
         {place: others for place, others in links.items() if others},
         frozenset(
-            (places.get(subject), URIRef(predicate), places.get(object_, object_))
+            (places.get(subject), URIRef(str(predicate)), places.get(object_, object_))
             for subject, predicate, object_ in case.triples()
             if predicate in DERIVED
         ),
