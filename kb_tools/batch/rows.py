@@ -334,14 +334,21 @@ class RowMaker:
     # ------------------------------------------------------------------ by the reference path
 
     def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
-        found = [self._read(line) for line in lines]
+        return self.of_read(lines, [self._read(line) for line in lines])
+
+    def of_read(self, lines: Sequence[bytes], found: Sequence[Case | KbError]) -> list[Row]:
+        """One row for each line, by the reference path.
+
+        Args:
+            found: of each line the case, or why there is none.
+        """
         given = [case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else "" for case in found]
         names = [name or digest(line) for name, line in zip(given, lines, strict=True)]
         return [self.of_answer(name, answer) for name, answer in zip(names, self._run.stream(found), strict=True)]
 
-    def answers(self, lines: Sequence[bytes]) -> Iterable[Answer | KbError]:
-        """The full answer for each line, by the reference path."""
-        return self._run.stream(self._read(line) for line in lines)
+    def answers(self, lines: Iterable[bytes | Case | KbError]) -> Iterable[Answer | KbError]:
+        """The full answer for each line of plain JSON, and for what is read already, by the reference path."""
+        return self._run.stream(self._read(line) if isinstance(line, bytes) else line for line in lines)
 
     def _read(self, line: bytes) -> Case | KbError:
         try:

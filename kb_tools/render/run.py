@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdflib.namespace import RDFS
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _MOST, _WIDTH = 10, 30
 
 
-def summarize(out: Console, kb: Repository, summary: Summary, folder: Path) -> None:
+def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> None:
     """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
     to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
     out.print(f"{summary.cases:,} cases, {summary.cases:,} rows in {folder}")

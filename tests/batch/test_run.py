@@ -285,9 +285,18 @@ def test_a_full_disk_is_an_error_and_what_is_there_stays(
 
 INPUTS = [
     ("no.jsonl", None, "no.jsonl: no such file or folder; check the path"),
-    ("case.ttl", "", "case.ttl: not a .jsonl file; kb case convert --format jsonl writes one case a line"),
+    (
+        "case.ttl",
+        "",
+        "case.ttl: not a .jsonl, .ndjson or .parquet file; kb case convert --format jsonl writes one case a line",
+    ),
     ("empty.jsonl", "\n\n", "empty.jsonl: no case in this file; write one case a line, as JSON"),
-    ("folder", None, "folder: no .jsonl file in this folder; kb case convert --format jsonl"),
+    (
+        "folder",
+        None,
+        "folder: no .jsonl, .ndjson or .parquet file in this folder; kb case convert --format jsonl writes one case a "
+        "line",
+    ),
 ]
 
 
@@ -326,11 +335,13 @@ def several(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_ranges_are_whole_lines_and_all_of_them(several: Path) -> None:
-    files = files_of([several, several / "a.jsonl", several / "below/../a.jsonl"], several / "rows")
+    (several / "notes.TXT").touch()
+    files, skipped = files_of([several, several / "a.jsonl", several / "below/../a.jsonl"], several / "rows")
+    assert skipped == {".txt": 1}
     assert [path.name for path in files] == ["a.jsonl", "b.jsonl"]
     for size in (1, 5, 9, 100):
         ranges = ranges_of(files, size)
-        lines = [(Path(one.path).name, number, line) for one in ranges for number, _, line in one.read()]
+        lines = [(Path(one.path).name, number, line) for one in ranges for number, line in one.read()]
         assert lines == [("a.jsonl", 1, b'{"a": 1}'), ("a.jsonl", 3, b'{"a": 2}'), ("b.jsonl", 1, b'{"b": 1}')]
         assert [one.number for one in ranges] == list(range(len(ranges)))
         assert sum(one.cases for one in ranges) == 3
