@@ -16,7 +16,7 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 
-pytest_plugins = ["fhir_fixtures", "served"]
+pytest_plugins = ["fhir_fixtures", "run_fixtures", "served"]
 ROOT = Path(__file__).parents[1]
 
 

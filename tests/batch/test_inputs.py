@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 from run_cases import ENGINE, LINES, bytes_of, case, ignore, rows
 
-from kb_tools.batch import column, store
+from kb_tools.batch import column, store, work
 from kb_tools.batch.column import digest_of
 from kb_tools.batch.ranges import ranges_of
 from kb_tools.batch.run import MANIFEST, Plan, carry_out, plan
@@ -31,6 +31,7 @@ from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 
+pytestmark = pytest.mark.usefixtures("words_once")
 RunKb = Callable[..., CompletedProcess[str]]
 TEXTS = [line for line in LINES if line]
 SETTINGS = Settings(root="", engine=ENGINE, revision="2026-02")
@@ -64,9 +65,12 @@ def bundles(tmp_path: Path) -> Path:
 
 def outcomes_by_validate(kb: Repository, path: Path, revision: str = "2026-02") -> list[str]:
     found = list(CaseReader(kb, record=False).stream(str(path), path, io.BytesIO()))
-    names = {Malformed: "Malformed"}
     return [
-        answer.outcome.value if isinstance(answer, Determination) else names.get(type(answer), "Unreadable")
+        answer.outcome.value
+        if isinstance(answer, Determination)
+        else "Malformed"
+        if isinstance(answer, Malformed)
+        else "Unreadable"
         for answer in Run(kb, kb.policy("CP.MP.101"), ENGINE, revision).stream(found)
     ]
 
@@ -117,35 +121,51 @@ def test_bulk_data_is_refused_since_it_is_joined_by_patient(kb: Repository, bund
         planned(kb, bundles, tmp_path / "to")
 
 
-TERMINOLOGY = """
-@prefix term: <https://w3id.org/policykb/terminology#> .
+CODES = "https://plan.example/codes"
+TERMINOLOGY = f"""PREFIX case: <https://w3id.org/policykb/case#>
+PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+PREFIX read: <https://w3id.org/policykb/reading#>
+PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
+<{CODES}> a read:CodeSystem ; rdfs:label "plan" .
+[] a read:Mapping ; read:system <{CODES}> ; skos:notation "MKT" ; read:concept case:Marketplace .
 """
 
 
-def test_a_terminology_is_pinned_like_an_input(kb: Repository, bundles: Path, tmp_path: Path) -> None:
-    own = tmp_path / "own.ttl"
-    own.write_text(TERMINOLOGY)
-    made = planned(kb, bundles, tmp_path / "to", terminology=[own])
-    assert json.loads((tmp_path / "to" / MANIFEST).read_text())["terminology"] == [
-        [str(own), hashlib.sha256(own.read_bytes()).hexdigest()]
-    ]
-    own.write_text(TERMINOLOGY + "# more")
+def test_codes_of_a_plan_are_read_by_its_terminology_which_is_pinned(kb: Repository, tmp_path: Path) -> None:
+    bundle = json.dumps(json.loads((DATA / "a-plan-of-unknown-kind-is-asked-for.json").read_text()))
+    known, own = '{"system": "https://nahdo.org/sopt", "code": "5"}', f'{{"system": "{CODES}", "code": "MKT"}}'
+    assert bundle.count(known) == 1
+    path, terminology = tmp_path / "bundle.ndjson", tmp_path / "own.ttl"
+    path.write_text(bundle.replace(known, own))
+    terminology.write_text(TERMINOLOGY)
+    carry_out(planned(kb, path, tmp_path / "without"), 1, ignore)
+    made = planned(kb, path, tmp_path / "with", terminology=[terminology])
+    carry_out(made, 1, ignore)
+    found = [rows(tmp_path / name)[0]["outcome"] for name in ("without", "with")]
+    assert found == ["InformationNeeded", "CriteriaMet"]
+    digest = hashlib.sha256(terminology.read_bytes()).hexdigest()
+    assert json.loads((tmp_path / "with" / MANIFEST).read_text())["terminology"] == [[str(terminology), digest]]
+    terminology.write_text(TERMINOLOGY + "# more")
+    with pytest.raises(KbError, match="with: holds a run of other terminology"):
+        planned(kb, path, tmp_path / "with", terminology=[terminology])
+    work._worker.cache_clear()
+    (tmp_path / "with/part-000000.parquet").unlink()
     with pytest.raises(KbError, match=r"own.ttl: changed since the run began; restore it and run again"):
         carry_out(made, 1, ignore)
-    own.write_text("no Turtle")
+    terminology.write_text("no Turtle")
     with pytest.raises(UnreadableInput, match=r"own.ttl:1: not valid Turtle"):
-        planned(kb, bundles, tmp_path / "other", terminology=[own])
+        planned(kb, path, tmp_path / "other", terminology=[terminology])
 
 
 # ---------------------------------------------------------------------- Parquet
 
 
-def table_of(texts: list[str | None], type_: pa.DataType, path: Path, group: int = 4, **more: list[object]) -> Path:
+def table_of(texts: list[str | None], type_: pa.DataType, path: Path, **more: list[object]) -> Path:
     """A Parquet file with texts in the column `request`."""
     column = pa.array(texts, pa.string())
     dictionary = pa.types.is_dictionary(type_)
     table = pa.table({"request": column.dictionary_encode() if dictionary else column.cast(type_), **more})
-    parquet.write_table(table, path, row_group_size=group)
+    parquet.write_table(table, path, row_group_size=4)
     return path
 
 
