@@ -232,7 +232,7 @@ class Sight:
         revision = self.revision
         values = {condition.iri: VALUES[code >> 2] for condition, code in zip(self.conditions, vector, strict=True)}
         perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
-        to_send, outcome, _, criteria = self._determiner.conclude(values)
+        to_send, outcome, _, criteria = self._determiner.concluder.conclude(values)
         return Conclusion(
             outcome=outcome.value,
             to_send=tuple(sorted(to_send)),
