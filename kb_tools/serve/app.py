@@ -64,7 +64,7 @@ def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
 
 def _fixed(bench: Workbench, page: Page) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
-        return _answer(bench, page, request, request.query_params.get("q", ""))
+        return _answer(bench, page, request, request.path_params.get("name", request.query_params.get("q", "")))
 
     return endpoint
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from kb_tools import printable
 from kb_tools.serve.links import Links
 
-MENU = (("/", "Policies"),)
+MENU = (("/", "Policies"), ("/questions", "Questions"), ("/model", "Model"))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyoxigraph as ox
+from rdflib import Graph, URIRef
 from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 
 from kb_tools.ask.dataset import default_graph, open_store
+from kb_tools.cases.inputs import MANIFEST
+from kb_tools.determine.examples import Expectation, read_manifest
+from kb_tools.model.certainty import copy_of
+from kb_tools.model.classes import Classes
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
+from kb_tools.model.statements import Criterion
+from kb_tools.rdf.canonical import nested
 from kb_tools.rdf.namespaces import BASE, POL, READ
 from kb_tools.rdf.terms import local_name
 
@@ -63,6 +70,8 @@ class Workbench:
     def __init__(self, kb: Repository) -> None:
         self.kb = kb
         self._revisions: dict[str, Revision] = {}
+        self._turtle: dict[str, str] = {}
+        self._subclasses: dict[str, frozenset[str]] = {}
 
     @cached_property
     def store(self) -> ox.Store:
@@ -109,9 +118,51 @@ class Workbench:
         return found
 
     @cached_property
-    def ours(self) -> dict[str, Thing]:
-        """The things whose IRIs are under our own namespace, in the order of their IRIs."""
-        return {iri: thing for iri, thing in sorted(self.things.items()) if iri.startswith(BASE) and thing.types}
+    def ours(self) -> list[str]:
+        """Every IRI under our own namespace that has a page, in order: things, namespaces of terms, example cases."""
+        described = {iri for iri, thing in self.things.items() if iri.startswith(BASE) and thing.types}
+        return sorted(described | self.namespaces.keys() | self.examples.keys())
+
+    @cached_property
+    def namespaces(self) -> dict[str, list[str]]:
+        """The terms whose IRIs have a fragment, by what stands before it: there such an IRI leads."""
+        found: dict[str, list[str]] = {}
+        for iri, thing in sorted(self.things.items()):
+            if "#" in iri and iri.startswith(BASE) and thing.types:
+                found.setdefault(iri.partition("#")[0], []).append(iri)
+        return found
+
+    @cached_property
+    def examples(self) -> dict[str, tuple[Policy, list[Expectation]]]:
+        """The example cases by the IRI of their file, each with what it must come to; of a policy without, none."""
+        found: dict[str, tuple[Policy, list[Expectation]]] = {}
+        for policy in self.policies.values():
+            if not (policy.cases_folder / MANIFEST).is_file():
+                continue
+            for expected in read_manifest(self.kb, policy.cases_folder):
+                found.setdefault(expected.case.partition("#")[0], (policy, []))[1].append(expected)
+        return found
+
+    def criteria_of(self, revision: str) -> dict[str, Criterion]:
+        """The criteria of a revision, and those within them, by IRI; none where they are not on file."""
+        _, entry = self.entries[revision]
+        return self.revision(revision).all_criteria if entry.bases.get("Criteria", "NotOnFile") != "NotOnFile" else {}
+
+    @cached_property
+    def criteria(self) -> frozenset[str]:
+        """The IRIs of all criteria that a revision has on file."""
+        return frozenset(iri for revision in self.entries for iri in self.criteria_of(revision))
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The classes of the vocabularies."""
+        return Classes(self.kb)
+
+    def turtle(self, shape: str) -> str:
+        """A shape of a condition, with all that it reaches, as Turtle without prefixes; made once."""
+        if shape not in self._turtle:
+            self._turtle[shape] = shape_text(self.kb.conditions, shape, self.kb.prefixes)
+        return self._turtle[shape]
 
     def label(self, iri: str, graphs: Iterable[str] = ()) -> str:
         """The name of a thing in words: as the first of these graphs that gives one says, else as any does."""
@@ -156,10 +207,6 @@ class Workbench:
             self._subclasses[class_] = frozenset(below)
         return self._subclasses[class_]
 
-    @cached_property
-    def _subclasses(self) -> dict[str, frozenset[str]]:
-        return {}
-
     # ------------------------------------------------------------------ graphs
 
     @cached_property
@@ -176,3 +223,11 @@ def graph_of(quad: ox.Quad) -> str:
     """The graph that a statement stands in; what a revision shares with another counts as its own."""
     assert isinstance(quad.graph_name, ox.NamedNode)
     return quad.graph_name.value.removesuffix(FILLED_IN)
+
+
+def shape_text(shapes: Graph, shape: str, prefixes: dict[str, str]) -> str:
+    """A shape with all that it reaches in a graph of shapes, as Turtle without its prefixes."""
+    reached = Graph(bind_namespaces="none")
+    copy_of(URIRef(shape), shapes, reached)
+    lines = nested(reached, prefixes).decode().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("PREFIX ")).strip() + "\n"

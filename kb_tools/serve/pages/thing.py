@@ -69,9 +69,6 @@ def data(view: View, target: str) -> Thing:
     """The content of the page of an IRI of ours."""
     bench = view.bench
     thing, link = bench.things[target], view.link(target)
-    node = ox.NamedNode(target)
-    # The latest revision first.
-    graphs = sorted(thing.graphs, reverse=True)
     return {
         "iri": target,
         "title": link["label"],
@@ -79,11 +76,21 @@ def data(view: View, target: str) -> Thing:
         "kind": bench.kind(target),
         "curie": bench.kb.curie(target),
         "types": view.links(sorted(thing.types)),
-        "statements": [
-            {"graph": view.link(graph), "rows": rows} for graph in graphs if (rows := rows_of(view, node, graph))
-        ],
+        "statements": statements(view, target),
         "referring": referring(view, target),
     }
+
+
+def statements(view: View, target: str) -> list[Statements]:
+    """What each graph says of a thing, the latest revision first."""
+    graphs, node = sorted(view.bench.things[target].graphs, reverse=True), ox.NamedNode(target)
+    return [{"graph": view.link(graph), "rows": rows} for graph in graphs if (rows := rows_of(view, node, graph))]
+
+
+def subjects(view: View, link: str, target: str) -> list[str]:
+    """The IRIs of what leads to a thing by a property, in their order."""
+    found = view.bench.quads(None, ox.NamedNode(link), ox.NamedNode(target))
+    return sorted({quad.subject.value for quad in found if isinstance(quad.subject, ox.NamedNode)})
 
 
 def rows_of(view: View, node: ox.NamedNode | ox.BlankNode, graph: str, depth: int = 0) -> list[Row]:
