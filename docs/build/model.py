@@ -30,9 +30,7 @@ def diagram(model: Classes, prefix: str) -> Iterator[str]:
         yield "\n    ".join([f"class {names[class_]} {{", *rows]) + "\n}" if rows else f"class {names[class_]}"
         for parent in model.sorted(set(model.ontology[class_ : RDFS.subClassOf]) & set(names)):
             yield f"`{names[parent]}` <|-- {names[class_]}"
-        targets = dict.fromkeys(
-            to for property_, to in model.properties[class_].items() if model.uses[property_] == 1
-        )
+        targets = dict.fromkeys(to for property_, to in model.properties[class_].items() if model.uses[property_] == 1)
         yield from (f"{names[class_]} --> {names[to]}" for to in targets if to in own and to != class_)
 
 

@@ -21,25 +21,17 @@ from starlette.types import ASGIApp
 from kb_tools import as_json
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
-from kb_tools.serve import description, html
+from kb_tools.serve import description, html, openapi
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import FIXED, Page, page_of
 from kb_tools.serve.security import MAX_BODY, Guard
-from kb_tools.serve.view import View
+from kb_tools.serve.view import NoPage, View
 from kb_tools.serve.workbench import Workbench
 
 _LOG = logging.getLogger(__name__)
 # How many addresses an error names.
 _NEAR = 5
-
-
-class NotThere(HTTPException):
-    """There is no page at an address."""
-
-    def __init__(self, what: str, near: Collection[str] = ()) -> None:
-        super().__init__(404, what)
-        self.near = list(near)
 
 
 def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
@@ -50,7 +42,11 @@ def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
     """
     bench = Workbench(kb)
     routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
-    routes += [Route("/static/{name:path}", _static), Route("/{path:path}", _thing(bench), name="thing")]
+    routes += [
+        Route("/openapi.json", _openapi),
+        Route("/static/{name:path}", _static),
+        Route("/{path:path}", _thing(bench), name="thing"),
+    ]
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _failed(bench), KbError: _refused(bench), Exception: _broken(bench)},
@@ -77,7 +73,7 @@ def _thing(bench: Workbench) -> Callable[[Request], Response]:
             return _answer(bench, page_of(bench, iri), request, iri)
         if path != "/" and paths(bench).get(path.rstrip("/")):
             return RedirectResponse(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")._url, 308)
-        raise NotThere(f"there is no page {path}", near(bench, path))
+        raise NoPage(f"there is no page {path}", near(bench, path))
 
     return endpoint
 
@@ -129,6 +125,10 @@ def _on(request: Request) -> date | None:
         raise KbError(f"on: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
 
 
+def _openapi(request: Request) -> Response:
+    return Response(as_json.dump(openapi.description()), media_type="application/json")
+
+
 # ---------------------------------------------------------------------- files of ours
 
 
@@ -142,7 +142,7 @@ def _files() -> dict[str, bytes]:
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in _files():
-        raise NotThere(f"there is no file {name}")
+        raise NoPage(f"there is no file {name}")
     return Response(_files()[name], media_type=guess_type(name)[0])
 
 
@@ -152,14 +152,15 @@ def _static(request: Request) -> Response:
 def _failed(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        found = error.near if isinstance(error, NotThere) else []
-        return _problem(bench, request, error.status_code, error.detail, found, error.headers)
+        return _problem(bench, request, error.status_code, error.detail, headers=error.headers)
 
     return handler
 
 
 def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
+        if isinstance(error, NoPage):
+            return _problem(bench, request, 404, str(error), error.near)
         return _problem(bench, request, 400, str(error))
 
     return handler

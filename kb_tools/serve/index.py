@@ -19,8 +19,8 @@ from kb_tools.serve.workbench import Workbench
 
 # What a reader looks for comes first; what a kind is not listed here comes last.
 KINDS = (
-    *("policy", "revision", "criterion", "condition", "code", "reference", "question", "definition", "evidence"),
-    *("advisory", "discrepancy", "disease", "class", "property"),
+    *("policy", "revision", "criterion", "condition", "code", "reference", "question", "definition"),
+    *("evidence statement", "advisory", "discrepancy", "disease", "class", "property"),
 )
 # Further names of a thing, as they are written; then texts about it.
 _NAMES = [ox.NamedNode(str(link)) for link in (SKOS.altLabel, SKOS.hiddenLabel, DCTERMS.identifier, CLIN.icd10cm)]
@@ -80,7 +80,9 @@ def _entry(bench: Workbench, iri: str, kind: str) -> Entry:
 
 def _question(bench: Workbench, name: str, title: str) -> Entry:
     path = f"/questions/{name}"
-    return Entry(path, title, "", "question", "", (folded(name),), folded(f"question {title} {name}"), _rank("question"))
+    return Entry(
+        path, title, "", "question", "", (folded(name),), folded(f"question {title} {name}"), _rank("question")
+    )
 
 
 def _rank(kind: str) -> int:
@@ -94,12 +96,14 @@ def _literals(bench: Workbench, node: ox.NamedNode, link: ox.NamedNode) -> list[
 def folded(text: str) -> str:
     """A text without what people write in several ways: case, accents, punctuation but dots within words."""
     letters = unicodedata.normalize("NFKD", text).casefold()
-    kept = "".join(letter if letter.isalnum() or letter == "." else " " for letter in letters if not unicodedata.combining(letter))
+    kept = "".join(
+        letter if letter.isalnum() or letter == "." else " " for letter in letters if not unicodedata.combining(letter)
+    )
     return " ".join(word.strip(".") for word in kept.split() if word.strip("."))
 
 
 def matching(entries: Sequence[Entry], query: str) -> list[Entry]:
-    """What fits all words of a query: first what has it for a name, then names that begin with it, then the rest.
+    """What fits all words of a query: first what has it for a name, then names with all words, then texts.
 
     A code of ICD-10-CM fits the diseases that have it or a category of it for a name.
     """
@@ -114,11 +118,9 @@ def matching(entries: Sequence[Entry], query: str) -> list[Entry]:
             return 0
         if categories.intersection(entry.names):
             return 1
-        if any(name.startswith(wanted) for name in entry.names):
-            return 2
         if all(any(word in name for name in entry.names) for word in words):
-            return 3
-        return 4 if all(word in entry.words for word in words) else None
+            return 2
+        return 3 if all(word in entry.words for word in words) else None
 
     graded = [(grade(entry), entry) for entry in entries]
     return [entry for found, entry in sorted(((g, e) for g, e in graded if g is not None), key=lambda pair: pair[0])]

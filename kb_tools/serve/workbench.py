@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pyoxigraph as ox
 from rdflib import Graph, URIRef
-from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
+from rdflib.namespace import DCTERMS, OWL, PROV, RDF, RDFS, SKOS
 
 from kb_tools.ask.dataset import default_graph, open_store
 from kb_tools.cases.inputs import MANIFEST
@@ -21,7 +21,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.canonical import nested
-from kb_tools.rdf.namespaces import BASE, POL, READ
+from kb_tools.rdf.namespaces import BASE, BIBO, CITO, OA, POL, SH
 from kb_tools.rdf.terms import local_name
 
 # Properties that name a thing in words, the most telling first.
@@ -29,21 +29,39 @@ _LABELS = {str(link): rank for rank, link in enumerate((RDFS.label, SKOS.prefLab
 # Properties that give a number or a place.
 _NOTATIONS = {str(SKOS.notation), str(POL.number)}
 _TYPE, _SUBCLASS = ox.NamedNode(str(RDF.type)), ox.NamedNode(str(RDFS.subClassOf))
-# The words for what the vocabularies of others call a thing.
-_KINDS = {
+# The words for terms of the vocabularies of others.
+WORDS = {
+    **{str(OWL[name]): "property" for name in ("ObjectProperty", "DatatypeProperty", "AnnotationProperty")},
     str(OWL.Class): "class",
-    str(OWL.ObjectProperty): "property",
-    str(OWL.DatatypeProperty): "property",
-    str(OWL.AnnotationProperty): "property",
     str(OWL.Ontology): "vocabulary",
+    str(OWL.versionInfo): "version",
+    str(OWL.disjointWith): "never at once a",
+    str(RDF.type): "is a",
+    str(RDF.List): "in this order",
+    str(RDFS.label): "name",
+    str(RDFS.subClassOf): "kind of",
+    str(RDFS.subPropertyOf): "kind of",
+    str(RDFS.domain): "said of",
+    str(RDFS.range): "leads to",
     str(SKOS.ConceptScheme): "code system",
-    "http://www.w3.org/ns/shacl#NodeShape": "shape",
-    "http://www.w3.org/ns/shacl#PropertyShape": "shape",
-    "http://www.w3.org/ns/shacl#SPARQLRule": "rule",
-    "http://purl.org/ontology/bibo/Document": "document",
-    "http://purl.org/ontology/bibo/Journal": "journal",
-    "http://purl.org/ontology/bibo/Website": "website",
-    str(READ.CodeSystem): "code system",
+    str(SKOS.Concept): "concept",
+    str(SKOS.notation): "number or place",
+    str(SKOS.definition): "meaning",
+    str(SKOS.scopeNote): "reading",
+    str(SKOS.altLabel): "also called",
+    str(SKOS.prefLabel): "name",
+    str(SKOS.broader): "kind of",
+    str(DCTERMS.isPartOf): "published in",
+    str(DCTERMS.issued): "issued",
+    str(SH.NodeShape): "shape",
+    str(SH.PropertyShape): "shape",
+    str(SH.SPARQLRule): "rule",
+    str(CITO.citesAsEvidence): "cites",
+    str(BIBO.Document): "document",
+    str(BIBO.Journal): "journal",
+    str(BIBO.Website): "website",
+    str(OA.hasSource): "in",
+    str(PROV.wasRevisionOf): "follows",
 }
 
 
@@ -165,13 +183,16 @@ class Workbench:
         return self._turtle[shape]
 
     def label(self, iri: str, graphs: Iterable[str] = ()) -> str:
-        """The name of a thing in words: as the first of these graphs that gives one says, else as any does."""
+        """The name of a thing in words: as the first of these graphs that gives one says, else as any does.
+
+        What has no name goes by its number or place, and else by the last part of its IRI.
+        """
         thing = self.things.get(iri)
         labels = thing.labels if thing else {}
         for graph in graphs:
             if graph in labels:
                 return labels[graph]
-        return labels[max(labels)] if labels else local_name(iri)
+        return labels[max(labels)] if labels else WORDS.get(iri) or self.notation(iri, graphs) or local_name(iri)
 
     def notation(self, iri: str, graphs: Iterable[str] = ()) -> str:
         """The number or place of a thing, as `label`; "" where it has none."""
@@ -189,7 +210,7 @@ class Workbench:
         own = [type_ for type_ in types if type_.startswith(BASE)]
         if own:
             return self.label(own[0])
-        return next((_KINDS[type_] for type_ in types if type_ in _KINDS), local_name(types[0]) if types else "")
+        return next((WORDS[type_] for type_ in types if type_ in WORDS), local_name(types[0]) if types else "")
 
     def is_a(self, iri: str, class_: str) -> bool:
         """Whether a thing is an instance of a class, or of one under it."""

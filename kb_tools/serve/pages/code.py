@@ -40,9 +40,7 @@ def data(view: View, target: str) -> Code:
     return {
         "iri": target,
         "title": head,
-        "listed": [
-            {"revision": view.link(iri), "code": code} for iri, code in zip(listing, codes, strict=True)
-        ],
+        "listed": [{"revision": view.link(iri), "code": code} for iri, code in zip(listing, codes, strict=True)],
         "unknown": view.links(
             iri for iri, (_, entry) in bench.entries.items() if entry.on_file["Codes"] == "NotOnFile"
         ),

@@ -13,7 +13,6 @@ from kb_tools.serve.pages.open import Discrepancy, concerning
 from kb_tools.serve.pages.thing import Referring, referring, subjects
 from kb_tools.serve.view import Link, View
 
-
 # What leads to a condition and is shown otherwise.
 _TREES = (POL.allOf, POL.anyOf, POL.noneOf)
 _TOLD = {str(link) for link in (POL.concerns, POL.adviseWhen, POL.adviseUnless, *_TREES)}
@@ -86,9 +85,7 @@ def data(view: View, target: str) -> Condition:
             for group in referring(view, target)
             if group["property"]["iri"] not in _TOLD and not group["property"]["iri"].startswith(str(CASE))
         ],
-        "discrepancies": [
-            found for policy in bench.policies.values() for found in concerning(view, policy, target)
-        ],
+        "discrepancies": [found for policy in bench.policies.values() for found in concerning(view, policy, target)],
         "examples": by_value(view, lambda expected: expected.values.get(target)),
     }
 

@@ -57,13 +57,18 @@ def criterion_of(view: View, revision: Revision, stated: Stated) -> Criterion:
         "place": stated.notation,
         "definition": stated.definition,
         "readings": list(stated.notes),
-        "content": {**part_of(view, revision, stated.tree), "criterion": None} if stated.tree else None,
+        "content": content(view, revision, stated),
         "remainderOf": view.link(revision.indication.iri, graphs) if rest else None,
         "otherwiseSee": view.link(stated.otherwise[1], graphs) if stated.otherwise else None,
         "places": [place(found) for found in stated.places],
         "citations": [citation(found) for found in stated.citations],
         "discrepancies": open_at(view, revision, stated.iri, stated.places),
     }
+
+
+def content(view: View, revision: Revision, stated: Stated) -> Part | None:
+    """What a criterion of a revision is made of; None for a remainder."""
+    return {**part_of(view, revision, stated.tree), "criterion": None} if stated.tree else None
 
 
 def part_of(view: View, revision: Revision, part: Tree | str) -> Part:

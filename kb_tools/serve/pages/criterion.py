@@ -10,7 +10,7 @@ from kb_tools.model.parts import BASES
 from kb_tools.rdf.namespaces import POL
 from kb_tools.revisions.words import content_of
 from kb_tools.serve.pages.criteria import Criterion as Stated
-from kb_tools.serve.pages.criteria import Part, criterion_of, part_of
+from kb_tools.serve.pages.criteria import Part, content, criterion_of
 from kb_tools.serve.pages.examples import Example, by_value
 from kb_tools.serve.pages.open import Discrepancy, concerning
 from kb_tools.serve.pages.thing import subjects
@@ -99,7 +99,7 @@ def _history(view: View, target: str, policy: str) -> list[Earlier]:
                 "place": now.notation if now else "",
                 "role": now.role if now else "",
                 "label": now.label if now else "",
-                "content": part_of(view, bench.revision(iri), now.tree) if now and now.tree else None,
+                "content": content(view, bench.revision(iri), now) if now else None,
             }
         )
         before = now if known else before

@@ -84,7 +84,7 @@ def figure_of(revision: Revision, node: Node) -> Figure | None:
         value = revision.graph.value(node, link)
         return None if value is None else float(str(value))
 
-    low, high, count, total = (number(link) for link in (POL.low, POL.high, POL.count, POL.total))
+    low, high, count, total = (number(link) for link in (POL.low, POL.high, POL["count"], POL.total))
     unit = str(revision.graph.value(node, POL.unit) or "")
     about = (node, POL.approximate, None) in revision.graph
     if count is not None and total:

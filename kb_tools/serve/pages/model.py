@@ -85,7 +85,10 @@ def data(view: View, target: str) -> Model:
     kb = view.bench.kb
     model = view.bench.classes
     prefixes = Counter(kb.curie(class_).partition(":")[0] for class_ in model.properties)
-    return {"title": "The model", "vocabularies": [_diagram(view, model, prefix) for prefix, _ in prefixes.most_common()]}
+    return {
+        "title": "The model",
+        "vocabularies": [_diagram(view, model, prefix) for prefix, _ in prefixes.most_common()],
+    }
 
 
 def _diagram(view: View, model: Classes, prefix: str) -> Diagram:
@@ -135,9 +138,7 @@ def _picture(model: Classes, own: Sequence[URIRef]) -> Picture:
             {"iri": str(class_), "name": model.curie(class_).partition(":")[2], "x": x, "y": y}
             for class_, (x, y) in places.items()
         ],
-        "lines": [
-            _line(kind, places[class_], places[to]) for class_ in links for to, kind in links[class_].items()
-        ],
+        "lines": [_line(kind, places[class_], places[to]) for class_ in links for to, kind in links[class_].items()],
     }
 
 

@@ -6,7 +6,8 @@ from typing import TypedDict
 
 from kb_tools.ask.library import Question as Ready
 from kb_tools.ask.library import find_question, questions
-from kb_tools.serve.view import View
+from kb_tools.ask.sparql import QueryError
+from kb_tools.serve.view import NoPage, View
 
 
 class Parameter(TypedDict):
@@ -44,9 +45,12 @@ def one(view: View, target: str) -> Question:
     """The content of the page of one question.
 
     Raises:
-        QueryError: there is none of that name.
+        NoPage: there is none of that name; the error names one that is close.
     """
-    return _question(find_question(target))
+    try:
+        return _question(find_question(target))
+    except QueryError as error:
+        raise NoPage(error.what, hint=error.hint) from None
 
 
 def _question(found: Ready) -> Question:

@@ -126,7 +126,8 @@ def data(view: View, target: str) -> Revision:
             for within in found.with_parts()
         ],
         "codes": sorted(
-            (code_of(view, revision, str(found)) for found in graph.objects(node, POL.lists)), key=lambda code: code["code"]
+            (code_of(view, revision, str(found)) for found in graph.objects(node, POL.lists)),
+            key=lambda code: code["code"],
         ),
         "definitions": sorted(
             (_statement(view, revision, found) for found in graph.objects(node, POL.gives)),

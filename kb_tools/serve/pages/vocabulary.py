@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from rdflib.namespace import SKOS
-
 import pyoxigraph as ox
+from rdflib.namespace import SKOS
 
 from kb_tools.rdf.terms import local_name
 from kb_tools.serve.pages.thing import Statements, statements
