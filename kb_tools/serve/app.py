@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from mimetypes import guess_type
 from typing import Any
 
@@ -19,8 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kb_tools import as_json
-from kb_tools.errors import KbError
-from kb_tools.model.repository import Repository
+from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.serve import description, html, openapi
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
@@ -34,13 +32,12 @@ _LOG = logging.getLogger(__name__)
 _NEAR = 5
 
 
-def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
-    """The workbench on a knowledge base.
+def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
+    """The workbench on a knowledge base, as an ASGI application.
 
     Args:
         hosts: names of hosts that it answers to beside those of loopback.
     """
-    bench = Workbench(kb)
     routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += [
         Route("/openapi.json", _openapi),
@@ -132,18 +129,12 @@ def _openapi(request: Request) -> Response:
 # ---------------------------------------------------------------------- files of ours
 
 
-@cache
-def _files() -> dict[str, bytes]:
-    """The files of the stylesheet, scripts and icons: only what is listed here can be asked for."""
-    folder = files("kb_tools.serve") / "static"
-    return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
-
-
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in _files():
+    # Only what is listed can be asked for.
+    if name not in html.assets():
         raise NoPage(f"there is no file {name}")
-    return Response(_files()[name], media_type=guess_type(name)[0])
+    return Response(html.assets()[name], media_type=guess_type(name)[0])
 
 
 # ---------------------------------------------------------------------- errors
@@ -161,6 +152,9 @@ def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
         if isinstance(error, NoPage):
             return _problem(bench, request, 404, str(error), error.near)
+        if isinstance(error, KnowledgeBaseError):
+            # Not with the file, whose path is nobody else's business.
+            return _problem(bench, request, 500, f"{error.what}; {error.hint or 'run kb check'}")
         return _problem(bench, request, 400, str(error))
 
     return handler

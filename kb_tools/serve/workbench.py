@@ -118,7 +118,7 @@ class Workbench:
     def things(self) -> dict[str, Thing]:
         """Everything that a graph describes, by IRI."""
         found: dict[str, Thing] = {}
-        ranks: dict[tuple[str, str], int] = {}
+        ranks: dict[tuple[str, str], tuple[int, str]] = {}
         for quad in self.store:
             if not isinstance(quad.subject, ox.NamedNode) or not isinstance(quad.graph_name, ox.NamedNode):
                 continue
@@ -128,11 +128,13 @@ class Workbench:
             if quad.predicate == _TYPE and isinstance(quad.object, ox.NamedNode):
                 thing.types.add(quad.object.value)
             elif isinstance(quad.object, ox.Literal):
+                # Of several names the first of its kind, so that the order of the store makes no difference.
+                text = quad.object.value
                 if link in _NOTATIONS:
-                    thing.notations[graph] = quad.object.value
-                elif link in _LABELS and _LABELS[link] <= ranks.get((iri, graph), len(_LABELS)):
-                    ranks[iri, graph] = _LABELS[link]
-                    thing.labels[graph] = quad.object.value
+                    thing.notations[graph] = min(text, thing.notations.get(graph, text))
+                elif link in _LABELS:
+                    ranks[iri, graph] = min((_LABELS[link], text), ranks.get((iri, graph), (len(_LABELS), text)))
+                    thing.labels[graph] = ranks[iri, graph][1]
         return found
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypedDict
 
 import pyoxigraph as ox
@@ -105,12 +106,14 @@ def rows_of(view: View, node: ox.NamedNode | ox.BlankNode, graph: str, depth: in
         return _FOREMOST.index(link) if link in _FOREMOST else len(_FOREMOST), link
 
     return [
-        {"property": view.link(link), "values": sorted(values[link], key=_text)} for link in sorted(values, key=rank)
+        {"property": view.link(link), "values": sorted(values[link], key=_order)} for link in sorted(values, key=rank)
     ]
 
 
-def _text(value: Value) -> tuple[str, str]:
-    return (value["thing"]["label"] if value["thing"] else "", value["text"])
+def _order(value: Value) -> tuple[str, str, str]:
+    """By what a reader sees, so that the order of the store makes no difference."""
+    thing = value["thing"]
+    return (thing["label"] if thing else "", value["text"], json.dumps([thing, value["within"]]))
 
 
 def _value(view: View, term: object, graph: str, depth: int) -> Value:
