@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from kb_tools.rdf.shacl import ENGINES
 
 pytest_plugins = ["fhir_fixtures", "run_fixtures", "served"]
 ROOT = Path(__file__).parents[1]
+# As kb has it: little of what is read becomes garbage.
+gc.set_threshold(100_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rdflib import Graph, URIRef
+from rdflib import URIRef
 from rdflib.namespace import RDF
 
 from kb_tools.determine.determiner import Determiner, is_given
@@ -130,7 +130,7 @@ class Sight:
         found: dict[tuple[int, Seen], tuple[int, int]] = {}
         if not new:
             return found
-        data, shapes = graph_of(concept_facts(self._kb.ontology)), Graph()
+        data, shapes = graph_of(concept_facts(self._kb.ontology)), graph_of(())
         for number in {number for number, _ in new}:
             for place, counted in enumerate(self._counted[number]):
                 wrapper = _wrapper(number, place)

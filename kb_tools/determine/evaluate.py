@@ -202,7 +202,7 @@ class Evaluator:
     @cached_property
     def _wrapped(self) -> Graph:
         """The shapes of all conditions in both forms, each held against the nodes of the kind that it reads."""
-        shapes = Graph()
+        shapes = graph_of(())
         for kind, conditions in self.by_kind.items():
             for shape in {
                 condition_shape
