@@ -337,6 +337,22 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
     assert {place.name: store.read(place) for place in store.files_below(to)} == put
 
 
+def test_a_store_with_something_else_is_no_place_for_rows(kb: Repository, lines: Path) -> None:
+    to = location("memory://bucket/rows")
+    store.write(to / "notes.txt", b"mine")
+    with pytest.raises(KbError, match="memory://bucket/rows: is not empty, and holds no run; give another folder"):
+        planned(kb, lines, to)
+
+
+def test_an_object_that_is_gone_is_an_error(kb: Repository, lines: Path, tmp_path: Path) -> None:
+    place = location("memory://bucket/cases.jsonl")
+    store.write(place, lines.read_bytes())
+    made = planned(kb, place, tmp_path / "to")
+    MemoryFileSystem.store.clear()
+    with pytest.raises(UnreadableInput, match=r"memory://bucket/cases.jsonl: no such file or folder; check the path"):
+        carry_out(made, 1, ignore)
+
+
 def test_an_object_of_another_version_is_another_input(kb: Repository, lines: Path, tmp_path: Path) -> None:
     place = location("vault://bucket/cases.jsonl")
     store.write(place, lines.read_bytes())

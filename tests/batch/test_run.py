@@ -285,6 +285,46 @@ def test_a_full_disk_is_an_error_and_what_is_there_stays(
     assert [one.number for one in made.missing()] == [one.number for one in made.ranges[1:]]
 
 
+def test_a_full_disk_at_the_end_is_an_error_and_the_summary_is_made_later(
+    kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    with monkeypatch.context() as full:
+        full.setattr(batch_parts, "write_words", _no_space)
+        with pytest.raises(KbError, match=r"summary.json: cannot be written: No space left on device; make room"):
+            carry_out(made, 1, ignore)
+    assert made.missing() == []
+    assert not (tmp_path / "to" / SUMMARY).exists()
+    assert carry_out(made, 1, ignore).cases == 12
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_input_that_is_gone_is_an_error_and_what_is_there_stays(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    content = cases.read_bytes()
+
+    def remove(number: int) -> None:
+        if number:
+            cases.unlink()
+
+    with pytest.raises(UnreadableInput, match=r"cases.jsonl: No such file or directory; check the path"):
+        carry_out(made, 1, remove)
+    assert [one.number for one in made.missing()] == [one.number for one in made.ranges[1:]]
+    cases.write_bytes(content)
+    assert carry_out(made, 1, ignore).cases == 12
+
+
+def test_a_torn_last_line_is_a_row_that_says_so(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    cases.write_text("\n".join(LINES)[:-20])
+    carry_out(planned(kb, cases, tmp_path / "to"), 1, ignore)
+    last = rows(tmp_path / "to")[-1]
+    assert (last["line"], last["outcome"]) == (13, "Unreadable")
+    assert str(last["reasons"]).startswith("['not valid JSON: ")
+
+
 INPUTS = [
     ("no.jsonl", None, "no.jsonl: no such file or folder; check the path"),
     (
