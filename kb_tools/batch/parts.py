@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kb_tools.batch import store
+from kb_tools.batch.flips import Codes
 from kb_tools.batch.rows import Row
 from kb_tools.batch.sight import VALUES
 from kb_tools.batch.store import Location
@@ -49,8 +50,14 @@ class Columns:
     orders: dict[str, tuple[str, ...]]
     compared: bool
 
-    def table(self, numbered: Sequence[tuple[str, int, Row, Row | None]]) -> pyarrow.Table:
-        """The rows of a range, each with its file, its line and, where compared, the row under the other revision."""
+    def table(
+        self, numbered: Sequence[tuple[str, int, Row, Row | None]], causes: Sequence[Codes] = ()
+    ) -> pyarrow.Table:
+        """The rows of a range, each with its file, its line and, where compared, the row under the other revision.
+
+        Args:
+            causes: where compared, what flipped each case.
+        """
         pa = arrow()
         rows = [row for _, _, row, _ in numbered]
         columns: dict[str, Any] = {
@@ -64,6 +71,9 @@ class Columns:
             columns |= self._of_rows(others, "compared_")
             flips = [one.outcome != other.outcome for one, other in zip(rows, others, strict=True)]
             columns["flips"] = pa.array(flips, pa.bool_())
+            listed = pa.list_(pa.string())
+            columns["flip_criteria"] = pa.array([cause.criteria for cause in causes], listed)
+            columns["flip_conditions"] = pa.array([cause.conditions for cause in causes], listed)
         for number, condition in enumerate(self.conditions):
             places = {revision: order.index(condition) for revision, order in self.orders.items() if condition in order}
             values = [
@@ -140,12 +150,12 @@ def is_part(place: Location, of: str, rows: int) -> bool:
     return metadata.num_rows == rows and (metadata.metadata or {}).get(_OF) == of.encode()
 
 
-def read(place: Location, columns: Sequence[str]) -> dict[str, list[Any]]:
+def read(place: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
     """The values of columns of a part.
 
     Raises:
         OSError: it cannot be read.
     """
     pa = arrow()
-    table = pa.parquet.read_table(io.BytesIO(store.read(place)), columns=list(columns))
+    table = pa.parquet.read_table(io.BytesIO(store.read(place)), columns=sorted(columns))
     return dict(table.to_pydict())

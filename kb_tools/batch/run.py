@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from rdflib import Graph
 from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.batch import parts, store
+from kb_tools.batch.flips import COLUMNS, FlipCounter, Flipped
 from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
 from kb_tools.batch.store import Location
 from kb_tools.batch.words import words
@@ -87,6 +89,7 @@ class Summary(AsJson):
         criteria: how often an outcome rests on each criterion.
         reasons: why cases were not determined.
         flips: of a comparison, how many cases came from one outcome to another, as "A -> B".
+        flipped: the same by what flipped them.
     """
 
     cases: int
@@ -95,10 +98,11 @@ class Summary(AsJson):
     criteria: dict[str, int]
     reasons: dict[str, int]
     flips: dict[str, int] = field(default_factory=dict)
+    flipped: tuple[Flipped, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the counts as JSON values."""
-        return asdict(self)
+        return {**vars(self), "flipped": [group.to_dict() for group in self.flipped]}
 
 
 def plan(
@@ -212,7 +216,7 @@ def carry_out(plan: Plan, workers: int, done: Callable[[int], None], address: st
         rows += one.cases
     assert rows == plan.cases, "a part has as many rows as its range has cases"
     kb = Repository(Path(plan.settings.root))
-    summary = _summary(plan)
+    summary = _summary(kb, plan)
     with store.writing(plan.folder / SUMMARY):
         parts.write_words(plan.folder / WORDS, words(kb, kb.policy(plan.settings.policy)))
         store.write(plan.folder / SUMMARY, (json.dumps(summary.to_dict(), indent=2) + "\n").encode())
@@ -263,6 +267,8 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
         import distributed
     except ImportError:
         raise KbError("--on needs Dask, which is not installed", hint="pip install 'kb-tools[cluster]'") from None
+    # What goes wrong is told in one line, below.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         with distributed.Client(address, timeout=TIMEOUT) as client:
             waiting = {
@@ -283,28 +289,30 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
 # ---------------------------------------------------------------------- what it came to
 
 
-def _summary(plan: Plan) -> Summary:
+def _summary(kb: Repository, plan: Plan) -> Summary:
     names = ("outcome", "to_send", "criteria", "reasons")
     counted: dict[str, Counter[str]] = {name: Counter() for name in names}
-    flips: Counter[str] = Counter()
+    flips = FlipCounter()
+    compared = bool(plan.settings.compare)
     for one in plan.ranges:
-        found = _read(part_of(plan.folder, one), [*names, *(["compared_outcome"] if plan.settings.compare else [])])
+        found = _read(part_of(plan.folder, one), {*names, *(COLUMNS if compared else ())})
         for name, counter in counted.items():
             for value in found[name]:
                 counter.update(value if isinstance(value, list) else [value])
-        pairs = zip(found["outcome"], found.get("compared_outcome", ()), strict=False)
-        flips.update(f"{before} -> {after}" for before, after in pairs if before != after)
+        if compared:
+            flips.add(found)
     return Summary(
         plan.cases,
         _ordered(counted["outcome"]),
         _ordered(counted["to_send"]),
         _ordered(counted["criteria"]),
         _ordered(counted["reasons"], 20),
-        _ordered(flips),
+        _ordered(flips.by_outcomes()),
+        flips.groups(kb.policy(plan.settings.policy), plan.settings.engine),
     )
 
 
-def _read(part: Location, columns: Sequence[str]) -> dict[str, list[Any]]:
+def _read(part: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
     """Columns of a part that is there.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kb_tools.batch import parts, store
+from kb_tools.batch.flips import Attribution
 from kb_tools.batch.ranges import Range
 from kb_tools.batch.reading import OtherReader
 from kb_tools.batch.rows import Row, RowMaker
@@ -78,9 +79,11 @@ class Worker:
         kb = Repository(Path(settings.root))
         policy = kb.policy(settings.policy)
         as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
-        self._makers = [RowMaker(Run(kb, policy, settings.engine, settings.revision, as_of), settings.pieces)]
-        if settings.compare:
-            self._makers.append(RowMaker(Run(kb, policy, settings.engine, settings.compare), settings.pieces))
+        revisions = [(settings.revision, as_of), *([(settings.compare, None)] if settings.compare else [])]
+        runs = [Run(kb, policy, settings.engine, revision, day) for revision, day in revisions]
+        self._makers = [RowMaker(run, settings.pieces) for run in runs]
+        sides = list(zip(runs, self._makers, strict=True))
+        self._attribution = Attribution(sides[0], sides[-1])
         asked = [entry for entry in policy.history if entry.name == settings.revision]
         entries = asked or [entry for entry in policy.history if entry.criteria_on_file]
         sights = {entry.name: self._makers[0].sight(Selection(entry, ())) for entry in entries}
@@ -110,10 +113,11 @@ class Worker:
         for start in range(0, len(read), together):
             for rows, made in zip(by_maker, self._rows(one, read[start : start + together]), strict=True):
                 rows.extend(made)
-        others = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
+        others: Sequence[Row | None] = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
         numbered = [
             (one.source, number, row, other) for (number, _), row, other in zip(read, by_maker[0], others, strict=True)
         ]
+        causes = [self._attribution.of(*rows) for rows in zip(*by_maker, strict=True)] if settings.compare else []
         with store.writing(part_of(folder, one)):
             if settings.where:
                 chosen = [
@@ -122,7 +126,7 @@ class Worker:
                     if row.outcome in settings.where
                 ]
                 store.write(answers_of(folder, one), self._answers(one, chosen))
-            parts.write(part_of(folder, one), self.columns.table(numbered), settings.of(one))
+            parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one))
         return len(numbered)
 
     def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Rows of a table that is cut, and the width of the longest bar.
 _MOST, _WIDTH = 10, 30
+# Groups of flips that are shown with what flipped them.
+_GROUPS = 5
+_FLIPS = "Another outcome under the second revision"
 
 
 def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> None:
@@ -26,7 +29,7 @@ def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> No
     out.print(f"{summary.cases:,} cases, {summary.cases:,} rows in {folder}")
     for title, counted in (
         ("Outcome", summary.outcomes),
-        ("Another outcome under the second revision", summary.flips),
+        (_FLIPS, summary.flips),
         ("Condition still to be settled", to_send),
         ("Criterion that decides", summary.criteria),
         ("Why not determined", summary.reasons),
@@ -34,8 +37,26 @@ def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> No
         if counted:
             out.print()
             out.print(_table(title, counted, summary.cases))
+        if title == _FLIPS:
+            _print_flipped(out, summary)
     out.print()
     out.print("For review by a clinician: this is the status of the criteria, neither an approval nor a denial.")
+
+
+def _print_flipped(out: Console, summary: Summary) -> None:
+    """Prints which criteria flipped the most cases."""
+    for group in summary.flipped[:_GROUPS]:
+        out.print()
+        out.print(f"{group.old} -> {group.new}: {group.cases:,} cases")
+        lines = Table.grid(padding=(0, 1))
+        for criterion in group.criteria:
+            lines.add_row("  -", f"criterion {criterion}")
+        for condition, number in list(group.conditions.items())[:_GROUPS]:
+            lines.add_row("  -", f"condition: {condition} ({number:,})")
+        out.print(lines)
+    if len(summary.flipped) > _GROUPS:
+        out.print()
+        out.print(f"and {len(summary.flipped) - _GROUPS} more groups of flips, in summary.json")
 
 
 def _table(title: str, counted: Mapping[str, int], cases: int) -> Table:
