@@ -109,8 +109,9 @@ def command(
     if address and workers:
         raise click.UsageError("--on and --workers exclude each other.")
     from kb_tools.batch.run import carry_out, plan
-    from kb_tools.batch.store import location
+    from kb_tools.batch.store import location, write, writing
     from kb_tools.batch.work import Settings
+    from kb_tools.render.run import drawn, summarize
 
     kb = open_kb(root)
     settings = Settings(
@@ -144,11 +145,13 @@ def command(
             warn(f"{shape} {what}{more}: each case is determined by itself, which is slower; see kb check")
     with _progress(planned.cases) as done:
         summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
+    revisions = " and ".join(filter(None, (revision or "the revision in force", compare)))
+    drawing = planned.folder / "summary.svg"
+    with writing(drawing):
+        write(drawing, drawn(kb.repository, summary, revisions))
     if format_ == "json":
         put(json.dumps(summary.to_dict(), indent=2) + "\n")
     else:
-        from kb_tools.render.run import summarize
-
         summarize(console(), kb.repository, summary, folder)
     sys.exit(0)
 

@@ -9,6 +9,7 @@ from rdflib.namespace import RDFS
 from rich.table import Table
 
 from kb_tools.rdf.namespaces import COND
+from kb_tools.render.run_picture import picture
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,15 +26,8 @@ _FLIPS = "Another outcome under the second revision"
 
 def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> None:
     """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
-    to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
     out.print(f"{summary.cases:,} cases, {summary.cases:,} rows in {folder}")
-    for title, counted in (
-        ("Outcome", summary.outcomes),
-        (_FLIPS, summary.flips),
-        ("Condition still to be settled", to_send),
-        ("Criterion that decides", summary.criteria),
-        ("Why not determined", summary.reasons),
-    ):
+    for title, counted in _sections(kb, summary).items():
         if counted:
             out.print()
             out.print(_table(title, counted, summary.cases))
@@ -41,6 +35,28 @@ def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> No
             _print_flipped(out, summary)
     out.print()
     out.print("For review by a clinician: this is the status of the criteria, neither an approval nor a denial.")
+
+
+def drawn(kb: Repository, summary: Summary, revisions: str) -> bytes:
+    """The same as a picture, an SVG file.
+
+    Args:
+        revisions: what the cases were determined under, in words.
+    """
+    title = f"{summary.cases:,} cases under {revisions}"
+    return picture(title, summary.cases, _sections(kb, summary), _MOST).encode()
+
+
+def _sections(kb: Repository, summary: Summary) -> dict[str, Mapping[str, int]]:
+    """What is shown of a run: by heading, how many cases each name has."""
+    to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
+    return {
+        "Outcome": summary.outcomes,
+        _FLIPS: summary.flips,
+        "Condition still to be settled": to_send,
+        "Criterion that decides": summary.criteria,
+        "Why not determined": summary.reasons,
+    }
 
 
 def _print_flipped(out: Console, summary: Summary) -> None:

@@ -360,6 +360,9 @@ def test_the_command_says_what_came_of_the_cases(run_kb: RunKb, cases: Path) -> 
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("12 cases, 12 rows in to\n\nOutcome              Cases")
     assert "CriteriaMet              5  41.7%" in ended.stdout
+    drawn = Path("to/summary.svg").read_text()
+    assert "12 cases under 2026-02" in drawn
+    assert "CriteriaMet 5 (41.7%)" in drawn
     unknown = run_kb("run", str(cases), "--to", "other", "--revision", "2026-03")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr.startswith("kb: CP.MP.101 has no revision 2026-03; known: ")
