@@ -8,7 +8,7 @@ from typing import TypedDict
 import pyoxigraph as ox
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
-from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.namespaces import CITO, POL, SH
 from kb_tools.serve.view import Link, View
 from kb_tools.serve.workbench import graph_of
 
@@ -20,6 +20,26 @@ _FOREMOST = [
     *(str(term) for term in (SKOS.notation, DCTERMS.title, SKOS.definition, POL.gloss, SKOS.scopeNote, SKOS.altLabel)),
     *(str(term) for term in (SKOS.broader, RDFS.subClassOf, RDFS.domain, RDFS.range, POL.statedIn)),
 ]
+# What a thing is to another that it leads to by a property, in words.
+_REFERRING = {
+    str(RDF.type): "its members",
+    str(RDFS.subClassOf): "kinds of it",
+    str(SKOS.broader): "kinds of it",
+    str(RDFS.domain): "what is said of its members",
+    str(RDFS.range): "what leads to its members",
+    str(SH.targetClass): "shapes of its members",
+    str(SH["class"]): "shapes that ask for it",
+    str(SH.path): "shapes that read it",
+    str(CITO.citesAsEvidence): "what cites it",
+    str(POL.statedIn): "what is stated there",
+    str(POL.concerns): "discrepancies on it",
+    str(POL.affects): "log statements on it",
+    str(POL.reads): "conditions that read it",
+    str(POL.defines): "definitions of it",
+    str(POL.disease): "what is reported of it",
+    str(POL.outcomeMeasured): "what is reported of it",
+    str(DCTERMS.isPartOf): "published in it",
+}
 # How deep blank nodes are followed.
 _DEEPEST = 12
 
@@ -47,9 +67,10 @@ class Statements(TypedDict):
 
 
 class Referring(TypedDict):
-    """The things that lead here by one property."""
+    """The things that lead here by one property, and in words what they are to it."""
 
     property: Link
+    words: str
     things: list[Link]
 
 
@@ -162,6 +183,7 @@ def referring(view: View, target: str) -> list[Referring]:
     return [
         {
             "property": view.link(link),
+            "words": _REFERRING.get(link, view.bench.label(link)),
             "things": sorted(view.links(found[link]), key=lambda thing: (thing["label"], thing["iri"])),
         }
         for link in sorted(found)
