@@ -27,6 +27,7 @@ from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.batch import parts, store
 from kb_tools.batch.flips import COLUMNS, FlipCounter, Flipped
+from kb_tools.batch.learned import digest_of
 from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
 from kb_tools.batch.store import Location
 from kb_tools.batch.words import words
@@ -137,7 +138,7 @@ def plan(
         "tool": f"kb {__version__}",
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "policy": policy.identifier,
-        "knowledgeBase": _digest_of(kb),
+        "knowledgeBase": digest_of(kb),
         **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
         "seals": {
             name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))
@@ -334,15 +335,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _digest_of(kb: Repository) -> str:
-    """Of all that determinations can depend on: the vocabularies, the shapes and the policies."""
-    digest = hashlib.sha256()
-    for folder in ("ontology", "shapes", "policies"):
-        for path in sorted((kb.root / folder).rglob("*.ttl")):
-            digest.update(f"{path.relative_to(kb.root).as_posix()}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _digest_of_seal(folder: Path, revision: str) -> str | None:

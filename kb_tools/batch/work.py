@@ -14,6 +14,7 @@ from typing import Any
 
 from kb_tools.batch import parts, store
 from kb_tools.batch.flips import Attribution
+from kb_tools.batch.learned import Learned
 from kb_tools.batch.ranges import Range
 from kb_tools.batch.reading import OtherReader
 from kb_tools.batch.rows import Row, RowMaker
@@ -87,6 +88,11 @@ class Worker:
         asked = [entry for entry in policy.history if entry.name == settings.revision]
         entries = asked or [entry for entry in policy.history if entry.criteria_on_file]
         sights = {entry.name: self._makers[0].sight(Selection(entry, ())) for entry in entries}
+        if settings.compare:
+            self._makers[1].sight(Selection(policy.entry(settings.compare), ()))
+        self._learned = learned_of(kb, settings)
+        for maker, learned in zip(self._makers, self._learned, strict=False):
+            maker.restore(learned)
         orders = {name: tuple(condition.iri for condition in sight.conditions) for name, sight in sights.items()}
         every = tuple(sorted({iri for order in orders.values() for iri in order}))
         self.columns = parts.Columns(every, orders, settings.compare is not None)
@@ -127,6 +133,8 @@ class Worker:
                 ]
                 store.write(answers_of(folder, one), self._answers(one, chosen))
             parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one))
+        for maker, learned in zip(self._makers, self._learned, strict=False):
+            maker.keep(learned)
         return len(numbered)
 
     def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:
@@ -148,6 +156,13 @@ class Worker:
             content: dict[str, Any] = {"error": answer.lines()} if isinstance(answer, KbError) else answer.to_dict()
             found.append(json.dumps(content | {"file": one.source, "line": number}, ensure_ascii=False) + "\n")
         return "".join(found).encode()
+
+
+def learned_of(kb: Repository, settings: Settings) -> list[Learned]:
+    """What was learned in earlier runs, under the revision and under the second one; nothing without pieces."""
+    policy = kb.policy(settings.policy).folder.name
+    revisions = [settings.revision, *([settings.compare] if settings.compare else [])]
+    return [Learned(kb, settings.engine, policy, name) for name in revisions] if settings.pieces else []
 
 
 def _hold(terminology: Iterable[tuple[str, str]]) -> None:

@@ -110,7 +110,7 @@ def command(
         raise click.UsageError("--on and --workers exclude each other.")
     from kb_tools.batch.run import carry_out, plan
     from kb_tools.batch.store import location, write, writing
-    from kb_tools.batch.work import Settings
+    from kb_tools.batch.work import Settings, learned_of
     from kb_tools.render.run import drawn, summarize
 
     kb = open_kb(root)
@@ -143,6 +143,9 @@ def command(
             shape, what = found[0]
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             warn(f"{shape} {what}{more}: each case is determined by itself, which is slower; see kb check")
+    for learned in learned_of(kb.repository, planned.settings):
+        if damaged := learned.damage():
+            warn(f"{damaged}: not as it was written: what was learned in earlier runs is learned again")
     with _progress(planned.cases) as done:
         summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
     revisions = " and ".join(filter(None, (revision or "the revision in force", compare)))

@@ -43,7 +43,7 @@ T = TypeVar("T")
 ROOM = 50_000
 
 # How a finding counts: surely, or perhaps.
-_COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
+COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Evaluator:
     def _read(self, case: Case) -> dict[frozenset[str], Facts]:
         """What the conditions of each kind read of a case."""
         by_class: dict[str, dict[URIRef, URIRef]] = {}
-        for counting in _COUNTING:
+        for counting in COUNTING:
             for node in case.values(case.node, counting):
                 assert isinstance(node, URIRef)
                 by_class.setdefault(str(finding_class(case, node)), {})[node] = counting

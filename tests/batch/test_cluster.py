@@ -17,7 +17,7 @@ from kb_tools.batch.store import location
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
-pytestmark = pytest.mark.usefixtures("words_once")
+pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
 distributed = pytest.importorskip("distributed")
 MANY = [line for _ in range(12) for line in LINES]
 

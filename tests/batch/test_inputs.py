@@ -31,7 +31,7 @@ from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 
-pytestmark = pytest.mark.usefixtures("words_once")
+pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
 RunKb = Callable[..., CompletedProcess[str]]
 TEXTS = [line for line in LINES if line]
 SETTINGS = Settings(root="", engine=ENGINE, revision="2026-02")

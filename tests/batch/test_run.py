@@ -28,7 +28,7 @@ from kb_tools.determine.result import Outcome
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 
-pytestmark = pytest.mark.usefixtures("words_once")
+pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
 RunKb = Callable[..., CompletedProcess[str]]
 OUTCOMES = [
     *["CriteriaMet"] * 5,
@@ -422,3 +422,21 @@ def test_an_engine_that_is_not_installed_leaves_nothing_behind(
 
 def test_the_outcomes_that_the_command_takes_are_those_of_rows() -> None:
     assert {*OUTCOMES_OF_COMMAND} == {*(outcome.value for outcome in Outcome), MALFORMED, UNREADABLE, NOT_DETERMINED}
+
+
+def test_a_learned_table_that_was_tampered_with_is_told_and_changes_no_row(
+    run_kb: Callable[..., CompletedProcess[str]], cases: Path, own_cache: Path, tmp_path: Path
+) -> None:
+    def done(name: str) -> str:
+        work._worker.cache_clear()
+        found = run_kb("run", str(cases), "--to", name, "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+        assert found.returncode == 0
+        return found.stderr
+
+    assert done("cold") == done("warm") == ""
+    (path,) = own_cache.rglob("learned-*")
+    path.write_bytes(path.read_bytes().replace(b"[", b"[ ", 1))
+    told = f"kb: {path}: not as it was written: what was learned in earlier runs is learned again\n"
+    assert done("tampered") == told
+    assert done("again") == ""
+    assert bytes_of(tmp_path / "cold") == bytes_of(tmp_path / "warm") == bytes_of(tmp_path / "tampered")

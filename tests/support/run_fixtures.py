@@ -22,3 +22,11 @@ def _words(root: Path) -> list[Word]:
 def words_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the words for the codes once for all runs: they take longer than a run over a few cases."""
     monkeypatch.setattr(run, "words", lambda kb, policy: _words(kb.root))
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for what is kept between runs, so that no test starts with what another one learned."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
