@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 CASES  := policies/CP.MP.101/cases
 
-.PHONY: demo test lint check examples bench docs clean
+.PHONY: demo test test-browser lint check examples bench docs clean
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,11 @@ lint: .venv/ready
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=20
 	$(MAKE) -j2 check examples
+
+# The workbench in a browser. make test runs these too where there is one, and says that it skips them where not.
+test-browser: .venv/ready
+	$(BIN)/python -c "import sys; sys.path.insert(0, 'tests/support'); import browsers; sys.exit(browsers.missing())"
+	$(BIN)/python -m pytest -m browser tests/browser
 
 check: .venv/ready
 	$(BIN)/kb check

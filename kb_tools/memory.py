@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -39,6 +40,11 @@ class Memory(Generic[K, V]):
             self.older, self.newer = self.newer, {}
         self.newer[key] = value
         return value
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """All that is remembered, what was asked for last at the end."""
+        yield from ((key, value) for key, value in self.older.items() if key not in self.newer)
+        yield from self.newer.items()
 
     def __len__(self) -> int:
         return len(self.newer) + len(self.older)

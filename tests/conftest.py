@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +17,10 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 
-pytest_plugins = ["fhir_fixtures", "served"]
+pytest_plugins = ["browsers", "fhir_fixtures", "run_fixtures", "served"]
 ROOT = Path(__file__).parents[1]
+# As kb has it: little of what is read becomes garbage.
+gc.set_threshold(100_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -65,6 +65,7 @@ ERRORS = {
     "kb shapes": ["shapes 2023-02"],
     "kb freeze": ["freeze", "freeze 2027-01"],
     "kb serve": ["serve --host nowhere.invalid", "serve --kb nowhere"],
+    "kb site": ["site docs"],
     "kb export": ["export --entail owlrl", "export --output nowhere/kb.trig", "export --to nowhere"],
 }
 COMPLETION = """## Completion in the shell

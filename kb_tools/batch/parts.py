@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kb_tools.batch import store
+from kb_tools.batch.flips import Codes
 from kb_tools.batch.rows import Row
 from kb_tools.batch.sight import VALUES
+from kb_tools.batch.store import Location
 from kb_tools.errors import KbError
 from kb_tools.rdf.terms import local_name
-from kb_tools.writing import write_atomically
 
 if TYPE_CHECKING:
     import pyarrow
@@ -50,8 +50,14 @@ class Columns:
     orders: dict[str, tuple[str, ...]]
     compared: bool
 
-    def table(self, numbered: Sequence[tuple[str, int, Row, Row | None]]) -> pyarrow.Table:
-        """The rows of a range, each with its file, its line and, where compared, the row under the other revision."""
+    def table(
+        self, numbered: Sequence[tuple[str, int, Row, Row | None]], causes: Sequence[Codes] = ()
+    ) -> pyarrow.Table:
+        """The rows of a range, each with its file, its line and, where compared, the row under the other revision.
+
+        Args:
+            causes: where compared, what flipped each case.
+        """
         pa = arrow()
         rows = [row for _, _, row, _ in numbered]
         columns: dict[str, Any] = {
@@ -65,6 +71,9 @@ class Columns:
             columns |= self._of_rows(others, "compared_")
             flips = [one.outcome != other.outcome for one, other in zip(rows, others, strict=True)]
             columns["flips"] = pa.array(flips, pa.bool_())
+            listed = pa.list_(pa.string())
+            columns["flip_criteria"] = pa.array([cause.criteria for cause in causes], listed)
+            columns["flip_conditions"] = pa.array([cause.conditions for cause in causes], listed)
         for number, condition in enumerate(self.conditions):
             places = {revision: order.index(condition) for revision, order in self.orders.items() if condition in order}
             values = [
@@ -104,7 +113,7 @@ class Columns:
         return [condition for condition, code in zip(order, row.values, strict=False) if code >> 2 != code & 3]
 
 
-def write(path: Path, table: pyarrow.Table, of: str) -> None:
+def write(place: Location, table: pyarrow.Table, of: str) -> None:
     """Writes a part.
 
     Args:
@@ -117,43 +126,36 @@ def write(path: Path, table: pyarrow.Table, of: str) -> None:
     data = io.BytesIO()
     named = table.replace_schema_metadata({_OF: of.encode()})
     pa.parquet.write_table(named, data, compression="zstd", store_schema=True)
-    write_atomically({path: data.getvalue()})
+    store.write(place, data.getvalue())
 
 
-def write_words(path: Path, words: Iterable[tuple[str, str, str, str]]) -> None:
+def write_words(place: Location, words: Iterable[tuple[str, str, str, str]]) -> None:
     """Writes the words for the codes: kind, code, revision (none where it is the same for all), text."""
     pa = arrow()
     kinds, codes, revisions, texts = zip(*words, strict=True)
     table = pa.table({"kind": kinds, "code": codes, "revision": [name or None for name in revisions], "text": texts})
     data = io.BytesIO()
     pa.parquet.write_table(table, data, compression="zstd")
-    write_atomically({path: data.getvalue()})
+    store.write(place, data.getvalue())
 
 
-def is_part(path: Path, of: str, rows: int) -> bool:
+def is_part(place: Location, of: str, rows: int) -> bool:
     """Whether a file is the complete part of a range."""
     pa = arrow()
     try:
-        found = pa.parquet.ParquetFile(path)
+        with store.opened(place) as file, pa.parquet.ParquetFile(file) as found:
+            metadata = found.metadata
     except (OSError, pa.ArrowException):
         return False
-    with found:
-        return found.metadata.num_rows == rows and (found.metadata.metadata or {}).get(_OF) == of.encode()
+    return metadata.num_rows == rows and (metadata.metadata or {}).get(_OF) == of.encode()
 
 
-def counts(path: Path, column: str) -> Counter[str]:
-    """How often each value stands in a column of a part; of lists, each of their values."""
+def read(place: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
+    """The values of columns of a part.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     pa = arrow()
-    (found,) = pa.parquet.read_table(path, columns=[column]).itercolumns()
-    counted: Counter[str] = Counter()
-    for value in found.to_pylist():
-        counted.update(value if isinstance(value, list) else [str(value)])
-    return counted
-
-
-def flips(path: Path) -> Counter[str]:
-    """How many cases of a part came to another outcome under the second revision, by both outcomes."""
-    pa = arrow()
-    found = pa.parquet.read_table(path, columns=["outcome", "compared_outcome"]).to_pydict()
-    pairs = zip(found["outcome"], found["compared_outcome"], strict=True)
-    return Counter(f"{one} -> {other}" for one, other in pairs if one != other)
+    table = pa.parquet.read_table(io.BytesIO(store.read(place)), columns=sorted(columns))
+    return dict(table.to_pydict())

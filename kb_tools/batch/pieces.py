@@ -8,7 +8,7 @@ same way to every limit that the shapes name, and to the other numbers of the fi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -34,6 +34,10 @@ Json: TypeAlias = dict[str, Any]
 Frozen: TypeAlias = Any
 # The keys of an object, and their values. Those of a finding are as they were read, so some cannot be hashed.
 Written: TypeAlias = tuple[tuple[str, ...], tuple[Frozen, ...]]
+# What conditions see of a finding: each kind of fact that it is, the bit where it counts, and where it perhaps does.
+Bits: TypeAlias = tuple[tuple[int, int, int], ...]
+# A revision, a finding, and those that contradict it, each by `Piece.like`.
+Look: TypeAlias = tuple[str, int, tuple[int, ...]]
 
 # Pieces kept in one generation: as they are written, and by what the shapes can tell apart of them.
 AS_WRITTEN, ALIKE = 50_000, 20_000
@@ -61,6 +65,7 @@ class Piece:
         shapes: the case shapes that it breaks, as CURIEs.
         statements: of a piece of the request or the case, what it states.
         reason: the disease treated, where it states that.
+        pairs: of a finding, what it states.
         finding: of a finding, how the rules of derivation see it.
         content: of a finding, what the shapes of conditions can see of what it states; numbers by their stand-ins.
         reads: of a finding, the class that it speaks of.
@@ -68,7 +73,7 @@ class Piece:
         seen: by revision, what its conditions see of it, where that is known; shared with the pieces like it.
     """
 
-    __slots__ = ("content", "finding", "like", "reads", "reason", "seen", "shapes", "slips", "statements")
+    __slots__ = ("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "slips", "statements")
 
     @property
     def refused(self) -> bool:
@@ -81,6 +86,7 @@ class Piece:
         self.shapes: tuple[str, ...] = ()
         self.statements: tuple[Statement, ...] = ()
         self.reason: Node | None = None
+        self.pairs: tuple[tuple[URIRef, Node], ...] = ()
         self.finding: Finding | None = None
         self.content: Content = ()
         self.reads = ""
@@ -166,6 +172,36 @@ class Pieces:
         found = self._stated.get(item)
         return self._held_stated.get(item) if found is None else found
 
+    # ------------------------------------------------------------------ what is kept between runs
+
+    def __len__(self) -> int:
+        """How many pieces are known that differ in the eyes of the shapes."""
+        return len(self._alike) + len(self._stated)
+
+    def sound_findings(self) -> Iterator[tuple[Frozen, Piece]]:
+        """The findings that are known to be sound, their numbers by stand-ins, each by its keys and values."""
+        return ((items, piece) for items, piece in self._alike.items() if not piece.refused)
+
+    def sound_statements(self) -> Iterator[tuple[Frozen, Piece]]:
+        """What keys of a case and its request state, where it is known to be sound, by place, key and value."""
+        return ((item, piece) for item, piece in self._stated.items() if not piece.refused)
+
+    def restore_finding(
+        self, items: Frozen, pairs: tuple[tuple[URIRef, Node], ...], reads: str, seen: dict[str, Any]
+    ) -> int:
+        """Puts back what `sound_findings` gave, and returns `Piece.like`."""
+        piece = Piece(next(self._likes))
+        self._describe_finding(piece, pairs, reads)
+        piece.seen = seen
+        self._alike.put(items, piece)
+        return piece.like
+
+    def restore_statement(self, item: Frozen, statements: tuple[Statement, ...], reason: Node | None) -> None:
+        """Puts back what `sound_statements` gave."""
+        piece = Piece(next(self._likes))
+        piece.statements, piece.reason = statements, reason
+        self._stated.put(item, piece)
+
     # ------------------------------------------------------------------ learning
 
     def learn(self, findings: Iterable[Written], stated: Iterable[tuple[Written, Written]]) -> None:
@@ -250,13 +286,15 @@ class Pieces:
         piece.reason = case.value(case.value(case.node, CASE.request), CASE.reason)
         for node in case.values(case.node, CASE.finding):
             assert isinstance(node, URIRef)
-            class_ = case.value(node, RDF.type)
-            assert class_ is not None
             derived = {CASE.supersededBy, CASE.differsFrom, CASE.contradictedBy, CASE.date}
             pairs = tuple(pair for pair in case.about[node] if pair[0] not in derived)
-            piece.content = content_of(pairs, self._visible)
-            piece.finding = Finding(self.vocabulary, class_, pairs)
-            piece.reads = str(finding_class(case, node))
+            self._describe_finding(piece, pairs, str(finding_class(case, node)))
+
+    def _describe_finding(self, piece: Piece, pairs: tuple[tuple[URIRef, Node], ...], reads: str) -> None:
+        piece.pairs = pairs
+        piece.content = content_of(pairs, self._visible)
+        piece.finding = Finding(self.vocabulary, dict(pairs)[RDF.type], pairs)
+        piece.reads = reads
 
     def _as_written(self, alike: Piece, items: Frozen) -> Piece:
         """The piece with its own numbers: by these, findings of one day differ."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from kb_tools.batch.learned import Learned
 from kb_tools.batch.opening import DAYS, Opened, Opener, digest
-from kb_tools.batch.pieces import FIRST, Piece, Pieces, Slip, Stated, Written, slips_of
+from kb_tools.batch.pieces import FIRST, Bits, Look, Piece, Pieces, Slip, Stated, Written, slips_of
 from kb_tools.batch.sight import VALUES, Sight
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.plain import MOST
@@ -79,9 +80,6 @@ class _ByReference(Exception):
 
 
 _REFERENCE = _ByReference()
-_Bits: TypeAlias = tuple[tuple[int, int, int], ...]
-# A revision, a finding, and those that contradict it, by what no shape can tell apart.
-_Look: TypeAlias = tuple[str, int, tuple[int, ...]]
 
 
 class RowMaker:
@@ -98,9 +96,9 @@ class RowMaker:
         self._sights: dict[str, Sight] = {}
         # By the date of service: what the revision sees under which the case is determined, or why there is none.
         self._of_day: Memory[str, Sight | KbError] = Memory(DAYS)
-        self._contradicted: Memory[_Look, _Bits] = Memory(LOOKS)
+        self._contradicted: Memory[Look, Bits] = Memory(LOOKS)
         # Looks of the cases at hand: known until they have their rows, whatever the memory forgets.
-        self._held: dict[_Look, _Bits] = {}
+        self._held: dict[Look, Bits] = {}
 
     def sight(self, selection: Selection) -> Sight:
         """What the conditions of a revision see."""
@@ -108,6 +106,16 @@ class RowMaker:
         if name not in self._sights:
             self._sights[name] = Sight(self._run.determiner(selection))
         return self._sights[name]
+
+    def restore(self, learned: Learned) -> None:
+        """Starts with what was learned in an earlier run, for the revisions whose `sight` was asked for."""
+        if self._by_pieces:
+            learned.load(self._pieces, self._sights, self._contradicted)
+
+    def keep(self, learned: Learned) -> None:
+        """Keeps for later runs what was learned."""
+        if self._by_pieces:
+            learned.save(self._pieces, self._sights, self._contradicted)
 
     def of_lines(self, lines: Sequence[bytes]) -> list[Row]:
         """One row for each line of plain JSON, in their order."""
@@ -287,7 +295,7 @@ class RowMaker:
                     masks[kind] |= current if surely else perhaps
         return masks if complete else None
 
-    def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> _Bits | None:
+    def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> Bits | None:
         """The bits of a finding that others contradict; None where they are to be learned."""
         key = _look_of(revision, piece, others)
         found = self._contradicted.get(key)
@@ -335,14 +343,21 @@ class RowMaker:
     # ------------------------------------------------------------------ by the reference path
 
     def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
-        found = [self._read(line) for line in lines]
+        return self.of_read(lines, [self._read(line) for line in lines])
+
+    def of_read(self, lines: Sequence[bytes], found: Sequence[Case | KbError]) -> list[Row]:
+        """One row for each line, by the reference path.
+
+        Args:
+            found: of each line the case, or why there is none.
+        """
         given = [case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else "" for case in found]
         names = [name or digest(line) for name, line in zip(given, lines, strict=True)]
         return [self.of_answer(name, answer) for name, answer in zip(names, self._run.stream(found), strict=True)]
 
-    def answers(self, lines: Sequence[bytes]) -> Iterable[Answer | KbError]:
-        """The full answer for each line, by the reference path."""
-        return self._run.stream(self._read(line) for line in lines)
+    def answers(self, lines: Iterable[bytes | Case | KbError]) -> Iterable[Answer | KbError]:
+        """The full answer for each line of plain JSON, and for what is read already, by the reference path."""
+        return self._run.stream(self._read(line) if isinstance(line, bytes) else line for line in lines)
 
     def _read(self, line: bytes) -> Case | KbError:
         try:
@@ -366,7 +381,7 @@ def _contradicted(piece: Piece, others: Iterable[Piece]) -> Seen:
     return piece.content, tuple(sorted({other.content for other in others}, key=repr))
 
 
-def _look_of(revision: str, piece: Piece, others: Iterable[Piece]) -> _Look:
+def _look_of(revision: str, piece: Piece, others: Iterable[Piece]) -> Look:
     return revision, piece.like, tuple(sorted({other.like for other in others}))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -24,15 +25,21 @@ from rdflib import Graph
 
 from kb_tools import __version__
 from kb_tools.as_json import AsJson
-from kb_tools.batch import parts
+from kb_tools.batch import parts, store
+from kb_tools.batch.flips import COLUMNS, FlipCounter, Flipped
+from kb_tools.batch.learned import digest_of
 from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
+from kb_tools.batch.store import Location
 from kb_tools.batch.words import words
 from kb_tools.batch.work import Settings, answers_of, part_of, process
+from kb_tools.cases.fhir.r4 import library
 from kb_tools.cases.form import SHAPES
+from kb_tools.cases.record import NDJSON
+from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
-from kb_tools.writing import write_atomically
+from kb_tools.rdf.files import read_bytes
 
 MANIFEST, SUMMARY, WORDS = "manifest.json", "summary.json", "words.parquet"
 # So many times in a row workers may end without a single part before the run is given up.
@@ -51,11 +58,13 @@ class Plan:
         settings: the same for all ranges.
         ranges: all ranges of all inputs.
         folder: where the parts go.
+        skipped: how many files of the folders that are named are no inputs, by the endings of their names.
     """
 
     settings: Settings
     ranges: tuple[Range, ...]
-    folder: Path
+    folder: Location
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cases(self) -> int:
@@ -67,7 +76,7 @@ class Plan:
         return [one for one in self.ranges if not self._is_there(one)]
 
     def _is_there(self, one: Range) -> bool:
-        answers = not self.settings.where or answers_of(self.folder, one).is_file()
+        answers = not self.settings.where or store.is_file(answers_of(self.folder, one))
         return answers and parts.is_part(part_of(self.folder, one), self.settings.of(one), one.cases)
 
 
@@ -81,6 +90,7 @@ class Summary(AsJson):
         criteria: how often an outcome rests on each criterion.
         reasons: why cases were not determined.
         flips: of a comparison, how many cases came from one outcome to another, as "A -> B".
+        flipped: the same by what flipped them.
     """
 
     cases: int
@@ -89,17 +99,28 @@ class Summary(AsJson):
     criteria: dict[str, int]
     reasons: dict[str, int]
     flips: dict[str, int] = field(default_factory=dict)
+    flipped: tuple[Flipped, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the counts as JSON values."""
-        return asdict(self)
+        return {**vars(self), "flipped": [group.to_dict() for group in self.flipped]}
 
 
-def plan(kb: Repository, inputs: Sequence[Path], folder: Path, settings: Settings, size: int = RANGE) -> Plan:
+def plan(
+    kb: Repository,
+    inputs: Sequence[Location],
+    folder: Location,
+    settings: Settings,
+    size: int = RANGE,
+    column: str = "",
+    terminology: Sequence[Path] = (),
+) -> Plan:
     """Plans a run, and writes its manifest, or takes up one that was broken off.
 
     Args:
-        size: bytes of a range.
+        size: bytes of a range of lines.
+        column: the column of Parquet files that holds the cases; "" for the only one with texts, or that named "case".
+        terminology: files that say what the codes of a plan's own systems mean in FHIR.
 
     Raises:
         KbError: an input cannot be read, the folder holds something else, or a revision is unknown.
@@ -110,12 +131,14 @@ def plan(kb: Repository, inputs: Sequence[Path], folder: Path, settings: Setting
     policy = kb.policy(settings.policy)
     for name in filter(None, (settings.revision, settings.compare)):
         policy.require_criteria(policy.entry(name))
-    ranges = tuple(ranges_of(files_of(inputs, folder), size))
+    files, skipped = files_of(inputs, folder)
+    ranges = tuple(ranges_of(files, size, column))
+    settings = replace(settings, terminology=_terminology(kb, ranges, terminology))
     asked = {
         "tool": f"kb {__version__}",
         "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
         "policy": policy.identifier,
-        "knowledgeBase": _digest_of(kb),
+        "knowledgeBase": digest_of(kb),
         **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
         "seals": {
             name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))
@@ -125,10 +148,24 @@ def plan(kb: Repository, inputs: Sequence[Path], folder: Path, settings: Setting
     run = hashlib.sha256(json.dumps([asked, pinned], sort_keys=True, default=list).encode()).hexdigest()
     manifest = {"run": run, **asked, "cases": sum(one.cases for one in ranges), "ranges": pinned}
     _take(folder, manifest)
-    return Plan(replace(settings, root=str(kb.root), policy=policy.identifier, run=run), ranges, folder)
+    settings = replace(settings, root=str(kb.root), policy=policy.identifier, run=run)
+    return Plan(settings, ranges, folder, skipped)
 
 
-def _take(folder: Path, manifest: dict[str, Any]) -> None:
+def _terminology(kb: Repository, ranges: Sequence[Range], files: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Files that say what codes mean, each with its digest.
+
+    Raises:
+        KbError: FHIR is to be read and the library for it is not installed; or one of the files cannot be used.
+    """
+    if any(one.form == NDJSON for one in ranges):
+        library()
+    if files:
+        Terminology(kb, files)
+    return tuple((str(path.resolve()), hashlib.sha256(read_bytes(path)).hexdigest()) for path in files)
+
+
+def _take(folder: Location, manifest: dict[str, Any]) -> None:
     """Writes the manifest into the folder, or finds the same one there.
 
     Raises:
@@ -136,9 +173,9 @@ def _take(folder: Path, manifest: dict[str, Any]) -> None:
     """
     path = folder / MANIFEST
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            before = json.loads(path.read_bytes())
+        store.make_folder(folder)
+        if store.is_file(path):
+            before = json.loads(store.read(path))
             if before.get("run") != manifest["run"]:
                 differing = [
                     key for key in manifest if key != "run" and json.loads(json.dumps(manifest[key])) != before.get(key)
@@ -148,10 +185,10 @@ def _take(folder: Path, manifest: dict[str, Any]) -> None:
                     where=str(folder),
                     hint="give another folder with --to, or empty this one",
                 )
-        elif any(folder.iterdir()):
+        elif store.holds_something(folder):
             raise KbError("is not empty, and holds no run", where=str(folder), hint="give another folder with --to")
         else:
-            write_atomically({path: (json.dumps(manifest, indent=2) + "\n").encode()})
+            store.write(path, (json.dumps(manifest, indent=2) + "\n").encode())
     except OSError as error:
         raise KbError(error.strerror or "cannot be written", where=str(folder), hint="check the folder") from error
     except ValueError as error:
@@ -180,9 +217,10 @@ def carry_out(plan: Plan, workers: int, done: Callable[[int], None], address: st
         rows += one.cases
     assert rows == plan.cases, "a part has as many rows as its range has cases"
     kb = Repository(Path(plan.settings.root))
-    parts.write_words(plan.folder / WORDS, words(kb, kb.policy(plan.settings.policy)))
-    summary = _summary(plan)
-    write_atomically({plan.folder / SUMMARY: (json.dumps(summary.to_dict(), indent=2) + "\n").encode()})
+    summary = _summary(kb, plan)
+    with store.writing(plan.folder / SUMMARY):
+        parts.write_words(plan.folder / WORDS, words(kb, kb.policy(plan.settings.policy)))
+        store.write(plan.folder / SUMMARY, (json.dumps(summary.to_dict(), indent=2) + "\n").encode())
     return summary
 
 
@@ -230,6 +268,8 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
         import distributed
     except ImportError:
         raise KbError("--on needs Dask, which is not installed", hint="pip install 'kb-tools[cluster]'") from None
+    # What goes wrong is told in one line, below.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         with distributed.Client(address, timeout=TIMEOUT) as client:
             waiting = {
@@ -250,24 +290,39 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
 # ---------------------------------------------------------------------- what it came to
 
 
-def _summary(plan: Plan) -> Summary:
-    counted: dict[str, Counter[str]] = {}
-    for name in ("outcome", "to_send", "criteria", "reasons"):
-        counted[name] = Counter()
-        for one in plan.ranges:
-            counted[name] += parts.counts(part_of(plan.folder, one), name)
-    flips: Counter[str] = Counter()
-    if plan.settings.compare:
-        for one in plan.ranges:
-            flips += parts.flips(part_of(plan.folder, one))
+def _summary(kb: Repository, plan: Plan) -> Summary:
+    names = ("outcome", "to_send", "criteria", "reasons")
+    counted: dict[str, Counter[str]] = {name: Counter() for name in names}
+    flips = FlipCounter()
+    compared = bool(plan.settings.compare)
+    for one in plan.ranges:
+        found = _read(part_of(plan.folder, one), {*names, *(COLUMNS if compared else ())})
+        for name, counter in counted.items():
+            for value in found[name]:
+                counter.update(value if isinstance(value, list) else [value])
+        if compared:
+            flips.add(found)
     return Summary(
         plan.cases,
         _ordered(counted["outcome"]),
         _ordered(counted["to_send"]),
         _ordered(counted["criteria"]),
         _ordered(counted["reasons"], 20),
-        _ordered(flips),
+        _ordered(flips.by_outcomes()),
+        flips.groups(kb.policy(plan.settings.policy), plan.settings.engine),
     )
+
+
+def _read(part: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
+    """Columns of a part that is there.
+
+    Raises:
+        KbError: it cannot be read all the same.
+    """
+    try:
+        return parts.read(part, columns)
+    except OSError as error:
+        raise KbError(f"cannot be read: {error.strerror or error}", where=str(part), hint="run again") from error
 
 
 def _ordered(counted: Counter[str], most: int | None = None) -> dict[str, int]:
@@ -280,15 +335,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _digest_of(kb: Repository) -> str:
-    """Of all that determinations can depend on: the vocabularies, the shapes and the policies."""
-    digest = hashlib.sha256()
-    for folder in ("ontology", "shapes", "policies"):
-        for path in sorted((kb.root / folder).rglob("*.ttl")):
-            digest.update(f"{path.relative_to(kb.root).as_posix()}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _digest_of_seal(folder: Path, revision: str) -> str | None:

@@ -52,6 +52,21 @@ class Conclusion:
     deciding: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class SightState:
+    """All that a sight has learned; of each kind of fact, in the order of `Sight.kinds`.
+
+    Attributes:
+        at: what stands at each bit.
+        so: the bit of the findings of which the same is so, by what that is.
+        values: what masks come to.
+    """
+
+    at: list[list[Shown | Statement]]
+    so: list[dict[tuple[bool, ...], int]]
+    values: list[dict[int, bytes]]
+
+
 class Sight:
     """What the conditions of one revision see."""
 
@@ -84,6 +99,26 @@ class Sight:
         self._counting = [0] * len(self.kinds)
         self._values: list[dict[int, bytes]] = [{} for _ in self.kinds]
         self._conclusions: Memory[bytes, Conclusion] = Memory(CONCLUSIONS)
+
+    def __len__(self) -> int:
+        """How many looks and values of masks are known."""
+        return sum(map(len, self._at)) + sum(map(len, self._values))
+
+    def state(self) -> SightState:
+        """What is known, apart from what follows from it."""
+        so = [{key: bit for key, bit in bits.items() if isinstance(key[0], bool)} for bits in self._bits]  # type: ignore[index]
+        return SightState(self._at, so, self._values)  # type: ignore[arg-type]
+
+    def restore(self, state: SightState) -> None:
+        """Puts back what `state` gave, into a sight that has learned nothing."""
+        self._at, self._values = state.at, state.values
+        for number, (looks, so) in enumerate(zip(state.at, state.so, strict=True)):
+            for key, bit in so.items():
+                self._bits[number][key] = bit
+            for bit, look in enumerate(looks):
+                if look[0] not in (CASE.currentFinding, CASE.perhapsFinding):
+                    self._bits[number][look] = bit
+            self._counting[number] = sum(1 << bit for bit in so.values())
 
     @property
     def is_full(self) -> bool:
@@ -193,7 +228,7 @@ class Sight:
         revision = self.revision
         values = {condition.iri: VALUES[code >> 2] for condition, code in zip(self.conditions, vector, strict=True)}
         perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
-        to_send, outcome, _, criteria = self._determiner.conclude(values)
+        to_send, outcome, _, criteria = self._determiner.concluder.conclude(values)
         return Conclusion(
             outcome=outcome.value,
             to_send=tuple(sorted(to_send)),

@@ -56,7 +56,7 @@ def words(kb: Repository, policy: Policy) -> Iterator[Word]:
                 entry.name,
                 f"{condition.label}. To settle it: {condition.asks_for}",
             )
-        for criterion in revision.criteria:
+        for criterion in revision.all_criteria.values():
             yield "criterion", local_name(criterion.iri), entry.name, f"{criterion.notation} {criterion.label}".strip()
         for advisory in revision.advisories:
             yield "advisory", local_name(advisory.iri), entry.name, f"{advisory.label}: {advisory.text}"

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kb_tools.batch import parts
+from kb_tools.batch import parts, store
+from kb_tools.batch.flips import Attribution
+from kb_tools.batch.learned import Learned
 from kb_tools.batch.ranges import Range
+from kb_tools.batch.reading import OtherReader
 from kb_tools.batch.rows import Row, RowMaker
-from kb_tools.determine.run import Run
-from kb_tools.errors import KbError
+from kb_tools.batch.store import Location, location
+from kb_tools.cases.record import NDJSON
+from kb_tools.determine.run import BATCH, Run
+from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.history import Selection
 from kb_tools.model.repository import Repository
-from kb_tools.writing import write_atomically
+from kb_tools.rdf.files import read_bytes
 
 # Lines whose pieces are learned together: enough to spread the fixed cost of an engine's call.
 TOGETHER = 2_000
@@ -35,6 +42,7 @@ class Settings:
         compare: a second revision; "" for none.
         where: the outcomes of which the full answers are written.
         pieces: whether pieces of cases are decided once; without, each case is determined by itself.
+        terminology: the files that say what the codes of a plan's own systems mean, each with its SHA-256.
         run: the digest of all that the run depends on.
     """
 
@@ -46,6 +54,7 @@ class Settings:
     compare: str | None = None
     where: tuple[str, ...] = ()
     pieces: bool = True
+    terminology: tuple[tuple[str, str], ...] = ()
     run: str = ""
 
     def of(self, one: Range) -> str:
@@ -53,12 +62,12 @@ class Settings:
         return f"{self.run} {one.number} {one.sha256}"
 
 
-def part_of(folder: Path, one: Range) -> Path:
+def part_of(folder: Location, one: Range) -> Location:
     """The file of the rows of a range."""
     return folder / f"part-{one.number:06}.parquet"
 
 
-def answers_of(folder: Path, one: Range) -> Path:
+def answers_of(folder: Location, one: Range) -> Location:
     """The file of the full answers of a range."""
     return folder / f"answers-{one.number:06}.jsonl"
 
@@ -67,23 +76,34 @@ class Worker:
     """Determines ranges, one after another; what it learned of one serves the next."""
 
     def __init__(self, settings: Settings) -> None:
+        _hold(settings.terminology)
         kb = Repository(Path(settings.root))
         policy = kb.policy(settings.policy)
         as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
-        self._makers = [RowMaker(Run(kb, policy, settings.engine, settings.revision, as_of), settings.pieces)]
-        if settings.compare:
-            self._makers.append(RowMaker(Run(kb, policy, settings.engine, settings.compare), settings.pieces))
+        revisions = [(settings.revision, as_of), *([(settings.compare, None)] if settings.compare else [])]
+        runs = [Run(kb, policy, settings.engine, revision, day) for revision, day in revisions]
+        self._makers = [RowMaker(run, settings.pieces) for run in runs]
+        sides = list(zip(runs, self._makers, strict=True))
+        self._attribution = Attribution(sides[0], sides[-1])
         asked = [entry for entry in policy.history if entry.name == settings.revision]
         entries = asked or [entry for entry in policy.history if entry.criteria_on_file]
         sights = {entry.name: self._makers[0].sight(Selection(entry, ())) for entry in entries}
+        if settings.compare:
+            self._makers[1].sight(Selection(policy.entry(settings.compare), ()))
+        self._learned = learned_of(kb, settings)
+        for maker, learned in zip(self._makers, self._learned, strict=False):
+            maker.restore(learned)
         orders = {name: tuple(condition.iri for condition in sight.conditions) for name, sight in sights.items()}
         every = tuple(sorted({iri for order in orders.values() for iri in order}))
         self.columns = parts.Columns(every, orders, settings.compare is not None)
+        terminology = [path for path, _ in settings.terminology]
+        # Full answers have the record of the reading, as those of kb validate do; for rows it would take time only.
+        self._others, self._recording = (OtherReader(kb, terminology, record) for record in (False, True))
         # What is loaded stays: it need not be looked through for garbage again and again.
         gc.collect()
         gc.freeze()
 
-    def process(self, settings: Settings, one: Range, folder: Path) -> int:
+    def process(self, settings: Settings, one: Range, folder: Location) -> int:
         """Writes the part of a range, and returns how many rows it has.
 
         Args:
@@ -93,42 +113,68 @@ class Worker:
             KbError: the input changed, or the part cannot be written.
         """
         read = one.read()
-        by_maker: list[list[Row]] = []
-        for maker in self._makers:
-            rows: list[Row] = []
-            for start in range(0, len(read), TOGETHER):
-                rows += maker.of_lines([line for _, _, line in read[start : start + TOGETHER]])
-            by_maker.append(rows)
-        others = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
+        by_maker: list[list[Row]] = [[] for _ in self._makers]
+        # Cases of FHIR are read before they are determined, and so are held.
+        together = BATCH if one.form == NDJSON else TOGETHER
+        for start in range(0, len(read), together):
+            for rows, made in zip(by_maker, self._rows(one, read[start : start + together]), strict=True):
+                rows.extend(made)
+        others: Sequence[Row | None] = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
         numbered = [
-            (one.source, number, row, other)
-            for (number, _, _), row, other in zip(read, by_maker[0], others, strict=True)
+            (one.source, number, row, other) for (number, _), row, other in zip(read, by_maker[0], others, strict=True)
         ]
-        try:
+        causes = [self._attribution.of(*rows) for rows in zip(*by_maker, strict=True)] if settings.compare else []
+        with store.writing(part_of(folder, one)):
             if settings.where:
                 chosen = [
-                    (number, line)
-                    for (number, _, line), row in zip(read, by_maker[0], strict=True)
+                    (number, text)
+                    for (number, text), row in zip(read, by_maker[0], strict=True)
                     if row.outcome in settings.where
                 ]
-                write_atomically({answers_of(folder, one): self._answers(one.source, chosen)})
-            parts.write(part_of(folder, one), self.columns.table(numbered), settings.of(one))
-        except OSError as error:
-            raise KbError(
-                f"cannot be written: {error.strerror or error}",
-                where=str(part_of(folder, one)),
-                hint="make room, and run again: the parts that are there are kept",
-            ) from error
+                store.write(answers_of(folder, one), self._answers(one, chosen))
+            parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one))
+        for maker, learned in zip(self._makers, self._learned, strict=False):
+            maker.keep(learned)
         return len(numbered)
 
-    def _answers(self, source: str, chosen: list[tuple[int, bytes]]) -> bytes:
+    def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:
+        """The rows of some lines: under the first revision and, where there is one, under the second."""
+        texts = [text or b"" for _, text in read]
+        found = [self._others.read(one, number, text) for number, text in read]
+        plain = [text for text, other in zip(texts, found, strict=True) if other is None]
+        lines = [text for text, other in zip(texts, found, strict=True) if other is not None]
+        cases = [other for other in found if other is not None]
+        for maker in self._makers:
+            by_line, by_case = iter(maker.of_lines(plain)), iter(maker.of_read(lines, cases))
+            yield [next(by_line) if other is None else next(by_case) for other in found]
+
+    def _answers(self, one: Range, chosen: list[tuple[int, bytes | None]]) -> bytes:
         """The full answers of some lines, each with its number, a JSON object a line."""
         found = []
-        answers = self._makers[0].answers([line for _, line in chosen])
-        for (number, _), answer in zip(chosen, answers, strict=True):
+        given = (self._recording.read(one, number, text) or text or b"" for number, text in chosen)
+        for (number, _), answer in zip(chosen, self._makers[0].answers(given), strict=True):
             content: dict[str, Any] = {"error": answer.lines()} if isinstance(answer, KbError) else answer.to_dict()
-            found.append(json.dumps(content | {"file": source, "line": number}, ensure_ascii=False) + "\n")
+            found.append(json.dumps(content | {"file": one.source, "line": number}, ensure_ascii=False) + "\n")
         return "".join(found).encode()
+
+
+def learned_of(kb: Repository, settings: Settings) -> list[Learned]:
+    """What was learned in earlier runs, under the revision and under the second one; nothing without pieces."""
+    policy = kb.policy(settings.policy).folder.name
+    revisions = [settings.revision, *([settings.compare] if settings.compare else [])]
+    return [Learned(kb, settings.engine, policy, name) for name in revisions] if settings.pieces else []
+
+
+def _hold(terminology: Iterable[tuple[str, str]]) -> None:
+    """Holds files to their SHA-256.
+
+    Raises:
+        UnreadableInput: one cannot be read, or is not what it was when the run began.
+    """
+    for path, digest in terminology:
+        if hashlib.sha256(read_bytes(Path(path))).hexdigest() != digest:
+            hint = "restore it and run again, or run into a new folder"
+            raise UnreadableInput("changed since the run began", where=path, hint=hint)
 
 
 @lru_cache(maxsize=2)
@@ -145,4 +191,4 @@ def process(settings: Settings, one: Range, folder: str) -> int:
     Raises:
         KbError: the input changed, or the part cannot be written.
     """
-    return _worker(replace(settings, run="", where=())).process(settings, one, Path(folder))
+    return _worker(replace(settings, run="", where=())).process(settings, one, location(folder))

@@ -20,17 +20,24 @@ from kb_tools.rdf.terms import graph_of
 def owl_rl_consistent(kb: Repository) -> Iterator[Problem]:
     """Contradictions in the OWL 2 RL closure of the vocabularies, the conditions, a policy and one of its revisions.
 
-    One revision at a time: closed together, the lists of two revisions would be taken for one.
+    What follows from a revision follows from all of them together: where those contradict nothing, none does, and one
+    closure shows it. Else each is closed by itself, since two revisions may contradict each other.
     """
     for policy in kb.policies():
-        where = relative(kb, policy.folder)
+        revisions = {entry.name: _what_can_contradict(kb, policy, entry) for entry in policy.history}
+        if not _messages(kb, graph_of(triple for graph in revisions.values() for triple in graph)):
+            continue
         found: dict[Problem, list[str]] = {}
-        for entry in policy.history:
-            graph = _what_can_contradict(kb, policy, entry)
-            owlrl.DeductiveClosure(owlrl.OWLRL_Semantics).expand(graph)
-            for message in (*_contradictions(kb, graph), *_mergers(kb, graph)):
-                found.setdefault(Problem(where, message), []).append(entry.name)
+        for revision, graph in revisions.items():
+            for message in _messages(kb, graph):
+                found.setdefault(Problem(relative(kb, policy.folder), message), []).append(revision)
         yield from in_each(policy, found)
+
+
+def _messages(kb: Repository, graph: Graph) -> list[str]:
+    """What is wrong in the closure of a graph; the graph becomes its closure."""
+    owlrl.DeductiveClosure(owlrl.OWLRL_Semantics).expand(graph)
+    return [*_contradictions(kb, graph), *_mergers(kb, graph)]
 
 
 def _what_can_contradict(kb: Repository, policy: Policy, entry: RevisionEntry) -> Graph:

@@ -23,6 +23,8 @@ from kb_tools.commands.common import (
     pieces_option,
     policy_option,
     put,
+    terminology_option,
+    warn,
     warn_of_slow_shapes,
 )
 
@@ -33,13 +35,13 @@ OUTCOMES = (
 
 
 @click.command("run")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
 @click.option(
     "--to",
     "folder",
     required=True,
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(file_okay=False),
     help="Where the rows go.",
 )
 @case_revision_options
@@ -62,13 +64,17 @@ OUTCOMES = (
     "--on", "address", metavar="ADDRESS", help="A Dask scheduler whose workers do it (pip install 'kb-tools[cluster]')."
 )
 @pieces_option("Default: by pieces.")
+@click.option(
+    "--column", metavar="NAME", default="", help="The column of .parquet files with the cases; default: the only one."
+)
+@terminology_option
 @policy_option
 @format_option("text", "json")
 @engine_option
 @kb_option
 def command(
-    inputs: tuple[Path, ...],
-    folder: Path,
+    inputs: tuple[str, ...],
+    folder: str,
     revision: str | None,
     as_of: date | None,
     compare: str | None,
@@ -76,6 +82,8 @@ def command(
     workers: int | None,
     address: str | None,
     pieces: bool | None,
+    column: str,
+    terminology: tuple[Path, ...],
     policy: str | None,
     format_: str,
     engine: str,
@@ -83,9 +91,10 @@ def command(
 ) -> None:
     """Determine very many cases, and write a row for each.
 
-    INPUT is a .jsonl file with a case of plain JSON a line, or a folder with such files. DIR gets Parquet files with a
-    row for each line, one that cannot be read or is malformed included, and a summary. A run that was broken off goes
-    on where it was when the same command is given again, and ends with the same rows.
+    INPUT is a file with a case of plain JSON a line (.jsonl), a FHIR bundle a line (.ndjson) or a JSON text in each row
+    (.parquet), a folder with such files, or an address in an object store (s3://…, gs://…, abfs://…). DIR gets Parquet
+    files with a row for each case, one that cannot be read or is malformed included, and a summary. A run that was
+    broken off goes on where it was when the same command is given again, and ends with the same rows.
 
     Exit code 0 if there is a row for every case, 2 if the run could not be finished; what is there is kept.
 
@@ -93,13 +102,16 @@ def command(
     Examples:
       kb run requests.jsonl --to rows --revision 2026-02
       kb run requests/ --to flips --revision 2025-02 --compare 2026-02 --where CriteriaNotMet
+      kb run s3://plan/requests.parquet --column request --to s3://plan/rows
     """
     if revision and as_of:
         raise click.UsageError("--revision and --as-of exclude each other.")
     if address and workers:
         raise click.UsageError("--on and --workers exclude each other.")
     from kb_tools.batch.run import carry_out, plan
-    from kb_tools.batch.work import Settings
+    from kb_tools.batch.store import location, write, writing
+    from kb_tools.batch.work import Settings, learned_of
+    from kb_tools.render.run import drawn, summarize
 
     kb = open_kb(root)
     by_pieces = pieces is not False
@@ -113,16 +125,31 @@ def command(
         where=tuple(sorted(set(where))),
         pieces=by_pieces,
     )
-    planned = plan(kb.repository, inputs, folder, settings)
+    planned = plan(
+        kb.repository,
+        [location(given) for given in inputs],
+        location(folder),
+        settings,
+        column=column,
+        terminology=terminology,
+    )
+    if planned.skipped:
+        kinds = ", ".join(f"{ending} {number:,}" for ending, number in sorted(planned.skipped.items()))
+        warn(f"{sum(planned.skipped.values()):,} files of the folders are skipped, by their endings: {kinds}")
     if by_pieces:
         warn_of_slow_shapes(kb)
+    for learned in learned_of(kb.repository, planned.settings):
+        if damaged := learned.damage():
+            warn(f"{damaged}: not as it was written: what was learned in earlier runs is learned again")
     with _progress(planned.cases) as done:
         summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
+    revisions = " and ".join(filter(None, (revision or "the revision in force", compare)))
+    drawing = planned.folder / "summary.svg"
+    with writing(drawing):
+        write(drawing, drawn(kb.repository, summary, revisions))
     if format_ == "json":
         put(json.dumps(summary.to_dict(), indent=2) + "\n")
     else:
-        from kb_tools.render.run import summarize
-
         summarize(console(), kb.repository, summary, folder)
     sys.exit(0)
 

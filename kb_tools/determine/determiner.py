@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kb_tools.cases.case import Case
+from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.evaluate import Evaluator, Evidence, Known
 from kb_tools.determine.facts import Fact, facts_in_words
-from kb_tools.determine.needs import can_still_change, needed
-from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome, outcome_of
-from kb_tools.model.logic import Value, bearing, evaluate, grounds
+from kb_tools.determine.result import ConditionResult, CriterionResult, Determination
+from kb_tools.model.logic import Value, evaluate
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
-from kb_tools.model.statements import Advisory, Criterion
+from kb_tools.model.statements import Advisory
 
 
 class Determiner:
@@ -24,9 +24,7 @@ class Determiner:
         self.revision = revision
         self.evaluator = Evaluator(kb, revision.conditions.values(), engine, known)
         # Many cases share the values of their conditions, and with them all that follows.
-        self._known: dict[
-            tuple[Value, ...], tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]
-        ] = {}
+        self.concluder = Concluder(revision)
 
     def determine(self, cases: Sequence[Case], notices: Sequence[tuple[str, ...]] | None = None) -> list[Determination]:
         """The determinations of well-formed cases, in their order.
@@ -44,7 +42,7 @@ class Determiner:
         revision = self.revision
         values = {iri: found.value for iri, found in evidence.items()}
         perhaps = {iri: found.perhaps for iri, found in evidence.items()}
-        to_send, outcome, needs, criteria = self.conclude(values)
+        to_send, outcome, needs, criteria = self.concluder.conclude(values)
         read = {found.facts for found in evidence.values()}
         words = {facts: tuple(facts_in_words(self.kb, case, facts)) for facts in read}
         results = {
@@ -71,72 +69,6 @@ class Determiner:
                 *age_notice(criteria, results),
             ),
         )
-
-    def conclude(
-        self, values: Mapping[str, Value]
-    ) -> tuple[frozenset[str], Outcome, Need | None, tuple[CriterionResult, ...]]:
-        """All that follows from the values of the deciding conditions alone."""
-        revision = self.revision
-        key = tuple(values[iri] for iri in revision.deciding_conditions)
-        if key not in self._known:
-            applies = evaluate(revision.applicability_tree, values)
-            met = evaluate(revision.criteria_tree, values)
-            asked = frozenset() if applies is Value.FAILS else can_still_change(revision, values)
-            outcome = outcome_of(applies, met, any(values[iri] is Value.CONFLICTING for iri in asked))
-            need = None if outcome.settled else _undetermined_need(revision, values, asked)
-            self._known[key] = asked, outcome, need, tuple(self._criteria(values, outcome))
-        return self._known[key]
-
-    def _criteria(self, values: Mapping[str, Value], outcome: Outcome) -> Iterator[CriterionResult]:
-        indication = self.revision.indication
-        for criterion in self.revision.criteria:
-            remainder = criterion.tree is None
-            tree = indication.tree if remainder else criterion.tree
-            assert tree is not None
-            value = ~evaluate(tree, values) if remainder else evaluate(tree, values)
-            because = tuple(dict.fromkeys(grounds(tree, values)))
-            reason = self._reason(because, values)
-            if remainder:
-                reason = f"everything that criterion {indication.notation} does not cover"
-            decides = _decides(criterion, value, outcome)
-            parts = self._parts(criterion, values, frozenset(bearing(tree, values)) if decides else frozenset())
-            yield CriterionResult(criterion, value, decides, because, reason, parts)
-
-    def _parts(
-        self, criterion: Criterion, values: Mapping[str, Value], deciding: frozenset[str]
-    ) -> tuple[CriterionResult, ...]:
-        """The values of the parts of a criterion; `deciding` are those by which it comes to its own."""
-        found = []
-        for part in criterion.parts:
-            assert part.tree is not None
-            because = tuple(dict.fromkeys(grounds(part.tree, values)))
-            value, reason = evaluate(part.tree, values), self._reason(because, values)
-            below = self._parts(part, values, deciding)
-            found.append(CriterionResult(part, value, part.iri in deciding, because, reason, below))
-        return tuple(found)
-
-    def _reason(self, because: Iterable[str], values: Mapping[str, Value]) -> str:
-        return "; ".join(f"{self.revision.conditions[iri].label}: {values[iri].value}" for iri in because)
-
-
-def _undetermined_need(revision: Revision, values: Mapping[str, Value], asked: frozenset[str]) -> Need:
-    """What to send in so that the policy may come to apply and its criteria to hold."""
-    parts: list[Need | str] = []
-    # Apart from each other: an open applicability is asked for even where the criteria fail.
-    for tree in (revision.applicability_tree, revision.criteria_tree):
-        need = needed(tree, values, asked)
-        flat = need.parts if isinstance(need, Need) and need.operator == "all" else (need,)
-        parts.extend(one for one in flat if one is not None and one not in parts)
-    return Need("all", tuple(parts))
-
-
-def _decides(criterion: Criterion, value: Value, outcome: Outcome) -> bool:
-    """Whether a settled outcome rests on this criterion."""
-    if outcome is Outcome.NOT_APPLICABLE:
-        return criterion.role == "applicability" and value is Value.FAILS
-    if outcome is Outcome.NOT_MET:
-        return value is {"indication": Value.FAILS, "applicability": None}.get(criterion.role, Value.HOLDS)
-    return outcome is Outcome.MET and criterion.role != "remainder"
 
 
 def is_given(advisory: Advisory, values: Mapping[str, Value], perhaps: Mapping[str, Value]) -> bool:

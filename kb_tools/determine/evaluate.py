@@ -48,7 +48,7 @@ T = TypeVar("T")
 ROOM = 50_000
 
 # How a finding counts: surely, or perhaps.
-_COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
+COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Evaluator:
     def _read(self, case: Case) -> dict[frozenset[str], Facts]:
         """What the conditions of each kind read of a case."""
         by_class: dict[str, dict[URIRef, URIRef]] = {}
-        for counting in _COUNTING:
+        for counting in COUNTING:
             for node in case.values(case.node, counting):
                 assert isinstance(node, URIRef)
                 by_class.setdefault(str(finding_class(case, node)), {})[node] = counting
@@ -257,7 +257,7 @@ class Evaluator:
     def _wrapped(self, kind: frozenset[str]) -> Graph:
         """The shapes of the conditions of a kind in both forms, each held against the nodes of the kind."""
         if kind not in self._of_kind:
-            shapes = self._of_kind[kind] = Graph()
+            shapes = self._of_kind[kind] = graph_of(())
             for shape in {
                 condition_shape
                 for condition in self.by_kind[kind]

@@ -20,7 +20,7 @@ from itertools import combinations
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
-from rdflib import BNode, Graph, URIRef
+from rdflib import BNode, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
@@ -32,6 +32,7 @@ from kb_tools.cases.standing import RULES, Vocabulary, digest_of_rules
 from kb_tools.model.certainty import faults_of_form
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
+from kb_tools.rdf.terms import graph_of
 
 # A shape, or what else is at fault, as a message calls it; and what is wrong.
 Fault: TypeAlias = tuple[str, str]
@@ -160,7 +161,7 @@ class _Walk:
         self.faults: list[Fault] = []
         self._numbers = StandIns(kb).properties
         self._day = CaseForms(kb).forms["Request"].keys["serviceDate"].pattern
-        self._shapes = Graph()
+        self._shapes = graph_of(())
         self._seen: set[tuple[Node, _At]] = set()
 
     def case_shapes(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from rdflib import Graph, URIRef
+from rdflib import URIRef
 from rdflib.namespace import RDF
 
 from kb_tools.memory import Memory
@@ -80,7 +80,7 @@ class Looks:
         """
         if not asked:
             return {}
-        data, shapes = graph_of(self._concepts), Graph()
+        data, shapes = graph_of(self._concepts), graph_of(())
         kinds = {counted: number for number, counted in enumerate(dict.fromkeys(counted for counted, _ in asked))}
         for counted, number in kinds.items():
             for place, shape in enumerate(counted):

@@ -5,21 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kb_tools.determine.result import Need
+from kb_tools.memory import Memory
 from kb_tools.model.logic import Assignments, Tree, Value, evaluate, side_by_side, within_limits
 from kb_tools.model.revision import Revision
 
+# Combinations of determined conditions of which the answer is kept, in one generation.
+ROOM = 20_000
 
-def can_still_change(revision: Revision, values: Mapping[str, Value]) -> frozenset[str]:
-    """The undetermined conditions whose value can change the outcome, however the other undetermined ones turn out.
+
+class OpenConditions:
+    """Tells which undetermined conditions can still change the outcome under a revision.
+
+    The decision diagrams of its trees are made once, with no condition determined.
 
     Raises:
         KbError: the criteria are too entangled to tell.
     """
-    trees = (revision.applicability_tree, revision.criteria_tree)
-    with within_limits(f"revision {revision.entry.name}"):
-        assignments = Assignments({iri: values[iri] for iri in side_by_side(trees, {})})
-        applies, met = (assignments.where(tree) for tree in trees)
-        return assignments.can_change(applies, applies & met)
+
+    def __init__(self, revision: Revision) -> None:
+        trees = (revision.applicability_tree, revision.criteria_tree)
+        with within_limits(f"revision {revision.entry.name}"):
+            self._assignments = Assignments(dict.fromkeys(side_by_side(trees, {}), Value.UNKNOWN))
+            applies, met = (self._assignments.where(tree) for tree in trees)
+            self._sets = applies, applies & met
+        self._known: Memory[tuple[bool | None, ...], frozenset[str]] = Memory(ROOM)
+
+    def of(self, values: Mapping[str, Value]) -> frozenset[str]:
+        """The undetermined conditions whose value can change the outcome, however the other undetermined turn out."""
+        key = tuple([values[iri] is Value.HOLDS if values[iri].settled else None for iri in self._assignments.open])
+        known = self._known.get(key)
+        if known is None:
+            left = self._assignments.given(values, *self._sets)
+            known = self._known.put(key, self._assignments.can_change(*left))
+        return known
 
 
 def needed(

@@ -27,7 +27,11 @@ class Value(Enum):
         return self in (Value.HOLDS, Value.FAILS)
 
     def __invert__(self) -> Value:
-        return {Value.HOLDS: Value.FAILS, Value.FAILS: Value.HOLDS}.get(self, self)
+        return _FAILS if self is _HOLDS else _HOLDS if self is _FAILS else self
+
+
+# Short names, since these are asked for very often.
+_HOLDS, _FAILS, _UNKNOWN, _CONFLICTING = Value
 
 
 def of_evidence(evidence_for: bool, evidence_against: bool) -> Value:
@@ -39,20 +43,23 @@ def of_evidence(evidence_for: bool, evidence_against: bool) -> Value:
 
 def all_of(values: Sequence[Value]) -> Value:
     """Fails if any part fails, holds if all hold, else is conflicting if any part is, else unknown."""
-    for decisive in (Value.FAILS, Value.CONFLICTING, Value.UNKNOWN):
+    for decisive in (_FAILS, _CONFLICTING, _UNKNOWN):
         if decisive in values:
             return decisive
-    return Value.HOLDS
+    return _HOLDS
 
 
 def any_of(values: Sequence[Value]) -> Value:
     """Holds if any part holds, fails if all fail, else is conflicting if any part is, else unknown."""
-    return ~all_of([~value for value in values])
+    for decisive in (_HOLDS, _CONFLICTING, _UNKNOWN):
+        if decisive in values:
+            return decisive
+    return _FAILS
 
 
 def none_of(values: Sequence[Value]) -> Value:
     """Fails if any part holds, holds if all fail, else is conflicting if any part is, else unknown."""
-    return all_of([~value for value in values])
+    return ~any_of(values)
 
 
 OPERATORS = {"allOf": all_of, "anyOf": any_of, "noneOf": none_of}
@@ -148,6 +155,23 @@ class Assignments:
             holding = self.where(below)
             result &= holding if part.operator == "allOf" else ~holding
         return ~result if part.operator == "anyOf" else result
+
+    def given(self, values: Mapping[str, Value], *sets: BDDFunction) -> list[BDDFunction]:
+        """The sets that are left where conditions are determined that are open here.
+
+        Args:
+            values: of each condition.
+        """
+        from oxidd.bdd import BDDFunction
+
+        found = BDDFunction.make_substitution(
+            [
+                (variable, self.everything if values[iri] is _HOLDS else self.nothing)
+                for variable, iri in enumerate(self._by_variable)
+                if values[iri].settled
+            ]
+        )
+        return [one.substitute(found) for one in sets]
 
     def can_change(self, *sets: BDDFunction) -> frozenset[str]:
         """The open conditions that can change one of the sets, however the other open conditions turn out.

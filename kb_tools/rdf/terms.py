@@ -6,12 +6,15 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TypeAlias
 
 import pyoxigraph as ox
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import XSD
 from rdflib.term import Node
+
+from kb_tools.rdf.store import OneGraph
 
 Triple: TypeAlias = tuple[Node, Node, Node]
 
@@ -33,7 +36,7 @@ def without_remarks() -> Iterator[None]:
 def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Node:
     """The rdflib term for a pyoxigraph term; the lexical form of a literal is kept as it is."""
     if isinstance(term, ox.NamedNode):
-        return URIRef(term.value)
+        return _iri(term.value)
     if isinstance(term, ox.BlankNode):
         return BNode(term.value)
     if isinstance(term, ox.Literal):
@@ -41,8 +44,14 @@ def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Nod
             return Literal(term.value, lang=term.language)
         if term.datatype.value == str(XSD.string):
             return Literal(term.value)
-        return Literal(term.value, datatype=URIRef(term.datatype.value), normalize=False)
+        return Literal(term.value, datatype=_iri(term.datatype.value), normalize=False)
     raise TypeError(f"not a term of RDF 1.1: {term}")
+
+
+@lru_cache(maxsize=50_000)
+def _iri(text: str) -> URIRef:
+    """The IRI, as one object wherever it stands: a graph finds it without comparing texts."""
+    return URIRef(text)
 
 
 def to_oxigraph(term: Node) -> ox.NamedNode | ox.BlankNode | ox.Literal:
@@ -71,9 +80,10 @@ def to_quads(triples: Iterable[Triple]) -> Iterator[ox.Quad]:
 
 def graph_of(triples: Iterable[Triple]) -> Graph:
     """A graph of the triples, without rdflib's own prefixes."""
-    graph = Graph(bind_namespaces="none")
+    store = OneGraph()
+    graph = Graph(store, bind_namespaces="none")
     for triple in triples:
-        graph.add(triple)
+        store.add(triple, graph)
     return graph
 
 

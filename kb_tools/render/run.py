@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdflib.namespace import RDFS
 from rich.table import Table
 
 from kb_tools.rdf.namespaces import COND
+from kb_tools.render.run_picture import picture
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,24 +19,60 @@ if TYPE_CHECKING:
 
 # Rows of a table that is cut, and the width of the longest bar.
 _MOST, _WIDTH = 10, 30
+# Groups of flips that are shown with what flipped them.
+_GROUPS = 5
+_FLIPS = "Another outcome under the second revision"
 
 
-def summarize(out: Console, kb: Repository, summary: Summary, folder: Path) -> None:
+def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> None:
     """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
-    to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
     out.print(f"{summary.cases:,} cases, {summary.cases:,} rows in {folder}")
-    for title, counted in (
-        ("Outcome", summary.outcomes),
-        ("Another outcome under the second revision", summary.flips),
-        ("Condition still to be settled", to_send),
-        ("Criterion that decides", summary.criteria),
-        ("Why not determined", summary.reasons),
-    ):
+    for title, counted in _sections(kb, summary).items():
         if counted:
             out.print()
             out.print(_table(title, counted, summary.cases))
+        if title == _FLIPS:
+            _print_flipped(out, summary)
     out.print()
     out.print("For review by a clinician: this is the status of the criteria, neither an approval nor a denial.")
+
+
+def drawn(kb: Repository, summary: Summary, revisions: str) -> bytes:
+    """The same as a picture, an SVG file.
+
+    Args:
+        revisions: what the cases were determined under, in words.
+    """
+    title = f"{summary.cases:,} cases under {revisions}"
+    return picture(title, summary.cases, _sections(kb, summary), _MOST).encode()
+
+
+def _sections(kb: Repository, summary: Summary) -> dict[str, Mapping[str, int]]:
+    """What is shown of a run: by heading, how many cases each name has."""
+    to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
+    return {
+        "Outcome": summary.outcomes,
+        _FLIPS: summary.flips,
+        "Condition still to be settled": to_send,
+        "Criterion that decides": summary.criteria,
+        "Why not determined": summary.reasons,
+    }
+
+
+def _print_flipped(out: Console, summary: Summary) -> None:
+    """Prints which criteria flipped the most cases."""
+    for group in summary.flipped[:_GROUPS]:
+        out.print()
+        out.print(f"{group.old} -> {group.new}: {group.cases:,} cases")
+        lines = Table.grid(padding=(0, 1))
+        for criterion in group.criteria:
+            lines.add_row("  -", f"criterion {criterion}")
+        for condition, number in list(group.conditions.items())[:_GROUPS]:
+            lines.add_row("  -", f"condition: {condition} ({number:,})")
+        out.print(lines)
+    if len(summary.flipped) > _GROUPS:
+        out.print()
+        out.print(f"and {len(summary.flipped) - _GROUPS} more groups of flips, in summary.json")
 
 
 def _table(title: str, counted: Mapping[str, int], cases: int) -> Table:

@@ -18,7 +18,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
-from kb_tools.revisions.change import LISTED, Change, Diff, Kind
+from kb_tools.revisions.change import CONTENT, LISTED, Change, Diff, Kind
 from kb_tools.revisions.entailments import Tie, ties_of
 from kb_tools.revisions.log import LogBetween
 from kb_tools.revisions.replay import Replay
@@ -69,6 +69,12 @@ def diff_of(old: Revision, new: Revision, engine: str = "pyshacl") -> Diff:
     return _Comparison(old, new, engine).diff()
 
 
+def criteria_that_differ(old: Revision, new: Revision) -> frozenset[str]:
+    """The IRIs of the criteria that let through something else in one revision than in the other."""
+    changes = _Comparison(old, new, "").criteria()
+    return frozenset(change.iri for change in changes if change.kind in CONTENT)
+
+
 class _Comparison:
     def __init__(self, old: Revision, new: Revision, engine: str) -> None:
         self.old = old
@@ -93,7 +99,7 @@ class _Comparison:
 
         verdict = verdict_of(self.old, self.new, self._ties, bears_out)
         found = [
-            *self._criteria(),
+            *self.criteria(),
             *self._disposition(),
             *self._conditions(),
             *(change for part, link in LISTED.items() for change in self._things(part, link)),
@@ -117,7 +123,7 @@ class _Comparison:
             if missing := self._missing(part):
                 yield part, " and ".join(missing)
 
-    def _criteria(self) -> Iterator[Change]:
+    def criteria(self) -> Iterator[Change]:
         """Criteria, each followed by those within it, in the order of the new document; each reported as itself."""
         before, after = self.old.all_criteria, self.new.all_criteria
         for iri in dict.fromkeys((*after, *before)):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 from mimetypes import guess_type
 from typing import Any
 
@@ -19,14 +18,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kb_tools import as_json
-from kb_tools.errors import KbError
-from kb_tools.model.repository import Repository
-from kb_tools.serve import description, html
+from kb_tools.errors import KbError, KnowledgeBaseError
+from kb_tools.serve import description, html, openapi
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import FIXED, Page, page_of
 from kb_tools.serve.security import MAX_BODY, Guard
-from kb_tools.serve.view import View
+from kb_tools.serve.view import NoPage, View
 from kb_tools.serve.workbench import Workbench
 
 _LOG = logging.getLogger(__name__)
@@ -34,23 +32,18 @@ _LOG = logging.getLogger(__name__)
 _NEAR = 5
 
 
-class NotThere(HTTPException):
-    """There is no page at an address."""
-
-    def __init__(self, what: str, near: Collection[str] = ()) -> None:
-        super().__init__(404, what)
-        self.near = list(near)
-
-
-def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
-    """The workbench on a knowledge base.
+def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
+    """The workbench on a knowledge base, as an ASGI application.
 
     Args:
         hosts: names of hosts that it answers to beside those of loopback.
     """
-    bench = Workbench(kb)
     routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
-    routes += [Route("/static/{name:path}", _static), Route("/{path:path}", _thing(bench), name="thing")]
+    routes += [
+        Route("/openapi.json", _openapi),
+        Route("/static/{name:path}", _static),
+        Route("/{path:path}", _thing(bench), name="thing"),
+    ]
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _failed(bench), KbError: _refused(bench), Exception: _broken(bench)},
@@ -64,7 +57,7 @@ def application(kb: Repository, hosts: Collection[str] = ()) -> ASGIApp:
 
 def _fixed(bench: Workbench, page: Page) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
-        return _answer(bench, page, request, request.query_params.get("q", ""))
+        return _answer(bench, page, request, request.path_params.get("name", request.query_params.get("q", "")))
 
     return endpoint
 
@@ -77,7 +70,7 @@ def _thing(bench: Workbench) -> Callable[[Request], Response]:
             return _answer(bench, page_of(bench, iri), request, iri)
         if path != "/" and paths(bench).get(path.rstrip("/")):
             return RedirectResponse(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")._url, 308)
-        raise NotThere(f"there is no page {path}", near(bench, path))
+        raise NoPage(f"there is no page {path}", near(bench, path))
 
     return endpoint
 
@@ -129,21 +122,19 @@ def _on(request: Request) -> date | None:
         raise KbError(f"on: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
 
 
+def _openapi(request: Request) -> Response:
+    return Response(as_json.dump(openapi.description()), media_type="application/json")
+
+
 # ---------------------------------------------------------------------- files of ours
-
-
-@cache
-def _files() -> dict[str, bytes]:
-    """The files of the stylesheet, scripts and icons: only what is listed here can be asked for."""
-    folder = files("kb_tools.serve") / "static"
-    return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
 
 
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in _files():
-        raise NotThere(f"there is no file {name}")
-    return Response(_files()[name], media_type=guess_type(name)[0])
+    # Only what is listed can be asked for.
+    if name not in html.assets():
+        raise NoPage(f"there is no file {name}")
+    return Response(html.assets()[name], media_type=guess_type(name)[0])
 
 
 # ---------------------------------------------------------------------- errors
@@ -152,14 +143,18 @@ def _static(request: Request) -> Response:
 def _failed(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        found = error.near if isinstance(error, NotThere) else []
-        return _problem(bench, request, error.status_code, error.detail, found, error.headers)
+        return _problem(bench, request, error.status_code, error.detail, headers=error.headers)
 
     return handler
 
 
 def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
+        if isinstance(error, NoPage):
+            return _problem(bench, request, 404, str(error), error.near)
+        if isinstance(error, KnowledgeBaseError):
+            # Not with the file, whose path is nobody else's business.
+            return _problem(bench, request, 500, f"{error.what}; {error.hint or 'run kb check'}")
         return _problem(bench, request, 400, str(error))
 
     return handler

@@ -8,7 +8,8 @@ import pyoxigraph as ox
 
 from kb_tools.model.policy import FILLED_IN
 from kb_tools.rdf.canonical import nested, serialize
-from kb_tools.rdf.terms import graph_of, to_rdflib
+from kb_tools.rdf.files import parse_file
+from kb_tools.rdf.terms import graph_of, to_quads, to_rdflib
 from kb_tools.serve.view import View
 
 
@@ -34,6 +35,13 @@ def _quads(view: View, iri: str) -> Iterator[ox.Quad]:
     named = next(iter(bench.store.quads_for_pattern(None, None, None, node)), None)
     if named is not None:
         yield from _merged(bench.store.quads_for_pattern(None, None, None, node))
+        return
+    if iri in bench.examples:
+        yield from to_quads(parse_file(bench.examples[iri][1][0].path))
+        return
+    if iri in bench.namespaces:
+        for term in bench.namespaces[iri]:
+            yield from _quads(view, term)
         return
     described = bench.things[iri].graphs
     revisions = sorted(graph for graph in described if graph in bench.entries)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from kb_tools import printable
 from kb_tools.serve.links import Links
 
-MENU = (("/", "Policies"),)
+MENU = (("/", "Policies"), ("/questions", "Questions"), ("/model", "Model"))
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ def render(shown: Shown, content: Mapping[str, Any]) -> bytes:
     """The page as HTML. Every text is escaped."""
     template = _environment().get_template(f"{shown.template}.html")
     return template.render(p=content, shown=shown, links=shown.links, query=content.get("query", "")).encode()
+
+
+@cache
+def assets() -> dict[str, bytes]:
+    """The stylesheet, the scripts and the icon, by name."""
+    folder = files("kb_tools.serve") / "static"
+    found = (item for item in folder.iterdir() if item.is_file())
+    return {item.name: item.read_bytes() for item in sorted(found, key=lambda item: item.name)}
 
 
 @cache

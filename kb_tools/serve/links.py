@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from posixpath import relpath
 from typing import Protocol
@@ -65,7 +65,7 @@ class SiteLinks:
         here: the folder of the page on which the addresses stand.
     """
 
-    def __init__(self, known: Collection[str], folders: dict[str, str], here: str) -> None:
+    def __init__(self, known: Collection[str], folders: Mapping[str, str], here: str) -> None:
         self.known = known
         self.folders = folders
         self.here = here

@@ -10,6 +10,7 @@ import uvicorn
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.serve.app import application
+from kb_tools.serve.workbench import Workbench
 
 
 def serve(
@@ -38,7 +39,6 @@ def serve(
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}/")
         # Nothing of a request is logged, no traceback either, which can quote one.
-        config = uvicorn.Config(
-            application(kb, hosts), log_config=None, log_level="critical", access_log=False, server_header=False
-        )
+        app = application(Workbench(kb), hosts)
+        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])

@@ -7,12 +7,25 @@ from datetime import date
 from functools import cached_property
 from typing import TypedDict
 
-from kb_tools.errors import UnknownRevision
+from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.parts import BASES
 from kb_tools.model.policy import Policy
 from kb_tools.model.statements import Passage, Reference
 from kb_tools.serve.workbench import Workbench
+
+
+class NoPage(KbError):
+    """There is no page at an address.
+
+    Args:
+        near: IRIs of things whose addresses are close.
+        hint: what to do.
+    """
+
+    def __init__(self, what: str, near: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.near = tuple(near)
 
 
 class Link(TypedDict):

@@ -7,14 +7,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyoxigraph as ox
-from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
+from rdflib import Graph, URIRef
+from rdflib.namespace import DCTERMS, OWL, PROV, RDF, RDFS, SKOS
 
 from kb_tools.ask.dataset import default_graph, open_store
+from kb_tools.cases.inputs import MANIFEST
+from kb_tools.determine.examples import Expectation, read_manifest
+from kb_tools.model.certainty import copy_of
+from kb_tools.model.classes import Classes
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
-from kb_tools.rdf.namespaces import BASE, POL, READ
+from kb_tools.model.statements import Criterion
+from kb_tools.rdf.canonical import nested
+from kb_tools.rdf.namespaces import BASE, BIBO, CITO, OA, POL, SH
 from kb_tools.rdf.terms import local_name
 
 # Properties that name a thing in words, the most telling first.
@@ -22,21 +29,39 @@ _LABELS = {str(link): rank for rank, link in enumerate((RDFS.label, SKOS.prefLab
 # Properties that give a number or a place.
 _NOTATIONS = {str(SKOS.notation), str(POL.number)}
 _TYPE, _SUBCLASS = ox.NamedNode(str(RDF.type)), ox.NamedNode(str(RDFS.subClassOf))
-# The words for what the vocabularies of others call a thing.
-_KINDS = {
+# The words for terms of the vocabularies of others.
+WORDS = {
+    **{str(OWL[name]): "property" for name in ("ObjectProperty", "DatatypeProperty", "AnnotationProperty")},
     str(OWL.Class): "class",
-    str(OWL.ObjectProperty): "property",
-    str(OWL.DatatypeProperty): "property",
-    str(OWL.AnnotationProperty): "property",
     str(OWL.Ontology): "vocabulary",
+    str(OWL.versionInfo): "version",
+    str(OWL.disjointWith): "never at once a",
+    str(RDF.type): "is a",
+    str(RDF.List): "in this order",
+    str(RDFS.label): "name",
+    str(RDFS.subClassOf): "kind of",
+    str(RDFS.subPropertyOf): "kind of",
+    str(RDFS.domain): "said of",
+    str(RDFS.range): "leads to",
     str(SKOS.ConceptScheme): "code system",
-    "http://www.w3.org/ns/shacl#NodeShape": "shape",
-    "http://www.w3.org/ns/shacl#PropertyShape": "shape",
-    "http://www.w3.org/ns/shacl#SPARQLRule": "rule",
-    "http://purl.org/ontology/bibo/Document": "document",
-    "http://purl.org/ontology/bibo/Journal": "journal",
-    "http://purl.org/ontology/bibo/Website": "website",
-    str(READ.CodeSystem): "code system",
+    str(SKOS.Concept): "concept",
+    str(SKOS.notation): "number or place",
+    str(SKOS.definition): "meaning",
+    str(SKOS.scopeNote): "reading",
+    str(SKOS.altLabel): "also called",
+    str(SKOS.prefLabel): "name",
+    str(SKOS.broader): "kind of",
+    str(DCTERMS.isPartOf): "published in",
+    str(DCTERMS.issued): "issued",
+    str(SH.NodeShape): "shape",
+    str(SH.PropertyShape): "shape",
+    str(SH.SPARQLRule): "rule",
+    str(CITO.citesAsEvidence): "cites",
+    str(BIBO.Document): "document",
+    str(BIBO.Journal): "journal",
+    str(BIBO.Website): "website",
+    str(OA.hasSource): "in",
+    str(PROV.wasRevisionOf): "follows",
 }
 
 
@@ -63,6 +88,8 @@ class Workbench:
     def __init__(self, kb: Repository) -> None:
         self.kb = kb
         self._revisions: dict[str, Revision] = {}
+        self._turtle: dict[str, str] = {}
+        self._subclasses: dict[str, frozenset[str]] = {}
 
     @cached_property
     def store(self) -> ox.Store:
@@ -91,7 +118,7 @@ class Workbench:
     def things(self) -> dict[str, Thing]:
         """Everything that a graph describes, by IRI."""
         found: dict[str, Thing] = {}
-        ranks: dict[tuple[str, str], int] = {}
+        ranks: dict[tuple[str, str], tuple[int, str]] = {}
         for quad in self.store:
             if not isinstance(quad.subject, ox.NamedNode) or not isinstance(quad.graph_name, ox.NamedNode):
                 continue
@@ -101,26 +128,73 @@ class Workbench:
             if quad.predicate == _TYPE and isinstance(quad.object, ox.NamedNode):
                 thing.types.add(quad.object.value)
             elif isinstance(quad.object, ox.Literal):
+                # Of several names the first of its kind, so that the order of the store makes no difference.
+                text = quad.object.value
                 if link in _NOTATIONS:
-                    thing.notations[graph] = quad.object.value
-                elif link in _LABELS and _LABELS[link] <= ranks.get((iri, graph), len(_LABELS)):
-                    ranks[iri, graph] = _LABELS[link]
-                    thing.labels[graph] = quad.object.value
+                    thing.notations[graph] = min(text, thing.notations.get(graph, text))
+                elif link in _LABELS:
+                    ranks[iri, graph] = min((_LABELS[link], text), ranks.get((iri, graph), (len(_LABELS), text)))
+                    thing.labels[graph] = ranks[iri, graph][1]
         return found
 
     @cached_property
-    def ours(self) -> dict[str, Thing]:
-        """The things whose IRIs are under our own namespace, in the order of their IRIs."""
-        return {iri: thing for iri, thing in sorted(self.things.items()) if iri.startswith(BASE) and thing.types}
+    def ours(self) -> list[str]:
+        """Every IRI under our own namespace that has a page, in order: things, namespaces of terms, example cases."""
+        described = {iri for iri, thing in self.things.items() if iri.startswith(BASE) and thing.types}
+        return sorted(described | self.namespaces.keys() | self.examples.keys())
+
+    @cached_property
+    def namespaces(self) -> dict[str, list[str]]:
+        """The terms whose IRIs have a fragment, by what stands before it: there such an IRI leads."""
+        found: dict[str, list[str]] = {}
+        for iri, thing in sorted(self.things.items()):
+            if "#" in iri and iri.startswith(BASE) and thing.types:
+                found.setdefault(iri.partition("#")[0], []).append(iri)
+        return found
+
+    @cached_property
+    def examples(self) -> dict[str, tuple[Policy, list[Expectation]]]:
+        """The example cases by the IRI of their file, each with what it must come to; of a policy without, none."""
+        found: dict[str, tuple[Policy, list[Expectation]]] = {}
+        for policy in self.policies.values():
+            if not (policy.cases_folder / MANIFEST).is_file():
+                continue
+            for expected in read_manifest(self.kb, policy.cases_folder):
+                found.setdefault(expected.case.partition("#")[0], (policy, []))[1].append(expected)
+        return found
+
+    def criteria_of(self, revision: str) -> dict[str, Criterion]:
+        """The criteria of a revision, and those within them, by IRI; none where they are not on file."""
+        _, entry = self.entries[revision]
+        return self.revision(revision).all_criteria if entry.bases.get("Criteria", "NotOnFile") != "NotOnFile" else {}
+
+    @cached_property
+    def criteria(self) -> frozenset[str]:
+        """The IRIs of all criteria that a revision has on file."""
+        return frozenset(iri for revision in self.entries for iri in self.criteria_of(revision))
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The classes of the vocabularies."""
+        return Classes(self.kb)
+
+    def turtle(self, shape: str) -> str:
+        """A shape of a condition, with all that it reaches, as Turtle without prefixes; made once."""
+        if shape not in self._turtle:
+            self._turtle[shape] = shape_text(self.kb.conditions, shape, self.kb.prefixes)
+        return self._turtle[shape]
 
     def label(self, iri: str, graphs: Iterable[str] = ()) -> str:
-        """The name of a thing in words: as the first of these graphs that gives one says, else as any does."""
+        """The name of a thing in words: as the first of these graphs that gives one says, else as any does.
+
+        What has no name goes by its number or place, and else by the last part of its IRI.
+        """
         thing = self.things.get(iri)
         labels = thing.labels if thing else {}
         for graph in graphs:
             if graph in labels:
                 return labels[graph]
-        return labels[max(labels)] if labels else local_name(iri)
+        return labels[max(labels)] if labels else WORDS.get(iri) or self.notation(iri, graphs) or local_name(iri)
 
     def notation(self, iri: str, graphs: Iterable[str] = ()) -> str:
         """The number or place of a thing, as `label`; "" where it has none."""
@@ -138,7 +212,7 @@ class Workbench:
         own = [type_ for type_ in types if type_.startswith(BASE)]
         if own:
             return self.label(own[0])
-        return next((_KINDS[type_] for type_ in types if type_ in _KINDS), local_name(types[0]) if types else "")
+        return next((WORDS[type_] for type_ in types if type_ in WORDS), local_name(types[0]) if types else "")
 
     def is_a(self, iri: str, class_: str) -> bool:
         """Whether a thing is an instance of a class, or of one under it."""
@@ -156,10 +230,6 @@ class Workbench:
             self._subclasses[class_] = frozenset(below)
         return self._subclasses[class_]
 
-    @cached_property
-    def _subclasses(self) -> dict[str, frozenset[str]]:
-        return {}
-
     # ------------------------------------------------------------------ graphs
 
     @cached_property
@@ -176,3 +246,11 @@ def graph_of(quad: ox.Quad) -> str:
     """The graph that a statement stands in; what a revision shares with another counts as its own."""
     assert isinstance(quad.graph_name, ox.NamedNode)
     return quad.graph_name.value.removesuffix(FILLED_IN)
+
+
+def shape_text(shapes: Graph, shape: str, prefixes: dict[str, str]) -> str:
+    """A shape with all that it reaches in a graph of shapes, as Turtle without its prefixes."""
+    reached = Graph(bind_namespaces="none")
+    copy_of(URIRef(shape), shapes, reached)
+    lines = nested(reached, prefixes).decode().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("PREFIX ")).strip() + "\n"

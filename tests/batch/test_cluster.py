@@ -13,9 +13,11 @@ from run_cases import LINES, bytes_of, ignore, planned
 
 from kb_tools.batch import run as batch_run
 from kb_tools.batch.run import carry_out
+from kb_tools.batch.store import location
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
+pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
 distributed = pytest.importorskip("distributed")
 MANY = [line for _ in range(12) for line in LINES]
 
@@ -32,7 +34,10 @@ def test_a_cluster_of_which_a_worker_is_killed_gives_the_same_bytes(
     kb: Repository, cases: Path, tmp_path: Path
 ) -> None:
     carry_out(planned(kb, cases, tmp_path / "here", 6000), 1, ignore)
-    made = planned(kb, cases, tmp_path / "there", 6000)
+    there = tmp_path / "there"
+    there.mkdir()
+    # By way of fsspec, as an object store.
+    made = planned(kb, cases, location(f"local://{there}"), 6000)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
     ) as cluster:
@@ -40,7 +45,7 @@ def test_a_cluster_of_which_a_worker_is_killed_gives_the_same_bytes(
         done: list[int] = []
 
         def kill() -> None:
-            while len(list(made.folder.glob("part-*"))) < 2:
+            while len(list(there.glob("part-*"))) < 2:
                 time.sleep(0.01)
             os.kill(first, signal.SIGKILL)
 
@@ -49,7 +54,7 @@ def test_a_cluster_of_which_a_worker_is_killed_gives_the_same_bytes(
         carry_out(made, 1, done.append, cluster.scheduler_address)
         killer.join()
     assert sum(done) == made.cases
-    assert bytes_of(made.folder) == bytes_of(tmp_path / "here")
+    assert bytes_of(there) == bytes_of(tmp_path / "here")
 
 
 def test_a_cluster_that_is_not_there_is_one_line(

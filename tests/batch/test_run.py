@@ -21,12 +21,14 @@ from kb_tools.batch import work
 from kb_tools.batch.ranges import files_of, ranges_of
 from kb_tools.batch.rows import MALFORMED, NOT_DETERMINED, UNREADABLE
 from kb_tools.batch.run import MANIFEST, SUMMARY, WORDS, carry_out, plan
+from kb_tools.batch.store import is_file
 from kb_tools.batch.work import Settings, part_of
 from kb_tools.commands.run import OUTCOMES as OUTCOMES_OF_COMMAND
 from kb_tools.determine.result import Outcome
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 
+pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
 RunKb = Callable[..., CompletedProcess[str]]
 OUTCOMES = [
     *["CriteriaMet"] * 5,
@@ -101,7 +103,7 @@ def test_a_run_broken_off_and_begun_again_ends_with_the_same_bytes(kb: Repositor
 
     with pytest.raises(KeyboardInterrupt):
         carry_out(broken, 1, stop)
-    there = [one for one in broken.ranges if part_of(broken.folder, one).is_file()]
+    there = [one for one in broken.ranges if is_file(part_of(broken.folder, one))]
     assert len(there) == 2
     assert not (tmp_path / "broken" / SUMMARY).exists()
     again = planned(kb, cases, tmp_path / "broken")
@@ -118,7 +120,7 @@ def test_a_part_that_is_not_what_it_should_be_is_made_again(
     made = planned(kb, cases, tmp_path / "to")
     carry_out(made, 1, ignore)
     before = bytes_of(tmp_path / "to")
-    first, second = (part_of(made.folder, one) for one in made.ranges[:2])
+    first, second = (tmp_path / "to" / part_of(made.folder, one).name for one in made.ranges[:2])
     if damage == "gone":
         first.unlink()
     else:
@@ -283,11 +285,60 @@ def test_a_full_disk_is_an_error_and_what_is_there_stays(
     assert [one.number for one in made.missing()] == [one.number for one in made.ranges[1:]]
 
 
+def test_a_full_disk_at_the_end_is_an_error_and_the_summary_is_made_later(
+    kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    with monkeypatch.context() as full:
+        full.setattr(batch_parts, "write_words", _no_space)
+        with pytest.raises(KbError, match=r"summary.json: cannot be written: No space left on device; make room"):
+            carry_out(made, 1, ignore)
+    assert made.missing() == []
+    assert not (tmp_path / "to" / SUMMARY).exists()
+    assert carry_out(made, 1, ignore).cases == 12
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_input_that_is_gone_is_an_error_and_what_is_there_stays(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    content = cases.read_bytes()
+
+    def remove(number: int) -> None:
+        if number:
+            cases.unlink()
+
+    with pytest.raises(UnreadableInput, match=r"cases.jsonl: No such file or directory; check the path"):
+        carry_out(made, 1, remove)
+    assert [one.number for one in made.missing()] == [one.number for one in made.ranges[1:]]
+    cases.write_bytes(content)
+    assert carry_out(made, 1, ignore).cases == 12
+
+
+def test_a_torn_last_line_is_a_row_that_says_so(kb: Repository, cases: Path, tmp_path: Path) -> None:
+    cases.write_text("\n".join(LINES)[:-20])
+    carry_out(planned(kb, cases, tmp_path / "to"), 1, ignore)
+    last = rows(tmp_path / "to")[-1]
+    assert (last["line"], last["outcome"]) == (13, "Unreadable")
+    assert str(last["reasons"]).startswith("['not valid JSON: ")
+
+
 INPUTS = [
     ("no.jsonl", None, "no.jsonl: no such file or folder; check the path"),
-    ("case.ttl", "", "case.ttl: not a .jsonl file; kb case convert --format jsonl writes one case a line"),
+    (
+        "case.ttl",
+        "",
+        "case.ttl: not a .jsonl, .ndjson or .parquet file; kb case convert --format jsonl writes one case a line",
+    ),
     ("empty.jsonl", "\n\n", "empty.jsonl: no case in this file; write one case a line, as JSON"),
-    ("folder", None, "folder: no .jsonl file in this folder; kb case convert --format jsonl"),
+    (
+        "folder",
+        None,
+        "folder: no .jsonl, .ndjson or .parquet file in this folder; kb case convert --format jsonl writes one case a "
+        "line",
+    ),
 ]
 
 
@@ -309,6 +360,9 @@ def test_the_command_says_what_came_of_the_cases(run_kb: RunKb, cases: Path) -> 
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("12 cases, 12 rows in to\n\nOutcome              Cases")
     assert "CriteriaMet              5  41.7%" in ended.stdout
+    drawn = Path("to/summary.svg").read_text()
+    assert "12 cases under 2026-02" in drawn
+    assert "CriteriaMet 5 (41.7%)" in drawn
     unknown = run_kb("run", str(cases), "--to", "other", "--revision", "2026-03")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr.startswith("kb: CP.MP.101 has no revision 2026-03; known: ")
@@ -326,11 +380,13 @@ def several(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_ranges_are_whole_lines_and_all_of_them(several: Path) -> None:
-    files = files_of([several, several / "a.jsonl", several / "below/../a.jsonl"], several / "rows")
+    (several / "notes.TXT").touch()
+    files, skipped = files_of([several, several / "a.jsonl", several / "below/../a.jsonl"], several / "rows")
+    assert skipped == {".txt": 1}
     assert [path.name for path in files] == ["a.jsonl", "b.jsonl"]
     for size in (1, 5, 9, 100):
         ranges = ranges_of(files, size)
-        lines = [(Path(one.path).name, number, line) for one in ranges for number, _, line in one.read()]
+        lines = [(Path(one.path).name, number, line) for one in ranges for number, line in one.read()]
         assert lines == [("a.jsonl", 1, b'{"a": 1}'), ("a.jsonl", 3, b'{"a": 2}'), ("b.jsonl", 1, b'{"b": 1}')]
         assert [one.number for one in ranges] == list(range(len(ranges)))
         assert sum(one.cases for one in ranges) == 3
@@ -366,3 +422,21 @@ def test_an_engine_that_is_not_installed_leaves_nothing_behind(
 
 def test_the_outcomes_that_the_command_takes_are_those_of_rows() -> None:
     assert {*OUTCOMES_OF_COMMAND} == {*(outcome.value for outcome in Outcome), MALFORMED, UNREADABLE, NOT_DETERMINED}
+
+
+def test_a_learned_table_that_was_tampered_with_is_told_and_changes_no_row(
+    run_kb: Callable[..., CompletedProcess[str]], cases: Path, own_cache: Path, tmp_path: Path
+) -> None:
+    def done(name: str) -> str:
+        work._worker.cache_clear()
+        found = run_kb("run", str(cases), "--to", name, "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+        assert found.returncode == 0
+        return found.stderr
+
+    assert done("cold") == done("warm") == ""
+    (path,) = own_cache.rglob("learned-*")
+    path.write_bytes(path.read_bytes().replace(b"[", b"[ ", 1))
+    told = f"kb: {path}: not as it was written: what was learned in earlier runs is learned again\n"
+    assert done("tampered") == told
+    assert done("again") == ""
+    assert bytes_of(tmp_path / "cold") == bytes_of(tmp_path / "warm") == bytes_of(tmp_path / "tampered")

@@ -40,7 +40,7 @@ from kb_tools.cases.reader import CaseReader
 from kb_tools.determine import run as determine_run
 from kb_tools.determine.determiner import is_given
 from kb_tools.determine.facts import Doubt, Fact
-from kb_tools.determine.needs import can_still_change, needed
+from kb_tools.determine.needs import OpenConditions, needed
 from kb_tools.determine.result import ConditionResult, Determination, Need, NotDetermined, Outcome, outcome_of
 from kb_tools.determine.run import Run
 from kb_tools.errors import UnknownRevision
@@ -215,7 +215,7 @@ def test_any_values_of_the_conditions_ask_for_just_what_can_change_the_outcome(
     outcome = outcome_of(applies, met, open_conflict)
     assert outcome.settled == (len(outcomes) == 1)
     if outcome is not Outcome.NOT_APPLICABLE:
-        assert can_still_change(read_, by_name) == changing
+        assert OpenConditions(read_).of(by_name) == changing
 
 
 # ---------------------------------------------------------------------- what never changes a value

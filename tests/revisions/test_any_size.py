@@ -13,7 +13,7 @@ from rdflib import Graph, Literal, URIRef
 
 from kb_tools.cases.case import Case
 from kb_tools.determine.determiner import Determiner
-from kb_tools.determine.needs import can_still_change
+from kb_tools.determine.needs import OpenConditions
 from kb_tools.determine.result import Determination, Need, Outcome
 from kb_tools.errors import KbError
 from kb_tools.model import logic
@@ -300,5 +300,5 @@ def test_revisions_too_entangled_to_compare_or_to_determine_under_are_named(monk
         "the criteria combine their conditions in too many ways: more than 50 nodes of a decision diagram",
     )
     with pytest.raises(KbError) as error:
-        can_still_change(old(), dict.fromkeys(old().deciding_conditions, UNKNOWN))
+        OpenConditions(old())
     assert error.value.where == "revision 2020-01"

@@ -78,5 +78,164 @@ def test_whatever_has_an_iri_of_ours_has_a_page_under_its_own_path(client: TestC
     (said,) = page["statements"]
     broader = next(row for row in said["rows"] if row["property"]["iri"].endswith("core#broader"))
     assert [value["thing"]["label"] for value in broader["values"]] == ["acute leukemia", "myeloid leukemia"]
-    assert read(client, "/CP.MP.101/reference/frey-2008")["notation"] == "7"
-    assert read(client, "/condition/acute-gvhd-of-grade-2-or-higher")["kind"] == "condition"
+    assert read(client, "/CP.MP.101/advisory/chronic-gvhd")["kind"] == "advisory"
+
+
+def test_a_criterion_says_what_it_cites_and_where_it_stands(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/criterion/acute-gvhd", on="2026-11-27")
+    stated = page["stated"]
+    assert (stated["place"], stated["role"]) == ("II.B", "exclusion")
+    assert [work["number"] for work in stated["citations"]] == [7, 8]
+    assert [where["iri"] for where in stated["places"]] == [f"{BASE}CP.MP.101/2026-02/passage/criterion-II.B"]
+    assert [part["condition"]["iri"] for part in stated["content"]["parts"]] == [
+        f"{BASE}condition#acute-gvhd-of-grade-2-or-higher"
+    ]
+    text = client.get("/CP.MP.101/criterion/acute-gvhd").text
+    assert "Frey NV, Porter DL" in text
+
+
+def test_a_criterion_has_a_history_and_examples_on_each_side(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/criterion/acute-gvhd")
+    assert [(row["revision"]["iri"][-7:], row["change"]) for row in page["history"]] == [
+        *(("2015-11", "not on file"), ("2019-10", "not in this revision"), ("2022-10", "not on file")),
+        *(("2023-02", "not on file"), ("2023-08", "not on file"), ("2023-10", "first on file")),
+        *(("2023-11", "as before"), ("2024-04", "as before"), ("2025-02", "as before"), ("2026-02", "as before")),
+    ]
+    sides = {value: [example["case"]["label"] for example in found] for value, found in page["examples"].items()}
+    assert "acute gvhd of grade 2 excludes" in sides["holds"]
+    assert "acute gvhd of grade 1 does not exclude" in sides["fails"]
+    assert "no acute gvhd assessment is asked for" in sides["unknown"]
+    assert "grades 1 and 3 on one day conflict" in sides["conflicting"]
+
+
+def test_a_criterion_that_has_moved_says_from_where(client: TestClient) -> None:
+    changes = {
+        row["revision"]["iri"][-7:]: (row["change"], row["place"])
+        for row in read(client, "/CP.MP.101/criterion/manipulated-lymphocytes")["history"]
+    }
+    assert changes["2019-10"] == ("first on file", "II.B")
+    assert changes["2023-10"] == ("moved from II.B", "II.A")
+
+
+def test_a_remainder_holds_where_its_indication_fails(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/criterion/other-indications", on="2026-11-27")
+    assert page["stated"]["content"] is None
+    assert page["stated"]["remainderOf"]["iri"] == f"{BASE}CP.MP.101/criterion/indication"
+    sides = {value: {example["case"]["label"] for example in found} for value, found in page["examples"].items()}
+    assert "complete remission alone is not an indication" in sides["holds"]
+    assert "relapsed aml after transplant meets" in sides["fails"]
+
+
+def test_a_criterion_is_shown_as_the_revision_of_the_day_states_it(client: TestClient) -> None:
+    path = "/CP.MP.101/criterion/manipulated-lymphocytes"
+    assert read(client, path, on="2020-01-01")["stated"]["place"] == "II.B"
+    assert read(client, path, on="2026-11-27")["stated"]["place"] == "II.A"
+    later = client.get("/CP.MP.101/criterion/acute-gvhd?on=2020-01-01").text
+    assert "which does not have this criterion" in later
+
+
+def test_a_revision_shows_its_parts(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/2026-02")
+    assert [code["code"] for code in page["codes"]] == ["38215", "38242", "86950", "S2150"]
+    assert [found["place"] for found in page["criteria"]] == ["I", "I, note", "II", "II.A", "II.B"]
+    assert [found["place"] for found in page["applicability"]] == ["Scope", "Medicare note"]
+    assert [work["number"] for work in page["references"]] == list(range(1, 30))
+    assert (len(page["definitions"]), len(page["evidence"]), len(page["advice"])) == (6, 42, 17)
+    assert all(statement["places"] for part in ("criteria", "definitions", "advice") for statement in page[part])
+
+
+def test_what_a_revision_does_not_have_on_file_is_said_and_not_shown(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/2022-10")
+    assert (page["criteria"], page["codes"], page["state"]) == ([], [], "known from the log alone")
+    assert {held["basis"] for held in page["holdings"]} == {"not on file"}
+    inferred = read(client, "/CP.MP.101/2023-11")
+    assert inferred["notices"][0].startswith("How revision 2023-11 classes unsupported uses is not on file.")
+    assert all(found["citations"] == [] for found in inferred["criteria"])
+    criteria = next(held for held in inferred["holdings"] if held["part"] == "criteria")
+    assert f"{BASE}CP.MP.101/log/2025-02" in [link["iri"] for link in criteria["inferredFrom"]]
+
+
+def test_figures_of_the_evidence_have_their_intervals(client: TestClient) -> None:
+    figures = {
+        item["iri"].rpartition("/")[2]: item["figure"] for item in read(client, "/CP.MP.101/2026-02")["evidence"]
+    }
+    assert figures["gvhd-frequency"] == {
+        **{"low": 40.0, "high": 60.0, "approximate": True, "words": "about 40 to 60 %", "interval": None}
+    }
+    assert figures["collins-acute-gvhd"] == {
+        **{"low": 93.3, "high": 93.3, "approximate": False, "words": "42 of 45", "interval": [82.1, 97.7]}
+    }
+    assert figures["effective-dose"] is None
+    assert len([figure for figure in figures.values() if figure]) == 10
+
+
+def test_a_condition_shows_its_two_shapes_and_what_asks_for_it(client: TestClient) -> None:
+    page = read(client, "/condition/acute-gvhd-of-grade-2-or-higher")
+    assert [(shape["evidence"], shape["shape"]["iri"]) for shape in page["shapes"]] == [
+        ("holds", f"{BASE}condition#AcuteGvHDGrade2OrHigher"),
+        ("fails", f"{BASE}condition#AcuteGvHDBelowGrade2"),
+    ]
+    assert "sh:minInclusive 2" in page["shapes"][0]["turtle"]
+    assert "sh:maxExclusive 2" in page["shapes"][1]["turtle"]
+    assert [link["label"] for link in page["reads"]] == ["acute GvHD assessment"]
+    (use,) = page["usedBy"]
+    assert [link["iri"][-7:] for link in use["revisions"]] == ["2023-10", "2023-11", "2024-04", "2025-02", "2026-02"]
+    only_advice = read(client, "/condition/chronic-gvhd-is-present")
+    assert only_advice["usedBy"] == []
+    assert [link["iri"] for link in only_advice["advisories"]] == [f"{BASE}CP.MP.101/advisory/chronic-gvhd"]
+
+
+def test_a_reference_says_where_it_is_cited(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/reference/frey-2008")
+    assert (page["number"], page["doi"]) == (7, "10.1016/j.beha.2008.02.007")
+    assert {row["thing"]["iri"].removeprefix(f"{BASE}CP.MP.101/") for row in page["citedBy"]} == {
+        *("criterion/acute-gvhd", "evidence/gvhd-frequency"),
+        *("evidence/mechanism-donor-and-host-cells", "evidence/sources-of-the-criteria"),
+    }
+
+
+def test_a_code_shows_our_gloss_and_no_descriptor(client: TestClient) -> None:
+    page = read(client, "/code/cpt/38242")
+    assert page["title"] == "CPT 38242"
+    assert page["listed"][0]["code"]["gloss"] == "Giving a patient lymphocytes that were collected from someone else."
+    assert page["listed"][0]["code"]["rightsHolder"] == "American Medical Association"
+    assert [link["iri"][-7:] for link in page["unknown"]][:2] == ["2015-11", "2019-10"]
+
+
+def test_an_example_shows_the_case_and_what_it_comes_to(client: TestClient) -> None:
+    page = read(client, "/example/refractory-leukemia-meets")
+    assert [(found["revision"]["iri"][-7:], found["outcome"]["label"]) for found in page["determined"]] == [
+        ("2026-02", "criteria met"),
+        ("2019-10", "criteria not met"),
+    ]
+    assert "clin:Refractory" in page["turtle"]
+
+
+def test_an_iri_with_a_fragment_leads_to_its_place_on_the_page_of_its_vocabulary(client: TestClient) -> None:
+    text = client.get("/clinical").text
+    assert '<div id="AcuteMyeloidLeukemia">' in text
+    assert 'href="/clinical/AcuteMyeloidLeukemia"' in text
+    names = {term["name"] for term in read(client, "/condition")["terms"]}
+    assert {"acute-gvhd-of-grade-2-or-higher", "AcuteGvHDGrade2OrHigher"} <= names
+
+
+def test_the_model_links_every_class(client: TestClient) -> None:
+    page = read(client, "/model")
+    assert [vocabulary["prefix"] for vocabulary in page["vocabularies"]][:2] == ["pol", "case"]
+    for vocabulary in page["vocabularies"]:
+        boxes = {box["iri"] for box in vocabulary["picture"]["boxes"]}
+        assert boxes == {class_["iri"] for class_ in vocabulary["classes"]}
+        corners = [(box["x"], box["y"]) for box in vocabulary["picture"]["boxes"]]
+        assert len(set(corners)) == len(corners)
+
+
+def test_the_ready_questions_are_listed_with_their_parameters(client: TestClient) -> None:
+    names = [question["name"] for question in read(client, "/questions")["questions"]]
+    assert (len(names) > 40, "where-cited" in names) == (True, True)
+    (given,) = read(client, "/questions/where-cited")["parameters"]
+    assert given["name"] == "reference"
+    unknown = client.get("/questions/where-citd", params={"format": "json"})
+    assert (unknown.status_code, unknown.json()["detail"]) == (
+        404,
+        "no question where-citd; did you mean where-cited?",
+    )

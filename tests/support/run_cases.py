@@ -9,6 +9,7 @@ from pathlib import Path
 from pyarrow import parquet
 
 from kb_tools.batch.run import Plan, plan
+from kb_tools.batch.store import Location
 from kb_tools.batch.work import Settings
 from kb_tools.model.repository import Repository
 
@@ -55,7 +56,7 @@ LINES = (
 )
 
 
-def planned(kb: Repository, cases: Path, folder: Path, size: int = 1500, **more: object) -> Plan:
+def planned(kb: Repository, cases: Path, folder: Location, size: int = 1500, **more: object) -> Plan:
     settings = Settings(root="", engine=ENGINE, revision="2026-02", **more)  # type: ignore[arg-type]
     return plan(kb, [cases], folder, settings, size)
 

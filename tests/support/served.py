@@ -7,8 +7,14 @@ from starlette.testclient import TestClient
 
 from kb_tools.model.repository import Repository
 from kb_tools.serve.app import application
+from kb_tools.serve.workbench import Workbench
 
 
 @pytest.fixture(scope="session")
-def client(kb: Repository) -> TestClient:
-    return TestClient(application(kb), base_url="http://127.0.0.1:8014", follow_redirects=False)
+def bench(kb: Repository) -> Workbench:
+    return Workbench(kb)
+
+
+@pytest.fixture(scope="session")
+def client(bench: Workbench) -> TestClient:
+    return TestClient(application(bench), base_url="http://127.0.0.1:8014", follow_redirects=False)

@@ -65,7 +65,7 @@ _TYPES_OF_OTHER_VERSIONS = {
 }
 
 # A resource of which the type comes first.
-_FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
+FIRST = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"resourceType"\s*:\s*"(\w{1,64})"')
 
 
 class Decimal(float):
@@ -139,5 +139,5 @@ def load(data: bytes, where: str, one_line: bool = False) -> Any:
 
 def top(data: bytes) -> Any:
     """What a JSON text says at its top; of one that begins with its type no more than that, and nothing is parsed."""
-    first = _FIRST.match(data)
+    first = FIRST.match(data)
     return {"resourceType": first[1].decode()} if first else load(data, "", one_line=True)

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from kb_tools.cases.fhir.builder import CaseBuilder
 from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
 from kb_tools.cases.fhir.bundle import Contents, contents_of, counts_in_words, is_hook, is_logged
-from kb_tools.cases.fhir.r4 import READ_TYPES, library, load, top, type_of
+from kb_tools.cases.fhir.r4 import FIRST, READ_TYPES, library, load, top, type_of
 from kb_tools.cases.fhir.references import last_two
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.isolate import Content
@@ -44,6 +44,12 @@ def is_fhir(data: bytes) -> bool:
     except UnreadableInput:
         return True
     return isinstance(content, dict) and ("resourceType" in content or is_hook(content))
+
+
+def is_of_bulk_data(line: bytes) -> bool:
+    """Whether a line that begins with its type is a resource in no bundle, of a type that is read."""
+    first = FIRST.match(line)
+    return first is not None and first[1].decode() in (*READ_TYPES, "Medication")
 
 
 def read_together(paths: Iterable[Path]) -> set[Path]:
@@ -81,19 +87,23 @@ def _is_loose(path: Path) -> bool | None:
 class FhirReader:
     """Reads FHIR inputs, one case after another."""
 
-    def __init__(self, kb: Repository, terminology: Sequence[Path] = (), record: bool = True) -> None:
+    def __init__(
+        self, kb: Repository, terminology: Sequence[Path] = (), record: bool = True, pseudonyms: bool = True
+    ) -> None:
         """Prepares reading; the key of the pseudonyms is that of the environment, else one for this run.
 
         Args:
             terminology: files that say what the codes of a plan's own systems mean.
             record: whether each case gets the record of its reading.
+            pseudonyms: whether these are shown to anyone; without, nothing is said of how long they hold.
 
         Raises:
             KbError: the FHIR library is not installed, or a terminology cannot be used.
         """
         library()
         key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
-        notices = () if key else (f"The pseudonym of the patient holds for this run only: {KEY} is not set.",)
+        holds = f"The pseudonym of the patient holds for this run only: {KEY} is not set."
+        notices = (holds,) if pseudonyms and not key else ()
         self._builder = CaseBuilder(Terminology(kb, terminology), key or secrets.token_bytes(32), notices, record)
         self._record = record
 
@@ -107,18 +117,25 @@ class FhirReader:
         """
         return self._bundle(load(data, source), source)
 
+    def line(self, data: bytes, where: str) -> Content:
+        """The case of the bundle on one line.
+
+        Raises:
+            UnreadableInput: not FHIR R4 JSON, not one case, or a resource in no bundle.
+        """
+        content = load(data, where, one_line=True)
+        if type_of(content) in READ_TYPES:
+            hint = "bulk data is read twice: give it as a file"
+            raise UnreadableInput("a resource in no bundle", where=where, hint=hint)
+        return self._bundle(content, where)
+
     def stream(self, source: str, stdin: BinaryIO) -> Iterator[Content | UnreadableInput]:
         """The cases of NDJSON that comes as a stream, a bundle a line; for a line that cannot be read, the error."""
         found = False
         for number, _, line in lines(stdin):
             found = True
-            where = f"{source}:{number}"
             try:
-                content = load(line, where, one_line=True)
-                if type_of(content) in READ_TYPES:
-                    hint = "bulk data is read twice: give it as a file"
-                    raise UnreadableInput("a resource in no bundle", where=where, hint=hint)
-                yield replace(self._bundle(content, where), part=f"line {number}")
+                yield replace(self.line(line, f"{source}:{number}"), part=f"line {number}")
             except UnreadableInput as error:
                 error.position = f"line {number}"
                 yield error

@@ -10,7 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kb_tools.serve.pages import policy, start, thing
+from kb_tools.rdf.namespaces import POL
+from kb_tools.serve.pages import (
+    code,
+    condition,
+    criterion,
+    examples,
+    model,
+    policy,
+    questions,
+    reference,
+    revision,
+    search,
+    start,
+    thing,
+    vocabulary,
+)
 from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
@@ -39,12 +54,37 @@ class Page:
 
 
 START = Page("start", "/", "The policies, what is on file and what is open", start.data, rdf=False)
+SEARCH = Page("search", "/search", "What fits the words of a search (q)", search.data, rdf=False)
+QUESTIONS = Page("questions", "/questions", "The ready questions", questions.data, rdf=False)
+QUESTION = Page("question", "/questions/{name}", "One ready question", questions.one, rdf=False)
+MODEL = Page("model", "/model", "The classes of the vocabularies and what links them", model.data, rdf=False)
 # The pages of a fixed address.
-FIXED = (START,)
+FIXED = (START, SEARCH, QUESTIONS, QUESTION, MODEL)
+
 POLICY = Page("policy", "/{policy}", "A policy: its history, its log and what is open", policy.data)
+REVISION = Page("revision", "/{policy}/{revision}", "A revision: criteria and all else that it says", revision.data)
+CRITERION = Page("criterion", "/{policy}/criterion/{name}", "A criterion, over all revisions", criterion.data)
+CONDITION = Page("condition", "/condition/{name}", "A condition: its shapes and what asks for it", condition.data)
+REFERENCE = Page("reference", "/{policy}/reference/{name}", "A reference, and what cites it", reference.data)
+CODE = Page("code", "/code/{system}/{code}", "A billing code, and which revisions list it", code.data)
+EXAMPLE = Page("example", "/example/{name}", "An example case, and what it comes to", examples.data)
+VOCABULARY = Page("vocabulary", "/{vocabulary}", "The terms under one namespace", vocabulary.data)
 THING = Page("thing", "/{path}", "Anything else that has an IRI of ours: what is said of it", thing.data)
+# The pages of IRIs, under the path of the IRI.
+OF_IRIS = (POLICY, REVISION, CRITERION, CONDITION, REFERENCE, CODE, EXAMPLE, VOCABULARY, THING)
+_BY_CLASS = ((POL.Condition, CONDITION), (POL.Reference, REFERENCE), (POL.Code, CODE))
 
 
 def page_of(bench: Workbench, iri: str) -> Page:
     """The kind of page that an IRI of ours has."""
-    return POLICY if iri in bench.policies else THING
+    if iri in bench.policies:
+        return POLICY
+    if iri in bench.entries:
+        return REVISION
+    if iri in bench.examples:
+        return EXAMPLE
+    if iri in bench.namespaces:
+        return VOCABULARY
+    if iri in bench.criteria:
+        return CRITERION
+    return next((page for class_, page in _BY_CLASS if bench.is_a(iri, str(class_))), THING)

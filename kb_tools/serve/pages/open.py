@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypedDict
 
 from rdflib import URIRef
 from rdflib.namespace import RDF, SKOS
+from rdflib.term import Node
 
 from kb_tools.model.policy import Policy
 from kb_tools.rdf.namespaces import POL
@@ -31,25 +33,24 @@ class Discrepancy(TypedDict):
     places: list[Link]
 
 
-def discrepancies(view: View, policy: Policy, about: str | None = None) -> list[Discrepancy]:
-    """The discrepancies of a policy, the gravest first.
+def concerning(view: View, policy: Policy, iri: str) -> list[Discrepancy]:
+    """The discrepancies of a policy that concern a thing, the gravest first."""
+    return _described(view, policy, policy.shared.subjects(POL.concerns, URIRef(iri)))
 
-    Args:
-        about: only those that concern this IRI.
-    """
-    graph = policy.shared
-    wanted = None if about is None else URIRef(about)
-    found = [
-        node
-        for node in graph.subjects(RDF.type, POL.Discrepancy)
-        if wanted is None or (node, POL.concerns, wanted) in graph
-    ]
+
+def discrepancies(view: View, policy: Policy) -> list[Discrepancy]:
+    """All discrepancies of a policy, the gravest first."""
+    return _described(view, policy, policy.shared.subjects(RDF.type, POL.Discrepancy))
+
+
+def _described(view: View, policy: Policy, nodes: Iterable[Node]) -> list[Discrepancy]:
+    graph, found = policy.shared, list(nodes)
 
     def rank(severity: str) -> int:
         return _ORDER.index(severity) if severity in _ORDER else len(_ORDER)
 
-    def texts(node: object, link: URIRef) -> str:
-        return " ".join(sorted(str(text) for text in graph.objects(node, link)))  # type: ignore[arg-type]
+    def texts(node: Node, link: URIRef) -> str:
+        return " ".join(sorted(str(text) for text in graph.objects(node, link)))
 
     found.sort(key=lambda node: (rank(str(graph.value(node, POL.severity))), str(node)))
     return [

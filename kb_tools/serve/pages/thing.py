@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypedDict
 
 import pyoxigraph as ox
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
-from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.namespaces import CITO, POL, SH
 from kb_tools.serve.view import Link, View
 from kb_tools.serve.workbench import graph_of
 
@@ -19,6 +20,26 @@ _FOREMOST = [
     *(str(term) for term in (SKOS.notation, DCTERMS.title, SKOS.definition, POL.gloss, SKOS.scopeNote, SKOS.altLabel)),
     *(str(term) for term in (SKOS.broader, RDFS.subClassOf, RDFS.domain, RDFS.range, POL.statedIn)),
 ]
+# What a thing is to another that it leads to by a property, in words.
+_REFERRING = {
+    str(RDF.type): "its members",
+    str(RDFS.subClassOf): "kinds of it",
+    str(SKOS.broader): "kinds of it",
+    str(RDFS.domain): "what is said of its members",
+    str(RDFS.range): "what leads to its members",
+    str(SH.targetClass): "shapes of its members",
+    str(SH["class"]): "shapes that ask for it",
+    str(SH.path): "shapes that read it",
+    str(CITO.citesAsEvidence): "what cites it",
+    str(POL.statedIn): "what is stated there",
+    str(POL.concerns): "discrepancies on it",
+    str(POL.affects): "log statements on it",
+    str(POL.reads): "conditions that read it",
+    str(POL.defines): "definitions of it",
+    str(POL.disease): "what is reported of it",
+    str(POL.outcomeMeasured): "what is reported of it",
+    str(DCTERMS.isPartOf): "published in it",
+}
 # How deep blank nodes are followed.
 _DEEPEST = 12
 
@@ -46,9 +67,10 @@ class Statements(TypedDict):
 
 
 class Referring(TypedDict):
-    """The things that lead here by one property."""
+    """The things that lead here by one property, and in words what they are to it."""
 
     property: Link
+    words: str
     things: list[Link]
 
 
@@ -69,9 +91,6 @@ def data(view: View, target: str) -> Thing:
     """The content of the page of an IRI of ours."""
     bench = view.bench
     thing, link = bench.things[target], view.link(target)
-    node = ox.NamedNode(target)
-    # The latest revision first.
-    graphs = sorted(thing.graphs, reverse=True)
     return {
         "iri": target,
         "title": link["label"],
@@ -79,11 +98,21 @@ def data(view: View, target: str) -> Thing:
         "kind": bench.kind(target),
         "curie": bench.kb.curie(target),
         "types": view.links(sorted(thing.types)),
-        "statements": [
-            {"graph": view.link(graph), "rows": rows} for graph in graphs if (rows := rows_of(view, node, graph))
-        ],
+        "statements": statements(view, target),
         "referring": referring(view, target),
     }
+
+
+def statements(view: View, target: str) -> list[Statements]:
+    """What each graph says of a thing, the latest revision first."""
+    graphs, node = sorted(view.bench.things[target].graphs, reverse=True), ox.NamedNode(target)
+    return [{"graph": view.link(graph), "rows": rows} for graph in graphs if (rows := rows_of(view, node, graph))]
+
+
+def subjects(view: View, link: str, target: str) -> list[str]:
+    """The IRIs of what leads to a thing by a property, in their order."""
+    found = view.bench.quads(None, ox.NamedNode(link), ox.NamedNode(target))
+    return sorted({quad.subject.value for quad in found if isinstance(quad.subject, ox.NamedNode)})
 
 
 def rows_of(view: View, node: ox.NamedNode | ox.BlankNode, graph: str, depth: int = 0) -> list[Row]:
@@ -98,12 +127,14 @@ def rows_of(view: View, node: ox.NamedNode | ox.BlankNode, graph: str, depth: in
         return _FOREMOST.index(link) if link in _FOREMOST else len(_FOREMOST), link
 
     return [
-        {"property": view.link(link), "values": sorted(values[link], key=_text)} for link in sorted(values, key=rank)
+        {"property": view.link(link), "values": sorted(values[link], key=_order)} for link in sorted(values, key=rank)
     ]
 
 
-def _text(value: Value) -> tuple[str, str]:
-    return (value["thing"]["label"] if value["thing"] else "", value["text"])
+def _order(value: Value) -> tuple[str, str, str]:
+    """By what a reader sees, so that the order of the store makes no difference."""
+    thing = value["thing"]
+    return (thing["label"] if thing else "", value["text"], json.dumps([thing, value["within"]]))
 
 
 def _value(view: View, term: object, graph: str, depth: int) -> Value:
@@ -152,6 +183,7 @@ def referring(view: View, target: str) -> list[Referring]:
     return [
         {
             "property": view.link(link),
+            "words": _REFERRING.get(link, view.bench.label(link)),
             "things": sorted(view.links(found[link]), key=lambda thing: (thing["label"], thing["iri"])),
         }
         for link in sorted(found)

@@ -1,0 +1,170 @@
+"""A copied knowledge base: another policy, a draft, and labels that are no labels; and the site that is made of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from posixpath import join, normpath
+from urllib.parse import unquote
+
+import pytest
+from starlette.testclient import TestClient
+
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+from kb_tools.serve.app import application
+from kb_tools.serve.site import MARK, folders_of, pages_of, write_site
+from kb_tools.serve.workbench import Workbench
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = "<script>alert(1)</script>"
+BREAKOUT = "'><img src=x onerror=alert(1)>"
+DRAFT = """
+PREFIX pol:  <https://w3id.org/policykb/policy#>
+PREFIX prov: <http://www.w3.org/ns/prov#>
+PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+PREFIX xsd:  <http://www.w3.org/2001/XMLSchema#>
+<https://w3id.org/policykb/EX.5/2025-02> a pol:Revision ;
+    rdfs:label "EX.5, revision 02/25 \\u202e"@en ;
+    pol:revisionOf <https://w3id.org/policykb/EX.5> ;
+    pol:revisionMonth "2025-02"^^xsd:gYearMonth ;
+    prov:wasRevisionOf <https://w3id.org/policykb/EX.5/2024-01> ;
+    pol:toDo "State the criteria."@en .
+<https://w3id.org/policykb/EX.5> pol:relatedPolicy <javascript:alert(1)> .
+"""
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small knowledge base, with markup in the texts of its policy."""
+    root = tmp_path_factory.mktemp("copied")
+    (root / "ontology").mkdir()
+    for name in ("prefixes.ttl", "policy.ttl"):
+        shutil.copy(ROOT / "ontology" / name, root / "ontology")
+    shutil.copytree(ROOT / "shapes/conditions", root / "shapes/conditions")
+    policy = root / "policies/EX.5"
+    shutil.copytree(ROOT / "tests/data/EX.5", policy)
+    for path, old, new in (
+        (policy / "policy.ttl", "EX.5, an invented policy", SCRIPT),
+        (policy / "policy.ttl", "Example Infusion", BREAKOUT),
+        (policy / "2024-01/criteria.ttl", "acute GvHD of grade 2 or higher", SCRIPT),
+        (policy / "2024-01/criteria.ttl", "Residual disease was detected", BREAKOUT),
+        (policy / "2024-01/passages.ttl", "Header, heading", SCRIPT),
+    ):
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    (policy / "2025-02").mkdir()
+    (policy / "2025-02/revision.ttl").write_text(DRAFT, encoding="utf-8")
+    related = "    pol:relatedPolicy <javascript:alert(1)> ;\n    pol:publisherName"
+    text = (policy / "policy.ttl").read_text(encoding="utf-8")
+    (policy / "policy.ttl").write_text(text.replace("    pol:publisherName", related), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def other(copied: Path) -> TestClient:
+    return TestClient(application(Workbench(Repository(copied))), base_url="http://127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def site(copied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    write_site(Repository(copied), folder)
+    return folder
+
+
+def test_markup_in_a_label_is_text(other: TestClient, site: Path) -> None:
+    paths = ["/", "/EX.5", "/EX.5/2024-01", "/EX.5/2025-02", "/EX.5/criterion/gvhd", "/EX.5/criterion/residual-disease"]
+    pages = [other.get(path).text for path in [*paths, "/EX.5/2024-01/passage/header-title", "/search?q=script"]]
+    assert sum("&lt;script&gt;alert(1)" in page for page in pages) >= 6
+    for page in [*pages, *(path.read_text(encoding="utf-8") for path in site.rglob("*.html"))]:
+        assert "<script>" not in page
+        assert "<img" not in page
+        assert 'href="javascript' not in page
+        assert "\u202e" not in page
+
+
+def test_a_draft_is_named_as_one_and_is_in_force_on_no_date(other: TestClient) -> None:
+    page = other.get("/EX.5/2025-02?format=json&on=2026-01-01").json()
+    assert (page["state"], page["onFile"]["since"], page["toDo"]) == (
+        *("draft, in force on no date", None, ["State the criteria."]),
+    )
+    policy = other.get("/EX.5?format=json&on=2026-01-01").json()
+    assert policy["inForce"]["revision"]["iri"] == "https://w3id.org/policykb/EX.5/2024-01"
+    assert policy["timeline"]["spans"][1] is None
+    assert "2025-02: a draft" in other.get("/EX.5").text
+
+
+def test_a_second_policy_needs_no_code_of_its_own(other: TestClient) -> None:
+    page = other.get("/EX.5/criterion/gvhd?format=json").json()
+    assert (page["stated"]["place"], page["policy"]["iri"]) == ("II.A", "https://w3id.org/policykb/EX.5")
+
+
+def test_a_knowledge_base_without_a_policy_is_an_error_of_one_line(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "ontology", tmp_path / "ontology")
+    client = TestClient(
+        application(Workbench(Repository(tmp_path))), base_url="http://127.0.0.1", raise_server_exceptions=False
+    )
+    answer = client.get("/?format=json")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        500,
+        "no policy on file; restore the folders of the policies",
+    )
+    assert str(tmp_path) not in answer.text
+
+
+# ---------------------------------------------------------------------- the site
+
+
+def addresses(page: str) -> list[str]:
+    """The addresses within the site or the server that a page leads to."""
+    found = re.findall(r'(?:href|src|action)="([^"]*)"', page)
+    return [address for address in found if not address.startswith(("http://", "https://", "#"))]
+
+
+def test_every_link_of_the_site_leads_to_a_file(site: Path) -> None:
+    files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    count = 0
+    for name in sorted(file for file in files if file.endswith(".html")):
+        for address in addresses((site / name).read_text(encoding="utf-8")):
+            count += 1
+            target = unquote(address.partition("#")[0].partition("?")[0])
+            assert normpath(join(name, "..", target)) in files, (name, address)
+    assert count > 2000
+    assert {"index.html", "EX.5/2024-01/index.ttl", "search/index.html", "static/search-index.js"} <= files
+
+
+def test_the_site_is_the_same_bytes_and_forgets_what_is_gone(copied: Path, site: Path) -> None:
+    before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    stale = site / "EX.5/criterion/gone/index.html"
+    stale.parent.mkdir()
+    stale.write_text("gone", encoding="utf-8")
+    kept = site / "CNAME"
+    kept.write_text("policies.example.org\n", encoding="utf-8")
+    with (site / MARK).open("a", encoding="utf-8") as mark:
+        mark.write("EX.5/criterion/gone/index.html\n../outside.txt\n")
+    (site.parent / "outside.txt").write_text("not ours", encoding="utf-8")
+    write_site(Repository(copied), site)
+    after = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    assert after.pop(kept) == b"policies.example.org\n"
+    assert after == before
+    assert not stale.parent.exists()
+    assert (site.parent / "outside.txt").exists()
+
+
+def test_a_folder_that_is_no_site_is_refused(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(KbError, match=r"holds something else than a site; name a new or an empty folder$"):
+        write_site(Repository(copied), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(KbError, match="holds something else than a site"):
+        write_site(Repository(copied), tmp_path / "thesis.txt")
+
+
+def test_pages_whose_paths_differ_in_case_alone_have_folders_that_differ_otherwise(bench: Workbench) -> None:
+    folders = folders_of(pages_of(bench))
+    assert len({folder.casefold() for folder in folders.values()}) == len(folders)
+    assert folders["/policy/Definition"] != folders["/policy/definition"]
+    assert folders["/"] == ""
