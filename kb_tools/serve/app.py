@@ -64,12 +64,12 @@ def _fixed(bench: Workbench, page: Page) -> Callable[[Request], Response]:
 
 def _thing(bench: Workbench) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
-        path = request.url.path
+        path = request.scope["path"]
         iri = paths(bench).get(path)
         if iri is not None:
             return _answer(bench, page_of(bench, iri), request, iri)
         if path != "/" and paths(bench).get(path.rstrip("/")):
-            return RedirectResponse(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")._url, 308)
+            return RedirectResponse(str(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")), 308)
         raise NoPage(f"there is no page {path}", near(bench, path))
 
     return endpoint
@@ -100,7 +100,7 @@ def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Resp
             body = as_json.dump(content).encode()
         else:
             links = ServedLinks(bench.ours, on)
-            shown = html.Shown(page.name, request.url.path, view.day, links, on is not None, page.formats)
+            shown = html.Shown(page.name, request.scope["path"], view.day, links, on is not None, page.formats)
             body = html.render(shown, content)
     return Response(body, media_type=MEDIA_TYPES[format_][0], headers={"Vary": "Accept"})
 
@@ -195,6 +195,6 @@ def _problem(
     content["near"] = [{**view.link(iri), "kind": bench.kind(iri)} for iri in found]
     accept = request.headers.get("accept", "")
     if asked_for(None, accept, ("html", "json")) == "html" and request.query_params.get("format") != "json":
-        shown = html.Shown("error", request.url.path, view.day, ServedLinks(bench.ours, None), False, ())
+        shown = html.Shown("error", request.scope["path"], view.day, ServedLinks(bench.ours, None), False, ())
         return Response(html.render(shown, content), status, headers, "text/html")
     return Response(as_json.dump(content), status, headers, "application/problem+json")
