@@ -87,7 +87,7 @@ def near(bench: Workbench, path: str) -> list[str]:
 
 
 def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Response:
-    format_ = asked_for(request.query_params.get("format"), request.headers.get("accept", ""), page.formats)
+    format_ = asked_for(request.query_params.get("format") or None, request.headers.get("accept", ""), page.formats)
     if format_ is None:
         raise HTTPException(406, f"this page comes as {', '.join(MEDIA_TYPES[known][0] for known in page.formats)}")
     on = _on(request)
