@@ -134,7 +134,7 @@ def command(
     )
     if planned.skipped:
         kinds = ", ".join(f"{ending} {number:,}" for ending, number in sorted(planned.skipped.items()))
-        warn(f"{sum(planned.skipped.values()):,} files of the folders are skipped, by their endings: {kinds}")
+        warn(f"files skipped in the folders, by their endings: {sum(planned.skipped.values()):,} ({kinds})")
     if pieces:
         from kb_tools.determine.locality import faults
 
