@@ -113,7 +113,11 @@ def of_violations(
     for violation in violations:
         place = "" if violation.focus in ("the case", printable.line(case.iri)) else violation.focus
         form = found.forms.get(place)
-        key = next((key for key in form.keys.values() if kb.curie(str(key.path)) == violation.path), None) if form else None
+        key = (
+            next((key for key in form.keys.values() if kb.curie(str(key.path)) == violation.path), None)
+            if form
+            else None
+        )
         at = ".".join(part for part in (place, key.name if key else "") if part)
         name = found.field_of(at)
         missing = key is not None and key.required and not any(text.strip() for text in stated.get(name, ()))

@@ -67,26 +67,26 @@ class Desk:
     def fill(self, fields: Fields, chosen: Chosen) -> Page:
         """What the case that fields state comes to."""
         found = written(self.forms, fields)
-        slips: list[Slip] = [
+        unknown: list[Slip] = [
             {"field": "", "text": f"the form has no field {shown(name)}; leave it out", "missing": False}
             for name in found.unknown
         ]
         read = self._read(dump(found.content).encode(), "json")
         if isinstance(read, KbError):
-            slips += answer.of_error(read, found)
-            slips += self._others({slip["field"] for slip in slips}, fields, chosen)
-            return _page(fields, answer.refused(slips))
-        return _page(fields, answer.refused(slips) if slips else self._answer(read, chosen, found, fields))
+            wrong = answer.of_error(read, found)
+            return _page(fields, answer.refused([*unknown, *wrong, *self._others(wrong, fields, chosen)]))
+        come = self._answer(read, chosen, found, fields)
+        return _page(fields, answer.refused([*unknown, *come["slips"]]) if unknown else come)
 
-    def _others(self, wrong: Set[str], fields: Fields, chosen: Chosen) -> list[Slip]:
-        """What is wrong with a case besides what is wrong with some of its fields."""
-        right = {name: values for name, values in fields.items() if name not in wrong}
+    def _others(self, wrong: list[Slip], fields: Fields, chosen: Chosen) -> list[Slip]:
+        """What breaks the case shapes in a case of which some fields are wrong already."""
+        names = {slip["field"] for slip in wrong}
+        right = {name: values for name, values in fields.items() if name not in names}
         found = written(self.forms, right)
         read = self._read(dump(found.content).encode(), "json")
-        if "" in wrong or isinstance(read, KbError):
+        if isinstance(read, KbError):
             return []
-        slips = self._answer(read, chosen, found, right)["slips"]
-        return [slip for slip in slips if slip["field"] not in wrong]
+        return [slip for slip in self._answer(read, chosen, found, right)["slips"] if slip["field"] not in names]
 
     def read(self, text: str, format_: str | None, chosen: Chosen) -> Page:
         """The fields of the case in a text, and what it comes to.

@@ -56,12 +56,11 @@ class Field(TypedDict):
 
 
 class Section(TypedDict):
-    """The fields of an object, with the rules for several of them together."""
+    """The fields of an object, and which criteria ask for it, and what they ask."""
 
     name: str
     label: str
     definition: str
-    rules: list[str]
     asks: list[str]
     fields: list[Field]
 
@@ -105,7 +104,6 @@ class _Sections:
             "name": form.name,
             "label": form.label,
             "definition": form.definition,
-            "rules": list(form.rules),
             "asks": list(self.asked.get(str(form.iri), ())),
             "fields": [self._field(key) for key in form.keys.values()],
         }
@@ -153,7 +151,7 @@ class _Sections:
         while broader := self._next(key, line[-1], SKOS.broader):
             line.append(broader)
         *_, second, top = [term, *line]
-        return second if self._next(key, second, SKOS.narrower) else top
+        return str(second if self._next(key, second, SKOS.narrower) else top)
 
     def _next(self, key: Key, term: URIRef, link: URIRef) -> URIRef | None:
         """The first term of the key, in its order, that is next to a term, one step broader or narrower."""

@@ -33,15 +33,18 @@ class Workers:
 
     Args:
         root: the folder of the knowledge base.
-        number: of processes.
+        number: of processes; by default two, if the machine has as many processors.
+
+    Attributes:
         seconds: after which a process that does not answer is ended.
     """
 
-    def __init__(self, root: Path, number: int = 0, seconds: float = SECONDS) -> None:
+    def __init__(self, root: Path, number: int = 0) -> None:
+        self.seconds = SECONDS
         number = number or min(2, os.cpu_count() or 1)
         self._free: SimpleQueue[_Worker] = SimpleQueue()
         for _ in range(number):
-            self._free.put(_Worker(root, seconds))
+            self._free.put(_Worker(root))
         self._room = BoundedSemaphore(number * (1 + WAITING))
 
     def ask(self, operation: str, *arguments: Any) -> Any:
@@ -56,7 +59,7 @@ class Workers:
         try:
             worker = self._free.get()
             try:
-                return worker.ask(operation, arguments)
+                return worker.ask(operation, arguments, self.seconds)
             finally:
                 self._free.put(worker)
         finally:
@@ -64,12 +67,11 @@ class Workers:
 
 
 class _Worker:
-    def __init__(self, root: Path, seconds: float) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.seconds = seconds
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, operation: str, arguments: tuple[Any, ...]) -> Any:
+    def ask(self, operation: str, arguments: tuple[Any, ...], seconds: float) -> Any:
         process = self._process or self._start()
         late: list[bool] = []
 
@@ -77,7 +79,7 @@ class _Worker:
             late.append(True)
             process.kill()
 
-        timer = Timer(self.seconds, end)
+        timer = Timer(seconds, end)
         timer.daemon = True
         timer.start()
         try:
@@ -87,7 +89,7 @@ class _Worker:
         if not line.endswith(b"\n"):
             self._process = None
             _end(process)
-            what = f"this took more than {self.seconds:g} s" if late else "this cannot be read: too large or too deep"
+            what = f"this took more than {seconds:g} s" if late else "this cannot be read: too large or too deep"
             raise KbError(what, hint="send less, or use kb validate")
         found = json.loads(line)
         if "error" in found:
