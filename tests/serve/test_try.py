@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 from fhir_of import fhir_of
+from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
 from kb_tools.cases.form import CaseForms
@@ -28,7 +29,7 @@ from kb_tools.rdf.shacl import fastest
 from kb_tools.serve.case.desk import MAX_PARTS
 from kb_tools.serve.case.fields import of_case, written
 from kb_tools.serve.case.form import Section, section
-from kb_tools.serve.case.routes import MAX_CASE, MAX_FIELDS
+from kb_tools.serve.case.routes import FORMATS, MAX_CASE, MAX_FIELDS
 from kb_tools.serve.case.workers import Busy, Workers
 
 ROOT = Path(__file__).parents[2]
@@ -71,11 +72,11 @@ def determined(client: TestClient, body: bytes, media_type: str, query: str = "?
 # ---------------------------------------------------------------------- the form
 
 
-def names(found: Section, prefix: str = "") -> Iterator[str]:
+def flat(found: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for field in found["fields"]:
-        yield f"{prefix}{field['key']}"
+        yield f"{prefix}{field['key']}", field
         for inner in field["sections"]:
-            yield from names(inner, f"{prefix}{field['key']}.{inner['name']}.")
+            yield from flat(inner, f"{prefix}{field['key']}.{inner['name']}.")
 
 
 def test_the_form_has_a_field_for_each_key_of_the_case_shapes_and_no_other(client: TestClient, kb: Repository) -> None:
@@ -88,8 +89,8 @@ def test_the_form_has_a_field_for_each_key_of_the_case_shapes_and_no_other(clien
             for class_ in key.classes:
                 yield from keys(class_, f"{prefix}{key.name}.{class_}.")
 
-    assert list(names(form)) == ["id", *keys("Case")]
-    fields = {name: field for name, field in flat(form)}
+    fields = dict(flat(form))
+    assert list(fields) == ["id", *keys("Case")]
     assert fields["request.Request.reason"]["control"] == "term"
     values = [option["value"] for group in fields["request.Request.reason"]["options"] for option in group["options"]]
     assert sorted(values) == sorted(forms["Request"].keys["reason"].terms)
@@ -100,13 +101,6 @@ def test_the_form_has_a_field_for_each_key_of_the_case_shapes_and_no_other(clien
     assert groups["solid tumor"] == ["solid tumor", "melanoma", "renal cell carcinoma (RCC)"]
     assert fields["findings.AcuteGvHDAssessment.grade"]["hint"] == "Takes a whole number, at least 0, at most 4."
     assert [name for name, field in fields.items() if field["required"] and "." not in name] == ["patient", "request"]
-
-
-def flat(found: Section, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for field in found["fields"]:
-        yield f"{prefix}{field['key']}", field
-        for inner in field["sections"]:
-            yield from flat(inner, f"{prefix}{field['key']}.{inner['name']}.")
 
 
 def test_a_property_that_the_shapes_gain_is_in_the_form(tmp_path: Path) -> None:
@@ -135,10 +129,12 @@ shape:Transplant-cells a sh:PropertyShape ; sh:path clin:cells ; sh:maxCount 1 ;
 def test_beside_a_field_stands_what_the_chosen_revision_asks(client: TestClient) -> None:
     newer = dict(flat(client.get("/try?format=json&revision=CP.MP.101/2026-02").json()["form"]))
     older = dict(flat(client.get("/try?format=json&revision=CP.MP.101/2019-10").json()["form"]))
-    assert newer["request.Request.reason"]["asks"] == [
-        "Asked for by I: The disease for which the infusion is requested."
+    assert newer["request.Request.product"]["sections"][0]["fields"][0]["asks"] == [
+        "Asked for by II.A: How the lymphocytes were or will be processed."
     ]
-    assert newer["request.Request.reason"]["asks"] != older["request.Request.reason"]["asks"] or newer != older
+    assert older["request.Request.product"]["sections"][0]["fields"][0]["asks"] == [
+        "Asked for by II.B: How the lymphocytes were or will be processed."
+    ]
 
 
 def test_a_revision_leads_to_the_form_and_is_chosen_there(client: TestClient) -> None:
@@ -331,7 +327,7 @@ def test_slips_of_a_file_stand_beside_their_fields_and_what_has_none_above(clien
         ("", "no case in this file"),
         ('{"patient": ', "line 1: not valid JSON"),
         ("<Bundle xmlns='http://hl7.org/fhir'/>", "not valid TriG"),
-        ('{"resourceType": "Bundle", "type": "collection"}', "no request"),
+        ('{"resourceType": "Bundle", "type": "collection"}', "no patient; give the request a patient"),
         ("[" * 100_000, "nested"),
         ('{"a":' * 100_000, "nested too deeply"),
         ("@prefix a: <http://a/> . a:a a:b " + "[ a:c " * 30_000, "nested"),
@@ -339,7 +335,7 @@ def test_slips_of_a_file_stand_beside_their_fields_and_what_has_none_above(clien
         (json.dumps(CASE) + "\n" + json.dumps(CASE), "2 cases where one is wanted; keep one"),
         ("\x00\x01\x02", "not valid TriG"),
     ],
-    ids=["empty", "cut", "xml", "no-request", "arrays", "objects", "blank-nodes", "two", "two-lines", "bytes"],
+    ids=["empty", "cut", "xml", "no-patient", "arrays", "objects", "blank-nodes", "two", "two-lines", "bytes"],
 )
 def test_what_is_no_case_is_one_line(client: TestClient, text: str, says: str) -> None:
     answer = post(client, {}, do="read", text=text)
@@ -477,3 +473,11 @@ def test_more_cases_than_can_wait_are_asked_to_come_again(client: TestClient, mo
     answer = determined(client, TURTLE, "text/turtle")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert post(client, {}).status_code == 503
+
+
+def test_the_answer_for_programs_is_as_described(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["paths"]["/api/determine"]["post"]
+    assert set(described["requestBody"]["content"]) == set(FORMATS)
+    schema = described["responses"]["200"]["content"]["application/json"]["schema"]
+    answer = determined(client, TURTLE, "text/turtle").json()
+    Draft202012Validator({**schema, "additionalProperties": False}).validate(answer)

@@ -16,7 +16,7 @@ from kb_tools.model.concepts import abbreviation
 from kb_tools.model.revision import Revision
 
 _CONTROLS = {XSD.boolean: "truth", XSD.date: "date", XSD.integer: "number", XSD.decimal: "number"}
-# A text that may be longer than this gets several lines; of more terms than this, those that belong together are grouped.
+# The longest text for which one line is enough, in characters, and the most terms that are not grouped.
 _LINE, _FEW = 120, 15
 
 
