@@ -21,7 +21,7 @@ from run_cases import ENGINE, LINES, bytes_of, case, ignore, rows
 
 from kb_tools.batch import column, store, work
 from kb_tools.batch.column import digest_of
-from kb_tools.batch.ranges import ranges_of
+from kb_tools.batch.ranges import files_of, ranges_of
 from kb_tools.batch.run import MANIFEST, Plan, carry_out, plan
 from kb_tools.batch.store import Location, Url, location
 from kb_tools.batch.work import Settings
@@ -341,6 +341,9 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
         str(bucket / "a/cases.jsonl"),
         str(bucket / "one.parquet"),
     }
+    # What it wrote is no input of it.
+    inside, _ = files_of([location(f"{scheme}://bucket")], to)
+    assert inside == [bucket / "a/cases.jsonl", bucket / "one.parquet"]
     # Begun again, it finds all there, and one part made anew has the bytes it had.
     again = plan(kb, [bucket], to, settings, 1500)
     assert again.missing() == []
