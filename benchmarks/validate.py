@@ -20,13 +20,13 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests/support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/support"))
 
 from varied_cases import varied
 
 import kb_tools
 
+ROOT = Path(__file__).parents[1]
 KB = "import sys; sys.argv[0] = 'kb'; from kb_tools.cli import main; main()"
 
 

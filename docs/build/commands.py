@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import click
 
-from kb_tools.cli import kb
+from kb_tools.cli import kb, main
 
 ROOT = Path(__file__).parents[2]
 WIDTH = 100
@@ -95,18 +96,16 @@ def commands(command: click.Command, parent: click.Context | None, name: str) ->
 
 def printed(arguments: str) -> list[str]:
     """The error that a call prints, without the usage that stands above it."""
-    program = "from kb_tools.cli import main; main()"
-    environment = {name: value for name, value in os.environ.items() if name != "KB_ROOT"}
-    done = subprocess.run(
-        [sys.executable, "-c", program, *shlex.split(arguments)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode, f"kb {arguments}: exits 0"
-    lines = done.stderr.replace(str(ROOT), "/path/to").splitlines()
+    said, argv = StringIO(), sys.argv
+    sys.argv = ["kb", *shlex.split(arguments)]
+    try:
+        with chdir(ROOT), redirect_stdout(StringIO()), redirect_stderr(said):
+            main()
+    except SystemExit as ended:
+        assert ended.code, f"kb {arguments}: exits 0"
+    finally:
+        sys.argv = argv
+    lines = said.getvalue().replace(str(ROOT), "/path/to").splitlines()
     return [line for line in lines if line and not line.startswith(("Usage: ", "Try "))]
 
 
@@ -148,5 +147,6 @@ def reference() -> str:
 
 
 if __name__ == "__main__":
+    os.environ.pop("KB_ROOT", None)
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     sys.stdout.write(reference())

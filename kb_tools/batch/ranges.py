@@ -14,7 +14,7 @@ from kb_tools.batch.store import Location, absolute, is_within, location
 from kb_tools.cases.inputs import JSON_LINES
 from kb_tools.cases.record import NDJSON
 from kb_tools.errors import UnreadableInput
-from kb_tools.rdf.files import MAX_BYTES, unopened
+from kb_tools.rdf.files import MAX_BYTES
 
 PARQUET = ".parquet"
 # What is read: a case of plain JSON a line, a FHIR bundle a line, a JSON text a row.
@@ -71,7 +71,7 @@ class Range:
                 return self._rows(place)
             data = store.read(place, self.start, self.end)
         except OSError as error:
-            raise unopened(error, self.path) from error
+            raise store.unread(error, place) from error
         if len(data) != self.end - self.start or hashlib.sha256(data).hexdigest() != self.sha256:
             raise self._changed()
         return [
@@ -118,7 +118,7 @@ def files_of(inputs: Sequence[Location], folder: Location) -> tuple[list[Locatio
         try:
             inside = _files(given, folder, skipped)
         except OSError as error:
-            raise unopened(error, str(given)) from error
+            raise store.unread(error, given) from error
         for place in inside:
             found.setdefault(absolute(place), place)
     return list(found.values()), skipped
@@ -165,7 +165,7 @@ def ranges_of(files: Sequence[Location], size: int = RANGE, column: str = "") ->
         try:
             found.extend(_ranges(place, size, column, before))
         except OSError as error:
-            raise unopened(error, str(place)) from error
+            raise store.unread(error, place) from error
         if sum(one.cases for one in found[before:]) == 0:
             raise UnreadableInput("no case in this file", where=str(place), hint="write one case a line, as JSON")
     return found

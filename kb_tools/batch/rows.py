@@ -28,7 +28,7 @@ MALFORMED, UNREADABLE, NOT_DETERMINED = "Malformed", "Unreadable", "NotDetermine
 # Notices that depend on the case, by their codes.
 READING, DIFFER, AGE = "reading", "findings-differ", "age-of-findings"
 # Looks of contradicted findings that are kept in one generation.
-LOOKS = 50_000
+LOOKS = 5_000
 _SAID_OF = GIVEN + "case/"
 
 

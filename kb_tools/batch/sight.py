@@ -29,8 +29,8 @@ Bits: TypeAlias = tuple[tuple[int, int], ...]
 VALUES = tuple(Value)
 _CODES = {value: code for code, value in enumerate(VALUES)}
 _CONFLICTING = _CODES[Value.CONFLICTING]
-# Looks of one kind of fact after which all is forgotten, and conclusions kept in one generation.
-MAX_LOOKS, CONCLUSIONS = 2_000, 50_000
+# Looks of one kind of fact, and masks, after which all is forgotten; conclusions kept in one generation.
+MAX_LOOKS, MAX_MASKS, CONCLUSIONS = 2_000, 50_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Sight:
     def is_full(self) -> bool:
         """Whether so many looks are known that all should be forgotten."""
         return any(
-            len(at) > 2 * MAX_LOOKS or len(values) > CONCLUSIONS
+            len(at) > 2 * MAX_LOOKS or len(values) > MAX_MASKS
             for at, values in zip(self._at, self._values, strict=True)
         )
 

@@ -10,17 +10,21 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.rdf.files import unopened
 from kb_tools.writing import write_atomically
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 # A password before the host, and a query: either may be a secret.
 _SECRET = re.compile(r"://[^/@]*:[^/@]*@|[?#]")
+# Bytes that are asked for at a time where a file of a store is read from its beginning.
+_BUFFER = 4 * 2**20
 # By what a store tells the states of an object apart, the strictest first.
 _VERSIONS = ("VersionId", "version_id", "generation", "ETag", "etag")
 
@@ -155,7 +159,8 @@ def opened(place: Location) -> Iterator[IO[bytes]]:
             yield file
     else:
         with _store(place) as (store, path), store.open(path, "rb") as file:
-            yield file
+            # The files of drivers have not all that files have.
+            yield BufferedReader(file, _BUFFER)
 
 
 def read(place: Location, start: int = 0, end: int | None = None) -> bytes:
@@ -198,6 +203,14 @@ def write(place: Location, content: bytes) -> None:
         store.pipe_file(path, content)
 
 
+def unread(error: OSError, place: Location) -> UnreadableInput:
+    """What hinders reading a place, as one line."""
+    if isinstance(place, Path):
+        return unopened(error, place)
+    hint = "check the address, and the credentials as its driver wants them"
+    return UnreadableInput(error.strerror or "cannot be read", where=str(place), hint=hint)
+
+
 @contextmanager
 def writing(place: Location) -> Iterator[None]:
     """Turns what hinders writing there into the line that says so.
@@ -231,8 +244,8 @@ def _store(url: Url) -> Iterator[tuple[Any, str]]:
     store, path = _driver(url)
     try:
         yield store, path
-    except KbError:
-        raise
+    except (KbError, TypeError, AttributeError, AssertionError):
+        raise  # None of these is the store's.
     except FileNotFoundError as error:
         raise OSError(errno.ENOENT, "no such file or folder") from error
     except PermissionError as error:

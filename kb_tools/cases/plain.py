@@ -46,6 +46,8 @@ _OTHER_FORMATS = {
     "@context": "this is JSON-LD: name the file .jsonld, or use --input-format jsonld",
     "resourceType": "this is FHIR: name the file .json, or .ndjson with a resource a line",
 }
+# What is said to do where nothing better is known.
+SEE_SCHEMA = "kb case schema lists what each key takes"
 # So many slips of one case are reported at most.
 MOST = 100
 # So many names an error lists; more are for the schema.
@@ -257,7 +259,7 @@ class _Reading:
         hint = _meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", hint)
 
-    def _refusal(self, path: str, what: str, hint: str = "kb case schema lists what each key takes") -> UnreadableInput:
+    def _refusal(self, path: str, what: str, hint: str = SEE_SCHEMA) -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
 
 

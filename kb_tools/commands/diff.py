@@ -27,6 +27,7 @@ from kb_tools.errors import KbError
 if TYPE_CHECKING:
     from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
+    from kb_tools.revisions.change import Diff
 
 
 @click.command("diff")
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     help="Exit with 1 for this only, and not for every difference; may be repeated.",
 )
 @click.option("--witness", type=click.Path(path_type=Path), help="Also write the generated witness cases to this file.")
-@format_option("text", "markdown", "json", "html")
+@format_option("text", "markdown", "json", "html", "xlsx")
 @engine_option
 @kb_option
 def command(
@@ -71,12 +72,16 @@ def command(
       kb diff 2019-10 2026-02
       kb diff 2025-02 2026-02 --format markdown
       kb diff 2019-10 2026-02 --cases policies/CP.MP.101/cases --fail-on unexplained
+      kb diff 2019-10 2026-02 --format xlsx > comparison.xlsx
     """
-    from kb_tools.render import diff as render
-    from kb_tools.render import page as document
+    from kb_tools.render import spreadsheet
 
     if "flips" in fail_on and not cases:
         raise KbError("--fail-on flips without cases to flip", hint="name some with --cases PATH")
+    if format_ == "xlsx":
+        spreadsheet.require()
+        if sys.stdout.isatty():
+            raise KbError("a spreadsheet is nothing for a terminal", hint="add > comparison.xlsx")
     kb = open_kb(root)
     errors: list[KbError] = []
     replayed = progress(read_cases(kb, cases, None, errors), "cases replayed") if cases else None
@@ -91,16 +96,28 @@ def command(
             warn(f"{witness}: lacks a case of {lacking.direction.value}, which is unconfirmed: none could be made")
         if not found.borne_out and not found.verdict.unconfirmed:
             warn(f"{witness}: not written: where every case comes to the same there is no witness")
-    if format_ == "json":
-        put(found.to_json())
-    elif format_ == "text":
-        document.text(console(), render.document(found))
-    else:
-        show = document.markdown if format_ == "markdown" else document.page
-        put(show(render.document(found)))
+    _show(found, format_)
     if errors:
         sys.exit(2)
     sys.exit(int(bool(malformed) or (found.fails_on(fail_on) if fail_on else found.differ)))
+
+
+def _show(found: Diff, format_: str) -> None:
+    from kb_tools.render import diff as render
+    from kb_tools.render import page as document
+
+    if format_ == "json":
+        put(found.to_json())
+    elif format_ == "xlsx":
+        from kb_tools.render.diff_sheets import workbook
+
+        click.echo(workbook(found), nl=False)
+    elif format_ == "text":
+        document.text(console(), render.document(found))
+    elif format_ == "markdown":
+        put(document.markdown(render.document(found)))
+    else:
+        put(document.page(render.document(found)))
 
 
 def _write(kb: KnowledgeBase, cases: Sequence[Case], path: Path) -> None:

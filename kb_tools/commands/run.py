@@ -135,7 +135,7 @@ def command(
     )
     if planned.skipped:
         kinds = ", ".join(f"{ending} {number:,}" for ending, number in sorted(planned.skipped.items()))
-        warn(f"{sum(planned.skipped.values()):,} files of the folders are skipped, by their endings: {kinds}")
+        warn(f"files skipped in the folders, by their endings: {sum(planned.skipped.values()):,} ({kinds})")
     if by_pieces:
         warn_of_slow_shapes(kb)
     for learned in learned_of(kb.repository, planned.settings):

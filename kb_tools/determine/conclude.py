@@ -14,7 +14,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
 
 # Combinations of values of which all that follows is kept, in one generation; for criteria, combinations of each.
-ROOM = 20_000
+ROOM = 5_000
 
 
 class Consequences(NamedTuple):

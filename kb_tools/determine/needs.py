@@ -10,7 +10,7 @@ from kb_tools.model.logic import Assignments, Tree, Value, evaluate, side_by_sid
 from kb_tools.model.revision import Revision
 
 # Combinations of determined conditions of which the answer is kept, in one generation.
-ROOM = 20_000
+ROOM = 5_000
 
 
 class OpenConditions:

@@ -200,7 +200,7 @@ def must_exist(path: Path) -> None:
         raise unopened(error, path) from error
 
 
-def unopened(error: OSError, path: Path | str) -> UnreadableInput:
+def unopened(error: OSError, path: Path) -> UnreadableInput:
     """What the system says of a file that cannot be read, as one line."""
     return UnreadableInput(
         error.strerror or "cannot be read", where=str(path), hint="check the path and its permissions"

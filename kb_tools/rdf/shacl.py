@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pyoxigraph as ox
@@ -172,6 +173,13 @@ _ENGINES: dict[str, Callable[[Graph, Graph, bool], list[ShaclResult]]] = {
     "shacl": _shacl,
 }
 ENGINES = tuple(_ENGINES)
+# The module of each engine, the fastest first.
+_MODULES = {"shacl": "shacl", "pyshifty": "shifty", "pyshacl": "pyshacl"}
+
+
+def fastest() -> str:
+    """The fastest engine that is installed; all give the same answers."""
+    return next(engine for engine, module in _MODULES.items() if find_spec(module))
 
 
 def validate(data: Graph, shapes: Graph, engine: str = "pyshacl", *, rules: bool = False) -> list[ShaclResult]:

@@ -71,7 +71,7 @@ def determination(out: Console, found: Determination, explain: bool, quotes: Quo
     """
     revision = found.revision
     out.print(Text(found.case.title, "bold"))
-    out.print(Text(TITLES[found.outcome], STYLES[found.outcome]).append(f" {_consequence(found)}".rstrip(), "default"))
+    out.print(Text(TITLES[found.outcome], STYLES[found.outcome]).append(f" {consequence(found)}".rstrip(), "default"))
     out.print(Text(f"because {found.because}"))
     out.print(
         f"{revision.policy.identifier} revision {revision.entry.name}, {_basis(found)}; service on {found.service_date}"
@@ -83,7 +83,7 @@ def determination(out: Console, found: Determination, explain: bool, quotes: Quo
     always = [advisory for advisory in found.advisories if not advisory.when]
     given = [advisory for advisory in found.advisories if explain or advisory.when]
     _block(
-        out, "Advice, which does not decide", [_advice(found, advisory) for advisory in sorted(given, key=always.count)]
+        out, "Advice, which does not decide", [advice(found, advisory) for advisory in sorted(given, key=always.count)]
     )
     if always and not explain:
         out.print(f"  Standing reminders: {len(always)}, listed by --explain")
@@ -104,13 +104,13 @@ def _criteria(found: Determination) -> Table:
         for result in top.with_parts():
             bold = result.decides or id(top) in deciding
             why = Text(result.criterion.label, "bold" if bold else "").append(_cited(result.criterion), "default")
-            for line in _reasons(found, result):
+            for line in reasons(found, result):
                 why.append(f"\n{line}", "default")
             table.add_row(result.criterion.notation, result.value.value, why)
     return table
 
 
-def _reasons(found: Determination, result: CriterionResult) -> Iterator[str]:
+def reasons(found: Determination, result: CriterionResult) -> Iterator[str]:
     """Why a criterion has its value: the conditions that give it, with the facts that they read.
 
     What stands beside one of its parts is not repeated.
@@ -209,7 +209,8 @@ def summary(out: Console, counts: Mapping[str, int], unread: int) -> None:
     out.print(table)
 
 
-def _consequence(found: Determination) -> str:
+def consequence(found: Determination) -> str:
+    """What follows of the outcome in the revision's own terms; "" for nothing."""
     if found.outcome is Outcome.NOT_MET and found.revision.disposition:
         return f"- the revision classes such use as: {found.revision.disposition[1]}"
     if found.outcome is Outcome.NOT_APPLICABLE and found.referred_to:
@@ -221,7 +222,8 @@ def _basis(found: Determination) -> str:
     return BASES[found.revision.entry.bases.get("Criteria", "NotOnFile")]
 
 
-def _advice(found: Determination, advisory: Advisory) -> str:
+def advice(found: Determination, advisory: Advisory) -> str:
+    """An advisory that is given, with what leaves it open, its places and what it cites."""
     unsettled = open_for(found, advisory)
     perhaps = f"Perhaps, since it is open whether {' and '.join(unsettled)}: " if unsettled else ""
     return f"{perhaps}{advisory.text} ({_places(advisory.places)}){_cited(advisory)}"

@@ -22,7 +22,7 @@ NAMED = 20
 def document(diff: Diff) -> Document:
     """The difference for a reader: labels and places before IRIs."""
     old, new = diff.old.entry, diff.new.entry
-    shown = Document(f"{diff.new.policy.identifier}: revision {_named(old)} compared with {_named(new)}")
+    shown = Document(f"{diff.new.policy.identifier}: revision {named(old)} compared with {named(new)}")
     shown.section(
         "Verdict",
         Paragraph(f"{new.name} against {old.name}: {diff.verdict.words}."),
@@ -58,7 +58,7 @@ def document(diff: Diff) -> Document:
         )
     shown.section(
         "Not compared",
-        *(Paragraph(line, item=True) for line in _not_compared(diff)),
+        *(Paragraph(line, item=True) for line in not_compared(diff)),
     )
     shown.section(
         "The log compared with the changes",
@@ -85,11 +85,13 @@ def document(diff: Diff) -> Document:
     return shown
 
 
-def _named(entry: RevisionEntry) -> str:
+def named(entry: RevisionEntry) -> str:
+    """Its name, and whether it is a draft."""
     return f"{entry.name} (draft)" if entry.draft else entry.name
 
 
-def _not_compared(diff: Diff) -> Iterator[str]:
+def not_compared(diff: Diff) -> Iterator[str]:
+    """What is not compared, and why: a line for each reason."""
     for side in dict.fromkeys(side for _, side in diff.unknown):
         parts = [COMPARED_PARTS[part] for part, lacking in diff.unknown if lacking == side and part in DOCUMENT_PARTS]
         if parts:

@@ -20,11 +20,12 @@ from starlette.types import ASGIApp
 from kb_tools import as_json
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.serve import description, html, openapi
+from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import FIXED, Page, page_of
 from kb_tools.serve.security import MAX_BODY, Guard
-from kb_tools.serve.view import NoPage, View
+from kb_tools.serve.view import NoPage, View, day_asked
 from kb_tools.serve.workbench import Workbench
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
         hosts: names of hosts that it answers to beside those of loopback.
     """
     routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
+    routes += case.routes(bench)
     routes += [
         Route("/openapi.json", _openapi),
         Route("/static/{name:path}", _static),
@@ -64,12 +66,12 @@ def _fixed(bench: Workbench, page: Page) -> Callable[[Request], Response]:
 
 def _thing(bench: Workbench) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
-        path = request.url.path
+        path = request.scope["path"]
         iri = paths(bench).get(path)
         if iri is not None:
             return _answer(bench, page_of(bench, iri), request, iri)
         if path != "/" and paths(bench).get(path.rstrip("/")):
-            return RedirectResponse(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")._url, 308)
+            return RedirectResponse(str(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")), 308)
         raise NoPage(f"there is no page {path}", near(bench, path))
 
     return endpoint
@@ -87,10 +89,10 @@ def near(bench: Workbench, path: str) -> list[str]:
 
 
 def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Response:
-    format_ = asked_for(request.query_params.get("format"), request.headers.get("accept", ""), page.formats)
+    format_ = asked_for(request.query_params.get("format") or None, request.headers.get("accept", ""), page.formats)
     if format_ is None:
         raise HTTPException(406, f"this page comes as {', '.join(MEDIA_TYPES[known][0] for known in page.formats)}")
-    on = _on(request)
+    on = day_asked(request.query_params.get("on"))
     view = View(bench, on or date.today())
     if format_ in ("turtle", "jsonld"):
         body = description.of(view, target, format_)
@@ -100,26 +102,9 @@ def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Resp
             body = as_json.dump(content).encode()
         else:
             links = ServedLinks(bench.ours, on)
-            shown = html.Shown(page.name, request.url.path, view.day, links, on is not None, page.formats)
+            shown = html.Shown(page.name, request.scope["path"], view.day, links, on is not None, page.formats)
             body = html.render(shown, content)
     return Response(body, media_type=MEDIA_TYPES[format_][0], headers={"Vary": "Accept"})
-
-
-def _on(request: Request) -> date | None:
-    """The day that `?on=` names.
-
-    Raises:
-        KbError: it is no calendar day.
-    """
-    given = request.query_params.get("on")
-    if not given:
-        return None
-    try:
-        if len(given) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(given)
-    except ValueError:
-        raise KbError(f"on: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
 
 
 def _openapi(request: Request) -> Response:
@@ -176,6 +161,8 @@ _TITLES = {
     405: "This address is only read",
     406: "Not in this format",
     413: "Too large",
+    415: "Not in this form",
+    503: "Busy",
     500: "Something went wrong",
 }
 
@@ -194,7 +181,8 @@ def _problem(
     content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": what}
     content["near"] = [{**view.link(iri), "kind": bench.kind(iri)} for iri in found]
     accept = request.headers.get("accept", "")
-    if asked_for(None, accept, ("html", "json")) == "html" and request.query_params.get("format") != "json":
-        shown = html.Shown("error", request.url.path, view.day, ServedLinks(bench.ours, None), False, ())
+    for_people = asked_for(None, accept, ("html", "json")) == "html" and request.query_params.get("format") != "json"
+    if for_people and not request.url.path.startswith("/api/"):
+        shown = html.Shown("error", request.scope["path"], view.day, ServedLinks(bench.ours, None), False, ())
         return Response(html.render(shown, content), status, headers, "text/html")
     return Response(as_json.dump(content), status, headers, "application/problem+json")

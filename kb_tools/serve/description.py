@@ -43,10 +43,10 @@ def _quads(view: View, iri: str) -> Iterator[ox.Quad]:
         for term in bench.namespaces[iri]:
             yield from _quads(view, term)
         return
-    described = bench.things[iri].graphs
-    revisions = sorted(graph for graph in described if graph in bench.entries)
+    thing = bench.things[iri]
+    revisions = sorted(graph for graph in thing.graphs | thing.shared if graph in bench.entries)
     current = [graph for graph in revisions if graph in view.graphs] or revisions[-1:]
-    for graph in [*sorted(described - set(revisions)), *current]:
+    for graph in [*sorted(thing.graphs - set(revisions)), *current]:
         for name in (graph, graph + FILLED_IN):
             yield from _merged(_about(view, node, ox.NamedNode(name)))
 

@@ -42,7 +42,7 @@ class Shown:
     @property
     def menu(self) -> tuple[tuple[str, str], ...]:
         """The pages that every page links to, each with its name."""
-        return MENU
+        return MENU if self.fixed else (*MENU, ("/try", "Try a case"))
 
 
 def render(shown: Shown, content: Mapping[str, Any]) -> bytes:

@@ -8,8 +8,9 @@ import types
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from kb_tools import __version__
+from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES
-from kb_tools.serve.pages import FIXED, OF_IRIS, Page
+from kb_tools.serve.pages import FIXED, OF_IRIS, TRY, Page
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -49,7 +50,10 @@ def description() -> dict[str, Any]:
             "version": __version__,
             "description": "The content of every page as JSON. The tool never approves or denies.",
         },
-        "paths": {page.path: {"get": _operation(page, schemas)} for page in (*FIXED, *OF_IRIS)},
+        "paths": {
+            **{page.path: {"get": _operation(page, schemas)} for page in (*FIXED, TRY, *OF_IRIS)},
+            case.API: {"post": _determine()},
+        },
         "components": {"schemas": dict(sorted(schemas.items()))},
     }
 
@@ -65,7 +69,8 @@ def _operation(page: Page, schemas: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", page.path)
     ]
-    asked = [{"name": "q", "in": "query", "schema": {"type": "string"}}] if page.name == "search" else []
+    asks = {"search": "q", "try": "revision"}.get(page.name)
+    asked = [{"name": asks, "in": "query", "schema": {"type": "string"}}] if asks else []
     formats = {"name": "format", "in": "query", "schema": {"enum": list(page.formats)}}
     sent: dict[str, Any] = {MEDIA_TYPES[format_][0]: {} for format_ in page.formats}
     sent["application/json"] = {"schema": {"allOf": [envelope, content]}}
@@ -74,6 +79,32 @@ def _operation(page: Page, schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": page.summary,
         "parameters": [*named, *asked, _ON, formats],
         "responses": {"200": {"description": page.summary, "content": sent}, "default": _PROBLEM},
+    }
+
+
+def _determine() -> dict[str, Any]:
+    summary = "What one case comes to, as kb validate --format json says it; nothing of the case is kept"
+    parameters = {
+        "policy": "Its identifier; needed only where several are on file",
+        "revision": "The revision, as 2026-02; default: in force on the service date",
+        "asOf": "Take the revision in force on this day",
+    }
+    lists = ("determinations", "malformed", "notDetermined")
+    properties: dict[str, Any] = {name: {"type": "array", "items": {"type": "object"}} for name in lists}
+    properties |= {"tool": _SIMPLE[str], "review": _SIMPLE[str], "errors": {"type": "array", "items": _SIMPLE[str]}}
+    answer = {"type": "object", "required": sorted(properties), "properties": properties}
+    return {
+        "operationId": "determine",
+        "summary": summary,
+        "parameters": [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+            for name, text in parameters.items()
+        ],
+        "requestBody": {"required": True, "content": {media_type: {} for media_type in case.FORMATS}},
+        "responses": {
+            "200": {"description": summary, "content": {"application/json": {"schema": answer}}},
+            "default": _PROBLEM,
+        },
     }
 
 

@@ -45,6 +45,9 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if scope["method"] == "POST":
+                    # What is sent may be a case: nothing of it is kept anywhere on the way back.
+                    headers["Cache-Control"] = "no-store"
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

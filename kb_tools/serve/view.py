@@ -129,5 +129,21 @@ def citation(found: Reference) -> Citation:
     return {"iri": found.iri, "number": found.number, "text": found.text}
 
 
+def day_asked(given: str | None, name: str = "on") -> date | None:
+    """The day that a parameter of an address names, if it is given.
+
+    Raises:
+        KbError: it is no calendar day.
+    """
+    if not given:
+        return None
+    try:
+        if len(given) != len("YYYY-MM-DD"):
+            raise ValueError
+        return date.fromisoformat(given)
+    except ValueError:
+        raise KbError(f"{name}: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."

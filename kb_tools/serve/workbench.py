@@ -73,6 +73,7 @@ class Thing:
         types: IRIs of classes.
         labels, notations: its name in words and its number or place, by the graph that gives it.
         graphs: the graphs that describe it.
+        shared: the revisions that share with another what that says of it.
     """
 
     iri: str
@@ -80,6 +81,7 @@ class Thing:
     labels: dict[str, str] = field(default_factory=dict)
     notations: dict[str, str] = field(default_factory=dict)
     graphs: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
 
 
 class Workbench:
@@ -122,9 +124,10 @@ class Workbench:
         for quad in self.store:
             if not isinstance(quad.subject, ox.NamedNode) or not isinstance(quad.graph_name, ox.NamedNode):
                 continue
-            iri, link, graph = quad.subject.value, quad.predicate.value, graph_of(quad)
+            iri, link = quad.subject.value, quad.predicate.value
+            graph = quad.graph_name.value.removesuffix(FILLED_IN)
             thing = found.setdefault(iri, Thing(iri))
-            thing.graphs.add(graph)
+            (thing.graphs if graph == quad.graph_name.value else thing.shared).add(graph)
             if quad.predicate == _TYPE and isinstance(quad.object, ox.NamedNode):
                 thing.types.add(quad.object.value)
             elif isinstance(quad.object, ox.Literal):
@@ -240,12 +243,6 @@ class Workbench:
     def quads(self, subject: object, predicate: object = None, object_: object = None) -> Iterator[ox.Quad]:
         """The statements that fit a pattern, of all named graphs."""
         return self.store.quads_for_pattern(subject, predicate, object_, None)  # type: ignore[arg-type]
-
-
-def graph_of(quad: ox.Quad) -> str:
-    """The graph that a statement stands in; what a revision shares with another counts as its own."""
-    assert isinstance(quad.graph_name, ox.NamedNode)
-    return quad.graph_name.value.removesuffix(FILLED_IN)
 
 
 def shape_text(shapes: Graph, shape: str, prefixes: dict[str, str]) -> str:

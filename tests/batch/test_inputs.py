@@ -8,19 +8,20 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import fsspec
 import pyarrow as pa
 import pytest
 from bundles import DATA
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.spec import AbstractBufferedFile
 from pyarrow import parquet
 from run_cases import ENGINE, LINES, bytes_of, case, ignore, rows
 
 from kb_tools.batch import column, store, work
 from kb_tools.batch.column import digest_of
-from kb_tools.batch.ranges import ranges_of
+from kb_tools.batch.ranges import files_of, ranges_of
 from kb_tools.batch.run import MANIFEST, Plan, carry_out, plan
 from kb_tools.batch.store import Location, Url, location
 from kb_tools.batch.work import Settings
@@ -264,7 +265,7 @@ def test_a_folder_may_mix_formats_and_what_is_skipped_is_told(
     options = ("--to", str(tmp_path / "to"), "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
     ended = run_kb("run", str(tmp_path), *options)
     assert ended.returncode == 0
-    assert ended.stderr == "kb: 3 files of the folders are skipped, by their endings: .csv 2, no ending 1\n"
+    assert ended.stderr == "kb: files skipped in the folders, by their endings: 3 (.csv 2, no ending 1)\n"
     found = rows(tmp_path / "to")
     assert {Path(str(row["file"])).name for row in found} == {"bundles.ndjson", "cases.jsonl", "one.PARQUET"}
     assert len(found) == len(BUNDLES) + 1 + len(TEXTS) + 1
@@ -273,16 +274,28 @@ def test_a_folder_may_mix_formats_and_what_is_skipped_is_told(
 # ---------------------------------------------------------------------- object stores
 
 
+class Remote(AbstractBufferedFile):  # type: ignore[misc]
+    """A file of a store, read as the drivers of real stores read theirs: in ranges."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return bytes(self.fs.store[self.path].getvalue()[start:end])
+
+
 class Vault(MemoryFileSystem):  # type: ignore[misc]
-    """A store that tells the states of an object apart."""
+    """A store that tells the states of an object apart, and gives ranges of it."""
 
     protocol = "vault"
-    store: ClassVar[dict[str, object]] = {}
+    store: ClassVar[dict[str, Any]] = {}
     pseudo_dirs: ClassVar[list[str]] = [""]
 
     def info(self, path: str, **more: object) -> dict[str, object]:
         told: dict[str, object] = super().info(path, **more)
-        return told | ({"ETag": hashlib.md5(self.cat_file(path)).hexdigest()} if told["type"] == "file" else {})
+        if told["type"] == "file":
+            told["ETag"] = hashlib.md5(self.store[path].getvalue()).hexdigest()
+        return told
+
+    def _open(self, path: str, mode: str = "rb", **more: object) -> object:
+        return Remote(self, path, mode) if mode == "rb" else super()._open(path, mode, **more)
 
 
 class Closed(MemoryFileSystem):  # type: ignore[misc]
@@ -328,6 +341,9 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
         str(bucket / "a/cases.jsonl"),
         str(bucket / "one.parquet"),
     }
+    # What it wrote is no input of it.
+    inside, _ = files_of([location(f"{scheme}://bucket")], to)
+    assert inside == [bucket / "a/cases.jsonl", bucket / "one.parquet"]
     # Begun again, it finds all there, and one part made anew has the bytes it had.
     again = plan(kb, [bucket], to, settings, 1500)
     assert again.missing() == []
@@ -349,7 +365,7 @@ def test_an_object_that_is_gone_is_an_error(kb: Repository, lines: Path, tmp_pat
     store.write(place, lines.read_bytes())
     made = planned(kb, place, tmp_path / "to")
     MemoryFileSystem.store.clear()
-    with pytest.raises(UnreadableInput, match=r"memory://bucket/cases.jsonl: no such file or folder; check the path"):
+    with pytest.raises(UnreadableInput, match=r"memory://bucket/cases.jsonl: no such file or folder; check the addr"):
         carry_out(made, 1, ignore)
 
 
@@ -369,7 +385,8 @@ ADDRESSES = [
     ("cloud://b/a", "cloud://b/a: cloud:// is of no store that fsspec knows; for instance s3://, gs://, abfs://"),
     (
         "closed://b/a.jsonl",
-        "closed://b/a.jsonl: the store cannot be used (RuntimeError); check the path and its permissions",
+        "closed://b/a.jsonl: the store cannot be used (RuntimeError); check the address, and the credentials as its "
+        "driver wants them",
     ),
     ("memory://b/a.jsonl", "memory://b/a.jsonl: no such file or folder; check the path"),
     *(

@@ -153,7 +153,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, names in (
         (pieces, ("AS_WRITTEN", "ALIKE")),
         (rows, ("DAYS", "LOOKS")),
-        (sight, ("MAX_LOOKS", "CONCLUSIONS")),
+        (sight, ("MAX_LOOKS", "MAX_MASKS", "CONCLUSIONS")),
     ):
         for name in names:
             assert isinstance(getattr(module, name), int)

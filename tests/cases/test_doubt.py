@@ -14,6 +14,7 @@ from itertools import combinations, product
 
 import oracle
 import pytest
+from installed import FAST
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, SH
 from rdflib.term import Node
@@ -26,6 +27,7 @@ from kb_tools.determine.evaluate import Evaluator
 from kb_tools.model.logic import Value
 from kb_tools.model.statements import Condition
 from kb_tools.rdf.namespaces import CASE, CLIN
+from kb_tools.rdf.shacl import ENGINES
 
 # ---------------------------------------------------------------------- against the oracle
 
@@ -35,7 +37,7 @@ def implementation(engine: str) -> Implementation:
     return Implementation(engine)
 
 
-def differing(pictures: Iterable[Picture], engine: str = "pyshifty") -> list[tuple[Picture, Comparable, Comparable]]:
+def differing(pictures: Iterable[Picture], engine: str = FAST) -> list[tuple[Picture, Comparable, Comparable]]:
     """Where the two readings differ, the smallest cases first."""
     return sorted(
         disagreements(pictures, implementation(engine)), key=lambda disagreement: len(disagreement[0].findings)
@@ -98,7 +100,7 @@ def test_a_difference_between_the_two_readings_would_show() -> None:
             found = super().of(pictures)
             return [(dict.fromkeys(standings, oracle.COUNTS), links, values) for standings, links, values in found]
 
-    assert len(list(disagreements(SMALL["risk"].up_to(1), Hasty("pyshifty")))) == 4
+    assert len(list(disagreements(SMALL["risk"].up_to(1), Hasty(FAST)))) == 4
 
 
 # ---------------------------------------------------------------------- against every choice
@@ -205,7 +207,7 @@ class Shapes:
 
 @cache
 def told_apart(kind: str) -> tuple[list[Said], bool]:
-    return Shapes(kind, "pyshifty").told_apart()
+    return Shapes(kind, FAST).told_apart()
 
 
 def small_sets(kind: str, size: int) -> Iterator[tuple[tuple[Stand, ...], tuple[tuple[int, int], ...]]]:
@@ -234,11 +236,11 @@ def any_way(values: Iterable[Value]) -> Value:
     return words.get((holds, fails), Value.UNKNOWN)
 
 
-@pytest.mark.parametrize("engine", ["pyshifty", "pyshacl"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", CLASSES)
 def test_the_two_forms_of_the_shapes_give_the_value_found_by_trying_every_choice(kind: str, engine: str) -> None:
     shapes = Shapes(kind, engine)
-    sets = list(small_sets(kind, 3 if engine == "pyshifty" else 2))
+    sets = list(small_sets(kind, 3 if engine == FAST else 2))
     doubtful = [case_of(stands, links) for stands, links in sets]
     tried = [
         [case_of(stands, links, left_out) for left_out in oracle.choices(_perhaps(stands))] for stands, links in sets
@@ -252,7 +254,7 @@ def test_the_two_forms_of_the_shapes_give_the_value_found_by_trying_every_choice
         start += len(choices)
         assert surely[number] == tuple(map(value_of_all, by_condition)), sets[number]
         assert perhaps[number] == tuple(map(any_way, by_condition)), sets[number]
-    if engine == "pyshifty":
+    if engine == FAST:
         assert len(sets) == TOLD_APART[kind][2]
     assert any(one is not two for pair in zip(surely, perhaps, strict=True) for one, two in zip(*pair, strict=True))
 

@@ -15,6 +15,7 @@ import pytest
 from history import WITH_DOCUMENT
 from hypothesis import given
 from hypothesis import strategies as st
+from installed import FAST
 from strategies import (
     TREES,
     VALUES,
@@ -55,7 +56,7 @@ HOLDS, FAILS, UNKNOWN, CONFLICTING = Value.HOLDS, Value.FAILS, Value.UNKNOWN, Va
 
 
 @cache
-def run_of(revision: str | None, engine: str = "pyshifty") -> Run:
+def run_of(revision: str | None, engine: str = FAST) -> Run:
     return Run(VOCABULARY, VOCABULARY.policy(), engine, revision)
 
 
@@ -65,7 +66,7 @@ def revision_of(name: str) -> Revision:
     return Revision.load(policy, policy.entry(name))
 
 
-def determined(cases: Sequence[Case], revision: str, engine: str = "pyshifty") -> list[Determination]:
+def determined(cases: Sequence[Case], revision: str, engine: str = FAST) -> list[Determination]:
     """The determinations of the cases; that each is well-formed and determined is asserted."""
     answers = list(run_of(revision, engine).answers(cases))
     found = [answer for answer in answers if isinstance(answer, Determination)]

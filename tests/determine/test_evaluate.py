@@ -12,6 +12,7 @@ from typing import TypeAlias
 import oracle
 import pytest
 from hypothesis import given
+from installed import FAST
 from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 from strategies import FINDINGS, VOCABULARY, Finding, Picture, batches, differing, examples, read
@@ -88,7 +89,7 @@ def test_every_condition_has_the_value_that_the_design_gives_it() -> None:
     @given(batches(20))
     @examples(28, shrink=False)
     def compared(pictures: list[Picture]) -> None:
-        found = evaluated(checked(pictures, "pyshifty"), "pyshifty")
+        found = evaluated(checked(pictures, FAST), FAST)
         assert len(found) == 20
         assert differing(pictures, found, [designed(picture) for picture in pictures]) == []
         for values in found:
@@ -219,8 +220,8 @@ PLAIN = Picture(
 
 def facts_of(picture: Picture, name: str) -> tuple[list[str], set[tuple[str, str]]]:
     """The findings that a condition read, by their names in the file, and the other facts."""
-    (case,) = checked([picture], "pyshifty")
-    (found,) = evaluator("pyshifty").evaluate([case])
+    (case,) = checked([picture], FAST)
+    (found,) = evaluator(FAST).evaluate([case])
     facts = found[COND + name].facts
     findings = sorted(case.in_file(node).rpartition("#")[2] for node in facts.findings)
     return findings, {(VOCABULARY.curie(str(p)), VOCABULARY.curie(str(o))) for _, p, o in facts.statements}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pyoxigraph as ox
 from starlette.testclient import TestClient
 
 BASE = "https://w3id.org/policykb/"
@@ -239,3 +240,34 @@ def test_the_ready_questions_are_listed_with_their_parameters(client: TestClient
         404,
         "no question where-citd; did you mean where-cited?",
     )
+
+
+def test_what_a_revision_shares_is_not_shown_as_its_own_statement(client: TestClient) -> None:
+    page = read(client, "/CP.MP.101/2026-02/passage/criterion-II.B")
+    assert [said["graph"]["iri"] for said in page["statements"]] == [f"{BASE}CP.MP.101/2026-02"]
+
+
+def test_the_turtle_of_a_criterion_is_what_the_revision_of_the_day_says(client: TestClient) -> None:
+    path = "/CP.MP.101/criterion/manipulated-lymphocytes"
+    days = ("2020-01-01", "2024-05-01", "2026-07-01")
+    early, late, full = (client.get(path, params={"format": "turtle", "on": day}).text for day in days)
+    assert ('skos:notation "II.B"' in early, "psg1910:criterion-II.B" in early) == (True, True)
+    # Of a revision whose criteria are inferred, what it shares: the tree and places, and nothing of what is cited.
+    assert ('skos:notation "II.A"' in late, "cito:citesAsEvidence" in late) == (True, False)
+    assert "cito:citesAsEvidence" in full
+
+
+def test_json_ld_and_turtle_say_the_same(client: TestClient) -> None:
+    for path in (
+        "/CP.MP.101/criterion/acute-gvhd",
+        "/example/refractory-leukemia-meets",
+        "/condition/AcuteGvHDBelowGrade2",
+    ):
+        graphs = [
+            ox.Dataset(ox.parse(client.get(path, params={"format": name}).content, format=format_))
+            for name, format_ in (("turtle", ox.RdfFormat.TURTLE), ("jsonld", ox.RdfFormat.JSON_LD))
+        ]
+        for graph in graphs:
+            graph.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+        assert graphs[0] == graphs[1], path
+        assert len(graphs[0]) > 1, path

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from installed import FAST
 from rdflib import URIRef
 from rdflib.term import Node
 
@@ -68,7 +69,7 @@ def links_of_findings(case: Case) -> list[str]:
 
 def determined(kb: Repository, policy: Policy, cases: list[Case]) -> list[Outcome]:
     """What well-formed cases come to under the revision in force."""
-    answers = list(Run(kb, policy, "pyshifty").answers(cases))
+    answers = list(Run(kb, policy, FAST).answers(cases))
     return [answer.outcome for answer in answers if isinstance(answer, Determination)]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import installed
 from strategies import VOCABULARY
 
 from kb_tools.model.repository import Repository
@@ -17,7 +18,7 @@ from kb_tools.revisions.change import Diff
 from kb_tools.revisions.compare import diff_of
 
 ROOT = Path(__file__).parents[2]
-FAST = "pyshifty"
+FAST = installed.FAST
 # The revisions whose criteria are on file, oldest first.
 ON_FILE = ("2019-10", "2023-10", "2023-11", "2024-04", "2025-02", "2026-02")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bundle_edits import Edit, doubts_of
 from bundles import content, determined_of
+from installed import FAST
 
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
@@ -21,7 +22,7 @@ Outcome = Callable[[Edit], tuple[str, tuple[str, ...]]]
 @pytest.fixture(scope="session")
 def run(kb: Repository, policy: Policy) -> Run:
     """Determines under 2026-02."""
-    return Run(kb, policy, "pyshifty", "2026-02")
+    return Run(kb, policy, FAST, "2026-02")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import pyoxigraph as ox
 from fhir_of import fhir_of
 from generated import DOUBT, KEYS, NUMBERS, STATUS, TRANSPLANT, VALUES
 from history import WITH_DOCUMENT
+from installed import FAST
 from small_cases import every_condition, in_batches
 from strategies import CONCEPTS, FINDINGS, VOCABULARY, Finding, Picture, Product, built, named, turtle
 
@@ -70,7 +71,7 @@ class Asked:
     An outcome that is not settled is given as "information needed", conflicting or not.
     """
 
-    def __init__(self, engine: str = "pyshifty") -> None:
+    def __init__(self, engine: str = FAST) -> None:
         policy = VOCABULARY.policy()
         self._revisions = {name: Revision.load(policy, policy.entry(name)) for name in WITH_DOCUMENT}
         self._derivation = Derivation(VOCABULARY)
@@ -398,7 +399,7 @@ def replaced_by(picture: Picture, place: int) -> list[int]:
 class Answering:
     """Whole determinations, as the command gives them, under one revision."""
 
-    def __init__(self, revision: str, engine: str = "pyshifty") -> None:
+    def __init__(self, revision: str, engine: str = FAST) -> None:
         self._run = Run(VOCABULARY, VOCABULARY.policy(), engine, revision=revision)
 
     def answers(self, cases: Sequence[Case]) -> list[Determination]:

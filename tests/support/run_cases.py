@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
+import installed
 from pyarrow import parquet
 
 from kb_tools.batch.run import Plan, plan
@@ -13,8 +13,7 @@ from kb_tools.batch.store import Location
 from kb_tools.batch.work import Settings
 from kb_tools.model.repository import Repository
 
-# The fastest engine that is installed. For some platforms there is no wheel of shacl.
-ENGINE = "shacl" if find_spec("shacl") else "pyshifty"
+ENGINE = installed.FAST
 FINDINGS: list[dict[str, object]] = [
     {"type": "Transplant", "date": "2025-01-15", "basis": "ChartEvidence", "graftSource": "CordBlood"},
     {"type": "AcuteGvHDAssessment", "date": "2026-06-15", "basis": "ChartEvidence", "grade": 0},

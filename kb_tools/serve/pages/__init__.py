@@ -24,6 +24,7 @@ from kb_tools.serve.pages import (
     search,
     start,
     thing,
+    trial,
     vocabulary,
 )
 from kb_tools.serve.view import View
@@ -60,6 +61,8 @@ QUESTION = Page("question", "/questions/{name}", "One ready question", questions
 MODEL = Page("model", "/model", "The classes of the vocabularies and what links them", model.data, rdf=False)
 # The pages of a fixed address.
 FIXED = (START, SEARCH, QUESTIONS, QUESTION, MODEL)
+# A page of its own: it takes what is sent to it, and is only there where the workbench is served.
+TRY = Page("try", "/try", "The form of a case, and which revisions can be chosen", trial.data, rdf=False)
 
 POLICY = Page("policy", "/{policy}", "A policy: its history, its log and what is open", policy.data)
 REVISION = Page("revision", "/{policy}/{revision}", "A revision: criteria and all else that it says", revision.data)

@@ -10,7 +10,6 @@ from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
 from kb_tools.rdf.namespaces import CITO, POL, SH
 from kb_tools.serve.view import Link, View
-from kb_tools.serve.workbench import graph_of
 
 _FIRST, _REST, _NIL = (ox.NamedNode(str(term)) for term in (RDF.first, RDF.rest, RDF.nil))
 # What the head of a page says already.
@@ -118,9 +117,10 @@ def subjects(view: View, link: str, target: str) -> list[str]:
 def rows_of(view: View, node: ox.NamedNode | ox.BlankNode, graph: str, depth: int = 0) -> list[Row]:
     """What a graph says of a node."""
     values: dict[str, list[Value]] = {}
+    named = ox.NamedNode(graph)
     for quad in view.bench.quads(node):
         link = quad.predicate.value
-        if graph_of(quad) == graph and (link not in _SAID or isinstance(node, ox.BlankNode)):
+        if quad.graph_name == named and (link not in _SAID or isinstance(node, ox.BlankNode)):
             values.setdefault(link, []).append(_value(view, quad.object, graph, depth))
 
     def rank(link: str) -> tuple[int, str]:

@@ -1,0 +1,181 @@
+"""Reads and determines one case at a time, for the page and for programs; runs in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, TypedDict
+
+from kb_tools.as_json import dump
+from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.form import CaseForms
+from kb_tools.cases.plain import shown
+from kb_tools.cases.prepare import prepared
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.result import NotDetermined
+from kb_tools.determine.run import Answer as Answered
+from kb_tools.determine.run import Determinations, Run
+from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.model.repository import Repository
+from kb_tools.printable import escaped
+from kb_tools.rdf.shacl import fastest
+from kb_tools.serve.case import answer
+from kb_tools.serve.case.answer import SOURCE, Answer, Slip
+from kb_tools.serve.case.fields import Fields, Written, of_case, of_json, written
+
+# The most nodes that a case may have here: findings, and what they and the request consist of.
+MAX_PARTS = 500
+
+
+class Chosen(TypedDict):
+    """Under which revision a case is determined, as the options of kb validate say it."""
+
+    policy: str | None
+    revision: str | None
+    asOf: str | None
+
+
+class Page(TypedDict):
+    """A case on the page: its fields, what became of it, and what a reader must know of how a file was read."""
+
+    fields: Fields
+    answer: Answer
+    notes: list[str]
+
+
+class Document(TypedDict):
+    """The answer for a program: a run of kb validate on one input, or the lines that say why it cannot be read."""
+
+    read: bool
+    document: dict[str, Any]
+
+
+class Desk:
+    """Reads and determines one case at a time."""
+
+    def __init__(self, kb: Repository) -> None:
+        self.kb = kb
+        self.forms = CaseForms(kb)
+        self._reader = CaseReader(kb)
+        self._engine = fastest()
+        self._run = lru_cache(maxsize=16)(self._new_run)
+
+    # ------------------------------------------------------------------ for the page
+
+    def fill(self, fields: Fields, chosen: Chosen) -> Page:
+        """What the case that fields state comes to."""
+        found = written(self.forms, fields)
+        unknown: list[Slip] = [
+            {"field": "", "text": f"the form has no field {shown(name)}; leave it out", "missing": False}
+            for name in found.unknown
+        ]
+        read = self._read(dump(found.content).encode(), "json")
+        if isinstance(read, KbError):
+            wrong = answer.of_error(read, found)
+            return _page(fields, answer.refused([*unknown, *wrong, *self._others(wrong, fields, chosen)]))
+        come = self._answer(read, chosen, found, fields)
+        return _page(fields, answer.refused([*unknown, *come["slips"]]) if unknown else come)
+
+    def _others(self, wrong: list[Slip], fields: Fields, chosen: Chosen) -> list[Slip]:
+        """What breaks the case shapes in a case of which some fields are wrong already."""
+        names = {slip["field"] for slip in wrong}
+        right = {name: values for name, values in fields.items() if name not in names}
+        found = written(self.forms, right)
+        read = self._read(dump(found.content).encode(), "json")
+        if isinstance(read, KbError):
+            return []
+        return [slip for slip in self._answer(read, chosen, found, right)["slips"] if slip["field"] not in names]
+
+    def read(self, text: str, format_: str | None, chosen: Chosen) -> Page:
+        """The fields of the case in a text, and what it comes to.
+
+        Args:
+            text: each character stands for a byte.
+            format_: as kb validate --input-format; None for what the text begins with.
+        """
+        data = text.encode("latin-1")
+        read = self._read(data, format_)
+        if isinstance(read, KbError):
+            fields = of_json(data)
+            return _page(fields, answer.refused(answer.of_error(read, written(self.forms, fields))))
+        page = self.fill(of_case(self.forms, read), chosen)
+        notes = [str(note) for note in read.reading.notes] if read.reading else []
+        (checked,) = self._chosen(chosen).checker.check([read])
+        if isinstance(checked, Malformed):
+            # What the form has no field for is said as well; what it has one for is said beside it.
+            told = {slip["text"] for slip in page["answer"]["slips"]}
+            others = [violation for violation in checked.violations if violation.message not in told]
+            page["answer"] = answer.refused([*answer.of_file(others), *page["answer"]["slips"]])
+        return {**page, "notes": [*read.notices, *notes]}
+
+    def write(self, fields: Fields, format_: str) -> str:
+        """The case that fields state as a file.
+
+        Args:
+            format_: "json" or "turtle".
+
+        Raises:
+            UnreadableInput: it cannot be read as a case.
+        """
+        found = written(self.forms, fields)
+        text = dump(found.content)
+        if format_ == "json":
+            return text
+        read = self._read(text.encode(), "json")
+        if isinstance(read, KbError):
+            raise UnreadableInput("this is no case yet", hint="mend what is said beside the fields")
+        return escaped(prepared(self.kb, [read], derived=False).serialize(format="longturtle"))
+
+    # ------------------------------------------------------------------ for programs
+
+    def determine(self, text: str, format_: str, chosen: Chosen) -> Document:
+        """What the case in a text comes to, as kb validate --format json says it."""
+        read = self._read(text.encode("latin-1"), format_)
+        answered = self._determined(read, chosen) if isinstance(read, Case) else read
+        return {"read": isinstance(read, Case), "document": Determinations((answered,)).to_dict()}
+
+    # ------------------------------------------------------------------ the work
+
+    def _read(self, data: bytes, format_: str | None) -> Case | KbError:
+        """The one case of a text, or what is wrong with the text."""
+        found = list(self._reader.stream(SOURCE, None, BytesIO(data), format_))
+        error = next((item for item in found if isinstance(item, KbError)), None)
+        if error or len(found) != 1:
+            what = f"{len(found)} cases where one is wanted"
+            return error or UnreadableInput(what, where=SOURCE, hint="keep one; kb validate takes many")
+        (case,) = found
+        assert isinstance(case, Case)
+        if len(case.about) > MAX_PARTS:
+            what = f"a case of more than {MAX_PARTS} parts"
+            return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
+        return case
+
+    def _determined(self, case: Case, chosen: Chosen) -> Answered:
+        (found,) = self._chosen(chosen).answers([case])
+        return found
+
+    def _chosen(self, chosen: Chosen) -> Run:
+        return self._run(chosen["policy"], chosen["revision"], chosen["asOf"])
+
+    def _new_run(self, policy: str | None, revision: str | None, as_of: str | None) -> Run:
+        day = date.fromisoformat(as_of) if as_of else None
+        return Run(self.kb, self.kb.policy(policy), self._engine, revision, day)
+
+    def _answer(self, case: Case, chosen: Chosen, found: Written, fields: Fields) -> Answer:
+        answered = self._determined(case, chosen)
+        if isinstance(answered, Malformed):
+            return answer.refused(answer.of_violations(self.kb, case, answered.violations, found, fields))
+        if isinstance(answered, NotDetermined):
+            return answer.refused([], str(answered.error))
+        return answer.of_determination(answered)
+
+
+def _page(fields: Fields, found: Answer) -> Page:
+    return {"fields": fields, "answer": found, "notes": []}
+
+
+def operations(desk: Desk) -> dict[str, Callable[..., Any]]:
+    """What can be asked of a desk, by name."""
+    return {"fill": desk.fill, "read": desk.read, "write": desk.write, "determine": desk.determine}

@@ -1,0 +1,238 @@
+"""The page on which a case is tried, and the address at which programs have one determined.
+
+A case comes in the body of a request alone, and nothing of it is kept, logged or put into an address.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import date
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kb_tools import as_json
+from kb_tools.errors import KbError, did_you_mean
+from kb_tools.serve import html
+from kb_tools.serve.case.answer import Slip, refused
+from kb_tools.serve.case.desk import Chosen, Page
+from kb_tools.serve.case.fields import CASE_FIELD, Fields
+from kb_tools.serve.case.workers import Busy, Workers
+from kb_tools.serve.formats import asked_for
+from kb_tools.serve.links import ServedLinks
+from kb_tools.serve.pages import TRY
+from kb_tools.serve.pages.trial import chosen_revision, example
+from kb_tools.serve.view import View, day_asked
+from kb_tools.serve.workbench import Workbench
+
+API = "/api/determine"
+# The largest case, in bytes, and the most fields of a form.
+MAX_CASE, MAX_FIELDS = 4 * 1024 * 1024, 4_000
+# A form writes a byte as three, at most.
+_MAX_FORM = 3 * MAX_CASE
+_FORM = "application/x-www-form-urlencoded"
+# The format of a case by the media type of the body, as kb validate --input-format calls it.
+FORMATS = {
+    "application/json": "json",
+    "application/fhir+json": "json",
+    "text/turtle": "turtle",
+    "application/trig": "trig",
+    "application/n-triples": "ntriples",
+    "application/ld+json": "jsonld",
+}
+_FILES = {"json": ("case.json", "application/json"), "turtle": ("case.ttl", "text/turtle")}
+
+
+def routes(bench: Workbench) -> list[Route]:
+    """The page and the address."""
+    trial = _Trial(bench)
+    return [
+        Route(TRY.path, trial.show, name=TRY.name),
+        Route(TRY.path, trial.post, methods=["POST"]),
+        Route(API, trial.determine, methods=["POST"], name="determine"),
+    ]
+
+
+class _Trial:
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self.workers = Workers(bench.kb.root)
+
+    # ------------------------------------------------------------------ the page
+
+    def show(self, request: Request) -> Response:
+        """The empty form, or an example case in it."""
+        query = request.query_params
+        chosen = query.get("revision", "")
+        format_ = asked_for(query.get("format"), request.headers.get("accept", ""), TRY.formats)
+        if format_ == "json":
+            view = self._view(request)
+            content = {"page": TRY.name, "on": view.day.isoformat(), **TRY.data(view, chosen)}
+            return Response(as_json.dump(content), media_type="application/json", headers={"Vary": "Accept"})
+        if query.get("example"):
+            text = example(self.bench, query["example"]).read_bytes().decode("latin-1")
+            page: Page = self._ask("read", text, "turtle", self._under(chosen))
+        else:
+            # A patient without a name is some patient: any name says as much.
+            page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
+        return self._page(request, chosen, page)
+
+    async def post(self, request: Request) -> Response:
+        """The form as it was sent, with what becomes of the case; a file of the case; or only what becomes of it."""
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+            raise HTTPException(415, f"this address takes a form, as {_FORM}; programs post to {API}")
+        data = await _body(request, _MAX_FORM)
+        return await run_in_threadpool(self._posted, request, data)
+
+    def _posted(self, request: Request, data: bytes) -> Response:
+        try:
+            sent = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError:
+            raise HTTPException(413, f"this is no form, or one of more than {MAX_FIELDS} fields") from None
+        fields = {name: values for name, values in sent.items() if name.startswith(f"{CASE_FIELD}.")}
+
+        def control(name: str) -> str:
+            return sent.get(name, [""])[0]
+
+        chosen, text = control("revision"), control("text")
+        do, _, target = control("do").partition(":")
+        if do in _FILES:
+            # What is no case yet cannot be written: the page says why.
+            with suppress(KbError):
+                name, media_type = _FILES[do]
+                headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+                return Response(self._ask("write", fields, do), media_type=media_type, headers=headers)
+        if do == "add":
+            name, _, kind = target.rpartition(":")
+            fields[f"{name}[{_next(fields, name)}].type"] = [kind]
+        if do == "remove":
+            fields = {name: values for name, values in fields.items() if not name.startswith(f"{target}.")}
+        if do == "read":
+            if len(text.encode()) > MAX_CASE:
+                raise _too_large()
+            content = text.encode().decode("latin-1")
+            page: Page = self._ask("read", content, control("format") or None, self._under(chosen))
+            text = "" if page["answer"]["status"] else text
+        else:
+            page = self._ask("fill", fields, self._under(chosen))
+        if control("part") == "answer":
+            shown = self._shown(self._view(request), request, "try_answer")
+            return Response(html.render(shown, _answered(page)), media_type="text/html")
+        return self._page(request, chosen, page, text)
+
+    def _page(self, request: Request, chosen: str, page: Page, text: str = "") -> Response:
+        view = self._view(request)
+        content = {
+            **TRY.data(view, chosen),
+            **_answered(page),
+            "on": view.day.isoformat(),
+            "chosen": chosen,
+            "fields": page["fields"],
+            "rows": lambda name: _rows(page["fields"], name),
+            "text": text,
+            "notes": page["notes"],
+        }
+        body = html.render(self._shown(view, request, TRY.name), content)
+        return Response(body, media_type="text/html", headers={"Vary": "Accept"})
+
+    def _view(self, request: Request) -> View:
+        return View(self.bench, day_asked(request.query_params.get("on")) or date.today())
+
+    def _shown(self, view: View, request: Request, template: str) -> html.Shown:
+        on = day_asked(request.query_params.get("on"))
+        return html.Shown(template, TRY.path, view.day, ServedLinks(self.bench.ours, on), on is not None, TRY.formats)
+
+    def _under(self, chosen: str) -> Chosen:
+        policy, revision = chosen_revision(self.bench, chosen)
+        return {"policy": policy.identifier, "revision": revision, "asOf": None}
+
+    # ------------------------------------------------------------------ for programs
+
+    async def determine(self, request: Request) -> Response:
+        """A case as kb validate --format json answers it."""
+        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given not in FORMATS:
+            raise HTTPException(415, f"a case comes as {', '.join(FORMATS)}, named in the header Content-Type")
+        chosen = self._asked(request)
+        data = await _body(request, MAX_CASE)
+        found = await run_in_threadpool(self._ask, "determine", data.decode("latin-1"), FORMATS[given], chosen)
+        if found["read"]:
+            return Response(as_json.dump(found["document"]), media_type="application/json")
+        errors = found["document"]["errors"]
+        content = {"type": "about:blank", "title": "No case can be read", "status": 422, "detail": errors[0]}
+        problem = as_json.dump({**content, "near": [], "errors": errors})
+        return Response(problem, 422, media_type="application/problem+json")
+
+    def _asked(self, request: Request) -> Chosen:
+        """The revision that the address names.
+
+        Raises:
+            KbError: a parameter is none of those known, or there is no such policy, revision or day.
+        """
+        known = ("policy", "revision", "asOf")
+        for name in request.query_params:
+            if name not in known:
+                hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+                raise KbError(f"no parameter {name!a}", hint=hint)
+        policy, revision, as_of = (request.query_params.get(name) or None for name in known)
+        if revision and as_of:
+            raise KbError("a revision and a day", hint="give revision or asOf")
+        found = self.bench.kb.policy_of(policy, *([revision] if revision else []))
+        if revision:
+            found.require_criteria(found.entry(revision))
+        day = day_asked(as_of, "asOf")
+        if day:
+            found.in_force(day)
+        return {"policy": found.identifier, "revision": revision, "asOf": as_of}
+
+    def _ask(self, operation: str, *arguments: Any) -> Any:
+        try:
+            return self.workers.ask(operation, *arguments)
+        except Busy:
+            raise HTTPException(503, "too many cases at once; try again in a moment", {"Retry-After": "2"}) from None
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body of a request.
+
+    Raises:
+        HTTPException: it is longer than it may be.
+    """
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > most:
+            raise _too_large()
+    return bytes(found)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"a case of more than {MAX_CASE // 2**20} MiB; send less, or use kb validate")
+
+
+def _answered(page: Page) -> dict[str, Any]:
+    beside: dict[str, list[Slip]] = {}
+    for slip in page["answer"]["slips"]:
+        beside.setdefault(slip["field"], []).append(slip)
+    return {"answer": page["answer"], "beside": beside}
+
+
+def _rows(fields: Fields, name: str) -> list[tuple[str, str]]:
+    """The rows of an array that are on the page: the name of each, and what it is."""
+    found = {
+        int(match[1]): values[0]
+        for field, values in fields.items()
+        if values and (match := re.fullmatch(re.escape(name) + r"\[([0-9]{1,6})\]\.type", field))
+    }
+    return [(f"{name}[{index}]", kind) for index, kind in sorted(found.items())]
+
+
+def _next(fields: Fields, name: str) -> int:
+    rows = _rows(fields, name)
+    return int(rows[-1][0][len(name) + 1 : -1]) + 1 if rows else 0

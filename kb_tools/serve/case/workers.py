@@ -1,0 +1,160 @@
+"""A few processes that read and determine cases, so that no case keeps a reader of the pages waiting for long.
+
+Each is ended when a case takes too long. What is asked and answered goes through pipes alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Timer
+from typing import Any
+
+from kb_tools.errors import KbError
+
+# Longest time that a case may take, in seconds, without the start of a process.
+SECONDS = 20.0
+# How many cases may wait for each process.
+WAITING = 4
+
+
+class Busy(Exception):
+    """As many cases wait as may."""
+
+
+class Workers:
+    """Processes that are asked one thing at a time; each starts when it is first needed.
+
+    Args:
+        root: the folder of the knowledge base.
+        number: of processes; by default two, if the machine has as many processors.
+
+    Attributes:
+        seconds: after which a process that does not answer is ended.
+    """
+
+    def __init__(self, root: Path, number: int = 0) -> None:
+        self.seconds = SECONDS
+        number = number or min(2, os.cpu_count() or 1)
+        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        for _ in range(number):
+            self._free.put(_Worker(root))
+        self._room = BoundedSemaphore(number * (1 + WAITING))
+
+    def ask(self, operation: str, *arguments: Any) -> Any:
+        """What an operation of kb_tools.serve.case.desk gives for JSON values.
+
+        Raises:
+            Busy: as many wait as may.
+            KbError: the operation raised it; or it took too long, or broke off.
+        """
+        if not self._room.acquire(blocking=False):
+            raise Busy
+        try:
+            worker = self._free.get()
+            try:
+                return worker.ask(operation, arguments, self.seconds)
+            finally:
+                self._free.put(worker)
+        finally:
+            self._room.release()
+
+
+class _Worker:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, operation: str, arguments: tuple[Any, ...], seconds: float) -> Any:
+        process = self._process or self._start()
+        late: list[bool] = []
+
+        def end() -> None:
+            late.append(True)
+            process.kill()
+
+        timer = Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            line = _exchange(process, json.dumps([operation, arguments]).encode() + b"\n")
+        finally:
+            timer.cancel()
+        if not line.endswith(b"\n"):
+            self._process = None
+            _end(process)
+            what = f"this took more than {seconds:g} s" if late else "this cannot be read: too large or too deep"
+            raise KbError(what, hint="send less, or use kb validate")
+        found = json.loads(line)
+        if "error" in found:
+            raise KbError(found["error"])
+        return found["answer"]
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # Not multiprocessing, which would run the main module again, whatever program that is. What the process says
+        # on its standard error could quote a case: nobody hears it.
+        code = "import sys; sys.path[:] = sys.argv[2:]; "
+        code += "from kb_tools.serve.case.workers import serve; serve(sys.argv[1])"
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", code, str(self.root), *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        weakref.finalize(self, _end, process)
+        # Its start is no part of the time that a case may take.
+        _exchange(process, b"")
+        self._process = process
+        return process
+
+
+def _exchange(process: subprocess.Popen[bytes], line: bytes) -> bytes:
+    """Writes a line to a process, and gives the line with which it answers; b"" where it has ended."""
+    assert process.stdin and process.stdout
+    with suppress(OSError):
+        process.stdin.write(line)
+        process.stdin.flush()
+        return process.stdout.readline()
+    return b""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with suppress(OSError):
+        process.communicate()
+
+
+# ---------------------------------------------------------------------- in the process
+
+
+def serve(root: str) -> None:
+    """The process: answers each line of standard input with one, until there are no more."""
+    from kb_tools.ask import confine
+    from kb_tools.model.repository import Repository
+    from kb_tools.serve.case.desk import Desk, operations
+
+    confine.connect_nowhere()
+    confine.limit_memory()
+    # Nothing but answers goes to standard output.
+    out, sys.stdout = sys.stdout.buffer, sys.stderr
+    known = operations(Desk(Repository(Path(root))))
+    out.write(b"\n")
+    out.flush()
+    with suppress(KeyboardInterrupt):
+        for line in sys.stdin.buffer:
+            operation, arguments = json.loads(line)
+            try:
+                answer = {"answer": known[operation](*arguments)}
+            except KbError as error:
+                answer = {"error": str(error)}
+            except Exception as error:
+                # Its text may quote a case.
+                answer = {"error": f"unexpected {type(error).__name__}; kb validate says more"}
+            out.write(json.dumps(answer).encode() + b"\n")
+            out.flush()
