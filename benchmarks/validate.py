@@ -1,4 +1,4 @@
-"""How long `kb validate --format json` takes for many varied cases, and for one from cold: by pieces, without, and before.
+"""How long `kb validate --format json` takes for many varied cases, by pieces and without; and for one from cold.
 
 Usage: python benchmarks/validate.py [--cases 2000] [--seed 71] [--turns 1] [--against PATH]
 
