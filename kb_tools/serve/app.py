@@ -72,6 +72,8 @@ def _thing(bench: Workbench) -> Callable[[Request], Response]:
             return _answer(bench, page_of(bench, iri), request, iri)
         if path != "/" and paths(bench).get(path.rstrip("/")):
             return RedirectResponse(str(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")), 308)
+        if path in bench.versions:
+            return RedirectResponse(ServedLinks(bench.ours, _on(request)).iri(bench.versions[path]), 303)
         raise NoPage(f"there is no page {path}", near(bench, path))
 
     return endpoint

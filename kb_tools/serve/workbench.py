@@ -187,6 +187,16 @@ class Workbench:
             self._turtle[shape] = shape_text(self.kb.conditions, shape, self.kb.prefixes)
         return self._turtle[shape]
 
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """The vocabulary that each version IRI of ours is a version of, by the path of that IRI."""
+        found = self.quads(None, ox.NamedNode(str(OWL.versionIRI)))
+        return {
+            quad.object.value.removeprefix(BASE.rstrip("/")): quad.subject.value
+            for quad in found
+            if isinstance(quad.object, ox.NamedNode) and isinstance(quad.subject, ox.NamedNode)
+        }
+
     def label(self, iri: str, graphs: Iterable[str] = ()) -> str:
         """The name of a thing in words: as the first of these graphs that gives one says, else as any does.
 

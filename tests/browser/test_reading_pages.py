@@ -23,6 +23,12 @@ pytestmark = [
     pytest.mark.skipif(bool(browsers.missing()), reason=browsers.missing() or "there is a browser"),
 ]
 ROOT = Path(__file__).parents[2]
+DISEASES = """
+PREFIX clin: <https://w3id.org/policykb/clinical#>
+PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
+clin:AcuteMyeloidLeukemia a clin:Disease ; skos:prefLabel "acute myeloid leukemia"@en ; clin:icd10cm "C92.0" , "C92.A" .
+clin:Leukemia a clin:Disease ; skos:prefLabel "leukemia"@en ; skos:definition "Leukämie."@de ; clin:icd10cm "C91-C95" .
+"""
 # A page of each kind.
 PAGES = (
     *("/", "/CP.MP.101", "/CP.MP.101/2026-02", "/CP.MP.101/criterion/acute-gvhd", "/clinical", "/model"),
@@ -102,12 +108,16 @@ def test_axe_finds_no_fault(page: Page, scheme: Literal["light", "dark"]) -> Non
 
 
 def test_the_site_is_searched_from_a_disk_as_the_workbench_is(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "kb/ontology").mkdir(parents=True)
-    for name in ("prefixes.ttl", "clinical.ttl"):
-        shutil.copy(ROOT / "ontology" / name, tmp_path / "kb/ontology")
-    shutil.copytree(ROOT / "shapes/conditions", tmp_path / "kb/shapes/conditions")
-    shutil.copytree(ROOT / "tests/data/EX.5", tmp_path / "kb/policies/EX.5")
-    kb = Repository(tmp_path / "kb")
+    root = tmp_path / "kb"
+    for name in (
+        "ontology/prefixes.ttl",
+        *(f"shapes/conditions/{name}.ttl" for name in ("coverage", "disease", "gvhd")),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    (root / "ontology/diseases.ttl").write_text(DISEASES, encoding="utf-8")
+    shutil.copytree(ROOT / "tests/data/EX.5", root / "policies/EX.5")
+    kb = Repository(root)
     site = tmp_path / "site"
     write_site(kb, site)
     context = browser.new_context()
@@ -118,7 +128,7 @@ def test_the_site_is_searched_from_a_disk_as_the_workbench_is(browser: Browser, 
     local.locator(".results a").first.click()
     assert local.get_by_role("heading", level=1).inner_text() == "acute myeloid leukemia"
     entries = index(Workbench(kb))
-    for query in ("gvhd", "II.A", "acute leukemia", "<b>x</b>", "D46.9", "Grade 2 HIGHER"):
+    for query in ("gvhd", "II.A", "acute leukemia", "<b>x</b>", "Leukamie", "C92.A1", "Grade 2 HIGHER"):
         local.goto(f"{site.as_uri()}/search/index.html?{urlencode({'q': query})}")
         found = [entry.label for entry in matching(entries, query)]
         shown = local.locator(".results a").evaluate_all("links => links.map(link => link.lastChild.textContent)")

@@ -39,10 +39,12 @@ PREFIX xsd:  <http://www.w3.org/2001/XMLSchema#>
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small knowledge base, with markup in the texts of its policy."""
     root = tmp_path_factory.mktemp("copied")
-    (root / "ontology").mkdir()
-    for name in ("prefixes.ttl", "policy.ttl"):
-        shutil.copy(ROOT / "ontology" / name, root / "ontology")
-    shutil.copytree(ROOT / "shapes/conditions", root / "shapes/conditions")
+    for name in (
+        "ontology/prefixes.ttl",
+        *(f"shapes/conditions/{name}.ttl" for name in ("coverage", "disease", "gvhd")),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
     policy = root / "policies/EX.5"
     shutil.copytree(ROOT / "tests/data/EX.5", policy)
     for path, old, new in (
@@ -132,7 +134,7 @@ def test_every_link_of_the_site_leads_to_a_file(site: Path) -> None:
             count += 1
             target = unquote(address.partition("#")[0].partition("?")[0])
             assert normpath(join(name, "..", target)) in files, (name, address)
-    assert count > 2000
+    assert count > 1000
     assert {"index.html", "EX.5/2024-01/index.ttl", "search/index.html", "static/search-index.js"} <= files
 
 

@@ -189,6 +189,7 @@ def test_a_condition_shows_its_two_shapes_and_what_asks_for_it(client: TestClien
 def test_a_reference_says_where_it_is_cited(client: TestClient) -> None:
     page = read(client, "/CP.MP.101/reference/frey-2008")
     assert (page["number"], page["doi"]) == (7, "10.1016/j.beha.2008.02.007")
+    assert len(page["unknown"]) == 9
     assert {row["thing"]["iri"].removeprefix(f"{BASE}CP.MP.101/") for row in page["citedBy"]} == {
         *("criterion/acute-gvhd", "evidence/gvhd-frequency"),
         *("evidence/mechanism-donor-and-host-cells", "evidence/sources-of-the-criteria"),
@@ -218,6 +219,12 @@ def test_an_iri_with_a_fragment_leads_to_its_place_on_the_page_of_its_vocabulary
     assert 'href="/clinical/AcuteMyeloidLeukemia"' in text
     names = {term["name"] for term in read(client, "/condition")["terms"]}
     assert {"acute-gvhd-of-grade-2-or-higher", "AcuteGvHDGrade2OrHigher"} <= names
+
+
+def test_the_iri_of_a_version_leads_to_its_vocabulary(client: TestClient) -> None:
+    answer = client.get("/clinical/1.0.0?on=2024-05-01")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/clinical?on=2024-05-01")
+    assert client.get("/clinical/9.0.0").status_code == 404
 
 
 def test_the_model_links_every_class(client: TestClient) -> None:

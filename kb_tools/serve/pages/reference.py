@@ -30,7 +30,7 @@ class Citing(TypedDict):
 
 
 class Reference(TypedDict):
-    """A work of a policy's list of references."""
+    """A work of a policy's list of references. `unknown` are the revisions whose list is not on file."""
 
     iri: str
     title: str
@@ -39,6 +39,7 @@ class Reference(TypedDict):
     doi: str
     journal: Link | None
     listed: list[Listed]
+    unknown: list[Link]
     citedBy: list[Citing]
     statements: list[Statements]
     referring: list[Referring]
@@ -66,6 +67,9 @@ def data(view: View, target: str) -> Reference:
         "listed": [
             {"revision": view.link(iri), "number": bench.revision(iri).reference(node).number} for iri in listing
         ],
+        "unknown": view.links(
+            other.iri for other in policy.history if other.on_file["References"] == "NotOnFile" and not other.draft
+        ),
         "citedBy": [
             {
                 "thing": view.link(citing, (iri,)),
