@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from rdflib import URIRef
 from rdflib.term import Node
+
+from kb_tools.rdf.terms import KEPT, LONGEST_KEPT
 
 # A case has three levels, so that after as many rounds every node has been compared by all that it leads to.
 _ROUNDS = 4
@@ -32,7 +35,11 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
     written: dict[URIRef, list[str]] = {}
     for node, pairs in about.items():
         links[node] = [(p, o) for p, o in pairs if type(o) is URIRef and o in known]
-        written[node] = sorted(f"{p} {o.n3()}" for p, o in pairs if not (type(o) is URIRef and o in known))
+        written[node] = sorted(
+            _line(p, o) if len(o) <= LONGEST_KEPT else _line.__wrapped__(p, o)  # type: ignore[arg-type]
+            for p, o in pairs
+            if not (type(o) is URIRef and o in known)
+        )
     for _ in range(_ROUNDS):
         linked = {node: [f"{p} _:{known[o]}" for p, o in pairs] for node, pairs in links.items() if pairs}
         known = {
@@ -40,6 +47,12 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
             for node, lines in written.items()
         }
     return _sha256(*sorted(known.values()))
+
+
+@lru_cache(KEPT)
+def _line(predicate: URIRef, value: Node) -> str:
+    """What a node says itself; the same is said of many."""
+    return f"{predicate} {value.n3()}"
 
 
 def _sha256(*parts: str) -> str:

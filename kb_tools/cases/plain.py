@@ -74,8 +74,18 @@ class PlainReader:
         return Terminology(self.forms.kb)
 
     @cached_property
-    def _context(self) -> str:
-        return json.dumps(self.forms.context)
+    def _context(self) -> Mapping[str, str]:
+        """The entries of the JSON-LD context, by what they are of; and those that every case may need."""
+        return {name: f"{json.dumps(name)}:{json.dumps(meaning)}" for name, meaning in self.forms.context.items()}
+
+    @cached_property
+    def _always(self) -> tuple[str, ...]:
+        return ("@version", "id", "type", *self.forms.code_prefixes)
+
+    def _context_of(self, node: Mapping[str, Any]) -> str:
+        """As much of the context as a node can refer to: most of it is terms that one case does not have."""
+        used = {*self._always, *_names(node)}
+        return ",".join(entry for name, entry in self._context.items() if name in used)
 
     def read(self, data: bytes, where: str, part: str = "") -> Content:
         """What one case says, with the place in the file of each of its blank nodes.
@@ -95,7 +105,7 @@ class PlainReader:
             node = reading.object((ROOT,), content, "")
         if reading.slips:
             raise reading.refusal()
-        document = f'{{"@context":{self._context},{json.dumps(node)[1:]}'
+        document = f'{{"@context":{{{self._context_of(node)}}},{json.dumps(node)[1:]}'
         return Content(where, parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places, part=part)
 
 
@@ -261,6 +271,20 @@ class _Reading:
 
     def _refusal(self, path: str, what: str, hint: str = SEE_SCHEMA) -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Every key and text of a JSON value, and what stands in a text before a colon: all that a context may explain."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
+    elif isinstance(value, str):
+        yield value
+        yield value.partition(":")[0]
 
 
 def _meant(value: str, names: Mapping[str, str]) -> str:

@@ -33,25 +33,30 @@ def without_remarks() -> Iterator[None]:
         logger.disabled = before
 
 
+# Terms that are kept once made, and how many characters of one: rdflib takes its time, and cases name the same few.
+KEPT, LONGEST_KEPT = 50_000, 200
+
+
 def to_rdflib(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> Node:
     """The rdflib term for a pyoxigraph term; the lexical form of a literal is kept as it is."""
-    if isinstance(term, ox.NamedNode):
-        return _iri(term.value)
     if isinstance(term, ox.BlankNode):
         return BNode(term.value)
-    if isinstance(term, ox.Literal):
-        if term.language:
-            return Literal(term.value, lang=term.language)
-        if term.datatype.value == str(XSD.string):
-            return Literal(term.value)
-        return Literal(term.value, datatype=_iri(term.datatype.value), normalize=False)
-    raise TypeError(f"not a term of RDF 1.1: {term}")
+    if isinstance(term, ox.Triple):
+        raise TypeError(f"not a term of RDF 1.1: {term}")
+    return _kept(term) if len(term.value) <= LONGEST_KEPT else _made(term)
 
 
-@lru_cache(maxsize=50_000)
-def _iri(text: str) -> URIRef:
-    """The IRI, as one object wherever it stands: a graph finds it without comparing texts."""
-    return URIRef(text)
+def _made(term: ox.NamedNode | ox.Literal) -> Node:
+    if isinstance(term, ox.NamedNode):
+        return URIRef(term.value)
+    if term.language:
+        return Literal(term.value, lang=term.language)
+    if term.datatype.value == str(XSD.string):
+        return Literal(term.value)
+    return Literal(term.value, datatype=URIRef(term.datatype.value), normalize=False)
+
+
+_kept = lru_cache(KEPT)(_made)
 
 
 def to_oxigraph(term: Node) -> ox.NamedNode | ox.BlankNode | ox.Literal:
