@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 from kb_tools.batch.parts import arrow
@@ -46,14 +46,11 @@ class Column:
             raise UnreadableInput(what, where=where, hint=hint)
         self.name = name or (USUAL if USUAL in texts else texts[0])
 
-    def groups(self) -> Iterator[tuple[int, list[bytes | None]]]:
-        """Each row group with its number, and the texts in it.
-
-        Raises:
-            UnreadableInput: one cannot be read, or is too large.
-        """
-        for number in range(self._file.metadata.num_row_groups):
-            yield number, self.texts(number)
+    @property
+    def groups(self) -> list[int]:
+        """How many rows each row group has."""
+        metadata = self._file.metadata
+        return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
 
     def texts(self, group: int) -> list[bytes | None]:
         """The texts of a row group; None for a row without one.

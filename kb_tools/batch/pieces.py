@@ -40,7 +40,7 @@ Bits: TypeAlias = tuple[tuple[int, int, int], ...]
 Look: TypeAlias = tuple[str, int, tuple[int, ...]]
 
 # Pieces kept in one generation: as they are written, and by what the shapes can tell apart of them.
-AS_WRITTEN, ALIKE = 10_000, 10_000
+AS_WRITTEN, ALIKE = 20_000, 10_000
 # The case in which a piece is learned. Its days are arbitrary.
 _SERVICE, _DAY = "2026-07-01", "2026-06-01"
 

@@ -26,14 +26,14 @@ _CONVERT = "kb case convert --format jsonl writes one case a line"
 
 @dataclass(frozen=True)
 class Range:
-    """Whole lines of an input, or a row group of it.
+    """Whole lines of an input, or rows of one row group.
 
     Attributes:
         number: its place among all ranges of the run; its part is named by it.
         source: the file, as the user named it or the folder that it stands in; rows name it so.
         path: where it is.
         form: one of ENDINGS.
-        start, end: the bytes of it, the end exclusive; of Parquet, the row groups.
+        start, end: the bytes of it, the end exclusive; of Parquet, the row group that it is in, and the next.
         line: the number of its first line in the file, or of its first row.
         cases: how many lines are not blank, or how many rows there are.
         sha256: of its bytes, or of the texts in it.
@@ -81,7 +81,9 @@ class Range:
     def _rows(self, place: Location) -> list[tuple[int, bytes | None]]:
         try:
             with store.opened(place) as file:
-                texts = Column(file, self.column, self.path).texts(self.start)
+                column = Column(file, self.column, self.path)
+                before = sum(column.groups[: self.start])
+                texts = column.texts(self.start)[self.line - 1 - before :][: self.cases]
         except UnreadableInput as error:
             raise self._changed() from error
         if digest_of(texts) != self.sha256:
@@ -151,9 +153,10 @@ def _endings() -> str:
 
 
 def ranges_of(files: Sequence[Location], size: int = RANGE, column: str = "") -> list[Range]:
-    """The ranges of files: lines of about so many bytes, and at least one; or a row group.
+    """The ranges of files: lines of about so many bytes, and at least one; or rows of a row group.
 
     Args:
+        size: of a range, in bytes.
         column: the column of Parquet files that holds the cases; "" for the only one with texts, or that named "case".
 
     Raises:
@@ -176,12 +179,13 @@ def _ranges(place: Location, size: int, column: str, number: int) -> Iterator[Ra
     version = store.version_of(place)
     with store.opened(place) as file:
         if form == PARQUET:
-            of_file, row = Column(file, column, source), 1
-            for group, texts in of_file.groups():
-                count = len(texts)
+            cases = Column(file, column, source)
+            for group, row, texts in _rows(cases, size):
                 digest = digest_of(texts)
-                yield Range(*(number, source, path, form, group, group + 1, row, count, digest, version), of_file.name)
-                number, row = number + 1, row + count
+                yield Range(
+                    *(number, source, path, form, group, group + 1, row, len(texts), digest, version), cases.name
+                )
+                number += 1
             return
         for start, line, data in _lines(file, size, source):
             lines = [one for one in data.split(b"\n") if one.strip()]
@@ -202,6 +206,23 @@ def _lines(file: IO[bytes], size: int, source: str) -> Iterator[tuple[int, int, 
             raise UnreadableInput(f"a line of more than {MAX_BYTES // 2**20} MiB", where=where, hint="split it")
         yield start, line, data
         start, line = start + len(data), line + data.count(b"\n")
+
+
+def _rows(cases: Column, size: int) -> Iterator[tuple[int, int, list[bytes | None]]]:
+    """Rows of one row group with texts of about so many bytes, each time with the group and the number of the first."""
+    row = 1
+    for group in range(len(cases.groups)):
+        found: list[bytes | None] = []
+        length = 0
+        for text in cases.texts(group):
+            found.append(text)
+            length += len(text or b"")
+            if length >= size:
+                yield group, row, found
+                row, found, length = row + len(found), [], 0
+        if found:
+            yield group, row, found
+            row += len(found)
 
 
 def _refuse_bulk(data: bytes, line: int, source: str) -> None:

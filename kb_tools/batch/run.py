@@ -269,7 +269,7 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
     except ImportError:
         raise KbError("--on needs Dask, which is not installed", hint="pip install 'kb-tools[cluster]'") from None
     # What goes wrong is told in one line, below.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
         with distributed.Client(address, timeout=TIMEOUT) as client:
             waiting = {

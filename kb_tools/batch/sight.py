@@ -30,7 +30,7 @@ VALUES = tuple(Value)
 _CODES = {value: code for code, value in enumerate(VALUES)}
 _CONFLICTING = _CODES[Value.CONFLICTING]
 # Looks of one kind of fact, and masks, after which all is forgotten; conclusions kept in one generation.
-MAX_LOOKS, MAX_MASKS, CONCLUSIONS = 2_000, 50_000, 10_000
+MAX_LOOKS, MAX_MASKS, CONCLUSIONS = 2_000, 50_000, 20_000
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,9 @@ def _thing(bench: Workbench) -> Callable[[Request], Response]:
         if path != "/" and paths(bench).get(path.rstrip("/")):
             return RedirectResponse(str(request.url.replace(path=path.rstrip("/"), scheme="", netloc="")), 308)
         if path in bench.versions:
-            return RedirectResponse(ServedLinks(bench.ours, _on(request)).iri(bench.versions[path]), 303)
+            return RedirectResponse(
+                ServedLinks(bench.ours, day_asked(request.query_params.get("on"))).iri(bench.versions[path]), 303
+            )
         raise NoPage(f"there is no page {path}", near(bench, path))
 
     return endpoint

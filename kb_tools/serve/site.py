@@ -117,7 +117,7 @@ def files(kb: Repository, day: date | None = None) -> Iterator[tuple[str, bytes]
 
 def shown(view: View, page: Page, path: str, folders: Mapping[str, str]) -> html.Shown:
     """How a page is shown in the site."""
-    links = SiteLinks(frozenset(view.bench.ours), folders, folders[path])
+    links = SiteLinks(view.bench.ours, folders, folders[path])
     return html.Shown(page.name, path, view.day, links, False, page.formats, fixed=True)
 
 

@@ -141,10 +141,10 @@ class Workbench:
         return found
 
     @cached_property
-    def ours(self) -> list[str]:
+    def ours(self) -> dict[str, None]:
         """Every IRI under our own namespace that has a page, in order: things, namespaces of terms, example cases."""
         described = {iri for iri, thing in self.things.items() if iri.startswith(BASE) and thing.types}
-        return sorted(described | self.namespaces.keys() | self.examples.keys())
+        return dict.fromkeys(sorted(described | self.namespaces.keys() | self.examples.keys()))
 
     @cached_property
     def namespaces(self) -> dict[str, list[str]]:

@@ -57,6 +57,26 @@ def test_a_cluster_of_which_a_worker_is_killed_gives_the_same_bytes(
     assert bytes_of(there) == bytes_of(tmp_path / "here")
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_that_goes_away_is_one_line_and_what_is_there_stays(
+    kb: Repository, cases: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = planned(kb, cases, tmp_path / "to", 6000)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
+    ) as cluster:
+
+        def close(number: int) -> None:
+            if number:
+                cluster.close()
+
+        with pytest.raises(KbError, match=r"the cluster went away: .*; run again: the parts that are there are kept"):
+            carry_out(made, 1, close, cluster.scheduler_address)
+    assert [record.message for record in caplog.records if record.name == "distributed.client"] == []
+    assert 0 < len(made.missing()) < len(made.ranges)
+    assert carry_out(made, 1, ignore).cases == made.cases
+
+
 def test_a_cluster_that_is_not_there_is_one_line(
     kb: Repository, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

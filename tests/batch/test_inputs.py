@@ -189,6 +189,18 @@ def test_a_column_of_parquet_gives_the_rows_of_the_lines(
     ]
 
 
+def test_a_large_row_group_is_cut_into_ranges_of_rows(tmp_path: Path) -> None:
+    texts = [*TEXTS[:3], None, *TEXTS[4:]]
+    path = table_of(texts, pa.string(), tmp_path / "cases.parquet")
+    for size, count in ((1, 12), (1000, 6), (10**6, 3)):
+        ranges = ranges_of([path], size)
+        assert [text for one in ranges for text in one.read()] == [
+            (number, text and text.encode()) for number, text in enumerate(texts, 1)
+        ]
+        assert [one.number for one in ranges] == list(range(len(ranges)))
+        assert len(ranges) == count
+
+
 def test_a_column_may_hold_bundles_too(kb: Repository, tmp_path: Path) -> None:
     bundle = next(file.read_text() for file in BUNDLES)
     path = table_of([TEXTS[0], bundle], pa.string(), tmp_path / "cases.parquet")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from rdflib import RDF, URIRef
-from rdflib.namespace import RDFS, SKOS
+from rdflib.namespace import OWL, RDFS, SKOS
 
 from kb_tools.model.classes import Classes
 from kb_tools.serve.view import Link, View
@@ -74,10 +74,11 @@ class Diagram(TypedDict):
 
 
 class Model(TypedDict):
-    """The vocabularies, the largest first."""
+    """The vocabularies, the largest first; `all` are the pages of all namespaces and files of terms and shapes."""
 
     title: str
     vocabularies: list[Diagram]
+    all: list[Link]
 
 
 def data(view: View, target: str) -> Model:
@@ -85,9 +86,12 @@ def data(view: View, target: str) -> Model:
     kb = view.bench.kb
     model = view.bench.classes
     prefixes = Counter(kb.curie(class_).partition(":")[0] for class_ in model.properties)
+    bench = view.bench
+    files = {iri for iri in bench.things if iri in bench.ours and bench.is_a(iri, str(OWL.Ontology))}
     return {
         "title": "The model",
         "vocabularies": [_diagram(view, model, prefix) for prefix, _ in prefixes.most_common()],
+        "all": view.links(sorted(files | bench.namespaces.keys())),
     }
 
 
