@@ -35,6 +35,8 @@ def run(root: Path, *arguments: str) -> tuple[float, float, bytes]:
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", KB, *arguments],
+        # Python looks for modules where it is started, before anywhere else.
+        cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), "KB_ROOT": str(root)},
         capture_output=True,
         check=False,

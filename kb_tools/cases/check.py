@@ -14,7 +14,7 @@ from rdflib.term import Node
 from kb_tools import printable
 from kb_tools.cases.case import ISOLATED, Malformed, Violation, is_term, number_of
 from kb_tools.cases.derive import Derivation
-from kb_tools.cases.parted import Part, Parted, Parting, Said, reduced
+from kb_tools.cases.parted import Claim, Part, Parted, Parting, Said, reduced
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.memory import Memory
 from kb_tools.model.concepts import concept_classes, concept_facts
@@ -46,7 +46,7 @@ class CaseChecker:
         """
         self.kb = kb
         self._parting = Parting(kb) if by_parts else None
-        self._sound: Memory[Said, bool] = Memory(SOUND)
+        self._sound: Memory[Said | Claim, bool] = Memory(SOUND)
         self.engine = engine
         self._derivation = Derivation(kb)
         self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
@@ -88,51 +88,53 @@ class CaseChecker:
             parted: those of the cases that are taken apart: of them, each part that is not known is asked once.
         """
         unknown = {number: self._unknown(parts) for number, parts in parted.items()}
-        asked: dict[str, list[tuple[Part, Said]]] = {}
-        taken: set[Said] = set()
+        asked: dict[str, list[tuple[Part, list[Claim]]]] = {}
+        taken: set[Claim] = set()
         for number, parts in unknown.items():
-            mine = [(part, said) for part, said in parts if said not in taken]
-            if mine:
-                asked[number] = mine
-                taken.update(said for _, said in mine)
+            for part, claims in parts:
+                if not taken.issuperset(claims):
+                    asked.setdefault(number, []).append((part, claims))
+                    taken.update(claims)
         small = {
             number: reduced(cases[number], parted[number], (part for part, _ in parts))
             for number, parts in asked.items()
         }
         entire = {number: case.about for number, case in cases.items() if number not in parted}
         results = self._results([*entire.values(), *small.values()])
-        proven: set[Said] = set()
+        proven: set[Claim] = set()
         for number, parts in asked.items():
             # What breaks in a finding or a product says nothing of what else was looked at.
             at_fault = {URIRef(result.focus) for result in results.get(number, ())}
             if at_fault <= {part.node for part, _ in parts if part.whole}:
-                proven.update(said for part, said in parts if part.node not in at_fault)
+                proven.update(claim for part, claims in parts if part.node not in at_fault for claim in claims)
         again = [
             number
             for number, parts in unknown.items()
-            if not proven.issuperset(said for _, said in parts) or (number in asked and number in results)
+            if (number in asked and number in results)
+            or not proven.issuperset(claim for _, claims in parts for claim in claims)
         ]
         found = {number: results[number] for number in entire if number in results}
         found |= self._results([cases[number].about for number in again])
         for number, parts in unknown.items():
-            for part, said in parts:
-                if number not in found or said in proven:
-                    self._sound.put(said, True)
+            for part, claims in parts:
+                if number not in found or proven.issuperset(claims):
                     self._sound.put(part.said, True)
+                    for claim in claims:
+                        self._sound.put(claim, True)
         return {number: [self._violation(cases[number], one) for one in of_case] for number, of_case in found.items()}
 
-    def _unknown(self, parted: Parted) -> list[tuple[Part, Said]]:
-        """The parts of a case that are not known to be sound, each with that for which it stands."""
+    def _unknown(self, parted: Parted) -> list[tuple[Part, list[Claim]]]:
+        """The parts of a case that are not known to be sound, each with those of its claims that are not."""
         assert self._parting is not None
         found = []
         for part in parted.parts:
             if self._sound.get(part.said):
                 continue
-            said = self._parting.alike(part.said)
-            if said is not part.said and self._sound.get(said):
-                self._sound.put(part.said, True)
+            claims = [claim for claim in self._parting.claims(part.said) if not self._sound.get(claim)]
+            if claims:
+                found.append((part, claims))
             else:
-                found.append((part, said))
+                self._sound.put(part.said, True)
         return found
 
     def _results(self, stated: Sequence[Statements]) -> dict[str, list[shacl.ShaclResult]]:

@@ -4,6 +4,9 @@ Whether a part breaks the case shapes depends on nothing but the part, where the
 part that was found sound in one case is sound in every other. The date of a finding and the date of service belong to
 no part: here they are held to the form of a day.
 
+Of a finding, what it states by a property that no shape looks at together with another is asked by itself. So a finding
+is known where each of its statements is, though it was never met as a whole.
+
 Only what is plainly of the known form is taken apart: a tree of one patient, one coverage, one request with at most one
 product, and findings, each of exactly one class, on nodes that are linked to once. Any other case is left to the case
 shapes as a whole.
@@ -16,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from rdflib import Literal, URIRef
+from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF, XSD
 from rdflib.term import Node
 
@@ -25,12 +28,14 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.numbers import StandIns
 from kb_tools.cases.standing import Vocabulary
 from kb_tools.memory import Memory
-from kb_tools.rdf.namespaces import CASE
+from kb_tools.rdf.namespaces import CASE, SH
 
 if TYPE_CHECKING:
     from kb_tools.cases.case import Case, Statements
     from kb_tools.model.repository import Repository
 
+# Something that makes a part sound, with others: never equal to what a part says.
+Claim: TypeAlias = tuple[object, ...]
 # What a part says: a finding without its date, a product, or all that a node states by one property; with the class.
 Said: TypeAlias = frozenset[tuple[URIRef, Node]]
 
@@ -40,6 +45,7 @@ _PATIENT, _COVERAGE, _REQUEST, _PRODUCT = CASE.patient, CASE.coverage, CASE.requ
 _FINDING, _DATE, _SERVICE_DATE, _REASON = CASE.finding, CASE.date, CASE.serviceDate, CASE.reason
 # What stands in every case, and is no part of it.
 _FRAME = {_TYPE, _PATIENT, _COVERAGE, _REQUEST, _SERVICE_DATE}
+_COMPARISONS = (SH.lessThan, SH.lessThanOrEquals, SH.equals, SH.disjoint)
 # Days that are known to be of the form, in one generation.
 DAYS = 50_000
 
@@ -90,6 +96,10 @@ class Parting:
         self._days: Memory[Node, str] = Memory(DAYS)
         self._classes = frozenset(Vocabulary(kb).classes)
         self._stand_ins = StandIns(kb)
+        shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+        self._alone: dict[Node | None, frozenset[URIRef]] = {
+            class_: properties_looked_at_alone(shapes, class_) for class_ in self._classes
+        }
 
     def parted(self, case: Case) -> Parted | None:
         """A case taken apart; None where it is not plainly of the known form."""
@@ -98,9 +108,17 @@ class Parting:
         except _OtherForm:
             return None
 
-    def alike(self, said: Said) -> Said:
-        """The same with numbers that no shape can tell from those that are stated."""
-        return self._stand_ins.in_statements(said)
+    def claims(self, said: Said) -> tuple[Claim, ...]:
+        """What a part claims, so that it is sound if each of these is: numbers by what no shape can tell from them."""
+        stated = dict(said)
+        class_ = stated.get(_TYPE)
+        alone = self._alone.get(class_, frozenset())
+        rest = frozenset(pair for pair in said if pair[0] not in alone)
+        # What is not stated may be asked for, and so is a claim too.
+        return (
+            ("together", self._stand_ins.in_statements(rest)),
+            *((class_, property_, stated.get(property_)) for property_ in alone),
+        )
 
     def _parted(self, case: Case) -> Parted:
         """Takes a case apart.
@@ -159,6 +177,39 @@ class Parting:
                 raise _OTHER_FORM
             found = self._days.put(day, written)
         return found
+
+
+def properties_looked_at_alone(shapes: Graph, class_: Node) -> frozenset[URIRef]:
+    """The properties of a class of findings that no shape looks at together with another.
+
+    Each is the path of property shapes that stand right under a shape with a target, compare nothing, and stand nowhere
+    else; and nothing else names it.
+    """
+    found = {
+        path
+        for shape in shapes.subjects(SH.targetClass, class_)
+        for property_ in shapes.objects(shape, SH.property)
+        for path in shapes.objects(property_, SH.path)
+    }
+    return frozenset(
+        path
+        for path in found - {_TYPE, _DATE}
+        if isinstance(path, URIRef)
+        and all(
+            predicate == SH.path and _stands_alone(shapes, property_)
+            for property_, predicate in shapes.subject_predicates(path)
+        )
+    )
+
+
+def _stands_alone(shapes: Graph, property_: Node) -> bool:
+    """Whether a property shape compares nothing, and stands only right under shapes with a target of their own."""
+    if any((property_, comparison, None) in shapes for comparison in _COMPARISONS):
+        return False
+    return all(
+        predicate == SH.property and (shape, SH.targetClass, None) in shapes and (None, None, shape) not in shapes
+        for shape, predicate in shapes.subject_predicates(property_)
+    )
 
 
 def reduced(case: Case, parted: Parted, kept: Iterable[Part]) -> Statements:
