@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 from broken_cases import BROKEN
 from case_files import Vary, read
+from rdflib import URIRef
 from rich.console import Console
 from run_cases import ENGINE
 from situations import SITUATIONS
@@ -28,6 +30,7 @@ from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.files import FORMATS
+from kb_tools.rdf.namespaces import CLIN
 from kb_tools.render import (
     determination_fhir,
     determination_json,
@@ -95,12 +98,30 @@ OTHERWISE = {
     "a doubt": (GRADE, f"{GRADE} ; case:inDoubt 'unread'"),
     "a doubt that is empty": (GRADE, f"{GRADE} ; case:inDoubt ''"),
     "a doubt in a language": (GRADE, f"{GRADE} ; case:inDoubt 'unread'@en"),
+    "an absence of nothing": (
+        "case:basis case:Attestation ;\n    clin:absenceOf clin:EarlierInfusion",
+        "case:basis case:Attestation",
+    ),
+    "an absence without a basis": (
+        "case:basis case:Attestation ;\n    clin:absenceOf clin:EarlierInfusion",
+        "clin:absenceOf clin:EarlierInfusion",
+    ),
+    "an absence that states nothing": (
+        '"2024-12-01"^^xsd:date ;\n    case:basis case:Attestation ;\n    clin:absenceOf clin:EarlierInfusion',
+        '"2024-12-01"^^xsd:date',
+    ),
+    "a status of nothing": ("clin:disease clin:Leukemia ;\n", ""),
+    "a status that is not stated": (
+        "clin:disease clin:Leukemia ;\n    clin:diseaseStatus clin:Relapsed",
+        "clin:disease clin:Leukemia",
+    ),
     "two doubts": (GRADE, f"{GRADE} ; case:inDoubt 'unread' , 'unknown'"),
 }
 # Those of them that no shape refuses.
 SOUND = {
     *("no product", "the case has a label", "a share as a whole number", "a share on the other side of a limit"),
     *("a share of many digits", "bounds that do not", "a doubt", "the request calls itself a disease"),
+    "a status that is not stated",
 }
 
 
@@ -274,6 +295,63 @@ def test_what_is_known_is_not_asked_again(kb: Repository, monkeypatch: pytest.Mo
     assert len(known) > 30
     monkeypatch.setattr(shacl, "validate", lambda *_, **__: pytest.fail("the engine is asked"))
     assert written(kb, list(run.answers(case for case, _ in known))) == written(kb, [answer for _, answer in known])
+
+
+def copied(kb: Repository, tmp_path: Path, old: str, new: str) -> Repository:
+    """A knowledge base with other case shapes, and no policies."""
+    for folder in ("ontology", "shapes"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    path = tmp_path / "shapes/case.ttl"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return Repository(tmp_path)
+
+
+def alone(kb: Repository, class_: URIRef) -> set[str]:
+    shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+    return {kb.curie(property_) for property_ in parted.properties_looked_at_alone(shapes, class_)}
+
+
+def test_the_properties_that_shapes_look_at_alone(kb: Repository) -> None:
+    assert alone(kb, CLIN.MRDTest) == {"case:basis", "case:inDoubt", "clin:method", "clin:mrdResult"}
+    # Exact values and bounds are looked at together.
+    assert alone(kb, CLIN.AcuteGvHDAssessment) == {"case:basis", "case:inDoubt"}
+    assert alone(kb, CLIN.ChimerismTest) == {"case:basis", "case:inDoubt", "clin:lineage"}
+
+
+METHOD = "    sh:path clin:method ;"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (METHOD, f"{METHOD} sh:equals clin:mrdResult ;"),
+        (METHOD, f"{METHOD} sh:disjoint clin:mrdResult ;"),
+        (METHOD, "    sh:path [ sh:alternativePath ( clin:method clin:mrdResult ) ] ;"),
+        (METHOD, "    sh:path ( clin:method clin:mrdResult ) ;"),
+        (
+            "shape:MRDTest\n    a sh:NodeShape ;",
+            "shape:MRDTest\n    a sh:NodeShape ; sh:not [ sh:property [ sh:path clin:method ; sh:maxCount 0 ] ] ;",
+        ),
+        (
+            "shape:MRDTest\n    a sh:NodeShape ;",
+            "shape:More sh:or ( shape:MRDTest-method ) .\nshape:MRDTest\n    a sh:NodeShape ;",
+        ),
+        (
+            "shape:MRDTest\n    a sh:NodeShape ;",
+            "shape:More sh:node shape:MRDTest .\nshape:MRDTest\n    a sh:NodeShape ;",
+        ),
+        (
+            "shape:MRDTest\n    a sh:NodeShape ;",
+            "shape:More sh:lessThan clin:method .\nshape:MRDTest\n    a sh:NodeShape ;",
+        ),
+    ],
+)
+def test_a_property_that_a_shape_sees_beside_another_is_not_alone(
+    kb: Repository, tmp_path: Path, old: str, new: str
+) -> None:
+    assert "clin:method" not in alone(copied(kb, tmp_path, old, new), CLIN.MRDTest)
 
 
 def test_a_few_cases_are_determined_each_by_itself(kb: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
