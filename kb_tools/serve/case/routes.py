@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -46,6 +47,8 @@ FORMATS = {
     "application/n-triples": "ntriples",
     "application/ld+json": "jsonld",
 }
+# A case that is determined before any other, so that all that takes time at first is done.
+_FIRST = '{"patient": "p", "request": {"serviceDate": "2026-07-01"}}'
 _FILES = {"json": ("case.json", "application/json"), "turtle": ("case.ttl", "text/turtle")}
 
 
@@ -81,7 +84,10 @@ class _Trial:
         else:
             # A patient without a name is some patient: any name says as much.
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
-        return self._page(request, chosen, page)
+        response = self._page(request, chosen, page)
+        # While the first case is typed, a process gets ready for it.
+        response.background = BackgroundTask(self.workers.warm, "determine", _FIRST, "json", self._under(chosen))
+        return response
 
     async def post(self, request: Request) -> Response:
         """The form as it was sent, with what becomes of the case; a file of the case; or only what becomes of it."""
