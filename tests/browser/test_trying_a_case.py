@@ -121,6 +121,6 @@ def test_axe_finds_no_fault(page: Page) -> None:
     page.get_by_label("grade", exact=True).fill("two")
     outcome(page, "1 thing to correct")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         violations = Axe().run(page).response["violations"]
         assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == []

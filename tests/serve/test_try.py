@@ -27,9 +27,9 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import fastest
 from kb_tools.serve.case.desk import MAX_PARTS
-from kb_tools.serve.case.fields import of_case, written
+from kb_tools.serve.case.fields import MAX_FIELDS, MAX_ROWS, of_case, written
 from kb_tools.serve.case.form import Section, section
-from kb_tools.serve.case.routes import FORMATS, MAX_CASE, MAX_FIELDS
+from kb_tools.serve.case.routes import FORMATS, MAX_CASE
 from kb_tools.serve.case.workers import Busy, Workers
 
 ROOT = Path(__file__).parents[2]
@@ -447,12 +447,20 @@ def test_what_is_too_large_is_refused_in_one_line(client: TestClient) -> None:
     assert post(client, {}, do="read", text=large.decode()).status_code == 413
     assert client.post("/try", content=b"a" * (3 * MAX_CASE + 1), headers=FORM).status_code == 413
     assert post(client, {"case.x": ["1"] * (MAX_FIELDS + 1)}).status_code == 413
+    rows = {f"case.findings[{number}].type": "Transplant" for number in range(MAX_ROWS + 1)}
+    assert post(client, rows).status_code == 413
+    text = json.dumps({**CASE, "findings": [{"type": "Transplant", "date": 1}] * (MAX_ROWS + 1)})
+    page = post(client, {}, do="read", text=text).text
+    assert (outcome(page), "data-row=" in page.partition("<template")[0]) == ("101 things to correct", False)
     assert client.post("/try", content=b"{}", headers={"Content-Type": "application/json"}).status_code == 415
     finding = {"type": "Transplant", "date": "2025-01-15", "basis": "ChartEvidence"}
     many = [{**finding, "date": f"{2000 + number // 300}-01-{number % 28 + 1:02}"} for number in range(2 * MAX_PARTS)]
     body = json.dumps({**CASE, "findings": many}).encode()
     (said,) = determined(client, body, "application/json").json()["errors"]
     assert said == "case: a case of more than 500 parts; kb validate takes larger ones"
+    body = json.dumps({f"k{number}": 1 for number in range(60_000)}).encode()
+    (said,) = determined(client, body, "application/json").json()["errors"]
+    assert said == "case: a case of more than 512 KiB of plain JSON; kb validate takes larger ones"
 
 
 def test_a_case_that_takes_too_long_is_ended_and_the_next_one_answered() -> None:

@@ -23,6 +23,8 @@ CASE_FIELD = "case"
 # The values of each field, of which those that are empty say nothing.
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 
+# The most fields, and the most rows among them, that a page shows.
+MAX_FIELDS, MAX_ROWS = 4_000, 500
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 
@@ -48,6 +50,11 @@ class Written:
         while place and place not in self.fields:
             place = place.rpartition("[" if place.endswith("]") else ".")[0]
         return self.fields[place] if place else ""
+
+
+def fit(fields: Fields) -> bool:
+    """Whether there are no more fields than a page shows."""
+    return len(fields) <= MAX_FIELDS and sum(name.endswith("].type") for name in fields) <= MAX_ROWS
 
 
 def written(forms: CaseForms, fields: Fields) -> Written:

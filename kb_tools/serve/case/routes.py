@@ -23,7 +23,7 @@ from kb_tools.errors import KbError, did_you_mean
 from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
-from kb_tools.serve.case.fields import CASE_FIELD, Fields
+from kb_tools.serve.case.fields import CASE_FIELD, MAX_FIELDS, MAX_ROWS, Fields, fit
 from kb_tools.serve.case.workers import Busy, Workers
 from kb_tools.serve.formats import asked_for
 from kb_tools.serve.links import ServedLinks
@@ -33,8 +33,8 @@ from kb_tools.serve.view import View, day_asked
 from kb_tools.serve.workbench import Workbench
 
 API = "/api/determine"
-# The largest case, in bytes, and the most fields of a form.
-MAX_CASE, MAX_FIELDS = 4 * 1024 * 1024, 4_000
+# The largest case, in bytes.
+MAX_CASE = 4 * 1024 * 1024
 # A form writes a byte as three, at most.
 _MAX_FORM = 3 * MAX_CASE
 _FORM = "application/x-www-form-urlencoded"
@@ -102,6 +102,8 @@ class _Trial:
         except ValueError:
             raise HTTPException(413, f"this is no form, or one of more than {MAX_FIELDS} fields") from None
         fields = {name: values for name, values in sent.items() if name.startswith(f"{CASE_FIELD}.")}
+        if not fit(fields):
+            raise HTTPException(413, f"a form of more than {MAX_ROWS} rows; send less, or use kb validate")
 
         def control(name: str) -> str:
             return sent.get(name, [""])[0]
@@ -210,11 +212,14 @@ async def _body(request: Request, most: int) -> bytes:
     Raises:
         HTTPException: it is longer than it may be.
     """
-    found = bytearray()
+    found, length = bytearray(), 0
     async for chunk in request.stream():
-        found += chunk
-        if len(found) > most:
-            raise _too_large()
+        length += len(chunk)
+        # What is too long is heard to its end, or many programs would not hear the answer.
+        if length <= most:
+            found += chunk
+    if length > most:
+        raise _too_large()
     return bytes(found)
 
 
