@@ -123,7 +123,7 @@ def by_rego(cases: Sequence[Case], evaluator: Evaluator) -> None:
     inputs = [
         {
             "findings": [
-                {local_name(one): local_name(other) for one, other in case.about[URIRef(node)]} for node in nodes
+                {local_name(one): local_name(other) for one, other in case.about[URIRef(str(node))]} for node in nodes
             ]
         }
         for case, nodes in ((case, case.values(case.node, CASE.currentFinding)) for case in cases)
