@@ -89,6 +89,18 @@ def test_a_file_is_picked_and_read_into_the_form(page: Page) -> None:
     outcome(page, "Criteria met")
 
 
+def test_another_revision_asks_other_things(page: Page) -> None:
+    page.goto(f"/try?example=CP.MP.101/{EXAMPLE.stem}")
+    asks = page.locator('[id="case.request.product.processing--asks"]')
+    assert asks.inner_text() == "Asked for by II.A: How the lymphocytes were or will be processed."
+    page.get_by_label("Determine under").select_option("CP.MP.101/2019-10")
+    outcome(page, "revision 2019-10")
+    assert asks.inner_text() == "Asked for by II.B: How the lymphocytes were or will be processed."
+    page.get_by_role("button", name="+ earlier donor lymphocyte infusion").click()
+    added = page.locator('[data-row="case.findings[4]"] > .asks li')
+    assert added.first.inner_text().startswith("Asked for by II.C: The date of every earlier donor lymphocyte infusion")
+
+
 def test_the_form_works_without_script(browser: Browser, address: str) -> None:
     context = browser.new_context(base_url=address, java_script_enabled=False)
     page = context.new_page()

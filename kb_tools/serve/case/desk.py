@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, TypedDict
 
@@ -107,12 +107,22 @@ class Desk:
         page = self.fill(of_case(self.forms, read), chosen)
         notes = [str(note) for note in read.reading.notes] if read.reading else []
         (checked,) = self._chosen(chosen).checker.check([read])
-        if isinstance(checked, Malformed):
-            # What the form has no field for is said as well; what it has one for is said beside it.
-            told = {slip["text"] for slip in page["answer"]["slips"]}
-            others = [violation for violation in checked.violations if violation.message not in told]
+        told = {slip["text"] for slip in page["answer"]["slips"]}
+        # What is wrong with the value of a field stands beside it.
+        others = [
+            violation
+            for violation in (checked.violations if isinstance(checked, Malformed) else ())
+            if violation.path not in self._fields and violation.message not in told
+        ]
+        if others:
             page["answer"] = answer.refused([*answer.of_file(others), *page["answer"]["slips"]])
         return {**page, "notes": [*read.notices, *notes]}
+
+    @cached_property
+    def _fields(self) -> set[str]:
+        """The properties whose values stand in fields."""
+        keys = (key for form in self.forms.forms.values() for key in form.keys.values())
+        return {self.kb.curie(str(key.path)) for key in keys if not key.classes}
 
     def write(self, fields: Fields, format_: str) -> str:
         """The case that fields state as a file.

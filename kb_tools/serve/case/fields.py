@@ -184,7 +184,9 @@ def _text(forms: CaseForms, key: Key, case: Case, value: Node) -> str:
     if isinstance(value, Literal):
         return str(value)
     if key.terms:
-        return local_name(value) if str(value) in key.terms.values() else forms.kb.curie(str(value))
+        # A term of another vocabulary is not taken for ours of the same name.
+        name = local_name(value)
+        return forms.kb.curie(str(value)) if key.terms.get(name, str(value)) != str(value) else name
     if key.is_code:
         return forms.kb.curie(str(value))
     # A patient without a name is some patient: any name says as much.

@@ -141,6 +141,7 @@ class _Trial:
             **_answered(page),
             "on": view.day.isoformat(),
             "chosen": chosen,
+            "example": request.query_params.get("example", ""),
             "fields": page["fields"],
             "rows": lambda name: _rows(page["fields"], name),
             "text": text,
