@@ -18,13 +18,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from math import log10
 from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
-from rdflib import Graph
+from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 from runs import in_batches, maker
 from varied import varied
@@ -83,8 +84,7 @@ def recorded(action: Callable[[], object]) -> tuple[Graph, Graph]:
 
 def by_rudof(data: str, shapes: str) -> int:
     """How many results pyrudof gives."""
-    import pyrudof
-
+    pyrudof: Any = import_module("pyrudof")
     rudof = pyrudof.Rudof(pyrudof.RudofConfig())
     rudof.read_data(data, pyrudof.RDFFormat.NTriples)
     rudof.read_shacl(shapes, pyrudof.ShaclFormat.NTriples)
@@ -115,19 +115,23 @@ def engines(title: str, data: Graph, shapes: Graph, count: int) -> None:
 def by_rego(cases: Sequence[Case], evaluator: Evaluator) -> None:
     """Has regopy say of each case whether two conditions hold, and holds that against SHACL's values."""
     try:
-        from regopy import Interpreter
+        regopy: Any = import_module("regopy")
     except ImportError:
         print("    regopy is not installed")
         return
     known = Vocabulary(kb_tools.open().repository)
     inputs = [
-        {"findings": [{local_name(one): local_name(other) for one, other in case.about[node]} for node in nodes]}
+        {
+            "findings": [
+                {local_name(one): local_name(other) for one, other in case.about[URIRef(str(node))]} for node in nodes
+            ]
+        }
         for case, nodes in ((case, case.values(case.node, CASE.currentFinding)) for case in cases)
     ]
     for content in inputs:
         for finding in content["findings"]:
             finding["type"] = finding.pop(local_name(RDF.type))
-    rego = Interpreter()
+    rego = regopy.Interpreter()
     rego.add_module("kb", RULES)
     rego.add_data({"allogeneic": sorted(map(local_name, known.below(CLIN.Allogeneic)))})
 

@@ -81,7 +81,7 @@ class Worker:
         policy = kb.policy(settings.policy)
         as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
         revisions = [(settings.revision, as_of), *([(settings.compare, None)] if settings.compare else [])]
-        runs = [Run(kb, policy, settings.engine, revision, day) for revision, day in revisions]
+        runs = [Run(kb, policy, settings.engine, revision, day, settings.pieces) for revision, day in revisions]
         self._makers = [RowMaker(run, settings.pieces) for run in runs]
         sides = list(zip(runs, self._makers, strict=True))
         self._attribution = Attribution(sides[0], sides[-1])

@@ -256,18 +256,22 @@ class _Reading:
                 meant = " and ".join(sorted(map(local_name, meaning.concepts)))
                 hint = f"it means {meant}: write each under its own key, the status in a finding with its date"
                 raise self._refusal(path, f"{shown(value)} says more than this key takes", hint)
-        hint = _meant(value, self.forms.names(key)) or f"it takes {_listed(tuple(key.terms))}"
+        hint = self._meant(value, self.forms.names(key)) or f"it takes {_listed(tuple(key.terms))}"
         raise self._refusal(path, f"{shown(value)} is not a value of this key", hint)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
-        hint = _meant(value, {name: name for name in names}) if isinstance(value, str) else ""
+        hint = self._meant(value, {name: name for name in names}) if isinstance(value, str) else ""
         raise self._refusal(path, f"{shown(value)} is not a value of this key", hint or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
-        hint = _meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
+        hint = self._meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", hint)
+
+    def _meant(self, value: str, names: Mapping[str, str]) -> str:
+        """A guess at what is meant, as a question; "" also for a slip that is one too many to be reported."""
+        return _meant(value, names) if len(self.slips) < MOST else ""
 
     def _refusal(self, path: str, what: str, hint: str = SEE_SCHEMA) -> UnreadableInput:
         return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)

@@ -45,8 +45,8 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if scope["method"] == "POST":
-                    # What is sent may be a case: nothing of it is kept anywhere on the way back.
+                if scope["method"] == "POST" or b"q=" in scope["query_string"]:
+                    # What is sent may be a case, and what is searched for a name: no cache keeps the answer.
                     headers["Cache-Control"] = "no-store"
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

@@ -110,6 +110,10 @@ def test_this_machine_is_answered_by_all_its_names(client: TestClient, host: str
     assert client.get("/", headers={"Host": host}).status_code == 200
 
 
+def test_no_cache_keeps_what_was_searched_for(client: TestClient) -> None:
+    assert client.get("/search?q=gvhd").headers["cache-control"] == "no-store"
+
+
 def test_pages_are_only_read(client: TestClient) -> None:
     assert client.post("/", content=b"x").status_code == 405
     assert client.head("/").status_code == 200

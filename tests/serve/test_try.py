@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from html import unescape
 from io import BytesIO
 from pathlib import Path
@@ -27,14 +28,18 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import fastest
 from kb_tools.serve.case.desk import MAX_PARTS
-from kb_tools.serve.case.fields import of_case, written
+from kb_tools.serve.case.fields import MAX_FIELDS, MAX_ROWS, of_case, written
 from kb_tools.serve.case.form import Section, section
-from kb_tools.serve.case.routes import FORMATS, MAX_CASE, MAX_FIELDS
+from kb_tools.serve.case.routes import FORMATS, MAX_CASE
 from kb_tools.serve.case.workers import Busy, Workers
+from kb_tools.serve.pages.trial import data
+from kb_tools.serve.view import View
+from kb_tools.serve.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "policies/CP.MP.101/cases"
 EXAMPLE = "acute-gvhd-of-grade-2-excludes"
+IRI = f"https://w3id.org/policykb/example/{EXAMPLE}#case"
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 REQUEST = {"serviceDate": "2026-07-01", "reason": "AcuteMyeloidLeukemia"}
 CASE = {"patient": "p", "request": REQUEST}
@@ -154,6 +159,7 @@ def test_an_example_fills_the_form_and_is_determined(client: TestClient) -> None
     page = client.get(f"/try?example=CP.MP.101/{EXAMPLE}").text
     assert outcome(page) == "Criteria not met CP.MP.101, revision 2026-02"
     assert '<option value="AcuteMyeloidLeukemia" selected>' in page
+    assert f'<option value="CP.MP.101/{EXAMPLE}" selected>' in page
     assert "<b>Because</b> exclusion II.B holds: acute GvHD assessment: grade 2 (2026-06-20, chart evidence)" in page
     assert "neither an approval nor a denial" in page
     assert client.get("/try?example=CP.MP.101/no-such").status_code == 400
@@ -303,6 +309,7 @@ def test_a_file_of_each_format_is_read_into_the_form(client: TestClient, in_thre
         assert outcome(page) == "Criteria not met CP.MP.101, revision 2026-02", media_type
         assert 'name="case.findings[2].type"' in page
         assert 'name="case.request.serviceDate" value="2026-07-01"' in page
+        assert ('<ul class="notes">' in page) == (media_type == "application/fhir+json")
 
 
 def test_slips_of_a_file_stand_beside_their_fields_and_what_has_none_above(client: TestClient) -> None:
@@ -319,6 +326,19 @@ def test_slips_of_a_file_stand_beside_their_fields_and_what_has_none_above(clien
     found = slips(post(client, {}, do="read", text=text).text)
     assert [field for field, _ in found] == ["case.findings[2].grade", ""]
     assert "clin:colour" in found[1][1]
+    text = TURTLE.decode().replace("clin:AcuteMyeloidLeukemia", "clin:AcuteMyeloid")
+    text = text.replace('case:serviceDate "2026-07-01"^^xsd:date ;', "")
+    assert slips(post(client, {}, do="read", text=text).text) == [
+        ("case.request.serviceDate", "Needed, and not stated yet."),
+        ("case.request.reason", '"AcuteMyeloid" is not a value of this key; did you mean AcuteMyeloidLeukemia?'),
+        (
+            "case.findings[1].disease",
+            '"AcuteMyeloid" is not a value of this key; did you mean AcuteMyeloidLeukemia?',
+        ),
+    ]
+    text = TURTLE.decode().replace("case:coverage", "case:coverage [ a case:Coverage ] , ")
+    (said,) = slips(post(client, {}, do="read", text=text).text)
+    assert said == ("", f"{IRI} case:coverage: State exactly one case:coverage, a case:Coverage.")
 
 
 @pytest.mark.parametrize(
@@ -447,12 +467,20 @@ def test_what_is_too_large_is_refused_in_one_line(client: TestClient) -> None:
     assert post(client, {}, do="read", text=large.decode()).status_code == 413
     assert client.post("/try", content=b"a" * (3 * MAX_CASE + 1), headers=FORM).status_code == 413
     assert post(client, {"case.x": ["1"] * (MAX_FIELDS + 1)}).status_code == 413
+    rows = {f"case.findings[{number}].type": "Transplant" for number in range(MAX_ROWS + 1)}
+    assert post(client, rows).status_code == 413
+    text = json.dumps({**CASE, "findings": [{"type": "Transplant", "date": 1}] * (MAX_ROWS + 1)})
+    page = post(client, {}, do="read", text=text).text
+    assert (outcome(page), "data-row=" in page.partition("<template")[0]) == ("101 things to correct", False)
     assert client.post("/try", content=b"{}", headers={"Content-Type": "application/json"}).status_code == 415
     finding = {"type": "Transplant", "date": "2025-01-15", "basis": "ChartEvidence"}
     many = [{**finding, "date": f"{2000 + number // 300}-01-{number % 28 + 1:02}"} for number in range(2 * MAX_PARTS)]
     body = json.dumps({**CASE, "findings": many}).encode()
     (said,) = determined(client, body, "application/json").json()["errors"]
     assert said == "case: a case of more than 500 parts; kb validate takes larger ones"
+    body = json.dumps({f"k{number}": 1 for number in range(60_000)}).encode()
+    (said,) = determined(client, body, "application/json").json()["errors"]
+    assert said == "case: a case of more than 512 KiB of plain JSON; kb validate takes larger ones"
 
 
 def test_a_case_that_takes_too_long_is_ended_and_the_next_one_answered() -> None:
@@ -481,3 +509,17 @@ def test_the_answer_for_programs_is_as_described(client: TestClient) -> None:
     schema = described["responses"]["200"]["content"]["application/json"]["schema"]
     answer = determined(client, TURTLE, "text/turtle").json()
     Draft202012Validator({**schema, "additionalProperties": False}).validate(answer)
+
+
+def test_of_several_policies_each_has_its_revisions_to_choose(tmp_path: Path) -> None:
+    for folder in ("ontology", "shapes"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copytree(ROOT / "tests/data/EX.5", tmp_path / "policies/EX.5")
+    without = shutil.ignore_patterns("cases")
+    shutil.copytree(ROOT / "policies/CP.MP.101", tmp_path / "policies/CP.MP.101", ignore=without)
+    found = data(View(Workbench(Repository(tmp_path)), date(2026, 7, 1)), "EX.5")
+    assert [(group["label"], group["choices"][0]["value"]) for group in found["revisions"]] == [
+        ("CP.MP.101", "CP.MP.101"),
+        ("EX.5", "EX.5"),
+    ]
+    assert found["revisions"][1]["choices"][1]["value"].startswith("EX.5/")

@@ -100,8 +100,9 @@ def _slip(error: KbError, found: Written) -> Slip:
     name = found.field_of(place)
     # The form shows what each field takes.
     text = f"{error.what}; {error.hint}" if error.hint not in ("", SEE_SCHEMA) else error.what
-    # A place without a field, as a line of a file, is part of what is said.
-    where = f"line {place[1:]}: " if place.startswith(":") else f"{place}: " if place and not name else ""
+    # A place without a field of its own, as a line of a file, is part of what is said.
+    own = not place or place in found.fields
+    where = "" if own else f"line {place[1:]}: " if place.startswith(":") else f"{place}: "
     return {"field": name, "text": printable.line(where + text), "missing": False}
 
 

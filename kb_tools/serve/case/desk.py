@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, TypedDict
 
 from kb_tools.as_json import dump
 from kb_tools.cases.case import Case, Malformed
+from kb_tools.cases.fhir.reader import is_fhir
 from kb_tools.cases.form import CaseForms
+from kb_tools.cases.inputs import JSON, format_of
 from kb_tools.cases.plain import shown
 from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
@@ -23,10 +25,11 @@ from kb_tools.printable import escaped
 from kb_tools.rdf.shacl import fastest
 from kb_tools.serve.case import answer
 from kb_tools.serve.case.answer import SOURCE, Answer, Slip
-from kb_tools.serve.case.fields import Fields, Written, of_case, of_json, written
+from kb_tools.serve.case.fields import Fields, Written, fit, of_case, of_json, written
 
-# The most nodes that a case may have here: findings, and what they and the request consist of.
-MAX_PARTS = 500
+# The most nodes that a case may have here: findings, and what they and the request consist of; and the most bytes as
+# plain JSON, which has nothing in it but these.
+MAX_PARTS, MAX_PLAIN = 500, 512 * 1024
 
 
 class Chosen(TypedDict):
@@ -98,17 +101,28 @@ class Desk:
         data = text.encode("latin-1")
         read = self._read(data, format_)
         if isinstance(read, KbError):
-            fields = of_json(data)
+            stated = of_json(data)
+            fields: Fields = stated if fit(stated) else {}
             return _page(fields, answer.refused(answer.of_error(read, written(self.forms, fields))))
         page = self.fill(of_case(self.forms, read), chosen)
         notes = [str(note) for note in read.reading.notes] if read.reading else []
         (checked,) = self._chosen(chosen).checker.check([read])
-        if isinstance(checked, Malformed):
-            # What the form has no field for is said as well; what it has one for is said beside it.
-            told = {slip["text"] for slip in page["answer"]["slips"]}
-            others = [violation for violation in checked.violations if violation.message not in told]
+        told = {slip["text"] for slip in page["answer"]["slips"]}
+        # What is wrong with the value of a field stands beside it.
+        others = [
+            violation
+            for violation in (checked.violations if isinstance(checked, Malformed) else ())
+            if violation.path not in self._fields and violation.message not in told
+        ]
+        if others:
             page["answer"] = answer.refused([*answer.of_file(others), *page["answer"]["slips"]])
         return {**page, "notes": [*read.notices, *notes]}
+
+    @cached_property
+    def _fields(self) -> set[str]:
+        """The properties whose values stand in fields."""
+        keys = (key for form in self.forms.forms.values() for key in form.keys.values())
+        return {self.kb.curie(str(key.path)) for key in keys if not key.classes}
 
     def write(self, fields: Fields, format_: str) -> str:
         """The case that fields state as a file.
@@ -140,6 +154,9 @@ class Desk:
 
     def _read(self, data: bytes, format_: str | None) -> Case | KbError:
         """The one case of a text, or what is wrong with the text."""
+        if len(data) > MAX_PLAIN and format_of(None, format_, data) == JSON and not is_fhir(data):
+            what = f"a case of more than {MAX_PLAIN // 2**10} KiB of plain JSON"
+            return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
         found = list(self._reader.stream(SOURCE, None, BytesIO(data), format_))
         error = next((item for item in found if isinstance(item, KbError)), None)
         if error or len(found) != 1:

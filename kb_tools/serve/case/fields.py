@@ -23,6 +23,8 @@ CASE_FIELD = "case"
 # The values of each field, of which those that are empty say nothing.
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 
+# The most fields, and the most rows among them, that a page shows.
+MAX_FIELDS, MAX_ROWS = 4_000, 500
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 
@@ -48,6 +50,11 @@ class Written:
         while place and place not in self.fields:
             place = place.rpartition("[" if place.endswith("]") else ".")[0]
         return self.fields[place] if place else ""
+
+
+def fit(fields: Fields) -> bool:
+    """Whether there are no more fields than a page shows."""
+    return len(fields) <= MAX_FIELDS and sum(name.endswith("].type") for name in fields) <= MAX_ROWS
 
 
 def written(forms: CaseForms, fields: Fields) -> Written:
@@ -177,7 +184,9 @@ def _text(forms: CaseForms, key: Key, case: Case, value: Node) -> str:
     if isinstance(value, Literal):
         return str(value)
     if key.terms:
-        return local_name(value) if str(value) in key.terms.values() else forms.kb.curie(str(value))
+        # A term of another vocabulary is not taken for ours of the same name.
+        name = local_name(value)
+        return forms.kb.curie(str(value)) if key.terms.get(name, str(value)) != str(value) else name
     if key.is_code:
         return forms.kb.curie(str(value))
     # A patient without a name is some patient: any name says as much.

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from kb_tools.errors import KbError, did_you_mean
 from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
-from kb_tools.serve.case.fields import CASE_FIELD, Fields
+from kb_tools.serve.case.fields import CASE_FIELD, MAX_FIELDS, MAX_ROWS, Fields, fit
 from kb_tools.serve.case.workers import Busy, Workers
 from kb_tools.serve.formats import asked_for
 from kb_tools.serve.links import ServedLinks
@@ -32,8 +33,8 @@ from kb_tools.serve.view import View, day_asked
 from kb_tools.serve.workbench import Workbench
 
 API = "/api/determine"
-# The largest case, in bytes, and the most fields of a form.
-MAX_CASE, MAX_FIELDS = 4 * 1024 * 1024, 4_000
+# The largest case, in bytes.
+MAX_CASE = 4 * 1024 * 1024
 # A form writes a byte as three, at most.
 _MAX_FORM = 3 * MAX_CASE
 _FORM = "application/x-www-form-urlencoded"
@@ -46,6 +47,8 @@ FORMATS = {
     "application/n-triples": "ntriples",
     "application/ld+json": "jsonld",
 }
+# A case that is determined before any other, so that all that takes time at first is done.
+_FIRST = '{"patient": "p", "request": {"serviceDate": "2026-07-01"}}'
 _FILES = {"json": ("case.json", "application/json"), "turtle": ("case.ttl", "text/turtle")}
 
 
@@ -81,7 +84,10 @@ class _Trial:
         else:
             # A patient without a name is some patient: any name says as much.
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
-        return self._page(request, chosen, page)
+        response = self._page(request, chosen, page)
+        # While the first case is typed, a process gets ready for it.
+        response.background = BackgroundTask(self.workers.warm, "determine", _FIRST, "json", self._under(chosen))
+        return response
 
     async def post(self, request: Request) -> Response:
         """The form as it was sent, with what becomes of the case; a file of the case; or only what becomes of it."""
@@ -96,6 +102,8 @@ class _Trial:
         except ValueError:
             raise HTTPException(413, f"this is no form, or one of more than {MAX_FIELDS} fields") from None
         fields = {name: values for name, values in sent.items() if name.startswith(f"{CASE_FIELD}.")}
+        if not fit(fields):
+            raise HTTPException(413, f"a form of more than {MAX_ROWS} rows; send less, or use kb validate")
 
         def control(name: str) -> str:
             return sent.get(name, [""])[0]
@@ -133,6 +141,7 @@ class _Trial:
             **_answered(page),
             "on": view.day.isoformat(),
             "chosen": chosen,
+            "example": request.query_params.get("example", ""),
             "fields": page["fields"],
             "rows": lambda name: _rows(page["fields"], name),
             "text": text,
@@ -204,11 +213,14 @@ async def _body(request: Request, most: int) -> bytes:
     Raises:
         HTTPException: it is longer than it may be.
     """
-    found = bytearray()
+    found, length = bytearray(), 0
     async for chunk in request.stream():
-        found += chunk
-        if len(found) > most:
-            raise _too_large()
+        length += len(chunk)
+        # What is too long is heard to its end, or many programs would not hear the answer.
+        if length <= most:
+            found += chunk
+    if length > most:
+        raise _too_large()
     return bytes(found)
 
 

@@ -12,7 +12,7 @@ import sys
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from threading import BoundedSemaphore, Timer
 from typing import Any
 
@@ -41,11 +41,20 @@ class Workers:
 
     def __init__(self, root: Path, number: int = 0) -> None:
         self.seconds = SECONDS
+        self._warm = False
         number = number or min(2, os.cpu_count() or 1)
-        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        # The one that was asked last has most in its memory.
+        self._free: LifoQueue[_Worker] = LifoQueue()
         for _ in range(number):
             self._free.put(_Worker(root))
         self._room = BoundedSemaphore(number * (1 + WAITING))
+
+    def warm(self, operation: str, *arguments: Any) -> None:
+        """Starts a process if none has started yet, and lets it do something of the kind that it will be asked."""
+        if not self._warm:
+            self._warm = True
+            with suppress(Busy, KbError):
+                self.ask(operation, *arguments)
 
     def ask(self, operation: str, *arguments: Any) -> Any:
         """What an operation of kb_tools.serve.case.desk gives for JSON values.

@@ -4,6 +4,7 @@ const form = document.getElementById("case");
 const WAIT = 400; // Milliseconds without a key before the case is sent.
 const MOST = 4 * 1024 * 1024; // The largest file, in bytes.
 let waiting, sending;
+let revised = false; // Whether another revision was chosen, which asks other things.
 
 // ------------------------------------------------------------------ what it comes to
 
@@ -17,7 +18,7 @@ async function send() {
   sending = new AbortController();
   const body = new URLSearchParams(new FormData(form));
   body.delete("text");
-  body.set("part", "answer");
+  if (!revised) body.set("part", "answer");
   const outcome = document.getElementById("outcome");
   outcome.classList.add("busy");
   try {
@@ -46,6 +47,20 @@ function show(answer) {
   if (outcome.textContent !== come.textContent) outcome.replaceChildren(...come.childNodes);
   document.getElementById("details").replaceChildren(...answer.getElementById("details").childNodes);
   place();
+  if (revised) ask(answer);
+}
+
+// What the revision that is chosen now asks, beside each field, and beside those of rows to come.
+function ask(page) {
+  revised = false;
+  for (const list of form.querySelectorAll(".asks")) {
+    list.replaceChildren(...(page.getElementById(list.id)?.childNodes ?? []));
+  }
+  for (const template of form.querySelectorAll("template")) {
+    const rows = CSS.escape(template.closest("[data-rows]").dataset.rows);
+    const kind = CSS.escape(template.dataset.kind);
+    template.replaceWith(page.querySelector(`[data-rows=${rows}] template[data-kind=${kind}]`));
+  }
 }
 
 // Each slip beside its field.
@@ -105,6 +120,7 @@ function lengthen(input) {
 form.addEventListener("input", (event) => {
   if (!event.target.name || event.target.closest(".paste")) return;
   lengthen(event.target);
+  revised ||= event.target.id === "revision";
   soon();
 });
 form.addEventListener("click", (event) => {
