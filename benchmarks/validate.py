@@ -88,7 +88,7 @@ def main() -> None:
             others["the other checkout"] = (given.against, ("validate", one))
         same = compare(f"{given.cases} varied cases, --format json", ways, given.turns)
         same &= compare("one case from cold", {"this checkout": (ROOT, ("validate", one)), **others}, 5 * given.turns)
-        help_ = {"this checkout": (ROOT, ("--help",))}
+        help_: dict[str, tuple[Path, tuple[str, ...]]] = {"this checkout": (ROOT, ("--help",))}
         if given.against:
             help_["the other checkout"] = (given.against, ("--help",))
         compare("kb --help, which may say something else", help_, 10 * given.turns)
