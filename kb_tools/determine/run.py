@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -113,16 +114,27 @@ class Run:
         self.policy = policy
         self.engine = engine
         self.checker = CaseChecker(kb, engine)
-        self._fixed: Selection | None = None
-        if revision is not None:
-            self._fixed = Selection(policy.require_criteria(policy.entry(revision)), ())
-        elif as_of is not None:
-            self._fixed = policy.in_force(as_of)
+        self._fixed = self._chosen(revision, as_of)
         self._known = Known()
         self._determiners: dict[str, Determiner] = {}
         # Whether it is still to be found out if the shapes allow to ask once about each part.
         self._may_begin = by_pieces
         self._size = TOGETHER if by_pieces else BATCH
+
+    def under(self, revision: str | None, as_of: date | None) -> Run:
+        """The same run for another choice of revision; what was loaded and learned is shared.
+
+        Raises:
+            UnknownRevision: there is no such revision, or its criteria are not on file.
+        """
+        other = copy(self)
+        other._fixed = self._chosen(revision, as_of)
+        return other
+
+    def _chosen(self, revision: str | None, as_of: date | None) -> Selection | None:
+        if revision is not None:
+            return Selection(self.policy.require_criteria(self.policy.entry(revision)), ())
+        return None if as_of is None else self.policy.in_force(as_of)
 
     def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
         """One answer for each case, in the order of the cases."""

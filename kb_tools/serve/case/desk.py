@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from io import BytesIO
 from typing import Any, TypedDict
 
@@ -63,7 +63,8 @@ class Desk:
         self.forms = CaseForms(kb)
         self._reader = CaseReader(kb)
         self._engine = fastest()
-        self._run = lru_cache(maxsize=16)(self._new_run)
+        # One for each policy: the revisions that were loaded are kept, by whatever day they are chosen.
+        self._run = cache(self._new_run)
 
     # ------------------------------------------------------------------ for the page
 
@@ -106,7 +107,7 @@ class Desk:
             return _page(fields, answer.refused(answer.of_error(read, written(self.forms, fields))))
         page = self.fill(of_case(self.forms, read), chosen)
         notes = [str(note) for note in read.reading.notes] if read.reading else []
-        (checked,) = self._chosen(chosen).checker.check([read])
+        (checked,) = self._run(chosen["policy"]).checker.check([read])
         told = {slip["text"] for slip in page["answer"]["slips"]}
         # What is wrong with the value of a field stands beside it.
         others = [
@@ -170,15 +171,12 @@ class Desk:
         return case
 
     def _determined(self, case: Case, chosen: Chosen) -> Answered:
-        (found,) = self._chosen(chosen).answers([case])
+        day = date.fromisoformat(chosen["asOf"]) if chosen["asOf"] else None
+        (found,) = self._run(chosen["policy"]).under(chosen["revision"], day).answers([case])
         return found
 
-    def _chosen(self, chosen: Chosen) -> Run:
-        return self._run(chosen["policy"], chosen["revision"], chosen["asOf"])
-
-    def _new_run(self, policy: str | None, revision: str | None, as_of: str | None) -> Run:
-        day = date.fromisoformat(as_of) if as_of else None
-        return Run(self.kb, self.kb.policy(policy), self._engine, revision, day)
+    def _new_run(self, policy: str | None) -> Run:
+        return Run(self.kb, self.kb.policy(policy), self._engine)
 
     def _answer(self, case: Case, chosen: Chosen, found: Written, fields: Fields) -> Answer:
         answered = self._determined(case, chosen)

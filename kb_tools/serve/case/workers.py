@@ -13,7 +13,7 @@ import weakref
 from contextlib import suppress
 from pathlib import Path
 from queue import LifoQueue
-from threading import BoundedSemaphore, Timer
+from threading import BoundedSemaphore, Event, Timer
 from typing import Any
 
 from kb_tools.errors import KbError
@@ -76,29 +76,32 @@ class Workers:
 
 
 class _Worker:
+    """One process, which starts when it is asked and has none."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, operation: str, arguments: tuple[Any, ...], seconds: float) -> Any:
-        process = self._process or self._start()
-        late: list[bool] = []
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = self._start()
+        late = Event()
 
         def end() -> None:
-            late.append(True)
+            late.set()
             process.kill()
 
         timer = Timer(seconds, end)
         timer.daemon = True
         timer.start()
-        try:
-            line = _exchange(process, json.dumps([operation, arguments]).encode() + b"\n")
-        finally:
-            timer.cancel()
-        if not line.endswith(b"\n"):
+        line = _exchange(process, json.dumps([operation, arguments]).encode() + b"\n")
+        timer.cancel()
+        timer.join()
+        if late.is_set() or not line.endswith(b"\n"):
             self._process = None
-            _end(process)
-            what = f"this took more than {seconds:g} s" if late else "this cannot be read: too large or too deep"
+            self._end()
+            what = f"this took more than {seconds:g} s" if late.is_set() else "this is too large or too deep to be read"
             raise KbError(what, hint="send less, or use kb validate")
         found = json.loads(line)
         if "error" in found:
@@ -110,16 +113,15 @@ class _Worker:
         # on its standard error could quote a case: nobody hears it.
         code = "import sys; sys.path[:] = sys.argv[2:]; "
         code += "from kb_tools.serve.case.workers import serve; serve(sys.argv[1])"
-        process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             [sys.executable, "-P", "-c", code, str(self.root), *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        weakref.finalize(self, _end, process)
+        self._end = weakref.finalize(self, _end, process)
         # Its start is no part of the time that a case may take.
         _exchange(process, b"")
-        self._process = process
         return process
 
 
