@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from broken_cases import BROKEN
+from bundles import RunKb
 from case_files import Vary, read
 from rdflib import URIRef
 from rich.console import Console
@@ -23,7 +24,7 @@ from kb_tools.cases.case import Case, Malformed, apart
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.form import CaseForms
 from kb_tools.cases.reader import CaseReader
-from kb_tools.determine import evaluate, looks
+from kb_tools.determine import evaluate, locality, looks
 from kb_tools.determine import run as determine_run
 from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError
@@ -360,3 +361,46 @@ def test_a_few_cases_are_determined_each_by_itself(kb: Repository, monkeypatch: 
     run = run_of(kb)
     assert len(list(run.answers(of_lines(kb, varied(kb, 5))))) > 0
     assert run._known.looks is None
+
+
+# ---------------------------------------------------------------------- the command and the library
+
+MET = ROOT / "policies/CP.MP.101/cases/a-first-infusion-meets.ttl"
+
+
+@pytest.mark.parametrize(
+    ("options", "pieces"),
+    [
+        ((), True),
+        (("--no-pieces",), False),
+        (("--engine", "pyshacl"), False),
+        (("--engine", "pyshacl", "--pieces"), True),
+    ],
+)
+def test_a_named_engine_is_asked_about_each_case_unless_pieces_are_asked_for(
+    run_kb: RunKb, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], pieces: bool
+) -> None:
+    runs: list[Run] = []
+
+    class Watched(Run):
+        def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
+            runs.append(self)
+            return super().answers(cases)
+
+    monkeypatch.setattr(determine_run, "Run", Watched)
+    run_kb("validate", str(MET), *options)
+    assert [run._known.looks is not None for run in runs] == [pieces]
+
+
+def test_where_shapes_are_not_local_each_case_is_determined_by_itself_and_one_line_says_so(
+    run_kb: RunKb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = run_kb("validate", str(MET), str(MET), "--no-pieces")
+    for module in (determine_run, locality):
+        monkeypatch.setattr(module, "faults", lambda _: (("shape:Case-finding", "counts findings (sh:maxCount)"),))
+    found = run_kb("validate", str(MET), str(MET))
+    assert found.stdout == wanted.stdout
+    assert found.stderr.splitlines() == [
+        "kb: shape:Case-finding counts findings (sh:maxCount): each case is determined by itself, which is slower; "
+        "see kb check"
+    ]
