@@ -95,9 +95,12 @@ class MarkedPart(TypedDict):
 
 
 class Stated(TypedDict):
-    """A criterion on one side. `content` is null for a remainder, which covers what its indication does not."""
+    """A criterion on one side, marked where the other side has it and says something else.
 
-    place: str
+    `content` is null for a remainder, which covers what its indication does not.
+    """
+
+    place: list[Run]
     label: list[Run]
     role: str
     definition: list[Run]
@@ -106,14 +109,15 @@ class Stated(TypedDict):
 
 
 class Beside(TypedDict):
-    """A criterion on both sides; null where a side does not have it, or has it within another one.
+    """A criterion on both sides. `same` is whether both say the same.
 
-    `same` is whether both say the same.
+    A side is null that does not have it, or has it `within` another criterion.
     """
 
     anchor: str
     criterion: Link
     same: bool
+    within: bool
     before: Stated | None
     after: Stated | None
 
@@ -282,6 +286,7 @@ class Shown:
                 "anchor": f"criterion-{local_name(iri)}",
                 "criterion": self._link(iri),
                 "same": sides[0] == sides[1],
+                "within": iri in self.old.all_criteria and iri in self.new.all_criteria,
                 "before": sides[0],
                 "after": sides[1],
             }
@@ -290,15 +295,18 @@ class Shown:
         if stated is None:
             return None
 
+        # What only one side has is not marked part by part.
+        other = other or stated
+
         def marked(text: str, theirs: str) -> list[Run]:
             return side(words(text, theirs) if mark == "gone" else words(theirs, text), mark)
 
-        theirs = Counter(_keys(other.tree) if other and other.tree else ())
+        theirs = Counter(_keys(other.tree) if other.tree else ())
         return {
-            "place": stated.notation,
-            "label": marked(stated.label, other.label if other else ""),
+            "place": marked(stated.notation, other.notation),
+            "label": marked(stated.label, other.label),
             "role": stated.role,
-            "definition": marked(stated.definition, other.definition if other else ""),
+            "definition": marked(stated.definition, other.definition),
             "content": self._part(stated.tree, theirs, mark) if stated.tree else None,
             "otherwiseSee": self._link(stated.otherwise[1]) if stated.otherwise else None,
         }
