@@ -11,6 +11,7 @@ from typing import TypedDict
 _ALIKE = 0.5
 # Spaces by which a part of a tree is set in.
 _INDENT = 2
+_WORDS = re.compile(r"\w+")
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 
 
@@ -66,7 +67,7 @@ def _depth(line: str) -> int:
 
 
 def _alike(old: str, new: str) -> bool:
-    return SequenceMatcher(None, old.split(), new.split(), autojunk=False).ratio() >= _ALIKE
+    return SequenceMatcher(None, _WORDS.findall(old), _WORDS.findall(new), autojunk=False).ratio() >= _ALIKE
 
 
 def words(before: str, after: str) -> list[Run]:
