@@ -11,8 +11,9 @@ from typing import TypedDict
 _ALIKE = 0.5
 # Spaces by which a part of a tree is set in.
 _INDENT = 2
-_WORDS = re.compile(r"\w+")
-_TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
+# A word, with what joins its parts: "II.B", "99.9", "graft-versus-host".
+_WORDS = re.compile(r"\w+(?:[.'-]\w+)*")
+_TOKENS = re.compile(rf"{_WORDS.pattern}|\s+|[^\w\s]")
 
 
 class Run(TypedDict):

@@ -71,8 +71,8 @@ def _operation(page: Page, schemas: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", page.path)
     ]
-    asks = {"search": "q", "try": "revision"}.get(page.name)
-    asked = [{"name": asks, "in": "query", "schema": {"type": "string"}}] if asks else []
+    asks = {"search": ("q",), "try": ("revision",), "compare": ("before", "after")}.get(page.name, ())
+    asked = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in asks]
     formats = {"name": "format", "in": "query", "schema": {"enum": list(page.formats)}}
     sent: dict[str, Any] = {MEDIA_TYPES[format_][0]: {} for format_ in page.formats}
     sent["application/json"] = {"schema": {"allOf": [envelope, content]}}
