@@ -67,7 +67,13 @@ FIXED = (START, SEARCH, QUESTIONS, QUESTION, MODEL)
 # A page of its own: it takes what is sent to it, and is only there where the workbench is served.
 TRY = Page("try", "/try", "The form of a case, and which revisions can be chosen", trial.data, rdf=False)
 
-COMPARE = Page("compare", "/{policy}/compare", "Which revisions can be compared; leads on from two (before, after)", compare.choose, rdf=False)
+COMPARE = Page(
+    "compare",
+    "/{policy}/compare",
+    "Which revisions can be compared",
+    compare.choose,
+    rdf=False,
+)
 COMPARISON = Page(
     "comparison",
     "/{policy}/compare/{before}/{after}",
