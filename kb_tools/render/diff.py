@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
 
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import Value
 from kb_tools.model.parts import BASES, COMPARED_PARTS, DOCUMENT_PARTS
 from kb_tools.render.page import Document, Paragraph, Table
 from kb_tools.revisions.change import Change, Diff
-from kb_tools.revisions.replay import Flip, Impact
+from kb_tools.revisions.replay import Flip, Impact, Reasons
 from kb_tools.revisions.verdict import Witness
 
-# What flipped a case: criteria, conditions and log statements.
-Cause: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 # So many cases of a group of flips are named; all are in the JSON.
 NAMED = 20
 
@@ -146,20 +143,16 @@ def _add_impact(shown: Document, diff: Diff, impact: Impact) -> None:
         ),
         *(Paragraph(f"{answer.case.title}: malformed, not determined.", item=True) for answer in impact.malformed),
     )
-    grouped: dict[tuple[str, str], dict[Cause, list[Flip]]] = {}
-    for flip in impact.flips:
-        causes = grouped.setdefault((flip.before.value, flip.after.value), {})
-        causes.setdefault((flip.criteria, flip.conditions, flip.rows), []).append(flip)
-    for (before, after), causes in sorted(grouped.items()):
+    for (before, after), groups in impact.grouped.items():
         shown.section(
-            f"From {before} to {after}: {_cases(sum(map(len, causes.values())))}",
-            *(block for cause, flips in sorted(causes.items()) for block in _cause(diff, cause, flips)),
+            f"From {before.value} to {after.value}: {_cases(sum(map(len, groups.values())))}",
+            *(block for reasons, flips in groups.items() for block in _reasons(diff, reasons, flips)),
         )
 
 
-def _cause(diff: Diff, cause: Cause, flips: Sequence[Flip]) -> Iterator[Paragraph]:
+def _reasons(diff: Diff, reasons: Reasons, flips: Sequence[Flip]) -> Iterator[Paragraph]:
     """What flipped a group of cases, and which they are."""
-    criteria, conditions, rows = cause
+    criteria, conditions, rows = reasons
     names = [flip.case.rpartition("/")[2] for flip in flips]
     more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
     log = {logged.statement: f"{logged.row_label}, {logged.label}" for logged in diff.log}

@@ -47,19 +47,29 @@ def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") ->
     Raises:
         KbError: the same revision twice, an unknown one, or one whose criteria are not on file.
     """
+    old, new = entries_of(policy, before, after)
+    return diff_of(Revision.load(policy, old), Revision.load(policy, new), engine)
+
+
+def entries_of(policy: Policy, before: str, after: str) -> tuple[RevisionEntry, RevisionEntry]:
+    """Two revisions of a policy that can be compared, by their names.
+
+    Raises:
+        KbError: the same revision twice, an unknown one, or one whose criteria are not on file.
+    """
     old, new = policy.entry(before), policy.entry(after)
     if old.iri == new.iri:
         raise KbError(f"{old.name} is compared with itself", hint="name two revisions")
     for entry in (old, new):
-        if not _comparable(entry):
+        if not comparable(entry):
             raise UnknownRevision(
                 f"the criteria of {policy.identifier} revision {entry.name} are not on file",
-                hint=f"on file: {', '.join(revision.name for revision in policy.history if _comparable(revision))}",
+                hint=f"on file: {', '.join(revision.name for revision in policy.history if comparable(revision))}",
             )
-    return diff_of(Revision.load(policy, old), Revision.load(policy, new), engine)
+    return old, new
 
 
-def _comparable(entry: RevisionEntry) -> bool:
+def comparable(entry: RevisionEntry) -> bool:
     """Whether the criteria of a revision, or of a draft of one, are there to be compared."""
     return entry.bases.get("Criteria", "NotOnFile") != "NotOnFile"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
@@ -14,6 +14,9 @@ from kb_tools.determine.run import batches
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
+
+# What flipped a case, in words: criteria, conditions and log statements.
+Reasons: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Flip:
     conditions: tuple[str, ...]
     rows: tuple[str, ...]
 
+    @property
+    def reasons(self) -> Reasons:
+        """What flipped it."""
+        return self.criteria, self.conditions, self.rows
+
     def to_dict(self) -> dict[str, Any]:
         """Give the flip as JSON values."""
         return {
@@ -74,6 +82,14 @@ class Impact:
     flips: tuple[Flip, ...]
     malformed: tuple[Malformed, ...] = ()
     errors: tuple[KbError, ...] = ()
+
+    @property
+    def grouped(self) -> dict[tuple[Outcome, Outcome], dict[Reasons, list[Flip]]]:
+        """The flips by their outcomes under both, and then by what flipped them; in order."""
+        found: dict[tuple[Outcome, Outcome], dict[Reasons, list[Flip]]] = {}
+        for flip in sorted(self.flips, key=lambda flip: (flip.before.value, flip.after.value, flip.reasons)):
+            found.setdefault((flip.before, flip.after), {}).setdefault(flip.reasons, []).append(flip)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Give the impact as JSON values."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -11,6 +12,7 @@ from mimetypes import guess_type
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,9 +23,11 @@ from kb_tools import as_json
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.serve import description, html, openapi
 from kb_tools.serve.case import routes as case
+from kb_tools.serve.comparisons import Busy
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
-from kb_tools.serve.pages import FIXED, Page, page_of
+from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
+from kb_tools.serve.pages.compare import obstacle, pair_named
 from kb_tools.serve.security import MAX_BODY, Guard
 from kb_tools.serve.view import NoPage, View, day_asked
 from kb_tools.serve.workbench import Workbench
@@ -42,6 +46,8 @@ def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
     routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += case.routes(bench)
     routes += [
+        Route(COMPARE.path, _choose(bench)),
+        Route(COMPARISON.path, _comparison(bench)),
         Route("/openapi.json", _openapi),
         Route("/static/{name:path}", _static),
         Route("/{path:path}", _thing(bench), name="thing"),
@@ -60,6 +66,35 @@ def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
 def _fixed(bench: Workbench, page: Page) -> Callable[[Request], Response]:
     def endpoint(request: Request) -> Response:
         return _answer(bench, page, request, request.path_params.get("name", request.query_params.get("q", "")))
+
+    return endpoint
+
+
+def _choose(bench: Workbench) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        """The two that were chosen have an address of their own, which can be sent."""
+        policy = request.path_params["policy"]
+        chosen = [request.query_params.get(side) for side in ("before", "after")]
+        if all(chosen):
+            links = ServedLinks(bench.ours, day_asked(request.query_params.get("on")))
+            return RedirectResponse(links.page(f"/{policy}/compare/{'/'.join(map(str, chosen))}"), 303)
+        return _answer(bench, COMPARE, request, policy)
+
+    return endpoint
+
+
+def _comparison(bench: Workbench) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        """Waits for what takes seconds to make without a thread of those that answer other readers."""
+        target = "/".join(request.path_params.values())
+        policy, before, after = await run_in_threadpool(pair_named, bench, target)
+        if not obstacle(policy, before, after):
+            try:
+                await asyncio.wrap_future(bench.comparisons.of(policy, before.name, after.name))
+            except Busy:
+                detail = "other revisions are being compared; ask again in a few seconds"
+                raise HTTPException(503, detail, {"Retry-After": "10"}) from None
+        return await run_in_threadpool(_answer, bench, COMPARISON, request, target)
 
     return endpoint
 
@@ -100,6 +135,8 @@ def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Resp
     view = View(bench, on or date.today())
     if format_ in ("turtle", "jsonld"):
         body = description.of(view, target, format_)
+    elif format_ in page.writers:
+        body = page.writers[format_](view, target)
     else:
         content = {"page": page.name, "on": view.day.isoformat(), **page.data(view, target)}
         if format_ == "json":

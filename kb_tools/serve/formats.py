@@ -12,8 +12,10 @@ MEDIA_TYPES = {
     "json": ("application/json",),
     "turtle": ("text/turtle", "application/x-turtle"),
     "jsonld": ("application/ld+json",),
+    "markdown": ("text/markdown",),
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",),
 }
-ENDINGS = {"html": "html", "json": "json", "turtle": "ttl", "jsonld": "jsonld"}
+ENDINGS = {"html": "html", "json": "json", "turtle": "ttl", "jsonld": "jsonld", "markdown": "md", "xlsx": "xlsx"}
 
 
 def asked_for(parameter: str | None, accept: str, offered: Collection[str]) -> str | None:

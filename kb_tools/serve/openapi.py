@@ -10,9 +10,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddic
 from kb_tools import __version__
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES
-from kb_tools.serve.pages import FIXED, OF_IRIS, TRY, Page
+from kb_tools.serve.pages import COMPARING, FIXED, OF_IRIS, TRY, Page
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
+    # Values that another part of the tool describes.
+    object: {},
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
@@ -51,7 +53,7 @@ def description() -> dict[str, Any]:
             "description": "The content of every page as JSON. The tool never approves or denies.",
         },
         "paths": {
-            **{page.path: {"get": _operation(page, schemas)} for page in (*FIXED, TRY, *OF_IRIS)},
+            **{page.path: {"get": _operation(page, schemas)} for page in (*FIXED, TRY, *COMPARING, *OF_IRIS)},
             case.API: {"post": _determine()},
         },
         "components": {"schemas": dict(sorted(schemas.items()))},
@@ -69,8 +71,8 @@ def _operation(page: Page, schemas: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", page.path)
     ]
-    asks = {"search": "q", "try": "revision"}.get(page.name)
-    asked = [{"name": asks, "in": "query", "schema": {"type": "string"}}] if asks else []
+    asks = {"search": ("q",), "try": ("revision",), "compare": ("before", "after")}.get(page.name, ())
+    asked = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in asks]
     formats = {"name": "format", "in": "query", "schema": {"enum": list(page.formats)}}
     sent: dict[str, Any] = {MEDIA_TYPES[format_][0]: {} for format_ in page.formats}
     sent["application/json"] = {"schema": {"allOf": [envelope, content]}}

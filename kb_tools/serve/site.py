@@ -15,7 +15,8 @@ from kb_tools.serve import description, html
 from kb_tools.serve.formats import ENDINGS
 from kb_tools.serve.index import index
 from kb_tools.serve.links import SiteLinks, path_of
-from kb_tools.serve.pages import FIXED, QUESTION, Page, page_of
+from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, QUESTION, Page, page_of
+from kb_tools.serve.pages.compare import neighbours
 from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
@@ -107,6 +108,8 @@ def files(kb: Repository, day: date | None = None) -> Iterator[tuple[str, bytes]
                 body = html.render(shown(view, page, path, folders), content)
             elif format_ == "json":
                 body = as_json.dump(content).encode()
+            elif format_ in page.writers:
+                body = page.writers[format_](view, target)
             else:
                 body = description.of(view, target, format_)
             yield f"{folders[path]}/index.{ENDINGS[format_]}".lstrip("/"), body
@@ -125,6 +128,11 @@ def pages_of(bench: Workbench) -> dict[str, tuple[Page, str]]:
     """Every page by its path, with what it is about."""
     pages = {page.path: (page, "") for page in FIXED if page is not QUESTION}
     pages |= {f"/questions/{found.name}": (QUESTION, found.name) for found in questions()}
+    for policy in bench.policies.values():
+        pages[f"/{policy.identifier}/compare"] = COMPARE, policy.identifier
+        for before, after in neighbours(policy):
+            target = f"{policy.identifier}/{before.name}/{after.name}"
+            pages[f"/{policy.identifier}/compare/{before.name}/{after.name}"] = COMPARISON, target
     return pages | {path_of(iri): (page_of(bench, iri), iri) for iri in bench.ours}
 
 

@@ -23,6 +23,7 @@ from kb_tools.model.statements import Criterion
 from kb_tools.rdf.canonical import nested
 from kb_tools.rdf.namespaces import BASE, BIBO, CITO, OA, POL, SH
 from kb_tools.rdf.terms import local_name
+from kb_tools.serve.comparisons import Comparisons
 
 # Properties that name a thing in words, the most telling first.
 _LABELS = {str(link): rank for rank, link in enumerate((RDFS.label, SKOS.prefLabel, DCTERMS.title, POL.gloss))}
@@ -92,6 +93,7 @@ class Workbench:
         self._revisions: dict[str, Revision] = {}
         self._turtle: dict[str, str] = {}
         self._subclasses: dict[str, frozenset[str]] = {}
+        self.comparisons = Comparisons(kb)
 
     @cached_property
     def store(self) -> ox.Store:

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
-from kb_tools.serve.pages import FIXED, OF_IRIS, TRY
+from kb_tools.serve.pages import COMPARING, FIXED, OF_IRIS, TRY
 
 # A page of each kind, and a second one where the content differs much.
 PAGES = {
@@ -18,6 +18,8 @@ PAGES = {
     "question": ("/questions/where-cited",),
     "model": ("/model",),
     "try": ("/try", "/try?revision=CP.MP.101/2019-10"),
+    "compare": ("/CP.MP.101/compare",),
+    "comparison": ("/CP.MP.101/compare/2019-10/2026-02", "/CP.MP.101/compare/2022-10/2026-02"),
     "policy": ("/CP.MP.101", "/CP.MP.101?on=2010-01-01"),
     "revision": ("/CP.MP.101/2026-02", "/CP.MP.101/2022-10"),
     "criterion": ("/CP.MP.101/criterion/acute-gvhd", "/CP.MP.101/criterion/other-indications"),
@@ -48,7 +50,7 @@ def closed(schema: Any) -> Any:
 
 
 def test_every_page_is_described(description: Any) -> None:
-    assert set(PAGES) == {page.name for page in (*FIXED, TRY, *OF_IRIS)}
+    assert set(PAGES) == {page.name for page in (*FIXED, TRY, *COMPARING, *OF_IRIS)}
     read = [path["get"]["operationId"] for path in description["paths"].values() if "get" in path]
     assert sorted(read) == sorted(PAGES)
     assert all(

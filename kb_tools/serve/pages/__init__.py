@@ -7,12 +7,13 @@ A page is a module with a function `data(view, target)`, whose result is a Typed
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kb_tools.rdf.namespaces import POL
 from kb_tools.serve.pages import (
     code,
+    compare,
     condition,
     criterion,
     examples,
@@ -41,6 +42,7 @@ class Page:
         summary: what it shows, in a line.
         data: gives its content.
         rdf: whether it is about an IRI, so that Turtle and JSON-LD of that can be had.
+        writers: gives what it is about in a format that it has beside these.
     """
 
     name: str
@@ -48,10 +50,11 @@ class Page:
     summary: str
     data: Callable[[View, str], Mapping[str, Any]]
     rdf: bool = True
+    writers: Mapping[str, Callable[[View, str], bytes]] = field(default_factory=dict)
 
     @property
     def formats(self) -> tuple[str, ...]:
-        return ("html", "json", "turtle", "jsonld") if self.rdf else ("html", "json")
+        return (*(("html", "json", "turtle", "jsonld") if self.rdf else ("html", "json")), *self.writers)
 
 
 START = Page("start", "/", "The policies, what is on file and what is open", start.data, rdf=False)
@@ -63,6 +66,24 @@ MODEL = Page("model", "/model", "The classes of the vocabularies and what links 
 FIXED = (START, SEARCH, QUESTIONS, QUESTION, MODEL)
 # A page of its own: it takes what is sent to it, and is only there where the workbench is served.
 TRY = Page("try", "/try", "The form of a case, and which revisions can be chosen", trial.data, rdf=False)
+
+COMPARE = Page(
+    "compare",
+    "/{policy}/compare",
+    "Which revisions can be compared",
+    compare.choose,
+    rdf=False,
+)
+COMPARISON = Page(
+    "comparison",
+    "/{policy}/compare/{before}/{after}",
+    "Two revisions compared: changes, verdict and witnesses, log, example cases",
+    compare.data,
+    rdf=False,
+    writers={"markdown": compare.as_markdown, "xlsx": compare.as_spreadsheet},
+)
+# The pages under the path of a policy.
+COMPARING = (COMPARE, COMPARISON)
 
 POLICY = Page("policy", "/{policy}", "A policy: its history, its log and what is open", policy.data)
 REVISION = Page("revision", "/{policy}/{revision}", "A revision: criteria and all else that it says", revision.data)

@@ -10,6 +10,7 @@ from rdflib.term import Node
 
 from kb_tools.model.policy import Policy as PolicyOnFile
 from kb_tools.rdf.namespaces import POL
+from kb_tools.serve.pages.compare import Pairing, pairings
 from kb_tools.serve.pages.history import OnFile, Timeline, on_file, timeline
 from kb_tools.serve.pages.open import Discrepancy, discrepancies
 from kb_tools.serve.view import InForce, Link, View
@@ -51,6 +52,7 @@ class Policy(TypedDict):
     inForce: InForce
     revisions: list[OnFile]
     timeline: Timeline
+    comparisons: list[Pairing]
     log: list[LogRow]
     discrepancies: list[Discrepancy]
 
@@ -75,6 +77,7 @@ def data(view: View, target: str) -> Policy:
         "inForce": view.in_force(policy),
         "revisions": [on_file(view, entry) for entry in policy.history],
         "timeline": timeline(view, policy),
+        "comparisons": pairings(view, policy),
         "log": log_rows(view, policy),
         "discrepancies": discrepancies(view, policy),
     }

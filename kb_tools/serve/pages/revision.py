@@ -13,6 +13,7 @@ from kb_tools.model.parts import BASES, DOCUMENT_PARTS
 from kb_tools.model.revision import Revision as Loaded
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
+from kb_tools.serve.pages.compare import Pairing, pairings
 from kb_tools.serve.pages.criteria import Criterion, criterion_of, open_at
 from kb_tools.serve.pages.evidence import Evidence, evidence_of
 from kb_tools.serve.pages.history import STATES, OnFile, on_file
@@ -85,6 +86,7 @@ class Revision(TypedDict):
     disposition: Link | None
     before: Link | None
     after: list[Link]
+    comparisons: list[Pairing]
     log: Link | None
     applicability: list[Criterion]
     criteria: list[Criterion]
@@ -117,6 +119,9 @@ def data(view: View, target: str) -> Revision:
         "disposition": view.link(revision.disposition[0]) if revision.disposition else None,
         "before": view.link(str(before)) if before else None,
         "after": view.links(subjects(view, str(PROV.wasRevisionOf), target)),
+        "comparisons": [
+            pair for pair in pairings(view, policy) if target in (pair["before"]["iri"], pair["after"]["iri"])
+        ],
         "log": view.link(entry.row.iri) if entry.row else None,
         "applicability": [criterion_of(view, revision, found) for found in revision.of_role("applicability")],
         "criteria": [

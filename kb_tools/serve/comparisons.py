@@ -1,0 +1,106 @@
+"""Comparisons of two revisions for all readers: each is made once, one at a time, beside what else is asked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock, Thread
+
+from kb_tools.api import KnowledgeBase
+from kb_tools.cases.case import Case
+from kb_tools.cases.inputs import MANIFEST
+from kb_tools.cases.prepare import prepared
+from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.examples import read_manifest
+from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import Repository
+from kb_tools.revisions.change import Diff
+from kb_tools.revisions.verdict import Direction
+
+# How many comparisons are kept, the last used ones.
+KEPT = 32
+# How many are made or wait to be made; a reader who asks for another one is told to come back.
+WAITING = 8
+
+
+class Busy(Exception):
+    """So many comparisons are being made that another one has to wait."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two revisions compared, with the example cases of their policy determined under both.
+
+    Attributes:
+        witnesses: the case that bears a witness out, as Turtle that can be submitted, by the direction of the witness.
+    """
+
+    diff: Diff
+    witnesses: dict[Direction, str]
+
+
+class Comparisons:
+    """The comparisons that were asked for last, of all policies of a knowledge base."""
+
+    def __init__(self, kb: Repository) -> None:
+        self.kb = kb
+        self._kept: OrderedDict[tuple[str, str, str], Future[Compared]] = OrderedDict()
+        self._lock, self._one_at_a_time = Lock(), Lock()
+
+    def of(self, policy: Policy, before: str, after: str) -> Future[Compared]:
+        """The comparison of two revisions by their names, as soon as it is made.
+
+        The future holds a KbError where they cannot be compared.
+
+        Raises:
+            Busy: too many others are being made.
+        """
+        key = policy.identifier, before, after
+        with self._lock:
+            if key not in self._kept:
+                if sum(not kept.done() for kept in self._kept.values()) >= WAITING:
+                    raise Busy
+                self._kept[key] = self._started(policy, before, after)
+            self._kept.move_to_end(key)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+    def _started(self, policy: Policy, before: str, after: str) -> Future[Compared]:
+        future: Future[Compared] = Future()
+        # From here on it cannot be cancelled: a reader who goes away takes it from no other.
+        future.set_running_or_notify_cancel()
+
+        def make() -> None:
+            try:
+                with self._one_at_a_time:
+                    future.set_result(self._compared(policy, before, after))
+            except Exception as error:
+                future.set_exception(error)
+
+        Thread(target=make, daemon=True).start()
+        return future
+
+    def _compared(self, policy: Policy, before: str, after: str) -> Compared:
+        cases = self._examples(policy) if (policy.cases_folder / MANIFEST).is_file() else None
+        found = KnowledgeBase(self.kb).diff(before, after, cases, policy=policy.identifier)
+        witnesses = {
+            direction: str(
+                prepared(self.kb, [replay.before.case], derived=False).serialize(format="longturtle", canon=True)
+            )
+            for direction, replay in found.borne_out.items()
+        }
+        return Compared(found, witnesses)
+
+    def _examples(self, policy: Policy) -> Iterator[Case | KbError]:
+        """The example cases, named by their files alone: where they lie is no reader's business."""
+        reader = CaseReader(self.kb, record=False)
+        for path in sorted({expected.path for expected in read_manifest(self.kb, policy.cases_folder)}):
+            try:
+                yield from reader.read(path.name, path)
+            except UnreadableInput as error:
+                error.where = path.name
+                yield error
