@@ -21,7 +21,7 @@ from kb_tools.revisions.change import Diff
 from kb_tools.revisions.verdict import Direction
 
 # How many comparisons are kept, the last used ones.
-KEPT = 32
+KEPT = 16
 # How many are made or wait to be made; a reader who asks for another one is told to come back.
 WAITING = 8
 

@@ -131,12 +131,17 @@ class Count(TypedDict):
 
 
 class Cause(TypedDict):
-    """Cases that were flipped by the same criteria and conditions, and what the log says of these."""
+    """Cases that were flipped by the same criteria and conditions.
+
+    `named` are the statements of the log that name the change of these criteria, `general` those that tell of it in
+    general.
+    """
 
     cases: list[Link]
     criteria: list[str]
     conditions: list[str]
-    log: list[Logged]
+    named: list[Logged]
+    general: list[Logged]
 
 
 class Flips(TypedDict):
@@ -235,11 +240,10 @@ class Shown:
         drafts = [
             f"{draft.entry.name} is a draft: it is not released, and in force on no date." for draft in diff.drafts
         ]
-        unchanged = [] if diff.differ else ["Nothing differs in what both have on file."]
         return {
             "words": diff.verdict.words,
             "direction": diff.verdict.direction.value,
-            "notes": [*unchanged, *drafts, *diff.verdict.borrowed],
+            "notes": [*drafts, *diff.verdict.borrowed],
             "witnesses": [self._witness(witness) for witness in diff.witnesses],
         }
 
@@ -341,6 +345,7 @@ class Shown:
     # ------------------------------------------------------------------ cases
 
     def _impact(self, impact: Replayed) -> Impact:
+        in_general = {statement for change in self.diff.changes for statement in change.general}
         counts = sorted((before.value, after.value, count) for (before, after), count in impact.counts.items())
         return {
             "cases": sum(impact.counts.values()),
@@ -360,7 +365,8 @@ class Shown:
                             "cases": [self._case(flip) for flip in flips],
                             "criteria": list(criteria),
                             "conditions": list(conditions),
-                            "log": [self.logged[row] for row in rows],
+                            "named": [self.logged[row] for row in rows if row not in in_general],
+                            "general": [self.logged[row] for row in rows if row in in_general],
                         }
                         for (criteria, conditions, rows), flips in causes.items()
                     ],
