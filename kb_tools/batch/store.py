@@ -143,8 +143,8 @@ def version_of(place: Location) -> str:
     if isinstance(place, Path):
         return ""
     with _store(place) as (store, path):
-        told = store.info(path)
-    return next((str(told[key]) for key in _VERSIONS if told.get(key) not in (None, "", "null")), "")
+        info = store.info(path)
+    return next((str(info[key]) for key in _VERSIONS if info.get(key) not in (None, "", "null")), "")
 
 
 @contextmanager
