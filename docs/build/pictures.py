@@ -13,7 +13,11 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
 # Each picture with the page that it shows and its height, in pixels; few colors keep the files small.
-PICTURES = {"history": ("/CP.MP.101?on=2024-05-01", 900), "criterion": ("/CP.MP.101/criterion/acute-gvhd", 800)}
+PICTURES = {
+    "history": ("/CP.MP.101?on=2024-05-01", 900),
+    "criterion": ("/CP.MP.101/criterion/acute-gvhd", 800),
+    "try": ("/try?example=CP.MP.101/acute-gvhd-of-grade-2-excludes", 900),
+}
 WIDTH, COLORS = 1120, 48
 
 

@@ -480,7 +480,8 @@ def test_what_is_too_large_is_refused_in_one_line(client: TestClient) -> None:
     assert said == "case: a case of more than 500 parts; kb validate takes larger ones"
     body = json.dumps({f"k{number}": 1 for number in range(60_000)}).encode()
     (said,) = determined(client, body, "application/json").json()["errors"]
-    assert said == "case: a case of more than 512 KiB of plain JSON; kb validate takes larger ones"
+    assert said == determined(client, TURTLE + b"#" * 2**19, "text/turtle").json()["detail"]
+    assert said == "case: a case of more than 512 KiB that is not FHIR; kb validate takes larger ones"
 
 
 def test_a_case_that_takes_too_long_is_ended_and_the_next_one_answered() -> None:

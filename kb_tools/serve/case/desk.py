@@ -12,7 +12,6 @@ from kb_tools.as_json import dump
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.reader import is_fhir
 from kb_tools.cases.form import CaseForms
-from kb_tools.cases.inputs import JSON, format_of
 from kb_tools.cases.plain import shown
 from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
@@ -27,8 +26,8 @@ from kb_tools.serve.case import answer
 from kb_tools.serve.case.answer import SOURCE, Answer, Slip
 from kb_tools.serve.case.fields import Fields, Written, fit, of_case, of_json, written
 
-# The most nodes that a case may have here: findings, and what they and the request consist of; and the most bytes as
-# plain JSON, which has nothing in it but these.
+# The most nodes that a case may have here: findings, and what they and the request consist of. And the most bytes, but
+# of FHIR, where much else stands beside them.
 MAX_PARTS, MAX_PLAIN = 500, 512 * 1024
 
 
@@ -155,8 +154,8 @@ class Desk:
 
     def _read(self, data: bytes, format_: str | None) -> Case | KbError:
         """The one case of a text, or what is wrong with the text."""
-        if len(data) > MAX_PLAIN and format_of(None, format_, data) == JSON and not is_fhir(data):
-            what = f"a case of more than {MAX_PLAIN // 2**10} KiB of plain JSON"
+        if len(data) > MAX_PLAIN and not is_fhir(data):
+            what = f"a case of more than {MAX_PLAIN // 2**10} KiB that is not FHIR"
             return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
         found = list(self._reader.stream(SOURCE, None, BytesIO(data), format_))
         error = next((item for item in found if isinstance(item, KbError)), None)
