@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyoxigraph as ox
@@ -71,18 +72,20 @@ class Binder:
                 hint = did_you_mean(name, known) or f"it has: {', '.join(known) or 'none'}"
                 raise QueryError(f"question {question.name} has no parameter {name}", hint=hint)
         bound = Bound(question.text)
+        terms: dict[str, Sequence[Any]] = {}
         if revisions and question.revision:
             known.pop("revision")
-            bound.text = _bound(bound.text, "revision", [ox.NamedNode(entry.iri) for _, entry in revisions])
+            terms["revision"] = [ox.NamedNode(entry.iri) for _, entry in revisions]
         for name, parameter in known.items():
             value = given.get(name, parameter.default)
             if value or name in given:
-                bound.text = _bound(bound.text, name, [self._term(parameter, value, bound.choices)])
+                terms[name] = [self._term(parameter, value, bound.choices)]
+            meant = terms.get(name) or values_of(question.text, name)
             if name not in given:
-                words = self._in_words(values_of(bound.text, name))
-                bound.choices.append(f"for {name} {words}; --param {name}=VALUE for another")
+                bound.choices.append(f"for {name} {self._in_words(meant)}; --param {name}=VALUE for another")
             if parameter.type == "revision":
-                bound.revisions += self._known(values_of(bound.text, name))
+                bound.revisions += self._known(meant)
+        bound.text = _bound(question.text, terms)
         return bound
 
     def _in_words(self, terms: Sequence[Any]) -> str:
@@ -155,7 +158,8 @@ def revision_name(kb: Repository, policy: str | None, parameter: str, written: s
     return "/".join(names.find(parameter, ["pol:Revision"], written).iri.split("/")[-2:])
 
 
-def values_of(text: str, name: str) -> list[Any]:
+@lru_cache(maxsize=256)
+def values_of(text: str, name: str) -> Sequence[Any]:
     """The terms that a query binds a variable to."""
     prologue = "\n".join(line for line in text.splitlines() if line.startswith("PREFIX "))
     clause = text[text.index(f"VALUES ?{name} {{") :]
@@ -163,14 +167,25 @@ def values_of(text: str, name: str) -> list[Any]:
     for end in re.finditer("}", clause):
         with suppress(SyntaxError):
             found: Any = ox.Store().query(f"{prologue}\nSELECT ?{name} {{ {clause[: end.end()]} }}")
-            return [solution[0] for solution in found]
+            return tuple(solution[0] for solution in found)
     raise AssertionError(f"{name} is bound nowhere")
 
 
-def _bound(text: str, name: str, terms: Sequence[ox.NamedNode | ox.Literal]) -> str:
-    """The query with a variable bound to these terms, where it binds it to others."""
-    before, _, rest = text.partition(f"VALUES ?{name} {{")
-    return f"{before}VALUES ?{name} {{ {' '.join(map(str, terms))} }}{rest.partition('}')[2]}"
+# Where a question binds one variable.
+_CLAUSE = re.compile(r"VALUES \?(\w+) \{[^}]*\}")
+
+
+def _bound(text: str, terms: Mapping[str, Sequence[Any]]) -> str:
+    """The query with variables bound to these terms, where it binds them to others.
+
+    In one pass: what a value holds is never taken for a clause of the query.
+    """
+
+    def clause(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"VALUES ?{name} {{ {' '.join(map(str, terms[name]))} }}" if name in terms else found[0]
+
+    return _CLAUSE.sub(clause, text)
 
 
 def _day(written: str) -> date:

@@ -92,6 +92,12 @@ def open_store(kb: Repository) -> ox.Store:
     return store
 
 
+@lru_cache(maxsize=2)
+def named_graphs(kb: Repository) -> ox.Store:
+    """The same, opened once in a process; it is only read."""
+    return open_store(kb)
+
+
 def _quads(path: Path, name: ox.NamedNode) -> Iterator[ox.Quad]:
     # Blank nodes are renamed: those of two files are never one.
     with _says_which(path):
@@ -121,7 +127,8 @@ def open_view(kb: Repository, graphs: Sequence[str] | None) -> ox.Store:
     if on_disk(kb):
         load(kb, [graphs])
         return _cache(kb).open(_view(graphs))
-    store = open_store(kb)
+    store = ox.Store()
+    store.bulk_extend(named_graphs(kb))
     _lay_down(store, graphs)
     return store
 
@@ -178,6 +185,7 @@ def entailed(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) 
 # ---------------------------------------------------------------------- what is kept on disk
 
 
+@lru_cache(maxsize=2)
 def policies(kb: Repository) -> dict[str, Policy]:
     """The policies by identifier; where the graphs are many, with histories, and a prefix table, kept with them."""
     found = {policy.identifier: policy for policy in kb.policies()}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pyoxigraph as ox
 
 from kb_tools.ask import confine, dataset
 from kb_tools.ask.resolve import Request
-from kb_tools.ask.sparql import BASE, QueryError
+from kb_tools.ask.sparql import BASE, QueryError, check
 from kb_tools.errors import UnreadableInput
 from kb_tools.rdf.canonical import serialize
 from kb_tools.rdf.files import FORMATS, parse_file
@@ -39,27 +40,42 @@ def execute(request: Request, confined: bool = False) -> RawResult:
     Raises:
         QueryError: it cannot be run, or finds too much.
     """
-    kb, checked = request.kb, request.checked
-    result = replace(request.frame, rows=[], notes=list(request.frame.notes), prefixes=kb.prefixes)
+    kb = request.kb
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch, dataset.reading(kb):
         store = _store(request, Path(scratch))
         if confined:
+            # Where nothing is found, the query is read for what it names: by a parser that is loaded from files.
+            import_module("rdflib.plugins.sparql.parser")
             if not dataset.on_disk(kb):
                 confine.open_no_file()
             confine.limit_memory()
-        try:
-            found = store.query(
-                checked.text,
-                base_iri=BASE,
-                prefixes=kb.prefixes,
-                # Given, they stand in place of those of FROM.
-                default_graph=None if checked.graphs is None else [ox.DefaultGraph()],
-                named_graphs=None if checked.named is None else list(map(ox.NamedNode, checked.named)),
-            )
-        except SyntaxError as error:
-            raise _not_run(str(error)) from None
-        _collect(result, found, request.max_rows)
-        _explain(result, request, store)
+        return execute_on(store, request, MAX_ANSWER)
+
+
+def execute_on(store: ox.Store, request: Request, max_size: int) -> RawResult:
+    """Runs a query on a store, whose default graph is what the request reads.
+
+    Args:
+        max_size: of what it finds, in bytes.
+
+    Raises:
+        QueryError: it cannot be run, or finds too much.
+    """
+    kb, checked = request.kb, request.checked
+    result = replace(request.frame, rows=[], notes=list(request.frame.notes))
+    try:
+        found = store.query(
+            checked.text,
+            base_iri=BASE,
+            prefixes=kb.prefixes,
+            # Given, they stand in place of those of FROM.
+            default_graph=None if checked.graphs is None else [ox.DefaultGraph()],
+            named_graphs=None if checked.named is None else list(map(ox.NamedNode, checked.named)),
+        )
+    except SyntaxError as error:
+        raise _not_run(str(error)) from None
+    _collect(result, found, request.max_rows, max_size)
+    _explain(result, request, store)
     return result
 
 
@@ -79,7 +95,8 @@ def _explain(result: RawResult, request: Request, store: ox.Store) -> None:
     """Adds to an answer the names of what it shows, and what a reader must know of it."""
     kb, checked = request.kb, request.checked
     if not result.rows and not result.truth and not result.triples:
-        result.notes += [f"{kb.curie(iri)} appears in no statement here" for iri in _unknown(store, checked.iris)]
+        named = check(checked.text, kb.prefixes).iris if checked.iris is None else checked.iris
+        result.notes += [f"{kb.curie(iri)} appears in no statement here" for iri in _unknown(store, named or ())]
     for name in [*(checked.graphs or ()), *(checked.named or ())]:
         if not store.contains_named_graph(ox.NamedNode(name)):
             result.notes.append(f"FROM <{name}>: no such graph is on file, and none is fetched")
@@ -132,7 +149,9 @@ def _fresh(term: Any, fresh: dict[str, ox.BlankNode]) -> Any:
     return fresh.setdefault(term.value, ox.BlankNode()) if isinstance(term, ox.BlankNode) else term
 
 
-def _collect(result: RawResult, found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int) -> None:
+def _collect(
+    result: RawResult, found: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, max_rows: int, max_size: int
+) -> None:
     """Adds to a result what was found, as much of it as was asked for.
 
     Raises:
@@ -151,7 +170,7 @@ def _collect(result: RawResult, found: ox.QuerySolutions | ox.QueryBoolean | ox.
                 result.more = True
                 break
             distinct[triple] = None
-            size = _grown(size, triple)
+            size = _grown(size, triple, max_size)
         result.triples = list(distinct)
         quads = (ox.Quad(triple.subject, triple.predicate, triple.object) for triple in result.triples)
         result.turtle = serialize(quads, "turtle", result.prefixes).decode()
@@ -162,18 +181,18 @@ def _collect(result: RawResult, found: ox.QuerySolutions | ox.QueryBoolean | ox.
             result.more = True
             break
         result.rows.append(list(solution))
-        size = _grown(size, solution)
+        size = _grown(size, solution, max_size)
 
 
-def _grown(size: int, terms: Iterable[Any]) -> int:
+def _grown(size: int, terms: Iterable[Any], max_size: int) -> int:
     """The size with that of these terms.
 
     Raises:
         QueryError: it is too much.
     """
     size += sum(len(term.value) for term in terms if term is not None)
-    if size > MAX_ANSWER:
-        raise QueryError(f"the answer is larger than {MAX_ANSWER // 2**20} MiB", hint="narrow the query")
+    if size > max_size:
+        raise QueryError(f"the answer is larger than {max_size // 2**20} MiB", hint="narrow the query")
     return size
 
 

@@ -83,9 +83,9 @@ class Names:
     @cached_property
     def store(self) -> ox.Store:
         """The named graphs."""
-        from kb_tools.ask.dataset import open_store
+        from kb_tools.ask.dataset import named_graphs
 
-        return open_store(self.kb)
+        return named_graphs(self.kb)
 
     # ------------------------------------------------------------------ by IRI and by name
 

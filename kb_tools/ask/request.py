@@ -29,6 +29,7 @@ class Inquiry:
         parameters: of the question, by name.
         union: whether the default graph is the union of all graphs.
         data: further RDF files and folders, whose content is added to the default graph.
+        dataset: the graphs of the default graph and the named graphs, in place of those of FROM; None for those.
         entail: "owlrl", "rdfs" or "none".
         format: one of resolve.FORMATS, which the form of the query must fit; any form if empty.
     """
@@ -42,6 +43,7 @@ class Inquiry:
     as_of: date | None = None
     union: bool = False
     data: Sequence[Path] = ()
+    dataset: tuple[Sequence[str], Sequence[str]] | None = None
     entail: str = "none"
     max_rows: int = 10_000
     format: str = ""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+
+import pyoxigraph as ox
 
 from kb_tools.ask.bind import Binder, Bound, Chosen, revision_name
 from kb_tools.ask.dataset import default_graph, policies
 from kb_tools.ask.names import Names
 from kb_tools.ask.on_file import basis_of
 from kb_tools.ask.request import Inquiry, RawResult
-from kb_tools.ask.sparql import Checked, QueryError, check
+from kb_tools.ask.sparql import Checked, QueryError, check, trusted
 from kb_tools.errors import UnknownRevision
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
@@ -60,7 +62,7 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
         KbError: a policy or revision is not known, or none is in force.
     """
     known = policies(kb)
-    question, frame = asked.ready, RawResult()
+    question, frame = asked.ready, RawResult(prefixes=kb.prefixes)
     given, revision = dict(asked.parameters), asked.revision
     union = asked.union or (question is not None and question.scope == "all")
     if question and question.revision and not union and "revision" in given:
@@ -121,13 +123,28 @@ def _checked(kb: Repository, asked: Inquiry, text: str, chosen: Sequence[Chosen]
     Raises:
         QueryError: it is refused, is no SPARQL, or does not fit them.
     """
-    checked = check(text, kb.prefixes)
+    checked = trusted(text) if asked.ready else check(text, kb.prefixes)
+    if asked.dataset:
+        graphs, named = (sorted(set(map(_named, given))) for given in asked.dataset)
+        checked = replace(checked, graphs=graphs, named=named)
     if asked.format and checked.form not in FORMATS[asked.format]:
         fits = " or ".join(name for name, forms in FORMATS.items() if checked.form in forms)
         raise QueryError(f"--format {asked.format} does not fit {checked.form} queries", hint=f"use {fits}")
     if asked.entail != "none" and (len(chosen) != 1 or checked.graphs is not None):
         raise QueryError("a closure is computed of one revision", hint="name a --policy, and leave out --all and FROM")
     return checked
+
+
+def _named(given: str) -> str:
+    """The name of a graph, which is an IRI.
+
+    Raises:
+        QueryError: it is none.
+    """
+    try:
+        return ox.NamedNode(given).value
+    except ValueError:
+        raise QueryError(f"graph {given!a} is no IRI", hint="write it whole, as https://…") from None
 
 
 def _choose(

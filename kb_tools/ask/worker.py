@@ -8,12 +8,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import TypeVar
 
 from kb_tools.ask import answer as query_answer
 from kb_tools.ask import confine
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError, check
 from kb_tools.errors import KbError
+
+T = TypeVar("T")
+# rdflib's parser takes some 20 calls for one level of nesting.
+RECURSION = 5000
 
 
 def run(asked: Inquiry, timeout: float, loading: Callable[[], None] = lambda: None) -> RawResult:
@@ -55,39 +60,55 @@ def _worker(asked: Inquiry, timeout: float | None, scratch: str) -> RawResult | 
         message = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise QueryError(f"the query failed: {message}", hint="simplify it")
     if done.returncode:
-        raise QueryError("the query ran out of memory, or is nested too deeply", hint="narrow it")
-    try:
-        found = query_answer.read(done.stdout, RawResult)
-    except (ValueError, TypeError):
-        raise QueryError("the query failed: its answer cannot be read", hint="simplify it") from None
-    if isinstance(found, KbError):
-        raise found
-    return found
+        raise broken()
+    return read_answer(done.stdout)
 
 
 def serve() -> None:
     """The process that runs one query: reads what is asked from standard input, and writes the answer."""
     asked, timeout = pickle.load(sys.stdin.buffer)
-    # rdflib's parser takes some 20 calls for one level of nesting.
-    sys.setrecursionlimit(5000)
+    sys.setrecursionlimit(RECURSION)
     confine.connect_nowhere()
     if timeout is not None:
         # The process that asked ends this one in time, if it is still there.
         confine.end_after(timeout + 1)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
-    found: RawResult | KbError | None
-    try:
-        found = _answer(asked, loading=timeout is None)
-    except KbError as error:
-        found = error
-    except (MemoryError, RecursionError):
-        found = QueryError("the query is too large or nested too deeply", hint="simplify it")
-    except Exception as error:  # whatever it is, the user gets one line
-        found = QueryError(f"the query failed: {error}", hint="correct it")
-    out.write(query_answer.write(found))
+    out.write(query_answer.write(told(lambda: _answer(asked, loading=timeout is None))))
     out.flush()
     # A store on disk has things to tidy up, for which it would open files.
     os._exit(0)
+
+
+def told(answer: Callable[[], T]) -> T | KbError:
+    """What a function gives, or the error to tell a user."""
+    try:
+        return answer()
+    except KbError as error:
+        return error
+    except (MemoryError, RecursionError):
+        return QueryError("the query is too large or nested too deeply", hint="simplify it")
+    except Exception as error:  # whatever it is, the user gets one line
+        return QueryError(f"the query failed: {error}", hint="correct it")
+
+
+def broken() -> QueryError:
+    """That a process ended without an answer."""
+    return QueryError("the query ran out of memory, or is nested too deeply", hint="narrow it")
+
+
+def read_answer(written: bytes) -> RawResult | None:
+    """The answer that a process wrote.
+
+    Raises:
+        KbError: the process answered with an error, or with nothing that can be read.
+    """
+    try:
+        found = query_answer.read(written, RawResult)
+    except (ValueError, TypeError):
+        raise QueryError("the query failed: its answer cannot be read", hint="simplify it") from None
+    if isinstance(found, KbError):
+        raise found
+    return found
 
 
 def _answer(asked: Inquiry, loading: bool) -> RawResult | None:

@@ -1,0 +1,250 @@
+"""Answers inquiries one beside the other, in confined processes that are prepared ahead, of which there are few."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from kb_tools.ask import dataset
+from kb_tools.ask.prepared import order
+from kb_tools.ask.request import Inquiry, RawResult
+from kb_tools.ask.sparql import QueryError
+from kb_tools.ask.worker import broken, read_answer, run
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+
+# How much longer an answer may be on its way than what it holds: names, notes, quotation marks.
+_ROOM = 4
+_CODE = "import sys; sys.path[:] = sys.argv[6:]; from kb_tools.ask.prepared import main; main()"
+
+
+class Busy(KbError):
+    """As many queries run as may."""
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A copy of the prepared process: its id, where it reads an inquiry, and where it writes the answer."""
+
+    process: int
+    giving: int
+    answered: int
+
+    def forget(self) -> None:
+        for file in (self.giving, self.answered):
+            with suppress(OSError):
+                os.close(file)
+
+
+class Pool:
+    """A knowledge base that is asked by several at once.
+
+    Where graphs are in memory, on Unix, an inquiry is answered by a copy of a process that holds them ready, see
+    `prepared`. A copy answers one, and another takes its place. Elsewhere an inquiry is answered as `kb query` does it.
+
+    Args:
+        size: the most copies at once, waiting for an inquiry or answering one.
+        timeout: seconds after which a query is ended.
+        max_size: of an answer, in bytes.
+        patience: seconds that an inquiry waits for its turn.
+    """
+
+    def __init__(
+        self, kb: Repository, size: int = 4, timeout: float = 30, max_size: int = 32 * 1024**2, patience: float = 1
+    ) -> None:
+        self.kb = kb
+        self.size = size
+        self.timeout = timeout
+        self.max_size = max_size
+        self.patience = patience
+        self._places = threading.BoundedSemaphore(size)
+        # Held while an order is given, and while the fields below change.
+        self._lock = threading.Lock()
+        self._waiting: list[_Copy] = []
+        self._answering = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @cached_property
+    def copies(self) -> bool:
+        """Whether inquiries are answered by copies of a prepared process."""
+        return hasattr(os, "fork") and not dataset.on_disk(self.kb)
+
+    def start(self) -> None:
+        """Start the process that is prepared; otherwise the first inquiry does."""
+        if self.copies:
+            with self._lock:
+                self._started()
+
+    def close(self) -> None:
+        """End every process."""
+        with self._lock:
+            self._end()
+
+    def ask(self, asked: Inquiry, started: Callable[[Callable[[], None]], None] = lambda cancel: None) -> RawResult:
+        """Answer an inquiry.
+
+        Args:
+            started: called once it runs, with what ends it before its time. Then a QueryError is raised here.
+
+        Raises:
+            Busy: as many run as may, and none ended within the patience.
+            QueryError: it is refused, fails, is ended, or takes too long or too much memory.
+        """
+        if not self._places.acquire(timeout=self.patience):
+            raise Busy(f"{self.size} queries run at once, and no more may", hint="ask again in a moment")
+        try:
+            if not self.copies:
+                return run(asked, self.timeout)
+            reads = order(asked)
+            try:
+                return self._ask_copy(asked, reads, started)
+            finally:
+                threading.Thread(target=self._replace, args=(reads,), daemon=True).start()
+        finally:
+            self._places.release()
+
+    # ------------------------------------------------------------------ copies
+
+    def _ask_copy(self, asked: Inquiry, reads: bytes, started: Callable[[Callable[[], None]], None]) -> RawResult:
+        copy = self._given(asked, reads)
+        try:
+            started(lambda: self._cancel(copy))
+            try:
+                written = self._read(copy.answered)
+            except QueryError:
+                self._cancel(copy)
+                raise
+        finally:
+            copy.forget()
+            with self._lock:
+                self._answering -= 1
+        if not written:
+            raise broken()
+        found = read_answer(written)
+        assert found is not None
+        return found
+
+    def _given(self, asked: Inquiry, reads: bytes) -> _Copy:
+        """A copy that was given the inquiry.
+
+        Raises:
+            KbError: none can be made.
+        """
+        while True:
+            with self._lock:
+                # The one that was made last knows most.
+                copy = self._waiting.pop() if self._waiting else self._made(reads)
+                self._answering += 1
+            try:
+                with open(copy.giving, "wb") as file:  # noqa: PTH123
+                    pickle.dump(asked, file)
+                return copy
+            except BrokenPipeError:
+                # Something else ended it while it waited.
+                copy.forget()
+                with self._lock:
+                    self._answering -= 1
+
+    def _replace(self, reads: bytes) -> None:
+        """Make copies until there are as many as may be."""
+        with self._lock, suppress(KbError):
+            while self._control is not None and len(self._waiting) + self._answering < self.size:
+                self._waiting.append(self._made(reads))
+
+    def _made(self, reads: bytes) -> _Copy:
+        given, giving = os.pipe()
+        answered, answering = os.pipe()
+        copy = _Copy(0, giving, answered)
+        try:
+            return replace(copy, process=self._order(reads, given, answering))
+        except KbError:
+            copy.forget()
+            raise
+        finally:
+            os.close(given)
+            os.close(answering)
+
+    def _read(self, file: int) -> bytes:
+        """What is written until the end.
+
+        Raises:
+            QueryError: it takes too long, or is too much.
+        """
+        deadline = time.monotonic() + self.timeout
+        parts: list[bytes] = []
+        size = 0
+        poll = select.poll()
+        poll.register(file, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not poll.poll(1000 * left):
+                raise QueryError(f"the query took more than {self.timeout:g} s", hint="narrow it")
+            part = os.read(file, 2**16)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            if size > _ROOM * self.max_size:
+                raise QueryError(f"the answer is larger than {self.max_size // 2**20} MiB", hint="narrow the query")
+
+    def _cancel(self, copy: _Copy) -> None:
+        with self._lock, suppress(KbError):
+            self._order(b'{"end": %d}' % copy.process)
+
+    # ------------------------------------------------------------------ the prepared process
+
+    def _order(self, content: bytes, *files: int) -> int:
+        """What the prepared process replies to an order.
+
+        Raises:
+            KbError: it ends each time.
+        """
+        for _ in range(2):
+            control = self._started()
+            with suppress(OSError):
+                socket.send_fds(control, [content], files)
+                reply = control.recv(8, socket.MSG_WAITALL)
+                if len(reply) == 8:
+                    return int.from_bytes(reply)
+            self._end()
+        raise KbError(
+            "the process that answers queries does not start", hint="kb check says whether the knowledge base is sound"
+        )
+
+    def _started(self) -> socket.socket:
+        if self._control is None:
+            limits = (self.size, self.timeout, self.max_size)
+            self._control, its = socket.socketpair()
+            with its:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", _CODE, *map(str, (its.fileno(), self.kb.root, *limits)), *sys.path],
+                    stdin=subprocess.DEVNULL,
+                    # What it would say could quote a query.
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[its.fileno()],
+                )
+        return self._control
+
+    def _end(self) -> None:
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._control = self._process = None
+        while self._waiting:
+            self._waiting.pop().forget()
