@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kb_tools.ask import dataset
-from kb_tools.ask.prepared import order
+from kb_tools.ask.prepared import BEGUN, order
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError
 from kb_tools.ask.worker import broken, read_answer, run
@@ -41,9 +41,27 @@ class _Copy:
     answered: int
 
     def forget(self) -> None:
-        for file in (self.giving, self.answered):
-            with suppress(OSError):
-                os.close(file)
+        os.close(self.giving)
+        os.close(self.answered)
+
+
+class _Query:
+    """A query that is answered, which can be ended."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.cancelled = False
+        self._pool = pool
+        self._copy: _Copy | None = None
+
+    def runs_in(self, copy: _Copy) -> None:
+        self._copy = copy
+        if self.cancelled:
+            self.cancel()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        if self._copy:
+            self._pool._cancel(self._copy)
 
 
 class Pool:
@@ -95,7 +113,7 @@ class Pool:
         """Answer an inquiry.
 
         Args:
-            started: called once it runs, with what ends it before its time. Then a QueryError is raised here.
+            started: called when its turn has come, with what ends it before its time. Then a QueryError is raised here.
 
         Raises:
             Busy: as many run as may, and none ended within the patience.
@@ -117,44 +135,43 @@ class Pool:
     # ------------------------------------------------------------------ copies
 
     def _ask_copy(self, asked: Inquiry, reads: bytes, started: Callable[[Callable[[], None]], None]) -> RawResult:
-        copy = self._given(asked, reads)
-        try:
-            started(lambda: self._cancel(copy))
-            try:
-                written = self._read(copy.answered)
-            except QueryError:
-                self._cancel(copy)
-                raise
-        finally:
-            copy.forget()
-            with self._lock:
-                self._answering -= 1
-        if not written:
+        query = _Query(self)
+        started(query.cancel)
+        written = b""
+        # A copy that says nothing was ended by something else while it waited; so may all be that wait.
+        for _ in range(self.size + 1):
+            written = self._written(asked, reads, query)
+            if written or query.cancelled:
+                break
+        if written in (b"", BEGUN):
             raise broken()
         found = read_answer(written)
         assert found is not None
         return found
 
-    def _given(self, asked: Inquiry, reads: bytes) -> _Copy:
-        """A copy that was given the inquiry.
+    def _written(self, asked: Inquiry, reads: bytes, query: _Query) -> bytes:
+        """What one copy writes, given an inquiry.
 
         Raises:
-            KbError: none can be made.
+            QueryError: it takes too long, or is too much.
+            KbError: no copy can be made.
         """
-        while True:
+        with self._lock:
+            # The one that was made last knows most.
+            copy = self._waiting.pop() if self._waiting else self._made(reads)
+            self._answering += 1
+        try:
+            query.runs_in(copy)
+            with suppress(BrokenPipeError), open(copy.giving, "wb", closefd=False) as file:
+                pickle.dump(asked, file)
+            return self._read(copy.answered)
+        except QueryError:
+            self._cancel(copy)
+            raise
+        finally:
+            copy.forget()
             with self._lock:
-                # The one that was made last knows most.
-                copy = self._waiting.pop() if self._waiting else self._made(reads)
-                self._answering += 1
-            try:
-                with open(copy.giving, "wb") as file:  # noqa: PTH123
-                    pickle.dump(asked, file)
-                return copy
-            except BrokenPipeError:
-                # Something else ended it while it waited.
-                copy.forget()
-                with self._lock:
-                    self._answering -= 1
+                self._answering -= 1
 
     def _replace(self, reads: bytes) -> None:
         """Make copies until there are as many as may be."""

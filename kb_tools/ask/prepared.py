@@ -36,6 +36,8 @@ from kb_tools.model.repository import Repository
 
 # The longest order that is given to the process, in bytes.
 MAX_ORDER = 4096
+# Written by a copy before its answer, once it has read the inquiry.
+BEGUN = b"\n"
 # Of the thread that runs a query, in bytes: as much as that of a process on Linux.
 STACK = 8 * 1024**2
 # Default graphs that are kept laid down; a query that reads another one waits until it is.
@@ -101,8 +103,8 @@ class Prepared:
                 done = self._end(content["end"]) if "end" in content else self._copy(content, control, *files)
                 control.sendall(done.to_bytes(8))
         finally:
-            for copy in self._copies:
-                os.kill(copy, signal.SIGKILL)
+            for copy in list(self._copies):
+                self._end(copy)
 
     # ------------------------------------------------------------------ copies
 
@@ -138,12 +140,13 @@ class Prepared:
         confine.limit_memory()
         # What a copy shares with the process is copied when it is first touched: that is done ahead, too.
         self._try(self._usual)
-        with open(reading, "rb") as file:  # noqa: PTH123
+        with open(reading, "rb") as file:
             asked = pickle.load(file)
+        os.write(writing, BEGUN)
         confine.end_after(self.timeout + 1)
 
         def answer() -> None:
-            with open(writing, "wb") as file:  # noqa: PTH123
+            with open(writing, "wb") as file:
                 file.write(query_answer.write(told(lambda: self.answer(asked))))
             os._exit(0)
 

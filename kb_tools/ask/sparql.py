@@ -102,7 +102,7 @@ _FORM = re.compile(r"^(SELECT|ASK|CONSTRUCT|DESCRIBE)\b", re.MULTILINE)
 
 
 def trusted(text: str) -> Checked:
-    """A query of the library, which may run: to read it again each time that it is asked would take longer than to run it.
+    """A query of the library, which may run as it is: to check it would take longer than to run it.
 
     Its parameters are bound to terms, which end neither the clause nor the text that they stand in, see `bind`.
     """

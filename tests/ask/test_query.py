@@ -23,6 +23,7 @@ from typing import Any
 
 import pyoxigraph as ox
 import pytest
+from hostile import DOUBLING, HOSTILE
 from rich.console import Console
 
 from kb_tools.ask import confine, dataset, sparql
@@ -1199,19 +1200,6 @@ def test_the_process_that_runs_queries_sends_nothing_though_a_query_passed_the_c
 
 # ---------------------------------------------------------------------- what is ended
 
-HOSTILE = {
-    "count of a cross product": "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }",
-    "order of a cross product": "SELECT ?a { ?a ?b ?c . ?d ?e ?f } ORDER BY ?f ?a",
-    "paths": "SELECT (COUNT(*) AS ?n) { ?a ((!pol:a|^(!pol:b))/(!pol:a|^(!pol:b)))* ?c . ?c (!pol:a|^(!pol:b))* ?d }",
-    "regular expression": "ASK { ?a ?b ?c . ?d ?e ?f FILTER REGEX(CONCAT(STR(?c), STR(?f)), '(.*a.*b.*){9}~') }",
-    "construct": "CONSTRUCT { ?a ?b ?f } WHERE { ?a ?b ?c . ?d ?e ?f FILTER (CONCAT(STR(?c), STR(?f)) = '') }",
-    "optional": "SELECT (COUNT(*) AS ?n) { "
-    + "OPTIONAL { ?a ?b ?c } " * 3
-    + "OPTIONAL { ?x ?y ?z } OPTIONAL { ?u ?v ?w } }",
-    "distinct": "SELECT (COUNT(DISTINCT ?x) AS ?n) { ?a ?b ?c . ?d ?e ?f BIND (MD5(CONCAT(STR(?c), STR(?f))) AS ?x) }",
-    "parsing": "SELECT * { FILTER (?x IN (" + ", ".join(map(str, range(20_000))) + ")) }",
-}
-
 
 def children() -> bool:
     """Whether this process has any child left."""
@@ -1243,11 +1231,8 @@ def test_a_query_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyP
         return real([*command[:3], command[3].removesuffix("serve()") + less + "serve()", *command[4:]], **options)
 
     monkeypatch.setattr(subprocess, "run", run)
-    doubled = " ".join(f"BIND (CONCAT(?v{n}, ?v{n}) AS ?v{n + 1})" for n in range(36))
     with pytest.raises(QueryError) as error:
-        ask_worker.run(
-            Inquiry(ROOT, f'SELECT (STRLEN(?v36) AS ?n) {{ BIND ("x" AS ?v0) {doubled} }}', union=True), timeout=60
-        )
+        ask_worker.run(Inquiry(ROOT, DOUBLING, union=True), timeout=60)
     assert str(error.value) == "the query ran out of memory, or is nested too deeply; narrow it"
 
 

@@ -1,0 +1,304 @@
+"""Queries one beside the other, in prepared copies: what they answer, what they cannot do, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hostile import DOUBLING, HOSTILE
+
+from kb_tools.ask import confine, dataset, worker
+from kb_tools.ask import pool as ask_pool
+from kb_tools.ask.library import questions
+from kb_tools.ask.pool import Busy, Pool
+from kb_tools.ask.prepared import BEGUN, order
+from kb_tools.ask.request import Inquiry, RawResult
+from kb_tools.ask.sparql import QueryError, check, trusted
+from kb_tools.errors import KbError, UnknownRevision
+from kb_tools.model.repository import Repository
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="copies and /proc are of Linux")
+SIZE = 2
+FOREVER = HOSTILE["count of a cross product"]
+
+
+@pytest.fixture(scope="module")
+def pool(kb: Repository) -> Iterator[Pool]:
+    """A pool whose queries may take long."""
+    pool = Pool(kb, SIZE, timeout=60, patience=30)
+    pool.start()
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="module")
+def hasty(kb: Repository) -> Iterator[Pool]:
+    """A pool whose queries may take next to no time."""
+    pool = Pool(kb, SIZE, timeout=0.4, patience=30)
+    yield pool
+    pool.close()
+
+
+def processes(pool: Pool) -> tuple[int, list[int]]:
+    """The process that is prepared, and its copies that live."""
+    assert pool._process is not None
+    prepared = pool._process.pid
+    children = Path(f"/proc/{prepared}/task/{prepared}/children").read_text().split()
+    return prepared, [int(child) for child in children if "State:\tZ" not in status(int(child))]
+
+
+def status(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return "State:\tZ"
+
+
+def numbers(result: RawResult) -> list[str]:
+    return [term.value for row in result.rows for term in row if term is not None]
+
+
+# ---------------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
+def test_every_ready_question_is_what_its_file_says_and_is_answered_by_a_copy(pool: Pool, question: object) -> None:
+    asked = Inquiry(question=question.name, parameters={"revision": "2026-02"} if question.revision else {})  # type: ignore[attr-defined]
+    assert asked.ready is not None
+    read, found = trusted(asked.ready.text), check(asked.ready.text)
+    assert (read.form, read.graphs, read.named) == (found.form, found.graphs, found.named)
+    answer = pool.ask(asked)
+    assert answer.title == asked.ready.title
+    assert answer.variables
+    assert not answer.more
+
+
+def test_an_answer_is_that_of_kb_query(pool: Pool, kb: Repository) -> None:
+    for asked in (
+        Inquiry(kb.root, question="where-cited", parameters={"reference": "12"}, revision="2026-02"),
+        Inquiry(kb.root, text="CONSTRUCT WHERE { ?x a pol:Code }", max_rows=2),
+        Inquiry(kb.root, text="ASK { <urn:x:none> ?p ?o }", union=True),
+    ):
+        assert vars(pool.ask(asked)) == vars(worker.run(asked, 60))
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "line"),
+    [
+        (Inquiry(text="DROP ALL"), QueryError, "updates are refused: the knowledge base is only read"),
+        (Inquiry(text="SELECT * { SERVICE <http://127.0.0.1:9/> {} }"), QueryError, "SERVICE asks another server"),
+        (Inquiry(text="SELECT"), QueryError, "line 1: not a SPARQL query, it ends too early"),
+        (Inquiry(text="SELECT * " + "{" * 3000 + "}" * 3000), QueryError, "the query is nested too deeply"),
+        (Inquiry(text="SELECT ?x { ?x ?y 1 BIND (2 AS ?x) }"), QueryError, "line 1: not a query that can be run"),
+        (Inquiry(text="ASK {}", revision="2031-01"), UnknownRevision, "CP.MP.101 has no revision 2031-01"),
+        (Inquiry(question="code"), QueryError, "no question code; did you mean codes?"),
+        (
+            Inquiry(question="where-cited", parameters={"page": "3"}),
+            QueryError,
+            "question where-cited has no parameter",
+        ),
+        (
+            Inquiry(question="where-cited", parameters={"reference": "no such"}),
+            QueryError,
+            "reference: 'no such' names",
+        ),
+        (Inquiry(text="ASK {}", dataset=(["x"], [])), QueryError, "graph 'x' is no IRI"),
+    ],
+    ids=lambda value: "",
+)
+def test_what_is_wrong_is_said_in_one_line(pool: Pool, asked: Inquiry, error: type[KbError], line: str) -> None:
+    with pytest.raises(error) as raised:
+        pool.ask(asked)
+    assert str(raised.value).startswith(line)
+    assert "Errno" not in str(raised.value)
+
+
+def test_the_graphs_of_the_protocol_stand_in_place_of_those_of_from(pool: Pool) -> None:
+    graph = "https://w3id.org/policykb/CP.MP.101/2026-02"
+    count = "SELECT (COUNT(*) AS ?n) FROM <urn:x:y> { $ }"
+    one, none = (
+        numbers(pool.ask(Inquiry(text=count.replace("$", pattern), dataset=([graph], []))))
+        for pattern in ("?s ?p ?o", "GRAPH ?g { ?s ?p ?o }")
+    )
+    named = numbers(pool.ask(Inquiry(text=count.replace("$", "GRAPH ?g { ?s ?p ?o }"), dataset=([], [graph]))))
+    assert one == named != ["0"] == none
+
+
+def test_chance_is_not_the_same_for_each_query(pool: Pool) -> None:
+    text = "SELECT (STRUUID() AS ?a) (RAND() AS ?b) {}"
+    assert not set(numbers(pool.ask(Inquiry(text=text)))) & set(numbers(pool.ask(Inquiry(text=text))))
+
+
+def test_an_order_tells_nothing_of_the_query() -> None:
+    assert order(Inquiry(text="ASK {}", revision="2026-02")) == order(Inquiry(text="SELECT", revision="2026-02"))
+    junk = Inquiry(question="codes", parameters={"revision": "x" * 9})
+    assert order(junk) == order(Inquiry(text="ASK {}", policy="x" * 5000)) == b"{}"
+
+
+# ---------------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_query_that_takes_too_long_is_ended(hasty: Pool, name: str) -> None:
+    with pytest.raises(QueryError, match=r"the query took more than 0\.4 s; narrow it"):
+        hasty.ask(Inquiry(text=HOSTILE[name], union=True))
+
+
+def test_after_queries_that_were_ended_others_are_answered(hasty: Pool) -> None:
+    hasty.timeout = 60
+    assert numbers(hasty.ask(Inquiry(text="SELECT ?n { VALUES ?n { 7 } }"))) == ["7"]
+
+
+def test_a_query_that_takes_too_much_memory_or_finds_too_much_is_ended(
+    kb: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a quarter of the memory that a query may take, which is filled in a quarter of the time."""
+    assert confine.MAX_MEMORY == 4 * 2**30
+    less = "from kb_tools.ask import confine; confine.MAX_MEMORY //= 4; main()"
+    monkeypatch.setattr(ask_pool, "_CODE", ask_pool._CODE.replace("main()", less))
+    small = Pool(kb, 1, max_size=1000)
+    try:
+        with pytest.raises(QueryError, match="the query ran out of memory, or is nested too deeply; narrow it"):
+            small.ask(Inquiry(text=DOUBLING))
+        with pytest.raises(QueryError, match="the answer is larger than 0 MiB; narrow the query"):
+            small.ask(Inquiry(text="SELECT * { ?s ?p ?o }"))
+    finally:
+        small.close()
+
+
+def test_a_copy_opens_no_file_no_connection_and_waits_for_the_query(pool: Pool) -> None:
+    with pool._lock:
+        copy = pool._waiting.pop() if pool._waiting else pool._made(order(Inquiry()))
+    with open(copy.giving, "wb", closefd=False) as file:
+        pickle.dump(Inquiry(text=FOREVER, union=True), file)
+    assert os.read(copy.answered, 1) == BEGUN
+    limits = Path(f"/proc/{copy.process}/limits").read_text()
+    (files,) = (line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
+    (memory,) = (line.split()[3] for line in limits.splitlines() if line.startswith("Max address space"))
+    assert (files, memory) == (["0", "0"], str(4 * 1024**3))
+    assert "Seccomp:\t2" in Path(f"/proc/{copy.process}/status").read_text()
+    pool._cancel(copy)
+    assert os.read(copy.answered, 1) == b""
+    copy.forget()
+
+
+# ---------------------------------------------------------------------- processes
+
+
+def test_never_more_queries_than_places_and_the_next_is_turned_away(pool: Pool) -> None:
+    ends: list[object] = []
+    running = threading.Barrier(SIZE + 1)
+
+    def forever() -> None:
+        def started(cancel: object) -> None:
+            ends.append(cancel)
+            running.wait(30)
+
+        with pytest.raises(QueryError):
+            pool.ask(Inquiry(text=FOREVER, union=True), started)
+
+    with ThreadPoolExecutor(SIZE) as threads:
+        done = [threads.submit(forever) for _ in range(SIZE)]
+        running.wait(30)
+        pool._replace(order(Inquiry()))
+        assert len(processes(pool)[1]) == SIZE
+        patience, pool.patience = pool.patience, 0
+        with pytest.raises(Busy, match="2 queries run at once, and no more may; ask again in a moment"):
+            pool.ask(Inquiry(text="ASK {}"))
+        pool.patience = patience
+        for end in ends:
+            end()  # type: ignore[operator]
+        for result in done:
+            result.result(30)
+    assert pool.ask(Inquiry(text="ASK {}")).truth is True
+
+
+def test_many_are_answered_one_beside_the_other(pool: Pool) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        texts = [f"SELECT ?n {{ VALUES ?n {{ {n} }} }}" for n in range(18)]
+        found = list(threads.map(lambda text: numbers(pool.ask(Inquiry(text=text))), texts))
+    assert found == [[str(n)] for n in range(18)]
+    assert len(processes(pool)[1]) <= SIZE
+
+
+@pytest.mark.parametrize("which", ["a copy that waits", "the prepared process"])
+def test_what_is_killed_is_replaced(pool: Pool, which: str) -> None:
+    pool.ask(Inquiry(text="ASK {}"))
+    pool._replace(order(Inquiry()))
+    prepared, copies = processes(pool)
+    for process in copies if which == "a copy that waits" else [prepared]:
+        os.kill(process, signal.SIGKILL)
+        if process == prepared:
+            assert pool._process is not None
+            pool._process.wait()
+    assert pool.ask(Inquiry(text="ASK {}")).truth is True
+    assert (processes(pool)[0] == prepared) == (which == "a copy that waits")
+
+
+def test_a_knowledge_base_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "policies/P.1").mkdir(parents=True)
+    (tmp_path / "policies/P.1/policy.ttl").write_text("no Turtle")
+    broken = Pool(Repository(tmp_path), 1)
+    with pytest.raises(KbError, match="the process that answers queries does not start; kb check says"):
+        broken.ask(Inquiry(text="ASK {}"))
+    broken.close()
+
+
+def test_nothing_is_left_after_the_end(kb: Repository) -> None:
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    pool = Pool(kb, SIZE)
+    pool.ask(Inquiry(text="ASK {}"))
+    pool._replace(order(Inquiry()))
+    prepared, copies = processes(pool)
+    pool.close()
+    assert [status(process) for process in (prepared, *copies)] == ["State:\tZ"] * (SIZE + 1)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
+
+
+ORPHAN = """
+import sys
+from pathlib import Path
+from kb_tools.ask.pool import Pool
+from kb_tools.ask.request import Inquiry
+from kb_tools.model.repository import Repository
+pool = Pool(Repository(Path(sys.argv[1])), 1)
+pool.ask(Inquiry(text="ASK {}"))
+pool._replace(b"{}")
+print(pool._process.pid, pool._waiting[0].process, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nothing_is_left_where_the_process_that_asks_is_killed(kb: Repository) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, str(kb.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as asking:
+        assert asking.stdout is not None
+        left = [int(number) for number in asking.stdout.readline().split()]
+        watched = [os.pidfd_open(process) for process in left]
+        asking.kill()
+        for file in watched:
+            # Readable once the process is gone.
+            assert select.select([file], [], [], 30)[0], left
+            os.close(file)
+
+
+def test_where_graphs_are_on_disk_a_process_of_its_own_answers(
+    kb: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(dataset, "KEPT_FROM", 0)
+    pool = Pool(kb, 1)
+    pool.start()
+    monkeypatch.setattr(ask_pool, "run", lambda asked, timeout: RawResult(title=f"{asked.text} {timeout}"))
+    assert pool.ask(Inquiry(text="ASK {}")).title == "ASK {} 30"
+    assert pool._process is None
