@@ -33,6 +33,7 @@ class Question:
 
     Attributes:
         scope: the graphs it reads: "revision" (what is shared and one revision) or "all".
+        topic: what it is about, in a word or two.
         parts: the parts of revisions that it reads, as the prefix table shortens them, or "all".
     """
 
@@ -42,6 +43,7 @@ class Question:
     parameters: tuple[Parameter, ...]
     text: str
     parts: tuple[str, ...] = ()
+    topic: str = ""
 
     @property
     def revision(self) -> Parameter | None:
@@ -76,7 +78,7 @@ _PARAMETER = re.compile(r"Param: (\w+) (\w+)(?: of (\w+:\w+(?: \w+:\w+)*))?(?: =
 
 
 def read_question(path: Path) -> Question:
-    """A question file: comment lines on top (the question in words, `Scope:`, `Parts:`, `Param:`), then the query.
+    """A question file: comment lines on top (the question in words, `Topic:`, `Scope:`, `Parts:`, `Param:`), then the query.
 
     `# Parts: pol:Codes pol:References` names the parts of a revision that the question reads, or `all`.
 
@@ -88,15 +90,17 @@ def read_question(path: Path) -> Question:
     text = path.read_text(encoding="utf-8")
     head = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
     parameters = []
-    scope, title, parts = "revision", [], ""
+    scope, title, parts, topic = "revision", [], "", ""
     for line in head:
         if found := _PARAMETER.fullmatch(line):
             kinds = tuple((found[3] or "").split())
             parameters.append(Parameter(found[1], found[2], found[4] or "", found[5], kinds))
         elif line.startswith("Scope: "):
             scope = line.removeprefix("Scope: ")
+        elif line.startswith("Topic: "):
+            topic = line.removeprefix("Topic: ")
         elif line.startswith("Parts: "):
             parts = line.removeprefix("Parts: ")
         else:
             title.append(line)
-    return Question(path.stem, " ".join(title), scope, tuple(parameters), text, tuple(parts.split()))
+    return Question(path.stem, " ".join(title), scope, tuple(parameters), text, tuple(parts.split()), topic)

@@ -69,6 +69,7 @@ class RawResult:
         labels: names of the IRIs in the rows.
         more: whether there was more than the number of rows asked for.
         title: the question in words.
+        query: the query of a ready question with its parameters bound.
         graphs: what the default graph holds, in words.
         choices: what the question was asked for where the user did not say it in full, one line each.
         basis: which parts that it reads are not on file or inferred, and which revisions are drafts, one line each.
@@ -85,6 +86,7 @@ class RawResult:
     labels: dict[str, str] = field(default_factory=dict)
     more: bool = False
     title: str = ""
+    query: str = ""
     graphs: str = ""
     choices: list[str] = field(default_factory=list)
     basis: list[str] = field(default_factory=list)

@@ -93,6 +93,7 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
             what = "; ".join([error.what, *lacking])
             raise QueryError(what, where=error.where, hint=error.hint) from None
         frame.choices += bound.choices
+        frame.query = bound.text
     read = bound.revisions or chosen or [(owner, entry) for owner in known.values() for entry in owner.history]
     basis = basis_of(names, parts, read)
     frame.basis, frame.missing = list(basis.lines), basis.missing

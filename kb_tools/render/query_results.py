@@ -192,6 +192,7 @@ def question_json(listed: Sequence[Question]) -> str:
             {
                 "name": question.name,
                 "question": question.title,
+                "topic": question.topic,
                 "scope": question.scope,
                 "parts": list(question.parts),
                 "parameters": [

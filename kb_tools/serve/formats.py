@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from kb_tools.errors import KbError, did_you_mean
 
@@ -18,12 +18,18 @@ MEDIA_TYPES = {
 ENDINGS = {"html": "html", "json": "json", "turtle": "ttl", "jsonld": "jsonld", "markdown": "md", "xlsx": "xlsx"}
 
 
-def asked_for(parameter: str | None, accept: str, offered: Collection[str]) -> str | None:
+def asked_for(
+    parameter: str | None,
+    accept: str,
+    offered: Collection[str],
+    media_types: Mapping[str, tuple[str, ...]] = MEDIA_TYPES,
+) -> str | None:
     """The format that is asked for, or None where the reader takes none of those offered.
 
     Args:
         parameter: the value of `?format=`, if there is one.
         accept: the Accept header; "" for none.
+        media_types: those of each format, the first that which is sent.
 
     Raises:
         KbError: the parameter is no format of this page.
@@ -36,7 +42,7 @@ def asked_for(parameter: str | None, accept: str, offered: Collection[str]) -> s
     ranges = [_range(part) for part in accept.split(",") if part.strip()] or [("*/*", 1.0)]
     best: tuple[float, str] | None = None
     for format_ in offered:
-        sent, *others = MEDIA_TYPES[format_]
+        sent, *others = media_types[format_]
         named = [quality for range_, quality in ranges if range_ in others]
         quality = max([_quality(sent, ranges), *named])
         if quality > 0 and (best is None or quality > best[0]):

@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 from hostile import DOUBLING, HOSTILE
 
-from kb_tools.ask import confine, dataset, worker
+from kb_tools.ask import confine, dataset
 from kb_tools.ask import pool as ask_pool
+from kb_tools.ask.execute import execute
 from kb_tools.ask.library import questions
 from kb_tools.ask.pool import Busy, Pool
 from kb_tools.ask.prepared import BEGUN, order
 from kb_tools.ask.request import Inquiry, RawResult
+from kb_tools.ask.resolve import resolve
 from kb_tools.ask.sparql import QueryError, check, trusted
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.repository import Repository
@@ -82,13 +84,13 @@ def test_every_ready_question_is_what_its_file_says_and_is_answered_by_a_copy(po
     assert not answer.more
 
 
-def test_an_answer_is_that_of_kb_query(pool: Pool, kb: Repository) -> None:
+def test_an_answer_is_that_of_a_process_that_is_not_confined(pool: Pool, kb: Repository) -> None:
     for asked in (
         Inquiry(kb.root, question="where-cited", parameters={"reference": "12"}, revision="2026-02"),
         Inquiry(kb.root, text="CONSTRUCT WHERE { ?x a pol:Code }", max_rows=2),
         Inquiry(kb.root, text="ASK { <urn:x:none> ?p ?o }", union=True),
     ):
-        assert vars(pool.ask(asked)) == vars(worker.run(asked, 60))
+        assert vars(pool.ask(asked)) == vars(execute(resolve(kb, asked)))
 
 
 @pytest.mark.parametrize(

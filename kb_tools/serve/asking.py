@@ -1,0 +1,60 @@
+"""Asks the knowledge base on behalf of a reader: while the reader is there, and as one of a few at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+
+from kb_tools.ask.pool import Busy, Pool
+from kb_tools.ask.request import Inquiry, RawResult
+from kb_tools.errors import KbError
+from kb_tools.serve.results import for_readers
+
+# How many inquiries may wait for their turn, for each that runs.
+_QUEUE = 4
+
+
+class Asker:
+    """Answers inquiries of requests.
+
+    Args:
+        max_rows: the most rows or triples of an answer.
+    """
+
+    def __init__(self, pool: Pool, max_rows: int = 10_000) -> None:
+        self.pool = pool
+        self.max_rows = max_rows
+        # A thread waits for each answer; none of those that write pages.
+        self._threads = CapacityLimiter(pool.size * (1 + _QUEUE))
+
+    async def ask(self, request: Request, asked: Inquiry) -> RawResult:
+        """Answer an inquiry. The query is ended when the reader goes; the body of the request must have been read.
+
+        Raises:
+            Busy: there are more inquiries than can be answered soon.
+            KbError: it is refused or fails.
+        """
+        if self._threads.available_tokens < 1:
+            raise Busy("more queries wait than can be answered soon", hint="ask again in a moment")
+        ends: list[Callable[[], None]] = []
+        watching = asyncio.create_task(_gone(request, ends))
+        try:
+            inquiry = replace(asked, max_rows=self.max_rows)
+            return await to_thread.run_sync(partial(self.pool.ask, inquiry, ends.append), limiter=self._threads)
+        except KbError as error:
+            raise for_readers(error) from None
+        finally:
+            watching.cancel()
+
+
+async def _gone(request: Request, ends: list[Callable[[], None]]) -> None:
+    """Wait until the reader goes, then end the query."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    for end in ends:
+        await to_thread.run_sync(end)
