@@ -78,7 +78,7 @@ _PARAMETER = re.compile(r"Param: (\w+) (\w+)(?: of (\w+:\w+(?: \w+:\w+)*))?(?: =
 
 
 def read_question(path: Path) -> Question:
-    """A question file: comment lines on top (the question in words, `Topic:`, `Scope:`, `Parts:`, `Param:`), then the query.
+    """A question file: comment lines on top (the question in words, then `Topic:`, `Scope:` …), and the query.
 
     `# Parts: pol:Codes pol:References` names the parts of a revision that the question reads, or `all`.
 

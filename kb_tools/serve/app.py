@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -20,10 +21,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kb_tools import as_json
+from kb_tools.ask.pool import Busy, Pool
 from kb_tools.errors import KbError, KnowledgeBaseError
-from kb_tools.serve import description, html, openapi
+from kb_tools.serve import comparisons, description, html, openapi, sparql
+from kb_tools.serve.asking import Asker
 from kb_tools.serve.case import routes as case
-from kb_tools.serve.comparisons import Busy
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
@@ -37,13 +39,24 @@ _LOG = logging.getLogger(__name__)
 _NEAR = 5
 
 
-def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
+def application(bench: Workbench, hosts: Collection[str] = (), pool: Pool | None = None) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
     Args:
         hosts: names of hosts that it answers to beside those of loopback.
+        pool: answers queries; a new one by default.
     """
-    routes = [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
+    pool = pool or Pool(bench.kb)
+    asker = Asker(pool)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        pool.start()
+        yield
+        pool.close()
+
+    routes = [*sparql.routes(bench, asker)]
+    routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += case.routes(bench)
     routes += [
         Route(COMPARE.path, _choose(bench)),
@@ -56,6 +69,7 @@ def application(bench: Workbench, hosts: Collection[str] = ()) -> ASGIApp:
         routes=routes,
         exception_handlers={HTTPException: _failed(bench), KbError: _refused(bench), Exception: _broken(bench)},
         max_body_size=MAX_BODY,
+        lifespan=lifespan,
     )
     return Guard(app, hosts)
 
@@ -91,7 +105,7 @@ def _comparison(bench: Workbench) -> Callable[[Request], Awaitable[Response]]:
         if not obstacle(policy, before, after):
             try:
                 await asyncio.wrap_future(bench.comparisons.of(policy, before.name, after.name))
-            except Busy:
+            except comparisons.Busy:
                 detail = "other revisions are being compared; ask again in a few seconds"
                 raise HTTPException(503, detail, {"Retry-After": "10"}) from None
         return await run_in_threadpool(_answer, bench, COMPARISON, request, target)
@@ -178,6 +192,8 @@ def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
         if isinstance(error, NoPage):
             return _problem(bench, request, 404, str(error), error.near)
+        if isinstance(error, Busy):
+            return _problem(bench, request, 503, str(error), headers={"Retry-After": "1"})
         if isinstance(error, KnowledgeBaseError):
             # Not with the file, whose path is nobody else's business.
             return _problem(bench, request, 500, f"{error.what}; {error.hint or 'run kb check'}")
@@ -203,8 +219,8 @@ _TITLES = {
     406: "Not in this format",
     413: "Too large",
     415: "Not in this form",
-    503: "Busy",
     500: "Something went wrong",
+    503: "Too many queries at once",
 }
 
 
@@ -222,7 +238,9 @@ def _problem(
     content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": what}
     content["near"] = [{**view.link(iri), "kind": bench.kind(iri)} for iri in found]
     accept = request.headers.get("accept", "")
-    for_people = asked_for(None, accept, ("html", "json")) == "html" and request.query_params.get("format") != "json"
+    # Whoever takes anything reads pages, or sends queries.
+    offered = ("json", "html") if request.scope["path"].endswith("/sparql") else ("html", "json")
+    for_people = asked_for(None, accept, offered) == "html" and request.query_params.get("format") != "json"
     if for_people and not request.url.path.startswith("/api/"):
         shown = html.Shown("error", request.scope["path"], view.day, ServedLinks(bench.ours, None), False, ())
         return Response(html.render(shown, content), status, headers, "text/html")

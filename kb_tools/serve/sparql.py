@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from urllib.parse import parse_qsl
 
 import pyoxigraph as ox
@@ -20,9 +21,9 @@ from kb_tools.errors import did_you_mean
 from kb_tools.rdf.canonical import serialize
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.serve.asking import Asker
-from kb_tools.serve.formats import asked_for, day_of
-from kb_tools.serve.results import GRAPHS, ROWS, answer
-from kb_tools.serve.view import NoPage
+from kb_tools.serve.formats import MEDIA_TYPES, asked_for
+from kb_tools.serve.results import answer
+from kb_tools.serve.view import NoPage, day_asked
 from kb_tools.serve.workbench import Workbench
 
 # Parameters of the protocol, and ours; those that may be given more than once.
@@ -40,12 +41,11 @@ _MANY = ("default-graph-uri", "named-graph-uri")
 _FORMATS = ("format", "output", "results")
 _FORM, _QUERY = "application/x-www-form-urlencoded", "application/sparql-query"
 _SD = "http://www.w3.org/ns/sparql-service-description#"
-_MEDIA_TYPE_IRIS = "http://www.w3.org/ns/formats/"
+_FORMATS_OF_RDF = "http://www.w3.org/ns/formats/"
 _RESULT_FORMATS = (
     *("SPARQL_Results_JSON", "SPARQL_Results_XML", "SPARQL_Results_CSV", "SPARQL_Results_TSV"),
     *("Turtle", "N-Triples", "JSON-LD", "RDF_XML"),
 )
-_DESCRIBED = {name: GRAPHS[name] for name in ("turtle", "jsonld", "ntriples", "rdfxml")}
 
 
 @dataclass
@@ -74,15 +74,12 @@ def routes(bench: Workbench, asker: Asker) -> list[Route]:
         if operation.text is None:
             if request.method == "POST":
                 raise QueryError("no query", hint="send it as query=… or as application/sparql-query")
-            return _described(bench, request, revision, accept)
+            return _described(bench, request, accept)
         result = await asker.ask(request, _inquiry(operation, revision))
         format_ = next(filter(None, map(operation.one, _FORMATS)), None)
         return answer(result, format_, accept)
 
-    return [
-        Route(path, endpoint, methods=["GET", "POST"])
-        for path in ("/sparql", "/{policy}/{revision}/sparql")
-    ]
+    return [Route(path, endpoint, methods=["GET", "POST"]) for path in ("/sparql", "/{policy}/{revision}/sparql")]
 
 
 def _revision(bench: Workbench, request: Request) -> str | None:
@@ -95,7 +92,7 @@ def _revision(bench: Workbench, request: Request) -> str | None:
         return None
     name = "{policy}/{revision}".format(**request.path_params)
     if BASE + name not in bench.entries:
-        raise NoPage(f"there is no revision {name}", bench.near(f"/{name}"))
+        raise NoPage(f"there is no revision {name}", get_close_matches(BASE + name, bench.entries, 3, 0.8))
     return name
 
 
@@ -154,7 +151,7 @@ def _inquiry(operation: Operation, revision: str | None) -> Inquiry:
     union = operation.one("all") or "false"
     if union not in ("true", "false"):
         raise QueryError(f"all: {union!a} is neither true nor false", hint="write all=true")
-    day = day_of(operation.one("on"))
+    day = day_asked(operation.one("on"))
     if (revision is not None) + (union == "true") + (day is not None) > 1:
         raise QueryError("of a revision, on= and all= only one can be given", hint="leave the others out")
     graphs, named = (operation.given.get(name, ()) for name in _MANY)
@@ -171,45 +168,41 @@ def _inquiry(operation: Operation, revision: str | None) -> Inquiry:
 # ---------------------------------------------------------------------- service description
 
 
-def _described(bench: Workbench, request: Request, revision: str | None, accept: str) -> Response:
-    """The description of an endpoint as RDF; a reader of pages is led to the editor."""
-    format_ = asked_for(None, accept, ("html", *_DESCRIBED), {"html": ("text/html",), **_DESCRIBED})
+def _described(bench: Workbench, request: Request, accept: str) -> Response:
+    """The description of an endpoint as RDF; a reader of pages is led to the editor.
+
+    Raises:
+        HTTPException: 406, the reader takes none of these.
+    """
+    format_ = asked_for(None, accept, ("turtle", "jsonld", "html"))
     if format_ is None:
-        raise HTTPException(406, f"the description of this endpoint comes as {_DESCRIBED['turtle'][0]}")
-    if format_ == "html" and "text/html" in accept:
+        raise HTTPException(406, "the description of this endpoint comes as text/turtle, application/ld+json")
+    if format_ == "html":
         return RedirectResponse("/query", 303, headers={"Vary": "Accept"})
-    format_ = "turtle" if format_ == "html" else format_
-    quads = _description(bench, str(request.url.replace(query="")), revision)
-    prefixes = {"sd": _SD, "formats": _MEDIA_TYPE_IRIS}
-    if format_ in ("turtle", "jsonld"):
-        body = serialize(quads, format_, prefixes)
-    else:
-        triples = [ox.Triple(quad.subject, quad.predicate, quad.object) for quad in quads]
-        formats = {"ntriples": ox.RdfFormat.N_TRIPLES, "rdfxml": ox.RdfFormat.RDF_XML}
-        body = ox.serialize(triples, format=formats[format_], prefixes=prefixes) or b""
-    return Response(body, media_type=_DESCRIBED[format_][0], headers={"Vary": "Accept"})
+    quads = _description(bench, str(request.url.replace(query="")))
+    body = serialize(quads, format_, {"sd": _SD, "formats": _FORMATS_OF_RDF})
+    return Response(body, media_type=MEDIA_TYPES[format_][0], headers={"Vary": "Accept"})
 
 
-def _description(bench: Workbench, address: str, revision: str | None) -> list[ox.Quad]:
+def _description(bench: Workbench, address: str) -> list[ox.Quad]:
     """What an endpoint can do (SPARQL 1.1 Service Description)."""
-    service, dataset = ox.NamedNode(address), ox.BlankNode("dataset")
-    type_ = ox.NamedNode(str(RDF.type))
-    said: list[tuple[ox.NamedNode | ox.BlankNode, ox.NamedNode, ox.NamedNode | ox.BlankNode]] = [
-        (service, type_, _sd("Service")),
-        (service, _sd("endpoint"), service),
-        (service, _sd("supportedLanguage"), _sd("SPARQL11Query")),
-        (service, _sd("defaultDataset"), dataset),
-        (dataset, type_, _sd("Dataset")),
-        *((service, _sd("resultFormat"), ox.NamedNode(_MEDIA_TYPE_IRIS + name)) for name in _RESULT_FORMATS),
+    service, dataset, type_ = ox.NamedNode(address), ox.BlankNode(), ox.NamedNode(str(RDF.type))
+    said = [
+        ox.Quad(service, type_, _sd("Service")),
+        ox.Quad(service, _sd("endpoint"), service),
+        ox.Quad(service, _sd("supportedLanguage"), _sd("SPARQL11Query")),
+        ox.Quad(service, _sd("defaultDataset"), dataset),
+        ox.Quad(dataset, type_, _sd("Dataset")),
     ]
-    for number, name in enumerate(sorted(graph.value for graph in bench.store.named_graphs())):  # type: ignore[union-attr]
-        graph = ox.BlankNode(f"graph{number}")
+    said += [ox.Quad(service, _sd("resultFormat"), ox.NamedNode(_FORMATS_OF_RDF + name)) for name in _RESULT_FORMATS]
+    for name in bench.store.named_graphs():
+        graph = ox.BlankNode()
         said += [
-            (dataset, _sd("namedGraph"), graph),
-            (graph, type_, _sd("NamedGraph")),
-            (graph, _sd("name"), ox.NamedNode(name)),
+            ox.Quad(dataset, _sd("namedGraph"), graph),
+            ox.Quad(graph, type_, _sd("NamedGraph")),
+            ox.Quad(graph, _sd("name"), name),
         ]
-    return [ox.Quad(*triple) for triple in said]
+    return said
 
 
 def _sd(name: str) -> ox.NamedNode:

@@ -65,22 +65,6 @@ class InForce(TypedDict):
     notices: list[str]
 
 
-def day_of(given: str | None) -> date | None:
-    """The day that `?on=` names; None where nothing is given.
-
-    Raises:
-        KbError: it is no calendar day.
-    """
-    if not given:
-        return None
-    try:
-        if len(given) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(given)
-    except ValueError:
-        raise KbError(f"on: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
-
-
 class View:
     """The workbench on a day.
 

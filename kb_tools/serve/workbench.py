@@ -10,7 +10,7 @@ import pyoxigraph as ox
 from rdflib import Graph, URIRef
 from rdflib.namespace import DCTERMS, OWL, PROV, RDF, RDFS, SKOS
 
-from kb_tools.ask.dataset import default_graph, open_store
+from kb_tools.ask.dataset import default_graph, named_graphs
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.determine.examples import Expectation, read_manifest
 from kb_tools.model.certainty import copy_of
@@ -98,7 +98,7 @@ class Workbench:
     @cached_property
     def store(self) -> ox.Store:
         """Every graph of the knowledge base by its name, with what revisions share filled in."""
-        return open_store(self.kb)
+        return named_graphs(self.kb)
 
     @cached_property
     def policies(self) -> dict[str, Policy]:
