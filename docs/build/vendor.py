@@ -2,9 +2,10 @@
 
 python docs/build/vendor.py
 
-Each package is fetched at the version named here, held against its digest, and only the files named here are kept, with
-a list of what they are (kb_tools/serve/static/vendor/vendor.json) and the licences of what they hold. Needs npm. To move to another version, write it here
-with its digest (`npm view @zazuko/yasqe dist.integrity`), run this, and the tests of a browser.
+Each package is fetched at the version named here and held against its digest. Of its files those named here are kept,
+with a list of what they are (kb_tools/serve/static/vendor/vendor.json) and the licences of what is built into them.
+Needs npm. To move to another version, write it here with its digest (`npm view @zazuko/yasqe dist.integrity`), run this,
+and then the tests in a browser.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def fetched(name: str, version: str, digest: str, folder: Path) -> Path:
     done = subprocess.run(
         ["npm", "pack", f"{name}@{version}", "--json"], cwd=folder, capture_output=True, text=True, check=True
     )
-    archive = folder / json.loads(done.stdout)[0]["filename"]
+    archive = folder / str(json.loads(done.stdout)[0]["filename"])
     if (found := integrity(archive.read_bytes())) != digest:
         sys.exit(f"{name} {version}: the archive is {found}, and not {digest}")
     return archive
@@ -70,7 +71,7 @@ def licences(folder: Path) -> str:
         # Folders within a package have such a file, too, without a version.
         if "version" in about and "license" in about:
             heading = f"{about['name']}, {about['license']}"
-            text = texts[0].read_text(encoding="utf-8", errors="replace") if texts else ""
+            text = texts[0].read_text(encoding="utf-8", errors="replace") if texts else f"By {about.get('author')}."
             parts.append(f"{heading}\n{'-' * len(heading)}\n\n{text.strip()}".strip())
     return "\n\n\n".join(dict.fromkeys(parts)).replace("\r\n", "\n") + "\n"
 

@@ -163,6 +163,16 @@ class Names:
         close = "".join(f"; did you mean {text!a}?" for text in _close(given, texts))
         return given, f"{given!a} is no {self._kind(kinds)} in {self.where}{close}"
 
+    def things(self, kinds: Sequence[str], subclasses: bool = False) -> list[str]:
+        """The IRIs of the things of these kinds that are read, as `find` takes them."""
+        return [thing.iri for thing in self._things(kinds, subclasses).values() if self.reads(thing.graphs)]
+
+    def texts(self, kinds: Sequence[str]) -> set[str]:
+        """The texts of these kinds that are read, as `value` takes them."""
+        known = [pair for thing in self._things(kinds, False).values() for pair in thing.numbers]
+        known += [pair for kind in kinds for pair in self._texts(None, [self._node(kind)])]
+        return {text for text, graph in known if self.reads({graph})}
+
     def namespace(self, given: str) -> str:
         """What IRIs begin with: the namespace of a prefix, or the text itself."""
         return self.kb.prefixes.get(given.removesuffix(":"), given)

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from kb_tools import as_json
 from kb_tools.ask.pool import Busy, Pool
 from kb_tools.errors import KbError, KnowledgeBaseError
-from kb_tools.serve import comparisons, description, html, openapi, sparql
+from kb_tools.serve import answers, comparisons, description, editor, html, openapi, sparql
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
@@ -55,7 +55,7 @@ def application(bench: Workbench, hosts: Collection[str] = (), pool: Pool | None
         yield
         pool.close()
 
-    routes = [*sparql.routes(bench, asker)]
+    routes = [*sparql.routes(bench, asker), *answers.routes(bench, asker), *editor.routes(bench, asker)]
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += case.routes(bench)
     routes += [
@@ -172,9 +172,10 @@ def _openapi(request: Request) -> Response:
 def _static(request: Request) -> Response:
     name = request.path_params["name"]
     # Only what is listed can be asked for.
-    if name not in html.assets():
+    known = html.assets() | html.editor()
+    if name not in known:
         raise NoPage(f"there is no file {name}")
-    return Response(html.assets()[name], media_type=guess_type(name)[0])
+    return Response(known[name], media_type=guess_type(name)[0])
 
 
 # ---------------------------------------------------------------------- errors

@@ -16,6 +16,8 @@ from kb_tools import printable
 from kb_tools.serve.links import Links
 
 MENU = (("/", "Policies"), ("/questions", "Questions"), ("/model", "Model"))
+# What a folder of files cannot answer.
+_SERVED_MENU = (("/query", "Query editor"), ("/try", "Try a case"))
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Shown:
         asked: whether the reader asked for that day.
         formats: in which it can be had.
         fixed: whether the day cannot be chosen, as in a folder of files.
+        kept: what else the address asks for, and another day keeps: names and values.
     """
 
     template: str
@@ -38,24 +41,35 @@ class Shown:
     asked: bool
     formats: tuple[str, ...]
     fixed: bool = False
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def menu(self) -> tuple[tuple[str, str], ...]:
         """The pages that every page links to, each with its name."""
-        return MENU if self.fixed else (*MENU, ("/try", "Try a case"))
+        return MENU if self.fixed else (*MENU, *_SERVED_MENU)
 
 
 def render(shown: Shown, content: Mapping[str, Any]) -> bytes:
     """The page as HTML. Every text is escaped."""
     template = _environment().get_template(f"{shown.template}.html")
-    return template.render(p=content, shown=shown, links=shown.links, query=content.get("query", "")).encode()
+    searched = content["query"] if shown.template == "search" else ""
+    return template.render(p=content, shown=shown, links=shown.links, query=searched).encode()
 
 
 @cache
 def assets() -> dict[str, bytes]:
     """The stylesheet, the scripts and the icon, by name."""
-    folder = files("kb_tools.serve") / "static"
-    found = (item for item in folder.iterdir() if item.is_file())
+    return _files("static")
+
+
+@cache
+def editor() -> dict[str, bytes]:
+    """The files of the query editor, which pages without a server do not have."""
+    return _files("static/editor") | {f"vendor/{name}": body for name, body in _files("static/vendor").items()}
+
+
+def _files(folder: str) -> dict[str, bytes]:
+    found = (item for item in (files("kb_tools.serve") / folder).iterdir() if item.is_file())
     return {item.name: item.read_bytes() for item in sorted(found, key=lambda item: item.name)}
 
 

@@ -120,6 +120,7 @@ def test_the_list_comes_as_json_and_markdown_too(run_kb: RunKb) -> None:
     assert listed[names.index("criteria")] == {
         "name": "criteria",
         "question": "What are the criteria of a revision, with their places and roles?",
+        "topic": "Criteria and conditions",
         "scope": "revision",
         "parts": ["pol:Criteria"],
         "parameters": [

@@ -20,10 +20,11 @@ class Parameter(TypedDict):
 
 
 class Question(TypedDict):
-    """A ready question. `scope` is "revision" or "all": the graphs that it reads."""
+    """A ready question. `topic` is what it is about; `scope` is "revision" or "all": the graphs that it reads."""
 
     name: str
     title: str
+    topic: str
     scope: str
     parameters: list[Parameter]
     query: str
@@ -58,6 +59,7 @@ def _question(found: Ready) -> Question:
     return {
         "name": found.name,
         "title": found.title,
+        "topic": found.topic,
         "scope": found.scope,
         "parameters": [
             {"name": given.name, "type": given.type, "default": given.default, "meaning": given.meaning}
