@@ -4,8 +4,8 @@ python docs/build/vendor.py
 
 Each package is fetched at the version named here and held against its digest. Of its files those named here are kept,
 with a list of what they are (kb_tools/serve/static/vendor/vendor.json) and the licences of what is built into them.
-Needs npm. To move to another version, write it here with its digest (`npm view @zazuko/yasqe dist.integrity`), run this,
-and then the tests in a browser.
+Needs npm. To move to another version, write it here with its digest (`npm view @zazuko/yasqe dist.integrity`), run
+this, and then the tests in a browser.
 """
 
 from __future__ import annotations

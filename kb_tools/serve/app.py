@@ -24,7 +24,7 @@ from kb_tools import as_json
 from kb_tools.ask.pool import Busy, Pool
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.serve import answers, comparisons, description, editor, html, openapi, sparql
-from kb_tools.serve.asking import Asker
+from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
@@ -39,15 +39,18 @@ _LOG = logging.getLogger(__name__)
 _NEAR = 5
 
 
-def application(bench: Workbench, hosts: Collection[str] = (), pool: Pool | None = None) -> ASGIApp:
+def application(
+    bench: Workbench, hosts: Collection[str] = (), pool: Pool | None = None, max_rows: int = MAX_ROWS
+) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
     Args:
         hosts: names of hosts that it answers to beside those of loopback.
         pool: answers queries; a new one by default.
+        max_rows: the most rows or triples of an answer.
     """
     pool = pool or Pool(bench.kb)
-    asker = Asker(pool)
+    asker = Asker(pool, max_rows)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -15,6 +15,8 @@ from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.errors import KbError
 from kb_tools.serve.results import for_readers
 
+# The most rows or triples of an answer, as of kb query.
+MAX_ROWS = 10_000
 # How many inquiries may wait for their turn, for each that runs.
 _QUEUE = 4
 
@@ -26,7 +28,7 @@ class Asker:
         max_rows: the most rows or triples of an answer.
     """
 
-    def __init__(self, pool: Pool, max_rows: int = 10_000) -> None:
+    def __init__(self, pool: Pool, max_rows: int) -> None:
         self.pool = pool
         self.max_rows = max_rows
         # A thread waits for each answer; none of those that write pages.
@@ -41,20 +43,33 @@ class Asker:
         """
         if self._threads.available_tokens < 1:
             raise Busy("more queries wait than can be answered soon", hint="ask again in a moment")
-        ends: list[Callable[[], None]] = []
-        watching = asyncio.create_task(_gone(request, ends))
+        reader = _Reader()
+        watching = asyncio.create_task(reader.watch(request))
         try:
             inquiry = replace(asked, max_rows=self.max_rows)
-            return await to_thread.run_sync(partial(self.pool.ask, inquiry, ends.append), limiter=self._threads)
+            return await to_thread.run_sync(partial(self.pool.ask, inquiry, reader.started), limiter=self._threads)
         except KbError as error:
             raise for_readers(error) from None
         finally:
             watching.cancel()
 
 
-async def _gone(request: Request, ends: list[Callable[[], None]]) -> None:
-    """Wait until the reader goes, then end the query."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    for end in ends:
-        await to_thread.run_sync(end)
+class _Reader:
+    """Who waits for the answer of a query, which is ended when they go."""
+
+    def __init__(self) -> None:
+        self._gone = False
+        self._ends: list[Callable[[], None]] = []
+
+    def started(self, end: Callable[[], None]) -> None:
+        """Take what ends the query, in the thread that asks."""
+        self._ends.append(end)
+        if self._gone:
+            end()
+
+    async def watch(self, request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        for end in list(self._ends):
+            await to_thread.run_sync(end)

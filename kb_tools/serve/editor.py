@@ -20,6 +20,7 @@ from kb_tools.serve import html
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.security import HEADERS
+from kb_tools.serve.sparql import FORM
 from kb_tools.serve.table import Answer, shown_answer
 from kb_tools.serve.view import View, day_asked
 from kb_tools.serve.workbench import Workbench
@@ -28,7 +29,6 @@ from kb_tools.serve.workbench import Workbench
 # digest of its text: no other may, and none of a query or an answer.
 _STYLE = "'sha256-zCK2EVMoPc04mRF/g5CotUvxbJPWS+8V0b+s9ptqQIk='"
 _HEADERS = {"Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("style-src", f"style-src {_STYLE}")}
-_FORM = "application/x-www-form-urlencoded"
 # Declared in the first query of a reader; every other prefix of the table is known without.
 _PREFIXES = ("pol", "case", "clin", "cond", "crit", "rdfs", "skos")
 _FIRST = """\
@@ -124,8 +124,8 @@ async def _given(request: Request) -> tuple[str, str]:
     Raises:
         HTTPException: 415, it is no form.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise HTTPException(415, f"a query is sent to this page as {_FORM}; programs ask /sparql")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise HTTPException(415, f"a query is sent to this page as {FORM}; programs ask /sparql")
     try:
         form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ import types
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from kb_tools import __version__
+from kb_tools.serve import openapi_queries
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES
 from kb_tools.serve.pages import COMPARING, FIXED, OF_IRIS, TRY, Page
@@ -54,6 +55,7 @@ def description() -> dict[str, Any]:
         },
         "paths": {
             **{page.path: {"get": _operation(page, schemas)} for page in (*FIXED, TRY, *COMPARING, *OF_IRIS)},
+            **openapi_queries.paths(schemas, schema_of, _ON, _PROBLEM),
             case.API: {"post": _determine()},
         },
         "components": {"schemas": dict(sorted(schemas.items()))},

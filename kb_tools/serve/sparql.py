@@ -36,10 +36,10 @@ PARAMETERS = {
     "all": "true: the default graph is the union of all graphs",
     "format": "The format of the answer; default: by the Accept header",
 }
-_MANY = ("default-graph-uri", "named-graph-uri")
+MANY = ("default-graph-uri", "named-graph-uri")
 # What other programs call the parameter "format".
 _FORMATS = ("format", "output", "results")
-_FORM, _QUERY = "application/x-www-form-urlencoded", "application/sparql-query"
+FORM, QUERY = "application/x-www-form-urlencoded", "application/sparql-query"
 _SD = "http://www.w3.org/ns/sparql-service-description#"
 _FORMATS_OF_RDF = "http://www.w3.org/ns/formats/"
 _RESULT_FORMATS = (
@@ -105,19 +105,19 @@ async def _operation(request: Request) -> Operation:
         return _of_pairs(request.query_params.multi_items())
     type_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = _text(await request.body())
-    if type_ == _QUERY:
+    if type_ == QUERY:
         operation = _of_pairs(request.query_params.multi_items())
         if operation.text is not None:
             raise QueryError("the query is given twice", hint="send it in the address or in the body")
         operation.text = body
         return operation
-    if type_ == _FORM:
+    if type_ == FORM:
         if request.query_params:
             raise QueryError("parameters in the address of a form", hint="send all of them in the form")
         return _of_pairs(parse_qsl(body, keep_blank_values=True))
     if type_ == "application/sparql-update":
         raise _update()
-    raise HTTPException(415, f"a query is sent as {_FORM} or {_QUERY}")
+    raise HTTPException(415, f"a query is sent as {FORM} or {QUERY}")
 
 
 def _of_pairs(pairs: Sequence[tuple[str, str]]) -> Operation:
@@ -128,7 +128,7 @@ def _of_pairs(pairs: Sequence[tuple[str, str]]) -> Operation:
         if name not in PARAMETERS and name not in _FORMATS:
             hint = did_you_mean(name, PARAMETERS) or f"known: {', '.join(PARAMETERS)}"
             raise QueryError(f"there is no parameter {name!a}", hint=hint)
-        if given[name] and name not in _MANY:
+        if given[name] and name not in MANY:
             raise QueryError(f"{name} is given twice", hint="give it once")
         given[name].append(value)
     return Operation(next(iter(given["query"]), None), given)
@@ -154,7 +154,7 @@ def _inquiry(operation: Operation, revision: str | None) -> Inquiry:
     day = day_asked(operation.one("on"))
     if (revision is not None) + (union == "true") + (day is not None) > 1:
         raise QueryError("of a revision, on= and all= only one can be given", hint="leave the others out")
-    graphs, named = (operation.given.get(name, ()) for name in _MANY)
+    graphs, named = (operation.given.get(name, ()) for name in MANY)
     return Inquiry(
         text=operation.text or "",
         policy=operation.one("policy"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from starlette.testclient import TestClient
 
+from kb_tools.ask.pool import Pool
 from kb_tools.model.repository import Repository
 from kb_tools.serve.app import application
 from kb_tools.serve.workbench import Workbench
@@ -16,5 +19,8 @@ def bench(kb: Repository) -> Workbench:
 
 
 @pytest.fixture(scope="session")
-def client(bench: Workbench) -> TestClient:
-    return TestClient(application(bench), base_url="http://127.0.0.1:8014", follow_redirects=False)
+def client(bench: Workbench) -> Iterator[TestClient]:
+    """A client. Only what it asks of queries starts a process."""
+    pool = Pool(bench.kb, size=2, timeout=20, patience=20)
+    yield TestClient(application(bench, pool=pool), base_url="http://127.0.0.1:8014", follow_redirects=False)
+    pool.close()
