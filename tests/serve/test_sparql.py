@@ -75,7 +75,7 @@ def test_the_default_graph_is_chosen_by_the_address(client: TestClient, path: st
 def test_the_graphs_of_the_protocol_stand_in_place_of_those_of_the_query(client: TestClient) -> None:
     graph = "https://w3id.org/policykb/CP.MP.101/2026-02"
     count = "SELECT (COUNT(*) AS ?number) FROM <urn:x:none> { $ }"
-    asked = [
+    asked: list[tuple[str, dict[str, Any]]] = [
         (count.replace("$", "?s ?p ?o"), {"default-graph-uri": graph}),
         (count.replace("$", "GRAPH ?g { ?s ?p ?o }"), {"named-graph-uri": [graph, graph]}),
         (count.replace("$", "GRAPH ?g { ?s ?p ?o }"), {"default-graph-uri": graph}),
@@ -348,11 +348,10 @@ def test_a_query_is_ended_when_its_reader_goes(bench: Workbench) -> None:
 
 
 def test_more_than_may_wait_are_turned_away_at_once(bench: Workbench) -> None:
-    asker = Asker(Full(bench.kb, 1), 3)
-    for _ in range(int(asker._threads.total_tokens)):
-        asker._threads.acquire_on_behalf_of_nowait(object())
-
     async def asked() -> None:
+        asker = Asker(Full(bench.kb, 1), 3)
+        for _ in range(int(asker._threads.total_tokens)):
+            asker._threads.acquire_on_behalf_of_nowait(object())
         with pytest.raises(Busy, match="more queries wait than can be answered soon"):
             await asker.ask(None, Inquiry(text="ASK {}"))  # type: ignore[arg-type]
 
