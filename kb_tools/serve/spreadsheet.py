@@ -12,6 +12,7 @@ from typing import Any
 from openpyxl import Workbook
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from rdflib import URIRef
 
 from kb_tools import printable
 from kb_tools.ask.request import RawResult
@@ -57,7 +58,7 @@ def _table(result: RawResult) -> tuple[list[str], list[list[Any]]]:
     for number, name in enumerate(result.variables):
         headings.append(name)
         columns.append([row[number] for row in rows])
-        names = [result.labels.get(value, "") if isinstance(value, str) else "" for value in columns[-1]]
+        names = [result.labels.get(str(value), "") if isinstance(value, URIRef) else "" for value in columns[-1]]
         if any(names):
             headings.append(f"{name}, name")
             columns.append(names)
