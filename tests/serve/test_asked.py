@@ -216,6 +216,7 @@ def test_a_name_stands_beside_its_iri_and_a_text_too_long_is_refused() -> None:
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
         ["x", "x, name", "y"],
         ["urn:x:a", "=name", None],
+        [None, None, None],
     ]
     assert sheet["B2"].data_type == "s"
     with pytest.raises(QueryError, match="a text of more than 32767 characters; ask for csv or json"):

@@ -15,6 +15,9 @@
 
   // ------------------------------------------------------------------ the editor
 
+  // The result view would keep the widths of its columns.
+  Object.defineProperty(window, "sessionStorage", { value: {} });
+
   // What the editor knows to complete: terms by how a query writes them, or by their names in words. What it comes with
   // asks servers on the web, and keeps what they say.
   Yasqe.defaults.autocompleters = ["variables"];
