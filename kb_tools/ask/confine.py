@@ -87,7 +87,7 @@ def limit_memory() -> None:
 
 
 def end_after(seconds: float) -> None:
-    """Lets the system end this process after so many seconds, whatever it does, on Unix; and at once at Ctrl-C."""
+    """Lets the system end this process after so many seconds (0 for never), on Unix; and at once at Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -67,11 +67,17 @@ def filled_in_name(entry: RevisionEntry) -> str:
 
 def default_graph(kb: Repository, revisions: Sequence[tuple[Policy, RevisionEntry]]) -> list[str]:
     """The named graphs that make up the default graph for a revision of each policy."""
+    own = [name for _, entry in revisions for name in (entry.iri, filled_in_name(entry))]
+    return [*_shared(kb), *own]
+
+
+@lru_cache(maxsize=2)
+def _shared(kb: Repository) -> list[str]:
+    """The named graphs that belong to no revision."""
     folders = set(kb.policy_folders)
     # In folders of a policy's folder stand its revisions and its cases, which are not shared.
     shared = [name for path, name in graph_names(kb).items() if not folders.intersection(path.parent.parents)]
-    own = [name for _, entry in revisions for name in (entry.iri, filled_in_name(entry))]
-    return [*dict.fromkeys(shared), *own]
+    return list(dict.fromkeys(shared))
 
 
 def open_store(kb: Repository) -> ox.Store:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from kb_tools.rdf.terms import to_quads
 
 if TYPE_CHECKING:
     from kb_tools.ask.request import RawResult
+    from kb_tools.model.repository import Repository
 
 # Size of what a query finds, in bytes.
 MAX_ANSWER = 256 * 1024**2
@@ -95,8 +96,8 @@ def _explain(result: RawResult, request: Request, store: ox.Store) -> None:
     """Adds to an answer the names of what it shows, and what a reader must know of it."""
     kb, checked = request.kb, request.checked
     if not result.rows and not result.truth and not result.triples:
-        named = check(checked.text, kb.prefixes).iris if checked.iris is None else checked.iris
-        result.notes += [f"{kb.curie(iri)} appears in no statement here" for iri in _unknown(store, named or ())]
+        named = _named(kb, checked.text) if checked.iris is None else checked.iris
+        result.notes += [f"{kb.curie(iri)} appears in no statement here" for iri in _unknown(store, named)]
     for name in [*(checked.graphs or ()), *(checked.named or ())]:
         if not store.contains_named_graph(ox.NamedNode(name)):
             result.notes.append(f"FROM <{name}>: no such graph is on file, and none is fetched")
@@ -104,6 +105,12 @@ def _explain(result: RawResult, request: Request, store: ox.Store) -> None:
     result.labels = {iri: label for iri in sorted(shown) if (label := _label(store, iri))}
     for iri in filter(partial(_is_draft, store), shown):
         result.labels[iri] = f"{result.labels.get(iri, '')} (draft)".strip()
+
+
+@lru_cache(maxsize=64)
+def _named(kb: Repository, text: str) -> list[str]:
+    """The IRIs that a query of the library names."""
+    return check(text, kb.prefixes).iris or []
 
 
 def _unknown(store: ox.Store, iris: Sequence[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from kb_tools.ask.sparql import QueryError
@@ -55,9 +56,15 @@ class Question:
 # ---------------------------------------------------------------------- the library
 
 
+@cache
+def _library() -> dict[str, Question]:
+    """The ready questions by name, read once: they are part of the package."""
+    return {path.stem: read_question(path) for path in sorted(QUESTIONS.glob("*.rq"))}
+
+
 def questions() -> list[Question]:
     """The ready questions, by name."""
-    return [read_question(path) for path in sorted(QUESTIONS.glob("*.rq"))]
+    return list(_library().values())
 
 
 def find_question(name: str) -> Question:
@@ -66,12 +73,10 @@ def find_question(name: str) -> Question:
     Raises:
         QueryError: there is none; the error names one whose name is close.
     """
-    path = QUESTIONS / f"{name}.rq"
-    known = [file.stem for file in QUESTIONS.glob("*.rq")]
-    if name not in known:
-        hint = did_you_mean(name, known) or "kb query lists them; a file is named with its .rq"
+    if name not in _library():
+        hint = did_you_mean(name, _library()) or "kb query lists them; a file is named with its .rq"
         raise QueryError(f"no question {name}", hint=hint)
-    return read_question(path)
+    return _library()[name]
 
 
 _PARAMETER = re.compile(r"Param: (\w+) (\w+)(?: of (\w+:\w+(?: \w+:\w+)*))?(?: = (\S+))?: (.+)")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kb_tools.ask import dataset
-from kb_tools.ask.prepared import BEGUN, order
+from kb_tools.ask.prepared import BEGUN, LENGTH, order
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError
 from kb_tools.ask.worker import broken, read_answer, run
@@ -45,6 +45,37 @@ class _Copy:
         os.close(self.answered)
 
 
+class _Reading:
+    """What is written to a file, while there is time for it, and as far as it is not too much."""
+
+    def __init__(self, file: int, timeout: float, max_size: int) -> None:
+        self._file = file
+        self._timeout = timeout
+        self._max_size = max_size
+        self._deadline = time.monotonic() + timeout
+        self._poll = select.poll()
+        self._poll.register(file, select.POLLIN)
+
+    def take(self, size: int) -> bytes:
+        """So many bytes, or fewer where the file ends before.
+
+        Raises:
+            QueryError: they take too long, or are too much.
+        """
+        if size > _ROOM * self._max_size:
+            raise QueryError(f"the answer is larger than {self._max_size // 2**20} MiB", hint="narrow the query")
+        parts = bytearray()
+        while len(parts) < size:
+            left = self._deadline - time.monotonic()
+            if left <= 0 or not self._poll.poll(1000 * left):
+                raise QueryError(f"the query took more than {self._timeout:g} s", hint="narrow it")
+            part = os.read(self._file, min(size - len(parts), 2**20))
+            if not part:
+                break
+            parts += part
+        return bytes(parts)
+
+
 class _Query:
     """A query that is answered, which can be ended."""
 
@@ -68,7 +99,8 @@ class Pool:
     """A knowledge base that is asked by several at once.
 
     Where graphs are in memory, on Unix, an inquiry is answered by a copy of a process that holds them ready, see
-    `prepared`. A copy answers one, and another takes its place. Elsewhere an inquiry is answered as `kb query` does it.
+    `prepared`. A copy answers one query, or many ready questions, and another takes its place. Elsewhere an inquiry is
+    answered as `kb query` does it.
 
     Args:
         size: the most copies at once, waiting for an inquiry or answering one.
@@ -128,7 +160,8 @@ class Pool:
             try:
                 return self._ask_copy(asked, reads, started)
             finally:
-                threading.Thread(target=self._replace, args=(reads,), daemon=True).start()
+                if len(self._waiting) + self._answering < self.size:
+                    threading.Thread(target=self._replace, args=(reads,), daemon=True).start()
         finally:
             self._places.release()
 
@@ -137,41 +170,52 @@ class Pool:
     def _ask_copy(self, asked: Inquiry, reads: bytes, started: Callable[[Callable[[], None]], None]) -> RawResult:
         query = _Query(self)
         started(query.cancel)
-        written = b""
+        written = None
         # A copy that says nothing was ended by something else while it waited; so may all be that wait.
         for _ in range(self.size + 1):
             written = self._written(asked, reads, query)
-            if written or query.cancelled:
+            if written is not None or query.cancelled:
                 break
-        if written in (b"", BEGUN):
+        if not written:
             raise broken()
         found = read_answer(written)
         assert found is not None
         return found
 
-    def _written(self, asked: Inquiry, reads: bytes, query: _Query) -> bytes:
-        """What one copy writes, given an inquiry.
+    def _written(self, asked: Inquiry, reads: bytes, query: _Query) -> bytes | None:
+        """What one copy answers to an inquiry, "" where it broke; None where it never read it.
 
         Raises:
             QueryError: it takes too long, or is too much.
             KbError: no copy can be made.
         """
         with self._lock:
-            # The one that was made last knows most.
+            # The one that was made or used last knows most.
             copy = self._waiting.pop() if self._waiting else self._made(reads)
             self._answering += 1
+        kept = False
         try:
             query.runs_in(copy)
             with suppress(BrokenPipeError), open(copy.giving, "wb", closefd=False) as file:
                 pickle.dump(asked, file)
-            return self._read(copy.answered)
+            reading = _Reading(copy.answered, self.timeout, self.max_size)
+            if reading.take(len(BEGUN)) != BEGUN:
+                return None
+            length = int.from_bytes(reading.take(LENGTH))
+            written = reading.take(length)
+            # It reads the next ready question; after any other query it ends.
+            kept = bool(asked.question and length and len(written) == length and not query.cancelled)
+            return written
         except QueryError:
             self._cancel(copy)
             raise
         finally:
-            copy.forget()
             with self._lock:
                 self._answering -= 1
+                if kept and self._control is not None:
+                    self._waiting.append(copy)
+                else:
+                    copy.forget()
 
     def _replace(self, reads: bytes) -> None:
         """Make copies until there are as many as may be."""
@@ -191,29 +235,6 @@ class Pool:
         finally:
             os.close(given)
             os.close(answering)
-
-    def _read(self, file: int) -> bytes:
-        """What is written until the end.
-
-        Raises:
-            QueryError: it takes too long, or is too much.
-        """
-        deadline = time.monotonic() + self.timeout
-        parts: list[bytes] = []
-        size = 0
-        poll = select.poll()
-        poll.register(file, select.POLLIN)
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(1000 * left):
-                raise QueryError(f"the query took more than {self.timeout:g} s", hint="narrow it")
-            part = os.read(file, 2**16)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-            size += len(part)
-            if size > _ROOM * self.max_size:
-                raise QueryError(f"the answer is larger than {self.max_size // 2**20} MiB", hint="narrow the query")
 
     def _cancel(self, copy: _Copy) -> None:
         with self._lock, suppress(KbError):

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyoxigraph as ox
 
@@ -36,8 +36,10 @@ from kb_tools.model.repository import Repository
 
 # The longest order that is given to the process, in bytes.
 MAX_ORDER = 4096
-# Written by a copy before its answer, once it has read the inquiry.
-BEGUN = b"\n"
+# Written by a copy once it has read an inquiry, before the length of its answer, in so many bytes, and the answer.
+BEGUN, LENGTH = b"\n", 8
+# The most ready questions that one copy answers.
+MOST = 500
 # Of the thread that runs a query, in bytes: as much as that of a process on Linux.
 STACK = 8 * 1024**2
 # Default graphs that are kept laid down; a query that reads another one waits until it is.
@@ -134,26 +136,36 @@ class Prepared:
         self._copies.discard(copy)
 
     def _serve_one(self, reading: int, writing: int) -> None:
-        """In the copy: give up what a query must not have, then read the inquiry, answer it, and end."""
+        """In the copy: give up what a query must not have, then read the inquiry, answer it, and end.
+
+        A copy whose inquiries are ready questions reads the next one: their text is ours, so nothing of them is left
+        that could alter another answer.
+        """
         confine.end_with_parent()
         confine.open_no_file()
         confine.limit_memory()
         # What a copy shares with the process is copied when it is first touched: that is done ahead, too.
         self._try(self._usual)
-        with open(reading, "rb") as file:
-            asked = pickle.load(file)
-        os.write(writing, BEGUN)
-        confine.end_after(self.timeout + 1)
-
-        def answer() -> None:
-            with open(writing, "wb") as file:
-                file.write(query_answer.write(told(lambda: self.answer(asked))))
-            os._exit(0)
-
-        # What Oxigraph draws by chance for RAND and UUID it draws for each thread anew, and for each copy the same.
         threading.stack_size(STACK)
-        threading.Thread(target=answer).start()
-        threading.Event().wait()
+        with open(reading, "rb") as given, open(writing, "wb") as answers:
+            for _ in range(MOST):
+                asked = pickle.load(given)
+                answers.write(BEGUN)
+                answers.flush()
+                confine.end_after(self.timeout + 1)
+                # What Oxigraph draws by chance for RAND and UUID it draws anew in each thread, else as other copies do.
+                answering = threading.Thread(target=self._answer_to, args=(asked, answers))
+                answering.start()
+                answering.join()
+                if not asked.question:
+                    break
+                confine.end_after(0)
+        os._exit(0)
+
+    def _answer_to(self, asked: Inquiry, answers: BinaryIO) -> None:
+        body = query_answer.write(told(lambda: self.answer(asked)))
+        answers.write(len(body).to_bytes(LENGTH) + body)
+        answers.flush()
 
     # ------------------------------------------------------------------ answers
 

@@ -304,3 +304,18 @@ def test_where_graphs_are_on_disk_a_process_of_its_own_answers(
     monkeypatch.setattr(ask_pool, "run", lambda asked, timeout: RawResult(title=f"{asked.text} {timeout}"))
     assert pool.ask(Inquiry(text="ASK {}")).title == "ASK {} 30"
     assert pool._process is None
+
+
+def test_a_copy_answers_ready_questions_one_after_the_other_and_one_query(kb: Repository) -> None:
+    pool = Pool(kb, 1, patience=30)
+    asked = [Inquiry(question="codes", revision=revision) for revision in ("2026-02", "2019-10", "2026-02")]
+    answers = [numbers(pool.ask(inquiry)) for inquiry in asked]
+    assert answers[0] == answers[2] != answers[1] == []
+    (copy,) = processes(pool)[1]
+    with pytest.raises(UnknownRevision):
+        pool.ask(Inquiry(question="codes", revision="2031-01"))
+    assert processes(pool)[1] == [copy]
+    pool.ask(Inquiry(text="ASK {}"))
+    pool._replace(b"{}")
+    assert processes(pool)[1] != [copy]
+    pool.close()

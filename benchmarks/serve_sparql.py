@@ -1,0 +1,202 @@
+"""How fast ready questions are answered over HTTP, beside the same queries on an Oxigraph server.
+
+python benchmarks/serve_sparql.py [--rounds 20] [--storm SECONDS]
+
+Starts `kb serve`, and an Oxigraph server (pip install oxigraph) with the same graphs. Each ready question is asked of
+both by one client, on one connection each; medians are in milliseconds. `--storm` then has 50 clients ask for so many
+seconds, with queries among them that would run for hours, and counts the answers, the wrong ones, and the memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyoxigraph as ox
+
+from kb_tools.ask.dataset import open_view
+from kb_tools.ask.library import questions
+from kb_tools.ask.request import Inquiry
+from kb_tools.ask.resolve import resolve
+from kb_tools.model.repository import Repository, find_root
+
+JSON = {"Accept": "application/sparql-results+json"}
+QUERY = {**JSON, "Content-Type": "application/sparql-query"}
+CLIENTS = 50
+HOSTILE = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
+# What the clients of a storm ask.
+ASKED: dict[str, Any] = {
+    "hostile": ("POST", "/sparql?all=true", HOSTILE, QUERY),
+    "question": ("GET", "/questions/codes/answer", None, JSON),
+    "page": ("GET", "/CP.MP.101"),
+}
+PORT = 7979
+
+
+class Client:
+    """One connection to a server, kept open."""
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+
+    def ask(
+        self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        self._connection.request(method, path, body and body.encode(), headers or {})
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+
+@contextmanager
+def workbench(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a workbench, and its process."""
+    program = "from kb_tools.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--kb", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().removeprefix(f"{root}: ").partition("/ ")[0], process
+        process.terminate()
+
+
+@contextmanager
+def oxigraph(store: ox.Store) -> Iterator[str]:
+    """The address of an Oxigraph server with the quads of a store."""
+    program = Path(sys.executable).with_name("oxigraph")
+    with tempfile.TemporaryDirectory() as folder:
+        quads = Path(folder) / "all.nq"
+        store.dump(str(quads), format=ox.RdfFormat.N_QUADS)
+        location = Path(folder) / "store"
+        subprocess.run([program, "load", "-l", location, "-f", quads], check=True, capture_output=True)
+        command = [str(program), "serve-read-only", "-l", str(location), "-b", f"127.0.0.1:{PORT}"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            address = f"http://127.0.0.1:{PORT}"
+            for _ in range(100):
+                time.sleep(0.1)
+                try:
+                    Client(address).ask("GET", "/")
+                    break
+                except OSError:
+                    continue
+            yield address
+            process.terminate()
+
+
+def median(rounds: int, client: Client, *asked: Any) -> float:
+    """How long a request takes, in milliseconds."""
+    client.ask(*asked)
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        client.ask(*asked)
+        times.append(time.perf_counter() - started)
+    return 1000 * statistics.median(times)
+
+
+def compare(kb: Repository, ours: str, rounds: int) -> None:
+    """Each ready question of both servers."""
+    ratios = []
+    print(f"{'question':<28}{'rows':>6}{'oxigraph':>10}{'question':>10}{'x':>6}{'/sparql':>10}")
+    by_graphs: dict[str, list[tuple[str, str, str]]] = {}
+    for question in questions():
+        request = resolve(kb, Inquiry(question=question.name, as_of=None if question.scope == "all" else date.today()))
+        query = "\n".join(f"PREFIX {name}: <{iri}>" for name, iri in kb.prefixes.items()) + "\n" + request.checked.text
+        by_graphs.setdefault(json.dumps(request.graphs), []).append((question.name, query, request.checked.text))
+    for graphs, asked in by_graphs.items():
+        with oxigraph(open_view(kb, json.loads(graphs))) as theirs:
+            here, there = Client(ours), Client(theirs)
+            where = "/sparql?all=true" if graphs == "null" else "/sparql"
+            for name, query, text in asked:
+                status, expected = there.ask("POST", "/query", query, QUERY)
+                assert status == 200, expected
+                found = here.ask("GET", f"/questions/{name}/answer", None, JSON)[1]
+                count = len(json.loads(expected)["results"]["bindings"])
+                assert len(json.loads(found)["results"]["bindings"]) == count, name
+                one = median(rounds, there, "POST", "/query", query, QUERY)
+                two = median(rounds, here, "GET", f"/questions/{name}/answer", None, JSON)
+                three = median(rounds, here, "POST", where, text, QUERY)
+                ratios.append(two / one)
+                print(f"{name:<28}{count:>6}{one:>10.1f}{two:>10.1f}{two / one:>6.1f}{three:>10.1f}", flush=True)
+    print(f"{len(ratios)} questions: median {statistics.median(ratios):.1f} times, at most {max(ratios):.1f} times")
+
+
+def resident(process: int) -> int:
+    """Memory of a process and of all that it started, in MiB; on Linux."""
+    total, waiting = 0, [process]
+    while waiting:
+        current = waiting.pop()
+        try:
+            said = Path(f"/proc/{current}/smaps_rollup").read_text()
+            waiting += map(int, Path(f"/proc/{current}/task/{current}/children").read_text().split())
+        except OSError:
+            continue
+        total += next(int(line.split()[1]) for line in said.splitlines() if line.startswith("Pss:"))
+    return total // 1024
+
+
+def storm(ours: str, process: int, seconds: float) -> None:
+    """Many clients at once, some of whom ask what would run for hours."""
+    expected = Client(ours).ask(*ASKED["question"])[1]
+    until = time.monotonic() + seconds
+    found: Counter[str] = Counter()
+    waits: list[float] = []
+
+    def client(number: int) -> None:
+        here = Client(ours)
+        while time.monotonic() < until:
+            started = time.monotonic()
+            kind = "hostile" if number % 10 == 0 else "question" if number % 10 < 5 else "page"
+            status, body = here.ask(*ASKED[kind])
+            wrong = " wrong" if kind == "question" and status == 200 and body != expected else ""
+            found[f"{kind} {status}{wrong}"] += 1
+            if status == 200:
+                waits.append(time.monotonic() - started)
+            elif status == 503:
+                time.sleep(0.2)
+
+    before = resident(process)
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    memory = []
+    while time.monotonic() < until:
+        time.sleep(min(5, seconds / 10))
+        memory.append(resident(process))
+    for thread in threads:
+        thread.join()
+    print(f"{CLIENTS} clients, {seconds:g} s: {dict(sorted(found.items()))}")
+    print(f"answered in {1000 * statistics.median(waits):.0f} ms (median)")
+    print(f"memory in MiB: {before} before, {memory} during, {resident(process)} after")
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--storm", type=float, default=0, metavar="SECONDS")
+    given = parser.parse_args()
+    kb = Repository(find_root())
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    with workbench(kb.root) as (address, process):
+        compare(kb, address, given.rounds)
+        if given.storm:
+            storm(address, process.pid, given.storm)
+
+
+if __name__ == "__main__":
+    main()
