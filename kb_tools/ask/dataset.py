@@ -134,7 +134,8 @@ def open_view(kb: Repository, graphs: Sequence[str] | None) -> ox.Store:
         load(kb, [graphs])
         return _cache(kb).open(_view(graphs))
     store = ox.Store()
-    store.bulk_extend(named_graphs(kb))
+    # A store in memory gives what came last first: turned round, answers without an order come in that of the files.
+    store.bulk_extend(reversed(list(named_graphs(kb))))
     _lay_down(store, graphs)
     return store
 

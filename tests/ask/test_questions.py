@@ -311,7 +311,8 @@ def test_a_question_runs_as_it_stands_in_any_store(name: str) -> None:
 def test_a_question_is_put_in_words_and_its_answer_has_an_order(name: str) -> None:
     text = QUESTIONS[name].text
     head = [line for line in text.split("\n") if line.startswith("#")]
-    words = [line for line in head if not line.startswith(("# Scope: ", "# Parts: ", "# Param: "))]
+    words = [line for line in head if not line.startswith(("# Topic: ", "# Scope: ", "# Parts: ", "# Param: "))]
+    assert QUESTIONS[name].topic
     assert len(words) in (1, 2)
     assert words[0].endswith("?")
     # Nothing but the head begins with a number sign, or it would be read as part of the question.
