@@ -196,8 +196,10 @@ class Pool:
         kept = False
         try:
             query.runs_in(copy)
-            with suppress(BrokenPipeError), open(copy.giving, "wb", closefd=False) as file:
-                pickle.dump(asked, file)
+            with suppress(BrokenPipeError):
+                rest = memoryview(pickle.dumps(asked))
+                while rest:
+                    rest = rest[os.write(copy.giving, rest) :]
             reading = _Reading(copy.answered, self.timeout, self.max_size)
             if reading.take(len(BEGUN)) != BEGUN:
                 return None
