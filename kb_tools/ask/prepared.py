@@ -115,10 +115,16 @@ class Prepared:
         self._lay_down(content)
         while len(self._copies) >= self.size:
             self._gone(os.waitpid(-1, 0)[0])
+        prepared = os.getpid()
         copy = os.fork()
         if not copy:
-            control.close()
-            self._serve_one(reading, writing)
+            try:
+                control.close()
+                confine.end_with_parent(prepared)
+                self._serve_one(reading, writing)
+            finally:
+                # Whatever happens: nothing of what the process itself has to do is done here.
+                os._exit(0)
         os.close(reading)
         os.close(writing)
         self._copies.add(copy)
@@ -141,7 +147,6 @@ class Prepared:
         A copy whose inquiries are ready questions reads the next one: their text is ours, so nothing of them is left
         that could alter another answer.
         """
-        confine.end_with_parent()
         confine.open_no_file()
         confine.limit_memory()
         # What a copy shares with the process is copied when it is first touched: that is done ahead, too.
@@ -160,7 +165,6 @@ class Prepared:
                 if not asked.question:
                     break
                 confine.end_after(0)
-        os._exit(0)
 
     def _answer_to(self, asked: Inquiry, answers: BinaryIO) -> None:
         body = query_answer.write(told(lambda: self.answer(asked)))

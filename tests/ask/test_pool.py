@@ -61,7 +61,7 @@ def processes(pool: Pool) -> tuple[int, list[int]]:
 def status(process: int) -> str:
     try:
         return Path(f"/proc/{process}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return "State:\tZ"
 
 
@@ -237,13 +237,25 @@ def test_what_is_killed_is_replaced(pool: Pool, which: str) -> None:
     pool.ask(Inquiry(text="ASK {}"))
     pool._replace(order(Inquiry()))
     prepared, copies = processes(pool)
+    watched = watch(copies)
+    # The copies end with the process that made them.
     for process in copies if which == "a copy that waits" else [prepared]:
         os.kill(process, signal.SIGKILL)
-        if process == prepared:
-            assert pool._process is not None
-            pool._process.wait()
+    gone(watched)
     assert pool.ask(Inquiry(text="ASK {}")).truth is True
     assert (processes(pool)[0] == prepared) == (which == "a copy that waits")
+
+
+def watch(processes: list[int]) -> list[int]:
+    """Files that can be read once the processes are gone."""
+    return [os.pidfd_open(process) for process in processes]
+
+
+def gone(watched: list[int]) -> None:
+    """Wait until they are."""
+    for file in watched:
+        assert select.select([file], [], [], 30)[0]
+        os.close(file)
 
 
 def test_a_knowledge_base_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -255,13 +267,15 @@ def test_a_knowledge_base_that_cannot_be_read_is_an_error(tmp_path: Path) -> Non
     broken.close()
 
 
-def test_nothing_is_left_after_the_end(kb: Repository) -> None:
+def test_nothing_is_left_after_the_end(kb: Repository, pool: Pool) -> None:
+    # The pool of the other tests opens no more meanwhile.
+    pool._replace(b"{}")
     files = len(list(Path("/proc/self/fd").iterdir()))
-    pool = Pool(kb, SIZE)
-    pool.ask(Inquiry(text="ASK {}"))
-    pool._replace(order(Inquiry()))
-    prepared, copies = processes(pool)
-    pool.close()
+    own = Pool(kb, SIZE)
+    own.ask(Inquiry(text="ASK {}"))
+    own._replace(order(Inquiry()))
+    prepared, copies = processes(own)
+    own.close()
     assert [status(process) for process in (prepared, *copies)] == ["State:\tZ"] * (SIZE + 1)
     assert len(list(Path("/proc/self/fd").iterdir())) <= files
 
@@ -286,12 +300,9 @@ def test_nothing_is_left_where_the_process_that_asks_is_killed(kb: Repository) -
     ) as asking:
         assert asking.stdout is not None
         left = [int(number) for number in asking.stdout.readline().split()]
-        watched = [os.pidfd_open(process) for process in left]
+        watched = watch(left)
         asking.kill()
-        for file in watched:
-            # Readable once the process is gone.
-            assert select.select([file], [], [], 30)[0], left
-            os.close(file)
+        gone(watched)
 
 
 def test_where_graphs_are_on_disk_a_process_of_its_own_answers(
