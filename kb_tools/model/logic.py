@@ -114,7 +114,7 @@ def evaluate(part: Tree | str, values: Mapping[str, Value]) -> Value:
 
 # The most nodes that the diagrams of one question may have, and how many results of steps are kept meanwhile. Criteria
 # of 60 conditions take some thousands of nodes.
-NODES = 1 << 20
+NODES = 1 << 17
 STEPS = 1 << 14
 
 
