@@ -150,7 +150,7 @@ class Malformed(AsJson):
 
 def is_term(node: Node) -> bool:
     """Whether a node is a term of the vocabularies, or a code, rather than something that a file describes."""
-    return isinstance(node, URIRef) and str(node).startswith(TERM_NAMESPACES)
+    return isinstance(node, URIRef) and str.startswith(node, TERM_NAMESPACES)
 
 
 def number_of(node: str) -> str:

@@ -34,18 +34,21 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
     # What of a node says itself, and not by another node of the file, is the same in every round.
     written: dict[URIRef, list[str]] = {}
     for node, pairs in about.items():
-        links[node] = [(p, o) for p, o in pairs if type(o) is URIRef and o in known]
-        written[node] = sorted(
-            _line(p, o) if len(o) <= LONGEST_KEPT else _line.__wrapped__(p, o)  # type: ignore[arg-type]
-            for p, o in pairs
-            if not (type(o) is URIRef and o in known)
-        )
+        own: list[str] = []
+        for predicate, object_ in pairs:
+            if type(object_) is URIRef and object_ in known:
+                links.setdefault(node, []).append((predicate, object_))
+            else:
+                written_of = _line if len(object_) <= LONGEST_KEPT else _line.__wrapped__  # type: ignore[arg-type]
+                own.append(written_of(predicate, object_))
+        written[node] = sorted(own)
     for _ in range(_ROUNDS):
-        linked = {node: [f"{p} _:{known[o]}" for p, o in pairs] for node, pairs in links.items() if pairs}
-        known = {
-            node: _sha256(known[node], *(sorted([*lines, *linked[node]]) if node in linked else lines))
-            for node, lines in written.items()
-        }
+        fresh: dict[URIRef, str] = {}
+        for node, lines in written.items():
+            if node in links:
+                lines = sorted([*lines, *(f"{p} _:{known[o]}" for p, o in links[node])])
+            fresh[node] = _sha256(known[node], *lines)
+        known = fresh
     return _sha256(*sorted(known.values()))
 
 

@@ -31,6 +31,7 @@ _About: TypeAlias = Mapping[Node, Iterable[tuple[URIRef, Node]]]
 MAX_NODES, MAX_ALIKE = 5_000, 100
 MAX_SHARED, FIRST_FEW = 10, 100_000
 _TYPE = RDF.type
+_IS_A_CASE = (_TYPE, CASE.Case)
 # How XML Schema writes numbers.
 _NUMBERS = {
     XSD.integer: re.compile(r"[+-]?[0-9]+"),
@@ -69,7 +70,7 @@ def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Ca
         UnreadableInput: it says something of a term of the vocabulary, holds no case, or one that is too large.
     """
     about = _about(kb, content)
-    roots = [node for node, pairs in about.items() if (RDF.type, CASE.Case) in pairs]
+    roots = [node for node, pairs in about.items() if _IS_A_CASE in pairs]
     if not roots:
         raise UnreadableInput("no case in this file", where=content.source, hint="a case is a node of class case:Case")
     # Blank nodes have no name to sort by: they keep the order of the file.
@@ -90,7 +91,7 @@ def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Ca
             for node, pairs in about.items()
             if node not in reached
             for predicate, object_ in pairs
-            if predicate == RDF.type and is_term(object_)
+            if predicate == _TYPE and is_term(object_)
         }
     )
     if stray:
@@ -172,7 +173,7 @@ def _check_alike(source: str, about: Statements) -> None:
         for predicate, day in pairs
         if predicate == CASE.date
         for named, kind in pairs
-        if named == RDF.type
+        if named == _TYPE
     )
     if any(count > MAX_ALIKE for count in kinds.values()):
         what = f"a case with more than {MAX_ALIKE} findings of one class and day"

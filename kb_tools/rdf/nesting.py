@@ -29,8 +29,8 @@ TURTLE = re.compile(
     re.DOTALL,
 )
 _OPENING = {JSON: (b"[", b"{"), TURTLE: (b"<<", b"[", b"(", b"{")}
-# All bytes but the brackets of JSON.
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# All bytes but the brackets of JSON, and the quotes that set strings apart.
+_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 def too_deep_at(data: bytes, tokens: re.Pattern[bytes]) -> int | None:
@@ -66,7 +66,9 @@ def is_shallow(data: bytes) -> bool:
     """
     if b"\\" in data:
         data = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    left = b"".join(data.split(b'"')[::2]).translate(None, _NO_BRACKETS)
+    left = data.translate(None, _NO_STRUCTURE)
+    # Two quotes side by side begin and end a string without brackets, or stand between two strings.
+    left = b"".join(left.replace(b'""', b"").split(b'"')[::2])
     for _ in range(MAX_DEPTH // 2):
         if not left:
             return True

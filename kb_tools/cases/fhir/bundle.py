@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from kb_tools.cases.fhir.r4 import HINTING, READ_TYPES, STATING, type_of, version_of
+from kb_tools.cases.fhir.r4 import CLINICAL, READ_TYPES, type_of, version_of
 from kb_tools.cases.fhir.resource import Resource, is_subsetted
 from kb_tools.errors import UnreadableInput
 
@@ -214,9 +214,7 @@ def as_list(value: Any) -> list[Any]:
 
 def may_state(kind: str, content: dict[str, Any]) -> bool:
     """Whether a resource is of a type that is read, or contains one that may state a fact."""
-    return kind in READ_TYPES or any(
-        type_of(inner) in (*STATING, *HINTING) for inner in as_list(content.get("contained"))
-    )
+    return kind in READ_TYPES or any(type_of(inner) in CLINICAL for inner in as_list(content.get("contained")))
 
 
 def counts_in_words(unread: Counter[str]) -> list[str]:

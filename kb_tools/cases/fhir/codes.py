@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
 
 from rdflib import URIRef
 from rdflib.term import Node
 
-from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.element import Coded, Element, Elements
 from kb_tools.cases.fhir.facts import Template
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.meaning import Meaning
 from kb_tools.cases.memo import remembered
 from kb_tools.cases.terminology import Near, Terminology
 from kb_tools.rdf.namespaces import CLIN
-
-# The system and the code of each of several codings.
-Coded: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Codes:
@@ -45,19 +41,27 @@ class Codes:
         """What a code that is not known may be meant for."""
         return self.terminology.near(*coding.coded())
 
+    def nears(self, codings: Sequence[Element]) -> tuple[Near, ...]:
+        """What those codes that are not known may be meant for, each once."""
+        return self._nears(coded(codings))
+
+    @remembered
+    def _nears(self, codes: Coded) -> tuple[Near, ...]:
+        return tuple(near for code in dict.fromkeys(codes) if (near := self.terminology.near(*code)))
+
     # ------------------------------------------------------------------ several codes
 
-    def meanings(self, codings: list[Element]) -> list[Meaning]:
+    def meanings(self, codings: Sequence[Element]) -> tuple[Meaning, ...]:
         """What the codes that are known mean."""
-        return list(self._meanings(coded(codings)))
+        return self._meanings(coded(codings))
 
     @remembered
     def _meanings(self, codes: Coded) -> tuple[Meaning, ...]:
         return tuple(meaning for code in codes if (meaning := self.terminology.meaning(*code)) is not None)
 
-    def possible(self, codings: list[Element]) -> list[Meaning]:
+    def possible(self, codings: Sequence[Element]) -> tuple[Meaning, ...]:
         """What codes mean, and what those that are not known may be meant for."""
-        return list(self._possible(coded(codings)))
+        return self._possible(coded(codings))
 
     @remembered
     def _possible(self, codes: Coded) -> tuple[Meaning, ...]:
@@ -68,7 +72,7 @@ class Codes:
                 found.append(known.meaning if isinstance(known, Near) else known)
         return tuple(found)
 
-    def concepts(self, codings: list[Element], class_: Node) -> set[URIRef]:
+    def concepts(self, codings: Sequence[Element], class_: Node) -> set[URIRef]:
         """The concepts of a class that codes name."""
         return set(self._concepts(coded(codings), class_))
 
@@ -80,7 +84,7 @@ class Codes:
         """The concepts of a class that a meaning names."""
         return frozenset(concept for concept in meaning.concepts if class_ in self.terms.classes[concept])
 
-    def mentioned(self, codings: list[Element]) -> frozenset[Node]:
+    def mentioned(self, codings: Sequence[Element]) -> frozenset[Node]:
         """The classes of findings that the displays of codes that are not known mention."""
         displays = [text for coding in codings if (text := coding.text("display")) and self.meaning(coding) is None]
         return frozenset().union(*map(self.terminology.mentions, displays))
@@ -98,7 +102,7 @@ class Codes:
             in_text &= {CLIN.DiseaseStatusAssessment} if diseases and not statuses else set()
         return self.mentioned(codings) | in_text
 
-    def may_state(self, codings: list[Element]) -> frozenset[Node]:
+    def may_state(self, codings: Sequence[Element]) -> frozenset[Node]:
         """The classes of findings of which a resource may state one, as the terminology says of its codes."""
         return self._may_state(coded(codings))
 
@@ -107,7 +111,7 @@ class Codes:
         meant = (kind for meaning in self._possible(codes) for kind in (meaning.kind, *meaning.leaves_open) if kind)
         return frozenset(meant).union(*(self.terminology.may_mean(*code) for code in codes))
 
-    def unknown(self, codings: list[Element]) -> str:
+    def unknown(self, codings: Sequence[Element]) -> str:
         """What a record says of codes that are not known."""
         return self._unknown(coded(codings))
 
@@ -118,7 +122,7 @@ class Codes:
         hints = dict.fromkeys(near.hint for _, near in found if near)
         return "; ".join(filter(None, [", ".join(dict.fromkeys(names)), *hints]))
 
-    def unread(self, codings: list[Element], element: str, what: str) -> Skipped:
+    def unread(self, codings: Sequence[Element], element: str, what: str) -> Skipped:
         """Why nothing is made of a resource, or of a part of one, none of whose codes is read.
 
         Args:
@@ -138,7 +142,7 @@ class Codes:
 
     # ------------------------------------------------------------------ findings
 
-    def values(self, kind: Node, codings: list[Element]) -> dict[URIRef, Node]:
+    def values(self, kind: Node, codings: Sequence[Element]) -> dict[URIRef, Node]:
         """What codes state of a finding: each concept in the property of the finding that takes its class.
 
         Raises:
@@ -162,7 +166,7 @@ class Codes:
             values[property_] = narrowest
         return values
 
-    def template(self, codings: list[Element], element: str) -> Template | None:
+    def template(self, codings: Sequence[Element], element: str) -> Template | None:
         """The finding that codes state together, with all that they state of it; None where none of them states one.
 
         Raises:
@@ -209,9 +213,9 @@ class Codes:
         return self.terms.narrowest({one, other})
 
 
-def coded(codings: list[Element]) -> Coded:
+def coded(codings: Sequence[Element]) -> Coded:
     """What codings state, apart from where they stand."""
-    return tuple([coding.coded() for coding in codings])
+    return (codings if isinstance(codings, Elements) else Elements(codings)).coded
 
 
 def unstated(meanings: Iterable[Meaning]) -> list[str]:

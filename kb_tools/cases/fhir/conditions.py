@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from rdflib import URIRef
@@ -91,14 +92,14 @@ class ConditionReader:
     def _is_clinical(self, coding: Element) -> bool:
         return coding.text("system") == _CLINICAL and self._codes.meaning(coding) is not None
 
-    def _report_unknown(self, condition: Resource, clinical: list[Element]) -> None:
+    def _report_unknown(self, condition: Resource, clinical: Sequence[Element]) -> None:
         """Adds a notice of a condition that comes or goes, if its code is not known."""
         for status in sorted(self._codes.concepts(clinical, CLIN.DiseaseStatus)):
             if any(coding.text("code") in _TELLING for coding in clinical):
                 label = self._assembly.terms.label(status)
                 self._assembly.notices.append(f"{condition.place} is {label}, and its code is unknown: {_WHOSE}.")
 
-    def _read_findings(self, condition: Resource, meanings: list[Meaning], gone: bool) -> bool:
+    def _read_findings(self, condition: Resource, meanings: Sequence[Meaning], gone: bool) -> bool:
         """States the findings that codes state by themselves; whether there are any."""
         root = condition.root
         kinds = [(meaning.kind, meaning.values) for meaning in meanings if meaning.kind]

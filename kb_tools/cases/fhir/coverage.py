@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rdflib import URIRef
 
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.facts import Statement
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, Skipped
@@ -120,7 +123,9 @@ class CoverageReader:
         if request.type == "Claim":
             insurances = request.root.all("insurance")
             focal = [insurance for insurance in insurances if insurance.get("focal") is True] or insurances
-            references = [reference for insurance in focal if (reference := insurance.one("coverage"))]
+            references: Sequence[Element] = [
+                reference for insurance in focal if (reference := insurance.one("coverage"))
+            ]
         else:
             references = request.root.all("insurance")
         if not references:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rdflib import URIRef
 
 from kb_tools.cases.fhir.assembly import Assembly
@@ -22,7 +24,7 @@ def one_disease(assembly: Assembly, resource: Resource, found: set[URIRef], elem
     return disease
 
 
-def diseases_of_codes(assembly: Assembly, resource: Resource, codings: list[Element]) -> set[URIRef]:
+def diseases_of_codes(assembly: Assembly, resource: Resource, codings: Sequence[Element]) -> set[URIRef]:
     """The diseases that codes of a request name, with a note for each code that names none."""
     codes = assembly.codes
     found = codes.concepts(codings, CLIN.Disease)

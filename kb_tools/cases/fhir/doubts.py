@@ -14,10 +14,10 @@ from rdflib.term import Node
 
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.dates import days_of, end_of
-from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.element import Element, Elements
 from kb_tools.cases.fhir.facts import Doubt
 from kb_tools.cases.fhir.forms import items_of
-from kb_tools.cases.fhir.r4 import HINTING, STATING
+from kb_tools.cases.fhir.r4 import CLINICAL, STATING
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import Skipped
 from kb_tools.cases.fhir.texts import TextReader
@@ -47,11 +47,11 @@ class DoubtCollector:
         """Collects what a skipped resource, or these parts of it, may state by codes, in a text or by answers."""
         if resource.type == "QuestionnaireResponse":
             self._collect_form(resource)
-        if resource.type not in (*STATING, *HINTING):
+        if resource.type not in CLINICAL:
             return
         root, codings = resource.root, self._texts.codings(resource, *parts)
         if not self._codes.meanings(codings):
-            codings = [*codings, *self._texts.codings_of_values(resource, *parts)]
+            codings = Elements([*codings, *self._texts.codings_of_values(resource, *parts)])
         kinds = self.kinds_by_codes(resource, codings, bool(parts))
         mentioned = self._texts.mentions(resource, *parts) - kinds
         if not kinds and not mentioned:
@@ -77,9 +77,9 @@ class DoubtCollector:
 
     def collect_near(self, resource: Resource) -> None:
         """Collects what nearly known codes of a resource that was read may mean, where it states something else."""
-        codings = [coding for coding in self._texts.codings(resource) if self._codes.near(coding)]
-        if not codings or resource.type not in STATING:
+        if resource.type not in STATING or not self._codes.nears(self._texts.codings(resource)):
             return
+        codings = [coding for coding in self._texts.codings(resource) if self._codes.near(coding)]
         own = [finding for finding in self._assembly.findings.values() if resource in finding.sources]
         for kind in sorted(self.kinds_by_codes(resource, codings), key=str):
             values = self._values_of(kind, resource.root, codings)
@@ -165,7 +165,7 @@ class DoubtCollector:
 
     # ------------------------------------------------------------------ what a resource may state
 
-    def kinds_by_codes(self, resource: Resource, codings: list[Element], part: bool = False) -> set[Node]:
+    def kinds_by_codes(self, resource: Resource, codings: Sequence[Element], part: bool = False) -> set[Node]:
         """The classes of findings of which a resource may state one by these codes.
 
         Args:
@@ -177,7 +177,7 @@ class DoubtCollector:
             kinds.add(CLIN.DiseaseStatusAssessment)
         return kinds
 
-    def _may_state_a_status(self, resource: Resource, possible: list[Meaning], part: bool) -> bool:
+    def _may_state_a_status(self, resource: Resource, possible: Sequence[Meaning], part: bool) -> bool:
         """Whether a skipped resource, or a part of it, may say how a disease stands."""
         diseases = any(self._codes.named_by(meaning, CLIN.Disease) for meaning in possible)
         statuses = [self._codes.named_by(meaning, CLIN.DiseaseStatus) for meaning in possible]
@@ -192,7 +192,7 @@ class DoubtCollector:
         stated = any(statuses) or bool(self._codes.concepts(clinical, CLIN.DiseaseStatus))
         return diseases and (unclear or bool(end_of(root)) or stated)
 
-    def _values_of(self, kind: Node, root: Element, codings: list[Element]) -> dict[URIRef, frozenset[Node]]:
+    def _values_of(self, kind: Node, root: Element, codings: Sequence[Element]) -> dict[URIRef, frozenset[Node]]:
         """What a skipped resource may state of a finding, as far as its codes say that and no others do."""
         clinical = root.codings("clinicalStatus")
         meanings = self._codes.possible([*codings, *clinical])
@@ -209,7 +209,7 @@ class DoubtCollector:
             values.pop(CLIN.diseaseStatus, None)
         return {property_: frozenset(named) for property_, named in values.items() if named}
 
-    def _key_of(self, kind: Node, resource: Resource, codings: list[Element]) -> Node | None:
+    def _key_of(self, kind: Node, resource: Resource, codings: Sequence[Element]) -> Node | None:
         """What tells a finding that a resource may state apart from others of its class; see `Doubt`."""
         property_ = self._terms.key_property(kind)
         if property_ is None:

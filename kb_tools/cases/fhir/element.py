@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
@@ -16,6 +16,8 @@ _FULL_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T.*)?")
 _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 
 
+# The system and the code of each of several codings.
+Coded: TypeAlias = tuple[tuple[str, str], ...]
 # Where an element stands: what it stands in, its name there, and its number in a list; None for a resource itself.
 Place: TypeAlias = "tuple[Place, str, int | None] | None"
 
@@ -71,32 +73,36 @@ class Element:
         """An element that is an object."""
         if name not in self.content:
             return None
+        held = self._held.get(name)
+        if type(held) is Element:
+            return held
         value = self.get(name)
         if not isinstance(value, dict):
             return None
-        held: Element | None = self._held.get(name)
-        if held is None:
-            held = self._held[name] = Element(value, (self.place, name, None), self._seen)
+        held = self._held[name] = Element(value, (self.place, name, None), self._seen)
         return held
 
-    def all(self, name: str) -> list[Element]:
+    def all(self, name: str) -> Elements:
         """The objects of an element that is a list; who asks must not change the answer."""
         if name not in self.content:
-            return []
+            return _NONE
+        held = self._held.get(name)
+        if type(held) is Elements:
+            return held
         value = self.get(name)
         if not isinstance(value, list):
-            return []
-        held: list[Element] | None = self._held.get(name)
-        if held is None:
-            place, seen = self.place, self._seen
-            held = [Element(item, (place, name, i), seen) for i, item in enumerate(value) if isinstance(item, dict)]
-            self._held[name] = held
+            return _NONE
+        place, seen = self.place, self._seen
+        held = Elements(
+            [Element(item, (place, name, i), seen) for i, item in enumerate(value) if isinstance(item, dict)]
+        )
+        self._held[name] = held
         return held
 
-    def codings(self, name: str) -> list[Element]:
+    def codings(self, name: str) -> Elements:
         """The codings of an element that is a CodeableConcept."""
         concept = self.one(name)
-        return concept.all("coding") if concept else []
+        return concept.all("coding") if concept else _NONE
 
     def coded(self) -> tuple[str, str]:
         """The system and the code of a coding, "" for what it does not state."""
@@ -152,6 +158,18 @@ class Element:
         """The names of the elements that were looked at."""
         seen, here = self._seen or (), id(self.content)
         return tuple(name for name in self.content if (here, name) in seen)
+
+
+class Elements(tuple[Element, ...]):
+    """Several elements, which remember what they say as codings."""
+
+    @cached_property
+    def coded(self) -> Coded:
+        """The system and the code of each."""
+        return tuple([coding.coded() for coding in self])
+
+
+_NONE = Elements()
 
 
 def top_name(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from kb_tools.cases.fhir.assembly import PARTS
 from kb_tools.cases.fhir.element import Element
@@ -21,7 +21,7 @@ def items_of(form: Resource, kinds: Collection[str]) -> Iterator[Item]:
     return _within(form.root.all("item"), kinds, None)
 
 
-def _within(items: list[Element], kinds: Collection[str], group: Element | None) -> Iterator[Item]:
+def _within(items: Sequence[Element], kinds: Collection[str], group: Element | None) -> Iterator[Item]:
     for item in items:
         own = item if item.text("linkId") in kinds else group
         yield item, own

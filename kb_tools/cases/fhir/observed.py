@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -78,7 +79,7 @@ class ObservedValue:
             raise Skipped(NOT_UNDERSTOOD, f"its unit is not {_UNITS.get(measure.unit, measure.unit)} in UCUM", path)
         return self._number(kind, measure, quantity.get("value"), quantity.text("comparator"), path)
 
-    def _coded_value(self, kind: Node, codings: list[Element], path: str) -> dict[URIRef, Node]:
+    def _coded_value(self, kind: Node, codings: Sequence[Element], path: str) -> dict[URIRef, Node]:
         found = self._codes.values(kind, codings)
         meanings = self._codes.meanings(codings)
         known = [coding for coding in codings if self._codes.meaning(coding)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from kb_tools.cases.fhir.assembly import Assembly
@@ -50,7 +51,7 @@ class ProcedureReader:
         self._read_done(administration, codings, "medicationReference", single, span)
         medication.note(USED, f"as what was given by {administration.place}", *medication.root.read())
 
-    def _read_done(self, resource: Resource, codings: list[Element], element: str, single: str, span: str) -> None:
+    def _read_done(self, resource: Resource, codings: Sequence[Element], element: str, single: str, span: str) -> None:
         """States that something was done.
 
         Args:

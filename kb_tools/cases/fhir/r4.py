@@ -31,6 +31,8 @@ READ_TYPES = (
 STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 # Those of which no finding is made, and what they say may be so all the same.
 HINTING = ("DiagnosticReport", "ClinicalImpression", "AdverseEvent")
+# Those that tell of the patient's health.
+CLINICAL = frozenset((*STATING, *HINTING))
 # Those that can be the request.
 REQUESTS = ("Claim", "ServiceRequest")
 # Where a resource of each type says whose it is.

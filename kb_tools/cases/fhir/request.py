@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from rdflib import URIRef
@@ -140,7 +141,7 @@ class RequestReader:
 
     def _claim_reasons(self, claim: Resource) -> list[_Reason]:
         """What the items for the service point to among the diagnoses of a claim: of that the principal, if any is."""
-        diagnoses = claim.root.all("diagnosis")
+        diagnoses: Sequence[Element] = claim.root.all("diagnosis")
         pointed = self._pointed(claim)
         named: list[_Reason] = []
         if pointed:
@@ -177,7 +178,7 @@ class RequestReader:
     def _order_reasons(self, order: Resource) -> list[_Reason]:
         """What a service request gives as its reasons."""
         stated, references = order.root.all("reasonCode"), order.root.all("reasonReference")
-        coded = [concept for concept in stated if concept.all("coding")]
+        coded: Sequence[Element] = [concept for concept in stated if concept.all("coding")]
         if coded or references:
             for concept in stated:
                 if concept not in coded:
@@ -187,7 +188,7 @@ class RequestReader:
         named = [self._reason_of_codes(order, concept.all("coding"), concept.path) for concept in coded]
         return [*named, *(self._reason_of_reference(order, reference) for reference in references)]
 
-    def _reason_of_codes(self, request: Resource, codings: list[Element], path: str) -> _Reason:
+    def _reason_of_codes(self, request: Resource, codings: Sequence[Element], path: str) -> _Reason:
         """The disease that codes name together."""
         found = diseases_of_codes(self._assembly, request, codings)
         if not codings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rdflib import URIRef
 
@@ -19,11 +20,11 @@ class Services:
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
 
-    def named(self, codings: list[Element]) -> set[URIRef]:
+    def named(self, codings: Sequence[Element]) -> set[URIRef]:
         """The services that codes name."""
         return self._codes.concepts(codings, CLIN.Service)
 
-    def are_asked(self, codings: list[Element]) -> bool:
+    def are_asked(self, codings: Sequence[Element]) -> bool:
         """Whether codes ask for a service, named or left open: a package of which it is not said what is meant."""
         return bool(self.named(codings)) or any(meaning.kind for meaning in self._codes.meanings(codings))
 
@@ -65,7 +66,7 @@ def coded_element(request: Resource) -> str:
     return "productOrService" if request.type == "Claim" else "code"
 
 
-def items_of(request: Resource) -> list[Element]:
+def items_of(request: Resource) -> Sequence[Element]:
     """The items of a claim; a service request is one by itself."""
     return request.root.all("item") if request.type == "Claim" else [request.root]
 

@@ -7,10 +7,12 @@ more than of the finding.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.assembly import Assembly
-from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.element import Element, Elements
 from kb_tools.cases.fhir.r4 import HINTING
 from kb_tools.cases.fhir.resource import Resource
 
@@ -33,20 +35,18 @@ class TextReader:
         self._assembly = assembly
         self._codes = assembly.codes
         # What whole resources are about; not where that depends on what they refer to.
-        self._about: dict[Resource, tuple[list[Element], list[Element]]] = {}
+        self._about: dict[Resource, tuple[list[Element], Elements]] = {}
         self._texts: dict[Resource, list[str]] = {}
 
     def about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
         return self._concepts_and_codings(resource, parts)[0]
 
-    def codings(self, resource: Resource, *parts: Element) -> list[Element]:
+    def codings(self, resource: Resource, *parts: Element) -> Elements:
         """The codes that say what a resource is about, or these parts of it."""
         return self._concepts_and_codings(resource, parts)[1]
 
-    def _concepts_and_codings(
-        self, resource: Resource, parts: tuple[Element, ...]
-    ) -> tuple[list[Element], list[Element]]:
+    def _concepts_and_codings(self, resource: Resource, parts: tuple[Element, ...]) -> tuple[list[Element], Elements]:
         kept = None if parts else self._about.get(resource)
         if kept is not None:
             return kept
@@ -58,7 +58,8 @@ class TextReader:
             medication = self._assembly.references.follow(resource, reference)
             code = medication.root.one("code") if medication else None
             concepts += [code] if code else []
-        found = concepts, [coding for concept in concepts for coding in concept.all("coding")]
+        held = [concept.all("coding") for concept in concepts]
+        found = concepts, held[0] if len(held) == 1 else Elements(chain.from_iterable(held))
         if not parts and not reference:
             self._about[resource] = found
         return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import date
 
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.dates import days_of
 from kb_tools.cases.fhir.element import Element
-from kb_tools.cases.fhir.r4 import HINTING, STATING
+from kb_tools.cases.fhir.r4 import CLINICAL
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.texts import TextReader
 
@@ -21,30 +21,31 @@ def report_near_misses(assembly: Assembly, texts: TextReader) -> None:
     hints: dict[str, list[str]] = {}
     for resource in assembly.resources:
         if resource not in assembly.dismissed:
-            for coding in _codings_that_matter(texts, resource):
-                near = assembly.codes.near(coding)
-                places = hints.setdefault(near.hint, []) if near else []
+            for near in assembly.codes.nears(_codings_that_matter(texts, resource)):
+                places = hints.setdefault(near.hint, [])
                 places += [] if resource.place in places else [resource.place]
     assembly.notices += [f"{_few(places)}: {hint}." for hint, places in hints.items()]
 
 
-def _codings_that_matter(texts: TextReader, resource: Resource) -> Iterator[Element]:
+def _codings_that_matter(texts: TextReader, resource: Resource) -> Sequence[Element]:
     """The codes of a resource that should be known."""
     root = resource.aside
-    if resource.type in (*STATING, *HINTING):
-        yield from texts.codings(resource)
-    elif resource.type == "Claim":
-        for item in root.all("item"):
-            for part in (item, *item.all("detail")):
-                yield from part.codings("productOrService")
-        for diagnosis in root.all("diagnosis"):
-            yield from diagnosis.codings("diagnosisCodeableConcept")
-    elif resource.type == "ServiceRequest":
-        yield from root.codings("code")
-        for reason in root.all("reasonCode"):
-            yield from reason.all("coding")
-    elif resource.type == "Coverage":
-        yield from root.codings("type")
+    if resource.type in CLINICAL:
+        return texts.codings(resource)
+    if resource.type == "Claim":
+        parts = [part for item in root.all("item") for part in (item, *item.all("detail"))]
+        return [
+            *(coding for part in parts for coding in part.codings("productOrService")),
+            *(
+                coding
+                for diagnosis in root.all("diagnosis")
+                for coding in diagnosis.codings("diagnosisCodeableConcept")
+            ),
+        ]
+    if resource.type == "ServiceRequest":
+        reasons = root.all("reasonCode")
+        return [*root.codings("code"), *(coding for reason in reasons for coding in reason.all("coding"))]
+    return root.codings("type") if resource.type == "Coverage" else ()
 
 
 def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], oldest: date | None) -> None:
@@ -56,7 +57,7 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
     """
     silent = blank = 0
     for resource in assembly.resources:
-        if resource.type not in (*STATING, *HINTING) or resource in assembly.dismissed:
+        if resource.type not in CLINICAL or resource in assembly.dismissed:
             continue
         if resource.place in doubted or texts.grouped(resource) or assembly.codes.possible(texts.codings(resource)):
             continue
