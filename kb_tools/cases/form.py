@@ -69,7 +69,11 @@ class Key:
 
     def within(self, number: float) -> bool:
         """Whether a number is within the bounds."""
-        return all(_WITHIN[name](number, float(bound)) for name, bound in self.bounds)
+        return all(holds(number, limit) for holds, limit in self._limits)
+
+    @cached_property
+    def _limits(self) -> list[tuple[Callable[[float, float], bool], float]]:
+        return [(_WITHIN[name], float(bound)) for name, bound in self.bounds]
 
     def takes(self, value: Node) -> bool:
         """Whether the value can be this term or literal, as far as its class, datatype and bounds say."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 # The ending of files with one FHIR bundle or resource a line.
 NDJSON = ".ndjson"
@@ -23,8 +23,7 @@ class Treatment(Enum):
     NOT_READ = "not read"
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """What became of a resource, or of some of its elements.
 
     Attributes:

@@ -19,6 +19,7 @@ from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED, Skipped
 from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.rdf.namespaces import CASE
 
+_TYPE = RDF.type
 # What a case states apart from its findings, by the name under which answers state it.
 PARTS = {"Request": CASE.Request, "Coverage": CASE.Coverage, "Product": CASE.Product}
 
@@ -127,7 +128,7 @@ class Assembly:
         """
         self._check_day(day, basis, dated)
         assert day is not None
-        key = frozenset({RDF.type: kind, CASE.date: day_literal(day), CASE.basis: basis, **values}.items())
+        key = frozenset({_TYPE: kind, CASE.date: day_literal(day), CASE.basis: basis, **values}.items())
         label = self.terms.label
         stated = ", ".join(
             f"{label(property_)} {label(value)}" for property_, value in sorted(values.items(), key=_name)

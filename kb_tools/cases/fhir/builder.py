@@ -37,7 +37,7 @@ from kb_tools.cases.fhir.notes import notes_of
 from kb_tools.cases.fhir.observations import ObservationReader
 from kb_tools.cases.fhir.patient import identify_patient, report_death
 from kb_tools.cases.fhir.procedures import ProcedureReader
-from kb_tools.cases.fhir.r4 import HINTING, READ_TYPES, STATING
+from kb_tools.cases.fhir.r4 import HINTING, KNOWN_TYPES, STATING
 from kb_tools.cases.fhir.reports import ReportReader
 from kb_tools.cases.fhir.request import RequestReader
 from kb_tools.cases.fhir.resource import Resource, is_subsetted
@@ -69,7 +69,7 @@ class CaseBuilder:
             record: whether each case gets the record of its reading.
         """
         self._codes = Codes(terminology)
-        self._key = key
+        self._pseudonyms = hmac.new(key, digestmod="sha256")
         self._notices = notices
         self._record = record
 
@@ -96,8 +96,10 @@ class CaseBuilder:
         answers = AnswerReader(assembly, doubts)
         _read_findings(assembly, texts, doubts, answers)
         _weigh_doubts(assembly, texts, doubts)
-        pseudonym = hmac.digest(self._key, identity.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
-        triples = CaseGraph(assembly, answers.unclear()).triples(URIRef(PATIENT + pseudonym))
+        pseudonym = self._pseudonyms.copy()
+        pseudonym.update(identity.encode("utf-8", "surrogatepass"))
+        patient = URIRef(PATIENT + pseudonym.hexdigest()[:32])
+        triples = CaseGraph(assembly, answers.unclear()).triples(patient)
         return Content(
             source=source,
             triples=triples,
@@ -110,7 +112,7 @@ class CaseBuilder:
 def _skip_unread(assembly: Assembly, texts: TextReader, doubts: DoubtCollector) -> None:
     """Skips what is of no type that is read, and what is not valid."""
     for resource in assembly.resources:
-        if resource.type not in (*READ_TYPES, "Medication"):
+        if resource.type not in KNOWN_TYPES:
             resource.note(NOT_READ)
             assembly.done.add(resource)
             continue

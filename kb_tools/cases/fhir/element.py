@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, Skipped
@@ -163,10 +163,14 @@ class Element:
 class Elements(tuple[Element, ...]):
     """Several elements, which remember what they say as codings."""
 
-    @cached_property
+    _coded: Coded | None = None
+
+    @property
     def coded(self) -> Coded:
         """The system and the code of each."""
-        return tuple([coding.coded() for coding in self])
+        if self._coded is None:
+            self._coded = tuple([coding.coded() for coding in self])
+        return self._coded
 
 
 _NONE = Elements()

@@ -15,6 +15,7 @@ from kb_tools.cases.form import Key
 from kb_tools.cases.memo import KEPT
 
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_XSD_INTEGER = XSD.integer
 _INTEGER = re.compile(r"-?[0-9]+\.0+")
 
 
@@ -24,7 +25,7 @@ def number_literal(key: Key, value: Any, path: str) -> Literal:
     Raises:
         Skipped: it is no number that the property takes.
     """
-    integral = key.datatype == XSD.integer
+    integral = key.datatype == _XSD_INTEGER
     value = without_zeros(value) if integral else value
     if isinstance(value, bool) or not isinstance(value, int if integral else int | float):
         raise Skipped(NOT_UNDERSTOOD, "not a number that this finding can have", path)
@@ -38,7 +39,7 @@ def number_literal(key: Key, value: Any, path: str) -> Literal:
 
 @lru_cache(KEPT)
 def _literal(text: str, is_integer: bool) -> Literal:
-    return Literal(text, datatype=XSD.integer if is_integer else XSD.decimal, normalize=False)
+    return Literal(text, datatype=_XSD_INTEGER if is_integer else XSD.decimal, normalize=False)
 
 
 def without_zeros(value: Any) -> Any:

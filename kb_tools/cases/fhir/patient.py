@@ -65,13 +65,18 @@ def _referenced(assembly: Assembly, stated: Sequence[Resource]) -> tuple[dict[Re
     """
     people: dict[Resource, None] = {}
     servers: set[str] = set()
+    followed: set[tuple[str, str]] = set()
     for resource in assembly.resources:
         states = resource.type in SUBJECT and resource not in assembly.done
         reference = resource.root.one(SUBJECT[resource.type]) if states else None
         if reference is None:
             continue
-        found = assembly.references.follow(resource, reference)
         text = unversioned(reference.text("reference"))
+        if (resource.url, text) in followed:
+            continue
+        if not text.startswith("#"):
+            followed.add((resource.url, text))
+        found = assembly.references.follow(resource, reference)
         if found is not None and found.type == "Patient":
             people[found] = None
         elif found is None and (last_two(text).startswith("Patient/") or (text.startswith("urn:") and not stated)):

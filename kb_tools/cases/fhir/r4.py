@@ -13,7 +13,7 @@ from kb_tools.cases.memo import KEPT
 from kb_tools.errors import KbError
 
 # The types of resources that are read. A Medication is read only where an administration refers to it.
-READ_TYPES = (
+READ_TYPES = {
     "Claim",
     "ServiceRequest",
     "Coverage",
@@ -26,13 +26,15 @@ READ_TYPES = (
     "DiagnosticReport",
     "ClinicalImpression",
     "AdverseEvent",
-)
+}
+# All that is looked at.
+KNOWN_TYPES = READ_TYPES | {"Medication"}
 # Those that state findings by their codes.
 STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 # Those of which no finding is made, and what they say may be so all the same.
 HINTING = ("DiagnosticReport", "ClinicalImpression", "AdverseEvent")
 # Those that tell of the patient's health.
-CLINICAL = frozenset((*STATING, *HINTING))
+CLINICAL = {*STATING, *HINTING}
 # Those that can be the request.
 REQUESTS = ("Claim", "ServiceRequest")
 # Where a resource of each type says whose it is.

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from kb_tools.cases.fhir.builder import CaseBuilder
 from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
 from kb_tools.cases.fhir.bundle import Contents, contents_of, counts_in_words, is_hook, is_logged
-from kb_tools.cases.fhir.r4 import FIRST, READ_TYPES, library, load, top, type_of
+from kb_tools.cases.fhir.r4 import FIRST, KNOWN_TYPES, READ_TYPES, library, load, top, type_of
 from kb_tools.cases.fhir.references import last_two
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.isolate import Content
@@ -49,7 +49,7 @@ def is_fhir(data: bytes) -> bool:
 def is_of_bulk_data(line: bytes) -> bool:
     """Whether a line that begins with its type is a resource in no bundle, of a type that is read."""
     first = FIRST.match(line)
-    return first is not None and first[1].decode() in (*READ_TYPES, "Medication")
+    return first is not None and first[1].decode() in KNOWN_TYPES
 
 
 def read_together(paths: Iterable[Path]) -> set[Path]:

@@ -61,7 +61,10 @@ class Resource:
         id_ = self.content.get("id")
         self.id = id_ if isinstance(id_, str) else ""
         within = self.content.get("contained")
-        self.contained = [
+        self.contained = self._hold(within) if isinstance(within, list) else []
+
+    def _hold(self, within: list[Any]) -> list[Resource]:
+        return [
             Resource(
                 place=f"{self.place} contained[{i}] {type_of(inner)}",
                 type=type_of(inner),
@@ -69,7 +72,7 @@ class Resource:
                 container=self,
                 tracked=self.tracked,
             )
-            for i, inner in enumerate(within if isinstance(within, list) else ())
+            for i, inner in enumerate(within)
             if isinstance(inner, dict)
         ]
 
@@ -101,10 +104,10 @@ class Resource:
         return ""
 
     def _other_version(self) -> str:
-        versions = _OTHER_VERSIONS.get(self.type, {})
-        for name in self.content if not versions.keys().isdisjoint(self.content) else ():
-            if name in versions:
-                return f"FHIR {versions[name]} ({name})"
+        versions = _OTHER_VERSIONS.get(self.type)
+        if versions and not versions.keys().isdisjoint(self.content):
+            name = next(name for name in self.content if name in versions)
+            return f"FHIR {versions[name]} ({name})"
         if self.type == "Condition" and isinstance(self.content.get("clinicalStatus"), str):
             return "FHIR STU3 (clinicalStatus)"
         code = self.content.get("code")

@@ -57,14 +57,19 @@ class Structure:
         """Whether a JSON value is surely an object of the class."""
         if type(content) is not dict:
             return False
-        types, checks = self._types, self._checks
+        types, checks, required, choices = self._tables
         for name, value in content.items():
-            if name in types:
-                if type(value) is not types[name]:
+            type_ = types.get(name)
+            if type_ is not None:
+                if type(value) is not type_:
                     return False
             elif name not in checks or not checks[name](value):
                 return False
-        return self._required <= content.keys() and not any(map(content.keys().isdisjoint, self._choices))
+        return required <= content.keys() and not any(map(content.keys().isdisjoint, choices))
+
+    @cached_property
+    def _tables(self) -> tuple[dict[str, type], dict[str, _Check], frozenset[str], list[frozenset[str]]]:
+        return self._types, self._checks, self._required, self._choices
 
     @cached_property
     def _types(self) -> dict[str, type]:

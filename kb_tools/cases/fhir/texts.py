@@ -76,9 +76,10 @@ class TextReader:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
         found = self._texts.get(resource)
         if found is None:
-            found = [text for coding in self.codings(resource) if (text := coding.text("display"))]
-            found += [text for concept in self.about(resource) if (text := concept.text("text"))]
-            found += [text for name in _TEXTS if (text := resource.aside.text(name))]
+            concepts, codings = self._concepts_and_codings(resource, ())
+            found = [text for coding in codings if (text := coding.text("display"))]
+            found += [text for concept in concepts if (text := concept.text("text"))]
+            found += [text for name in _TEXTS if name in resource.content and (text := resource.aside.text(name))]
             if resource in self._about:
                 self._texts[resource] = found
         return found
@@ -121,13 +122,7 @@ class TextReader:
 
 def _concepts_of(parts: tuple[Element, ...]) -> list[Element]:
     """The concepts that parts of a resource have, those by themselves before those in lists."""
-    found: list[Element] = []
-    listed: list[Element] = []
-    for part in parts:
-        for name in _CONCEPTS:
-            concept = part.one(name) if name in part.content else None
-            if concept:
-                found.append(concept)
-        for name in _CONCEPT_LISTS:
-            listed += part.all(name)
-    return found + listed
+    named = [(part, name) for part in parts for name in _CONCEPTS if name in part.content]
+    listed = [(part, name) for part in parts for name in _CONCEPT_LISTS if name in part.content]
+    found = [concept for part, name in named if (concept := part.one(name))]
+    return found + [concept for part, name in listed for concept in part.all(name)] if listed else found

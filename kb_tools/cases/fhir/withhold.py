@@ -195,7 +195,7 @@ class Withholder:
 def _add_to_note(finding: Finding, text: str) -> None:
     """Adds to what the record says of the resource that a finding is from."""
     finding.resource.notes[:] = [
-        replace(note, text=f"{note.text}; {text}")
+        note._replace(text=f"{note.text}; {text}")
         if note.treatment is USED and note.text.startswith(finding.text)
         else note
         for note in finding.resource.notes
