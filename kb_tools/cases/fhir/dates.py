@@ -33,7 +33,8 @@ def year_before(day: date) -> str:
 def days_of(resource: Resource) -> tuple[date, date] | None:
     """The first and the last day that what a resource states may be of; None where that is not known."""
     root = resource.root
-    found = next((days for name in _TIMES if name in root.content and (days := root.days(name))), None)
+    times = [days for name in _TIMES if name in root.content and (days := root.days(name))]
+    found = times[0] if times else None
     end = end_of(root)
     ended = root.days(end) if end else None
     if end and ended is None:
@@ -48,5 +49,5 @@ def days_of(resource: Resource) -> tuple[date, date] | None:
 
 def end_of(condition: Element) -> str:
     """The element that states that a condition has ended, or "" if none does."""
-    named = (name for name in condition.content if "abatement" in name)
-    return next((name for name in named if name.lstrip("_").startswith("abatement")), "")
+    named = [name for name in condition.content if "abatement" in name]
+    return next((name for name in named if name.lstrip("_").startswith("abatement")), "") if named else ""

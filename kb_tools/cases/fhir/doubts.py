@@ -50,8 +50,9 @@ class DoubtCollector:
         if resource.type not in CLINICAL:
             return
         root, codings = resource.root, self._texts.codings(resource, *parts)
-        if not self._codes.meanings(codings):
-            codings = Elements([*codings, *self._texts.codings_of_values(resource, *parts)])
+        values = () if self._codes.meanings(codings) else self._texts.codings_of_values(resource, *parts)
+        if values:
+            codings = Elements([*codings, *values])
         kinds = self.kinds_by_codes(resource, codings, bool(parts))
         mentioned = self._texts.mentions(resource, *parts) - kinds
         if not kinds and not mentioned:

@@ -156,7 +156,9 @@ class Element:
 
     def read(self) -> tuple[str, ...]:
         """The names of the elements that were looked at."""
-        seen, here = self._seen or (), id(self.content)
+        seen, here = self._seen, id(self.content)
+        if not seen:
+            return ()
         return tuple(name for name in self.content if (here, name) in seen)
 
 

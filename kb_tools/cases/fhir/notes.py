@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kb_tools.cases.fhir.element import top_name
-from kb_tools.cases.fhir.r4 import library_class
+from kb_tools.cases.fhir.r4 import element_names
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_READ, USED
 from kb_tools.cases.record import Note
@@ -35,10 +35,12 @@ def _with_the_rest(resource: Resource) -> Iterator[Note]:
     treatments = {note.treatment for note in resource.notes}
     if treatments == {NOT_READ}:
         return
-    rest = [name for name in resource.root.unread() if name != "contained"]
-    if USED not in treatments:
-        noted = {top_name(element) for note in resource.notes for element in note.elements}
-        known = {name for _, name, *_ in library_class(resource.type)().elementProperties()} - noted - {"contained"}
-        rest = [name for name in resource.content if name.removeprefix("_") in known]
+    if USED in treatments:
+        rest = [name for name in resource.root.unread() if name != "contained"]
+    else:
+        left_out = {"contained", *(top_name(element) for note in resource.notes for element in note.elements)}
+        known = element_names(resource.type)
+        plain = [(name, name.removeprefix("_")) for name in resource.content]
+        rest = [name for name, element in plain if element in known and element not in left_out]
     if rest:
         yield Note(resource.place, NOT_READ, elements=tuple(rest))

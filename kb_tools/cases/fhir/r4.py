@@ -127,6 +127,12 @@ def library_class(type_: str) -> Any:
     return getattr(import_module(f"fhirclient.models.{type_.lower()}"), type_)
 
 
+@lru_cache(KEPT)
+def element_names(type_: str) -> frozenset[str]:
+    """The names of the elements of a type of resource that R4 has."""
+    return frozenset(name for _, name, *_ in library_class(type_)().elementProperties())
+
+
 # Keys are not shown: they may tell of a person.
 _DIALECT = strict_json.Dialect(
     fraction=Decimal,

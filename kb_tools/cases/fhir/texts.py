@@ -44,7 +44,8 @@ class TextReader:
 
     def codings(self, resource: Resource, *parts: Element) -> Elements:
         """The codes that say what a resource is about, or these parts of it."""
-        return self._concepts_and_codings(resource, parts)[1]
+        known = None if parts else self._about.get(resource)
+        return (known or self._concepts_and_codings(resource, parts))[1]
 
     def _concepts_and_codings(self, resource: Resource, parts: tuple[Element, ...]) -> tuple[list[Element], Elements]:
         kept = None if parts else self._about.get(resource)

@@ -30,8 +30,9 @@ def skip_older_versions(assembly: Assembly, doubts: DoubtCollector) -> None:
     for same in versions.values():
         if len(same) > 1:
             _keep_latest(assembly, doubts, same)
-    # A reference leads to the version that is read.
-    assembly.references = References(sorted(assembly.resources, key=lambda resource: resource in assembly.rejected))
+    if assembly.rejected:
+        # A reference leads to the version that is read.
+        assembly.references = References(sorted(assembly.resources, key=assembly.rejected.__contains__))
 
 
 def _keep_latest(assembly: Assembly, doubts: DoubtCollector, same: list[Resource]) -> None:
