@@ -127,7 +127,8 @@ def _isolated(content: Content, root: Node, about: _About, number: int) -> Case:
 
     def own(node: Node) -> URIRef:
         if node not in renamed:
-            renamed[node] = URIRef(f"{ISOLATED}{number}:{len(renamed)}")
+            # Without rdflib's look at each character: none of these is foreign.
+            renamed[node] = str.__new__(URIRef, f"{ISOLATED}{number}:{len(renamed)}")
             waiting.append(node)
         return renamed[node]
 

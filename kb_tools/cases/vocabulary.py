@@ -181,6 +181,11 @@ class Vocabulary:
         return {node for node in narrower if node is not None}
 
     @remembered
+    def stating(self, property_: URIRef, value: Node) -> str:
+        """The names of a property and of what it states."""
+        return f"{self.label(property_)} {self.label(value)}"
+
+    @remembered
     def label(self, node: Node) -> str:
         """The name of a term, or a literal as it stands."""
         return str(node) if isinstance(node, Literal) else self.kb.labels.get(str(node), local_name(node))

@@ -33,6 +33,7 @@ class Assembly:
         resources: all resources of the input, in their order.
         made: the day on which they were put together, where that is stated.
         notices: what a reader of the determination must know.
+        terms: the vocabularies that codes are mapped to.
         references: follows the references of resources.
         findings: by all that the case states of each.
         doubts: what may be so, though no fact could be made of it.
@@ -55,6 +56,7 @@ class Assembly:
     resources: list[Resource]
     made: date | None
     notices: list[str]
+    terms: Vocabulary = field(init=False)
     references: References = field(init=False)
     findings: dict[frozenset[tuple[Node, Node]], Finding] = field(default_factory=dict)
     doubts: list[Doubt] = field(default_factory=list)
@@ -75,11 +77,8 @@ class Assembly:
     dismissed: set[Resource] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.terms = self.codes.terms
         self.references = References(self.resources)
-
-    @property
-    def terms(self) -> Vocabulary:
-        return self.codes.terms
 
     def everything(self) -> Iterator[Resource]:
         """The resources, each followed by those that it contains."""
@@ -129,11 +128,9 @@ class Assembly:
         self._check_day(day, basis, dated)
         assert day is not None
         key = frozenset({_TYPE: kind, CASE.date: day_literal(day), CASE.basis: basis, **values}.items())
-        label = self.terms.label
-        stated = ", ".join(
-            f"{label(property_)} {label(value)}" for property_, value in sorted(values.items(), key=_name)
-        )
-        text = f"{label(kind)} of {day}" + (f": {stated}" if stated else "")
+        terms = self.terms
+        stated = ", ".join([terms.stating(*statement) for statement in sorted(values.items(), key=_name)])
+        text = f"{terms.label(kind)} of {day}" + (f": {stated}" if stated else "")
         same = self.findings.get(key)
         if same:
             resource.note(IGNORED, f"{text}; the same as from {same.place}")

@@ -50,9 +50,9 @@ class DoubtCollector:
         if resource.type not in CLINICAL:
             return
         root, codings = resource.root, self._texts.codings(resource, *parts)
-        values = () if self._codes.meanings(codings) else self._texts.codings_of_values(resource, *parts)
-        if values:
-            codings = Elements([*codings, *values])
+        if not self._codes.meanings(codings):
+            of_values = self._texts.codings_of_values(resource, *parts)
+            codings = Elements([*codings, *of_values]) if of_values else codings
         kinds = self.kinds_by_codes(resource, codings, bool(parts))
         mentioned = self._texts.mentions(resource, *parts) - kinds
         if not kinds and not mentioned:

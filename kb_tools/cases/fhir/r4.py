@@ -76,7 +76,7 @@ class Decimal(float):
     """A JSON number with a fraction, with the digits in which it is written."""
 
     def __new__(cls, text: str) -> Decimal:
-        self = super().__new__(cls, text)
+        self = float.__new__(cls, text)
         self.text = text
         return self
 

@@ -33,9 +33,10 @@ class References:
         holder = within.container or within
         if text.startswith("#"):
             return next((inner for inner in holder.contained if inner.id == text[1:]), None)
-        if (holder.url, text) not in self._known:
-            self._known[holder.url, text] = self._find(within, text)
-        return self._known[holder.url, text]
+        key = holder.url, text
+        if key not in self._known:
+            self._known[key] = self._find(within, text)
+        return self._known[key]
 
     def _find(self, within: Resource, text: str) -> Resource | None:
         url = self.with_server(within, text)

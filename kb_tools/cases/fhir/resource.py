@@ -32,7 +32,7 @@ _VERSION_OF_PROFILE = re.compile(r"/fhir/([1-9]\.[0-9])/StructureDefinition/")
 SUBSETTED = "elements of it were left out: it is tagged SUBSETTED"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Resource:
     """One resource in its place; two are the same only if they stand in the same place.
 
@@ -44,6 +44,10 @@ class Resource:
         container: the resource that contains it, if any.
         notes: what became of it.
         tracked: whether it is remembered which elements of it are looked at.
+        id: its id, "" for none.
+        root: its elements.
+        aside: the same for who looks without taking it for read.
+        contained: the resources that it contains.
     """
 
     place: str
@@ -53,10 +57,13 @@ class Resource:
     container: Resource | None = None
     notes: list[Note] = field(default_factory=list)
     tracked: bool = True
+    id: str = field(init=False)
+    root: Element = field(init=False, repr=False)
+    aside: Element = field(init=False, repr=False)
+    contained: list[Resource] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.root = Element(self.content, seen=set() if self.tracked else None)
-        # The same for who looks without taking it for read.
         self.aside = Element(self.content) if self.tracked else self.root
         id_ = self.content.get("id")
         self.id = id_ if isinstance(id_, str) else ""

@@ -65,7 +65,9 @@ class Structure:
                     return False
             elif name not in checks or not checks[name](value):
                 return False
-        return required <= content.keys() and not any(map(content.keys().isdisjoint, choices))
+        if required and not all(map(content.__contains__, required)):
+            return False
+        return not choices or not any(map(content.keys().isdisjoint, choices))
 
     @cached_property
     def _tables(self) -> tuple[dict[str, type], dict[str, _Check], frozenset[str], list[frozenset[str]]]:

@@ -123,7 +123,6 @@ class TextReader:
 
 def _concepts_of(parts: tuple[Element, ...]) -> list[Element]:
     """The concepts that parts of a resource have, those by themselves before those in lists."""
-    named = [(part, name) for part in parts for name in _CONCEPTS if name in part.content]
-    listed = [(part, name) for part in parts for name in _CONCEPT_LISTS if name in part.content]
-    found = [concept for part, name in named if (concept := part.one(name))]
-    return found + [concept for part, name in listed for concept in part.all(name)] if listed else found
+    named = [part.one(name) for part in parts for name in _CONCEPTS if name in part.content]
+    listed = [part.all(name) for part in parts for name in _CONCEPT_LISTS if name in part.content]
+    return [*filter(None, named), *chain.from_iterable(listed)]
