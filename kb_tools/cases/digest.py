@@ -45,9 +45,8 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
     for _ in range(_ROUNDS):
         fresh: dict[URIRef, str] = {}
         for node, lines in written.items():
-            if node in links:
-                lines = sorted([*lines, *(f"{p} _:{known[o]}" for p, o in links[node])])
-            fresh[node] = _sha256(known[node], *lines)
+            linked = [f"{p} _:{known[o]}" for p, o in links.get(node, ())]
+            fresh[node] = _sha256(known[node], *(sorted([*lines, *linked]) if linked else lines))
         known = fresh
     return _sha256(*sorted(known.values()))
 
