@@ -1,4 +1,4 @@
-"""Sheets of text as a spreadsheet (Office Open XML), in which no text is taken for a formula; always the same bytes."""
+"""Sheets as a spreadsheet (Office Open XML), in which no text is taken for a formula; always the same bytes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from kb_tools import printable
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
+    from datetime import date
+    from decimal import Decimal
+
     from openpyxl.worksheet.worksheet import Worksheet
 
+Cell: TypeAlias = "str | int | float | Decimal | date | None"
 # The longest text of a cell, in characters: under the 32,767 that a program reads, even if each takes two of its units.
 LONGEST = 16_000
 _CUT = " … (cut: too long for a cell)"
@@ -34,12 +38,12 @@ class Sheet:
 
     Attributes:
         name: at most 31 characters, none of []:*?/\\.
-        rows: cells of text, which may have several lines.
+        rows: cells of text, which may have several lines; of numbers, days or truth values; or of nothing.
     """
 
     name: str
     headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
 
 
 def require() -> None:
@@ -80,6 +84,9 @@ def _fill(page: Worksheet, sheet: Sheet) -> None:
         for column, value in enumerate(row, 1):
             cell = page.cell(number, column)
             cell.alignment = Alignment(vertical="top", wrap_text=True)
+            if not isinstance(value, str):
+                cell.value = value
+                continue
             if not value:
                 continue
             cell.value = _readable(value)
@@ -89,7 +96,7 @@ def _fill(page: Worksheet, sheet: Sheet) -> None:
             if number == 1:
                 cell.font = Font(bold=True)
     for column, cells in enumerate(zip(sheet.headings, *sheet.rows, strict=True), 1):
-        longest = max(len(line) for cell in cells for line in cell.split("\n"))
+        longest = max(len(line) for cell in cells if cell is not None for line in str(cell).split("\n"))
         page.column_dimensions[get_column_letter(column)].width = min(max(longest + 2, _NARROW), _WIDE)
     page.freeze_panes = "A2"
     page.auto_filter.ref = page.dimensions

@@ -139,9 +139,10 @@ def _graph(result: RawResult, format_: ox.RdfFormat) -> bytes:
 
 
 def _spreadsheet(result: RawResult) -> bytes:
-    from kb_tools.serve.spreadsheet import workbook
+    from kb_tools.render.answer_sheets import xlsx
 
-    return workbook(result, notes(result))
+    said = incomplete(result)
+    return xlsx(result, [note for note in notes(result) if note != said], said)
 
 
 _WRITERS: dict[str, Callable[[RawResult], bytes]] = {
