@@ -192,10 +192,9 @@ def entailed(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) 
 # ---------------------------------------------------------------------- what is kept on disk
 
 
-@lru_cache(maxsize=2)
 def policies(kb: Repository) -> dict[str, Policy]:
     """The policies by identifier; where the graphs are many, with histories, and a prefix table, kept with them."""
-    found = {policy.identifier: policy for policy in kb.policies()}
+    found = _policies(kb)
     if on_disk(kb):
         load(kb)
         with _cache(kb).reading(ValueError, KeyError, TypeError):
@@ -204,6 +203,12 @@ def policies(kb: Repository) -> dict[str, Policy]:
             for identifier, entries in kept["histories"].items():
                 found[identifier].history = [_entry(**entry) for entry in entries]
     return found
+
+
+@lru_cache(maxsize=2)
+def _policies(kb: Repository) -> dict[str, Policy]:
+    """The policies by identifier, read once in a process."""
+    return {policy.identifier: policy for policy in kb.policies()}
 
 
 def _catalog(kb: Repository) -> str:

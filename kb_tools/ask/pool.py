@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -103,7 +103,7 @@ class Pool:
     answered as `kb query` does it.
 
     Args:
-        size: the most copies at once, waiting for an inquiry or answering one.
+        size: the most copies at once, waiting for an inquiry or answering one. One is kept for ready questions.
         timeout: seconds after which a query is ended.
         max_size: of an answer, in bytes.
         patience: seconds that an inquiry waits for its turn.
@@ -118,6 +118,8 @@ class Pool:
         self.max_size = max_size
         self.patience = patience
         self._places = threading.BoundedSemaphore(size)
+        # One place is left for ready questions, which take no time.
+        self._own = threading.BoundedSemaphore(max(1, size - 1))
         # Held while an order is given, and while the fields below change.
         self._lock = threading.Lock()
         self._waiting: list[_Copy] = []
@@ -151,9 +153,7 @@ class Pool:
             Busy: as many run as may, and none ended within the patience.
             QueryError: it is refused, fails, is ended, or takes too long or too much memory.
         """
-        if not self._places.acquire(timeout=self.patience):
-            raise Busy(f"{self.size} queries run at once, and no more may", hint="ask again in a moment")
-        try:
+        with self._turn(asked):
             if not self.copies:
                 return run(asked, self.timeout)
             reads = order(asked)
@@ -162,8 +162,21 @@ class Pool:
             finally:
                 if len(self._waiting) + self._answering < self.size:
                     threading.Thread(target=self._replace, args=(reads,), daemon=True).start()
-        finally:
-            self._places.release()
+
+    @contextmanager
+    def _turn(self, asked: Inquiry) -> Iterator[None]:
+        """A place, and one of those for queries of a reader's own where it is one.
+
+        Raises:
+            Busy: there is none within the patience.
+        """
+        until = time.monotonic() + self.patience
+        with ExitStack() as held:
+            for places in (self._places,) if asked.question else (self._own, self._places):
+                if not places.acquire(timeout=max(0, until - time.monotonic())):
+                    raise Busy("as many queries run as may", hint="ask again in a moment")
+                held.callback(places.release)
+            yield
 
     # ------------------------------------------------------------------ copies
 

@@ -298,7 +298,7 @@ class Full(Pool):
     """A pool in which every place is taken."""
 
     def ask(self, asked: Inquiry, started: Callable[[Callable[[], None]], None] = lambda cancel: None) -> RawResult:
-        raise Busy("2 queries run at once, and no more may", hint="ask again in a moment")
+        raise Busy("as many queries run as may", hint="ask again in a moment")
 
 
 def test_full_is_503_with_the_time_to_come_again(bench: Workbench) -> None:
@@ -308,7 +308,7 @@ def test_full_is_503_with_the_time_to_come_again(bench: Workbench) -> None:
         full.get("/questions/codes/answer", headers={"Accept": "application/json"}),
     ):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert detail(answer) == "2 queries run at once, and no more may; ask again in a moment"
+        assert detail(answer) == "as many queries run as may; ask again in a moment"
     for page in (full.get("/questions/codes"), full.post("/query", data={"query": "ASK {}"})):
         assert (page.status_code, "Too many queries at once" in page.text) == (503, True)
     assert full.get("/CP.MP.101").status_code == 200
