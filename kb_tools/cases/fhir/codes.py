@@ -89,6 +89,16 @@ class Codes:
         displays = [text for coding in codings if (text := coding.text("display")) and self.meaning(coding) is None]
         return frozenset().union(*map(self.terminology.mentions, displays))
 
+    def says_nothing(self, concept: Element) -> bool:
+        """Whether no code of a concept is known or like a known one, and none of its texts mentions anything."""
+        return not self._may_say(coded(concept.all("coding"))) and not any(
+            map(self.terminology.mentions, texts_of(concept))
+        )
+
+    @remembered
+    def _may_say(self, codes: Coded) -> bool:
+        return bool(self._possible(codes) or self._may_state(codes))
+
     def mentioned_by(self, concept: Element) -> frozenset[Node]:
         """The classes of findings that a concept mentions.
 
@@ -216,6 +226,12 @@ class Codes:
 def coded(codings: Sequence[Element]) -> Coded:
     """What codings state, apart from where they stand."""
     return (codings if isinstance(codings, Elements) else Elements(codings)).coded
+
+
+def texts_of(concept: Element) -> list[str]:
+    """The texts of a concept: its own, and the displays of its codes."""
+    texts = [concept.text("text"), *[coding.text("display") for coding in concept.all("coding")]]
+    return list(filter(None, texts))
 
 
 def unstated(meanings: Iterable[Meaning]) -> list[str]:

@@ -47,7 +47,7 @@ class DoubtCollector:
         """Collects what a skipped resource, or these parts of it, may state by codes, in a text or by answers."""
         if resource.type == "QuestionnaireResponse":
             self._collect_form(resource)
-        if resource.type not in CLINICAL:
+        if resource.type not in CLINICAL or (not parts and self._texts.says_nothing(resource)):
             return
         root, codings = resource.root, self._texts.codings(resource, *parts)
         if not self._codes.meanings(codings):

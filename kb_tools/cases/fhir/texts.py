@@ -12,6 +12,7 @@ from itertools import chain
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.codes import texts_of
 from kb_tools.cases.fhir.element import Element, Elements
 from kb_tools.cases.fhir.r4 import HINTING
 from kb_tools.cases.fhir.resource import Resource
@@ -23,6 +24,11 @@ _CONCEPT_LISTS = ("conclusionCode",)
 _TEXTS = ("valueString", "conclusion", "summary", "description")
 # The parts of a resource with concepts of their own.
 _PARTS = ("component", "finding", "stage")
+# All elements but its code by which a resource may say what it is about.
+_BESIDE_CODE = {
+    *(*_CONCEPTS, *_CONCEPT_LISTS, *_TEXTS, *_PARTS),
+    *("valueCodeableConcept", "medicationReference", "hasMember", "result"),
+} - {"code"}
 
 
 class TextReader:
@@ -37,6 +43,7 @@ class TextReader:
         # What whole resources are about; not where that depends on what they refer to.
         self._about: dict[Resource, tuple[list[Element], Elements]] = {}
         self._texts: dict[Resource, list[str]] = {}
+        self._says_nothing: dict[Resource, bool] = {}
 
     def about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
@@ -64,6 +71,23 @@ class TextReader:
         if not parts and not reference:
             self._about[resource] = found
         return found
+
+    def says_nothing(self, resource: Resource) -> bool:
+        """Whether a resource surely neither states nor mentions anything that the policy asks about: most do not."""
+        found = self._says_nothing.get(resource)
+        if found is None:
+            code = resource.aside.one("code")
+            alone = resource.content.keys().isdisjoint(_BESIDE_CODE)
+            found = alone and (code is None or self._codes.says_nothing(code))
+            self._says_nothing[resource] = found
+        return found
+
+    def has_text(self, resource: Resource) -> bool:
+        """Whether there is a text that says what a resource is about."""
+        if not self.says_nothing(resource):
+            return bool(self.texts(resource))
+        code = resource.aside.one("code")
+        return code is not None and bool(texts_of(code))
 
     def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that an observation, or these parts of it, has as values."""

@@ -31,7 +31,7 @@ def _codings_that_matter(texts: TextReader, resource: Resource) -> Sequence[Elem
     """The codes of a resource that should be known."""
     root = resource.aside
     if resource.type in CLINICAL:
-        return texts.codings(resource)
+        return () if texts.says_nothing(resource) else texts.codings(resource)
     if resource.type == "Claim":
         parts = [part for item in root.all("item") for part in (item, *item.all("detail"))]
         return [
@@ -59,9 +59,9 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
     for resource in assembly.resources:
         if resource.type not in CLINICAL or resource in assembly.dismissed:
             continue
-        if resource.place in doubted or texts.grouped(resource) or assembly.codes.possible(texts.codings(resource)):
+        if resource.place in doubted or _is_understood(assembly, texts, resource):
             continue
-        if any(texts.texts(resource)) or (oldest and (days := days_of(resource)) and days[1] < oldest):
+        if texts.has_text(resource) or (oldest and (days := days_of(resource)) and days[1] < oldest):
             silent += 1
         else:
             blank += 1
@@ -75,6 +75,12 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
         counts.append(f"{_resources(blank)} that could not be judged, with neither a known code nor a text{since}")
     if counts:
         assembly.notices.append(f"Not understood: {'; '.join(counts)}.")
+
+
+def _is_understood(assembly: Assembly, texts: TextReader, resource: Resource) -> bool:
+    if texts.says_nothing(resource):
+        return False
+    return bool(texts.grouped(resource) or assembly.codes.possible(texts.codings(resource)))
 
 
 def _few(places: list[str]) -> str:
