@@ -86,6 +86,7 @@ def routes(bench: Workbench, asker: Asker) -> list[Route]:
             "title": "Query editor",
             "on": view.day.isoformat(),
             "text": text,
+            "prefixes": bench.kb.prefixes,
             "reads": reads,
             "choices": _choices(view),
             "answer": answer,

@@ -52,6 +52,8 @@ def test_a_question_is_changed_in_the_editor_and_run(page: Page) -> None:
     page.locator(".CodeMirror").click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text("SELECT ?n { ?c a pol:Code ; skos:notation ?n } ORDER BY DESC(?n) LIMIT 2")
+    # A prefix of ours is known without a declaration.
+    assert page.locator(".CodeMirror .parseErrorIcon").count() == 0
     page.keyboard.press("Control+Enter")
     page.locator(".yasr_results", has_text="Showing 1 to 2 of 2").wait_for()
     assert page.locator(CELLS).all_inner_texts() == ["S2150", "86950"]

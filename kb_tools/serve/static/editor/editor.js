@@ -10,7 +10,7 @@
   const said = document.getElementById("said");
   const result = document.getElementById("result");
   const LIMIT = 60;
-  let known = { base: "", prefixes: {}, terms: [] };
+  let known = { base: "", prefixes: JSON.parse(form.dataset.prefixes), terms: [] };
   let running = null;
 
   // ------------------------------------------------------------------ the editor
@@ -65,6 +65,11 @@
     },
   });
   editor.getInputField().setAttribute("aria-label", "Query");
+  // Every prefix of the table counts as declared.
+  const mode = editor.getMode();
+  const begin = mode.startState;
+  mode.startState = (...given) => Object.assign(begin(...given), { prefixes: { ...known.prefixes } });
+  editor.setValue(area.value);
 
   // ------------------------------------------------------------------ the result
 
