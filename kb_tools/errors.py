@@ -51,6 +51,18 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
+class Busy(KbError):
+    """As many others are at work, and wait, as may.
+
+    Attributes:
+        seconds: after which to ask again.
+    """
+
+    def __init__(self, what: str, seconds: int = 1) -> None:
+        super().__init__(what, hint="ask again in a moment")
+        self.seconds = seconds
+
+
 class KnowledgeBaseError(KbError):
     """The knowledge base itself is missing or broken."""
 

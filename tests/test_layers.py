@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "kb_tools"
 LAYERS = (
     ("printable",),
     ("errors", "writing", "as_json", "memory"),
+    ("cache",),
     ("rdf",),
     ("model",),
     ("cases", "document", "ask"),

@@ -21,7 +21,7 @@ from typing import Any
 import pyoxigraph as ox
 from rdflib import Graph, Literal
 
-from kb_tools.ask.cache import Cache
+from kb_tools.cache import Cache
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.history import LogRow, RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy, filled_in

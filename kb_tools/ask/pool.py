@@ -20,16 +20,12 @@ from kb_tools.ask.prepared import BEGUN, LENGTH, order
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError
 from kb_tools.ask.worker import broken, read_answer, run
-from kb_tools.errors import KbError
+from kb_tools.errors import Busy, KbError
 from kb_tools.model.repository import Repository
 
 # How much longer an answer may be on its way than what it holds: names, notes, quotation marks.
 _ROOM = 4
 _CODE = "import sys; sys.path[:] = sys.argv[6:]; from kb_tools.ask.prepared import main; main()"
-
-
-class Busy(KbError):
-    """As many queries run as may."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ class Pool:
         with ExitStack() as held:
             for places in (self._places,) if asked.question else (self._own, self._places):
                 if not places.acquire(timeout=max(0, until - time.monotonic())):
-                    raise Busy("as many queries run as may", hint="ask again in a moment")
+                    raise Busy("as many queries run as may")
                 held.callback(places.release)
             yield
 

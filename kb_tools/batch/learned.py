@@ -22,9 +22,9 @@ from rdflib.namespace import XSD
 from rdflib.term import Node
 
 from kb_tools import __version__
-from kb_tools.ask.cache import Cache
 from kb_tools.batch.pieces import Bits, Frozen, Look, Pieces
 from kb_tools.batch.sight import Sight, SightState
+from kb_tools.cache import Cache
 from kb_tools.determine.evaluate import COUNTING, Content, Shown, Statement
 from kb_tools.errors import KbError
 from kb_tools.memory import Memory
@@ -58,7 +58,7 @@ class Learned:
         files = [path for folder in ("ontology", "shapes", "policies") for path in (kb.root / folder).rglob("*.ttl")]
         self._cache = Cache(kb.root, dict.fromkeys(sorted(files), ""))
         self._name = f"learned-{engine}-{policy}-{revision or 'by-date'}.json"
-        self._of = [LAYOUT, __version__, engine, _version(engine), ox.__version__, digest_of(kb)]
+        self._of = [LAYOUT, __version__, engine, version_of(engine), ox.__version__, digest_of(kb)]
         self._size = 0
 
     def damage(self) -> str | None:
@@ -236,8 +236,9 @@ def _size(pieces: Pieces, sights: Mapping[str, Sight]) -> int:
     return len(pieces) + sum(map(len, sights.values()))
 
 
-def _version(engine: str) -> str:
+def version_of(name: str) -> str | None:
+    """The version of a package that is installed; None where it is not."""
     try:
-        return version(engine)
+        return version(name)
     except PackageNotFoundError:
-        return ""
+        return None

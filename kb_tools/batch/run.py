@@ -16,7 +16,6 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.batch import parts, store
 from kb_tools.batch.flips import COLUMNS, FlipCounter, Flipped
-from kb_tools.batch.learned import digest_of
+from kb_tools.batch.learned import digest_of, version_of
 from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
 from kb_tools.batch.store import Location
 from kb_tools.batch.words import words
@@ -136,7 +135,7 @@ def plan(
     settings = replace(settings, terminology=_terminology(kb, ranges, terminology))
     asked = {
         "tool": f"kb {__version__}",
-        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+        "libraries": {name: found for name in _LIBRARIES if (found := version_of(name))},
         "policy": policy.identifier,
         "knowledgeBase": digest_of(kb),
         **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
@@ -328,13 +327,6 @@ def _read(part: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
 def _ordered(counted: Counter[str], most: int | None = None) -> dict[str, int]:
     """The counts, the highest first; of equal ones in the order of their names."""
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:most])
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _digest_of_seal(folder: Path, revision: str) -> str | None:

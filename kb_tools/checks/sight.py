@@ -19,6 +19,7 @@ from kb_tools.cases.case import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.checks.core import name
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
+from kb_tools.rdf.paths import CannotFollow, routes
 
 # Links from the case to nodes that only hold what is read.
 _LINKS = {CASE.request, CASE.coverage, CASE.product}
@@ -52,10 +53,6 @@ class _At(Enum):
     FINDING = auto()
     CONTRADICTING = auto()
     VALUE = auto()
-
-
-class _CannotFollow(Exception):
-    """A path whose facts cannot be determined from its syntax."""
 
 
 class Sight:
@@ -155,11 +152,11 @@ class Sight:
     def _follow(self, path: Node, at: _At) -> Iterator[_At]:
         """Where each way along a path leads; what it reads on the way is noted."""
         try:
-            routes = list(self._routes(path))
-        except _CannotFollow as reason:
-            self._report(path, str(reason))
+            ways = list(routes(self.shapes, path))
+        except CannotFollow as found:
+            self._report(path, f"follows {name(self.kb, found.kind)} of {name(self.kb, found.inner)}")
             return
-        for route in routes:
+        for route in ways:
             after = self._after(route, at)
             if after is None:
                 steps = " / ".join(name(self.kb, step) for step in route)
@@ -189,29 +186,6 @@ class Sight:
     def _leads_on(property_: URIRef) -> bool:
         """Whether a property leads to another node of the case rather than to a value."""
         return property_ in _LINKS | _FINDINGS | DERIVED_OF_FINDINGS
-
-    def _routes(self, path: Node) -> Iterator[tuple[URIRef, ...]]:
-        """Every way along a path, as single steps; any number of steps along skos:broader is one.
-
-        Raises:
-            _CannotFollow: a step goes backwards, or repeats another property than skos:broader.
-        """
-        if isinstance(path, URIRef):
-            yield (path,)
-        elif (path, RDF.first, None) in self.shapes:
-            routes: list[tuple[URIRef, ...]] = [()]
-            for step in Collection(self.shapes, path):
-                routes = [(*before, *after) for before in routes for after in self._routes(step)]
-            yield from routes
-        else:
-            for kind, inner in self.shapes.predicate_objects(path):
-                if kind == SH.alternativePath:
-                    for branch in Collection(self.shapes, inner):
-                        yield from self._routes(branch)
-                elif kind != SH.inversePath and inner == SKOS.broader:
-                    yield (SKOS.broader,)
-                else:
-                    raise _CannotFollow(f"follows {name(self.kb, kind)} of {name(self.kb, inner)}")
 
     def _report(self, node: Node, what: str) -> None:
         self.unshown.append(f"{self._owner(node)} {what}")

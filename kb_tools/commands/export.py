@@ -104,7 +104,7 @@ def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from kb_tools.ask.cache import cache_folder
+    from kb_tools.cache import cache_folder
     from kb_tools.publish.graph_store import GraphStore, Sent, authorization, load
 
     store = GraphStore(url, authorization(os.environ) if user_from_env else "")

@@ -32,6 +32,7 @@ from kb_tools.cases.standing import RULES, Vocabulary, digest_of_rules
 from kb_tools.model.certainty import faults_of_form
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
+from kb_tools.rdf.paths import CannotFollow, routes
 from kb_tools.rdf.terms import graph_of
 
 # A shape, or what else is at fault, as a message calls it; and what is wrong.
@@ -50,7 +51,6 @@ _CLOSES = {SH.closed, SH.ignoredProperties}
 _LIMITS = {SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive}
 _TEXTS = {SH["in"], SH.hasValue, SH.minLength, SH.maxLength, SH.flags}
 _OF_VALUES = {SH["class"], SH.datatype, SH.nodeKind, SH.pattern} | _LIMITS | _TEXTS
-_REPEATED = {SH.zeroOrMorePath, SH.oneOrMorePath, SH.zeroOrOnePath}
 _FINDINGS = {CASE.finding} | DERIVED_LINKS
 _LINKS = {CASE.request, CASE.coverage, CASE.product} | _FINDINGS | DERIVED_OF_FINDINGS
 # What every case states that is decided by its pieces; other cases are for the reader.
@@ -306,33 +306,10 @@ class _Walk:
     def _routes_of(self, shape: Node, path: Node) -> list[tuple[URIRef, ...]]:
         """Every way along a path, as single steps; any number of steps along skos:broader is one."""
         try:
-            return list(self._routes(path))
-        except ValueError as reason:
-            self._report(shape, str(reason))
+            return list(routes(self._shapes, path))
+        except CannotFollow as found:
+            self._report(shape, f"follows {self._name(found.kind)} of {self._name(found.inner)}")
             return []
-
-    def _routes(self, path: Node) -> Iterator[tuple[URIRef, ...]]:
-        """The ways along a path.
-
-        Raises:
-            ValueError: a step goes backwards, or repeats another property than skos:broader.
-        """
-        if isinstance(path, URIRef):
-            yield (path,)
-        elif (path, RDF.first, None) in self._shapes:
-            routes: list[tuple[URIRef, ...]] = [()]
-            for step in Collection(self._shapes, path):
-                routes = [(*before, *after) for before in routes for after in self._routes(step)]
-            yield from routes
-        else:
-            for kind, inner in self._shapes.predicate_objects(path):
-                if kind == SH.alternativePath:
-                    for branch in Collection(self._shapes, inner):
-                        yield from self._routes(branch)
-                elif kind in _REPEATED and inner == SKOS.broader:
-                    yield (SKOS.broader,)
-                else:
-                    raise ValueError(f"follows {self._name(kind)} of {self._name(inner)}")
 
     # ------------------------------------------------------------------ words
 

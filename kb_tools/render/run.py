@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from kb_tools.batch.run import Summary
     from kb_tools.model.repository import Repository
 
-# Rows of a table that is cut, and the width of the longest bar.
-_MOST, _WIDTH = 10, 30
+# Rows of a table that is cut, the width of the longest bar, and of what it is of: a line has 100 characters.
+_MOST, _WIDTH, _TITLE = 10, 30, 52
 # Groups of flips that are shown with what flipped them.
 _GROUPS = 5
 _FLIPS = "Another outcome under the second revision"
@@ -26,7 +26,8 @@ _FLIPS = "Another outcome under the second revision"
 
 def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> None:
     """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
-    out.print(f"{summary.cases:,} cases, {summary.cases:,} rows in {folder}")
+    many = "" if summary.cases == 1 else "s"
+    out.print(f"{summary.cases:,} case{many}, {summary.cases:,} row{many} in {folder}")
     for title, counted in _sections(kb, summary).items():
         if counted:
             out.print()
@@ -77,7 +78,7 @@ def _print_flipped(out: Console, summary: Summary) -> None:
 
 def _table(title: str, counted: Mapping[str, int], cases: int) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column(title, max_width=60, overflow="ellipsis", no_wrap=True)
+    table.add_column(title, max_width=_TITLE, overflow="ellipsis", no_wrap=True)
     table.add_column("Cases", justify="right")
     table.add_column("", justify="right")
     table.add_column("")

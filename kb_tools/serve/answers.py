@@ -14,10 +14,9 @@ from starlette.routing import Route
 
 from kb_tools import as_json
 from kb_tools.ask.library import Question, find_question
-from kb_tools.ask.pool import Busy
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError
-from kb_tools.errors import KbError
+from kb_tools.errors import Busy, KbError
 from kb_tools.serve import html
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for

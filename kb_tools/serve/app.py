@@ -21,9 +21,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kb_tools import as_json
-from kb_tools.ask.pool import Busy, Pool
-from kb_tools.errors import KbError, KnowledgeBaseError
-from kb_tools.serve import answers, comparisons, description, editor, html, openapi, sparql
+from kb_tools.ask.pool import Pool
+from kb_tools.errors import Busy, KbError, KnowledgeBaseError
+from kb_tools.serve import answers, description, editor, html, openapi, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
@@ -106,11 +106,7 @@ def _comparison(bench: Workbench) -> Callable[[Request], Awaitable[Response]]:
         target = "/".join(request.path_params.values())
         policy, before, after = await run_in_threadpool(pair_named, bench, target)
         if not obstacle(policy, before, after):
-            try:
-                await asyncio.wrap_future(bench.comparisons.of(policy, before.name, after.name))
-            except comparisons.Busy:
-                detail = "other revisions are being compared; ask again in a few seconds"
-                raise HTTPException(503, detail, {"Retry-After": "10"}) from None
+            await asyncio.wrap_future(bench.comparisons.of(policy, before.name, after.name))
         return await run_in_threadpool(_answer, bench, COMPARISON, request, target)
 
     return endpoint
@@ -197,7 +193,7 @@ def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
         if isinstance(error, NoPage):
             return _problem(bench, request, 404, str(error), error.near)
         if isinstance(error, Busy):
-            return _problem(bench, request, 503, str(error), headers={"Retry-After": "1"})
+            return _problem(bench, request, 503, str(error), headers={"Retry-After": str(error.seconds)})
         if isinstance(error, KnowledgeBaseError):
             # Not with the file, whose path is nobody else's business.
             return _problem(bench, request, 500, f"{error.what}; {error.hint or 'run kb check'}")

@@ -10,9 +10,9 @@ from functools import partial
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
-from kb_tools.ask.pool import Busy, Pool
+from kb_tools.ask.pool import Pool
 from kb_tools.ask.request import Inquiry, RawResult
-from kb_tools.errors import KbError
+from kb_tools.errors import Busy, KbError
 from kb_tools.serve.results import for_readers
 
 # The most rows or triples of an answer, as of kb query.
@@ -42,7 +42,7 @@ class Asker:
             KbError: it is refused or fails.
         """
         if self._threads.available_tokens < 1:
-            raise Busy("more queries wait than can be answered soon", hint="ask again in a moment")
+            raise Busy("more queries wait than can be answered soon")
         reader = _Reader()
         watching = asyncio.create_task(reader.watch(request))
         try:

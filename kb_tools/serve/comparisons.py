@@ -14,7 +14,7 @@ from kb_tools.cases.inputs import MANIFEST
 from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.examples import read_manifest
-from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.errors import Busy, KbError, UnreadableInput
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.revisions.change import Diff
@@ -24,10 +24,6 @@ from kb_tools.revisions.verdict import Direction
 KEPT = 16
 # How many are made or wait to be made; a reader who asks for another one is told to come back.
 WAITING = 8
-
-
-class Busy(Exception):
-    """So many comparisons are being made that another one has to wait."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Comparisons:
         with self._lock:
             if key not in self._kept:
                 if sum(not kept.done() for kept in self._kept.values()) >= WAITING:
-                    raise Busy
+                    raise Busy("other revisions are being compared", seconds=10)
                 self._kept[key] = self._started(policy, before, after)
             self._kept.move_to_end(key)
             if len(self._kept) > KEPT:

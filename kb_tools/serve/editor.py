@@ -12,10 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kb_tools import as_json
-from kb_tools.ask.pool import Busy
 from kb_tools.ask.request import Inquiry
 from kb_tools.ask.sparql import BASE, QueryError
-from kb_tools.errors import KbError
+from kb_tools.errors import Busy, KbError
 from kb_tools.serve import html
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.links import ServedLinks

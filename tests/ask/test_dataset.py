@@ -17,8 +17,8 @@ from history import REVISIONS
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import OWL, RDF, RDFS, SKOS
 
-from kb_tools.ask import cache as ask_cache
 from kb_tools.ask import dataset
+from kb_tools.cache import UNUSED, cache_folder
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
@@ -269,7 +269,7 @@ def test_what_was_kept_of_earlier_files_is_removed_when_it_is_not_used_any_more(
         if text == "one":
             (state / "aside-of-a-run-that-was-ended").mkdir()
             for path in (state, other):
-                os.utime(path, (0, time.time() - ask_cache.UNUSED - 60))
+                os.utime(path, (0, time.time() - UNUSED - 60))
     assert not states[0].exists()
     assert [state.exists() for state in (*states[1:], other)] == [True, True, True]
 
@@ -312,7 +312,7 @@ LOADING = """
 import hashlib, sys
 from pathlib import Path
 import pyoxigraph as ox
-from kb_tools.ask import cache as ask_cache
+from kb_tools.cache import UNUSED, cache_folder
 from kb_tools.ask import dataset
 from kb_tools.model.repository import Repository
 dataset.KEPT_FROM = 0
@@ -408,7 +408,7 @@ def test_without_a_home_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
     with pytest.raises(KbError, match="no home folder to keep things in; set XDG_CACHE_HOME"):
-        ask_cache.cache_folder()
+        cache_folder()
 
 
 def test_the_catalog_is_plain_json(copy: Path, on_disk: Path) -> None:

@@ -20,12 +20,12 @@ from kb_tools.ask import confine, dataset
 from kb_tools.ask import pool as ask_pool
 from kb_tools.ask.execute import execute
 from kb_tools.ask.library import questions
-from kb_tools.ask.pool import Busy, Pool
+from kb_tools.ask.pool import Pool
 from kb_tools.ask.prepared import BEGUN, order
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.resolve import resolve
 from kb_tools.ask.sparql import QueryError, check, trusted
-from kb_tools.errors import KbError, UnknownRevision
+from kb_tools.errors import Busy, KbError, UnknownRevision
 from kb_tools.model.repository import Repository
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="copies and /proc are of Linux")

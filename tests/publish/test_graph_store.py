@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 import pyoxigraph as ox
 import pytest
 
-from kb_tools.ask.cache import cache_folder
+from kb_tools.cache import cache_folder
 from kb_tools.publish.graph_store import GraphStore, Sent, StoreError, authorization, load
 from kb_tools.publish.graphs import NamedGraph
 

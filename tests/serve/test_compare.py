@@ -20,13 +20,14 @@ from starlette.testclient import TestClient
 
 from kb_tools import as_json
 from kb_tools.api import KnowledgeBase
+from kb_tools.errors import Busy
 from kb_tools.model.repository import Repository
 from kb_tools.render import diff as render
 from kb_tools.render.page import markdown
 from kb_tools.revisions.change import Diff
 from kb_tools.serve import html
 from kb_tools.serve.app import application
-from kb_tools.serve.comparisons import KEPT, WAITING, Busy, Compared, Comparisons
+from kb_tools.serve.comparisons import KEPT, WAITING, Compared, Comparisons
 from kb_tools.serve.formats import ENDINGS
 from kb_tools.serve.marks import lines, words
 from kb_tools.serve.site import folders_of, pages_of, shown
@@ -275,8 +276,9 @@ def test_a_pair_is_compared_once_and_only_so_many_are_kept_or_wait(
     assert comparisons.of(policy, "0", "x") is waiting[0]
     # A reader who goes away does not take it from others.
     assert waiting[0].cancel() is False
-    with pytest.raises(Busy):
+    with pytest.raises(Busy, match="other revisions are being compared") as refused:
         comparisons.of(policy, "another", "x")
+    assert refused.value.seconds == 10
     release.set()
     for future in waiting:
         future.result(10)
@@ -291,12 +293,12 @@ def test_a_reader_is_told_to_come_back_where_too_many_are_compared(
     client: TestClient, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(*arguments: object) -> Future[Compared]:
-        raise Busy
+        raise Busy("other revisions are being compared", seconds=10)
 
     monkeypatch.setattr(bench.comparisons, "of", busy)
     answer = client.get(f"{PATH}?format=json")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
-    assert answer.json()["detail"] == "other revisions are being compared; ask again in a few seconds"
+    assert answer.json()["detail"] == "other revisions are being compared; ask again in a moment"
 
 
 # ---------------------------------------------------------------------- words

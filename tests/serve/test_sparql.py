@@ -15,9 +15,10 @@ from hostile import HOSTILE
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from kb_tools.ask.pool import Busy, Pool
+from kb_tools.ask.pool import Pool
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import MAX_LENGTH
+from kb_tools.errors import Busy
 from kb_tools.serve.app import application
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.results import INCOMPLETE
@@ -299,7 +300,7 @@ class Full(Pool):
     """A pool in which every place is taken."""
 
     def ask(self, asked: Inquiry, started: Callable[[Callable[[], None]], None] = lambda cancel: None) -> RawResult:
-        raise Busy("as many queries run as may", hint="ask again in a moment")
+        raise Busy("as many queries run as may")
 
 
 def test_full_is_503_with_the_time_to_come_again(bench: Workbench) -> None:

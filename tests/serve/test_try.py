@@ -23,7 +23,7 @@ from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.examples import read_manifest
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
-from kb_tools.errors import KbError
+from kb_tools.errors import Busy, KbError
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import fastest
@@ -31,7 +31,7 @@ from kb_tools.serve.case.desk import MAX_PARTS
 from kb_tools.serve.case.fields import MAX_FIELDS, MAX_ROWS, of_case, written
 from kb_tools.serve.case.form import Section, section
 from kb_tools.serve.case.routes import FORMATS, MAX_CASE
-from kb_tools.serve.case.workers import Busy, Workers
+from kb_tools.serve.case.workers import Workers
 from kb_tools.serve.pages.trial import data
 from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
@@ -496,7 +496,7 @@ def test_a_case_that_takes_too_long_is_ended_and_the_next_one_answered() -> None
 
 def test_more_cases_than_can_wait_are_asked_to_come_again(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*arguments: Any) -> Any:
-        raise Busy
+        raise Busy("too many cases at once", seconds=2)
 
     monkeypatch.setattr(Workers, "ask", busy)
     answer = determined(client, TURTLE, "text/turtle")

@@ -107,12 +107,12 @@ class Desk:
         page = self.fill(of_case(self.forms, read), chosen)
         notes = [str(note) for note in read.reading.notes] if read.reading else []
         (checked,) = self._run(chosen["policy"]).checker.check([read])
-        told = {slip["text"] for slip in page["answer"]["slips"]}
+        shown = {slip["text"] for slip in page["answer"]["slips"]}
         # What is wrong with the value of a field stands beside it.
         others = [
             violation
             for violation in (checked.violations if isinstance(checked, Malformed) else ())
-            if violation.path not in self._fields and violation.message not in told
+            if violation.path not in self._fields and violation.message not in shown
         ]
         if others:
             page["answer"] = answer.refused([*answer.of_file(others), *page["answer"]["slips"]])

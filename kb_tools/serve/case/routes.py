@@ -24,7 +24,7 @@ from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
 from kb_tools.serve.case.fields import CASE_FIELD, MAX_FIELDS, MAX_ROWS, Fields, fit
-from kb_tools.serve.case.workers import Busy, Workers
+from kb_tools.serve.case.workers import Workers
 from kb_tools.serve.formats import asked_for
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import TRY
@@ -80,7 +80,7 @@ class _Trial:
             return Response(as_json.dump(content), media_type="application/json", headers={"Vary": "Accept"})
         if query.get("example"):
             text = example(self.bench, query["example"]).read_bytes().decode("latin-1")
-            page: Page = self._ask("read", text, "turtle", self._under(chosen))
+            page: Page = self.workers.ask("read", text, "turtle", self._under(chosen))
         else:
             # A patient without a name is some patient: any name says as much.
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
@@ -115,7 +115,7 @@ class _Trial:
             with suppress(KbError):
                 name, media_type = _FILES[do]
                 headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-                return Response(self._ask("write", fields, do), media_type=media_type, headers=headers)
+                return Response(self.workers.ask("write", fields, do), media_type=media_type, headers=headers)
         if do == "add":
             name, _, kind = target.rpartition(":")
             fields[f"{name}[{_next(fields, name)}].type"] = [kind]
@@ -125,10 +125,10 @@ class _Trial:
             if len(text.encode()) > MAX_CASE:
                 raise _too_large()
             content = text.encode().decode("latin-1")
-            page: Page = self._ask("read", content, control("format") or None, self._under(chosen))
+            page: Page = self.workers.ask("read", content, control("format") or None, self._under(chosen))
             text = "" if page["answer"]["status"] else text
         else:
-            page = self._ask("fill", fields, self._under(chosen))
+            page = self.workers.ask("fill", fields, self._under(chosen))
         if control("part") == "answer":
             shown = self._shown(self._view(request), request, "try_answer")
             return Response(html.render(shown, _answered(page)), media_type="text/html")
@@ -170,7 +170,7 @@ class _Trial:
             raise HTTPException(415, f"a case comes as {', '.join(FORMATS)}, named in the header Content-Type")
         chosen = self._asked(request)
         data = await _body(request, MAX_CASE)
-        found = await run_in_threadpool(self._ask, "determine", data.decode("latin-1"), FORMATS[given], chosen)
+        found = await run_in_threadpool(self.workers.ask, "determine", data.decode("latin-1"), FORMATS[given], chosen)
         if found["read"]:
             return Response(as_json.dump(found["document"]), media_type="application/json")
         errors = found["document"]["errors"]
@@ -199,12 +199,6 @@ class _Trial:
         if day:
             found.in_force(day)
         return {"policy": found.identifier, "revision": revision, "asOf": as_of}
-
-    def _ask(self, operation: str, *arguments: Any) -> Any:
-        try:
-            return self.workers.ask(operation, *arguments)
-        except Busy:
-            raise HTTPException(503, "too many cases at once; try again in a moment", {"Retry-After": "2"}) from None
 
 
 async def _body(request: Request, most: int) -> bytes:

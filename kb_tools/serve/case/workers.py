@@ -16,16 +16,12 @@ from queue import LifoQueue
 from threading import BoundedSemaphore, Event, Timer
 from typing import Any
 
-from kb_tools.errors import KbError
+from kb_tools.errors import Busy, KbError
 
 # Longest time that a case may take, in seconds, without the start of a process.
 SECONDS = 20.0
 # How many cases may wait for each process.
 WAITING = 4
-
-
-class Busy(Exception):
-    """As many cases wait as may."""
 
 
 class Workers:
@@ -53,7 +49,7 @@ class Workers:
         """Starts a process if none has started yet, and lets it do something of the kind that it will be asked."""
         if not self._warm:
             self._warm = True
-            with suppress(Busy, KbError):
+            with suppress(KbError):
                 self.ask(operation, *arguments)
 
     def ask(self, operation: str, *arguments: Any) -> Any:
@@ -64,7 +60,7 @@ class Workers:
             KbError: the operation raised it; or it took too long, or broke off.
         """
         if not self._room.acquire(blocking=False):
-            raise Busy
+            raise Busy("too many cases at once", seconds=2)
         try:
             worker = self._free.get()
             try:

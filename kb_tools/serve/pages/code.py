@@ -36,7 +36,7 @@ def data(view: View, target: str) -> Code:
     listing = [iri for iri in reversed(bench.entries) if iri in subjects(view, str(POL.lists), target)]
     codes = [code_of(view, bench.revision(iri), target) for iri in listing]
     head = f"{codes[0]['system']} {codes[0]['code']}" if codes else bench.notation(target)
-    told = {str(POL.lists), str(POL.concerns)}
+    linked = {str(POL.lists), str(POL.concerns)}
     return {
         "iri": target,
         "title": head,
@@ -44,6 +44,6 @@ def data(view: View, target: str) -> Code:
         "unknown": view.links(
             iri for iri, (_, entry) in bench.entries.items() if entry.on_file["Codes"] == "NotOnFile"
         ),
-        "referring": [group for group in referring(view, target) if group["property"]["iri"] not in told],
+        "referring": [group for group in referring(view, target) if group["property"]["iri"] not in linked],
         "discrepancies": [found for policy in bench.policies.values() for found in concerning(view, policy, target)],
     }
