@@ -103,10 +103,10 @@ def timeline(view: View, policy: Policy) -> Timeline:
     first = date(min(days, default=view.day).year, 1, 1)
     last = max([*days, min(view.day, date(max(days, default=view.day).year + 1, 12, 31))])
     last = date(last.year, 12, 31)
-    days = (last - first).days
+    span = (last - first).days
 
     def share(day: date) -> float:
-        return round(min(max((day - first).days / days, 0), 1) * 100, 2)
+        return round(min(max((day - first).days / span, 0), 1) * 100, 2)
 
     spans: list[Span | None] = []
     for entry in policy.history:
