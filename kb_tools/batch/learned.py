@@ -22,7 +22,8 @@ from rdflib.namespace import XSD
 from rdflib.term import Node
 
 from kb_tools import __version__
-from kb_tools.batch.pieces import Bits, Frozen, Look, Pieces
+from kb_tools.batch.opening import Frozen
+from kb_tools.batch.pieces import Bits, Look, Pieces
 from kb_tools.batch.sight import Sight, SightState
 from kb_tools.cache import Cache
 from kb_tools.determine.evaluate import COUNTING, Content, Shown, Statement

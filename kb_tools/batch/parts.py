@@ -93,13 +93,15 @@ class Columns:
         pa = arrow()
         listed = pa.list_(pa.string())
 
-        def names(lists: Sequence[Sequence[str]]) -> Any:
-            return pa.array([[local_name(one) for one in found] for found in lists], listed)
+        def names(lists: Sequence[tuple[str, ...]]) -> Any:
+            of = {found: [local_name(one) for one in found] for found in set(lists)}
+            return pa.array([of[found] for found in lists], listed)
 
         return {
             f"{prefix}revision": pa.array([row.revision or None for row in rows], pa.string()).dictionary_encode(),
             f"{prefix}outcome": pa.array([row.outcome for row in rows], pa.string()).dictionary_encode(),
             f"{prefix}criteria": names([row.criteria for row in rows]),
+            f"{prefix}conditions": pa.array([row.conditions for row in rows], listed),
             f"{prefix}to_send": names([row.to_send for row in rows]),
             f"{prefix}in_doubt": names([self._in_doubt(row) for row in rows]),
             f"{prefix}advisories": names([row.advisories for row in rows]),
@@ -107,10 +109,10 @@ class Columns:
             f"{prefix}reasons": pa.array([row.reasons for row in rows], listed),
         }
 
-    def _in_doubt(self, row: Row) -> list[str]:
+    def _in_doubt(self, row: Row) -> tuple[str, ...]:
         """The conditions that a doubt keeps unknown."""
         order = self.orders.get(row.revision, ())
-        return [condition for condition, code in zip(order, row.values, strict=False) if code >> 2 != code & 3]
+        return tuple(condition for condition, code in zip(order, row.values, strict=False) if code >> 2 != code & 3)
 
 
 def write(place: Location, table: pyarrow.Table, of: str) -> None:

@@ -7,7 +7,6 @@ same way to every limit that the shapes name, and to the other numbers of the fi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
+from kb_tools.batch.opening import Frozen, Json, as_text, items_of_case, items_of_finding, thawed, thawed_items
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.form import CaseForms
@@ -29,11 +29,6 @@ from kb_tools.memory import Memory
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE
 
-Json: TypeAlias = dict[str, Any]
-# A JSON value that can be remembered by: arrays and objects as tuples, numbers as tuples of their text alone.
-Frozen: TypeAlias = Any
-# The keys of an object, and their values. Those of a finding are as they were read, so some cannot be hashed.
-Written: TypeAlias = tuple[tuple[str, ...], tuple[Frozen, ...]]
 # What conditions see of a finding: each kind of fact that it is, the bit where it counts, and where it perhaps does.
 Bits: TypeAlias = tuple[tuple[int, int, int], ...]
 # A revision, a finding, and those that contradict it, each by `Piece.like`.
@@ -61,6 +56,7 @@ class Piece:
     """What a piece of a case is.
 
     Attributes:
+        unclear: whether only the reader can say what it is.
         slips: why the reader refuses it, each with its place in the piece.
         shapes: the case shapes that it breaks, as CURIEs.
         statements: of a piece of the request or the case, what it states.
@@ -73,15 +69,19 @@ class Piece:
         seen: by revision, what its conditions see of it, where that is known; shared with the pieces like it.
     """
 
-    __slots__ = ("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "slips", "statements")
+    __slots__ = (
+        *("content", "finding", "like", "pairs", "reads", "reason", "seen", "shapes", "slips", "statements"),
+        "unclear",
+    )
 
     @property
     def refused(self) -> bool:
-        """Whether the reader refuses it, or it breaks a case shape."""
-        return bool(self.slips or self.shapes)
+        """Whether the reader refuses it, or may, or it breaks a case shape."""
+        return bool(self.unclear or self.slips or self.shapes)
 
-    def __init__(self, like: int) -> None:
+    def __init__(self, like: int, unclear: bool = False) -> None:
         self.like = like
+        self.unclear = unclear
         self.slips: tuple[Slip, ...] = ()
         self.shapes: tuple[str, ...] = ()
         self.statements: tuple[Statement, ...] = ()
@@ -91,6 +91,9 @@ class Piece:
         self.content: Content = ()
         self.reads = ""
         self.seen: dict[str, Any] = {}
+
+
+_UNCLEAR = Piece(-1, unclear=True)
 
 
 class Stated:
@@ -121,14 +124,14 @@ class Pieces:
         self.reader = PlainReader(CaseForms(kb))
         self.vocabulary = Vocabulary(kb)
         self._stand_ins = StandIns(kb)
-        self._findings: Memory[Written, Piece] = Memory(AS_WRITTEN)
+        self._findings: Memory[str, Piece] = Memory(AS_WRITTEN)
         self._alike: Memory[Frozen, Piece] = Memory(ALIKE)
         self._stated: Memory[Frozen, Piece] = Memory(ALIKE)
-        self._together: Memory[tuple[Written, Written], Stated] = Memory(AS_WRITTEN)
+        self._together: Memory[str, Stated] = Memory(AS_WRITTEN)
         self._visible = visible(kb.conditions)
         # What was learned since `release`: it is known until then, whatever the memories forget.
-        self._held_findings: dict[Written, Piece] = {}
-        self._held_stated: dict[Frozen, Piece] = {}
+        self._held_findings: dict[str, Piece] = {}
+        self._held_together: dict[str, Stated] = {}
         self._likes, self._numbers = count(), count(1)
         self._bare = self._read({})
 
@@ -143,34 +146,22 @@ class Pieces:
     def release(self) -> None:
         """Lets go of what was learned for the cases before: from now on, the memories may forget it."""
         self._held_findings.clear()
-        self._held_stated.clear()
+        self._held_together.clear()
 
-    def findings(self, written: Sequence[Written]) -> list[Piece | None]:
-        """Findings without their dates; None in place of what is still to be learned.
-
-        Raises:
-            TypeError: one holds an array or an object.
-        """
+    def findings(self, texts: Sequence[str]) -> list[Piece | None]:
+        """Findings, each by its text without its date; None in place of what is still to be learned."""
         newer = self._findings.newer
-        found = [newer.get(one) for one in written]
-        return [self._finding(one) for one in written] if None in found else found
+        found = [newer.get(text) for text in texts]
+        return [self._finding(text) for text in texts] if None in found else found
 
-    def _finding(self, written: Written) -> Piece | None:
-        found = self._findings.get(written)
-        return self._held_findings.get(written) if found is None else found
+    def _finding(self, text: str) -> Piece | None:
+        found = self._findings.get(text)
+        return self._held_findings.get(text) if found is None else found
 
-    def stated(self, written: tuple[Written, Written]) -> Stated | None:
-        """What a request states besides its date, and a case besides its findings; None where it is to be learned."""
-        found = self._together.get(written)
-        if found is None:
-            pieces = [self._statement(item) for item in _items_of(written)]
-            if None not in pieces:
-                found = self._together.put(written, Stated(tuple(pieces)))  # type: ignore[arg-type]
-        return found
-
-    def _statement(self, item: Frozen) -> Piece | None:
-        found = self._stated.get(item)
-        return self._held_stated.get(item) if found is None else found
+    def stated(self, text: str) -> Stated | None:
+        """What a case states besides its findings and dates, by its text; None where it is to be learned."""
+        found = self._together.get(text)
+        return self._held_together.get(text) if found is None else found
 
     # ------------------------------------------------------------------ what is kept between runs
 
@@ -204,21 +195,26 @@ class Pieces:
 
     # ------------------------------------------------------------------ learning
 
-    def learn(self, findings: Iterable[Written], stated: Iterable[tuple[Written, Written]]) -> None:
-        """Learns pieces, all in one call of the engine for the case shapes."""
-        waiting: dict[Frozen, list[Frozen]] = {}
-        for written in dict.fromkeys(findings):
-            items = tuple(zip(*written, strict=True))
+    def learn(self, findings: Iterable[str], stated: Iterable[str]) -> None:
+        """Learns pieces by their texts, all in one call of the engine for the case shapes."""
+        waiting: dict[Frozen, list[tuple[str, Frozen]]] = {}
+        for text in dict.fromkeys(findings):
+            items = items_of_finding(text)
+            if items is None:
+                self._held_findings[text] = self._findings.put(text, _UNCLEAR)
+                continue
             like = self._stand_ins.of(items)
             known = self._alike.get(like)
             if known is not None and known.slips and like != items:
                 like, known = items, self._alike.get(items)
             if known is None:
-                waiting.setdefault(like, []).append(items)
+                waiting.setdefault(like, []).append((text, items))
             else:
-                self._remember(items, known)
-        items_stated = (item for written in stated for item in _items_of(written))
-        new = [item for item in dict.fromkeys(items_stated) if self._statement(item) is None]
+                self._remember(text, items, known)
+        by_text = {text: items_of_case(text) for text in dict.fromkeys(stated)}
+        every = dict.fromkeys(item for items in by_text.values() for item in items or ())
+        known_items = {item: self._stated.get(item) for item in every}
+        new = [item for item, piece in known_items.items() if piece is None]
         small = [
             *(_finding_of(like) for like in waiting),
             *(_case_of(item) for item in new),
@@ -226,19 +222,21 @@ class Pieces:
         pieces = self._decide(small)
         for (like, waiting_for), piece in zip(waiting.items(), pieces, strict=False):
             self._alike.put(like, piece)
-            for items in waiting_for:
+            for text, items in waiting_for:
                 if piece.slips and items != like:
                     # What the reader says may quote a number as it is written.
                     (own,) = self._decide([_finding_of(items)])
-                    self._remember(items, self._alike.put(items, own))
+                    self._remember(text, items, self._alike.put(items, own))
                 else:
-                    self._remember(items, piece)
+                    self._remember(text, items, piece)
         for item, piece in zip(new, pieces[len(waiting) :], strict=True):
-            self._held_stated[item] = self._stated.put(item, piece)
+            known_items[item] = self._stated.put(item, piece)
+        for text, items_stated in by_text.items():
+            of_text = [_UNCLEAR] if items_stated is None else [known_items[item] for item in items_stated]
+            self._held_together[text] = self._together.put(text, Stated(tuple(of_text)))  # type: ignore[arg-type]
 
-    def _remember(self, items: Frozen, alike: Piece) -> None:
-        written = tuple(key for key, _ in items), tuple(value for _, value in items)
-        self._held_findings[written] = self._findings.put(written, self._as_written(alike, items))
+    def _remember(self, text: str, items: Frozen, alike: Piece) -> None:
+        self._held_findings[text] = self._findings.put(text, self._as_written(alike, items))
 
     def _decide(self, small: Sequence[Json]) -> list[Piece]:
         """What the reader and the case shapes say of small cases, each with one piece."""
@@ -278,7 +276,7 @@ class Pieces:
         """
         request = {"serviceDate": _SERVICE, **content.get("request", {})}
         whole = {"patient": "p", **content, "request": request}
-        return self.read(_text(whole).encode())
+        return self.read(as_text(whole).encode())
 
     def _describe(self, piece: Piece, case: Case) -> None:
         bare = {statement for _, statement in statements(self._bare, self._bare.node)}
@@ -309,53 +307,12 @@ class Pieces:
         return piece
 
 
-# ---------------------------------------------------------------------- JSON values as they are remembered
-
-
-def frozen(value: Any) -> Frozen:
-    """A JSON value as something to remember by. A number is a tuple of its text alone, so that it is never a text."""
-    if isinstance(value, dict):
-        return ("{}", *[(key, frozen(inner)) for key, inner in value.items()])
-    if isinstance(value, list):
-        return ("[]", *[frozen(inner) for inner in value])
-    return value
-
-
-def _thawed(value: Frozen) -> Any:
-    if isinstance(value, tuple) and len(value) != 1:
-        return _thawed_items(value[1:]) if value[0] == "{}" else [_thawed(inner) for inner in value[1:]]
-    return [] if value == ("[]",) else {} if value == ("{}",) else value
-
-
-def _thawed_items(items: Frozen) -> Json:
-    return {key: _thawed(value) for key, value in items}
-
-
-def _items_of(written: tuple[Written, Written]) -> list[Frozen]:
-    """What a request and a case state: where it stands, the key, and the value."""
-    request, case = written
-    return [("request", *item) for item in zip(*request, strict=True)] + [
-        ("case", *item) for item in zip(*case, strict=True)
-    ]
-
-
 def _finding_of(items: Frozen) -> Json:
     """What a small case says that has one finding."""
-    return {"findings": [{**_thawed_items(items), "date": _DAY}]}
+    return {"findings": [{**thawed_items(items), "date": _DAY}]}
 
 
 def _case_of(item: Frozen) -> Json:
     """What a small case says that states one key of the case, or of its request."""
     holder, key, value = item
-    return {"request": {key: _thawed(value)}} if holder == "request" else {key: _thawed(value)}
-
-
-def _text(value: Any) -> str:
-    """JSON of a value whose numbers are tuples of their text."""
-    if isinstance(value, tuple):
-        return str(value[0])
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_text(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_text, value)) + "]"
-    return json.dumps(value)
+    return {"request": {key: thawed(value)}} if holder == "request" else {key: thawed(value)}

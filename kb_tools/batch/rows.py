@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from kb_tools.batch.learned import Learned
 from kb_tools.batch.opening import DAYS, Opened, Opener, digest
-from kb_tools.batch.pieces import FIRST, Bits, Look, Piece, Pieces, Slip, Stated, Written, slips_of
-from kb_tools.batch.sight import VALUES, Sight
+from kb_tools.batch.pieces import FIRST, Bits, Look, Piece, Pieces, Slip, Stated, slips_of
+from kb_tools.batch.sight import VALUES, Sight, deciding_conditions, in_codes
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.plain import MOST
 from kb_tools.cases.standing import CaseFindings, Standing
@@ -43,6 +43,7 @@ class Row(NamedTuple):
             of `Sight.conditions`; see `values_of`.
         to_send: the IRIs of the conditions whose value can still change the outcome.
         criteria: the IRIs of the criteria on which a settled outcome rests.
+        conditions: the conditions that give these their values, in codes, as "acute-gvhd-of-grade-2-or-higher: fails".
         advisories: IRIs.
         notices: codes of the notices that depend on the case.
         reasons: why there is no determination: the case shapes that are broken, or what the reader says.
@@ -54,6 +55,7 @@ class Row(NamedTuple):
     values: bytes = b""
     to_send: tuple[str, ...] = ()
     criteria: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
     advisories: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -68,8 +70,8 @@ def values_of(code: int) -> tuple[str, str]:
 class _Missing:
     """What is to be learned before the rows of some cases can be made."""
 
-    findings: list[Written] = field(default_factory=list)
-    stated: list[tuple[Written, Written]] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    stated: list[str] = field(default_factory=list)
     pieces: list[tuple[str, Piece]] = field(default_factory=list)
     contradicted: list[tuple[str, Piece, tuple[Piece, ...]]] = field(default_factory=list)
     masks: list[tuple[str, list[int]]] = field(default_factory=list)
@@ -175,6 +177,7 @@ class RowMaker:
             sight.encoded(results),
             tuple(sorted(answer.to_send)),
             tuple(result.criterion.iri for result in answer.criterion_results if result.decides),
+            in_codes(deciding_conditions(answer.criterion_results), {iri: one.value for iri, one in results.items()}),
             tuple(advisory.iri for advisory in answer.advisories),
             tuple(code for code, given in notices.items() if given),
         )
@@ -195,10 +198,7 @@ class RowMaker:
             _ByReference: the reader refuses a part of it.
         """
         stated = self._pieces.stated(opened.stated)
-        try:
-            findings = self._pieces.findings(opened.findings)
-        except TypeError:
-            raise _REFERENCE from None  # A finding that holds an array or an object cannot be looked up.
+        findings = self._pieces.findings(opened.findings)
         if stated is None:
             missing.stated.append(opened.stated)
         if None in findings:
@@ -242,6 +242,7 @@ class RowMaker:
             vector,
             conclusion.to_send,
             conclusion.criteria,
+            conclusion.conditions,
             conclusion.advisories,
             notices,
         )
@@ -251,10 +252,13 @@ class RowMaker:
         """The row of a case with pieces that the reader refuses, or that break case shapes.
 
         Raises:
-            _ByReference: so many are refused that the reader lists only the first, or the reader names no place.
+            _ByReference: one is unclear, so many are refused that the reader lists only the first, or the reader names
+                no place.
         """
         slips: list[Slip] = []
         broken: set[str] = set()
+        if any(piece.unclear for piece in (*stated, *findings)):
+            raise _REFERENCE
         for piece in stated:
             slips += piece.slips
             broken.update(piece.shapes)

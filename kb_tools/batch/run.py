@@ -87,6 +87,8 @@ class Summary(AsJson):
         outcomes: how many cases came to each outcome.
         to_send: how often each condition is still to be settled.
         criteria: how often an outcome rests on each criterion.
+        conditions: how often each condition gives such a criterion its value, and by which value of its own, as
+            "acute-gvhd-of-grade-2-or-higher: fails".
         reasons: why cases were not determined.
         flips: of a comparison, how many cases came from one outcome to another, as "A -> B".
         flipped: the same by what flipped them.
@@ -96,6 +98,7 @@ class Summary(AsJson):
     outcomes: dict[str, int]
     to_send: dict[str, int]
     criteria: dict[str, int]
+    conditions: dict[str, int]
     reasons: dict[str, int]
     flips: dict[str, int] = field(default_factory=dict)
     flipped: tuple[Flipped, ...] = ()
@@ -290,7 +293,7 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
 
 
 def _summary(kb: Repository, plan: Plan) -> Summary:
-    names = ("outcome", "to_send", "criteria", "reasons")
+    names = ("outcome", "to_send", "criteria", "conditions", "reasons")
     counted: dict[str, Counter[str]] = {name: Counter() for name in names}
     flips = FlipCounter()
     compared = bool(plan.settings.compare)
@@ -306,6 +309,7 @@ def _summary(kb: Repository, plan: Plan) -> Summary:
         _ordered(counted["outcome"]),
         _ordered(counted["to_send"]),
         _ordered(counted["criteria"]),
+        _ordered(counted["conditions"]),
         _ordered(counted["reasons"], 20),
         _ordered(flips.by_outcomes()),
         flips.groups(kb.policy(plan.settings.policy), plan.settings.engine),

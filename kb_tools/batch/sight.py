@@ -18,10 +18,11 @@ from typing import TypeAlias
 from kb_tools.determine.determiner import Determiner, is_given
 from kb_tools.determine.evaluate import Shown, Statement
 from kb_tools.determine.looks import Looks, Seen
-from kb_tools.determine.result import ConditionResult
+from kb_tools.determine.result import ConditionResult, CriterionResult
 from kb_tools.memory import Memory
 from kb_tools.model.logic import Value
 from kb_tools.rdf.namespaces import CASE
+from kb_tools.rdf.terms import local_name
 
 # The bits of a piece, each with the number of the kind of fact in whose mask it stands.
 Bits: TypeAlias = tuple[tuple[int, int], ...]
@@ -42,6 +43,7 @@ class Conclusion:
         to_send: every condition whose value can still change the outcome.
         advisories: what the document advises besides.
         criteria: the criteria on which a settled outcome rests.
+        conditions: the conditions that give these their values, in codes.
         deciding: the kinds of fact on which a settled outcome rests, by their numbers.
     """
 
@@ -49,6 +51,7 @@ class Conclusion:
     to_send: tuple[str, ...]
     advisories: tuple[str, ...]
     criteria: tuple[str, ...]
+    conditions: tuple[str, ...]
     deciding: tuple[int, ...]
 
 
@@ -65,6 +68,16 @@ class SightState:
     at: list[list[Shown | Statement]]
     so: list[dict[tuple[bool, ...], int]]
     values: list[dict[int, bytes]]
+
+
+def deciding_conditions(criteria: Iterable[CriterionResult]) -> tuple[str, ...]:
+    """The conditions that give the criteria their values on which a settled outcome rests, by their IRIs."""
+    return tuple(sorted({iri for result in criteria if result.decides for iri in result.grounds}))
+
+
+def in_codes(conditions: Iterable[str], values: Mapping[str, Value]) -> tuple[str, ...]:
+    """Conditions with their values, as "acute-gvhd-of-grade-2-or-higher: fails"."""
+    return tuple(f"{local_name(iri)}: {values[iri].value}" for iri in conditions)
 
 
 class Sight:
@@ -229,12 +242,12 @@ class Sight:
         values = {condition.iri: VALUES[code >> 2] for condition, code in zip(self.conditions, vector, strict=True)}
         perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
         to_send, outcome, _, criteria = self._determiner.concluder.conclude(values)
+        conditions = deciding_conditions(criteria)
         return Conclusion(
             outcome=outcome.value,
             to_send=tuple(sorted(to_send)),
             advisories=tuple(advisory.iri for advisory in revision.advisories if is_given(advisory, values, perhaps)),
             criteria=tuple(result.criterion.iri for result in criteria if result.decides),
-            deciding=tuple(
-                sorted({self._kind_of[iri] for result in criteria if result.decides for iri in result.grounds})
-            ),
+            conditions=in_codes(conditions, values),
+            deciding=tuple(sorted({self._kind_of[iri] for iri in conditions})),
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kb_tools.model.repository import Repository
 
 # Rows of a table that is cut, the width of the longest bar, and of what it is of: a line has 100 characters.
-_MOST, _WIDTH, _TITLE = 10, 30, 52
+_MOST, _WIDTH, _TITLE = 10, 18, 64
 # Groups of flips that are shown with what flipped them.
 _GROUPS = 5
 _FLIPS = "Another outcome under the second revision"
@@ -50,12 +50,21 @@ def drawn(kb: Repository, summary: Summary, revisions: str) -> bytes:
 
 def _sections(kb: Repository, summary: Summary) -> dict[str, Mapping[str, int]]:
     """What is shown of a run: by heading, how many cases each name has."""
-    to_send = {str(kb.conditions.value(COND[name], RDFS.label)): number for name, number in summary.to_send.items()}
+
+    def labelled(counted: Mapping[str, int]) -> dict[str, int]:
+        """Conditions by their labels, each with the value that stands behind its name."""
+        found = {}
+        for code, number in counted.items():
+            name, colon, value = code.partition(": ")
+            found[f"{kb.conditions.value(COND[name], RDFS.label)}{colon}{value}"] = number
+        return found
+
     return {
         "Outcome": summary.outcomes,
         _FLIPS: summary.flips,
-        "Condition still to be settled": to_send,
+        "Condition still to be settled": labelled(summary.to_send),
         "Criterion that decides": summary.criteria,
+        "Condition that decides": labelled(summary.conditions),
         "Why not determined": summary.reasons,
     }
 

@@ -381,7 +381,73 @@ TOGETHER = {
     "a byte order mark": "\N{BYTE ORDER MARK}" + WHOLE,
     "spaces": f"  {WHOLE}\r",
 }  # fmt: skip
+TIGHT = json.dumps(PLAIN, separators=(",", ":"))
+# Lines that look as if they could be cut, or as if they could not.
+CUTS = {
+    "written tightly": TIGHT,
+    "written tightly in part": TIGHT.replace('"date":"2026-06-05"', '"date": "2026-06-05"'),
+    "written loosely in part": WHOLE.replace('"date": "2026-06-05"', '"date":"2026-06-05"'),
+    "with blanks between": WHOLE.replace('": ', '" : '),
+    "with tabs between": WHOLE.replace('": ', '":\t').replace(", ", ",\t"),
+    "with a blank at the end of the findings": replaced("}]}", "} ]}"),
+    "with a blank at the end of a finding": replaced('"grade": 1}', '"grade": 1 }'),
+    "with keys in another order": json.dumps(dict(reversed(PLAIN.items()))),
+    "with the keys of findings in another order": json.dumps(
+        {**PLAIN, "findings": [dict(reversed(finding.items())) for finding in PLAIN["findings"]]}
+    ),
+    "with keys written with escapes": replaced('"patient"', '"\\u0070atient"'),
+    "with the key of findings written with an escape": replaced('"findings"', '"\\u0066indings"'),
+    "with a date written with an escape": replaced("2026-06-05", "2026-06-0\\u0035"),
+    "with a date key written with an escape": replaced('"date": "2026-06-05"', '"d\\u0061te": "2026-06-05"'),
+    "two dates of a finding, one with an escape": replaced(
+        '"date": "2026-06-05"', '"date": "2026-06-05", "d\\u0061te": "2026-06-05"'
+    ),
+    "two names, one with an escape": replaced('"id": "17"', '"id": "17", "\\u0069d": "18"'),
+    "a name with an escape": replaced('"id": "17"', '"id": "1\\u0037"'),
+    "a name that ends in a backslash": replaced('"id": "17"', '"id": "17\\\\"'),
+    "a name with a quote": replaced('"id": "17"', '"id": "1\\"7"'),
+    "the mark for what was cut, as a name": changed("id", "\x7f"),
+    "the mark for what was cut, as a date": changed("findings.0.date", "\x7f"),
+    "the mark for what was cut, in a note": changed("//", "\x7f"),
+    "the mark for what was cut, by an escape": json.dumps({"//": {"serviceDate": "2026-07-01"}, **PLAIN}).replace(
+        '"serviceDate": "2026-07-01", "reason"', '"service\\u0044ate": "\\u007F", "reason"'
+    ),
+    "the mark for the findings, as a number": replaced(PERCENT, '"donorPercent": -0e-0'),
+    "the mark for the findings, as the findings": json.dumps({**PLAIN, "findings": "#"}).replace('"#"', "-0e-0"),
+    "findings in a note and nowhere else": json.dumps(
+        {**{key: value for key, value in PLAIN.items() if key != "findings"}, "//": {"findings": PLAIN["findings"]}}
+    ),
+    "findings in a note before the findings": json.dumps({"//": {"findings": PLAIN["findings"]}, **PLAIN}),
+    "findings in a note, and findings that are none": json.dumps(
+        {"//": {"findings": PLAIN["findings"]}, **PLAIN, "findings": []}
+    ),
+    "the findings twice": replaced('"findings": [', '"findings": [{"date": "2026-01-01"}], "findings": ['),
+    "a case in a note": json.dumps({"//": PLAIN, **PLAIN}),
+    "a patient in a note before the patient": json.dumps({"//": {"patient": "p18"}, **PLAIN}),
+    "an id in a note, and nowhere else": json.dumps({"//": {"id": "18"}, **PLAIN}).replace('"id": "17", ', ""),
+    "a service date in a note before the request": json.dumps({"//": {"serviceDate": "2020-01-01"}, **PLAIN}),
+    "a service date in a finding": changed("findings.0.serviceDate", "2026-07-01"),
+    "a date in a note of a finding": changed("findings.0.//", {"date": "2026-01-01"}),
+    "a date in a note, and nowhere else": with_findings({"type": "Transplant", "//": {"date": "2026-01-01"}}),
+    "a date in a note before the date": with_findings({"//": {"date": "2026-01-01"}, **PLAIN["findings"][3]}),
+    "a doubt that looks like the end of a finding": changed("findings.1.inDoubt", 'see "x"}, {"date": "2026-01-01"'),
+    "a doubt that looks like the end of the findings": changed("findings.1.inDoubt", "a }] b"),
+    "a doubt that looks like a date": changed("findings.1.inDoubt", '"date": "2026-01-01"'),
+    "a doubt with braces": changed("findings.1.inDoubt", "}, {"),
+    "a date and more": changed("findings.0.date", "2026-02-20x"),
+    "a service date and more": changed("request.serviceDate", "2026-07-01T00:00"),
+    "a finding that is not closed": replaced('"grade": 1}', '"grade": 1'),
+    "a finding that is closed twice": replaced('"grade": 1}', '"grade": 1}}'),
+    "a comma after the last finding": replaced("}]}", "}, ]}"),
+    "an empty finding": replaced('"findings": [', '"findings": [{}, '),
+    "a comma before the first finding": replaced('"findings": [', '"findings": [, '),
+    "two commas between findings": replaced('}, {"type": "Chimerism', '},, {"type": "Chimerism'),
+    "findings not closed": WHOLE.partition("}]}")[0],
+    "a finding too many behind the findings": replaced("}]}", '}], {"date": "2026-01-01"}}'),
+    "a null byte in a value": replaced("TreatRelapse", "Treat\x00Relapse"),
+}  # fmt: skip
 HOSTILE: dict[str, bytes] = {
+    **{name: text.encode() for name, text in CUTS.items()},
     **{name: text.encode("utf-8", "surrogatepass") for name, text in TOGETHER.items()},
     "not UTF-8": WHOLE.replace("p17", "p\xff").encode("latin-1"),
     **{f"id {name!r}": changed("id", name).encode() for name in NAMES},
@@ -413,6 +479,21 @@ def test_hostile_lines_have_them_in_any_order(kb: Repository, wanted: dict[str, 
     maker = maker_of(kb, None)
     found = {name: maker.of_lines([HOSTILE[name]])[0] for name in reversed(HOSTILE)}
     assert {name: (found[name], row) for name, row in wanted.items() if found[name] != row} == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("written tightly", "with blanks between", "with tabs between", "with keys in another order", "no findings"),
+        *("with keys written with escapes", "no finding", "spaces", "a byte order mark", "no id"),
+    ],
+)
+def test_a_case_is_taken_apart_however_it_is_written(
+    kb: Repository, name: str, wanted: dict[str, Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = maker_of(kb, None)
+    monkeypatch.setattr(maker, "_by_reference", lambda lines: [None] * len(lines))
+    assert maker.of_lines([HOSTILE[name]]) == [wanted[name]]
 
 
 def test_hostile_lines_come_to_every_kind_of_row(wanted: dict[str, Row]) -> None:

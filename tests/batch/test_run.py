@@ -84,8 +84,11 @@ def test_the_words_for_the_codes_stand_beside_the_rows(kb: Repository, cases: Pa
     words = {(row["kind"], row["code"]): row["text"] for row in parquet.read_table(tmp_path / "to" / WORDS).to_pylist()}
     for row in rows(tmp_path / "to"):
         assert ("outcome", row["outcome"]) in words
-        for column, kind in (("to_send", "condition"), ("criteria", "criterion"), ("advisories", "advisory")):
-            assert {(kind, code) for code in row[column]} <= set(words)  # type: ignore[attr-defined]
+        for column, kind in (
+            *(("to_send", "condition"), ("conditions", "condition")),
+            *(("criteria", "criterion"), ("advisories", "advisory")),
+        ):
+            assert {(kind, code.partition(": ")[0]) for code in row[column]} <= set(words)  # type: ignore[attr-defined]
     assert words["reason", "shape:DiseaseStatusAssessment-disease"] == (
         "State exactly one clin:disease, one of the concepts of clin:Disease."
     )
@@ -181,6 +184,9 @@ def test_two_revisions_are_compared_row_by_row(kb: Repository, cases: Path, tmp_
     assert summary.flips == dict(flips)
     medicare = found[5]
     assert (medicare["outcome"], medicare["criteria"]) == ("PolicyNotApplicable", ["plan"])
+    assert medicare["conditions"] == ["plan-is-not-medicare: fails"]
+    assert medicare["compared_conditions"] == []
+    assert summary.conditions == dict(Counter(name for row in found for name in row["conditions"]).most_common())  # type: ignore[attr-defined]
     assert medicare["flips"] and medicare["compared_revision"] == "2019-10"
     assert medicare["compared_outcome"] == "InformationNeeded"
 
