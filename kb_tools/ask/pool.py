@@ -120,6 +120,7 @@ class Pool:
         self._lock = threading.Lock()
         self._waiting: list[_Copy] = []
         self._answering = 0
+        self._readings = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -127,6 +128,11 @@ class Pool:
     def copies(self) -> bool:
         """Whether inquiries are answered by copies of a prepared process."""
         return hasattr(os, "fork") and not dataset.on_disk(self.kb)
+
+    @property
+    def reading(self) -> int | None:
+        """Tells apart the readings of the knowledge base that answers are from; None where each reads it anew."""
+        return self._readings if self.copies else None
 
     def start(self) -> None:
         """Start the process that is prepared; otherwise the first inquiry does."""
@@ -151,7 +157,7 @@ class Pool:
         """
         with self._turn(asked):
             if not self.copies:
-                return run(asked, self.timeout)
+                return run(asked, self.timeout, started=started)
             reads = order(asked)
             try:
                 return self._ask_copy(asked, reads, started)
@@ -273,6 +279,7 @@ class Pool:
 
     def _started(self) -> socket.socket:
         if self._control is None:
+            self._readings += 1
             limits = (self.size, self.timeout, self.max_size)
             self._control, its = socket.socketpair()
             with its:

@@ -19,49 +19,80 @@ from kb_tools.errors import KbError
 T = TypeVar("T")
 # rdflib's parser takes some 20 calls for one level of nesting.
 RECURSION = 5000
+# Not multiprocessing, which would run the main module again, whatever program that is.
+_CODE = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.ask.worker import serve; serve()"
 
 
-def run(asked: Inquiry, timeout: float, loading: Callable[[], None] = lambda: None) -> RawResult:
+class _Query:
+    """A query that a process answers, which can be ended."""
+
+    def __init__(self) -> None:
+        self._cancelled = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def runs_in(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        if self._cancelled:
+            process.kill()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._process:
+            self._process.kill()
+
+
+def run(
+    asked: Inquiry,
+    timeout: float,
+    loading: Callable[[], None] = lambda: None,
+    started: Callable[[Callable[[], None]], None] = lambda cancel: None,
+) -> RawResult:
     """Runs a query in a process of its own.
 
     Args:
         timeout: seconds after which the process is ended.
         loading: called when graphs that are many are first loaded, which may take minutes and does not count.
+        started: called with what ends the query before its time. Then a QueryError is raised here; graphs that are
+            being loaded are loaded nevertheless, for those who ask next.
 
     Raises:
-        QueryError: it is refused, fails, takes too long or too much memory.
+        QueryError: it is refused, fails, is ended, takes too long or too much memory.
     """
+    query = _Query()
+    started(query.cancel)
     with tempfile.TemporaryDirectory(prefix="kb-", ignore_cleanup_errors=True) as scratch:
-        answer = _worker(asked, timeout, scratch)
+        answer = _worker(asked, timeout, scratch, query)
         if answer is None:
             loading()
             _worker(asked, None, scratch)
-            answer = _worker(asked, timeout, scratch)
+            answer = _worker(asked, timeout, scratch, query)
     assert answer is not None
     return answer
 
 
-def _worker(asked: Inquiry, timeout: float | None, scratch: str) -> RawResult | None:
+def _worker(asked: Inquiry, timeout: float | None, scratch: str, query: _Query | None = None) -> RawResult | None:
     """What the process answers; None where the graphs are yet to be loaded, and without a timeout loads them."""
-    # Not multiprocessing, which would run the main module again, whatever program that is.
-    code = "import sys; sys.path[:] = sys.argv[1:]; from kb_tools.ask.worker import serve; serve()"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code, *sys.path],
-            input=pickle.dumps((asked, timeout)),
-            capture_output=True,
-            timeout=timeout,
-            env={**os.environ, "TMPDIR": scratch, "TEMP": scratch},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise QueryError(f"the query took more than {timeout:g} s", hint="narrow it, or raise --timeout") from None
-    if done.returncode > 0:
-        message = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", _CODE, *sys.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": scratch, "TEMP": scratch},
+    ) as process:
+        try:
+            if query:
+                query.runs_in(process)
+            written, said = process.communicate(pickle.dumps((asked, timeout)), timeout)
+        except subprocess.TimeoutExpired:
+            raise QueryError(f"the query took more than {timeout:g} s", hint="narrow it, or raise --timeout") from None
+        finally:
+            process.kill()
+    if process.returncode > 0:
+        message = said.decode(errors="replace").strip().rpartition("\n")[2]
         raise QueryError(f"the query failed: {message}", hint="simplify it")
-    if done.returncode:
+    if process.returncode:
         raise broken()
-    return read_answer(done.stdout)
+    return read_answer(written)
 
 
 def serve() -> None:

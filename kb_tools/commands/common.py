@@ -62,6 +62,35 @@ def revision_option(text: str) -> Callable[[F], F]:
     return click.option("--revision", metavar="YYYY-MM", shell_complete=completion.revisions, help=text)
 
 
+def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    # Written so that "nan" is refused as well.
+    if not 0 < value <= 24 * 60 * 60:
+        raise click.BadParameter(f"{value:g} is not more than 0 and at most a day", ctx, param)
+    return value
+
+
+def query_limits(command: F) -> F:
+    """--timeout SECONDS and --max-rows N: when a query is ended, and how much of its answer is given."""
+    timeout = click.option(
+        "--timeout",
+        type=float,
+        default=30,
+        show_default=True,
+        callback=_seconds,
+        metavar="SECONDS",
+        help="End a query after this time.",
+    )
+    max_rows = click.option(
+        "--max-rows",
+        type=click.IntRange(min=1),
+        default=10_000,
+        show_default=True,
+        metavar="N",
+        help="Give no more rows than this, and say so.",
+    )
+    return timeout(max_rows(command))
+
+
 def case_revision_options(command: F) -> F:
     """--revision YYYY-MM and --as-of YYYY-MM-DD: under which revision cases are determined."""
     as_of = click.option(

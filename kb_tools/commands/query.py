@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from kb_tools.commands import completion
-from kb_tools.commands.common import console, kb_option, parse_day, policy_option, put, revision_option, warn
+from kb_tools.commands.common import (
+    console,
+    kb_option,
+    parse_day,
+    policy_option,
+    put,
+    query_limits,
+    revision_option,
+    warn,
+)
 
 if TYPE_CHECKING:
     from kb_tools.ask.request import RawResult
@@ -19,13 +28,6 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "tsv", "json", "markdown", "turtle")
 # Those in which what is to be said beside the answer stands in the answer; for the others it goes to stderr.
 SAYING = ("table", "json", "markdown")
-
-
-def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    # Written so that "nan" is refused as well.
-    if not 0 < value <= 24 * 60 * 60:
-        raise click.BadParameter(f"{value:g} is not more than 0 and at most a day", ctx, param)
-    return value
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -72,23 +74,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     show_default=True,
     help="Ask what follows from a revision and the ontologies too.",
 )
-@click.option(
-    "--timeout",
-    type=float,
-    default=30,
-    show_default=True,
-    callback=_seconds,
-    metavar="SECONDS",
-    help="End the query after this time.",
-)
-@click.option(
-    "--max-rows",
-    type=click.IntRange(min=1),
-    default=10_000,
-    show_default=True,
-    metavar="N",
-    help="Print no more rows than this, and say so.",
-)
+@query_limits
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="Default: table, or turtle for CONSTRUCT and DESCRIBE."
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import kb_option, open_kb
+from kb_tools.commands.common import kb_option, open_kb, query_limits
 
 
 @click.command("serve")
@@ -18,9 +18,27 @@ from kb_tools.commands.common import kb_option, open_kb
     metavar="NAME",
     help="A name by which readers reach the workbench, besides those of this machine; any number of times.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Processes that answer queries; of several, one is kept for ready questions.",
+)
+@query_limits
 @click.option("--open", "open_", is_flag=True, help="Open the first page in the browser.")
 @kb_option
-def command(host: str, port: int, allow_host: tuple[str, ...], open_: bool, root: Path | None) -> None:
+def command(
+    host: str,
+    port: int,
+    allow_host: tuple[str, ...],
+    workers: int,
+    timeout: float,
+    max_rows: int,
+    open_: bool,
+    root: Path | None,
+) -> None:
     """The workbench: read the policies in a browser, at any date.
 
     It answers readers on this machine only, prints its address, and runs until Ctrl-C. The knowledge base is read at
@@ -35,11 +53,13 @@ def command(host: str, port: int, allow_host: tuple[str, ...], open_: bool, root
     Examples:
       kb serve --open
       kb serve --port 0
+      kb serve --workers 8 --timeout 10
       kb serve --host 0.0.0.0 --allow-host policies.example.org
     """
     from kb_tools.serve.extra import require
 
     require()
+    from kb_tools.ask.pool import Pool
     from kb_tools.serve.server import serve
 
     kb = open_kb(root)
@@ -49,4 +69,5 @@ def command(host: str, port: int, allow_host: tuple[str, ...], open_: bool, root
         if open_:
             click.launch(address)
 
-    serve(kb.repository, host, port, (*allow_host, host), ready)
+    pool = Pool(kb.repository, workers, timeout)
+    serve(pool, host, port, (*allow_host, host), max_rows, ready)

@@ -23,6 +23,7 @@ from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.forms import fields
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import QUESTION
+from kb_tools.serve.remembered import Remembered, lasting
 from kb_tools.serve.results import answer
 from kb_tools.serve.table import shown_answer
 from kb_tools.serve.view import NoPage, View, day_asked
@@ -34,7 +35,7 @@ _OTHERS = ("on", "policy", "format")
 _TAKEN = {"csv": "CSV", "json": "JSON", "xlsx": "Spreadsheet"}
 
 
-def routes(bench: Workbench, asker: Asker) -> list[Route]:
+def routes(bench: Workbench, asker: Asker, remembered: Remembered) -> list[Route]:
     """The page of a question, and its answer for other programs."""
 
     async def page(request: Request) -> Response:
@@ -61,8 +62,13 @@ def routes(bench: Workbench, asker: Asker) -> list[Route]:
 
     async def data(request: Request) -> Response:
         question, view, given = _asked(bench, request)
+        reading = remembered.pool.reading
         found = await asker.ask(request, _inquiry(request, question, view, given))
-        return answer(found, request.query_params.get("format"), request.headers.get("accept", ""), spreadsheet=True)
+        format_, accept = request.query_params.get("format"), request.headers.get("accept", "")
+        response = answer(found, format_, accept, spreadsheet=True)
+        if lasting(question, given):
+            remembered.keep(request.scope, reading, response)
+        return response
 
     return [Route("/questions/{name}", page), Route("/questions/{name}/answer", data)]
 

@@ -18,19 +18,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from kb_tools import as_json
 from kb_tools.ask.pool import Pool
 from kb_tools.errors import Busy, KbError, KnowledgeBaseError
 from kb_tools.serve import answers, description, editor, html, openapi, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
+from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
 from kb_tools.serve.pages.compare import obstacle, pair_named
-from kb_tools.serve.security import MAX_BODY, Guard
+from kb_tools.serve.remembered import Remembered
+from kb_tools.serve.security import Guard
 from kb_tools.serve.view import NoPage, View, day_asked
 from kb_tools.serve.workbench import Workbench
 
@@ -50,7 +52,7 @@ def application(
         max_rows: the most rows or triples of an answer.
     """
     pool = pool or Pool(bench.kb)
-    asker = Asker(pool, max_rows)
+    asker, remembered = Asker(pool, max_rows), Remembered(pool)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -58,7 +60,7 @@ def application(
         yield
         pool.close()
 
-    routes = [*sparql.routes(bench, asker), *answers.routes(bench, asker), *editor.routes(bench, asker)]
+    routes = [*sparql.routes(bench, asker), *answers.routes(bench, asker, remembered), *editor.routes(bench, asker)]
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += case.routes(bench)
     routes += [
@@ -71,10 +73,13 @@ def application(
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _failed(bench), KbError: _refused(bench), Exception: _broken(bench)},
-        max_body_size=MAX_BODY,
         lifespan=lifespan,
     )
-    return Guard(app, hosts)
+
+    def too_large(scope: Scope) -> Response:
+        return _problem(bench, Request(scope), 413, TOO_LARGE)
+
+    return ReadAway(Guard(remembered.before(Limited(app, too_large)), hosts))
 
 
 # ---------------------------------------------------------------------- pages

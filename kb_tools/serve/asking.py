@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 from anyio import CapacityLimiter, to_thread
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from kb_tools.ask.pool import Pool
@@ -68,8 +70,10 @@ class _Reader:
             end()
 
     async def watch(self, request: Request) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
+        # A body that nobody reads may be too large.
+        with suppress(HTTPException):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
         self._gone = True
         for end in list(self._ends):
             await to_thread.run_sync(end)

@@ -11,8 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::\d+)?")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# The largest body of a request, in bytes.
-MAX_BODY = 16 * 1024 * 1024
 HEADERS = {
     # Nothing is fetched from elsewhere, no script or style stands within a page, and no other site may frame one.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -7,20 +7,27 @@ from collections.abc import Callable, Collection
 
 import uvicorn
 
+from kb_tools.ask.pool import Pool
 from kb_tools.errors import KbError
-from kb_tools.model.repository import Repository
 from kb_tools.serve.app import application
 from kb_tools.serve.workbench import Workbench
 
 
 def serve(
-    kb: Repository, host: str, port: int, hosts: Collection[str], ready: Callable[[str], None] = lambda address: None
+    pool: Pool,
+    host: str,
+    port: int,
+    hosts: Collection[str],
+    max_rows: int,
+    ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Listen until interrupted.
 
     Args:
+        pool: answers queries, of the knowledge base that is shown.
         port: 0 for any that is free.
         hosts: names of hosts that are answered beside those of loopback.
+        max_rows: the most rows or triples of an answer.
         ready: called with the address of the first page, once it listens.
 
     Raises:
@@ -40,6 +47,6 @@ def serve(
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}/")
         # Nothing of a request is logged, no traceback either, which can quote one.
-        app = application(Workbench(kb), hosts)
+        app = application(Workbench(pool.kb), hosts, pool, max_rows)
         config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])

@@ -320,8 +320,28 @@ def test_where_graphs_are_on_disk_a_process_of_its_own_answers(
     monkeypatch.setattr(dataset, "KEPT_FROM", 0)
     pool = Pool(kb, 1)
     pool.start()
-    monkeypatch.setattr(ask_pool, "run", lambda asked, timeout: RawResult(title=f"{asked.text} {timeout}"))
-    assert pool.ask(Inquiry(text="ASK {}")).title == "ASK {} 30"
+    with monkeypatch.context() as patched:
+        patched.setattr(ask_pool, "run", lambda asked, timeout, started: RawResult(title=f"{asked.text} {timeout}"))
+        assert pool.ask(Inquiry(text="ASK {}")).title == "ASK {} 30"
+    # Ended before its time, and before its process starts.
+    pool.timeout = 3600
+    with pytest.raises(QueryError):
+        pool.ask(Inquiry(kb.root, text=FOREVER, union=True), lambda cancel: cancel())
+    ends: list[Callable[[], None]] = []
+    begun = threading.Event()
+    start = subprocess.Popen.__init__
+
+    def beginning(process: subprocess.Popen[bytes], *arguments: object, **options: object) -> None:
+        start(process, *arguments, **options)  # type: ignore[call-overload]
+        begun.set()
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", beginning)
+    with ThreadPoolExecutor(1) as thread:
+        forever = thread.submit(pool.ask, Inquiry(kb.root, text=FOREVER, union=True), ends.append)
+        assert begun.wait(30)
+        ends[0]()
+        with pytest.raises(QueryError):
+            forever.result(30)
     assert pool._process is None
 
 

@@ -1221,14 +1221,8 @@ def test_a_query_that_takes_too_long_is_ended(ask: RunKb, name: str) -> None:
 def test_a_query_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a quarter of the memory that a query may take, which is filled in a quarter of the time."""
     assert confine.MAX_MEMORY == 4 * 2**30
-    less = "from kb_tools.ask import confine; confine.MAX_MEMORY //= 4; "
-    real = subprocess.run
-
-    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        assert command[3].endswith(" serve()")
-        return real([*command[:3], command[3].removesuffix("serve()") + less + "serve()", *command[4:]], **options)
-
-    monkeypatch.setattr(subprocess, "run", run)
+    less = "from kb_tools.ask import confine; confine.MAX_MEMORY //= 4; serve()"
+    monkeypatch.setattr(ask_worker, "_CODE", ask_worker._CODE.replace("serve()", less))
     with pytest.raises(QueryError) as error:
         ask_worker.run(Inquiry(ROOT, DOUBLING, union=True), timeout=60)
     assert str(error.value) == "the query ran out of memory, or is nested too deeply; narrow it"

@@ -207,14 +207,11 @@ async def _body(request: Request, most: int) -> bytes:
     Raises:
         HTTPException: it is longer than it may be.
     """
-    found, length = bytearray(), 0
+    found = bytearray()
     async for chunk in request.stream():
-        length += len(chunk)
-        # What is too long is heard to its end, or many programs would not hear the answer.
-        if length <= most:
-            found += chunk
-    if length > most:
-        raise _too_large()
+        found += chunk
+        if len(found) > most:
+            raise _too_large()
     return bytes(found)
 
 
