@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def files(kb: Repository, day: date | None = None) -> Iterator[tuple[str, bytes]
             yield f"{folders[path]}/index.{ENDINGS[format_]}".lstrip("/"), body
     for name, body in html.assets().items():
         yield f"static/{name}", body
-    yield "static/search-index.js", _search_index(bench, folders)
+    yield "static/search-index.js", search_index(view, folders)
 
 
 def shown(view: View, page: Page, path: str, folders: Mapping[str, str]) -> html.Shown:
@@ -149,7 +150,7 @@ def folders_of(paths: Iterable[str]) -> dict[str, str]:
     return folders
 
 
-def _search_index(bench: Workbench, folders: Mapping[str, str]) -> bytes:
+def search_index(view: View, folders: Mapping[str, str]) -> bytes:
     """What can be searched for, as a script: a page that is opened from a disk may not read a file of JSON."""
     entries = [
         {
@@ -160,8 +161,10 @@ def _search_index(bench: Workbench, folders: Mapping[str, str]) -> bytes:
             "text": entry.text,
             "names": entry.names,
             "words": entry.words,
+            "stated": entry.stated,
+            "others": [asdict(other) for other in entry.others],
         }
-        for entry in index(bench)
+        for entry in index(view)
     ]
     written = json.dumps(entries, ensure_ascii=True, separators=(",", ":"))
     return f"var searchIndex = {written};\n".encode()

@@ -110,6 +110,11 @@ class Workbench:
         """The revisions of all policies, by IRI."""
         return {entry.iri: (policy, entry) for policy in self.policies.values() for entry in policy.history}
 
+    def revision_name(self, iri: str) -> str:
+        """The name of a revision: "2026-02", or "CP.MP.101/2026-02" where several policies are on file."""
+        policy, entry = self.entries[iri]
+        return entry.name if len(self.policies) == 1 else f"{policy.identifier}/{entry.name}"
+
     def revision(self, iri: str) -> Revision:
         """A revision, loaded once."""
         if iri not in self._revisions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
@@ -12,7 +13,8 @@ import pytest
 
 from kb_tools.model.repository import Repository
 from kb_tools.serve.index import index, matching
-from kb_tools.serve.site import write_site
+from kb_tools.serve.site import folders_of, pages_of, search_index, write_site
+from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -107,7 +109,9 @@ def test_axe_finds_no_fault(page: Page, scheme: Literal["light", "dark"]) -> Non
         assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == [], path
 
 
-def test_the_site_is_searched_from_a_disk_as_the_workbench_is(browser: Browser, tmp_path: Path) -> None:
+def test_the_site_is_searched_from_a_disk_as_the_workbench_is(
+    browser: Browser, bench: Workbench, tmp_path: Path
+) -> None:
     root = tmp_path / "kb"
     for name in (
         "ontology/prefixes.ttl",
@@ -127,11 +131,23 @@ def test_the_site_is_searched_from_a_disk_as_the_workbench_is(browser: Browser, 
     local.keyboard.press("Enter")
     local.locator(".results a").first.click()
     assert local.get_by_role("heading", level=1).inner_text() == "acute myeloid leukemia"
-    entries = index(Workbench(kb))
+    entries = index(View(Workbench(kb), None))
     for query in ("gvhd", "II.A", "acute leukemia", "<b>x</b>", "Leukamie", "C92.A1", "Grade 2 HIGHER"):
         local.goto(f"{site.as_uri()}/search/index.html?{urlencode({'q': query})}")
-        found = [entry.label for entry in matching(entries, query)]
+        found = [hit.entry.label for hit in matching(entries, query)]
         shown = local.locator(".results a").evaluate_all("links => links.map(link => link.lastChild.textContent)")
         assert shown == found[:60], query
         assert local.get_by_text("Nothing fits").is_visible() is not bool(found)
+    # The same search over revisions that say different things of a criterion.
+    view = View(bench, date(2026, 11, 1))
+    (site / "static/search-index.js").write_bytes(search_index(view, folders_of(pages_of(bench))))
+    for query in ("II.B", "II.C", "for full donor chimerism", "C92.01", "relapse"):
+        local.goto(f"{site.as_uri()}/search/index.html?{urlencode({'q': query})}")
+        hits = matching(index(view), query)[:60]
+        notes = ["; ".join(filter(None, (hit.note, hit.entry.stated))) for hit in hits]
+        shown = local.locator(".results li").evaluate_all(
+            "items => items.map(item => [item.querySelector('a').lastChild.textContent, "
+            "item.querySelector('.notice')?.textContent ?? ''])"
+        )
+        assert shown == [[hit.entry.label, note] for hit, note in zip(hits, notes, strict=True)], query
     context.close()

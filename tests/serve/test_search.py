@@ -13,6 +13,16 @@ def found(client: TestClient, query: str) -> list[str]:
     return [item["path"] for item in answer.json()["found"]]
 
 
+def hits(client: TestClient, query: str, on: str) -> list[tuple[str, str, str, str]]:
+    """The criteria that a search finds as of a day: place, the last part of the path, and what is said of revisions."""
+    answer = client.get("/search", params={"q": query, "format": "json", "on": on}).json()["found"]
+    return [
+        (item["notation"], item["path"].rpartition("/")[2], item["note"], item["stated"])
+        for item in answer
+        if item["kind"] == "criterion"
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "first"),
     [
@@ -57,3 +67,62 @@ def test_markup_in_a_search_is_text(client: TestClient, query: str) -> None:
     assert "Search: 49" not in text
     assert "\u202e" not in text
     assert "<h1>Search: " in text
+
+
+def test_a_criterion_is_found_by_its_place_on_the_day(client: TestClient) -> None:
+    assert hits(client, "II.B", "2026-11-01") == [
+        ("II.B", "acute-gvhd", "", ""),
+        ("II.A", "manipulated-lymphocytes", "was II.B in 2019-10", ""),
+    ]
+    assert hits(client, "II.B", "2020-01-01") == [
+        ("II.B", "manipulated-lymphocytes", "", ""),
+        ("II.B", "acute-gvhd", "", "as 2026-02 states it; not in 2019-10"),
+    ]
+    assert hits(client, "II.A", "2020-01-01")[:2] == [
+        ("II.A", "other-indications", "", ""),
+        ("II.B", "manipulated-lymphocytes", "II.A in 2023-10 to 2026-02", ""),
+    ]
+    # Where the criteria of the revision in force are not on file, nothing is said to be missing from it.
+    assert hits(client, "II.B", "2022-12-01")[0] == (
+        *("II.B", "acute-gvhd", ""),
+        "as 2026-02 states it; that of 2022-10 is not on file",
+    )
+
+
+def test_a_criterion_that_the_revision_in_force_does_not_have_says_so(client: TestClient) -> None:
+    assert hits(client, "II.C", "2026-11-01") == [
+        ("II.C", "repeat-infusion", "", "as 2019-10 states it; not in 2026-02")
+    ]
+    page = client.get("/search?q=II.C&on=2026-11-01").text
+    assert '<p class="notice">as 2019-10 states it; not in 2026-02</p>' in page
+    assert hits(client, "II.C", "2020-01-01")[0][3] == ""
+
+
+def test_a_hit_has_the_text_of_the_day_and_says_where_other_words_were_found(client: TestClient) -> None:
+    def text(on: str) -> str:
+        found = client.get("/search", params={"q": "relapse", "format": "json", "on": on}).json()["found"]
+        (item,) = [item for item in found if item["path"] == "/CP.MP.101/criterion/indication"]
+        return str(item["text"])
+
+    criterion = "/CP.MP.101/criterion/indication?format=json&on="
+    for day in ("2020-01-01", "2026-11-01"):
+        assert text(day) == client.get(criterion + day).json()["stated"]["definition"]
+    assert text("2020-01-01") != text("2026-11-01")
+    notes = {path: note for _, path, note, _ in hits(client, "for full donor chimerism", "2026-11-01")}
+    assert notes["indication"] == "found by the wording of 2019-10"
+
+
+def test_a_work_that_the_revision_in_force_is_not_on_file_with_says_whose_list_it_is_of(client: TestClient) -> None:
+    found = client.get("/search?q=frey&on=2020-01-01&format=json").json()["found"]
+    assert found[0]["stated"] == "as 2026-02 states it; that of 2019-10 is not on file"
+
+
+@pytest.mark.parametrize(("query", "near"), [("gvdh", "gvhd"), ("acute lukemia", "acute leukemia"), ("zzzz", "")])
+def test_what_finds_nothing_leads_to_near_words_that_find_something(client: TestClient, query: str, near: str) -> None:
+    answer = client.get("/search", params={"q": query, "format": "json"}).json()
+    assert (answer["found"], answer["near"]) == ([], near)
+    page = client.get("/search", params={"q": query, "on": "2026-11-01"}).text
+    assert ("Did you mean" in page) is bool(near)
+    if near:
+        assert found(client, near)
+        assert f'?on=2026-11-01&amp;q={near.replace(" ", "+")}">{near}</a>?' in page
