@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 
 from rdflib import URIRef
 
@@ -17,10 +18,16 @@ from kb_tools.render.spreadsheet import Cell, Sheet, spreadsheet
 _DIGITS, _FIRST = 15, date(1900, 3, 1)
 
 
-def xlsx(result: RawResult, notes: Sequence[str], incomplete: str) -> bytes:
+def xlsx(
+    result: RawResult,
+    notes: Sequence[str],
+    incomplete: str,
+    asked: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
     """The rows of an answer, a name beside each IRI; and on a second sheet what was asked and what a reader must know.
 
     Args:
+        asked: the parameters of a question by name, with their values in words.
         incomplete: that there is more, in words, which then stands under the rows; "" where the answer is whole.
 
     Raises:
@@ -29,7 +36,12 @@ def xlsx(result: RawResult, notes: Sequence[str], incomplete: str) -> bytes:
     headings, rows = _table(result)
     if incomplete:
         rows.append([f"Not whole: {incomplete}.", *[None] * (len(headings) - 1)])
-    about = [["Question", result.title], ["Reads", result.graphs], *(["Note", line] for line in notes)]
+    about = [
+        ["Question", result.title],
+        ["Reads", result.graphs],
+        *map(list, asked.items()),
+        *(["Note", line] for line in notes),
+    ]
     return spreadsheet(result.title, [Sheet("Answer", headings, rows), Sheet("About", ["What", "Said"], about)])
 
 

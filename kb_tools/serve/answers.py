@@ -18,13 +18,15 @@ from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError
 from kb_tools.errors import Busy, KbError
 from kb_tools.serve import html
+from kb_tools.serve.asked import asked_for as values_asked
+from kb_tools.serve.asked import file_name, query_of, stated
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.forms import fields
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import QUESTION
 from kb_tools.serve.remembered import Remembered, lasting
-from kb_tools.serve.results import answer
+from kb_tools.serve.results import ROWS, SPREADSHEET, answer
 from kb_tools.serve.table import shown_answer
 from kb_tools.serve.view import NoPage, View, day_asked
 from kb_tools.serve.workbench import Workbench
@@ -46,15 +48,18 @@ def routes(bench: Workbench, asker: Asker, remembered: Remembered) -> list[Route
             return Response(as_json.dump(content), media_type=MEDIA_TYPES["json"][0], headers={"Vary": "Accept"})
         status, error, found = 200, "", None
         try:
-            found = await asker.ask(request, _inquiry(request, question, view, given))
+            found = stated(view, question, await asker.ask(request, _inquiry(request, question, view, given)))
         except Busy:
             raise
         except KbError as refused:
             status, error = 400, str(refused)
         links = ServedLinks(bench.ours, view.day if request.query_params.get("on") else None)
-        content |= {"fields": fields(view, question, given), "error": error, "answer": None}
+        content |= {"fields": fields(view, question, given, found), "error": error, "answer": None}
+        # A query that was not run is not shown.
+        content["query"] = query_of(found) if found else ""
         if found:
             content |= {"answer": shown_answer(bench, links, found), **_elsewhere(request, question, found)}
+            content["asked"] = values_asked(view, question, found)
         kept = tuple(given.items())
         asked = bool(request.query_params.get("on"))
         shown = html.Shown("question", request.scope["path"], view.day, links, asked, QUESTION.formats, kept=kept)
@@ -63,12 +68,15 @@ def routes(bench: Workbench, asker: Asker, remembered: Remembered) -> list[Route
     async def data(request: Request) -> Response:
         question, view, given = _asked(bench, request)
         reading = remembered.pool.reading
-        found = await asker.ask(request, _inquiry(request, question, view, given))
-        format_, accept = request.query_params.get("format"), request.headers.get("accept", "")
-        response = answer(found, format_, accept, spreadsheet=True)
+        found = stated(view, question, await asker.ask(request, _inquiry(request, question, view, given)))
+        about = {each["name"]: each["value"] for each in values_asked(view, question, found)}
+        written = answer(found, request.query_params.get("format"), request.headers.get("accept", ""), about)
+        kind = (written.media_type or "").partition(";")[0]
+        ending = next((ending for ending, types in (ROWS | SPREADSHEET).items() if types[0] == kind), "json")
+        written.headers["Content-Disposition"] = f'inline; filename="{file_name(question, found)}.{ending}"'
         if lasting(question, given):
-            remembered.keep(request.scope, reading, response)
-        return response
+            remembered.keep(request.scope, reading, written)
+        return written
 
     return [Route("/questions/{name}", page), Route("/questions/{name}/answer", data)]
 
@@ -124,11 +132,19 @@ def _elsewhere(request: Request, question: Question, found: RawResult) -> dict[s
     """Where an answer can be had in other formats, and its query in the editor."""
     pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "format" and pair[1]]
     path = f"{request.scope['path']}/answer"
-    downloads = {
-        label: f"{quote(path)}?{urlencode([*pairs, ('format', format_)])}" for format_, label in _TAKEN.items()
-    }
+    name = file_name(question, found)
+    downloads = [
+        {
+            "label": label,
+            "address": f"{quote(path)}?{urlencode([*pairs, ('format', format_)])}",
+            "file": f"{name}.{format_}",
+        }
+        for format_, label in _TAKEN.items()
+    ]
     # After "#": no server sees it, and no log.
     reads = {"reads": "all"} if question.scope == "all" else {}
     on = {key: value for key, value in pairs if key == "on"}
-    address = f"/query{'?' if on else ''}{urlencode(on)}#{urlencode({'query': found.query, **reads}, quote_via=quote)}"
+    address = (
+        f"/query{'?' if on else ''}{urlencode(on)}#{urlencode({'query': query_of(found), **reads}, quote_via=quote)}"
+    )
     return {"downloads": downloads, "editor": address}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import pyoxigraph as ox
@@ -12,7 +12,9 @@ from kb_tools.ask.bind import values_of
 from kb_tools.ask.dataset import default_graph
 from kb_tools.ask.library import Parameter, Question
 from kb_tools.ask.names import Names
+from kb_tools.ask.request import RawResult, Term
 from kb_tools.rdf.namespaces import BASE
+from kb_tools.serve.asked import bound, in_words
 from kb_tools.serve.view import View
 
 # A longer list is one of suggestions beside a field for text.
@@ -40,20 +42,38 @@ class Field(TypedDict):
     default: str
 
 
-def fields(view: View, question: Question, given: Mapping[str, str]) -> list[Field]:
-    """The fields of a question, filled with what was given."""
+def fields(view: View, question: Question, given: Mapping[str, str], found: RawResult | None = None) -> list[Field]:
+    """The fields of a question, filled with what was given.
+
+    Args:
+        found: the answer, which says what a value stands for that may be a name, a number or a code; None for none.
+    """
     names = _names(view, question, given)
-    return [_field(view, names, question, parameter, given) for parameter in question.parameters]
+    return [_field(view, names, question, parameter, given, found) for parameter in question.parameters]
 
 
-def _field(view: View, names: Names, question: Question, parameter: Parameter, given: Mapping[str, str]) -> Field:
+def _field(
+    view: View,
+    names: Names,
+    question: Question,
+    parameter: Parameter,
+    given: Mapping[str, str],
+    found: RawResult | None,
+) -> Field:
     value = given.get(parameter.name, "")
     choices = _choices(view, names, parameter)
+    if value and found:
+        value = _written(names, choices, bound(found, parameter.name), value)
+    # What the query asks by itself stands in the list once, as what an empty field asks.
+    own = [] if parameter.default or parameter == question.revision else values_of(question.text, parameter.name)
+    once = _writing(names, own[0]) if len(own) == 1 else None
+    value = "" if once and value == once else value
+    choices = [choice for choice in choices if choice["value"] != once]
     kind = {"date": "date", "integer": "number"}.get(parameter.type, "text")
     if choices:
         kind = "choice" if len(choices) <= _LONGEST else "suggestion"
     if kind == "choice" and value and value not in {choice["value"] for choice in choices}:
-        # What a reader wrote into the address may be a name, a number or a code as well.
+        # What a reader wrote into the address and what names nothing.
         choices.insert(0, {"value": value, "label": value})
     return {
         "name": parameter.name,
@@ -63,6 +83,21 @@ def _field(view: View, names: Names, question: Question, parameter: Parameter, g
         "value": value,
         "default": _default(view, names, question, parameter),
     }
+
+
+def _written(names: Names, choices: Sequence[Choice], terms: Sequence[Term], value: str) -> str:
+    """A value as it stands among the choices, where it stands for one of them; else as it was given."""
+    written = {_writing(names, term) for term in terms} & {choice["value"] for choice in choices}
+    return written.pop() if len(written) == 1 else value
+
+
+def _writing(names: Names, term: Term) -> str:
+    """How a term is written as a choice."""
+    if not isinstance(term, ox.NamedNode):
+        return str(term.value)
+    curie = names.curie(term.value)
+    # A revision is written as commands name it.
+    return term.value.removeprefix(BASE) if curie.startswith("<") and term.value.startswith(BASE) else curie
 
 
 def _choices(view: View, names: Names, parameter: Parameter) -> list[Choice]:
@@ -108,10 +143,7 @@ def _default(view: View, names: Names, question: Question, parameter: Parameter)
         return str(view.day)
     if parameter.default:
         return parameter.default
-    terms = values_of(question.text, parameter.name)
-    return ", ".join(
-        _label(view, names, term.value) if isinstance(term, ox.NamedNode) else term.value for term in terms
-    )
+    return ", ".join(in_words(view, term) for term in values_of(question.text, parameter.name))
 
 
 def _names(view: View, question: Question, given: Mapping[str, str]) -> Names:

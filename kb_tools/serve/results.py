@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pyoxigraph as ox
 from starlette.exceptions import HTTPException
@@ -45,13 +46,13 @@ _SILENT = ("csv", "tsv", "jsonld")
 INCOMPLETE = "Answer-Incomplete"
 
 
-def answer(result: RawResult, parameter: str | None, accept: str, spreadsheet: bool = False) -> Response:
+def answer(result: RawResult, parameter: str | None, accept: str, about: Mapping[str, str] | None = None) -> Response:
     """An answer in the format that is asked for.
 
     Args:
         parameter: the value of `format=`, if there is one.
         accept: the Accept header; "" for none.
-        spreadsheet: whether a spreadsheet can be asked for.
+        about: of a ready question, for which a spreadsheet can be asked: for what values of its parameters.
 
     Raises:
         KbError: the parameter is no format of this answer, or the answer is not whole and the format cannot say so.
@@ -63,11 +64,11 @@ def answer(result: RawResult, parameter: str | None, accept: str, spreadsheet: b
     elif result.truth is not None:
         known = {name: ROWS[name] for name in ("json", "xml")}
     else:
-        known = ROWS | (SPREADSHEET if spreadsheet else {})
+        known = ROWS | (SPREADSHEET if about is not None else {})
     format_ = asked_for(parameter, accept, known, known)
     if format_ is None:
         raise HTTPException(406, f"this answer comes as {', '.join(types[0] for types in known.values())}")
-    return Response(written(result, format_), headers=headers(result), media_type=known[format_][0])
+    return Response(written(result, format_, about or {}), headers=headers(result), media_type=known[format_][0])
 
 
 def headers(result: RawResult) -> dict[str, str]:
@@ -91,8 +92,11 @@ def notes(result: RawResult) -> list[str]:
     return [*lines, *filter(None, [incomplete(result)])]
 
 
-def written(result: RawResult, format_: str) -> bytes:
+def written(result: RawResult, format_: str, about: Mapping[str, str] = MappingProxyType({})) -> bytes:
     """An answer in a format.
+
+    Args:
+        about: for what values of its parameters a question was asked, which a spreadsheet lists.
 
     Raises:
         QueryError: the answer is not whole, and the format has no place to say so.
@@ -100,7 +104,7 @@ def written(result: RawResult, format_: str) -> bytes:
     if result.more and format_ in _SILENT:
         hint = "ask for fewer by LIMIT, or for another format"
         raise QueryError(f"there are more than {_size(result)}, which {format_} has no place to say", hint=hint)
-    return _WRITERS[format_](result)
+    return _spreadsheet(result, about) if format_ in SPREADSHEET else _WRITERS[format_](result)
 
 
 def _json(result: RawResult) -> bytes:
@@ -138,11 +142,11 @@ def _graph(result: RawResult, format_: ox.RdfFormat) -> bytes:
     return ox.serialize(triples, format=format_, prefixes=result.prefixes) or b""
 
 
-def _spreadsheet(result: RawResult) -> bytes:
+def _spreadsheet(result: RawResult, about: Mapping[str, str]) -> bytes:
     from kb_tools.render.answer_sheets import xlsx
 
-    said = incomplete(result)
-    return xlsx(result, [note for note in notes(result) if note != said], said)
+    said = {incomplete(result), *(f"for {name} {value}" for name, value in about.items())}
+    return xlsx(result, [note for note in notes(result) if note not in said], incomplete(result), about)
 
 
 _WRITERS: dict[str, Callable[[RawResult], bytes]] = {
@@ -150,7 +154,6 @@ _WRITERS: dict[str, Callable[[RawResult], bytes]] = {
     "xml": _xml,
     "csv": lambda result: render.separated(result, "csv"),
     "tsv": lambda result: render.separated(result, "tsv"),
-    "xlsx": _spreadsheet,
     "turtle": _turtle,
     "ntriples": lambda result: _remark(result) + _graph(result, ox.RdfFormat.N_TRIPLES),
     "jsonld": lambda result: _graph(result, ox.RdfFormat.JSON_LD),

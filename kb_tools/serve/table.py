@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypedDict
 
 import pyoxigraph as ox
@@ -10,7 +11,7 @@ from kb_tools.ask.request import RawResult, Term
 from kb_tools.render.query_results import short
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.results import incomplete, notes
-from kb_tools.serve.workbench import Workbench
+from kb_tools.serve.workbench import WORDS, Workbench
 
 
 class Cell(TypedDict):
@@ -34,12 +35,15 @@ class Answer(TypedDict):
 
 
 def shown_answer(bench: Workbench, links: ServedLinks, found: RawResult) -> Answer:
-    """An answer as it is shown."""
-    by_namespace = {namespace: prefix for prefix, namespace in bench.kb.prefixes.items()}
+    """An answer as it is shown.
+
+    A column of things whose names stand in a column of their own is not shown: the names lead to the things.
+    """
+    shown = _Shown(bench, links, found)
     cut = incomplete(found)
     return {
-        "columns": found.variables,
-        "rows": [_row(row, found, links, by_namespace) for row in found.rows],
+        "columns": [shown.heading(column) for column in shown.columns],
+        "rows": [[shown.cell(row, column) for column in shown.columns] for row in found.rows],
         "truth": "" if found.truth is None else "yes" if found.truth else "no",
         "turtle": found.turtle,
         "summary": _summary(found),
@@ -48,22 +52,62 @@ def shown_answer(bench: Workbench, links: ServedLinks, found: RawResult) -> Answ
     }
 
 
-def _row(row: list[Term | None], found: RawResult, links: ServedLinks, by_namespace: dict[str, str]) -> list[Cell]:
-    # A name that the row has in a column of its own is not repeated.
-    literals = {term.value for term in row if isinstance(term, ox.Literal)}
-    return [_cell(term, found, links, by_namespace, literals) for term in row]
+class _Shown:
+    """The rows of an answer as they are shown.
 
+    Attributes:
+        named: the columns that give in each row the name of what stands in another column, with that other column.
+        columns: those that are shown.
+    """
 
-def _cell(
-    term: Term | None, found: RawResult, links: ServedLinks, by_namespace: dict[str, str], literals: set[str]
-) -> Cell:
-    if not isinstance(term, ox.NamedNode):
-        text = "" if term is None else str(term) if isinstance(term, ox.BlankNode) else term.value
-        return {"text": text, "name": "", "address": ""}
-    name, label = short(term.value, by_namespace), found.labels.get(term.value, "")
-    if not label or label in literals:
-        return {"text": name, "name": "", "address": links.iri(term.value)}
-    return {"text": label, "name": name, "address": links.iri(term.value)}
+    def __init__(self, bench: Workbench, links: ServedLinks, found: RawResult) -> None:
+        self.bench = bench
+        self.links = links
+        self.found = found
+        self.prefixes = {namespace: prefix for prefix, namespace in bench.kb.prefixes.items()}
+        self.named: dict[int, int] = {}
+        every = range(len(found.variables))
+        for things in every:
+            names = next((names for names in every if names not in self.named and self._names(names, things)), None)
+            if names is not None:
+                self.named[names] = things
+        self.columns = [column for column in every if column not in self.named.values()]
+
+    def _names(self, names: int, things: int) -> bool:
+        """Whether a column gives the names of the things in another one, where it gives something."""
+        pairs = [(row[names], row[things]) for row in self.found.rows if (row[names], row[things]) != (None, None)]
+        return bool(pairs) and all(
+            isinstance(thing, ox.NamedNode)
+            and (name is None or isinstance(name, ox.Literal))
+            and self._label(thing) == (name.value if name else "")
+            for name, thing in pairs
+        )
+
+    def _label(self, thing: ox.NamedNode) -> str:
+        """The name of a thing in words; "" where it has none."""
+        if label := self.found.labels.get(thing.value, ""):
+            return label
+        known = self.bench.things.get(thing.value)
+        named = known is not None and bool(known.labels or known.notations)
+        return self.bench.label(thing.value) if named or thing.value in WORDS else ""
+
+    def heading(self, column: int) -> str:
+        """The heading of a column in words: "placeBefore" as "place before", "label" as what has that name."""
+        name = self.found.variables[column]
+        if name == "label" and column in self.named:
+            name = self.found.variables[self.named[column]]
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+        return words.removesuffix(" label")
+
+    def cell(self, row: list[Term | None], column: int) -> Cell:
+        """A cell: a thing by its name, or as a query writes it where it has none; all else by its text."""
+        term = row[column]
+        thing = row[self.named[column]] if column in self.named else term
+        if not isinstance(thing, ox.NamedNode):
+            text = "" if thing is None else str(thing) if isinstance(thing, ox.BlankNode) else thing.value
+            return {"text": text, "name": "", "address": ""}
+        name, label = short(thing.value, self.prefixes), self._label(thing)
+        return {"text": label or name, "name": name if label else "", "address": self.links.iri(thing.value)}
 
 
 def _summary(found: RawResult) -> str:

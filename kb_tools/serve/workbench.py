@@ -58,6 +58,7 @@ WORDS = {
     str(SH.PropertyShape): "shape",
     str(SH.SPARQLRule): "rule",
     str(CITO.citesAsEvidence): "cites",
+    str(BIBO.AcademicArticle): "article",
     str(BIBO.Document): "document",
     str(BIBO.Journal): "journal",
     str(BIBO.Website): "website",

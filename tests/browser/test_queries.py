@@ -33,10 +33,10 @@ def test_a_ready_question_is_asked_with_another_parameter_and_taken_along(page: 
         with page.expect_download() as download:
             page.locator(".take").get_by_role("link", name=name).click()
         taken[download.value.suggested_filename] = download.value.path()
-    assert list(taken) == ["where-cited.csv", "where-cited.json", "where-cited.xlsx"]
-    assert len(taken["where-cited.csv"].read_text().splitlines()) == 5
+    assert list(taken) == ["where-cited-deol-2010.csv", "where-cited-deol-2010.json", "where-cited-deol-2010.xlsx"]
+    assert len(taken["where-cited-deol-2010.csv"].read_text().splitlines()) == 5
     sheet = tmp_path / "sheet.xlsx"
-    sheet.write_bytes(taken["where-cited.xlsx"].read_bytes())
+    sheet.write_bytes(taken["where-cited-deol-2010.xlsx"].read_bytes())
     assert load_workbook(sheet)["Answer"].max_row == 5
 
 

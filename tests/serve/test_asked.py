@@ -58,27 +58,89 @@ def test_the_questions_are_listed_by_topic(client: TestClient) -> None:
 
 def test_a_question_is_asked_by_default_and_with_another_parameter(client: TestClient) -> None:
     page = client.get("/questions/codes").text
-    assert rows(page)[0] == ["system", "number", "code", "gloss"]
+    # The names of codes lead to their pages, so that no column of identifiers is needed.
+    assert rows(page)[0] == ["system", "number", "gloss"]
     assert [row[1] for row in rows(page)[1:]] == ["38215", "38242", "86950", "S2150"]
-    assert '<a href="/code/cpt/38242"' in page
+    assert '<a href="/code/cpt/38242" title="cpt:38242">Giving a patient lymphocytes' in page
     assert "4 rows from CP.MP.101/2026-02." in page
     other = client.get("/questions/where-cited", params={"reference": "12"}).text
     assert len(rows(other)) == 5
-    assert "for reference 12: " in other
-    assert '<option value="12" selected>12</option>' in other
+    assert rows(other)[0] == ["kind", "statement", "place"]
+    # What a reader wrote as a number is the reference of that number.
+    assert '<option value="ref:deol-2010" selected>12: ' in other
+    assert '<option value="12"' not in other
+
+
+def test_an_answer_and_its_files_say_for_what_was_asked(client: TestClient) -> None:
+    title = "Donor lymphocyte infusion after allogeneic stem cell transplantation"
+    for address, value, name in (
+        ("where-cited", f"9: {title}", "where-cited-castagna-2016"),
+        ("where-cited?reference=ref%3Acastagna-2016", f"9: {title}", "where-cited-castagna-2016"),
+        ("where-cited?reference=reference+9", f"9: {title}", "where-cited-castagna-2016"),
+        ("codes?revision=2026-02", "CP.MP.101/2026-02", "codes-2026-02"),
+        ("codes?on=2026-11-01", "CP.MP.101/2026-02", "codes-2026-02"),
+        ("references-by-age?date=2020-05&years=7", "2020-05-01", "references-by-age-2020-05-01-7"),
+    ):
+        page = client.get(f"/questions/{address}").text
+        assert f"<b>{value}</b>" in page.partition('class="asked-for"')[2].partition("</p>")[0], address
+        assert re.findall(r'download="([^"]*)"', page) == [f"{name}.csv", f"{name}.json", f"{name}.xlsx"]
+        question, _, given = address.partition("?")
+        for format_ in ("csv", "json", "xlsx"):
+            taken = client.get(f"/questions/{question}/answer?{given}&format={format_}".replace("?&", "?"))
+            assert taken.headers["Content-Disposition"] == f'inline; filename="{name}.{format_}"'
+            if format_ == "xlsx":
+                cells = [row[1].value for row in load_workbook(io.BytesIO(taken.content))["About"].iter_rows()]
+                assert cells.count(value) >= 1
+                assert not [cell for cell in cells if str(cell).startswith("for ")]
+            if format_ == "json":
+                assert [note for note in taken.json()["notes"] if note.endswith(value)], address
+
+
+def test_the_query_that_is_shown_is_the_one_that_was_run(client: TestClient) -> None:
+    page = client.get("/questions/where-cited?reference=ref%3Adeol-2010").text
+    assert "<h2>Query as it was run</h2>" in page
+    shown = str(Markup(page.partition("<h2>Query")[2].partition("<code>")[2].partition("</code>")[0]).unescape())
+    assert shown.splitlines()[0] == "# Where is a reference cited: by which statements, and at which places?"
+    assert shown.count("VALUES") == 1
+    assert "VALUES ?reference { <https://w3id.org/policykb/CP.MP.101/reference/deol-2010> }" in shown
+    assert "# P" not in shown
+    wrong = client.get("/questions/where-cited?reference=99")
+    assert (wrong.status_code, "<h2>Query" in wrong.text, "VALUES" in wrong.text) == (400, False, False)
+
+
+def test_an_answer_without_rows_says_that_the_data_hold_no_such_thing(client: TestClient) -> None:
+    for name in ("determinations-by-outcome", "determinations-waiting"):
+        page = client.get(f"/questions/{name}").text
+        assert "No rows" in page
+        assert "the knowledge base holds no determination: cases and what they come to are not kept in it" in page
+        assert f"kb query {name} with such a file as data asks about them" in page
+    assert "holds no" not in client.get("/questions/terms-not-defined").text
+
+
+def test_headings_are_words_and_things_go_by_their_names(client: TestClient) -> None:
+    found = rows(client.get("/questions/changed-criteria").text)
+    assert found[0] == ["criterion", "change", "place before", "place after", "meaning before", "meaning after"]
+    evidence = rows(client.get("/questions/evidence-for-disease").text)
+    assert evidence[0][:3] == ["disease", "claim", "outcome"]
+    assert not [cell for row in evidence[1:] for cell in row if cell.startswith("ev:")]
+    # A column that gives nothing names nothing, and is kept.
+    assert rows(client.get("/questions/definitions").text)[0][-1] == "borrowed from"
 
 
 def test_the_choices_are_those_of_the_data_and_the_default_is_shown(client: TestClient) -> None:
     page = client.get("/questions/changed-criteria", params={"before": "CP.MP.101/2023-10"}).text
     offered = options(page, "before")
-    assert offered[""] == "CP.MP.101, revision 10/19"
+    assert offered[""] == "CP.MP.101/2019-10 (default)"
+    # The default stands in the list once.
+    assert "CP.MP.101/2019-10" not in offered
     assert offered["CP.MP.101/2026-02"] == "CP.MP.101/2026-02 (in force)"
     assert '<option value="CP.MP.101/2023-10" selected>' in page
     assert len(rows(page)) == 2
     references = options(client.get("/questions/where-cited").text, "reference")
-    assert len(references) == 30
+    assert len(references) == 29
     assert references["ref:deol-2010"].startswith("12: ")
     assert list(references.values())[1].startswith("1: ")
+    assert [label for label in references.values() if label.startswith("9: ")] == [references[""]]
     dated = client.get("/questions/in-force").text
     assert f'type="date" placeholder="{date.today()}"' in dated
     assert '<datalist id="list-place">' in client.get("/questions/said-at-place").text
@@ -87,7 +149,7 @@ def test_the_choices_are_those_of_the_data_and_the_default_is_shown(client: Test
 def test_the_day_of_the_workbench_is_the_day_that_is_asked(client: TestClient) -> None:
     page = client.get("/questions/criteria?on=2020-01-01").text
     assert "7 rows from CP.MP.101/2019-10." in page
-    assert options(page, "revision")[""] == "in force on 2020-01-01"
+    assert options(page, "revision")[""] == "in force on 2020-01-01 (default)"
     assert '<input type="hidden" name="on" value="2020-01-01">' in page
     assert "questions/criteria/answer?on=2020-01-01&amp;format=csv" in page
     # A revision that is chosen goes before it, and a question across revisions has its date from it.
@@ -178,6 +240,7 @@ def test_a_spreadsheet_has_names_beside_iris_and_says_what_was_asked(taken: Any)
         ["What", "Said"],
         ["Question", "Which billing codes does a revision list, of which code system?"],
         ["Reads", "CP.MP.101/2026-02"],
+        ["revision", "CP.MP.101/2026-02"],
     ]
 
 
