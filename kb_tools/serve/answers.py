@@ -63,7 +63,7 @@ def routes(bench: Workbench, asker: Asker, remembered: Remembered) -> list[Route
         kept = tuple(given.items())
         asked = bool(request.query_params.get("on"))
         shown = html.Shown("question", request.scope["path"], view.day, links, asked, QUESTION.formats, kept=kept)
-        return Response(html.render(shown, content), status, {"Vary": "Accept"}, "text/html")
+        return Response(html.render(shown, content, bench), status, {"Vary": "Accept"}, "text/html")
 
     async def data(request: Request) -> Response:
         question, view, given = _asked(bench, request)

@@ -162,7 +162,7 @@ def _answer(bench: Workbench, page: Page, request: Request, target: str) -> Resp
         else:
             links = ServedLinks(bench.ours, on)
             shown = html.Shown(page.name, request.scope["path"], view.day, links, on is not None, page.formats)
-            body = html.render(shown, content)
+            body = html.render(shown, content, bench)
     return Response(body, media_type=MEDIA_TYPES[format_][0], headers={"Vary": "Accept"})
 
 
@@ -248,5 +248,5 @@ def _problem(
     for_people = asked_for(None, accept, offered) == "html" and request.query_params.get("format") != "json"
     if for_people and not request.url.path.startswith("/api/"):
         shown = html.Shown("error", request.scope["path"], view.day, ServedLinks(bench.ours, None), False, ())
-        return Response(html.render(shown, content), status, headers, "text/html")
+        return Response(html.render(shown, content, bench), status, headers, "text/html")
     return Response(as_json.dump(content), status, headers, "application/problem+json")

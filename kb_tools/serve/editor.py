@@ -92,7 +92,7 @@ def routes(bench: Workbench, asker: Asker) -> list[Route]:
             "error": error,
         }
         shown = html.Shown("query", request.scope["path"], view.day, links, on is not None, ())
-        return Response(html.render(shown, content), status, _HEADERS, "text/html")
+        return Response(html.render(shown, content, bench), status, _HEADERS, "text/html")
 
     def terms(request: Request) -> Response:
         return Response(as_json.dump(completions(bench)), media_type="application/json")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -14,10 +15,14 @@ from markupsafe import Markup
 
 from kb_tools import printable
 from kb_tools.serve.links import Links
+from kb_tools.serve.workbench import Workbench
 
 MENU = (("/", "Policies"), ("/questions", "Questions"), ("/model", "Model"))
 # What a folder of files cannot answer.
 _SERVED_MENU = (("/query", "Query editor"), ("/try", "Try a case"))
+
+# A term as a query writes it.
+_TERM = re.compile(r"\b([a-z]+):([A-Za-z][\w-]*)")
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,24 @@ class Shown:
         return MENU if self.fixed else (*MENU, *_SERVED_MENU)
 
 
-def render(shown: Shown, content: Mapping[str, Any]) -> bytes:
+def render(shown: Shown, content: Mapping[str, Any], bench: Workbench) -> bytes:
     """The page as HTML. Every text is escaped."""
     template = _environment().get_template(f"{shown.template}.html")
     searched = content["query"] if shown.template == "search" else ""
-    return template.render(p=content, shown=shown, links=shown.links, query=searched).encode()
+    return template.render(
+        p=content, shown=shown, links=shown.links, query=searched, prose=partial(_prose, bench, shown.links)
+    ).encode()
+
+
+def _prose(bench: Workbench, links: Links, text: str) -> Markup:
+    """A text in which our terms go by their names and lead to their pages, where it writes them as a query does."""
+    found, end = Markup(), 0
+    for match in _TERM.finditer(text):
+        iri = bench.kb.prefixes.get(match[1], "") + match[2]
+        if iri in bench.ours and bench.things[iri].labels:
+            found += text[end : match.start()] + Markup('<a href="{}">{}</a>').format(links.iri(iri), bench.label(iri))
+            end = match.end()
+    return found + text[end:]
 
 
 @cache

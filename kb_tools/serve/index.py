@@ -17,7 +17,7 @@ from kb_tools.model.policy import FILLED_IN
 from kb_tools.rdf.namespaces import CLIN, POL
 from kb_tools.rdf.terms import local_name
 from kb_tools.serve.links import path_of
-from kb_tools.serve.view import View
+from kb_tools.serve.view import PART_OF, View
 from kb_tools.serve.workbench import Workbench
 
 # What a reader looks for comes first; what a kind is not listed here comes last.
@@ -30,14 +30,6 @@ _NAMES = [ox.NamedNode(str(link)) for link in (SKOS.altLabel, SKOS.hiddenLabel, 
 _TEXTS = [ox.NamedNode(str(link)) for link in (SKOS.definition, POL.gloss, POL.authorsAsPrinted, DCTERMS.title)]
 # Parts of shapes and of the example cases' manifest, places in documents: they are found from what they belong to.
 _PASSED_OVER = {"shape", "rule", "passage", "expectation", "document"}
-# The part of a revision that each kind of thing belongs to.
-_PARTS = {
-    "criterion": "Criteria",
-    "code": "Codes",
-    "reference": "References",
-    "definition": "Definitions",
-    "evidence statement": "Evidence",
-}
 # What does not fit at all; and how alike words must be, of which one is taken for the other.
 _NONE, _CLOSE = 9, 0.7
 
@@ -193,7 +185,7 @@ def _stated(bench: Workbench, kind: str, shown: str, in_force: Sequence[str]) ->
     for iri in in_force:
         owner, entry = bench.entries[iri]
         if owner is policy:
-            part = _PARTS.get(kind, "")
+            part = PART_OF.get(kind, "")
             lacks = entry.on_file.get(part, "NotOnFile") != "NotOnFile"
             name = bench.revision_name(iri)
             return f"{said}; not in {name}" if lacks else f"{said}; that of {name} is not on file" if part else said

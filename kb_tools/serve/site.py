@@ -106,7 +106,7 @@ def files(kb: Repository, day: date | None = None) -> Iterator[tuple[str, bytes]
         content = {"page": page.name, "on": view.day.isoformat(), **page.data(view, target)}
         for format_ in page.formats:
             if format_ == "html":
-                body = html.render(shown(view, page, path, folders), content)
+                body = html.render(shown(view, page, path, folders), content, bench)
             elif format_ == "json":
                 body = as_json.dump(content).encode()
             elif format_ in page.writers:

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.history import RevisionEntry
-from kb_tools.model.parts import BASES
+from kb_tools.model.parts import BASES, DOCUMENT_PARTS
 from kb_tools.model.policy import Policy
 from kb_tools.model.statements import Passage, Reference
 from kb_tools.serve.workbench import Workbench
@@ -65,6 +65,32 @@ class InForce(TypedDict):
     notices: list[str]
 
 
+class Standing(TypedDict):
+    """Whether what a page shows of a thing is what the revision in force on the day says.
+
+    Attributes:
+        inForce: the revision that counts; null before the first one.
+        shown: the revision whose words the page has.
+        part: the part of a revision that the thing belongs to, in words; "" where that is not known.
+        lacks: "" where `shown` counts, else why it is shown: "none in force", "not on file", "not in it" or "unknown".
+    """
+
+    inForce: Link | None
+    shown: Link
+    part: str
+    lacks: str
+
+
+# The part of a revision that each kind of thing belongs to.
+PART_OF = {
+    "criterion": "Criteria",
+    "code": "Codes",
+    "reference": "References",
+    "definition": "Definitions",
+    "evidence statement": "Evidence",
+}
+
+
 class View:
     """The workbench on a day.
 
@@ -102,6 +128,40 @@ class View:
             "since": entry.effective.isoformat() if entry else None,
             "notices": notices,
         }
+
+    def standing(self, having: Sequence[str], kind: str) -> Standing:
+        """Which of the revisions of one policy that have a thing is shown on the day, and why.
+
+        Args:
+            having: their IRIs, at least one, the earliest first.
+            kind: of the thing, as `Workbench.kind` gives it.
+        """
+        policy, _ = self.bench.entries[having[0]]
+        entry = self.current(policy)
+        released = [iri for iri in having if not self.bench.entries[iri][1].draft]
+        shown = entry.iri if entry and entry.iri in having else (released or having)[-1]
+        part = PART_OF.get(kind, "")
+        if entry is None:
+            lacks = "none in force"
+        elif shown == entry.iri:
+            lacks = ""
+        elif not part:
+            lacks = "unknown"
+        else:
+            lacks = "not on file" if entry.on_file[part] == "NotOnFile" else "not in it"
+        return {
+            "inForce": self.link(entry.iri) if entry else None,
+            "shown": self.link(shown),
+            "part": DOCUMENT_PARTS[part] if part else "",
+            "lacks": lacks,
+        }
+
+    def standings(self, having: Iterable[str], kind: str) -> list[Standing]:
+        """The same for the revisions of any policies, by policy; none for a thing that no revision has."""
+        found: dict[str, list[str]] = {}
+        for iri in sorted(having, key=list(self.bench.entries).index):
+            found.setdefault(self.bench.entries[iri][0].iri, []).append(iri)
+        return [self.standing(revisions, kind) for revisions in found.values()]
 
     @cached_property
     def graphs(self) -> list[str]:

@@ -226,6 +226,12 @@ class Workbench:
                 return found[graph]
         return found[max(found)] if found else ""
 
+    def code_name(self, iri: str) -> str:
+        """The name of a billing code: its system and its number, as "CPT 38242"."""
+        systems = [quad.object for quad in self.quads(ox.NamedNode(iri), ox.NamedNode(str(POL.codeSystem)))]
+        found = sorted(self.label(system.value) for system in systems if isinstance(system, ox.NamedNode))
+        return " ".join([*found[:1], self.notation(iri)])
+
     def kind(self, iri: str) -> str:
         """What kind of thing an IRI names, in words: the name of its class; "" where nothing says."""
         thing = self.things.get(iri)

@@ -370,7 +370,7 @@ def test_the_site_has_the_comparisons_of_revisions_that_follow_each_other(copied
     for path in ("/EX.5", "/EX.5/2025-02", "/EX.5/compare", "/EX.5/compare/2024-01/2025-02"):
         page, target = pages[path]
         content = {"page": page.name, "on": view.day.isoformat(), **page.data(view, target)}
-        text = html.render(shown(view, page, path, folders), content).decode()
+        text = html.render(shown(view, page, path, folders), content, copied).decode()
         found = [address for address in re.findall(r'(?:href|src|action)="([^"#]+)', text) if "://" not in address]
         here = f"{folders[path]}/index.html"
         missing = [address for address in found if normpath(join(here, "..", unquote(address))) not in files]

@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import pyoxigraph as ox
+import pytest
+from markupsafe import Markup
 from starlette.testclient import TestClient
 
 BASE = "https://w3id.org/policykb/"
@@ -132,7 +134,7 @@ def test_a_criterion_is_shown_as_the_revision_of_the_day_states_it(client: TestC
     assert read(client, path, on="2020-01-01")["stated"]["place"] == "II.B"
     assert read(client, path, on="2026-11-27")["stated"]["place"] == "II.A"
     later = client.get("/CP.MP.101/criterion/acute-gvhd?on=2020-01-01").text
-    assert "which does not have this criterion" in later
+    assert "which does not have it" in later
 
 
 def test_a_revision_shows_its_parts(client: TestClient) -> None:
@@ -278,3 +280,89 @@ def test_json_ld_and_turtle_say_the_same(client: TestClient) -> None:
             graph.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
         assert graphs[0] == graphs[1], path
         assert len(graphs[0]) > 1, path
+
+
+@pytest.mark.parametrize(
+    ("path", "day", "said"),
+    [
+        ("/code/cpt/38242", "2026-11-01", "As CP.MP.101, revision 02/26 lists it, in force on 2026-11-01."),
+        (
+            "/code/cpt/38242",
+            "2024-05-01",
+            "On 2024-05-01 CP.MP.101, revision 04/24 counts, whose codes are not on file. "
+            "Shown as CP.MP.101, revision 02/26 lists it.",
+        ),
+        (
+            "/CP.MP.101/reference/frey-2008",
+            "2020-01-01",
+            "On 2020-01-01 CP.MP.101, revision 10/19 counts, whose references are not on file. "
+            "Shown as CP.MP.101, revision 02/26 lists it.",
+        ),
+        (
+            "/CP.MP.101/criterion/repeat-infusion",
+            "2026-11-01",
+            "On 2026-11-01 CP.MP.101, revision 02/26 counts, which does not have it. "
+            "Shown as CP.MP.101, revision 10/19 states it.",
+        ),
+        (
+            "/CP.MP.101/criterion/acute-gvhd",
+            "2001-01-01",
+            "On 2001-01-01 no revision of the policy was in force. Shown as CP.MP.101, revision 02/26 states it.",
+        ),
+        (
+            "/CP.MP.101/definition/mixed-chimerism",
+            "2020-01-01",
+            "On 2020-01-01 CP.MP.101, revision 10/19 counts, whose definitions are not on file. "
+            "Shown as CP.MP.101, revision 02/26 states it.",
+        ),
+        (
+            "/CP.MP.101/advisory/chronic-gvhd",
+            "2020-01-01",
+            "On 2020-01-01 CP.MP.101, revision 10/19 counts, which does not say this. "
+            "Shown as CP.MP.101, revision 02/26 states it.",
+        ),
+    ],
+)
+def test_a_page_says_when_what_it_shows_is_of_another_revision(
+    client: TestClient, path: str, day: str, said: str
+) -> None:
+    assert said in str(Markup(client.get(f"{path}?on={day}").text).striptags())
+
+
+def test_what_belongs_to_no_revision_is_of_none(client: TestClient) -> None:
+    assert read(client, "/clinical/Leukemia")["standings"] == []
+    assert "counts" not in client.get("/clinical/Leukemia?on=2020-01-01").text.partition("<main")[2]
+
+
+def test_what_refers_to_a_code_is_the_condition_and_not_its_shape(client: TestClient) -> None:
+    page = read(client, "/code/cpt/38242")
+    assert [(group["words"], [thing["label"] for thing in group["things"]]) for group in page["referring"]] == [
+        ("conditions that read it", ["the service is donor lymphocyte infusion"])
+    ]
+    # A term that the text writes as a query does goes by its name.
+    text = client.get("/code/cpt/38242").text
+    link = '<a href="/condition/service-is-dli">the service is donor lymphocyte infusion</a>'
+    assert f"the only one that {link} takes as naming" in text
+    assert "cond:" not in text
+
+
+def test_no_two_things_that_a_discrepancy_concerns_have_one_name(client: TestClient) -> None:
+    found = {item["iri"].rpartition("/")[2]: item for item in read(client, "/CP.MP.101")["discrepancies"]}
+    for item in found.values():
+        names = [thing["label"] for thing in item["concerns"]]
+        assert len(names) == len(set(names)), item["iri"]
+
+    def concerns(name: str) -> list[str]:
+        return [thing["label"] for thing in found[name]["concerns"]]
+
+    assert concerns("medicare-plan-undefined") == [
+        "the plan is not a Medicare plan (criterion)",
+        "the plan is not a Medicare plan (condition)",
+    ]
+    assert concerns("cpt-of-2025") == [
+        *("codes and what they stand for checked", "CPT 38215", "CPT 38242", "CPT 86950")
+    ]
+    assert concerns("specialist-of-10-22-unstated")[1::2] == [
+        "read by an internal specialist (log statement 2023-10-6)",
+        "read by an internal specialist (log statement 2025-02-5)",
+    ]

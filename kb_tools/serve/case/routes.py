@@ -131,7 +131,7 @@ class _Trial:
             page = self.workers.ask("fill", fields, self._under(chosen))
         if control("part") == "answer":
             shown = self._shown(self._view(request), request, "try_answer")
-            return Response(html.render(shown, _answered(page)), media_type="text/html")
+            return Response(html.render(shown, _answered(page), self.bench), media_type="text/html")
         return self._page(request, chosen, page, text)
 
     def _page(self, request: Request, chosen: str, page: Page, text: str = "") -> Response:
@@ -147,7 +147,7 @@ class _Trial:
             "text": text,
             "notes": page["notes"],
         }
-        body = html.render(self._shown(view, request, TRY.name), content)
+        body = html.render(self._shown(view, request, TRY.name), content, self.bench)
         return Response(body, media_type="text/html", headers={"Vary": "Accept"})
 
     def _view(self, request: Request) -> View:

@@ -9,7 +9,7 @@ from kb_tools.serve.pages.open import Discrepancy, concerning
 from kb_tools.serve.pages.revision import Code as Listed
 from kb_tools.serve.pages.revision import code_of
 from kb_tools.serve.pages.thing import Referring, referring, subjects
-from kb_tools.serve.view import Link, View
+from kb_tools.serve.view import Link, Standing, View
 
 
 class Listing(TypedDict):
@@ -20,10 +20,14 @@ class Listing(TypedDict):
 
 
 class Code(TypedDict):
-    """A code of a system of billing codes. The descriptor is its owner's and is not kept here."""
+    """A code of a system of billing codes. The descriptor is its owner's and is not kept here.
+
+    `standings` say, by policy, whether the revision in force lists it.
+    """
 
     iri: str
     title: str
+    standings: list[Standing]
     listed: list[Listing]
     unknown: list[Link]
     referring: list[Referring]
@@ -40,6 +44,7 @@ def data(view: View, target: str) -> Code:
     return {
         "iri": target,
         "title": head,
+        "standings": view.standings(listing, "code"),
         "listed": [{"revision": view.link(iri), "code": code} for iri, code in zip(listing, codes, strict=True)],
         "unknown": view.links(
             iri for iri, (_, entry) in bench.entries.items() if entry.on_file["Codes"] == "NotOnFile"

@@ -14,7 +14,7 @@ from kb_tools.serve.pages.criteria import Part, content, criterion_of
 from kb_tools.serve.pages.examples import Example, by_value
 from kb_tools.serve.pages.open import Discrepancy, concerning
 from kb_tools.serve.pages.thing import subjects
-from kb_tools.serve.view import InForce, Link, View
+from kb_tools.serve.view import InForce, Link, Standing, View
 
 
 class Earlier(TypedDict):
@@ -41,6 +41,7 @@ class Criterion(TypedDict):
     inForce: InForce
     stated: Stated
     statedBy: Link
+    standing: Standing
     history: list[Earlier]
     conditions: list[Link]
     log: list[Link]
@@ -53,8 +54,8 @@ def data(view: View, target: str) -> Criterion:
     bench = view.bench
     having = [iri for iri in bench.entries if target in bench.criteria_of(iri)]
     policy, _ = bench.entries[having[0]]
-    current = view.current(policy)
-    chosen = current.iri if current and current.iri in having else having[-1]
+    standing = view.standing(having, "criterion")
+    chosen = standing["shown"]["iri"]
     revision = bench.revision(chosen)
     stated = bench.criteria_of(chosen)[target]
     conditions = dict.fromkeys(stated.tree.conditions() if stated.tree else ())
@@ -64,7 +65,8 @@ def data(view: View, target: str) -> Criterion:
         "policy": view.link(policy.iri),
         "inForce": view.in_force(policy),
         "stated": criterion_of(view, revision, stated),
-        "statedBy": view.link(chosen),
+        "statedBy": standing["shown"],
+        "standing": standing,
         "history": _history(view, target, policy.iri),
         "conditions": view.links(conditions),
         "log": view.links(subjects(view, str(POL.affects), target)),

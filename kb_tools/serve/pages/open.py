@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TypedDict
 
@@ -11,6 +12,7 @@ from rdflib.term import Node
 
 from kb_tools.model.policy import Policy
 from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.terms import local_name
 from kb_tools.serve.view import Link, View
 
 # Severities, the gravest first; others, which a vocabulary may add, come after them.
@@ -61,8 +63,30 @@ def _described(view: View, policy: Policy, nodes: Iterable[Node]) -> list[Discre
             "definition": texts(node, SKOS.definition),
             "toDecide": texts(node, POL.toDecide),
             "reading": texts(node, POL.readingTaken),
-            "concerns": view.links(sorted(map(str, graph.objects(node, POL.concerns)))),
+            "concerns": _told_apart(view, sorted(map(str, graph.objects(node, POL.concerns)))),
             "places": view.links(sorted(map(str, graph.objects(node, POL.statedIn)))),
         }
         for node in found
     ]
+
+
+def _told_apart(view: View, iris: list[str]) -> list[Link]:
+    """Things by names that no two of them share: a code by its number, and with its kind what has another's name."""
+    bench = view.bench
+    links = view.links(iris)
+    for link in links:
+        if bench.is_a(link["iri"], str(POL.Code)):
+            link["label"] = bench.code_name(link["iri"])
+    names = Counter(link["label"] for link in links)
+
+    def kind(iri: str) -> str:
+        return "criterion" if iri in bench.criteria else bench.kind(iri)
+
+    kinds = Counter((link["label"], kind(link["iri"])) for link in links)
+    for link in links:
+        label, said = link["label"], kind(link["iri"])
+        if kinds[label, said] > 1:
+            said += f" {local_name(link['iri'])}"
+        if names[label] > 1:
+            link["label"] = f"{label} ({said})"
+    return links

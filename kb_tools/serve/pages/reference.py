@@ -10,7 +10,7 @@ from rdflib.namespace import DCTERMS
 from kb_tools.rdf.namespaces import BIBO, CITO
 from kb_tools.serve.pages.open import Discrepancy, concerning
 from kb_tools.serve.pages.thing import Referring, Statements, referring, statements, subjects
-from kb_tools.serve.view import Link, Place, View, place
+from kb_tools.serve.view import Link, Place, Standing, View, place
 
 
 class Listed(TypedDict):
@@ -38,6 +38,7 @@ class Reference(TypedDict):
     number: int
     doi: str
     journal: Link | None
+    standing: Standing
     listed: list[Listed]
     unknown: list[Link]
     citedBy: list[Citing]
@@ -50,10 +51,8 @@ def data(view: View, target: str) -> Reference:
     """The content of the page of a reference."""
     bench, node = view.bench, URIRef(target)
     listing = [iri for iri in bench.entries if iri in bench.things[target].graphs]
-    policy, current = bench.entries[listing[-1]][0], None
-    if (entry := view.current(policy)) and entry.iri in listing:
-        current = entry.iri
-    revision = bench.revision(current or listing[-1])
+    policy, standing = bench.entries[listing[-1]][0], view.standing(listing, "reference")
+    revision = bench.revision(standing["shown"]["iri"])
     work = revision.reference(node)
     journal = revision.graph.value(node, DCTERMS.isPartOf)
     shown = {str(CITO.citesAsEvidence), "https://w3id.org/policykb/policy#listsReference"}
@@ -64,6 +63,7 @@ def data(view: View, target: str) -> Reference:
         "number": work.number,
         "doi": str(revision.graph.value(node, BIBO.doi) or ""),
         "journal": view.link(str(journal)) if journal else None,
+        "standing": standing,
         "listed": [
             {"revision": view.link(iri), "number": bench.revision(iri).reference(node).number} for iri in listing
         ],

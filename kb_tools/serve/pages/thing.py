@@ -9,7 +9,8 @@ import pyoxigraph as ox
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 
 from kb_tools.rdf.namespaces import CITO, POL, SH
-from kb_tools.serve.view import Link, View
+from kb_tools.serve.view import Link, Standing, View
+from kb_tools.serve.workbench import WORDS
 
 _FIRST, _REST, _NIL = (ox.NamedNode(str(term)) for term in (RDF.first, RDF.rest, RDF.nil))
 # What the head of a page says already.
@@ -39,6 +40,8 @@ _REFERRING = {
     str(POL.outcomeMeasured): "what is reported of it",
     str(DCTERMS.isPartOf): "published in it",
 }
+# From a condition to its shapes.
+_OF_CONDITION = {str(POL.holdsWhen), str(POL.failsWhen)}
 # How deep blank nodes are followed.
 _DEEPEST = 12
 
@@ -74,7 +77,10 @@ class Referring(TypedDict):
 
 
 class Thing(TypedDict):
-    """A thing: its names and kind, what is said of it, and what refers to it."""
+    """A thing: its names and kind, what is said of it, and what refers to it.
+
+    Of what only revisions speak of, `standings` say, by policy, whether the one in force does.
+    """
 
     iri: str
     title: str
@@ -82,6 +88,7 @@ class Thing(TypedDict):
     kind: str
     curie: str
     types: list[Link]
+    standings: list[Standing]
     statements: list[Statements]
     referring: list[Referring]
 
@@ -97,6 +104,7 @@ def data(view: View, target: str) -> Thing:
         "kind": bench.kind(target),
         "curie": bench.kb.curie(target),
         "types": view.links(sorted(thing.types)),
+        "standings": view.standings(thing.graphs, bench.kind(target)) if thing.graphs <= bench.entries.keys() else [],
         "statements": statements(view, target),
         "referring": referring(view, target),
     }
@@ -179,7 +187,11 @@ def referring(view: View, target: str) -> list[Referring]:
                 link = above.predicate.value if link in (_FIRST.value, _REST.value) else link
             subject, steps = above.subject, steps + 1
         if isinstance(subject, ox.NamedNode) and subject.value != target:
-            found.setdefault(link, set()).add(subject.value)
+            # What a reader knows a shape by is the condition whose shape it is.
+            if conditions := _conditions(view, subject):
+                found.setdefault(str(POL.reads), set()).update(conditions - {target})
+            else:
+                found.setdefault(link, set()).add(subject.value)
     return [
         {
             "property": view.link(link),
@@ -187,4 +199,24 @@ def referring(view: View, target: str) -> list[Referring]:
             "things": sorted(view.links(found[link]), key=lambda thing: (thing["label"], thing["iri"])),
         }
         for link in sorted(found)
+        if found[link]
     ]
+
+
+def _conditions(view: View, shape: ox.NamedNode) -> set[str]:
+    """The conditions to whose shapes a shape belongs; none for what is no shape, or one of none."""
+    if view.bench.kind(shape.value) != WORDS[str(SH.NodeShape)]:
+        return set()
+    found: set[str] = set()
+    waiting: list[ox.NamedNode | ox.BlankNode] = [shape]
+    seen: set[object] = set()
+    while waiting:
+        node = waiting.pop()
+        for quad in view.bench.quads(None, None, node):
+            subject = quad.subject
+            if quad.predicate.value in _OF_CONDITION:
+                found.add(str(getattr(subject, "value", "")))
+            elif subject not in seen and isinstance(subject, ox.NamedNode | ox.BlankNode):
+                seen.add(subject)
+                waiting.append(subject)
+    return found
