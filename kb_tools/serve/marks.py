@@ -31,7 +31,21 @@ class Line(TypedDict):
 
 
 def lines(before: Sequence[str], after: Sequence[str]) -> list[Line]:
-    """The lines of both, in one order: what is gone, what was added, and within lines that are alike the words."""
+    """The lines of both, in one order: what is gone, what was added, and within lines that are alike the words.
+
+    What stands after a tree is put in order by itself, so that no part of the tree comes to stand after it.
+    """
+    pairs = zip(_sections(before), _sections(after), strict=True)
+    return [line for pair in pairs for line in _in_one_order(*pair)]
+
+
+def _sections(found: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The lines up to the last one that is set in, and those after it; of lines without a tree all are the first."""
+    end = max((place + 1 for place, line in enumerate(found) if _depth(line)), default=len(found))
+    return found[:end], found[end:]
+
+
+def _in_one_order(before: Sequence[str], after: Sequence[str]) -> list[Line]:
     found: list[Line] = []
     for tag, low, high, start, end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":

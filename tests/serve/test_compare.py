@@ -323,6 +323,35 @@ def test_lines_are_matched_where_they_stand_alike() -> None:
     assert found == [(0, [""]), (1, ["gone"]), (0, ["added"]), (0, [""]), (1, ["", "added"])]
 
 
+def test_a_tree_that_changed_stands_whole_before_its_readings(client: TestClient) -> None:
+    changes = client.get(f"{PATH}?format=json").json()["compared"]["changes"]
+    (change,) = [change for change in changes if change["anchor"] == "criteria-indication-logic-changed"]
+    found = [
+        (line["depth"], "/".join(f"{run['mark'] or 'same'}: {run['text'][:24]}" for run in line["runs"]))
+        for line in change["lines"]
+    ]
+    assert found[2:] == [
+        (0, "same: all of"),
+        (1, "same: after an allogeneic tran"),
+        (1, "added: the disease treated is a"),
+        (1, "same: any of"),
+        (2, "gone: all of (I.A, relapsed he"),
+        (3, "gone: the disease treated is a"),
+        (3, "gone: the disease is relapsed"),
+        (2, "gone: all of (I.B, mixed to fu"),
+        (3, "gone: raising donor chimerism "),
+        (3, "gone: chimerism is mixed"),
+        (2, "added: the disease is relapsed,"),
+        (2, "added: lowering the risk of rel"),
+        (2, "added: residual disease is dete"),
+        (2, "added: the risk of relapse is r"),
+        (0, "gone: Reading: Bone marrow tra"),
+        (0, "gone: Reading: One of the two "),
+        (0, "added: Reading: A risk of relap"),
+        (0, "added: Reading: Mixed chimerism"),
+    ]
+
+
 # ---------------------------------------------------------------------- another policy, with a draft and markup
 
 
