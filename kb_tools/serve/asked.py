@@ -37,15 +37,19 @@ def asked_for(view: View, question: Question, found: RawResult) -> list[Asked]:
         {
             "name": parameter.name,
             "meaning": parameter.meaning,
-            "value": ", ".join(in_words(view, term) for term in bound(found, parameter.name)),
+            "value": ", ".join(in_words(view, term) for term in terms),
         }
         for parameter in question.parameters
+        if (terms := bound(found, parameter.name))
     ]
 
 
 def bound(found: RawResult, parameter: str) -> list[Term]:
-    """The terms that a parameter stands for in the query of an answer."""
-    return list(values_of(found.query, parameter))
+    """The terms that a parameter stands for in the query of an answer; none where that does not bind it."""
+    if f"VALUES ?{parameter} {{" not in found.query:
+        return []
+    # Not remembered: what is bound can be any text of a reader.
+    return list(values_of.__wrapped__(found.query, parameter))
 
 
 def in_words(view: View, term: Term) -> str:
