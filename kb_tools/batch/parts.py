@@ -100,7 +100,7 @@ class Columns:
         return {
             f"{prefix}revision": pa.array([row.revision or None for row in rows], pa.string()).dictionary_encode(),
             f"{prefix}outcome": pa.array([row.outcome for row in rows], pa.string()).dictionary_encode(),
-            f"{prefix}criteria": names([row.criteria for row in rows]),
+            f"{prefix}criteria": pa.array([row.criteria for row in rows], listed),
             f"{prefix}conditions": pa.array([row.conditions for row in rows], listed),
             f"{prefix}to_send": names([row.to_send for row in rows]),
             f"{prefix}in_doubt": names([self._in_doubt(row) for row in rows]),

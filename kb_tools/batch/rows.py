@@ -42,8 +42,8 @@ class Row(NamedTuple):
         values: of each condition of the revision the value and the value that it perhaps has, a byte each, in the order
             of `Sight.conditions`; see `values_of`.
         to_send: the IRIs of the conditions whose value can still change the outcome.
-        criteria: the IRIs of the criteria on which a settled outcome rests.
-        conditions: the conditions that give these their values, in codes, as "acute-gvhd-of-grade-2-or-higher: fails".
+        criteria: the criteria on which a settled outcome rests, with their values, as "acute-gvhd: fails".
+        conditions: the conditions that give these their values, likewise.
         advisories: IRIs.
         notices: codes of the notices that depend on the case.
         reasons: why there is no determination: the case shapes that are broken, or what the reader says.
@@ -176,8 +176,8 @@ class RowMaker:
             answer.outcome.value,
             sight.encoded(results),
             tuple(sorted(answer.to_send)),
-            tuple(result.criterion.iri for result in answer.criterion_results if result.decides),
-            in_codes(deciding_conditions(answer.criterion_results), {iri: one.value for iri, one in results.items()}),
+            in_codes((one.criterion.iri, one.value) for one in answer.criterion_results if one.decides),
+            in_codes((iri, results[iri].value) for iri in deciding_conditions(answer.criterion_results)),
             tuple(advisory.iri for advisory in answer.advisories),
             tuple(code for code, given in notices.items() if given),
         )

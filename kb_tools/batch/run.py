@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -85,21 +86,26 @@ class Summary(AsJson):
 
     Attributes:
         outcomes: how many cases came to each outcome.
+        revisions: how many were determined under each revision.
         to_send: how often each condition is still to be settled.
-        criteria: how often an outcome rests on each criterion.
-        conditions: how often each condition gives such a criterion its value, and by which value of its own, as
-            "acute-gvhd-of-grade-2-or-higher: fails".
+        criteria: how often an outcome rests on each criterion, by its value, as "acute-gvhd: fails".
+        conditions: how often each condition gives such a criterion its value, by its own value.
         reasons: why cases were not determined.
-        flips: of a comparison, how many cases came from one outcome to another, as "A -> B".
+        compared: of a comparison, the second revision; "" for none.
+        compared_outcomes: how many cases came to each outcome under that.
+        flips: how many cases came from one outcome to another, as "A -> B".
         flipped: the same by what flipped them.
     """
 
     cases: int
     outcomes: dict[str, int]
+    revisions: dict[str, int]
     to_send: dict[str, int]
     criteria: dict[str, int]
     conditions: dict[str, int]
     reasons: dict[str, int]
+    compared: str = ""
+    compared_outcomes: dict[str, int] = field(default_factory=dict)
     flips: dict[str, int] = field(default_factory=dict)
     flipped: tuple[Flipped, ...] = ()
 
@@ -179,11 +185,8 @@ def _take(folder: Location, manifest: dict[str, Any]) -> None:
         if store.is_file(path):
             before = json.loads(store.read(path))
             if before.get("run") != manifest["run"]:
-                differing = [
-                    key for key in manifest if key != "run" and json.loads(json.dumps(manifest[key])) != before.get(key)
-                ]
                 raise KbError(
-                    f"holds a run of other {', '.join(differing) or 'content'}",
+                    f"holds a run of other {_differences(before, manifest) or 'content'}",
                     where=str(folder),
                     hint="give another folder with --to, or empty this one",
                 )
@@ -195,6 +198,16 @@ def _take(folder: Location, manifest: dict[str, Any]) -> None:
         raise KbError(error.strerror or "cannot be written", where=str(folder), hint="check the folder") from error
     except ValueError as error:
         raise KbError("not the manifest of a run", where=str(path), hint="give another folder with --to") from error
+
+
+def _differences(before: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """In what a run that is there differs from the one that is asked for, and what it has, where that is short."""
+    found = []
+    for key, wanted in manifest.items():
+        there = before.get(key)
+        if key != "run" and json.loads(json.dumps(wanted)) != there:
+            found.append(key if isinstance(there, list | dict) else f"{key} ({'none' if there is None else there})")
+    return ", ".join(found)
 
 
 def carry_out(plan: Plan, workers: int, done: Callable[[int], None], address: str | None = None) -> Summary:
@@ -237,9 +250,12 @@ def _on_this_machine(plan: Plan, missing: list[Range], workers: int) -> Iterator
     while missing and idle < _TRIES:
         left = len(missing)
         try:
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            # Ctrl-C reaches all processes of a terminal: this one alone acts on it, and ends the others.
+            ignore = (signal.SIGINT, signal.SIG_IGN)
+            context = get_context("spawn")
+            with ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=ignore) as pool:
                 waiting = {pool.submit(process, plan.settings, one, str(plan.folder)): one for one in missing}
-                with _cancelled_on_error(waiting):
+                with _given_up_on_error(waiting):
                     for future in as_completed(waiting):
                         future.result()
                         missing.remove(waiting[future])
@@ -254,13 +270,16 @@ def _on_this_machine(plan: Plan, missing: list[Range], workers: int) -> Iterator
 
 
 @contextmanager
-def _cancelled_on_error(waiting: dict[Future[int], Range]) -> Iterator[None]:
-    """What was not begun is given up once something goes wrong."""
+def _given_up_on_error(waiting: dict[Future[int], Range]) -> Iterator[None]:
+    """What was not begun is given up once something goes wrong, and at Ctrl-C what was begun too."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         for future in waiting:
             future.cancel()
+        if isinstance(error, KeyboardInterrupt):
+            for child in active_children():
+                child.terminate()
         raise
 
 
@@ -293,24 +312,29 @@ def _on_cluster(plan: Plan, missing: list[Range], address: str) -> Iterator[Rang
 
 
 def _summary(kb: Repository, plan: Plan) -> Summary:
-    names = ("outcome", "to_send", "criteria", "conditions", "reasons")
+    compared = plan.settings.compare
+    names = ["outcome", "revision", "to_send", "criteria", "conditions", "reasons"]
+    if compared:
+        names.append("compared_outcome")
     counted: dict[str, Counter[str]] = {name: Counter() for name in names}
     flips = FlipCounter()
-    compared = bool(plan.settings.compare)
     for one in plan.ranges:
         found = _read(part_of(plan.folder, one), {*names, *(COLUMNS if compared else ())})
         for name, counter in counted.items():
             for value in found[name]:
-                counter.update(value if isinstance(value, list) else [value])
+                counter.update(value if isinstance(value, list) else [value] if value else [])
         if compared:
             flips.add(found)
     return Summary(
         plan.cases,
         _ordered(counted["outcome"]),
+        _ordered(counted["revision"]),
         _ordered(counted["to_send"]),
         _ordered(counted["criteria"]),
         _ordered(counted["conditions"]),
         _ordered(counted["reasons"], 20),
+        compared or "",
+        _ordered(counted["compared_outcome"]) if compared else {},
         _ordered(flips.by_outcomes()),
         flips.groups(kb.policy(plan.settings.policy), plan.settings.engine),
     )

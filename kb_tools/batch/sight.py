@@ -42,8 +42,8 @@ class Conclusion:
         outcome: the value of an `Outcome`.
         to_send: every condition whose value can still change the outcome.
         advisories: what the document advises besides.
-        criteria: the criteria on which a settled outcome rests.
-        conditions: the conditions that give these their values, in codes.
+        criteria: the criteria on which a settled outcome rests, with their values, in codes.
+        conditions: the conditions that give these their values, likewise.
         deciding: the kinds of fact on which a settled outcome rests, by their numbers.
     """
 
@@ -75,9 +75,9 @@ def deciding_conditions(criteria: Iterable[CriterionResult]) -> tuple[str, ...]:
     return tuple(sorted({iri for result in criteria if result.decides for iri in result.grounds}))
 
 
-def in_codes(conditions: Iterable[str], values: Mapping[str, Value]) -> tuple[str, ...]:
-    """Conditions with their values, as "acute-gvhd-of-grade-2-or-higher: fails"."""
-    return tuple(f"{local_name(iri)}: {values[iri].value}" for iri in conditions)
+def in_codes(values: Iterable[tuple[str, Value]]) -> tuple[str, ...]:
+    """Criteria or conditions with their values, as "acute-gvhd: fails"."""
+    return tuple(f"{local_name(iri)}: {value.value}" for iri, value in values)
 
 
 class Sight:
@@ -247,7 +247,7 @@ class Sight:
             outcome=outcome.value,
             to_send=tuple(sorted(to_send)),
             advisories=tuple(advisory.iri for advisory in revision.advisories if is_given(advisory, values, perhaps)),
-            criteria=tuple(result.criterion.iri for result in criteria if result.decides),
-            conditions=in_codes(conditions, values),
+            criteria=in_codes((result.criterion.iri, result.value) for result in criteria if result.decides),
+            conditions=in_codes((iri, values[iri]) for iri in conditions),
             deciding=tuple(sorted({self._kind_of[iri] for iri in conditions})),
         )

@@ -141,16 +141,21 @@ def command(
     for learned in learned_of(kb.repository, planned.settings):
         if damaged := learned.damage():
             warn(f"{damaged}: not as it was written: what was learned in earlier runs is learned again")
-    with _progress(planned.cases) as done:
-        summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
+    try:
+        with _progress(planned.cases) as done:
+            summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
+    except KeyboardInterrupt:
+        warn("the parts that are written are kept: the same command goes on from there")
+        raise
+    found = kb.repository.policy(policy)
     revisions = " and ".join(filter(None, (revision or "the revision in force", compare)))
     drawing = planned.folder / "summary.svg"
     with writing(drawing):
-        write(drawing, drawn(kb.repository, summary, revisions))
+        write(drawing, drawn(found, summary, revisions))
     if format_ == "json":
         put(json.dumps(summary.to_dict(), indent=2) + "\n")
     else:
-        summarize(console(), kb.repository, summary, folder)
+        summarize(console(), found, summary, folder)
     sys.exit(0)
 
 

@@ -2,78 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rdflib.namespace import RDFS
 from rich.table import Table
 
+from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import COND
-from kb_tools.render.run_picture import picture
+from kb_tools.rdf.terms import local_name
+from kb_tools.render.run_picture import LONGEST, picture, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from kb_tools.batch.run import Summary
-    from kb_tools.model.repository import Repository
+    from kb_tools.model.policy import Policy
 
 # Rows of a table that is cut, the width of the longest bar, and of what it is of: a line has 100 characters.
-_MOST, _WIDTH, _TITLE = 10, 18, 64
+_MOST, _WIDTH = 10, 18
 # Groups of flips that are shown with what flipped them.
 _GROUPS = 5
-_FLIPS = "Another outcome under the second revision"
 
 
-def summarize(out: Console, kb: Repository, summary: Summary, folder: str) -> None:
+def summarize(out: Console, policy: Policy, summary: Summary, folder: str) -> None:
     """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
-    many = "" if summary.cases == 1 else "s"
-    out.print(f"{summary.cases:,} case{many}, {summary.cases:,} row{many} in {folder}")
-    for title, counted in _sections(kb, summary).items():
+    out.print(f"{_number(summary.cases, 'case')}, {_number(summary.cases, 'row')} in {folder}")
+    for title, counted in _sections(policy, summary).items():
         if counted:
             out.print()
             out.print(_table(title, counted, summary.cases))
-        if title == _FLIPS:
+        if title == _flips(summary):
             _print_flipped(out, summary)
     out.print()
     out.print("For review by a clinician: this is the status of the criteria, neither an approval nor a denial.")
 
 
-def drawn(kb: Repository, summary: Summary, revisions: str) -> bytes:
+def drawn(policy: Policy, summary: Summary, revisions: str) -> bytes:
     """The same as a picture, an SVG file.
 
     Args:
         revisions: what the cases were determined under, in words.
     """
-    title = f"{summary.cases:,} cases under {revisions}"
-    return picture(title, summary.cases, _sections(kb, summary), _MOST).encode()
+    title = f"{_number(summary.cases, 'case')} under {revisions}"
+    return picture(title, summary.cases, _sections(policy, summary), _MOST).encode()
 
 
-def _sections(kb: Repository, summary: Summary) -> dict[str, Mapping[str, int]]:
+def _number(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _flips(summary: Summary) -> str:
+    return f"Another outcome under {summary.compared}"
+
+
+def _sections(policy: Policy, summary: Summary) -> dict[str, Mapping[str, int]]:
     """What is shown of a run: by heading, how many cases each name has."""
 
-    def labelled(counted: Mapping[str, int]) -> dict[str, int]:
-        """Conditions by their labels, each with the value that stands behind its name."""
-        found = {}
-        for code, number in counted.items():
-            name, colon, value = code.partition(": ")
-            found[f"{kb.conditions.value(COND[name], RDFS.label)}{colon}{value}"] = number
-        return found
+    def condition(name: str) -> str:
+        return str(policy.kb.conditions.value(COND[name], RDFS.label))
 
-    return {
-        "Outcome": summary.outcomes,
-        _FLIPS: summary.flips,
-        "Condition still to be settled": labelled(summary.to_send),
-        "Criterion that decides": summary.criteria,
-        "Condition that decides": labelled(summary.conditions),
+    criteria = _criteria(policy, summary)
+    sections: dict[str, Mapping[str, int]] = {"Outcome": summary.outcomes}
+    if summary.compared:
+        sections |= {f"Outcome under {summary.compared}": summary.compared_outcomes, _flips(summary): summary.flips}
+    return sections | {
+        "Revision": summary.revisions,
+        "Condition still to be settled": _labelled(summary.to_send, condition),
+        "Criterion that decides (a case can rest on several)": _labelled(summary.criteria, criteria.__getitem__),
+        "Condition that decides": _labelled(summary.conditions, condition),
         "Why not determined": summary.reasons,
     }
 
 
+def _labelled(counted: Mapping[str, int], label: Callable[[str], str]) -> dict[str, int]:
+    """Labels in place of names; of codes, the value stays behind."""
+    found: Counter[str] = Counter()
+    for code, number in counted.items():
+        name, colon, value = code.partition(": ")
+        found[f"{label(name)}{colon}{value}"] += number
+    return dict(found)
+
+
+def _criteria(policy: Policy, summary: Summary) -> dict[str, str]:
+    """The label of each criterion, by its name: that of the latest revision that was used."""
+    labels: dict[str, str] = {}
+    for name in sorted(summary.revisions, reverse=True):
+        for criterion in Revision.load(policy, policy.entry(name)).all_criteria.values():
+            labels.setdefault(local_name(criterion.iri), criterion.label)
+    return labels
+
+
 def _print_flipped(out: Console, summary: Summary) -> None:
-    """Prints which criteria flipped the most cases."""
+    """Prints which criteria flipped the most cases, or that none has flipped."""
+    if not summary.flips:
+        out.print()
+        out.print(f"No case comes to another outcome under {summary.compared}.")
     for group in summary.flipped[:_GROUPS]:
         out.print()
-        out.print(f"{group.old} -> {group.new}: {group.cases:,} cases")
+        flips = summary.flips[f"{group.old} -> {group.new}"]
+        of = "" if flips == group.cases else f"{group.cases:,} of "
+        out.print(f"{group.old} -> {group.new}, {of}{_number(flips, 'case')}, by")
         lines = Table.grid(padding=(0, 1))
         for criterion in group.criteria:
             lines.add_row("  -", f"criterion {criterion}")
@@ -87,13 +117,18 @@ def _print_flipped(out: Console, summary: Summary) -> None:
 
 def _table(title: str, counted: Mapping[str, int], cases: int) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False)
-    table.add_column(title, max_width=_TITLE, overflow="ellipsis", no_wrap=True)
+    table.add_column(title, no_wrap=True)
     table.add_column("Cases", justify="right")
     table.add_column("", justify="right")
     table.add_column("")
     highest = max(counted.values())
     for name, number in list(counted.items())[:_MOST]:
-        table.add_row(name, f"{number:,}", f"{number / cases:.1%}", "█" * max(1, round(_WIDTH * number / highest)))
+        table.add_row(
+            shortened(name, LONGEST),
+            f"{number:,}",
+            f"{number / cases:.1%}",
+            "█" * max(1, round(_WIDTH * number / highest)),
+        )
     if len(counted) > _MOST:
         table.add_row(f"and {len(counted) - _MOST} more, in summary.json", "", "", "")
     return table

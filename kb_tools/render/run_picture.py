@@ -15,7 +15,7 @@ from kb_tools.determine.result import REVIEW
 # In pixels: the width, what is left free at each side, and the height of a bar, of a row and of a heading.
 _WIDTH, _MARGIN, _BAR, _ROW, _HEADING = 720, 24, 8, 36, 50
 # The longest label, in characters: what fits into a row beside the count.
-_LONGEST = 72
+LONGEST = 64
 _STYLE = """
 .ground { fill: #ffffff }
 .groove { fill: #e4e8ee }
@@ -67,6 +67,16 @@ viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="title desc">
 """
 
 
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters; a value that stands behind it stays."""
+    if len(name) <= most:
+        return name
+    label, colon, value = name.rpartition(": ")
+    if not label or len(value) > most // 2:
+        label, colon, value = name, "", ""
+    return label[: most - 1 - len(colon + value)] + "…" + colon + value
+
+
 def _body(title: str, cases: int, shown: Mapping[str, Mapping[str, int]], height: int) -> Iterator[str]:
     across, right = _WIDTH - 2 * _MARGIN, _WIDTH - _MARGIN
     y = _MARGIN + 16
@@ -76,7 +86,7 @@ def _body(title: str, cases: int, shown: Mapping[str, Mapping[str, int]], height
         y += _HEADING
         yield f'<text class="heading" x="{_MARGIN}" y="{y - 14}">{escape(heading)}</text>'
         for name, number in counted.items():
-            label = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+            label = shortened(name, LONGEST)
             length = max(1, round(across * number / cases))
             yield f'<text x="{_MARGIN}" y="{y + 10}">{escape(label)}</text>'
             yield f'<text x="{right}" y="{y + 10}" text-anchor="end">{_count(number, cases)}</text>'

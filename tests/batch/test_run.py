@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from subprocess import CompletedProcess
 import pytest
 from pyarrow import parquet
 from run_cases import ENGINE, LINES, bytes_of, case, ignore, planned, rows
+from varied_cases import varied
 
 from kb_tools.batch import parts as batch_parts
 from kb_tools.batch import run as batch_run
@@ -29,6 +32,7 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 
 pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
+ROOT = Path(__file__).parents[2]
 RunKb = Callable[..., CompletedProcess[str]]
 OUTCOMES = [
     *["CriteriaMet"] * 5,
@@ -183,7 +187,7 @@ def test_two_revisions_are_compared_row_by_row(kb: Repository, cases: Path, tmp_
     flips = Counter(f"{row['outcome']} -> {row['compared_outcome']}" for row in found if row["flips"])
     assert summary.flips == dict(flips)
     medicare = found[5]
-    assert (medicare["outcome"], medicare["criteria"]) == ("PolicyNotApplicable", ["plan"])
+    assert (medicare["outcome"], medicare["criteria"]) == ("PolicyNotApplicable", ["plan: fails"])
     assert medicare["conditions"] == ["plan-is-not-medicare: fails"]
     assert medicare["compared_conditions"] == []
     assert summary.conditions == dict(Counter(name for row in found for name in row["conditions"]).most_common())  # type: ignore[attr-defined]
@@ -365,13 +369,84 @@ def test_the_command_says_what_came_of_the_cases(run_kb: RunKb, cases: Path) -> 
     ended = run_kb("run", str(cases), "--to", "to", "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("12 cases, 12 rows in to\n\nOutcome              Cases")
-    assert "CriteriaMet              5  41.7%" in ended.stdout
     drawn = Path("to/summary.svg").read_text()
     assert "12 cases under 2026-02" in drawn
     assert "CriteriaMet 5 (41.7%)" in drawn
+    assert without_blanks(ended.stdout) >= {
+        *("Revision Cases", "2026-02 9 75.0%", "CriteriaMet 5 41.7%", "the plan is not a Medicare plan: fails 1 8.3%"),
+        "after an allogeneic transplant, against a hematologic ma…: holds 5 41.7%",
+    }
     unknown = run_kb("run", str(cases), "--to", "other", "--revision", "2026-03")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr.startswith("kb: CP.MP.101 has no revision 2026-03; known: ")
+
+
+def test_the_command_says_what_comes_of_the_cases_under_the_second_revision(run_kb: RunKb, cases: Path) -> None:
+    options = ("--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+    flipped = run_kb("run", str(cases), "--to", "flips", *options, "--compare", "2019-10")
+    assert flipped.returncode == 0, flipped.stderr
+    assert without_blanks(flipped.stdout) >= {
+        *("Outcome under 2019-10 Cases", "InformationNeeded 9 75.0%", "Another outcome under 2019-10 Cases"),
+        *("CriteriaMet -> InformationNeeded 5 41.7%", "CriteriaMet -> InformationNeeded, 5 cases, by"),
+    }
+    same = run_kb("run", str(cases), "--to", "same", *options, "--compare", "2025-02")
+    assert same.returncode == 0, same.stderr
+    assert "\n\nNo case comes to another outcome under 2025-02.\n\nRevision" in same.stdout
+
+
+def without_blanks(shown: str) -> set[str]:
+    """The lines of what is printed, without bars and with one blank where there are several."""
+    return {" ".join(line.strip("█ ").split()) for line in shown.splitlines()}
+
+
+def test_a_folder_of_another_run_says_what_that_was(run_kb: RunKb, cases: Path) -> None:
+    options = (str(cases), "--to", "to", "--engine", ENGINE, "--workers", "1")
+    assert run_kb("run", *options, "--revision", "2026-02", "--compare", "2025-02").returncode == 0
+    ended = run_kb("run", *options, "--revision", "2019-10")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "kb: to: holds a run of other revision (2026-02), compare (2025-02), seals; give another folder with --to, or "
+        "empty this one\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the worker processes in /proc")
+def test_ctrl_c_ends_all_processes_at_once_and_the_run_can_go_on(kb: Repository, tmp_path: Path) -> None:
+    for number, name in enumerate(("many.jsonl", "more.jsonl")):
+        (tmp_path / name).write_bytes(b"".join(varied(kb, 2_000, seed=number)))
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from kb_tools.cli import main; main()", "run", "many.jsonl", "more.jsonl"),
+            *("--to", "to", "--workers", "2", "--no-pieces"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"KB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        # Two workers, and the process that keeps count of what they share.
+        while running.poll() is None and len(children.read_text().split()) < 3:
+            time.sleep(0.05)
+        time.sleep(3)  # So that they are at work; the test passes as well where they are not.
+        started = children.read_text().split()
+        os.killpg(running.pid, signal.SIGINT)
+        out, err = running.communicate(timeout=30)
+    assert (running.returncode, out) == (130, "")
+    assert err == "kb: the parts that are written are kept: the same command goes on from there\nkb: interrupted\n"
+    assert [child for child in started if is_alive(child)] == []
+
+
+def is_alive(process: str) -> bool:
+    """Whether a process is there, and does not end within a second. One that ended has no command line any more."""
+    for _ in range(100):
+        command = Path(f"/proc/{process}/cmdline")
+        if not command.exists() or not command.read_bytes():
+            return False
+        time.sleep(0.01)
+    return True
 
 
 # ---------------------------------------------------------------------- ranges

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kb_tools import printable
-from kb_tools.render.run_picture import picture
+from kb_tools.render.run_picture import picture, shortened
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,13 +30,19 @@ def test_all_texts_stand_in_the_picture_and_in_its_description() -> None:
     review = "For review by a clinician: this is the status of the criteria, neither an approval nor a denial."
     assert texts == [
         *("200 cases under 2026-02", "Outcome", "CriteriaMet", "150 (75.0%)", "A & <b>", "1 (0.5%)"),
-        *("Long", "x" * 71 + "…", "50 (25.0%)", "y", "1 (0.5%)", review),
+        *("Long", "x" * 63 + "…", "50 (25.0%)", "y", "1 (0.5%)", review),
     ]
     assert svg.findtext(f"{SVG}title") == "200 cases under 2026-02"
     spoken = f"Outcome: CriteriaMet 150 (75.0%), A & <b> 1 (0.5%); Long: {'x' * 80} 50 (25.0%), y 1 (0.5%). {review}"
     assert svg.findtext(f"{SVG}desc") == spoken
     named = [svg.find(f".//*[@id='{name}']") for name in svg.attrib["aria-labelledby"].split()]
     assert [element.tag for element in named if element is not None] == [f"{SVG}title", f"{SVG}desc"]
+
+
+def test_a_long_name_keeps_the_value_that_stands_behind_it() -> None:
+    assert shortened("a criterion with a long label: holds", 24) == "a criterion with…: holds"
+    assert shortened("a criterion: holds", 18) == "a criterion: holds"
+    assert shortened("why: a reason that is itself long", 12) == "why: a reas…"
 
 
 def test_signs_that_xml_does_not_take_are_replaced() -> None:
@@ -84,6 +90,6 @@ def test_the_picture_of_the_page_shows_what_the_page_prints() -> None:
         heading, *lines = table.splitlines()
         found = [re.match(r"(.*?)\s+(\d+)\s+[\d.]+%", line) for line in lines]
         sections[heading.removesuffix("Cases").strip()] = {match[1]: int(match[2]) for match in found if match}
-    assert [len(counted) for counted in sections.values()] == [5, 10, 7, 10]
+    assert [len(counted) for counted in sections.values()] == [5, 1, 10, 10, 10]
     wanted = picture("234 cases under 2026-02", 234, sections, 10)
     assert (ROOT / "docs/run.svg").read_text(encoding="utf-8") == wanted
