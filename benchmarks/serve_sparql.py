@@ -1,10 +1,9 @@
 """How fast ready questions are answered over HTTP, beside the same queries on an Oxigraph server.
 
-python benchmarks/serve_sparql.py [--rounds 20] [--storm SECONDS]
+python benchmarks/serve_sparql.py [--rounds 20]
 
 Starts `kb serve`, and an Oxigraph server (pip install oxigraph) with the same graphs. Each ready question is asked of
-both by one client, on one connection each; medians are in milliseconds. `--storm` then has 50 clients ask for so many
-seconds, with queries among them that would run for hours, and counts the answers, the wrong ones, and the memory.
+both by one client, on one connection each, for the first time and again; medians are in milliseconds.
 """
 
 from __future__ import annotations
@@ -17,14 +16,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pyoxigraph as ox
@@ -37,14 +33,6 @@ from kb_tools.model.repository import Repository, find_root
 
 JSON = {"Accept": "application/sparql-results+json"}
 QUERY = {**JSON, "Content-Type": "application/sparql-query"}
-CLIENTS = 50
-HOSTILE = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
-# What the clients of a storm ask.
-ASKED: dict[str, Any] = {
-    "hostile": ("POST", "/sparql?all=true", HOSTILE, QUERY),
-    "question": ("GET", "/questions/codes/answer", None, JSON),
-    "page": ("GET", "/CP.MP.101"),
-}
 PORT = 7979
 
 
@@ -64,10 +52,10 @@ class Client:
 
 
 @contextmanager
-def workbench(root: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def workbench(root: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The address of a workbench, and its process."""
     program = "from kb_tools.cli import main; main()"
-    command = [sys.executable, "-c", program, "serve", "--port", "0", "--kb", str(root)]
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--kb", str(root), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().removeprefix(f"{root}: ").partition("/ ")[0], process
@@ -154,67 +142,15 @@ def compare(kb: Repository, ours: str, rounds: int) -> None:
         )
 
 
-def resident(process: int) -> int:
-    """Memory of a process and of all that it started, in MiB; on Linux."""
-    total, waiting = 0, [process]
-    while waiting:
-        current = waiting.pop()
-        try:
-            said = Path(f"/proc/{current}/smaps_rollup").read_text()
-            waiting += map(int, Path(f"/proc/{current}/task/{current}/children").read_text().split())
-        except OSError:
-            continue
-        total += next(int(line.split()[1]) for line in said.splitlines() if line.startswith("Pss:"))
-    return total // 1024
-
-
-def storm(ours: str, process: int, seconds: float) -> None:
-    """Many clients at once, some of whom ask what would run for hours."""
-    expected = Client(ours).ask(*ASKED["question"])[1]
-    until = time.monotonic() + seconds
-    found: Counter[str] = Counter()
-    waits: list[float] = []
-
-    def client(number: int) -> None:
-        here = Client(ours)
-        while time.monotonic() < until:
-            started = time.monotonic()
-            kind = "hostile" if number % 10 == 0 else "question" if number % 10 < 5 else "page"
-            status, body = here.ask(*ASKED[kind])
-            wrong = " wrong" if kind == "question" and status == 200 and body != expected else ""
-            found[f"{kind} {status}{wrong}"] += 1
-            if status == 200:
-                waits.append(time.monotonic() - started)
-            elif status == 503:
-                time.sleep(0.2)
-
-    before = resident(process)
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    memory = []
-    while time.monotonic() < until:
-        time.sleep(min(5, seconds / 10))
-        memory.append(resident(process))
-    for thread in threads:
-        thread.join()
-    print(f"{CLIENTS} clients, {seconds:g} s: {dict(sorted(found.items()))}")
-    print(f"answered in {1000 * statistics.median(waits):.0f} ms (median)")
-    print(f"memory in MiB: {before} before, {memory} during, {resident(process)} after")
-
-
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--storm", type=float, default=0, metavar="SECONDS")
     given = parser.parse_args()
     kb = Repository(find_root())
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    with workbench(kb.root) as (address, process):
+    with workbench(kb.root) as (address, _):
         compare(kb, address, given.rounds)
-        if given.storm:
-            storm(address, process.pid, given.storm)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import uvicorn
 from kb_tools.ask.pool import Pool
 from kb_tools.errors import KbError
 from kb_tools.serve.app import application
+from kb_tools.serve.heap import keep_little
 from kb_tools.serve.workbench import Workbench
 
 
@@ -33,6 +34,7 @@ def serve(
     Raises:
         KbError: nothing can listen there.
     """
+    keep_little()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, since only then asyncio sends small answers at once (TCP_NODELAY).
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

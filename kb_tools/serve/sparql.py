@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import pyoxigraph as ox
 from rdflib.namespace import RDF
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -77,7 +78,8 @@ def routes(bench: Workbench, asker: Asker) -> list[Route]:
             return _described(bench, request, accept)
         result = await asker.ask(request, _inquiry(operation, revision))
         format_ = next(filter(None, map(operation.one, _FORMATS)), None)
-        return answer(result, format_, accept)
+        # An answer of many rows takes a while to write, and others are answered meanwhile.
+        return await run_in_threadpool(answer, result, format_, accept)
 
     return [Route(path, endpoint, methods=["GET", "POST"]) for path in ("/sparql", "/{policy}/{revision}/sparql")]
 
