@@ -30,25 +30,39 @@ def digest(case: Node, about: Mapping[URIRef, Sequence[tuple[URIRef, Node]]]) ->
         hexadecimal digits.
     """
     known = {node: "case" if node == case else "" for node in about}
-    links: dict[URIRef, list[tuple[URIRef, URIRef]]] = {}
-    # What of a node says itself, and not by another node of the file, is the same in every round.
-    written: dict[URIRef, list[str]] = {}
+    leading: dict[URIRef, tuple[list[str], list[tuple[URIRef, URIRef]]]] = {}
+    # What leads nowhere: its digest of each round depends on none but its own of the round before.
+    ends: dict[URIRef, list[str]] = {}
     for node, pairs in about.items():
         own: list[str] = []
+        links: list[tuple[URIRef, URIRef]] = []
         for predicate, object_ in pairs:
             if type(object_) is URIRef and object_ in known:
-                links.setdefault(node, []).append((predicate, object_))
+                links.append((predicate, object_))
             else:
                 written_of = _line if len(object_) <= LONGEST_KEPT else _line.__wrapped__  # type: ignore[arg-type]
                 own.append(written_of(predicate, object_))
-        written[node] = sorted(own)
-    for _ in range(_ROUNDS):
-        fresh: dict[URIRef, str] = {}
-        for node, lines in written.items():
-            linked = [f"{p} _:{known[o]}" for p, o in links.get(node, ())]
-            fresh[node] = _sha256(known[node], *(sorted([*lines, *linked]) if linked else lines))
-        known = fresh
+        if links:
+            leading[node] = own, links
+        else:
+            ends[node] = _rounds_of_an_end(known[node], sorted(own))
+    for number in range(_ROUNDS):
+        fresh = {
+            node: _sha256(known[node], *sorted([*own, *[f"{p} _:{known[o]}" for p, o in links]]))
+            for node, (own, links) in leading.items()
+        }
+        known = {node: rounds[number] for node, rounds in ends.items()} | fresh
     return _sha256(*sorted(known.values()))
+
+
+def _rounds_of_an_end(digest: str, lines: Sequence[str]) -> list[str]:
+    """The digest of each round of a node that leads to no other: what it says is the same in every round."""
+    said = _encoded("".join([f"\n{line}" for line in lines]))
+    found: list[str] = []
+    for _ in range(_ROUNDS):
+        digest = hashlib.sha256(digest.encode() + said).hexdigest()
+        found.append(digest)
+    return found
 
 
 @lru_cache(KEPT)
@@ -58,4 +72,8 @@ def _line(predicate: URIRef, value: Node) -> str:
 
 
 def _sha256(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_encoded("\n".join(parts))).hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -50,6 +50,8 @@ class Content:
         reading: the record of what was read, where there is one.
         notices: what a reader of a determination must know of the reading.
         part: which part of the input it is, in words without the name of a file; "" where it is all of it.
+        root: the node of its only case, where all else is linked to it, each statement is given once, of a node without
+            a name, and all numbers are such as XML Schema writes (`number_or_text`); None where that is not sure.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Content:
     reading: Reading | None = None
     notices: tuple[str, ...] = ()
     part: str = ""
+    root: Node | None = None
 
 
 def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Case]:
@@ -69,6 +72,8 @@ def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Ca
     Raises:
         UnreadableInput: it says something of a term of the vocabulary, holds no case, or one that is too large.
     """
+    if content.root is not None:
+        return [_isolated(content, content.root, _by_node(content.triples), next(numbers))]
     about = _about(kb, content)
     roots = [node for node, pairs in about.items() if _IS_A_CASE in pairs]
     if not roots:
@@ -116,7 +121,15 @@ def _about(kb: Repository, content: Content) -> dict[Node, dict[tuple[URIRef, No
                 hint="a case may use the vocabulary and not define it: remove the statement",
             )
         assert isinstance(predicate, URIRef)
-        about[subject][predicate, _number_or_text(object_)] = None
+        about[subject][predicate, number_or_text(object_)] = None
+    return about
+
+
+def _by_node(triples: Iterable[Triple]) -> dict[Node, list[tuple[URIRef, Node]]]:
+    """What is said of each node, as it is given."""
+    about: dict[Node, list[tuple[URIRef, Node]]] = defaultdict(list)
+    for subject, predicate, object_ in triples:
+        about[subject].append((predicate, object_))  # type: ignore[arg-type]
     return about
 
 
@@ -137,9 +150,10 @@ def _isolated(content: Content, root: Node, about: _About, number: int) -> Case:
     while waiting:
         node = waiting.popleft()
         pairs = mine.setdefault(renamed[node], [])
-        for predicate, object_ in about.get(node, ()):
-            keep = isinstance(object_, Literal) or predicate == _TYPE or is_term(object_)
-            pairs.append((predicate, object_ if keep else own(object_)))
+        for pair in about.get(node, ()):
+            predicate, object_ = pair
+            keep = isinstance(object_, Literal) or is_term(object_) or predicate == _TYPE
+            pairs.append(pair if keep else (predicate, own(object_)))
         if len(renamed) > MAX_NODES:
             what = f"a case of more than {MAX_NODES} nodes"
             raise UnreadableInput(what, where=content.source, hint="leave out what has nothing to do with the request")
@@ -181,11 +195,13 @@ def _check_alike(source: str, about: Statements) -> None:
         raise UnreadableInput(what, where=source, hint="state each finding once")
 
 
-def _number_or_text(node: Node) -> Node:
+def number_or_text(node: Node) -> Node:
     """The node itself, or as a mere text what is stated to be a number and is none.
 
     Python takes more for a number than XML Schema does ("NaN", "1_000", digits of every script), and pySHACL ends where
     it compares "NaN" with a limit. A text it compares and refuses.
     """
-    pattern = _NUMBERS.get(node.datatype) if isinstance(node, Literal) and node.datatype else None
+    if type(node) is not Literal or node.datatype is None:
+        return node
+    pattern = _NUMBERS.get(node.datatype)
     return node if pattern is None or pattern.fullmatch(str(node)) else Literal(str(node))

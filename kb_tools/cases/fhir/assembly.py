@@ -128,9 +128,7 @@ class Assembly:
         self._check_day(day, basis, dated)
         assert day is not None
         key = frozenset({_TYPE: kind, CASE.date: day_literal(day), CASE.basis: basis, **values}.items())
-        terms = self.terms
-        stated = ", ".join([terms.stating(*statement) for statement in sorted(values.items(), key=_name)])
-        text = f"{terms.label(kind)} of {day}" + (f": {stated}" if stated else "")
+        text = self._described(kind, day, values) if resource.tracked else ""
         same = self.findings.get(key)
         if same:
             resource.note(IGNORED, f"{text}; the same as from {same.place}")
@@ -139,6 +137,12 @@ class Assembly:
         self.findings[key] = found = Finding(new_node(), kind, day, dict(values), resource, text, [resource])
         resource.note(USED, text, *elements)
         return found
+
+    def _described(self, kind: Node, day: date, values: Mapping[URIRef, Node]) -> str:
+        """What the record says of a finding."""
+        stating = self.terms.stating
+        stated = ", ".join([stating(*statement) for statement in sorted(values.items(), key=_name)])
+        return f"{self.terms.label(kind)} of {day}" + (f": {stated}" if stated else "")
 
     def _check_day(self, day: date | None, basis: URIRef, dated: str) -> None:
         if day is None:

@@ -99,13 +99,15 @@ class CaseBuilder:
         pseudonym = self._pseudonyms.copy()
         pseudonym.update(identity.encode("utf-8", "surrogatepass"))
         patient = URIRef(PATIENT + pseudonym.hexdigest()[:32])
-        triples = CaseGraph(assembly, answers.unclear()).triples(patient)
+        graph = CaseGraph(assembly, answers.unclear())
+        triples = graph.triples(patient)
         return Content(
             source=source,
             triples=triples,
             reading=Reading(source, tuple(notes_of(assembly.resources, unread))) if self._record else None,
             notices=tuple(assembly.notices),
             places={finding.node: finding.place for finding in assembly.findings.values()},
+            root=graph.case,
         )
 
 

@@ -141,10 +141,12 @@ def _part_of_a_search(bundle: dict[str, Any]) -> str:
     if relations & {"previous", "prev"}:
         return "and more comes before"
     total = bundle.get("total")
+    if total is None:
+        return ""
     found = sum(map(_is_found, as_list(bundle.get("entry"))))
-    if total is not None and not isinstance(total, int):
+    if not isinstance(total, int):
         return "and its total is no whole number"
-    return f"{found} of the {total} found" if total is not None and total > found else ""
+    return f"{found} of the {total} found" if total > found else ""
 
 
 def _is_found(entry: Any) -> bool:
@@ -173,9 +175,9 @@ def notices_of(bundle: dict[str, Any], source: str) -> list[str]:
     Raises:
         UnreadableInput: it requests nothing, or the server could not answer.
     """
-    entries = [entry if isinstance(entry, dict) else {} for entry in as_list(bundle.get("entry"))]
+    held = [entry.get("resource") if isinstance(entry, dict) else None for entry in as_list(bundle.get("entry"))]
     notices: list[str] = []
-    first = entries[0].get("resource") if entries else None
+    first = held[0] if held else None
     if bundle.get("type") == "document" and isinstance(first, dict) and type_of(first) == "Composition":
         if first.get("status") == "entered-in-error":
             raise UnreadableInput("a document entered in error", where=source, hint="send the one that replaces it")
@@ -186,9 +188,9 @@ def notices_of(bundle: dict[str, Any], source: str) -> list[str]:
         what = "an inquiry about an earlier request, and no request"
         raise UnreadableInput(what, where=source, hint="send the request itself")
     notices += ["The bundle is tagged SUBSETTED: elements of it were left out."] if is_subsetted(bundle) else []
-    for i, entry in enumerate(entries):
-        if type_of(entry.get("resource")) == "OperationOutcome":
-            notices += warnings_of(entry["resource"], f"entry[{i}] OperationOutcome", source)
+    for i, inner in enumerate(held):
+        if isinstance(inner, dict) and inner.get("resourceType") == "OperationOutcome":
+            notices += warnings_of(inner, f"entry[{i}] OperationOutcome", source)
     return notices
 
 

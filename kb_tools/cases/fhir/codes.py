@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rdflib import URIRef
 from rdflib.term import Node
 
-from kb_tools.cases.fhir.element import Coded, Element, Elements
+from kb_tools.cases.fhir.element import Coded, Element, Elements, coded_of
 from kb_tools.cases.fhir.facts import Template
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.meaning import Meaning
@@ -43,10 +44,10 @@ class Codes:
 
     def nears(self, codings: Sequence[Element]) -> tuple[Near, ...]:
         """What those codes that are not known may be meant for, each once."""
-        return self._nears(coded(codings))
+        return self.nears_of(coded(codings))
 
     @remembered
-    def _nears(self, codes: Coded) -> tuple[Near, ...]:
+    def nears_of(self, codes: Coded) -> tuple[Near, ...]:
         return tuple(near for code in dict.fromkeys(codes) if (near := self.terminology.near(*code)))
 
     # ------------------------------------------------------------------ several codes
@@ -61,10 +62,10 @@ class Codes:
 
     def possible(self, codings: Sequence[Element]) -> tuple[Meaning, ...]:
         """What codes mean, and what those that are not known may be meant for."""
-        return self._possible(coded(codings))
+        return self.possible_of(coded(codings))
 
     @remembered
-    def _possible(self, codes: Coded) -> tuple[Meaning, ...]:
+    def possible_of(self, codes: Coded) -> tuple[Meaning, ...]:
         found: list[Meaning] = []
         for code in codes:
             known = self.terminology.meaning(*code) or self.terminology.near(*code)
@@ -80,6 +81,14 @@ class Codes:
     def _concepts(self, codes: Coded, class_: Node) -> list[URIRef]:
         return list({concept for meaning in self._meanings(codes) for concept in self.named_by(meaning, class_)})
 
+    def ask_for_a_service(self, codings: Sequence[Element]) -> bool:
+        """Whether codes name a service, or leave it open: a package of which it is not said what is meant."""
+        return self._ask_for_a_service(coded(codings))
+
+    @remembered
+    def _ask_for_a_service(self, codes: Coded) -> bool:
+        return bool(self._concepts(codes, CLIN.Service)) or any(meaning.kind for meaning in self._meanings(codes))
+
     def named_by(self, meaning: Meaning, class_: Node) -> frozenset[URIRef]:
         """The concepts of a class that a meaning names."""
         return frozenset(concept for concept in meaning.concepts if class_ in self.terms.classes[concept])
@@ -89,15 +98,13 @@ class Codes:
         displays = [text for coding in codings if (text := coding.text("display")) and self.meaning(coding) is None]
         return frozenset().union(*map(self.terminology.mentions, displays))
 
-    def says_nothing(self, concept: Element) -> bool:
-        """Whether no code of a concept is known or like a known one, and none of its texts mentions anything."""
-        return not self._may_say(coded(concept.all("coding"))) and not any(
-            map(self.terminology.mentions, texts_of(concept))
-        )
+    def say_nothing(self, codes: Coded, texts: Sequence[str]) -> bool:
+        """Whether none of these codes is known or like a known one, and none of these texts mentions anything."""
+        return not self._may_say(codes) and not any(map(self.terminology.mentions, texts))
 
     @remembered
     def _may_say(self, codes: Coded) -> bool:
-        return bool(self._possible(codes) or self._may_state(codes))
+        return bool(self.possible_of(codes) or self._may_state(codes))
 
     def mentioned_by(self, concept: Element) -> frozenset[Node]:
         """The classes of findings that a concept mentions.
@@ -118,7 +125,7 @@ class Codes:
 
     @remembered
     def _may_state(self, codes: Coded) -> frozenset[Node]:
-        meant = (kind for meaning in self._possible(codes) for kind in (meaning.kind, *meaning.leaves_open) if kind)
+        meant = (kind for meaning in self.possible_of(codes) for kind in (meaning.kind, *meaning.leaves_open) if kind)
         return frozenset(meant).union(*(self.terminology.may_mean(*code) for code in codes))
 
     def unknown(self, codings: Sequence[Element]) -> str:
@@ -210,7 +217,7 @@ class Codes:
         """
         merged = dict(values)
         for property_, value in more.items():
-            narrower = self._narrower(merged.get(property_, value), value)
+            narrower = self._narrower(merged[property_], value) if property_ in merged else value
             if narrower is None:
                 raise Skipped(NOT_UNDERSTOOD, "its codes contradict each other", element)
             merged[property_] = narrower
@@ -228,10 +235,15 @@ def coded(codings: Sequence[Element]) -> Coded:
     return (codings if isinstance(codings, Elements) else Elements(codings)).coded
 
 
-def texts_of(concept: Element) -> list[str]:
-    """The texts of a concept: its own, and the displays of its codes."""
-    texts = [concept.text("text"), *[coding.text("display") for coding in concept.all("coding")]]
-    return list(filter(None, texts))
+def said_by(concept: Any) -> tuple[Coded, Sequence[str]]:
+    """The codes of a CodeableConcept as it stands in JSON, and its texts: its own, and the displays of its codes."""
+    if not isinstance(concept, dict):
+        return (), ()
+    codings = concept.get("coding")
+    held = [coding for coding in codings if isinstance(coding, dict)] if isinstance(codings, list) else []
+    codes = tuple([coded_of(coding) for coding in held])
+    texts = [concept.get("text"), *[coding.get("display") for coding in held]]
+    return codes, tuple([text for text in texts if text and isinstance(text, str)])
 
 
 def unstated(meanings: Iterable[Meaning]) -> list[str]:

@@ -33,12 +33,14 @@ def year_before(day: date) -> str:
 def days_of(resource: Resource) -> tuple[date, date] | None:
     """The first and the last day that what a resource states may be of; None where that is not known."""
     root = resource.root
-    times = [days for name in _TIMES if name in root.content and (days := root.days(name))]
-    found = times[0] if times else None
+    named = [name for name in _TIMES if name in root.content]
+    found = next(filter(None, map(root.days, named)), None)
     end = end_of(root)
     ended = root.days(end) if end else None
     if end and ended is None:
         return (found[0], date.max) if found else None
+    if found and not ended:
+        return found
     bounds = [days[1] for days in (found, ended) if days]
     if not bounds:
         # It was issued after it was found, and what it is contained in was written after both.

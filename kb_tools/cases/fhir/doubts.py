@@ -78,7 +78,7 @@ class DoubtCollector:
 
     def collect_near(self, resource: Resource) -> None:
         """Collects what nearly known codes of a resource that was read may mean, where it states something else."""
-        if resource.type not in STATING or not self._codes.nears(self._texts.codings(resource)):
+        if resource.type not in STATING or not self._codes.nears_of(self._texts.coded(resource)):
             return
         codings = [coding for coding in self._texts.codings(resource) if self._codes.near(coding)]
         own = [finding for finding in self._assembly.findings.values() if resource in finding.sources]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Collection
 from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -18,85 +18,65 @@ _PARTIAL_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 
 # The system and the code of each of several codings.
 Coded: TypeAlias = tuple[tuple[str, str], ...]
-# Where an element stands: what it stands in, its name there, and its number in a list; None for a resource itself.
-Place: TypeAlias = "tuple[Place, str, int | None] | None"
 
 
 class Element:
-    """One object of a resource, which remembers what of it was looked at."""
+    """One object of a resource; what of it is looked at is not remembered.
 
-    __slots__ = ("_coded", "_held", "_seen", "content", "place")
+    There are hundreds in a bundle: so none has an object of its own for its place, nor for what it may come to hold.
 
-    def __init__(self, content: dict[str, Any], place: Place = None, seen: set[tuple[int, str]] | None = None) -> None:
-        """Stands for an object.
+    Attributes:
+        path: where it stands in its resource: "code.coding[0]"; "" for the resource itself.
+    """
 
-        Args:
-            seen: what was looked at in its resource, by object and name; None where that is not remembered.
-        """
+    __slots__ = ("_coded", "_held", "content", "path")
+
+    def __init__(self, content: dict[str, Any], path: str = "") -> None:
         self.content = content
-        self.place = place
-        self._seen = seen
+        self.path = path
         self._coded: tuple[str, str] | None = None
         # The elements that it holds, of a list all of them: one that was asked for is asked for again.
-        self._held: dict[str, Any] = {}
-
-    @property
-    def path(self) -> str:
-        """Where it stands in its resource: "code.coding[0]"; "" for the resource itself."""
-        names: list[str] = []
-        place = self.place
-        while place is not None:
-            place, name, index = place
-            names.append(name if index is None else f"{name}[{index}]")
-        return ".".join(reversed(names))
+        self._held: dict[str, Any] | None = None
 
     def at(self, name: str) -> str:
         """The path of one of its elements."""
-        path = self.path
-        return f"{path}.{name}" if path else name
+        return f"{self.path}.{name}" if self.path else name
 
     def get(self, name: str) -> Any:
         """The value of an element, whatever it is; None where there is none."""
-        value = self.content.get(name)
-        if value is not None and self._seen is not None:
-            self._seen.add((id(self.content), name))
-        return value
+        return self.content.get(name)
 
     def text(self, name: str) -> str:
         """The value of an element that is a string, "" for none."""
-        if name not in self.content:
-            return ""
-        value = self.get(name)
+        value = self.content.get(name)
         return value if isinstance(value, str) else ""
 
     def one(self, name: str) -> Element | None:
         """An element that is an object."""
-        if name not in self.content:
-            return None
-        held = self._held.get(name)
-        if type(held) is Element:
-            return held
-        value = self.get(name)
+        value = self.content.get(name)
         if not isinstance(value, dict):
             return None
-        held = self._held[name] = Element(value, (self.place, name, None), self._seen)
+        if self._held is None:
+            self._held = {}
+        held: Element | None = self._held.get(name)
+        if held is None:
+            path = self.path
+            held = self._held[name] = type(self)(value, f"{path}.{name}" if path else name)
         return held
 
     def all(self, name: str) -> Elements:
         """The objects of an element that is a list; who asks must not change the answer."""
-        if name not in self.content:
-            return _NONE
-        held = self._held.get(name)
-        if type(held) is Elements:
-            return held
-        value = self.get(name)
+        value = self.content.get(name)
         if not isinstance(value, list):
             return _NONE
-        place, seen = self.place, self._seen
-        held = Elements(
-            [Element(item, (place, name, i), seen) for i, item in enumerate(value) if isinstance(item, dict)]
-        )
-        self._held[name] = held
+        if self._held is None:
+            self._held = {}
+        held: Elements | None = self._held.get(name)
+        if held is None:
+            class_, path = type(self), self.at(name)
+            held = self._held[name] = Elements(
+                [class_(item, f"{path}[{i}]") for i, item in enumerate(value) if isinstance(item, dict)]
+            )
         return held
 
     def codings(self, name: str) -> Elements:
@@ -107,7 +87,7 @@ class Element:
     def coded(self) -> tuple[str, str]:
         """The system and the code of a coding, "" for what it does not state."""
         if self._coded is None:
-            self._coded = self.text("system"), self.text("code")
+            self._coded = coded_of(self.content)
         return self._coded
 
     def day(self, name: str) -> date | None:
@@ -139,43 +119,94 @@ class Element:
             return None
         return _days_of(value)
 
-    def unread(self) -> Iterator[str]:
+    def read(self) -> tuple[str, ...]:
+        """The names of the elements that were looked at; none where that is not remembered."""
+        return ()
+
+    def unread(self) -> list[str]:
         """The paths at which nothing was looked at, the highest of each branch."""
-        seen, here = self._seen or (), id(self.content)
-        for name, value in self.content.items():
-            if name == "resourceType":
-                continue
-            if (here, name) not in seen:
-                yield self.at(name)
-            elif isinstance(value, dict):
-                yield from Element(value, (self.place, name, None), self._seen).unread()
-            elif isinstance(value, list):
-                for i, item in enumerate(value):
-                    if isinstance(item, dict):
-                        yield from Element(item, (self.place, name, i), self._seen).unread()
+        return [self.at(name) for name in self.content if name != "resourceType"]
+
+
+class TrackedElement(Element):
+    """One object of a resource, which remembers what of it was looked at: all that it holds, or holds None for."""
+
+    __slots__ = ()
+
+    def get(self, name: str) -> Any:
+        self._mark(name)
+        return self.content.get(name)
+
+    def text(self, name: str) -> str:
+        if self._held is None:
+            self._held = {name: None}
+        else:
+            self._held.setdefault(name)
+        value = self.content.get(name)
+        return value if isinstance(value, str) else ""
+
+    def one(self, name: str) -> Element | None:
+        held = self._mark(name)
+        return held if type(held) is TrackedElement else Element.one(self, name)
+
+    def all(self, name: str) -> Elements:
+        held = self._mark(name)
+        return held if type(held) is Elements else Element.all(self, name)
+
+    def _mark(self, name: str) -> Any:
+        """Remembers that an element was looked at, and returns what is held of it."""
+        if self._held is None:
+            self._held = {name: None}
+            return None
+        return self._held.setdefault(name)
+
+    def _seen(self) -> Collection[str]:
+        """The names of the elements that were looked at; of a coding that was taken as one, its system and code too."""
+        seen = self._held or ()
+        return seen if self._coded is None else (*seen, "system", "code")
 
     def read(self) -> tuple[str, ...]:
-        """The names of the elements that were looked at."""
-        seen, here = self._seen, id(self.content)
-        if not seen:
-            return ()
-        return tuple(name for name in self.content if (here, name) in seen)
+        seen = self._seen()
+        return tuple([name for name, value in self.content.items() if name in seen and value is not None])
+
+    def unread(self) -> list[str]:
+        seen = self._seen()
+        found: list[str] = []
+        for name, value in self.content.items():
+            if name not in seen or value is None:
+                if name != "resourceType":
+                    found.append(self.at(name))
+            elif isinstance(value, dict):
+                found += inner.unread() if (inner := self.one(name)) else ()
+            elif isinstance(value, list):
+                found += [path for inner in self.all(name) for path in inner.unread()]
+        return found
 
 
 class Elements(tuple[Element, ...]):
-    """Several elements, which remember what they say as codings."""
+    """Several elements."""
 
-    _coded: Coded | None = None
+    __slots__ = ()
 
     @property
     def coded(self) -> Coded:
         """The system and the code of each."""
-        if self._coded is None:
-            self._coded = tuple([coding.coded() for coding in self])
-        return self._coded
+        return tuple([coding.coded() for coding in self])
 
 
 _NONE = Elements()
+
+
+def coded_of(coding: dict[str, Any]) -> tuple[str, str]:
+    """The system and the code of a coding as it stands in JSON, "" for what it does not state."""
+    system, code = coding.get("system"), coding.get("code")
+    return _pair(system if isinstance(system, str) else "", code if isinstance(code, str) else "")
+
+
+@lru_cache(KEPT)
+def _pair(system: str, code: str) -> tuple[str, str]:
+    """A system and a code, as one object wherever they stand."""
+    return system, code
 
 
 def top_name(path: str) -> str:

@@ -36,11 +36,12 @@ class Statement:
     elements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Finding:
     """A finding of the case: its class, day and values, the resource it is from, and what the record says of it.
 
     Attributes:
+        text: what the record says of it; "" where no record is kept.
         sources: all resources that state it, the one that it is from first.
         doubts: why it may not count.
     """

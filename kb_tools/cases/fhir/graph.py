@@ -14,6 +14,7 @@ from kb_tools.cases.fhir.dates import day_literal
 from kb_tools.cases.fhir.facts import Statement, new_node
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, USED
+from kb_tools.cases.isolate import number_or_text
 from kb_tools.rdf.namespaces import CASE, CLIN
 from kb_tools.rdf.terms import Triple, local_name
 
@@ -32,7 +33,7 @@ class CaseGraph:
         """
         self._assembly = assembly
         self._unclear = unclear
-        self._case = new_node()
+        self.case = new_node()
 
     def triples(self, patient: URIRef) -> list[Triple]:
         """The case, with notes and notices of what could not be stated."""
@@ -40,7 +41,7 @@ class CaseGraph:
 
     def _request_triples(self, patient: URIRef) -> Iterator[Triple]:
         assert self._assembly.service_day is not None
-        case, request, coverage, product = self._case, new_node(), new_node(), new_node()
+        case, request, coverage, product = self.case, new_node(), new_node(), new_node()
         yield case, RDF.type, CASE.Case
         yield case, CASE.patient, patient
         yield case, CASE.coverage, coverage
@@ -58,9 +59,9 @@ class CaseGraph:
 
     def _finding_triples(self) -> Iterator[Triple]:
         for statements, finding in self._assembly.findings.items():
-            yield self._case, CASE.finding, finding.node
-            for predicate, value in sorted(statements, key=lambda statement: str(statement[0])):
-                yield finding.node, predicate, value
+            yield self.case, CASE.finding, finding.node
+            for predicate, value in sorted(statements, key=_predicate):
+                yield finding.node, predicate, number_or_text(value)
             if finding.doubts:
                 yield finding.node, CASE.inDoubt, Literal(finding.in_doubt)
 
@@ -83,7 +84,7 @@ class CaseGraph:
                     text = statement.text if taken else f"{statement.text}; not used"
                     statement.resource.note(USED if taken else IGNORED, text, *statement.elements)
             for value in values:
-                yield node, property_, value
+                yield node, property_, number_or_text(value)
 
     def _report_disagreement(self, class_: URIRef, property_: URIRef, unclear: str | None) -> None:
         """Adds a notice that nothing is stated by a property.
@@ -115,6 +116,10 @@ class CaseGraph:
             return list(stated)
         narrowest = narrowest_of(values)
         return [narrowest] if narrowest and narrowest_of(values | unsettled) else []
+
+
+def _predicate(statement: tuple[Node, Node]) -> str:
+    return str(statement[0])
 
 
 def _latest_answer(stated: Mapping[Node, Sequence[Statement]]) -> list[Node]:

@@ -55,7 +55,8 @@ class ObservedValue:
             if self._is_the_rest(root, element):
                 value = self._rest(kind, value, path)
             measure = self._terms.measure_of(kind)
-            if measure and values.keys() & measure.properties and value.keys() & measure.properties:
+            twice = measure and not (measure.properties.isdisjoint(values) or measure.properties.isdisjoint(value))
+            if twice:
                 raise Skipped(NOT_UNDERSTOOD, "its code states a value too", path)
             values = self._codes.merged(values, value, path)
         if not self._terms.counts(kind, values):
@@ -149,4 +150,4 @@ class ObservedValue:
 
 def names_of_values(element: Element) -> list[str]:
     """The names of the elements of an observation, or of a component, that state its value."""
-    return sorted([name for name in element.content if name.startswith("value") and _VALUE.fullmatch(name)])
+    return sorted([name for name in element.content if name[:5] == "value" and _VALUE.fullmatch(name)])

@@ -213,7 +213,7 @@ def _event(timing: Element) -> date | None:
     events = timing.get("event")
     if timing.get("repeat") or timing.get("code") or not isinstance(events, list) or len(events) != 1:
         raise Skipped(NOT_UNDERSTOOD, "not exactly one date", timing.path)
-    return Element({"event": events[0]}, timing.place).day("event")
+    return Element({"event": events[0]}, timing.path).day("event")
 
 
 def _roles(diagnosis: Element) -> set[str]:

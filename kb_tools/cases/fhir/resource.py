@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.element import Element, TrackedElement
 from kb_tools.cases.fhir.r4 import library_class, type_of
 from kb_tools.cases.fhir.structure import is_surely_valid
 from kb_tools.cases.record import Note, Treatment
@@ -46,7 +46,6 @@ class Resource:
         tracked: whether it is remembered which elements of it are looked at.
         id: its id, "" for none.
         root: its elements.
-        aside: the same for who looks without taking it for read.
         contained: the resources that it contains.
     """
 
@@ -59,16 +58,22 @@ class Resource:
     tracked: bool = True
     id: str = field(init=False)
     root: Element = field(init=False, repr=False)
-    aside: Element = field(init=False, repr=False)
-    contained: list[Resource] = field(init=False, repr=False)
+    _aside: Element | None = field(init=False, repr=False, default=None)
+    contained: Sequence[Resource] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.root = Element(self.content, seen=set() if self.tracked else None)
-        self.aside = Element(self.content) if self.tracked else self.root
+        self.root = TrackedElement(self.content) if self.tracked else Element(self.content)
         id_ = self.content.get("id")
         self.id = id_ if isinstance(id_, str) else ""
         within = self.content.get("contained")
-        self.contained = self._hold(within) if isinstance(within, list) else []
+        self.contained = self._hold(within) if isinstance(within, list) else ()
+
+    @property
+    def aside(self) -> Element:
+        """Its elements for who looks without taking them for read."""
+        if self._aside is None:
+            self._aside = Element(self.content) if self.tracked else self.root
+        return self._aside
 
     def _hold(self, within: list[Any]) -> list[Resource]:
         return [

@@ -26,7 +26,7 @@ class Services:
 
     def are_asked(self, codings: Sequence[Element]) -> bool:
         """Whether codes ask for a service, named or left open: a package of which it is not said what is meant."""
-        return bool(self.named(codings)) or any(meaning.kind for meaning in self._codes.meanings(codings))
+        return self._codes.ask_for_a_service(codings)
 
     def are_asked_by_item(self, item: Element) -> bool:
         """Whether an item of a claim, or a detail of it, asks for a service that is known here."""

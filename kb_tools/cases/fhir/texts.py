@@ -7,13 +7,14 @@ more than of the finding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from rdflib.term import Node
 
 from kb_tools.cases.fhir.assembly import Assembly
-from kb_tools.cases.fhir.codes import texts_of
-from kb_tools.cases.fhir.element import Element, Elements
+from kb_tools.cases.fhir.codes import said_by
+from kb_tools.cases.fhir.element import Coded, Element, Elements
 from kb_tools.cases.fhir.r4 import HINTING
 from kb_tools.cases.fhir.resource import Resource
 
@@ -42,8 +43,10 @@ class TextReader:
         self._codes = assembly.codes
         # What whole resources are about; not where that depends on what they refer to.
         self._about: dict[Resource, tuple[list[Element], Elements]] = {}
-        self._texts: dict[Resource, list[str]] = {}
+        self._texts: dict[Resource, Sequence[str]] = {}
         self._says_nothing: dict[Resource, bool] = {}
+        # Of those that say by their code alone what they are about.
+        self._coded: dict[Resource, Coded] = {}
 
     def about(self, resource: Resource, *parts: Element) -> list[Element]:
         """The concepts that say what a resource is about, or these parts of it."""
@@ -53,6 +56,13 @@ class TextReader:
         """The codes that say what a resource is about, or these parts of it."""
         known = None if parts else self._about.get(resource)
         return (known or self._concepts_and_codings(resource, parts))[1]
+
+    def coded(self, resource: Resource) -> Coded:
+        """The codes that say what a resource is about, apart from where they stand."""
+        if resource not in self._says_nothing:
+            self.says_nothing(resource)
+        found = self._coded.get(resource)
+        return self.codings(resource).coded if found is None else found
 
     def _concepts_and_codings(self, resource: Resource, parts: tuple[Element, ...]) -> tuple[list[Element], Elements]:
         kept = None if parts else self._about.get(resource)
@@ -76,18 +86,20 @@ class TextReader:
         """Whether a resource surely neither states nor mentions anything that the policy asks about: most do not."""
         found = self._says_nothing.get(resource)
         if found is None:
-            code = resource.aside.one("code")
-            alone = resource.content.keys().isdisjoint(_BESIDE_CODE)
-            found = alone and (code is None or self._codes.says_nothing(code))
+            found = False
+            if resource.content.keys().isdisjoint(_BESIDE_CODE):
+                codes, written = said_by(resource.content.get("code"))
+                found = self._codes.say_nothing(codes, written)
+                if found:
+                    self._texts[resource] = written
+                else:
+                    self._coded[resource] = codes
             self._says_nothing[resource] = found
         return found
 
     def has_text(self, resource: Resource) -> bool:
         """Whether there is a text that says what a resource is about."""
-        if not self.says_nothing(resource):
-            return bool(self.texts(resource))
-        code = resource.aside.one("code")
-        return code is not None and bool(texts_of(code))
+        return bool(self.texts(resource))
 
     def codings_of_values(self, resource: Resource, *parts: Element) -> list[Element]:
         """The codes that an observation, or these parts of it, has as values."""
@@ -97,14 +109,16 @@ class TextReader:
         parts = parts or (root, *root.all("component"))
         return [coding for part in parts for coding in part.codings("valueCodeableConcept")]
 
-    def texts(self, resource: Resource) -> list[str]:
+    def texts(self, resource: Resource) -> Sequence[str]:
         """All texts that say what a resource is about: those of its codes and concepts, and its own."""
         found = self._texts.get(resource)
         if found is None:
             concepts, codings = self._concepts_and_codings(resource, ())
-            found = [text for coding in codings if (text := coding.text("display"))]
-            found += [text for concept in concepts if (text := concept.text("text"))]
-            found += [text for name in _TEXTS if name in resource.content and (text := resource.aside.text(name))]
+            found = (
+                *[text for coding in codings if (text := coding.text("display"))],
+                *[text for concept in concepts if (text := concept.text("text"))],
+                *[text for name in _TEXTS if name in resource.content and (text := resource.aside.text(name))],
+            )
             if resource in self._about:
                 self._texts[resource] = found
         return found

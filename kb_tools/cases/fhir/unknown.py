@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.codes import coded
 from kb_tools.cases.fhir.dates import days_of
-from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.element import Coded, Element
 from kb_tools.cases.fhir.r4 import CLINICAL
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.texts import TextReader
@@ -21,17 +22,21 @@ def report_near_misses(assembly: Assembly, texts: TextReader) -> None:
     hints: dict[str, list[str]] = {}
     for resource in assembly.resources:
         if resource not in assembly.dismissed:
-            for near in assembly.codes.nears(_codings_that_matter(texts, resource)):
+            for near in assembly.codes.nears_of(_codes_that_matter(texts, resource)):
                 places = hints.setdefault(near.hint, [])
                 places += [] if resource.place in places else [resource.place]
     assembly.notices += [f"{_few(places)}: {hint}." for hint, places in hints.items()]
 
 
-def _codings_that_matter(texts: TextReader, resource: Resource) -> Sequence[Element]:
+def _codes_that_matter(texts: TextReader, resource: Resource) -> Coded:
     """The codes of a resource that should be known."""
-    root = resource.aside
     if resource.type in CLINICAL:
-        return () if texts.says_nothing(resource) else texts.codings(resource)
+        return () if texts.says_nothing(resource) else texts.coded(resource)
+    return coded(_codings_of_a_request(resource))
+
+
+def _codings_of_a_request(resource: Resource) -> Sequence[Element]:
+    root = resource.aside
     if resource.type == "Claim":
         parts = [part for item in root.all("item") for part in (item, *item.all("detail"))]
         return [
@@ -80,7 +85,7 @@ def report_silent(assembly: Assembly, texts: TextReader, doubted: set[str], olde
 def _is_understood(assembly: Assembly, texts: TextReader, resource: Resource) -> bool:
     if texts.says_nothing(resource):
         return False
-    return bool(texts.grouped(resource) or assembly.codes.possible(texts.codings(resource)))
+    return bool(texts.grouped(resource) or assembly.codes.possible_of(texts.coded(resource)))
 
 
 def _few(places: list[str]) -> str:

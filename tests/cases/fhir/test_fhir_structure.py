@@ -7,6 +7,8 @@ import io
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count as count_from
 from typing import Any
 
 import pytest
@@ -14,9 +16,13 @@ from bundles import DATA
 
 from kb_tools.cases.case import Case
 from kb_tools.cases.fhir import structure
+from kb_tools.cases.fhir.element import Element, TrackedElement
 from kb_tools.cases.fhir.r4 import READ_TYPES, library_class
+from kb_tools.cases.fhir.reader import FhirReader
 from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.isolate import isolate
 from kb_tools.cases.reader import CaseReader
+from kb_tools.errors import UnreadableInput
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import nesting
 
@@ -206,3 +212,34 @@ def test_deep_text_is_never_told_to_be_shallow(opening: str, depth: int) -> None
     closing = "".join({"[": "]", "{": "}"}[sign] for sign in reversed(text) if sign in "[{")
     assert not nesting.is_shallow((text + "1" + closing).encode())
     assert not nesting.is_shallow(text.encode())
+
+
+def test_a_case_of_fhir_is_the_same_through_the_door_of_every_format(kb: Repository) -> None:
+    """What the reader of FHIR vouches for (`Content.root`) is what `isolate` otherwise finds out by itself."""
+    reader, count = FhirReader(kb), 0
+    for path in sorted(DATA.glob("*.json")):
+        try:
+            content = reader.bundle(path.read_bytes(), path.name)
+        except UnreadableInput:
+            continue
+        assert content.root is not None
+        (one,), (other,) = (isolate(kb, given, count_from(1)) for given in (content, replace(content, root=None)))
+        assert one == other
+        count += 1
+    assert count > 40
+
+
+def test_it_is_remembered_what_was_looked_at() -> None:
+    coding = {"system": "s", "code": "c", "display": "d"}
+    content = {"resourceType": "X", "code": {"coding": [coding, 1, coding], "text": "t"}, "a": {"b": 1}, "c": None}
+    root = TrackedElement(content)
+    assert (root.read(), root.unread()) == ((), ["code", "a", "c"])
+    code = root.one("code")
+    assert code is not None and root.one("code") is code and code.all("coding")[1].path == "code.coding[2]"
+    assert root.get("c") is None and root.get("a") == {"b": 1}
+    code.all("coding")[1].coded()
+    assert root.read() == ("code", "a")
+    rest = ["code.coding[0].system", "code.coding[0].code", "code.coding[0].display", "code.coding[2].display"]
+    assert root.unread() == [*rest, "code.text", "a.b", "c"]
+    aside = Element(content)
+    assert aside.one("code") and aside.read() == () and aside.unread() == ["code", "a", "c"]
