@@ -15,6 +15,7 @@ import pyoxigraph as ox
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kb_tools import as_json
 from kb_tools.ask.request import RawResult
 from kb_tools.ask.result import QueryResult
 from kb_tools.ask.sparql import QueryError
@@ -108,7 +109,7 @@ def written(result: RawResult, format_: str, about: Mapping[str, str] = MappingP
 
 
 def _json(result: RawResult) -> bytes:
-    return QueryResult(replace(result, choices=notes(result), basis=[])).to_json().encode()
+    return as_json.compact(QueryResult(replace(result, choices=notes(result), basis=[])).to_dict())
 
 
 def _xml(result: RawResult) -> bytes:

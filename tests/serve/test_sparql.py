@@ -183,6 +183,10 @@ def test_every_format_says_the_same(client: TestClient) -> None:
         assert (answer.status_code, answer.headers["vary"]) == (200, "Accept")
         return answer.content
 
+    assert asked("SELECT ?n { VALUES ?n { 7 } }", "json") == (
+        b'{"head":{"vars":["n"]},"results":{"bindings":[{"n":{"type":"literal","value":"7",'
+        b'"datatype":"http://www.w3.org/2001/XMLSchema#integer"}}]}}'
+    )
     assert asked(CODES, "csv") == b"number\r\n38215\r\n38242\r\n86950\r\nS2150\r\n"
     assert asked(CODES, "tsv") == b'?number\n"38215"\n"38242"\n"86950"\n"S2150"\n'
     for name, format_ in (("json", ox.QueryResultsFormat.JSON), ("xml", ox.QueryResultsFormat.XML)):
