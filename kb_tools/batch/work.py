@@ -99,9 +99,7 @@ class Worker:
         terminology = [path for path, _ in settings.terminology]
         # Full answers have the record of the reading, as those of kb validate do; for rows it would take time only.
         self._others, self._recording = (OtherReader(kb, terminology, record) for record in (False, True))
-        # What is loaded stays: it need not be looked through for garbage again and again.
-        gc.collect()
-        gc.freeze()
+        _hold_what_is_known()
 
     def process(self, settings: Settings, one: Range, folder: Location) -> int:
         """Writes the part of a range, and returns how many rows it has.
@@ -135,7 +133,10 @@ class Worker:
             parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one))
         for maker, learned in zip(self._makers, self._learned, strict=False):
             maker.keep(learned)
-        return len(numbered)
+        rows = len(numbered)
+        del by_maker, numbered, others, causes
+        _hold_what_is_known()
+        return rows
 
     def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:
         """The rows of some lines: under the first revision and, where there is one, under the second."""
@@ -156,6 +157,12 @@ class Worker:
             content: dict[str, Any] = {"error": answer.lines()} if isinstance(answer, KbError) else answer.to_dict()
             found.append(json.dumps(content | {"file": one.source, "line": number}, ensure_ascii=False) + "\n")
         return "".join(found).encode()
+
+
+def _hold_what_is_known() -> None:
+    """Takes what is loaded and learned out of what is looked through for garbage: it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def learned_of(kb: Repository, settings: Settings) -> list[Learned]:
