@@ -99,7 +99,7 @@ class Worker:
         terminology = [path for path, _ in settings.terminology]
         # Full answers have the record of the reading, as those of kb validate do; for rows it would take time only.
         self._others, self._recording = (OtherReader(kb, terminology, record) for record in (False, True))
-        _hold_what_is_known()
+        hold_what_is_known()
 
     def process(self, settings: Settings, one: Range, folder: Location) -> int:
         """Writes the part of a range, and returns how many rows it has.
@@ -135,7 +135,7 @@ class Worker:
             maker.keep(learned)
         rows = len(numbered)
         del by_maker, numbered, others, causes
-        _hold_what_is_known()
+        hold_what_is_known()
         return rows
 
     def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:
@@ -159,7 +159,7 @@ class Worker:
         return "".join(found).encode()
 
 
-def _hold_what_is_known() -> None:
+def hold_what_is_known() -> None:
     """Takes what is loaded and learned out of what is looked through for garbage: it stays."""
     gc.collect()
     gc.freeze()
