@@ -126,18 +126,27 @@ class Cache:
 
     def text(self, name: str) -> bytes | None:
         """What a file that is kept holds; None where there is none, or it is not what was written."""
+        path = self.folder / name
         try:
-            line, end, written = (self.folder / name).read_bytes().partition(b"\n")
+            # What is no file, a named pipe for instance, could be waited for without end.
+            if not path.is_file():
+                return None
+            line, end, written = path.read_bytes().partition(b"\n")
         except OSError:
             return None
         return written if line + end == _digest_line(written) else None
 
     def keep_text(self, name: str, written: bytes) -> None:
-        """Keeps a file where it can be written: a comment with the digest of the text, and the text."""
+        """Keeps a file where it can be written: a comment with the digest of the text, and the text.
+
+        Only its owner may read it. What is no file is left as it is.
+        """
         target = self.folder / name
         with suppress(OSError):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically({target: _digest_line(written) + written})
+            if target.exists() and not target.is_file():
+                return
+            write_atomically({target: _digest_line(written) + written}, private=True)
             self.prune()
 
     def prune(self) -> None:

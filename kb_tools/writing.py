@@ -13,10 +13,13 @@ from pathlib import Path
 TEMPORARY = ".aside-"
 
 
-def write_atomically(contents: Mapping[Path, bytes]) -> None:
+def write_atomically(contents: Mapping[Path, bytes], private: bool = False) -> None:
     """Write files that belong together, each in place of the one of its name.
 
     A link is followed, and what is no file (a device, a pipe) is written to as it is.
+
+    Args:
+        private: whether only the owner may read them.
 
     Raises:
         OSError: one cannot be written; then every file is as it was before.
@@ -33,7 +36,7 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
                 temporary.write(content)
                 temporary.flush()
                 os.fsync(temporary.fileno())
-            Path(temporary.name).chmod(_mode(target))
+            Path(temporary.name).chmod(0o600 if private else _mode(target))
         for written, target in waiting:
             written.replace(target)
     finally:

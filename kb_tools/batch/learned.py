@@ -4,8 +4,8 @@ There is one file for each revision that is asked for, made for one state of the
 seal among them), one engine and one version of this package. Where any of these differs, or the file is not as it was
 written, it is not used, and all is learned again.
 
-Nothing of a person is kept: of the pieces only those that are sound and state nothing but terms, numbers that stand for
-others, and yes or no; no date, no name, no text, and nothing of what a reader refused.
+Nothing of a person is kept: of the pieces only those that are sound and state nothing but terms, codes, numbers, and
+yes or no; no date, no name, no text, no note, and nothing of what a reader refused. Only its owner may read the file.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pyoxigraph as ox
-from rdflib import Literal, URIRef
-from rdflib.namespace import XSD
 from rdflib.term import Node
 
 from kb_tools import __version__
+from kb_tools.batch.impersonal import Impersonal
 from kb_tools.batch.opening import Frozen
 from kb_tools.batch.pieces import Bits, Look, Pieces
 from kb_tools.batch.sight import Sight, SightState
@@ -33,7 +32,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.rdf.terms import to_oxigraph, to_rdflib
 
 # Changes when the file is laid out differently, so that an older one is not used.
-LAYOUT = 1
+LAYOUT = 2
 # How much more must have been learned before it is written again.
 GROWTH = 1.1
 
@@ -116,12 +115,13 @@ class Learned:
             return terms.setdefault(term, len(terms))
 
         by_revision = {name: _sight_as_json(sight.state(), number) for name, sight in sights.items()}
-        if not all(map(_is_impersonal, terms)):
+        impersonal = Impersonal(pieces.reader.forms)
+        if not all(map(impersonal.value, terms)):
             return
         findings = [
             (items, piece)
             for items, piece in pieces.sound_findings()
-            if all(_is_impersonal(value) for _, value in piece.pairs)
+            if impersonal.items(items) and all(impersonal.value(value) for _, value in piece.pairs)
         ]
         place = {piece.like: number for number, (_, piece) in enumerate(findings)}
         content = {
@@ -148,7 +148,7 @@ class Learned:
                     None if piece.reason is None else number(piece.reason),
                 ]
                 for item, piece in pieces.sound_statements()
-                if all(_is_impersonal(value) for _, _, value in piece.statements)
+                if impersonal.items([item[1:]]) and all(impersonal.value(value) for _, _, value in piece.statements)
             ],
             "terms": [],
         }
@@ -160,13 +160,6 @@ class Learned:
 
 
 # ---------------------------------------------------------------------- as JSON
-
-
-def _is_impersonal(value: Node) -> bool:
-    """Whether a value cannot tell of a person: a term, a number, or yes or no."""
-    if isinstance(value, Literal):
-        return value.datatype in (XSD.boolean, XSD.decimal, XSD.integer)
-    return isinstance(value, URIRef)
 
 
 def _sight_as_json(state: SightState, number: Callable[[Node], int]) -> list[Any]:

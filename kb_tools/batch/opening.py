@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import pyoxigraph as ox
 
 from kb_tools.cases.isolate import MAX_ALIKE
-from kb_tools.cases.plain import NAME, TOKEN
+from kb_tools.cases.plain import NAME, NOTE, SCHEMA, TOKEN
 from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import UnreadableInput
 from kb_tools.memory import Memory
@@ -168,6 +168,14 @@ def _is_name(given: str) -> bool:
     return True
 
 
+def id_of(line: bytes) -> str:
+    """The `id` of a line that the reader refuses, as given; "" unless the line is JSON with one that is a name."""
+    content = _object(line)
+    # A resource of FHIR by itself is no case: its id may be that of a person.
+    given = content.get("id") if content and "resourceType" not in content else None
+    return given if isinstance(given, str) and _is_name(given) else ""
+
+
 def digest(line: bytes) -> str:
     """What a line is called that has no name."""
     return "sha256:" + hashlib.sha256(line).hexdigest()[:32]
@@ -177,17 +185,21 @@ def digest(line: bytes) -> str:
 
 
 def items_of_finding(text: str) -> Frozen | None:
-    """The keys and values of a finding without its date; None where the text is not one that can be looked up."""
-    content = _object("{" + text + "}")
+    """The keys and values of a finding without its date and notes; None where the text cannot be looked up."""
+    content = _object(f"{{{text}}}".encode())
     if content is None or content.pop("date", None) != _HOLE:
         return None
-    items = tuple(content.items())
-    return None if any(isinstance(value, list | dict) for _, value in items) else items
+    if any(isinstance(value, list | dict) for value in content.values()):
+        return None
+    return tuple((key, value) for key, value in content.items() if not key.startswith(NOTE))
 
 
 def items_of_case(text: str) -> list[Frozen] | None:
-    """What a request and a case state: where it stands, the key and the value; None where only the reader knows."""
-    content = _object(text)
+    """What a request and a case state: where it stands, the key and the value; None where only the reader knows.
+
+    Notes are left out, as the reader leaves them out.
+    """
+    content = _object(text.encode())
     request = content.pop("request", None) if content else None
     if content is None or not isinstance(request, dict):
         return None
@@ -198,15 +210,36 @@ def items_of_case(text: str) -> list[Frozen] | None:
     if cut != [_HOLE] * text.count(_HOLE) or findings != ((_HOLES,) if _HOLES in text else []):
         return None
     try:
-        stated = [("request", key, frozen(value)) for key, value in request.items()]
-        return stated + [("case", key, frozen(value)) for key, value in content.items()]
-    except RecursionError:
+        if isinstance(content.pop(SCHEMA, None), list | dict):
+            return None
+        stated = [("request", key, frozen(value)) for key, value in _without_notes(request).items()]
+        return stated + [("case", key, frozen(value)) for key, value in _without_notes(content).items()]
+    except (RecursionError, _DeepNote):
         return None
 
 
-def _object(text: str) -> Json | None:
+class _DeepNote(Exception):
+    """A note that is an array or an object: only with it can be told whether a case is nested too deeply."""
+
+
+def _without_notes(value: Any) -> Any:
+    """A JSON value without the keys that are notes, at any depth.
+
+    Raises:
+        _DeepNote: a note is more than a text, a number, true, false or null.
+    """
+    if isinstance(value, list):
+        return [_without_notes(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if any(key.startswith(NOTE) and isinstance(inner, list | dict) for key, inner in value.items()):
+        raise _DeepNote
+    return {key: _without_notes(inner) for key, inner in value.items() if not key.startswith(NOTE)}
+
+
+def _object(text: bytes) -> Json | None:
     try:
-        content = load(text.encode(), "", _DIALECT, True)
+        content = load(text, "", _DIALECT, True)
     except (UnreadableInput, RecursionError):
         return None
     return content if isinstance(content, dict) else None

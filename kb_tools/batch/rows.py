@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
 from kb_tools.batch.learned import Learned
-from kb_tools.batch.opening import DAYS, Opened, Opener, digest
+from kb_tools.batch.opening import DAYS, Opened, Opener, digest, id_of
 from kb_tools.batch.pieces import FIRST, Bits, Look, Piece, Pieces, Slip, Stated, slips_of
 from kb_tools.batch.sight import VALUES, Sight, deciding_conditions, in_codes
 from kb_tools.cases.case import Case, Malformed
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     """What a case comes to.
 
     Attributes:
-        case: its name as given, else its digest.
+        case: its `id` as given, where the line is JSON that has one which is a name; else a digest of the line.
         revision: the revision it was determined under; "" for none.
         outcome: of the determination, or "Malformed", "Unreadable", "NotDetermined".
         values: of each condition of the revision the value and the value that it perhaps has, a byte each, in the order
@@ -268,7 +268,7 @@ class RowMaker:
         if len(slips) > MOST or any(not place for place, _ in slips):
             raise _REFERENCE
         if slips:
-            return Row(digest(opened.line), "", UNREADABLE, reasons=_reasons(slips))
+            return Row(opened.case, "", UNREADABLE, reasons=_reasons(slips))
         return Row(opened.case, "", MALFORMED, reasons=tuple(sorted(broken)))
 
     def _masks(
@@ -347,15 +347,24 @@ class RowMaker:
     # ------------------------------------------------------------------ by the reference path
 
     def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
-        return self.of_read(lines, [self._read(line) for line in lines])
+        return self.of_read(lines, [self._read(line) for line in lines], id_of)
 
-    def of_read(self, lines: Sequence[bytes], found: Sequence[Case | KbError]) -> list[Row]:
+    def of_read(
+        self,
+        lines: Sequence[bytes],
+        found: Sequence[Case | KbError],
+        name_of: Callable[[bytes], str] = lambda line: "",
+    ) -> list[Row]:
         """One row for each line, by the reference path.
 
         Args:
             found: of each line the case, or why there is none.
+            name_of: the name that a line gives which is refused, "" for none; by default none does.
         """
-        given = [case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else "" for case in found]
+        given = [
+            case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else name_of(line)
+            for case, line in zip(found, lines, strict=True)
+        ]
         names = [name or digest(line) for name, line in zip(given, lines, strict=True)]
         return [self.of_answer(name, answer) for name, answer in zip(names, self._run.stream(found), strict=True)]
 

@@ -35,6 +35,8 @@ NOTE = "//"
 SCHEMA = "$schema"
 TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
+# Half of a surrogate pair: an escape of JSON can stand for one, and no text can hold it.
+_HALF = re.compile("[\ud800-\udfff]")
 # A number of more digits is refused as it stands.
 _DIGITS = 30
 # How alike two names must be for the one to be taken for a misspelling of the other (difflib's ratio).
@@ -217,6 +219,9 @@ class _Reading:
             fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
         else:
             fits, due = isinstance(value, str) and not isinstance(value, JsonNumber), "a text"
+            if fits and _HALF.search(value):
+                hint = r"write both halves, as \ud83d\ude00, or the character itself"
+                raise self._refusal(path, "half of a surrogate pair, which is no character, stands in the text", hint)
         if not fits:
             raise self._refusal(path, f"{shown(value)}, but {due} is expected")
         return value

@@ -12,7 +12,7 @@ from run_cases import ENGINE
 from varied_cases import varied
 
 from kb_tools.batch import pieces, rows, sight
-from kb_tools.batch.opening import digest
+from kb_tools.batch.opening import digest, id_of
 from kb_tools.batch.rows import Row, RowMaker
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.form import CaseForms
@@ -51,7 +51,7 @@ def by_itself(maker: RowMaker, line: bytes) -> Row:
         found = maker._pieces.read(line)
     except UnreadableInput as error:
         found = error
-    name = found.iri.removeprefix(GIVEN + "case/") if isinstance(found, Case) else ""
+    name = found.iri.removeprefix(GIVEN + "case/") if isinstance(found, Case) else id_of(line)
     (answer,) = run.stream([found])
     return maker.of_answer(name or digest(line), answer)
 
@@ -237,6 +237,14 @@ def changed(path: str, value: Any) -> str:
 def replaced(old: str, new: str) -> str:
     assert WHOLE.count(old) == 1
     return WHOLE.replace(old, new)
+
+
+def nested(levels: int) -> list[Any]:
+    """An array within an array, so many levels deep."""
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 def with_findings(*more: dict[str, Any]) -> str:
@@ -444,6 +452,16 @@ CUTS = {
     "two commas between findings": replaced('}, {"type": "Chimerism', '},, {"type": "Chimerism'),
     "findings not closed": WHOLE.partition("}]}")[0],
     "a finding too many behind the findings": replaced("}]}", '}], {"date": "2026-01-01"}}'),
+    **{f"a note nested {levels} deep at {path}": changed(path, nested(levels))
+       for path in ("//", "request.//", "request.product.//", "findings.0.//", "$schema")
+       for levels in (96, 97, 98, 99, 100)},
+    "a note twice": replaced('"id": "17"', '"id": "17", "//": 1, "//": 2'),
+    "a note twice in a finding": replaced(PERCENT, f'{PERCENT}, "//": 1, "//": 2'),
+    "a note that is no number": changed("findings.0.//", float("nan")),
+    "a note with half a character": changed("request.//", "\ud800"),
+    "a schema in the request": changed("request.$schema", "x"),
+    "a schema in a finding": changed("findings.0.$schema", "x"),
+    "a schema of the case": changed("$schema", "x"),
     "a null byte in a value": replaced("TreatRelapse", "Treat\x00Relapse"),
 }  # fmt: skip
 HOSTILE: dict[str, bytes] = {
@@ -512,6 +530,36 @@ def test_hostile_lines_come_to_every_kind_of_row(wanted: dict[str, Row]) -> None
 def test_a_case_without_a_name_is_known_by_its_digest(kb: Repository) -> None:
     (row,) = maker_of(kb).of_lines([HOSTILE["no id"]])
     assert row.case == digest(HOSTILE["no id"])
+
+
+NAMED = [
+    ("an id", changed("findings.0.//", 1).replace("Transplant", "Transplnt"), "17"),
+    ("an id, a wrong line of business", changed("lineOfBusiness", "x"), "17"),
+    ("an id, and a note that is left to the reader", json.dumps({**PLAIN, "//": [], "lineOfBusiness": "x"}), "17"),
+    (
+        "an id that is an address",
+        json.dumps({**PLAIN, "id": "https://plan.example/1", "x": 1}),
+        "https://plan.example/1",
+    ),
+    ("an id and nothing else", '{"id": "17", "x": 1}', "17"),
+    ("an id that is no name", json.dumps({**PLAIN, "id": "Jane Roe"}), ""),
+    ("an id that is a number", json.dumps({**PLAIN, "id": 17}), ""),
+    ("a key twice", '{"id": "17", "x": 1, "x": 2}', ""),
+    ("two ids", '{"id": "17", "id": "18"}', ""),
+    ("a line torn off", WHOLE[:-2], ""),
+    ("no object", '["id", "17"]', ""),
+    ("a resource of FHIR", '{"resourceType": "Patient", "id": "17"}', ""),
+]
+
+
+@pytest.mark.parametrize(("line", "name"), [pytest.param(*more, id=what) for what, *more in NAMED])
+def test_a_row_of_what_the_reader_refuses_has_the_id_of_the_line_where_it_has_one(
+    kb: Repository, line: str, name: str
+) -> None:
+    by_pieces, by_reference = maker_of(kb), RowMaker(Run(kb, kb.policy("CP.MP.101"), ENGINE, "2026-02"), False)
+    rows = [maker.of_lines([line.encode()])[0] for maker in (by_pieces, by_reference)]
+    assert rows[0] == rows[1]
+    assert (rows[0].outcome, rows[0].case) == ("Unreadable", name or digest(line.encode()))
 
 
 def test_the_reasons_of_a_malformed_case_are_the_shapes_that_it_breaks(kb: Repository) -> None:

@@ -329,6 +329,15 @@ def test_what_json_ld_would_drop_or_misread_is_refused_with_its_place(
     assert refusal(kb, varied(path, value)) == f"case.json: {expected}"
 
 
+@pytest.mark.parametrize("text", ["\ud800", "\ud800\u2028", "a\udfff b"])
+def test_half_of_a_surrogate_pair_is_refused_with_its_place(kb: Repository, text: str) -> None:
+    assert refusal(kb, varied("findings.1.inDoubt", text)) == (
+        "case.json: findings[1].inDoubt: half of a surrogate pair, which is no character, stands in the text; write "
+        r"both halves, as \ud83d\ude00, or the character itself"
+    )
+    assert read(kb, varied("findings.1.inDoubt", "\U0001f600"))
+
+
 TEXTS = [
     ("", "case.json:1: not valid JSON: Expecting value, column 1; correct the syntax"),
     ('{\n  "id": "17",\n  "x" 1}', "case.json:3: not valid JSON: Expecting ':' delimiter, column 7; correct the "
