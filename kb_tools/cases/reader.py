@@ -83,6 +83,10 @@ class CaseReader:
         self._inputs += 1
         return f"input {self._inputs}"
 
+    def recount(self) -> None:
+        """Name the next input as the first, for one who asks anew: the same input gives the same answer again."""
+        self._inputs = 0
+
     def read(
         self, source: str, path: Path | None, stdin: bytes = b"", format_: ox.RdfFormat | None = None
     ) -> list[Case]:

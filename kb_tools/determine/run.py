@@ -140,7 +140,7 @@ class Run:
         """One answer for each case, in the order of the cases."""
         for batch in batches(cases, self._size):
             if self._may_begin and len(batch) > FEW:
-                self._begin_pieces()
+                self.begin_pieces()
             answers: dict[URIRef, Answer] = {}
             groups: dict[str, list[tuple[Case, Selection]]] = {}
             for checked in self.checker.check(batch):
@@ -170,8 +170,8 @@ class Run:
             for item in batch:
                 yield next(answers) if isinstance(item, Case) else item
 
-    def _begin_pieces(self) -> None:
-        """From now on asks once about each part, if the shapes allow it."""
+    def begin_pieces(self) -> None:
+        """From now on asks the engine once about each part of a case, if the shapes allow it, however few the cases."""
         self._may_begin = False
         if not faults(self.kb):
             self.checker = CaseChecker(self.kb, self.engine, by_parts=True)

@@ -27,6 +27,7 @@ from kb_tools.serve import answers, description, editor, html, openapi, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
 from kb_tools.serve.case import routes as case
+from kb_tools.serve.determining import Determining
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
@@ -53,6 +54,7 @@ def application(
     """
     pool = pool or Pool(bench.kb)
     asker, remembered = Asker(pool, max_rows), Remembered(pool)
+    determining = Determining(bench.kb)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -62,7 +64,7 @@ def application(
 
     routes = [*sparql.routes(bench, asker), *answers.routes(bench, asker, remembered), *editor.routes(bench, asker)]
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
-    routes += case.routes(bench)
+    routes += case.routes(bench, determining)
     routes += [
         Route(COMPARE.path, _choose(bench)),
         Route(COMPARISON.path, _comparison(bench)),

@@ -495,10 +495,10 @@ def test_a_case_that_takes_too_long_is_ended_and_the_next_one_answered() -> None
 
 
 def test_more_cases_than_can_wait_are_asked_to_come_again(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*arguments: Any) -> Any:
+    def busy(*arguments: Any, body: bytes | None = None) -> Any:
         raise Busy("too many cases at once", seconds=2)
 
-    monkeypatch.setattr(Workers, "ask", busy)
+    monkeypatch.setattr(Workers, "exchange", busy)
     answer = determined(client, TURTLE, "text/turtle")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert post(client, {}).status_code == 503

@@ -1,34 +1,39 @@
-"""Reads and determines one case at a time, for the page and for programs; runs in a process of its own."""
+"""Reads and determines cases, for the page and for all doors of programs; runs in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache, cached_property
 from io import BytesIO
+from itertools import islice
 from typing import Any, TypedDict
 
-from kb_tools.as_json import dump
+from kb_tools.as_json import compact, dump
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.reader import is_fhir
 from kb_tools.cases.form import CaseForms
 from kb_tools.cases.plain import shown
 from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
-from kb_tools.determine.result import NotDetermined
+from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.determine.run import Answer as Answered
 from kb_tools.determine.run import Determinations, Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 from kb_tools.printable import escaped
 from kb_tools.rdf.shacl import fastest
+from kb_tools.render import determination_fhir, determination_turtle
 from kb_tools.serve.case import answer
 from kb_tools.serve.case.answer import SOURCE, Answer, Slip
 from kb_tools.serve.case.fields import Fields, Written, fit, of_case, of_json, written
+from kb_tools.serve.case.messages import Message
 
 # The most nodes that a case may have here: findings, and what they and the request consist of. And the most bytes, but
 # of FHIR, where much else stands beside them.
 MAX_PARTS, MAX_PLAIN = 500, 512 * 1024
+# The most cases of one body, where its format has several.
+MAX_CASES = 100
 
 
 class Chosen(TypedDict):
@@ -47,15 +52,21 @@ class Page(TypedDict):
     notes: list[str]
 
 
-class Document(TypedDict):
-    """The answer for a program: a run of kb validate on one input, or the lines that say why it cannot be read."""
+class Told(TypedDict):
+    """What became of the cases of a body, beside the answer itself: nothing of whom.
 
-    read: bool
-    document: dict[str, Any]
+    `read` is how many cases could be read, `outcomes` what each came to ("Malformed", "NotDetermined" and "Unreadable"
+    among them), `revisions` under which they were determined, and `errors` why something could not be read.
+    """
+
+    read: int
+    outcomes: list[str]
+    revisions: list[str]
+    errors: list[str]
 
 
 class Desk:
-    """Reads and determines one case at a time."""
+    """Reads and determines cases. What is learned of their pieces is kept, and serves the next."""
 
     def __init__(self, kb: Repository) -> None:
         self.kb = kb
@@ -144,38 +155,50 @@ class Desk:
 
     # ------------------------------------------------------------------ for programs
 
-    def determine(self, text: str, format_: str, chosen: Chosen) -> Document:
-        """What the case in a text comes to, as kb validate --format json says it."""
-        read = self._read(text.encode("latin-1"), format_)
-        answered = self._determined(read, chosen) if isinstance(read, Case) else read
-        return {"read": isinstance(read, Case), "document": Determinations((answered,)).to_dict()}
+    def determine(self, format_: str, chosen: Chosen, form: str, data: bytes) -> Message:
+        """What the cases in a body come to: `Told`, with the answer in a form of FORMS."""
+        answered = self.answers(data, format_, chosen)
+        return Message(told(answered), FORMS[form](self.kb, answered))
+
+    def answers(self, data: bytes, format_: str | None, chosen: Chosen) -> list[Answered | KbError]:
+        """What each case in a body comes to; in place of what cannot be read stands the error."""
+        return list(self._under(chosen).stream(self._found(data, format_)))
 
     # ------------------------------------------------------------------ the work
 
-    def _read(self, data: bytes, format_: str | None) -> Case | KbError:
-        """The one case of a text, or what is wrong with the text."""
+    def _found(self, data: bytes, format_: str | None) -> list[Case | KbError]:
+        """The cases of a text, and in place of what cannot be read what is wrong with it."""
         if len(data) > MAX_PLAIN and not is_fhir(data):
             what = f"a case of more than {MAX_PLAIN // 2**10} KiB that is not FHIR"
-            return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
-        found = list(self._reader.stream(SOURCE, None, BytesIO(data), format_))
+            return [UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")]
+        self._reader.recount()
+        found = list(islice(self._reader.stream(SOURCE, None, BytesIO(data), format_), MAX_CASES + 1))
+        if len(found) > MAX_CASES:
+            what = f"more than {MAX_CASES} cases"
+            return [UnreadableInput(what, where=SOURCE, hint="send fewer, or use kb validate")]
+        return [_not_large(item) for item in found]
+
+    def _read(self, data: bytes, format_: str | None) -> Case | KbError:
+        """The one case of a text, or what is wrong with the text."""
+        found = self._found(data, format_)
         error = next((item for item in found if isinstance(item, KbError)), None)
         if error or len(found) != 1:
             what = f"{len(found)} cases where one is wanted"
             return error or UnreadableInput(what, where=SOURCE, hint="keep one; kb validate takes many")
-        (case,) = found
-        assert isinstance(case, Case)
-        if len(case.about) > MAX_PARTS:
-            what = f"a case of more than {MAX_PARTS} parts"
-            return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
-        return case
+        return found[0]
+
+    def _under(self, chosen: Chosen) -> Run:
+        day = date.fromisoformat(chosen["asOf"]) if chosen["asOf"] else None
+        return self._run(chosen["policy"]).under(chosen["revision"], day)
 
     def _determined(self, case: Case, chosen: Chosen) -> Answered:
-        day = date.fromisoformat(chosen["asOf"]) if chosen["asOf"] else None
-        (found,) = self._run(chosen["policy"]).under(chosen["revision"], day).answers([case])
+        (found,) = self._under(chosen).answers([case])
         return found
 
     def _new_run(self, policy: str | None) -> Run:
-        return Run(self.kb, self.kb.policy(policy), self._engine)
+        run = Run(self.kb, self.kb.policy(policy), self._engine, by_pieces=True)
+        run.begin_pieces()
+        return run
 
     def _answer(self, case: Case, chosen: Chosen, found: Written, fields: Fields) -> Answer:
         answered = self._determined(case, chosen)
@@ -190,6 +213,63 @@ def _page(fields: Fields, found: Answer) -> Page:
     return {"fields": fields, "answer": found, "notes": []}
 
 
+def _not_large(found: Case | KbError) -> Case | KbError:
+    if isinstance(found, KbError) or len(found.about) <= MAX_PARTS:
+        return found
+    what = f"a case of more than {MAX_PARTS} parts"
+    return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
+
+
+# ---------------------------------------------------------------------- answers
+
+
+def told(answered: Sequence[Answered | KbError]) -> Told:
+    """What became of cases, in counts and kinds."""
+    determined = [found for found in answered if isinstance(found, Determination)]
+    errors = [found for found in answered if isinstance(found, KbError)]
+    return {
+        "read": len(answered) - len(errors),
+        "outcomes": [_outcome(found) for found in answered],
+        "revisions": sorted({found.revision.entry.name for found in determined}),
+        "errors": [line for error in errors for line in error.lines()],
+    }
+
+
+def _outcome(found: Answered | KbError) -> str:
+    if isinstance(found, Determination):
+        return found.outcome.value
+    return (
+        "Malformed" if isinstance(found, Malformed) else "Unreadable" if isinstance(found, KbError) else "NotDetermined"
+    )
+
+
+def _json(kb: Repository, answered: Sequence[Answered | KbError]) -> bytes:
+    return compact(Determinations(tuple(answered)).to_dict())
+
+
+def _fhir(kb: Repository, answered: Sequence[Answered | KbError]) -> bytes:
+    return determination_fhir.answers(kb, *_parted(answered), explain=True).encode()
+
+
+def _turtle(kb: Repository, answered: Sequence[Answered | KbError]) -> bytes:
+    return determination_turtle.answers(kb, *_parted(answered), explain=True).encode()
+
+
+def _parted(answered: Sequence[Answered | KbError]) -> tuple[list[Answered], list[KbError]]:
+    return (
+        [found for found in answered if not isinstance(found, KbError)],
+        [found for found in answered if isinstance(found, KbError)],
+    )
+
+
+# How an answer is written, as kb validate --format calls it.
+FORMS: Mapping[str, Callable[[Repository, Sequence[Answered | KbError]], bytes]] = {
+    "json": _json,
+    "fhir": _fhir,
+    "turtle": _turtle,
+}
+
+
 def operations(desk: Desk) -> dict[str, Callable[..., Any]]:
-    """What can be asked of a desk, by name."""
+    """What can be asked of a desk, by name: what takes bytes takes them last, and what gives some gives a Message."""
     return {"fill": desk.fill, "read": desk.read, "write": desk.write, "determine": desk.determine}

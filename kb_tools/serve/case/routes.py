@@ -24,7 +24,7 @@ from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
 from kb_tools.serve.case.fields import CASE_FIELD, MAX_FIELDS, MAX_ROWS, Fields, fit
-from kb_tools.serve.case.workers import Workers
+from kb_tools.serve.determining import Determining
 from kb_tools.serve.formats import asked_for
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import TRY
@@ -52,9 +52,9 @@ _FIRST = '{"patient": "p", "request": {"serviceDate": "2026-07-01"}}'
 _FILES = {"json": ("case.json", "application/json"), "turtle": ("case.ttl", "text/turtle")}
 
 
-def routes(bench: Workbench) -> list[Route]:
+def routes(bench: Workbench, determining: Determining) -> list[Route]:
     """The page and the address."""
-    trial = _Trial(bench)
+    trial = _Trial(bench, determining)
     return [
         Route(TRY.path, trial.show, name=TRY.name),
         Route(TRY.path, trial.post, methods=["POST"]),
@@ -63,9 +63,10 @@ def routes(bench: Workbench) -> list[Route]:
 
 
 class _Trial:
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, determining: Determining) -> None:
         self.bench = bench
-        self.workers = Workers(bench.kb.root)
+        self.determining = determining
+        self.workers = determining.workers
 
     # ------------------------------------------------------------------ the page
 
@@ -86,7 +87,7 @@ class _Trial:
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
         response = self._page(request, chosen, page)
         # While the first case is typed, a process gets ready for it.
-        response.background = BackgroundTask(self.workers.warm, "determine", _FIRST, "json", self._under(chosen))
+        response.background = BackgroundTask(self.workers.warm, "read", _FIRST, "json", self._under(chosen))
         return response
 
     async def post(self, request: Request) -> Response:
@@ -170,10 +171,10 @@ class _Trial:
             raise HTTPException(415, f"a case comes as {', '.join(FORMATS)}, named in the header Content-Type")
         chosen = self._asked(request)
         data = await _body(request, MAX_CASE)
-        found = await run_in_threadpool(self.workers.ask, "determine", data.decode("latin-1"), FORMATS[given], chosen)
-        if found["read"]:
-            return Response(as_json.dump(found["document"]), media_type="application/json")
-        errors = found["document"]["errors"]
+        found = await self.determining.determine(data, FORMATS[given], chosen)
+        if found.read:
+            return Response(found.body, media_type="application/json")
+        errors = found.told["errors"]
         content = {"type": "about:blank", "title": "No case can be read", "status": 422, "detail": errors[0]}
         problem = as_json.dump({**content, "near": [], "errors": errors})
         return Response(problem, 422, media_type="application/problem+json")
@@ -189,16 +190,7 @@ class _Trial:
             if name not in known:
                 hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
                 raise KbError(f"no parameter {name!a}", hint=hint)
-        policy, revision, as_of = (request.query_params.get(name) or None for name in known)
-        if revision and as_of:
-            raise KbError("a revision and a day", hint="give revision or asOf")
-        found = self.bench.kb.policy_of(policy, *([revision] if revision else []))
-        if revision:
-            found.require_criteria(found.entry(revision))
-        day = day_asked(as_of, "asOf")
-        if day:
-            found.in_force(day)
-        return {"policy": found.identifier, "revision": revision, "asOf": as_of}
+        return self.determining.chosen(*(request.query_params.get(name) for name in known))
 
 
 async def _body(request: Request, most: int) -> bytes:

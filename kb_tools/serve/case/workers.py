@@ -1,15 +1,15 @@
 """A few processes that read and determine cases, so that no case keeps a reader of the pages waiting for long.
 
-Each is ended when a case takes too long. What is asked and answered goes through pipes alone.
+Each is ended when a case takes too long. What is asked and answered goes through pipes alone (`messages`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import LifoQueue
@@ -17,6 +17,7 @@ from threading import BoundedSemaphore, Event, Timer
 from typing import Any
 
 from kb_tools.errors import Busy, KbError
+from kb_tools.serve.case.messages import Message, receive, send
 
 # Longest time that a case may take, in seconds, without the start of a process.
 SECONDS = 20.0
@@ -32,13 +33,14 @@ class Workers:
         number: of processes; by default two, if the machine has as many processors.
 
     Attributes:
+        number: of processes.
         seconds: after which a process that does not answer is ended.
     """
 
     def __init__(self, root: Path, number: int = 0) -> None:
         self.seconds = SECONDS
         self._warm = False
-        number = number or min(2, os.cpu_count() or 1)
+        self.number = number = number or min(2, os.cpu_count() or 1)
         # The one that was asked last has most in its memory.
         self._free: LifoQueue[_Worker] = LifoQueue()
         for _ in range(number):
@@ -53,7 +55,11 @@ class Workers:
                 self.ask(operation, *arguments)
 
     def ask(self, operation: str, *arguments: Any) -> Any:
-        """What an operation of kb_tools.serve.case.desk gives for JSON values.
+        """What an operation of kb_tools.serve.case.desk gives for JSON values."""
+        return self.exchange(operation, *arguments).content
+
+    def exchange(self, operation: str, *arguments: Any, body: bytes | None = None) -> Message:
+        """The same for an operation that takes bytes, as its last argument, or gives some.
 
         Raises:
             Busy: as many wait as may.
@@ -64,7 +70,7 @@ class Workers:
         try:
             worker = self._free.get()
             try:
-                return worker.ask(operation, arguments, self.seconds)
+                return worker.ask(Message([operation, arguments], body), self.seconds)
             finally:
                 self._free.put(worker)
         finally:
@@ -78,7 +84,7 @@ class _Worker:
         self.root = root
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, operation: str, arguments: tuple[Any, ...], seconds: float) -> Any:
+    def ask(self, asked: Message, seconds: float) -> Message:
         process = self._process
         if process is None or process.poll() is not None:
             process = self._start()
@@ -91,18 +97,17 @@ class _Worker:
         timer = Timer(seconds, end)
         timer.daemon = True
         timer.start()
-        line = _exchange(process, json.dumps([operation, arguments]).encode() + b"\n")
+        found = _exchange(process, asked)
         timer.cancel()
         timer.join()
-        if late.is_set() or not line.endswith(b"\n"):
+        if late.is_set() or found is None:
             self._process = None
             self._end()
             what = f"this took more than {seconds:g} s" if late.is_set() else "this is too large or too deep to be read"
             raise KbError(what, hint="send less, or use kb validate")
-        found = json.loads(line)
-        if "error" in found:
-            raise KbError(found["error"])
-        return found["answer"]
+        if "error" in found.content:
+            raise KbError(found.content["error"])
+        return Message(found.content["answer"], found.body)
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Not multiprocessing, which would run the main module again, whatever program that is. What the process says
@@ -117,18 +122,18 @@ class _Worker:
         )
         self._end = weakref.finalize(self, _end, process)
         # Its start is no part of the time that a case may take.
-        _exchange(process, b"")
+        _exchange(process, None)
         return process
 
 
-def _exchange(process: subprocess.Popen[bytes], line: bytes) -> bytes:
-    """Writes a line to a process, and gives the line with which it answers; b"" where it has ended."""
+def _exchange(process: subprocess.Popen[bytes], asked: Message | None) -> Message | None:
+    """Asks a process something, and gives what it answers; None where it has ended."""
     assert process.stdin and process.stdout
     with suppress(OSError):
-        process.stdin.write(line)
-        process.stdin.flush()
-        return process.stdout.readline()
-    return b""
+        if asked:
+            send(process.stdin, asked)
+        return receive(process.stdout)
+    return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -141,7 +146,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def serve(root: str) -> None:
-    """The process: answers each line of standard input with one, until there are no more."""
+    """The process: answers each message on standard input with one, until there are no more."""
     from kb_tools.ask import confine
     from kb_tools.model.repository import Repository
     from kb_tools.serve.case.desk import Desk, operations
@@ -151,17 +156,21 @@ def serve(root: str) -> None:
     # Nothing but answers goes to standard output.
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     known = operations(Desk(Repository(Path(root))))
-    out.write(b"\n")
-    out.flush()
+    send(out, Message(None))
     with suppress(KeyboardInterrupt):
-        for line in sys.stdin.buffer:
-            operation, arguments = json.loads(line)
-            try:
-                answer = {"answer": known[operation](*arguments)}
-            except KbError as error:
-                answer = {"error": str(error)}
-            except Exception as error:
-                # Its text may quote a case.
-                answer = {"error": f"unexpected {type(error).__name__}; kb validate says more"}
-            out.write(json.dumps(answer).encode() + b"\n")
-            out.flush()
+        while asked := receive(sys.stdin.buffer):
+            send(out, _answer(known, asked))
+
+
+def _answer(known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
+    operation, arguments = asked.content
+    given = arguments if asked.body is None else [*arguments, asked.body]
+    try:
+        found = known[operation](*given)
+    except KbError as error:
+        return Message({"error": str(error)})
+    except Exception as error:
+        # Its text may quote a case.
+        return Message({"error": f"unexpected {type(error).__name__}; kb validate says more"})
+    answer = found if isinstance(found, Message) else Message(found)
+    return Message({"answer": answer.content}, answer.body)
