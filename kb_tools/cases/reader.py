@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import date
 from functools import cached_property, partial
 from io import BytesIO
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import pyoxigraph as ox
 
@@ -77,6 +78,16 @@ class CaseReader:
             if isinstance(found, Case) and found.reading:
                 found.reading = replace(found.reading, source=found.given)
             yield found
+
+    def preview(self, parts: Mapping[str, Any], source: str, day: date) -> Case:
+        """The case of an order of FHIR that may be a draft, with its chart; see `FhirReader.preview`.
+
+        Raises:
+            UnreadableInput: it is not one case.
+        """
+        (found,) = isolate(self.kb, self._fhir.preview(parts, source, day), self._numbers)
+        found.position = self.count()
+        return found
 
     def count(self) -> str:
         """The name of the next input by its position. What cannot be opened counts too."""

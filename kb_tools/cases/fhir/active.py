@@ -15,6 +15,8 @@ _CERTIFICATION = f"{PAS}extension-certificationType"
 _CERTIFICATION_TYPES = "codesystem.x12.org/005010/1322"
 _CANCEL = "3"
 _ASKING = frozenset(("1", "4", "I", "R", "S"))
+# Intents of an order that is only thought of.
+_DRAFTED = frozenset(("proposal", "plan", "option"))
 # A PAS claim by which someone asks what became of an earlier one.
 _INQUIRY = f"{PAS}profile-claim-inquiry"
 
@@ -41,15 +43,26 @@ def require_active_claim(assembly: Assembly, services: Services, claim: Resource
         raise
 
 
-def require_active_order(order: Resource) -> None:
-    """Raises `Skipped` for a ServiceRequest that asks for nothing now."""
-    _require_no_draft(order)
-    require_status(order, "active")
-    intent = order.root.text("intent")
-    if intent in ("proposal", "plan", "option"):
-        raise Skipped(IGNORED, f"it is a draft: its intent is {intent}", "intent")
+def require_active_order(assembly: Assembly, order: Resource) -> None:
+    """Raises `Skipped` for a ServiceRequest that asks for nothing now; in a preview it may be a draft."""
+    try:
+        _require_no_draft(order)
+        require_status(order, "active")
+        intent = order.root.text("intent")
+        if intent in _DRAFTED:
+            raise Skipped(IGNORED, f"it is a draft: its intent is {intent}", "intent")
+    except Skipped:
+        if assembly.preview is None or not _is_draft(order):
+            raise
+        assembly.notify(f"{order.place} is a draft: this is a preview of what it comes to as it stands.")
     if order.root.get("doNotPerform"):
         raise Skipped(IGNORED, "it asks that something is not done", "doNotPerform")
+
+
+def _is_draft(order: Resource) -> bool:
+    """Whether an order is a draft by its status or its intent, and nothing else keeps it from being one that counts."""
+    status, intent = order.root.text("status"), order.root.text("intent")
+    return status == "draft" or (status == "active" and intent in _DRAFTED)
 
 
 def _require_no_draft(request: Resource) -> None:

@@ -33,6 +33,8 @@ class Assembly:
         resources: all resources of the input, in their order.
         made: the day on which they were put together, where that is stated.
         notices: what a reader of the determination must know.
+        preview: the day of a preview, in which an order may be a draft, and is of that day where it states none; None
+            where what is read is a request that counts.
         terms: the vocabularies that codes are mapped to.
         references: follows the references of resources.
         findings: by all that the case states of each.
@@ -56,6 +58,7 @@ class Assembly:
     resources: list[Resource]
     made: date | None
     notices: list[str]
+    preview: date | None = None
     terms: Vocabulary = field(init=False)
     references: References = field(init=False)
     findings: dict[frozenset[tuple[Node, Node]], Finding] = field(default_factory=dict)

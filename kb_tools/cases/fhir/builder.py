@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from rdflib import URIRef
 
@@ -73,14 +74,19 @@ class CaseBuilder:
         self._notices = notices
         self._record = record
 
-    def build(self, source: str, contents: Contents) -> Content:
+    def build(self, source: str, contents: Contents, preview: date | None = None) -> Content:
         """The case that the resources of one patient describe.
+
+        Args:
+            preview: the day of a preview, in which the order may be a draft; None where the request has to count.
 
         Raises:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
-        assembly = Assembly(self._codes, list(contents.resources), contents.made, [*self._notices, *contents.notices])
+        assembly = Assembly(
+            self._codes, list(contents.resources), contents.made, [*self._notices, *contents.notices], preview
+        )
         try:
             return self._build(assembly, source, contents.unread)
         except UnreadableInput as error:

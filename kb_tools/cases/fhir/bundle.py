@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -77,6 +77,33 @@ def contents_of(content: Any, source: str, tracked: bool = True) -> Contents:
     return Contents(resources, unread, _made(content), notices)
 
 
+def contents_together(parts: Mapping[str, Any], source: str, tracked: bool = True) -> Contents:
+    """What there is to read of several bundles, or resources by themselves, of one patient.
+
+    Args:
+        parts: by what each is called, with which the places in it begin: "observations.entry[3] Observation".
+
+    Raises:
+        UnreadableInput: as `contents_of`, for any of them.
+    """
+    resources: list[Resource] = []
+    unread: list[str] = []
+    notices: list[str] = []
+    for name, content in parts.items():
+        try:
+            found = contents_of(content, source, tracked)
+        except UnreadableInput as error:
+            raise UnreadableInput(f"{name}: {error.what}", where=source, hint=error.hint) from error
+        for resource in found.resources:
+            resource.place = f"{name}.{resource.place}"
+            for inner in resource.contained:
+                inner.place = f"{name}.{inner.place}"
+        resources += found.resources
+        unread += [f"{name}: {counted}" for counted in found.unread]
+        notices += [f"{name}: {notice}" for notice in found.notices]
+    return Contents(resources, unread, notices=notices)
+
+
 def is_hook(content: dict[str, Any]) -> bool:
     """Whether a JSON object is a request of CDS Hooks, which holds FHIR resources and is none itself."""
     return isinstance(content.get("hook"), str) and ("hookInstance" in content or "context" in content)
@@ -125,8 +152,8 @@ def no_resource(content: Any, source: str) -> UnreadableInput:
     """Why a JSON text is no resource of R4, as far as that can be told."""
     if isinstance(content, dict) and "resourceType" not in content and is_hook(content):
         hook = f" ({content['hook']})" if content["hook"] in _HOOKS else ""
-        hint = "put the draft order, made active, and the resources of its prefetch into a Bundle, and send that"
-        what = f"a CDS Hooks request{hook}, which is not supported yet"
+        hint = "send it there, or put the order, made active, and its prefetch into a Bundle, and send that"
+        what = f"a CDS Hooks request{hook}: kb serve answers these, under /cds-services"
         return UnreadableInput(what, where=source, hint=hint)
     if version_of(content):
         return UnreadableInput(version_of(content), where=source, hint="convert it to FHIR R4 (4.0.1)")

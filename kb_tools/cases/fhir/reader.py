@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kb_tools.cases.fhir.builder import CaseBuilder
 from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
-from kb_tools.cases.fhir.bundle import Contents, contents_of, counts_in_words, is_hook, is_logged
+from kb_tools.cases.fhir.bundle import Contents, contents_of, contents_together, counts_in_words, is_hook, is_logged
 from kb_tools.cases.fhir.r4 import FIRST, KNOWN_TYPES, READ_TYPES, library, load, top, type_of
 from kb_tools.cases.fhir.references import last_two
 from kb_tools.cases.fhir.resource import Resource
@@ -116,6 +117,19 @@ class FhirReader:
             UnreadableInput: not FHIR R4 JSON, or not one case.
         """
         return self._bundle(load(data, source), source)
+
+    def preview(self, parts: Mapping[str, Any], source: str, day: date) -> Content:
+        """The case of an order that may be a draft, with the chart that goes with it: what it comes to as it stands.
+
+        Args:
+            parts: the order and the chart, bundles or resources by themselves, by what each is called.
+            day: taken as the date of service where the order states none.
+
+        Raises:
+            UnreadableInput: not FHIR R4, or not one case.
+        """
+        with _few_levels(source):
+            return self._builder.build(source, contents_together(parts, source, self._record), day)
 
     def line(self, data: bytes, where: str) -> Content:
         """The case of the bundle on one line.

@@ -58,6 +58,10 @@ class RequestReader:
             reasons.append((request, self._claim_reasons(request) if is_claim else self._order_reasons(request)))
         self._state_reason(reasons)
         days = {day for request in requests for day in self._service_days(request)}
+        preview = self._assembly.preview
+        if not days and preview:
+            days = {preview}
+            self._assembly.notify(f"The order states no date of service: it is taken as of {preview}.")
         if not days:
             raise UnreadableInput("no service date", hint=_ONE_DATE)
         if len(days) > 1:

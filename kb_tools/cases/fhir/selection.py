@@ -184,7 +184,7 @@ class RequestSelector:
             if request.type == "Claim":
                 require_active_claim(self._assembly, self._services, request)
             else:
-                require_active_order(request)
+                require_active_order(self._assembly, request)
             require_patient(self._assembly, request)
         except Skipped as skipped:
             self._assembly.skip(request, skipped)

@@ -348,13 +348,13 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "a request of CDS Hooks": (
         {"hook": "order-sign", "hookInstance": "0", "context": {"draftOrders": content()}},
-        "a CDS Hooks request (order-sign), which is not supported yet; put the draft order, made active, "
-        "and the resources of its prefetch into a Bundle, and send that",
+        "a CDS Hooks request (order-sign): kb serve answers these, under /cds-services; send it there, or put "
+        "the order, made active, and its prefetch into a Bundle, and send that",
     ),
     "a request of a hook that is not known": (
         {"hook": "Jane Roe", "hookInstance": "0"},
-        "a CDS Hooks request, which is not supported yet; put the draft order, made active, "
-        "and the resources of its prefetch into a Bundle, and send that",
+        "a CDS Hooks request: kb serve answers these, under /cds-services; send it there, or put "
+        "the order, made active, and its prefetch into a Bundle, and send that",
     ),
     "R5 by itself": ({**content(), "fhirVersion": "5.0.0"}, "another version of FHIR; convert it to FHIR R4 (4.0.1)"),
     "a history": (
