@@ -35,7 +35,7 @@ def test_three_slips_are_corrected_and_an_outcome_reached(page: Page) -> None:
     page.get_by_label("Line of business").select_option(label="commercial")
     page.get_by_label("service", exact=True).select_option("DonorLymphocyteInfusion")
     page.get_by_label("Reason").select_option(label="acute myeloid leukemia (AML)")
-    page.get_by_label("procedure code").fill("38242")
+    page.get_by_label("procedure code").fill("38243")
     page.get_by_role("button", name="+ transplant").click()
     assert page.evaluate("document.activeElement.name") == "case.findings[0].date"
     page.get_by_role("button", name="+ acute GvHD assessment").click()
@@ -45,7 +45,7 @@ def test_three_slips_are_corrected_and_an_outcome_reached(page: Page) -> None:
     row.get_by_label("grade", exact=True).fill("two")
     row.get_by_label("Grade at most").fill("1,5")
     outcome(page, "3 things to correct and 2 to state")
-    assert beside(page, "request.procedureCodes")[0].startswith('"38242" is not a code')
+    assert beside(page, "request.procedureCodes")[0].startswith('"38243" is not a code')
     assert beside(page, "findings[1].grade") == ['"two", but a whole number is expected']
     assert beside(page, "findings[1].gradeAtMost") == ['"1,5", but a whole number is expected']
     assert beside(page, "findings[0].basis") == ["Needed, and not stated yet."]
@@ -54,7 +54,13 @@ def test_three_slips_are_corrected_and_an_outcome_reached(page: Page) -> None:
     described = (grade.get_attribute("aria-describedby") or "").split()
     assert described[-1] == "case.findings[1].grade--slips"
 
-    page.get_by_label("procedure code").first.fill("cpt:38242")
+    # The empty line for a further code is not wrong.
+    red, line = (
+        page.get_by_label("procedure code").nth(number).evaluate("box => getComputedStyle(box).borderColor")
+        for number in (0, 1)
+    )
+    assert red != line
+    page.get_by_label("procedure code").first.fill("38242")
     row.get_by_label("Grade at most").fill("")
     grade.fill("1")
     page.get_by_role("button", name="Remove this transplant").click()
@@ -77,6 +83,18 @@ def test_three_slips_are_corrected_and_an_outcome_reached(page: Page) -> None:
     text = download.value.path().read_text(encoding="utf-8")
     assert "clin:grade 2" in text
     assert "clin:Transplant" not in text
+
+
+def test_the_list_of_what_is_wrong_leads_to_the_fields(page: Page) -> None:
+    page.goto(f"/try?example=CP.MP.101/{EXAMPLE.stem}")
+    page.get_by_label("procedure code").first.fill("38243")
+    page.get_by_label("grade", exact=True).fill("7")
+    links = page.locator("#placed a")
+    outcome(page, "2 things to correct")
+    assert links.all_inner_texts() == ["procedure code", "acute GvHD assessment 3, grade"]
+    for link, name in ((1, "findings[2].grade"), (0, "request.procedureCodes")):
+        links.nth(link).click()
+        assert page.evaluate("document.activeElement.name") == f"case.{name}"
 
 
 def test_a_file_is_picked_and_read_into_the_form(page: Page) -> None:
@@ -109,7 +127,7 @@ def test_the_form_works_without_script(browser: Browser, address: str) -> None:
     page.locator('[name="case.findings[0].grade"]').fill("7")
     page.get_by_role("button", name="Determine").click()
     assert page.locator("#outcome").inner_text().split("\n")[0] == "1 thing to correct"
-    assert beside(page, "findings[0].grade") == ["State clin:grade at most once, as a whole number from 0 to 4."]
+    assert beside(page, "findings[0].grade") == ["State “grade” at most once, as a whole number from 0 to 4."]
     page.get_by_role("button", name="Remove this").click()
     page.locator('[name="case.request.serviceDate"]').fill("2026-07-01")
     page.get_by_role("button", name="Determine").click()
@@ -124,6 +142,37 @@ def test_a_narrow_page_shows_the_outcome_at_its_foot(page: Page) -> None:
     box = page.locator("#outcome").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] == pytest.approx(800, abs=1)
+
+
+def test_on_a_narrow_page_what_is_wrong_stays_in_sight(page: Page) -> None:
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(f"/try?example=CP.MP.101/{EXAMPLE.stem}")
+    grade = page.get_by_label("grade", exact=True)
+    # At the foot, where the outcome stands too.
+    grade.evaluate("box => scrollBy(0, box.getBoundingClientRect().bottom - innerHeight + 90)")
+    grade.fill("7")
+    outcome(page, "1 thing to correct")
+    slip = page.locator('[data-slips="case.findings[2].grade"] li').bounding_box()
+    bar = page.locator("#outcome").bounding_box()
+    assert slip is not None
+    assert bar is not None
+    assert slip["y"] + slip["height"] <= bar["y"]
+
+
+def test_what_is_printed_is_the_answer_and_what_is_stated(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto(f"/try?example=CP.MP.101/{EXAMPLE.stem}")
+    for what in ("header.top", ".paste", ".add >> nth=0", ".remove >> nth=0"):
+        assert page.locator(what).is_hidden(), what
+    assert page.get_by_label("grade", exact=True).is_visible()
+    assert page.get_by_label("Grade at most").is_hidden()
+    style = "element => [getComputedStyle(element).position, getComputedStyle(element).color]"
+    assert page.locator("#outcome").evaluate(style) == ["static", "rgb(0, 0, 0)"]
+    page.goto("/CP.MP.101/compare/2019-10/2026-02")
+    for what in (".choose", ".take", "nav.contents"):
+        assert page.locator(what).is_hidden(), what
+    link = page.locator("#verdict a").first.evaluate("link => getComputedStyle(link).color")
+    assert link == "rgb(18, 60, 65)"
 
 
 def test_axe_finds_no_fault(page: Page) -> None:

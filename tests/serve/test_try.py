@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from fhir_of import fhir_of
 from jsonschema import Draft202012Validator
+from markupsafe import Markup
 from starlette.testclient import TestClient
 
 from kb_tools.cases.form import CaseForms
@@ -209,7 +210,7 @@ def test_what_breaks_the_case_shapes_stands_beside_its_field_too(client: TestCli
         ),
         ("case.findings[2]", "State a grade exactly or by bounds, not both."),
         ("case.findings[2].basis", "Needed, and not stated yet."),
-        ("case.findings[2].grade", "State clin:grade at most once, as a whole number from 0 to 4."),
+        ("case.findings[2].grade", "State “grade” at most once, as a whole number from 0 to 4."),
         ("", 'the form has no field "case.nothing"; leave it out'),
     ]
 
@@ -524,3 +525,118 @@ def test_of_several_policies_each_has_its_revisions_to_choose(tmp_path: Path) ->
         ("EX.5", "EX.5"),
     ]
     assert found["revisions"][1]["choices"][1]["value"].startswith("EX.5/")
+
+
+# ---------------------------------------------------------------------- words, codes, witnesses, examples
+
+
+def placed(page: str) -> list[tuple[str, str, str]]:
+    """What the answer lists to correct or to state: the field that each leads to, its title, and the text."""
+    _, _, inner = page.partition('<ul id="placed"')
+    return [
+        (unescape(field), unescape(title), unescape(text))
+        for field, title, text in re.findall(
+            r'<a href="#([^"]*)">(.*?)</a>: <span>(.*?)</span>', inner.partition("</ul>")[0]
+        )
+    ]
+
+
+def test_what_is_to_correct_and_to_state_is_listed_with_its_field(client: TestClient) -> None:
+    fields = {
+        "case.patient": "p",
+        "case.findings[0].type": "Transplant",
+        "case.findings[3].type": "AcuteGvHDAssessment",
+        "case.findings[3].grade": "7",
+        "case.findings[3].date": "2026-06-20",
+        "case.request.procedureCodes": "38243",
+    }
+    page = post(client, fields, part="answer").text
+    assert sorted(placed(page)) == [
+        ("case.findings[0].basis", "transplant 1, basis", "Needed, and not stated yet."),
+        ("case.findings[0].date", "transplant 1, date", "Needed, and not stated yet."),
+        ("case.findings[3].basis", "acute GvHD assessment 4, basis", "Needed, and not stated yet."),
+        (
+            *("case.findings[3].grade", "acute GvHD assessment 4, grade"),
+            "State “grade” at most once, as a whole number from 0 to 4.",
+        ),
+        (
+            *("case.request.procedureCodes", "procedure code"),
+            '"38243" is not a code; give a procedure code as cpt: with five characters, or hcpcs: with a letter and '
+            "four digits.",
+        ),
+        ("case.request.serviceDate", "service date", "Needed, and not stated yet."),
+    ]
+    assert "A case is determined once these are corrected and stated." in page
+    whole = post(client, fields).text
+    for field, _, _ in placed(whole):
+        assert f'id="{field}"' in whole, field
+
+
+def test_a_code_on_file_is_taken_by_its_number_in_the_form_alone(client: TestClient) -> None:
+    fields = {"case.patient": "p", "case.request.serviceDate": "2026-07-01", "case.request.procedureCodes": " 38242 "}
+    page = post(client, fields).text
+    assert (slips(page), 'name="case.request.procedureCodes" value="cpt:38242"' in page) == ([], True)
+    assert post(client, {**fields, "case.request.procedureCodes": "s2150"}).text.count("is not a code") == 2
+    case = json.dumps({**CASE, "request": {**REQUEST, "procedureCodes": ["38242"]}}).encode()
+    assert determined(client, case, "application/json").status_code == 422
+
+
+def test_nothing_in_the_form_speaks_of_how_data_are_written(client: TestClient) -> None:
+    page = unescape(client.get("/try?revision=CP.MP.101/2026-02").text.partition("<main")[2])
+    assert re.findall(r"\b(?:xsd|case|clin|pol):[A-Za-z]\w*", re.sub(r"<[^>]*>", "", page)) == []
+    assert "The day of the finding. Takes a full date, as YYYY-MM-DD." in page
+    # A day whose revision is not on file: the way out is a choice on the page, not an option of the command.
+    refused = post(client, {"case.patient": "p", "case.request.serviceDate": "2022-12-01"}, part="answer").text
+    assert "nearest on file: revision 2023-10" in refused
+    assert "--" not in re.sub(r"<[^>]*>", "", refused)
+
+
+WITNESS = "CP.MP.101/2019-10/2026-02"
+
+
+@pytest.mark.parametrize(
+    ("direction", "before", "after"),
+    [("stricter", "Criteria met", "Policy not applicable"), ("looser", "Criteria not met", "Criteria met")],
+)
+def test_a_witness_is_opened_and_comes_to_what_the_comparison_says(
+    client: TestClient, direction: str, before: str, after: str
+) -> None:
+    comparison = client.get(f"/CP.MP.101/compare/{WITNESS.partition('/')[2]}").text
+    (address,) = re.findall(rf'href="(/try\?witness=[^"]*{direction}[^"]*)">Open in Try a case', comparison)
+    for revision, expected in (("2019-10", before), ("2026-02", after)):
+        page = client.get("/try", params={"witness": f"{WITNESS}/{direction}", "revision": f"CP.MP.101/{revision}"})
+        assert outcome(page.text).startswith(expected), (direction, revision)
+        text = str(Markup(page.text.partition("witness-of")[2].partition("</p>")[0]).striptags())
+        assert f"revision 02/26 is {direction} than CP.MP.101, revision 10/19." in text
+        assert f"comes to {before.lower()} under CP.MP.101, revision 10/19 and to {after.lower()} under" in text
+        assert 'name="case.id" value="witness"' in page.text
+    assert client.get(unescape(address)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "named", ["x", "CP.MP.101/2019-10/2026-02", f"{WITNESS}/sideways", "CP.MP.101/2019-10/2031-01/looser", HOSTILE]
+)
+def test_a_witness_that_there_is_not_is_not_found(client: TestClient, named: str) -> None:
+    page = client.get("/try", params={"witness": named})
+    assert (page.status_code, "<script>alert" in page.text) == (404, False)
+
+
+def test_examples_stand_in_groups_by_outcome_and_what_decides_and_none_is_chosen(client: TestClient) -> None:
+    page = client.get("/try").text
+    groups = client.get("/try?format=json").json()["examples"]
+    labels = [group["label"] for group in groups]
+    assert labels[:5] == [
+        *("Criteria met", "Criteria not met: I", "Criteria not met: I; I, note"),
+        *("Criteria not met: II.A", "Criteria not met: II.B"),
+    ]
+    (found,) = [
+        group["label"] for group in groups for choice in group["choices"] if choice["value"] == f"CP.MP.101/{EXAMPLE}"
+    ]
+    assert found == "Criteria not met: II.B"
+    count = sum(len(group["choices"]) for group in groups)
+    select = page.partition('<select id="example"')[2].partition("</select>")[0]
+    assert f'<option value="">choose one of {count}</option>' in select
+    assert " selected" not in re.sub(r">[^<]*<", "><", select)
+    loaded = client.get(f"/try?example=CP.MP.101/{EXAMPLE}").text
+    assert f'name="case.id" value="{EXAMPLE}"' in loaded
+    assert 'name="case.patient" value="patient"' in loaded

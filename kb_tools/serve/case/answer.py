@@ -99,7 +99,10 @@ def _slip(error: KbError, found: Written) -> Slip:
     place = error.where.removeprefix(SOURCE).removeprefix(": ")
     name = found.field_of(place)
     # The form shows what each field takes.
-    text = f"{error.what}; {error.hint}" if error.hint not in ("", SEE_SCHEMA) else error.what
+    hint = "" if error.hint == SEE_SCHEMA else error.hint
+    # A hint that is a sentence goes on from what is said before it.
+    hint = hint[:1].lower() + hint[1:] if hint[1:2].islower() else hint
+    text = f"{error.what}; {hint}" if hint else error.what
     # A place without a field of its own, as a line of a file, is part of what is said.
     own = not place or place in found.fields
     where = "" if own else f"line {place[1:]}: " if place.startswith(":") else f"{place}: "

@@ -28,6 +28,7 @@ from kb_tools.serve.case import answer
 from kb_tools.serve.case.answer import SOURCE, Answer, Slip
 from kb_tools.serve.case.fields import Fields, Written, fit, of_case, of_json, written
 from kb_tools.serve.case.messages import Message
+from kb_tools.serve.case.words import in_form
 
 # The most nodes that a case may have here: findings, and what they and the request consist of. And the most bytes, but
 # of FHIR, where much else stands beside them.
@@ -80,6 +81,15 @@ class Desk:
 
     def fill(self, fields: Fields, chosen: Chosen) -> Page:
         """What the case that fields state comes to."""
+        return self._in_form(self._filled(fields, chosen))
+
+    def _in_form(self, page: Page) -> Page:
+        """What is said of a case in the words of the form, which is what a reader has before them."""
+        said = page["answer"]
+        slips: list[Slip] = [{**slip, "text": in_form(self.kb, slip["text"])} for slip in said["slips"]]
+        return {**page, "answer": {**said, "slips": slips, "refusal": in_form(self.kb, said["refusal"])}}
+
+    def _filled(self, fields: Fields, chosen: Chosen) -> Page:
         found = written(self.forms, fields)
         unknown: list[Slip] = [
             {"field": "", "text": f"the form has no field {shown(name)}; leave it out", "missing": False}
@@ -115,7 +125,7 @@ class Desk:
             stated = of_json(data)
             fields: Fields = stated if fit(stated) else {}
             return _page(fields, answer.refused(answer.of_error(read, written(self.forms, fields))))
-        page = self.fill(of_case(self.forms, read), chosen)
+        page = self._filled(of_case(self.forms, read), chosen)
         notes = [str(note) for note in read.reading.notes] if read.reading else []
         (checked,) = self._run(chosen["policy"]).checker.check([read])
         shown = {slip["text"] for slip in page["answer"]["slips"]}
@@ -125,6 +135,7 @@ class Desk:
             for violation in (checked.violations if isinstance(checked, Malformed) else ())
             if violation.path not in self._fields and violation.message not in shown
         ]
+        page = self._in_form(page)
         if others:
             page["answer"] = answer.refused([*answer.of_file(others), *page["answer"]["slips"]])
         return {**page, "notes": [*read.notices, *notes]}

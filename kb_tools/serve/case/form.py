@@ -14,6 +14,8 @@ from kb_tools.cases.schema import ID_HINT, NAME_HINT
 from kb_tools.cases.template import asked, takes
 from kb_tools.model.concepts import abbreviation
 from kb_tools.model.revision import Revision
+from kb_tools.serve.case.fields import Fields
+from kb_tools.serve.case.words import in_form
 
 _CONTROLS = {XSD.boolean: "truth", XSD.date: "date", XSD.integer: "number", XSD.decimal: "number"}
 # The longest text for which one line is enough, in characters, and the most terms that are not grouped.
@@ -103,15 +105,18 @@ class _Sections:
         return {
             "name": form.name,
             "label": form.label,
-            "definition": form.definition,
+            "definition": in_form(self.forms.kb, form.definition),
             "asks": list(self.asked.get(str(form.iri), ())),
             "fields": [self._field(key) for key in form.keys.values()],
         }
 
     def _field(self, key: Key) -> Field:
-        hint = "" if key.terms or key.classes else takes(key)
+        hint = "" if key.terms or key.classes else in_form(self.forms.kb, takes(key))
+        if key.is_code and self.codes:
+            hint += " A code that a policy on file lists can be given by its number alone."
+        definition = in_form(self.forms.kb, key.definition)
         return {
-            **_field(key.name, key.label, key.definition, hint, _control(key)),
+            **_field(key.name, key.label, definition, hint, _control(key)),
             "many": key.many,
             "required": key.required,
             "asks": list(self.asked.get(str(key.path), ())),
@@ -161,6 +166,30 @@ class _Sections:
         )
         found = set(map(str, near))
         return next((URIRef(iri) for iri in key.terms.values() if iri in found), None)
+
+
+def title_of(form: Section, fields: Fields, name: str) -> str:
+    """What people call a field of a form, and what it stands in: "acute GvHD assessment 2, grade".
+
+    Args:
+        fields: those that are filled in, which say what each row is.
+    """
+    words: list[str] = []
+    section: Section | None = form
+    at, *keys = name.split(".")
+    for part in keys:
+        key, _, row = part.partition("[")
+        at = f"{at}.{part}"
+        field = next((field for field in section["fields"] if field["key"] == key), None) if section else None
+        if field is None:
+            return ", ".join([*words, part])
+        kind = next(iter(fields.get(f"{at}.type", ())), "")
+        section = next((inner for inner in field["sections"] if not row or inner["name"] == kind), None)
+        if row:
+            words.append(f"{section['label'] if section else field['label']} {int(row.rstrip(']')) + 1}")
+        elif field["control"] != "object" or at == name:
+            words.append(field["label"])
+    return ", ".join(words)
 
 
 def _option(value: str, label: str, definition: str = "") -> Option:

@@ -24,11 +24,12 @@ from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
 from kb_tools.serve.case.fields import CASE_FIELD, MAX_FIELDS, MAX_ROWS, Fields, fit
+from kb_tools.serve.case.form import Section, title_of
 from kb_tools.serve.determining import Determining
 from kb_tools.serve.formats import asked_for
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import TRY
-from kb_tools.serve.pages.trial import chosen_revision, example
+from kb_tools.serve.pages.trial import Witness, chosen_revision, example, with_codes, witness
 from kb_tools.serve.view import View, day_asked
 from kb_tools.serve.workbench import Workbench
 
@@ -79,16 +80,25 @@ class _Trial:
             view = self._view(request)
             content = {"page": TRY.name, "on": view.day.isoformat(), **TRY.data(view, chosen)}
             return Response(as_json.dump(content), media_type="application/json", headers={"Vary": "Accept"})
-        if query.get("example"):
-            text = example(self.bench, query["example"]).read_bytes().decode("latin-1")
-            page: Page = self.workers.ask("read", text, "turtle", self._under(chosen))
+        shown: Witness | None = None
+        if query.get("witness"):
+            text, shown = witness(self._view(request), query["witness"])
+            page = _named(self._read(text.encode(), chosen), "witness")
+        elif query.get("example"):
+            path = example(self.bench, query["example"])
+            page = _named(self._read(path.read_bytes(), chosen), path.stem)
         else:
             # A patient without a name is some patient: any name says as much.
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
-        response = self._page(request, chosen, page)
+        response = self._page(request, chosen, page, witness=shown)
         # While the first case is typed, a process gets ready for it.
         response.background = BackgroundTask(self.workers.warm, "read", _FIRST, "json", self._under(chosen))
         return response
+
+    def _read(self, text: bytes, chosen: str) -> Page:
+        """A case of ours in the form."""
+        page: Page = self.workers.ask("read", text.decode("latin-1"), "turtle", self._under(chosen))
+        return page
 
     async def post(self, request: Request) -> Response:
         """The form as it was sent, with what becomes of the case; a file of the case; or only what becomes of it."""
@@ -102,7 +112,8 @@ class _Trial:
             sent = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
         except ValueError:
             raise HTTPException(413, f"this is no form, or one of more than {MAX_FIELDS} fields") from None
-        fields = {name: values for name, values in sent.items() if name.startswith(f"{CASE_FIELD}.")}
+        stated = {name: values for name, values in sent.items() if name.startswith(f"{CASE_FIELD}.")}
+        fields = with_codes(self.bench, stated)
         if not fit(fields):
             raise HTTPException(413, f"a form of more than {MAX_ROWS} rows; send less, or use kb validate")
 
@@ -132,14 +143,19 @@ class _Trial:
             page = self.workers.ask("fill", fields, self._under(chosen))
         if control("part") == "answer":
             shown = self._shown(self._view(request), request, "try_answer")
-            return Response(html.render(shown, _answered(page), self.bench), media_type="text/html")
+            form = TRY.data(self._view(request), chosen)["form"]
+            return Response(html.render(shown, _answered(page, form), self.bench), media_type="text/html")
         return self._page(request, chosen, page, text)
 
-    def _page(self, request: Request, chosen: str, page: Page, text: str = "") -> Response:
+    def _page(
+        self, request: Request, chosen: str, page: Page, text: str = "", witness: Witness | None = None
+    ) -> Response:
         view = self._view(request)
+        data = TRY.data(view, chosen)
         content = {
-            **TRY.data(view, chosen),
-            **_answered(page),
+            **data,
+            **_answered(page, data["form"]),
+            "witness": witness,
             "on": view.day.isoformat(),
             "chosen": chosen,
             "example": request.query_params.get("example", ""),
@@ -211,11 +227,18 @@ def _too_large() -> HTTPException:
     return HTTPException(413, f"a case of more than {MAX_CASE // 2**20} MiB; send less, or use kb validate")
 
 
-def _answered(page: Page) -> dict[str, Any]:
+def _named(page: Page, name: str) -> Page:
+    """A case of ours in the form, called by a name in place of its IRI."""
+    own: dict[str, list[str]] = {f"{CASE_FIELD}.id": [name], f"{CASE_FIELD}.patient": ["patient"]}
+    return {**page, "fields": {**page["fields"], **own}}
+
+
+def _answered(page: Page, form: Section) -> dict[str, Any]:
     beside: dict[str, list[Slip]] = {}
     for slip in page["answer"]["slips"]:
         beside.setdefault(slip["field"], []).append(slip)
-    return {"answer": page["answer"], "beside": beside}
+    titles = {name: title_of(form, page["fields"], name) for name in beside if name}
+    return {"answer": page["answer"], "beside": beside, "titles": titles}
 
 
 def _rows(fields: Fields, name: str) -> list[tuple[str, str]]:

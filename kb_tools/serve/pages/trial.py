@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
 from kb_tools.cases.form import CaseForms
+from kb_tools.determine.examples import Expectation
+from kb_tools.determine.result import Outcome
 from kb_tools.errors import KbError, UnknownRevision, did_you_mean
+from kb_tools.model.logic import Value, evaluate
 from kb_tools.model.policy import Policy
-from kb_tools.rdf.namespaces import BASE
+from kb_tools.rdf.namespaces import BASE, POL
+from kb_tools.render.determination_text import TITLES
+from kb_tools.serve.case.fields import Fields
 from kb_tools.serve.case.form import Section, section
+from kb_tools.serve.pages.compare import obstacle, pair_named, path_of
 from kb_tools.serve.pages.examples import sentence
-from kb_tools.serve.view import View
+from kb_tools.serve.view import Link, NoPage, View
 from kb_tools.serve.workbench import Workbench
 
 
@@ -86,11 +91,80 @@ def example(bench: Workbench, named: str) -> Path:
     return paths[named]
 
 
+class Witness(TypedDict):
+    """A case that a comparison made, for one direction of its verdict: what it comes to before and after."""
+
+    path: str
+    direction: str
+    before: Link
+    after: Link
+    outcomes: list[Link]
+
+
+def witness(view: View, named: str) -> tuple[str, Witness]:
+    """The case, as Turtle, that shows why a revision is looser or stricter than another.
+
+    Args:
+        named: the comparison and the direction, as "CP.MP.101/2019-10/2026-02/looser".
+
+    Raises:
+        NoPage: there is no such comparison, or it has no such case.
+        Busy: too many others are being made.
+    """
+    target, _, direction = named.rpartition("/")
+    if target.count("/") != 2:
+        raise NoPage(f"no witness {named!a}", hint="open one on the page of a comparison")
+    policy, before, after = pair_named(view.bench, target)
+    if why := obstacle(policy, before, after):
+        raise NoPage(why)
+    made = view.bench.comparisons.of(policy, before.name, after.name).result()
+    for found in made.diff.witnesses:
+        if found.direction.value == direction and found.direction in made.witnesses:
+            outcomes = view.links(str(POL[outcome.value]) for outcome in (found.before, found.after))
+            return made.witnesses[found.direction], {
+                "path": f"{path_of(policy, before.name, after.name)}#witness-{direction}",
+                "direction": direction,
+                "before": view.link(before.iri),
+                "after": view.link(after.iri),
+                "outcomes": outcomes,
+            }
+    raise NoPage(f"this comparison has no witness {direction!a}", hint="open one on the page of a comparison")
+
+
 @cache
 def _form(bench: Workbench, asking: str | None) -> Section:
     """The form, with what a revision asks for beside its fields."""
-    codes = {bench.kb.curie(iri): bench.label(iri) for iri in bench.ours if iri.startswith(f"{BASE}code/")}
+    codes = {bench.kb.curie(iri): bench.label(iri) for iri in _codes(bench)}
     return section(CaseForms(bench.kb), bench.revision(asking) if asking else None, codes)
+
+
+def _codes(bench: Workbench) -> list[str]:
+    return [iri for iri in bench.ours if iri.startswith(f"{BASE}code/")]
+
+
+@cache
+def _by_number(bench: Workbench) -> dict[str, str]:
+    """The codes on file as a case states them, each by its number, where no other code has the same."""
+    found: dict[str, list[str]] = {}
+    for iri in _codes(bench):
+        found.setdefault(bench.notation(iri), []).append(bench.kb.curie(iri))
+    return {number: codes[0] for number, codes in found.items() if len(codes) == 1}
+
+
+@cache
+def _code_keys(bench: Workbench) -> frozenset[str]:
+    """The last part of the names of the fields that take codes."""
+    forms = CaseForms(bench.kb).forms.values()
+    return frozenset(key.name for form in forms for key in form.keys.values() if key.is_code)
+
+
+def with_codes(bench: Workbench, fields: Fields) -> dict[str, list[str]]:
+    """The fields of a form, in which a code on file that is given by its number alone has its system too."""
+    known, keys = _by_number(bench), _code_keys(bench)
+    return {
+        name: [known.get(value.strip(), value) for value in values] if name.rpartition(".")[2] in keys else list(values)
+        for name, values in fields.items()
+    }
 
 
 def _revisions(policy: Policy, bench: Workbench) -> Choices:
@@ -104,11 +178,38 @@ def _revisions(policy: Policy, bench: Workbench) -> Choices:
 
 @cache
 def _examples(bench: Workbench) -> list[Choices]:
-    """The example cases by the outcome that each comes to under the latest revision that it is an example of."""
-    found: dict[str, list[Choice]] = {}
+    """The example cases by what each comes to under the latest revision that it is an example of, and by what decides.
+
+    The groups stand in the order of outcomes, and those of one in that of criteria.
+    """
+    found: dict[tuple[int, str], list[Choice]] = {}
     for policy, expectations in bench.examples.values():
         latest = max(expectations, key=lambda expected: expected.revision)
         name = latest.path.stem
-        outcome = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", latest.outcome).capitalize()
-        found.setdefault(outcome, []).append({"value": f"{policy.identifier}/{name}", "label": sentence(name)})
-    return [{"label": outcome, "choices": choices} for outcome, choices in sorted(found.items())]
+        outcome = Outcome(latest.outcome)
+        deciding = "; ".join(_deciding(bench, f"{policy.iri}/{latest.revision}", latest))
+        label = f"{TITLES[outcome].capitalize()}{f': {deciding}' if deciding else ''}"
+        choice: Choice = {"value": f"{policy.identifier}/{name}", "label": sentence(name)}
+        found.setdefault((list(Outcome).index(outcome), label), []).append(choice)
+    return [{"label": label, "choices": choices} for (_, label), choices in sorted(found.items())]
+
+
+def _deciding(bench: Workbench, revision: str, expected: Expectation) -> list[str]:
+    """The places of the criteria that make an example case come to what it does, or that leave it open."""
+    outcome = Outcome(expected.outcome)
+    places = []
+    for criterion in bench.revision(revision).criteria:
+        if criterion.tree is None:
+            continue
+        value = evaluate(criterion.tree, expected.values)
+        # What must hold, and what must not.
+        against = Value.FAILS if criterion.role in ("applicability", "indication") else Value.HOLDS
+        wanted = {
+            Outcome.NOT_MET: against if criterion.role != "applicability" else None,
+            Outcome.NOT_APPLICABLE: against if criterion.role == "applicability" else None,
+            Outcome.NEEDED: Value.UNKNOWN,
+            Outcome.CONFLICTING: Value.CONFLICTING,
+        }.get(outcome)
+        if value is wanted:
+            places.append(criterion.notation)
+    return places

@@ -47,6 +47,8 @@ function show(answer) {
   if (outcome.textContent !== come.textContent) outcome.replaceChildren(...come.childNodes);
   document.getElementById("details").replaceChildren(...answer.getElementById("details").childNodes);
   place();
+  // What is wrong with the field that is filled in stays in sight, above the outcome where that stands at the foot.
+  document.activeElement?.closest(".field")?.querySelector(".slips:not(:empty)")?.scrollIntoView({ block: "nearest" });
   if (revised) ask(answer);
 }
 
@@ -72,7 +74,7 @@ function place() {
   for (const slip of document.querySelectorAll("#placed > li")) {
     const list = document.getElementById(`${slip.dataset.field}--slips`);
     const item = document.createElement("li");
-    item.textContent = slip.textContent;
+    item.textContent = slip.querySelector("span").textContent;
     item.className = slip.className;
     list?.append(item);
     if (!slip.className) mark(slip.dataset.field, true);
@@ -124,6 +126,16 @@ form.addEventListener("input", (event) => {
   soon();
 });
 form.addEventListener("click", (event) => {
+  // From what is wrong to the field where it is.
+  const link = event.target.closest("#placed a");
+  if (link) {
+    event.preventDefault();
+    const field = document.getElementById(link.closest("li").dataset.field);
+    const control = field?.matches("fieldset") ? field.querySelector("input:not([type=hidden]), select, textarea, button") : field;
+    (control ?? field)?.focus();
+    field?.scrollIntoView({ block: "center" });
+    return;
+  }
   const button = event.target.closest("[data-add], [data-remove]");
   if (!button) return;
   event.preventDefault();
