@@ -175,7 +175,7 @@ class LogBetween:
         if general:
             count = f"{len(general)} change" + ("s" if len(general) > 1 else "")
             parts = [COMPARED_PARTS[part] for part in COMPARED_PARTS if part in {change.part for change in general}]
-            return LogVerdict.EXPLAINS, f"names none; {count} of the {' and '.join(parts)} found"
+            return LogVerdict.EXPLAINS, f"names no change in particular; {count} of the {' and '.join(parts)} found"
         if statement.kinds == {"Reworded"}:
             return LogVerdict.NOT_CHECKABLE, "nothing else differs, and the document's own wording is not kept"
         return LogVerdict.NOT_FOUND, "nothing that it reports differs"

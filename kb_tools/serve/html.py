@@ -48,10 +48,15 @@ class Shown:
     fixed: bool = False
     kept: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def menu(self) -> tuple[tuple[str, str], ...]:
+    def menu(self, bench: Workbench) -> tuple[tuple[str, str], ...]:
         """The pages that every page links to, each with its name."""
-        return MENU if self.fixed else (*MENU, *_SERVED_MENU)
+        return (*MENU[:1], *self._compare(bench), *MENU[1:], *(() if self.fixed else _SERVED_MENU))
+
+    def _compare(self, bench: Workbench) -> tuple[tuple[str, str], ...]:
+        """The page on which revisions are chosen: of the policy that the page belongs to, else of the first one."""
+        known = [policy.identifier for policy in bench.policies.values()]
+        own = [name for name in known if self.path.startswith(f"/{name}/") or self.path == f"/{name}"]
+        return tuple((f"/{name}/compare", "Compare") for name in (own or known)[:1])
 
 
 def render(shown: Shown, content: Mapping[str, Any], bench: Workbench) -> bytes:
@@ -59,7 +64,12 @@ def render(shown: Shown, content: Mapping[str, Any], bench: Workbench) -> bytes:
     template = _environment().get_template(f"{shown.template}.html")
     searched = content["query"] if shown.template == "search" else ""
     return template.render(
-        p=content, shown=shown, links=shown.links, query=searched, prose=partial(_prose, bench, shown.links)
+        p=content,
+        shown=shown,
+        menu=shown.menu(bench),
+        links=shown.links,
+        query=searched,
+        prose=partial(_prose, bench, shown.links),
     ).encode()
 
 

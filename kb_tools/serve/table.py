@@ -85,6 +85,8 @@ class _Shown:
 
     def _label(self, thing: ox.NamedNode) -> str:
         """The name of a thing in words; "" where it has none."""
+        if thing.value in self.bench.entries:
+            return self.bench.label(thing.value)
         if label := self.found.labels.get(thing.value, ""):
             return label
         known = self.bench.things.get(thing.value)

@@ -208,8 +208,12 @@ class Workbench:
     def label(self, iri: str, graphs: Iterable[str] = ()) -> str:
         """The name of a thing in words: as the first of these graphs that gives one says, else as any does.
 
-        What has no name goes by its number or place, and else by the last part of its IRI.
+        What has no name goes by its number or place, and else by the last part of its IRI. A revision has one name in
+        the whole workbench, which holds that of its address.
         """
+        if iri in self.entries:
+            policy, entry = self.entries[iri]
+            return f"{policy.identifier}, revision {entry.name}"
         thing = self.things.get(iri)
         labels = thing.labels if thing else {}
         for graph in graphs:

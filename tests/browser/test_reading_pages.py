@@ -54,7 +54,7 @@ def test_what_held_on_a_date_is_seen_and_kept_from_page_to_page(page: Page) -> N
     page.goto("/")
     page.get_by_label("As of").fill("2020-01-01")
     page.get_by_role("button", name="Show").click()
-    page.get_by_role("link", name="CP.MP.101, revision 10/19").click()
+    page.get_by_role("link", name="CP.MP.101, revision 2019-10").click()
     assert "on=2020-01-01" in page.url
     page.get_by_role("link", name="genetically modified or manipulated lymphocytes").first.click()
     assert page.get_by_role("heading", level=1).inner_text().startswith("II.B")
@@ -65,7 +65,7 @@ def test_what_held_on_a_date_is_seen_and_kept_from_page_to_page(page: Page) -> N
 
 def test_the_codes_of_the_revision_in_force_are_two_steps_away(page: Page) -> None:
     page.goto("/")
-    page.get_by_role("link", name="CP.MP.101, revision 02/26").click()
+    page.get_by_role("link", name="CP.MP.101, revision 2026-02").click()
     page.get_by_role("navigation", name="On this page").get_by_role("link", name="Codes").click()
     rows = page.locator("section[aria-labelledby=codes] tbody th").all_inner_texts()
     assert rows == ["38215", "38242", "86950", "S2150"]

@@ -712,9 +712,15 @@ def test_each_log_statement_from_2019_10_to_2026_02_is_found_or_cannot_be_checke
         "2022-10-2": text,
         "2022-10-3": (LogVerdict.NOT_CHECKABLE, "codes of 2019-10: not on file"),
         "2022-10-4": works,
-        "2023-02-1": (LogVerdict.EXPLAINS, "names none; 7 changes of the criteria and disposition found"),
+        "2023-02-1": (
+            LogVerdict.EXPLAINS,
+            "names no change in particular; 7 changes of the criteria and disposition found",
+        ),
         "2023-08-1": text,
-        "2023-08-2": (LogVerdict.EXPLAINS, "names none; 10 changes of the criteria and disposition found"),
+        "2023-08-2": (
+            LogVerdict.EXPLAINS,
+            "names no change in particular; 10 changes of the criteria and disposition found",
+        ),
         "2023-10-2": text,
         "2023-10-3": (LogVerdict.EXPLAINS, "II.B, acute GvHD of grade 2 or higher: added"),
         "2023-10-4": text,

@@ -301,6 +301,49 @@ def test_a_reader_is_told_to_come_back_where_too_many_are_compared(
     assert answer.json()["detail"] == "other revisions are being compared; ask again in a moment"
 
 
+def test_the_menu_leads_to_comparisons_and_only_what_can_be_compared_is_offered(client: TestClient) -> None:
+    start = client.get("/?on=2024-05-01").text
+    assert '<a href="/CP.MP.101/compare?on=2024-05-01">Compare</a>' in start
+    offered = [choice["name"] for choice in client.get("/CP.MP.101/compare?format=json").json()["choices"]]
+    assert offered == ["2019-10", "2023-10", "2023-11", "2024-04", "2025-02", "2026-02"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentences"),
+    [
+        (
+            "2019-10",
+            "2026-02",
+            [
+                "Some cases that met the criteria no longer do, and others newly do.",
+                "Two things changed: to whom and to what the policy applies, and what the criteria ask.",
+            ],
+        ),
+        (
+            "2023-10",
+            "2023-11",
+            [
+                "Some cases that met the criteria no longer do, and none newly does.",
+                "The reason is to whom and to what the policy applies; what the criteria ask is the same.",
+                "The criteria of at least one of the two are inferred from the revision log.",
+            ],
+        ),
+        (
+            "2023-11",
+            "2024-04",
+            [
+                "Every case comes to the same under both.",
+                "The criteria of at least one of the two are inferred from the revision log.",
+            ],
+        ),
+    ],
+)
+def test_a_verdict_is_said_in_sentences(client: TestClient, before: str, after: str, sentences: list[str]) -> None:
+    path = f"/CP.MP.101/compare/{before}/{after}"
+    assert client.get(f"{path}?format=json").json()["compared"]["verdict"]["sentences"] == sentences
+    assert " ".join(sentences) in client.get(path).text
+
+
 # ---------------------------------------------------------------------- words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -285,41 +286,41 @@ def test_json_ld_and_turtle_say_the_same(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "day", "said"),
     [
-        ("/code/cpt/38242", "2026-11-01", "As CP.MP.101, revision 02/26 lists it, in force on 2026-11-01."),
+        ("/code/cpt/38242", "2026-11-01", "As CP.MP.101, revision 2026-02 lists it, in force on 2026-11-01."),
         (
             "/code/cpt/38242",
             "2024-05-01",
-            "On 2024-05-01 CP.MP.101, revision 04/24 counts, whose codes are not on file. "
-            "Shown as CP.MP.101, revision 02/26 lists it.",
+            "On 2024-05-01 CP.MP.101, revision 2024-04 counts, whose codes are not on file. "
+            "Shown as CP.MP.101, revision 2026-02 lists it.",
         ),
         (
             "/CP.MP.101/reference/frey-2008",
             "2020-01-01",
-            "On 2020-01-01 CP.MP.101, revision 10/19 counts, whose references are not on file. "
-            "Shown as CP.MP.101, revision 02/26 lists it.",
+            "On 2020-01-01 CP.MP.101, revision 2019-10 counts, whose references are not on file. "
+            "Shown as CP.MP.101, revision 2026-02 lists it.",
         ),
         (
             "/CP.MP.101/criterion/repeat-infusion",
             "2026-11-01",
-            "On 2026-11-01 CP.MP.101, revision 02/26 counts, which does not have it. "
-            "Shown as CP.MP.101, revision 10/19 states it.",
+            "On 2026-11-01 CP.MP.101, revision 2026-02 counts, which does not have it. "
+            "Shown as CP.MP.101, revision 2019-10 states it.",
         ),
         (
             "/CP.MP.101/criterion/acute-gvhd",
             "2001-01-01",
-            "On 2001-01-01 no revision of the policy was in force. Shown as CP.MP.101, revision 02/26 states it.",
+            "On 2001-01-01 no revision of the policy was in force. Shown as CP.MP.101, revision 2026-02 states it.",
         ),
         (
             "/CP.MP.101/definition/mixed-chimerism",
             "2020-01-01",
-            "On 2020-01-01 CP.MP.101, revision 10/19 counts, whose definitions are not on file. "
-            "Shown as CP.MP.101, revision 02/26 states it.",
+            "On 2020-01-01 CP.MP.101, revision 2019-10 counts, whose definitions are not on file. "
+            "Shown as CP.MP.101, revision 2026-02 states it.",
         ),
         (
             "/CP.MP.101/advisory/chronic-gvhd",
             "2020-01-01",
-            "On 2020-01-01 CP.MP.101, revision 10/19 counts, which does not say this. "
-            "Shown as CP.MP.101, revision 02/26 states it.",
+            "On 2020-01-01 CP.MP.101, revision 2019-10 counts, which does not say this. "
+            "Shown as CP.MP.101, revision 2026-02 states it.",
         ),
     ],
 )
@@ -366,3 +367,30 @@ def test_no_two_things_that_a_discrepancy_concerns_have_one_name(client: TestCli
         "read by an internal specialist (log statement 2023-10-6)",
         "read by an internal specialist (log statement 2025-02-5)",
     ]
+
+
+def test_a_revision_has_one_name_on_all_pages(client: TestClient) -> None:
+    for path in ("/", "/CP.MP.101/criterion/acute-gvhd", "/code/cpt/38242", "/questions/on-file", "/CP.MP.101/2026-02"):
+        text = client.get(path).text
+        assert "CP.MP.101, revision 2026-02" in text, path
+        assert "revision 02/26" not in text, path
+
+
+def test_the_page_of_a_policy_has_its_parts_on_top_and_folds_what_is_open(client: TestClient) -> None:
+    text = client.get("/CP.MP.101").text
+    contents = text.partition('aria-label="On this page"')[2].partition("</nav>")[0]
+    anchors = re.findall(r'href="#(\w+)"', contents)
+    assert anchors == ["history", "compare", "log", "open", "about"]
+    assert all(f'id="{anchor}"' in text for anchor in anchors)
+    assert re.findall(r"<details( open)?>\s*<summary>(\d+ \w+ \w+)", text) == [
+        *(("", "25 major discrepancies"), ("", "43 moderate discrepancies"), ("", "10 minor discrepancies"))
+    ]
+
+
+def test_each_line_of_the_model_names_its_property(client: TestClient) -> None:
+    vocabularies = read(client, "/model")["vocabularies"]
+    lines = [line for vocabulary in vocabularies for line in vocabulary["picture"]["lines"]]
+    assert all(line["label"] for line in lines)
+    assert {line["label"] for line in lines if line["kind"] == "kindOf"} == {"kind of"}
+    text = client.get("/model").text
+    assert text.count("</title></path>") == len(lines)

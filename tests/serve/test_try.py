@@ -607,8 +607,8 @@ def test_a_witness_is_opened_and_comes_to_what_the_comparison_says(
         page = client.get("/try", params={"witness": f"{WITNESS}/{direction}", "revision": f"CP.MP.101/{revision}"})
         assert outcome(page.text).startswith(expected), (direction, revision)
         text = str(Markup(page.text.partition("witness-of")[2].partition("</p>")[0]).striptags())
-        assert f"revision 02/26 is {direction} than CP.MP.101, revision 10/19." in text
-        assert f"comes to {before.lower()} under CP.MP.101, revision 10/19 and to {after.lower()} under" in text
+        assert f"revision 2026-02 is {direction} than CP.MP.101, revision 2019-10." in text
+        assert f"comes to {before.lower()} under CP.MP.101, revision 2019-10 and to {after.lower()} under" in text
         assert 'name="case.id" value="witness"' in page.text
     assert client.get(unescape(address)).status_code == 200
 

@@ -181,7 +181,8 @@ def _made(bench: Workbench, target: str) -> Made:
 
 
 def _choices(view: View, policy: Policy) -> list[Choice]:
-    return [_choice(view, entry) for entry in policy.history]
+    """Those that can be compared."""
+    return [_choice(view, entry) for entry in policy.history if comparable(entry)]
 
 
 def _choice(view: View, entry: RevisionEntry) -> Choice:

@@ -16,6 +16,8 @@ from kb_tools.render.diff import not_compared
 from kb_tools.revisions.change import Change as Found
 from kb_tools.revisions.replay import Flip
 from kb_tools.revisions.replay import Impact as Replayed
+from kb_tools.revisions.verdict import Direction
+from kb_tools.revisions.verdict import Verdict as Assessed
 from kb_tools.revisions.verdict import Witness as Assigned
 from kb_tools.serve.comparisons import Compared as Made
 from kb_tools.serve.marks import Line, Run, lines, side, words
@@ -76,9 +78,13 @@ class Witness(TypedDict):
 
 
 class Verdict(TypedDict):
-    """Whether the revision after is stricter or looser than the one before, and what that rests on."""
+    """Whether the revision after is stricter or looser than the one before, and what that rests on.
+
+    `words` are those of `kb diff`; `sentences` say the same to a reader who does not know them.
+    """
 
     words: str
+    sentences: list[str]
     direction: str
     notes: list[str]
     witnesses: list[Witness]
@@ -242,6 +248,7 @@ class Shown:
         ]
         return {
             "words": diff.verdict.words,
+            "sentences": _sentences(diff.verdict),
             "direction": diff.verdict.direction.value,
             "notes": [*drafts, *diff.verdict.borrowed],
             "witnesses": [self._witness(witness) for witness in diff.witnesses],
@@ -394,6 +401,33 @@ class Shown:
             for iri, (_, expectations) in self.view.bench.examples.items()
             for expected in expectations
         }
+
+
+_DIRECTIONS = {
+    Direction.STRICTER: "Some cases that met the criteria no longer do, and none newly does.",
+    Direction.LOOSER: "Some cases newly meet the criteria, and none that did ceases to.",
+    Direction.MIXED: "Some cases that met the criteria no longer do, and others newly do.",
+    Direction.EQUIVALENT: "Every case comes to the same under both.",
+    Direction.RESCOPED: "The same cases meet the criteria. Some that did not meet them are now outside of the policy, "
+    "or the other way round.",
+    Direction.UNCONFIRMED: "By the criteria alone they may differ, but no case could be made that shows it.",
+}
+_BECAUSE = {
+    "applicability alone": "The reason is to whom and to what the policy applies; what the criteria ask is the same.",
+    "criteria alone": "The reason is what the criteria ask; to whom and to what the policy applies is the same.",
+    "applicability and criteria": "Two things changed: to whom and to what the policy applies, and what the criteria "
+    "ask.",
+}
+
+
+def _sentences(verdict: Assessed) -> list[str]:
+    """A verdict in sentences."""
+    found = [_DIRECTIONS[verdict.direction]]
+    if verdict.by:
+        found.append(_BECAUSE[verdict.by])
+    if verdict.inferred:
+        found.append("The criteria of at least one of the two are inferred from the revision log.")
+    return found
 
 
 def _anchors(changes: Iterable[Found]) -> list[str]:

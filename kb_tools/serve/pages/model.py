@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from rdflib import RDF, URIRef
 from rdflib.namespace import OWL, RDFS, SKOS
@@ -46,13 +46,21 @@ class Box(TypedDict):
 
 
 class Line(TypedDict):
-    """A link in the picture, from box to box; `kind` is "link" or "kindOf"."""
+    """A link in the picture, from box to box; `kind` is "link" or "kindOf", `label` the property in words."""
 
     kind: str
+    label: str
     x1: int
     y1: int
     x2: int
     y2: int
+
+
+class _Link(NamedTuple):
+    """What a line of the picture says."""
+
+    kind: str
+    label: str
 
 
 class Picture(TypedDict):
@@ -100,7 +108,7 @@ def _diagram(view: View, model: Classes, prefix: str) -> Diagram:
     return {
         "vocabulary": view.link(view.bench.kb.prefixes[prefix].rstrip("#/")),
         "prefix": prefix,
-        "picture": _picture(model, own),
+        "picture": _picture(view, model, own),
         "classes": [_class(view, model, class_) for class_ in own],
     }
 
@@ -124,16 +132,16 @@ def _class(view: View, model: Classes, class_: URIRef) -> Class:
     }
 
 
-def _picture(model: Classes, own: Sequence[URIRef]) -> Picture:
+def _picture(view: View, model: Classes, own: Sequence[URIRef]) -> Picture:
     """The classes in columns: each as many links from where the picture begins as its column says."""
-    links: dict[URIRef, dict[URIRef, str]] = {class_: {} for class_ in own}
+    links: dict[URIRef, dict[URIRef, _Link]] = {class_: {} for class_ in own}
     for class_ in own:
         for parent in model.sorted(model.ontology[class_ : RDFS.subClassOf]):
-            links[class_][parent] = "kindOf"
+            links[class_][parent] = _Link("kindOf", "kind of")
         for property_, to in model.properties[class_].items():
             if to is not None and model.uses[property_] == 1:
-                links[class_].setdefault(to, "link")
-        links[class_] = {to: kind for to, kind in links[class_].items() if to in links and to != class_}
+                links[class_].setdefault(to, _Link("link", view.bench.label(str(property_))))
+        links[class_] = {to: link for to, link in links[class_].items() if to in links and to != class_}
     places = _places(links)
     return {
         "width": max((x for x, _ in places.values()), default=0) + _WIDTH + 2,
@@ -142,11 +150,11 @@ def _picture(model: Classes, own: Sequence[URIRef]) -> Picture:
             {"iri": str(class_), "name": model.curie(class_).partition(":")[2], "x": x, "y": y}
             for class_, (x, y) in places.items()
         ],
-        "lines": [_line(kind, places[class_], places[to]) for class_ in links for to, kind in links[class_].items()],
+        "lines": [_line(link, places[class_], places[to]) for class_ in links for to, link in links[class_].items()],
     }
 
 
-def _places(links: Mapping[URIRef, Mapping[URIRef, str]]) -> dict[URIRef, tuple[int, int]]:
+def _places(links: Mapping[URIRef, Mapping[URIRef, _Link]]) -> dict[URIRef, tuple[int, int]]:
     """The corner of each class: first what most leads on from, then what that leads to, and so on."""
     places: dict[URIRef, tuple[int, int]] = {}
     top = 1
@@ -164,11 +172,18 @@ def _places(links: Mapping[URIRef, Mapping[URIRef, str]]) -> dict[URIRef, tuple[
     return places
 
 
-def _line(kind: str, start: tuple[int, int], end: tuple[int, int]) -> Line:
+def _line(link: _Link, start: tuple[int, int], end: tuple[int, int]) -> Line:
     """From the side of one box to that of the other which faces it."""
     (x1, y1), (x2, y2) = start, end
     middle = _HEIGHT // 2
     if x1 == x2:
-        return {"kind": kind, "x1": x1 + _WIDTH, "y1": y1 + middle, "x2": x2 + _WIDTH, "y2": y2 + middle}
+        return {
+            "kind": link.kind,
+            "label": link.label,
+            "x1": x1 + _WIDTH,
+            "y1": y1 + middle,
+            "x2": x2 + _WIDTH,
+            "y2": y2 + middle,
+        }
     left, right = (x1 + _WIDTH, x2) if x1 < x2 else (x1, x2 + _WIDTH)
-    return {"kind": kind, "x1": left, "y1": y1 + middle, "x2": right, "y2": y2 + middle}
+    return {"kind": link.kind, "label": link.label, "x1": left, "y1": y1 + middle, "x2": right, "y2": y2 + middle}
