@@ -123,7 +123,13 @@ class Sight:
         return SightState(self._at, so, self._values)  # type: ignore[arg-type]
 
     def restore(self, state: SightState) -> None:
-        """Puts back what `state` gave, into a sight that has learned nothing."""
+        """Puts back what `state` gave, into a sight that has learned nothing.
+
+        Raises:
+            ValueError: it is of other kinds of fact.
+        """
+        if not len(state.at) == len(state.so) == len(state.values) == len(self.kinds):
+            raise ValueError("of other kinds of fact")
         self._at, self._values = state.at, state.values
         for number, (looks, so) in enumerate(zip(state.at, state.so, strict=True)):
             for key, bit in so.items():
