@@ -79,6 +79,10 @@ class CaseReader:
                 found.reading = replace(found.reading, source=found.given)
             yield found
 
+    def asks_for_a_known_service(self, order: dict[str, Any]) -> bool:
+        """Whether a ServiceRequest of FHIR names a service that is known here, or leaves open which of them."""
+        return self._fhir.asks_for_a_known_service(order)
+
     def preview(self, parts: Mapping[str, Any], source: str, day: date) -> Case:
         """The case of an order of FHIR that may be a draft, with its chart; see `FhirReader.preview`.
 

@@ -26,6 +26,12 @@ from kb_tools.commands.common import kb_option, open_kb, query_limits
     metavar="N",
     help="Processes that answer queries; of several, one is kept for ready questions.",
 )
+@click.option(
+    "--trusted-clients",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The clients of CDS Hooks with their public keys, as JSON; without it, this machine alone is answered.",
+)
 @query_limits
 @click.option("--open", "open_", is_flag=True, help="Open the first page in the browser.")
 @kb_option
@@ -34,6 +40,7 @@ def command(
     port: int,
     allow_host: tuple[str, ...],
     workers: int,
+    trusted_clients: Path | None,
     timeout: float,
     max_rows: int,
     open_: bool,
@@ -45,6 +52,9 @@ def command(
     the start: after a change of its files, start again. Nothing is fetched from elsewhere, no cookie is set and no
     request is logged.
 
+    Programs of an EHR ask it by CDS Hooks under /cds-services; from other machines only with --trusted-clients, whose
+    clients sign every call (pip install 'kb-tools[jwt]').
+
     Before others may reach it, put a proxy in front that asks who they are and speaks TLS, that passes the Host header
     on as it came (name that host by --allow-host), that limits how much one reader may ask, and that logs neither the
     queries of addresses nor bodies: a search can hold what should not be kept.
@@ -55,11 +65,13 @@ def command(
       kb serve --port 0
       kb serve --workers 8 --timeout 10
       kb serve --host 0.0.0.0 --allow-host policies.example.org
+      kb serve --trusted-clients clients.json
     """
     from kb_tools.serve.extra import require
 
     require()
     from kb_tools.ask.pool import Pool
+    from kb_tools.serve.hooks import clients
     from kb_tools.serve.server import serve
 
     kb = open_kb(root)
@@ -69,5 +81,6 @@ def command(
         if open_:
             click.launch(address)
 
+    trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(pool, host, port, (*allow_host, host), max_rows, ready)
+    serve(pool, host, port, (*allow_host, host), max_rows, trusted, ready)

@@ -29,6 +29,8 @@ from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.determining import Determining
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
+from kb_tools.serve.hooks import routes as hooks
+from kb_tools.serve.hooks.clients import Clients, ThisMachine
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
 from kb_tools.serve.pages.compare import obstacle, pair_named
@@ -43,7 +45,11 @@ _NEAR = 5
 
 
 def application(
-    bench: Workbench, hosts: Collection[str] = (), pool: Pool | None = None, max_rows: int = MAX_ROWS
+    bench: Workbench,
+    hosts: Collection[str] = (),
+    pool: Pool | None = None,
+    max_rows: int = MAX_ROWS,
+    clients: Clients | None = None,
 ) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
@@ -51,6 +57,7 @@ def application(
         hosts: names of hosts that it answers to beside those of loopback.
         pool: answers queries; a new one by default.
         max_rows: the most rows or triples of an answer.
+        clients: whose calls of CDS Hooks are answered; those of this machine by default.
     """
     pool = pool or Pool(bench.kb)
     asker, remembered = Asker(pool, max_rows), Remembered(pool)
@@ -64,7 +71,7 @@ def application(
 
     routes = [*sparql.routes(bench, asker), *answers.routes(bench, asker, remembered), *editor.routes(bench, asker)]
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
-    routes += case.routes(bench, determining)
+    routes += [*case.routes(bench, determining), *hooks.routes(determining, clients or ThisMachine())]
     routes += [
         Route(COMPARE.path, _choose(bench)),
         Route(COMPARISON.path, _comparison(bench)),

@@ -11,6 +11,7 @@ from kb_tools.ask.pool import Pool
 from kb_tools.errors import KbError
 from kb_tools.serve.app import application
 from kb_tools.serve.heap import keep_little
+from kb_tools.serve.hooks.clients import Clients
 from kb_tools.serve.workbench import Workbench
 
 
@@ -20,6 +21,7 @@ def serve(
     port: int,
     hosts: Collection[str],
     max_rows: int,
+    clients: Clients | None = None,
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Listen until interrupted.
@@ -29,6 +31,7 @@ def serve(
         port: 0 for any that is free.
         hosts: names of hosts that are answered beside those of loopback.
         max_rows: the most rows or triples of an answer.
+        clients: whose calls of CDS Hooks are answered; those of this machine by default.
         ready: called with the address of the first page, once it listens.
 
     Raises:
@@ -49,6 +52,6 @@ def serve(
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}/")
         # Nothing of a request is logged, no traceback either, which can quote one.
-        app = application(Workbench(pool.kb), hosts, pool, max_rows)
+        app = application(Workbench(pool.kb), hosts, pool, max_rows, clients)
         config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])

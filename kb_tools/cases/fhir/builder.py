@@ -84,13 +84,17 @@ class CaseBuilder:
             UnreadableInput: there is no request or no service date, or more than one; two patients; another version of
                 FHIR.
         """
-        assembly = Assembly(
-            self._codes, list(contents.resources), contents.made, [*self._notices, *contents.notices], preview
-        )
+        # A preview shows no pseudonym, so that nothing need be said of how long one holds.
+        notices = [*(() if preview else self._notices), *contents.notices]
+        assembly = Assembly(self._codes, list(contents.resources), contents.made, notices, preview)
         try:
             return self._build(assembly, source, contents.unread)
         except UnreadableInput as error:
             raise UnreadableInput(error.what, where=error.where or source, hint=error.hint) from error
+
+    def asks_for_a_known_service(self, order: Resource) -> bool:
+        """Whether an order names a service that is known here, or leaves open which of them."""
+        return Services(self._codes).are_asked_by(order)
 
     def _build(self, assembly: Assembly, source: str, unread: Sequence[str]) -> Content:
         texts = TextReader(assembly)

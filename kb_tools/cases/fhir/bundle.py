@@ -64,7 +64,7 @@ def contents_of(content: Any, source: str, tracked: bool = True) -> Contents:
         raise UnreadableInput("another version of FHIR", where=source, hint="convert it to FHIR R4 (4.0.1)")
     if kind != "Bundle":
         return Contents([Resource(kind, kind, content, tracked=tracked)])
-    part = _part_of_a_search(content)
+    part = part_of_a_search(content)
     if part:
         hint = "send all that was found, in one bundle"
         raise UnreadableInput(f"a part of a search, {part}", where=source, hint=hint)
@@ -160,7 +160,7 @@ def no_resource(content: Any, source: str) -> UnreadableInput:
     return UnreadableInput("no FHIR R4 resource", where=source, hint="send a Bundle")
 
 
-def _part_of_a_search(bundle: dict[str, Any]) -> str:
+def part_of_a_search(bundle: dict[str, Any]) -> str:
     """What shows that a bundle holds not all that a search found; "" if nothing does."""
     relations = {link.get("relation") for link in as_list(bundle.get("link")) if isinstance(link, dict)}
     if "next" in relations:

@@ -131,6 +131,10 @@ class FhirReader:
         with _few_levels(source):
             return self._builder.build(source, contents_together(parts, source, self._record), day)
 
+    def asks_for_a_known_service(self, order: dict[str, Any]) -> bool:
+        """Whether a ServiceRequest names a service that is known here, or leaves open which of them."""
+        return self._builder.asks_for_a_known_service(Resource("order", "ServiceRequest", order, tracked=False))
+
     def line(self, data: bytes, where: str) -> Content:
         """The case of the bundle on one line.
 

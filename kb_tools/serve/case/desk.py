@@ -175,6 +175,32 @@ class Desk:
         """What each case in a body comes to; in place of what cannot be read stands the error."""
         return list(self._under(chosen).stream(self._found(data, format_)))
 
+    # ------------------------------------------------------------------ for orders of FHIR
+
+    def asks_for_a_known_service(self, order: dict[str, Any]) -> bool:
+        """Whether a ServiceRequest of FHIR names a service that is known here, or leaves open which of them."""
+        return self._reader.asks_for_a_known_service(order)
+
+    def preview(self, parts: Mapping[str, Any], day: date) -> Case:
+        """The case of an order of FHIR that may be a draft, with its chart; see CaseReader.preview.
+
+        Raises:
+            UnreadableInput: it is not one case, or too large.
+        """
+        self._reader.recount()
+        case = _not_large(self._reader.preview(parts, SOURCE, day))
+        if isinstance(case, KbError):
+            raise case
+        return case
+
+    def come_to(self, cases: Sequence[Case], policy: str, revision: str | None = None) -> list[Answered]:
+        """What cases come to under a policy, each under the revision in force on its service date unless one is named.
+
+        Raises:
+            KbError: there is no such policy or revision.
+        """
+        return list(self._run(policy).under(revision, None).answers(cases))
+
     # ------------------------------------------------------------------ the work
 
     def _found(self, data: bytes, format_: str | None) -> list[Case | KbError]:

@@ -150,12 +150,14 @@ def serve(root: str) -> None:
     from kb_tools.ask import confine
     from kb_tools.model.repository import Repository
     from kb_tools.serve.case.desk import Desk, operations
+    from kb_tools.serve.hooks.answering import Hooks
 
     confine.connect_nowhere()
     confine.limit_memory()
     # Nothing but answers goes to standard output.
     out, sys.stdout = sys.stdout.buffer, sys.stderr
-    known = operations(Desk(Repository(Path(root))))
+    desk = Desk(Repository(Path(root)))
+    known = {**operations(desk), "hook": Hooks(desk).answer}
     send(out, Message(None))
     with suppress(KeyboardInterrupt):
         while asked := receive(sys.stdin.buffer):
