@@ -41,6 +41,10 @@ class Memory(Generic[K, V]):
         self.newer[key] = value
         return value
 
+    def clear(self) -> None:
+        """Forgets all."""
+        self.newer, self.older = {}, {}
+
     def items(self) -> Iterator[tuple[K, V]]:
         """All that is remembered, what was asked for last at the end."""
         yield from ((key, value) for key, value in self.older.items() if key not in self.newer)

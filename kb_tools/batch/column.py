@@ -39,12 +39,14 @@ class Column:
         if name and name not in texts:
             what = f"column {name} holds no texts" if name in schema.names else f"no column {name}"
             raise UnreadableInput(what, where=where, hint=f"columns with texts: {', '.join(texts) or 'none'}")
-        if not name and len(texts) != 1 and USUAL not in texts:
+        if not name and len({*texts}) != 1 and USUAL not in texts:
             what, hint = "no column holds texts", "write each case into it as a JSON text"
             if texts:
                 what, hint = "several columns hold texts", f"name one with --column: {', '.join(texts)}"
             raise UnreadableInput(what, where=where, hint=hint)
         self.name = name or (USUAL if USUAL in texts else texts[0])
+        if schema.names.count(self.name) > 1:
+            raise UnreadableInput(f"several columns of the name {self.name}", where=where, hint="rename all but one")
 
     @property
     def groups(self) -> list[int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -46,6 +47,20 @@ def digest_of(kb: Repository) -> str:
     return digest.hexdigest()
 
 
+# What reading a file raises that is none of this form.
+_OTHER_FORM = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a file holds."""
+
+    sights: dict[str, SightState]
+    findings: list[tuple[Frozen, Content, str, dict[str, Any]]]
+    contradicted: list[tuple[str, int, list[int], Bits]]
+    stated: list[tuple[Frozen, tuple[Statement, ...], Node | None]]
+
+
 class Learned:
     """The file of what was learned under one revision, or under those in force by date.
 
@@ -62,12 +77,20 @@ class Learned:
         self._size = 0
 
     def damage(self) -> str | None:
-        """The file, where there is one that is not as it was written; it is not used."""
+        """The file, where there is one that is not as it was written, or not of this form; it is not used."""
         try:
             path = self._cache.folder / self._name
-            return str(path) if path.is_file() and self._cache.text(self._name) is None else None
+            if not path.exists():
+                return None
+            text = self._cache.text(self._name)
+            if text is not None:
+                self._read(text)
+                return None
         except KbError:
             return None
+        except _OTHER_FORM:
+            pass
+        return str(path)
 
     def load(self, pieces: Pieces, sights: Mapping[str, Sight], contradicted: Memory[Look, Bits]) -> None:
         """Puts what is kept into memories that are still empty; leaves them so where nothing is, or it is of no use.
@@ -78,29 +101,52 @@ class Learned:
         """
         try:
             text = self._cache.text(self._name)
-            content = json.loads(text) if text else None
-        except (KbError, ValueError):
+            kept = self._read(text) if text else None
+            if kept is not None:
+                _put_back(kept, pieces, sights, contradicted)
+                self._size = _size(pieces, sights)
+        except KbError:
             return
-        if content is None or content["of"] != self._of:
-            return
+        except _OTHER_FORM:
+            pieces.forget()
+            contradicted.clear()
+            for sight in sights.values():
+                sight.forget()
+
+    def _read(self, text: bytes) -> _Kept | None:
+        """What a file holds; None where it was made of another state.
+
+        Raises:
+            one of _OTHER_FORM: it is none that `save` wrote.
+        """
+        content = json.loads(text)
+        if content["of"] != self._of:
+            return None
         terms = _decoded(content["terms"])
-        for name, state in content["sights"].items():
-            if name in sights:
-                sights[name].restore(_sight_of(state, terms))
-        likes = []
-        for items, pairs, reads, seen in content["findings"]:
-            bits = {name: _frozen(found) for name, found in seen.items() if name in sights}
-            stated = tuple((terms[one], terms[other]) for one, other in pairs)
-            likes.append(pieces.restore_finding(_frozen(items), stated, reads, bits))
-        for name, finding, others, found in content["contradicted"]:
-            if name in sights:
-                contradicted.put(
-                    (name, likes[finding], tuple(sorted(likes[other] for other in others))), _frozen(found)
+        return _Kept(
+            {name: _sight_of(state, terms) for name, state in content["sights"].items()},
+            [
+                (
+                    _frozen(items),
+                    tuple((terms[one], terms[other]) for one, other in pairs),
+                    str(reads),
+                    {name: _frozen(found) for name, found in seen.items()},
                 )
-        for item, statements, reason in content["stated"]:
-            found = tuple(_statement_of(statement, terms) for statement in statements)
-            pieces.restore_statement(_frozen(item), found, None if reason is None else terms[reason])
-        self._size = _size(pieces, sights)
+                for items, pairs, reads, seen in content["findings"]
+            ],
+            [
+                (name, int(finding), [int(other) for other in others], _frozen(found))
+                for name, finding, others, found in content["contradicted"]
+            ],
+            [
+                (
+                    _frozen(item),
+                    tuple(_statement_of(statement, terms) for statement in statements),
+                    None if reason is None else terms[reason],
+                )
+                for item, statements, reason in content["stated"]
+            ],
+        )
 
     def save(self, pieces: Pieces, sights: Mapping[str, Sight], contradicted: Memory[Look, Bits]) -> None:
         """Writes what is known, where that is notably more than what was written last, and can be written."""
@@ -157,6 +203,26 @@ class Learned:
             self._cache.keep_text(self._name, json.dumps(content, separators=(",", ":")).encode())
         except KbError:
             return  # There is no home folder: the next run learns again.
+
+
+def _put_back(kept: _Kept, pieces: Pieces, sights: Mapping[str, Sight], contradicted: Memory[Look, Bits]) -> None:
+    """Puts what a file holds into memories that are still empty.
+
+    Raises:
+        one of _OTHER_FORM: it does not fit them.
+    """
+    for name, state in kept.sights.items():
+        if name in sights:
+            sights[name].restore(state)
+    likes = []
+    for items, pairs, reads, seen in kept.findings:
+        bits = {name: found for name, found in seen.items() if name in sights}
+        likes.append(pieces.restore_finding(items, pairs, reads, bits))
+    for name, finding, others, found in kept.contradicted:
+        if name in sights:
+            contradicted.put((name, likes[finding], tuple(sorted(likes[other] for other in others))), found)
+    for item, statements, reason in kept.stated:
+        pieces.restore_statement(item, statements, reason)
 
 
 # ---------------------------------------------------------------------- as JSON

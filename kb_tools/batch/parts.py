@@ -1,8 +1,10 @@
-"""The rows of one range as a Parquet file: written whole or not at all, and known again by what it is of."""
+"""The rows of one range as a Parquet file: written whole or not at all, known by what it is of, held to a digest."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,11 @@ from kb_tools.rdf.terms import local_name
 if TYPE_CHECKING:
     import pyarrow
 
-# Where a part keeps which run and which range it is of.
+# Where a part keeps which run and which range it is of, the digest of the answers beside it, and its own. This stands
+# behind all that cases say in the file, so that nothing of theirs can pass for it.
 _OF = b"kb.part"
+_ZEROS = b"0" * 64
+_DIGESTS = re.compile(rb"(-|[0-9a-f]{64}) ([0-9a-f]{64})")
 
 
 def arrow() -> Any:
@@ -115,20 +120,25 @@ class Columns:
         return tuple(condition for condition, code in zip(order, row.values, strict=False) if code >> 2 != code & 3)
 
 
-def write(place: Location, table: pyarrow.Table, of: str) -> None:
-    """Writes a part.
+def write(place: Location, table: pyarrow.Table, of: str, answers: bytes | None = None) -> None:
+    """Writes a part, with a digest of it in it: one file, or one object, that is put whole.
 
     Args:
         of: which run and which range it is of.
+        answers: what was written beside it, if anything was.
 
     Raises:
         OSError: it cannot be written; then there is none.
     """
     pa = arrow()
-    data = io.BytesIO()
-    named = table.replace_schema_metadata({_OF: of.encode()})
-    pa.parquet.write_table(named, data, compression="zstd", store_schema=True)
-    store.write(place, data.getvalue())
+    file = io.BytesIO()
+    beside = "-" if answers is None else hashlib.sha256(answers).hexdigest()
+    told = f"{of} {beside} ".encode()
+    named = table.replace_schema_metadata({_OF: told + _ZEROS})
+    pa.parquet.write_table(named, file, compression="zstd", store_schema=True)
+    data = file.getvalue()
+    own = data.rindex(told + _ZEROS) + len(told)
+    store.write(place, data[:own] + _digest(data, own).encode() + data[own + len(_ZEROS) :])
 
 
 def write_words(place: Location, words: Iterable[tuple[str, str, str, str]]) -> None:
@@ -141,23 +151,42 @@ def write_words(place: Location, words: Iterable[tuple[str, str, str, str]]) -> 
     store.write(place, data.getvalue())
 
 
-def is_part(place: Location, of: str, rows: int) -> bool:
-    """Whether a file is the complete part of a range."""
+@dataclass(frozen=True)
+class Part:
+    """A part that is there, with the bytes it was written with.
+
+    Attributes:
+        answers: the digest of the answers that were written with it; "" for none.
+    """
+
+    data: bytes
+    answers: str
+
+    def columns(self, names: Iterable[str]) -> dict[str, list[Any]]:
+        """The values of columns."""
+        pa = arrow()
+        return dict(pa.parquet.read_table(io.BytesIO(self.data), columns=sorted(names)).to_pydict())
+
+
+def find(place: Location, of: str, rows: int) -> Part | None:
+    """The complete part of a range; None where there is none, or a byte of it is not as it was written."""
     pa = arrow()
     try:
-        with store.opened(place) as file, pa.parquet.ParquetFile(file) as found:
-            metadata = found.metadata
-    except (OSError, pa.ArrowException):
-        return False
-    return metadata.num_rows == rows and (metadata.metadata or {}).get(_OF) == of.encode()
+        data = store.read(place)
+        at = data.rfind(f"{of} ".encode())
+        found = _DIGESTS.match(data, at + len(of) + 1) if at >= 0 else None
+        if found is None or _digest(data, found.start(2)) != found[2].decode():
+            return None
+        if pa.parquet.read_metadata(io.BytesIO(data)).num_rows != rows:
+            return None
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+    return Part(data, found[1].decode().strip("-"))
 
 
-def read(place: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
-    """The values of columns of a part.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    pa = arrow()
-    table = pa.parquet.read_table(io.BytesIO(store.read(place)), columns=sorted(columns))
-    return dict(table.to_pydict())
+def _digest(data: bytes, place: int) -> str:
+    """The SHA-256 of a part in which zeros stand in the place of the digest itself."""
+    digest = hashlib.sha256(memoryview(data)[:place])
+    digest.update(_ZEROS)
+    digest.update(memoryview(data)[place + len(_ZEROS) :])
+    return digest.hexdigest()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from kb_tools.batch import store
 from kb_tools.batch.column import Column, digest_of
-from kb_tools.batch.store import Location, absolute, is_within, location
-from kb_tools.cases.inputs import JSON_LINES
+from kb_tools.batch.store import Location, Url, absolute, location
+from kb_tools.cases.inputs import JSON_LINES, is_packed, list_folder
 from kb_tools.cases.record import NDJSON
-from kb_tools.errors import UnreadableInput
-from kb_tools.rdf.files import MAX_BYTES
+from kb_tools.errors import Slips, UnreadableInput
+from kb_tools.rdf.files import MAX_BYTES, packed
 
 PARQUET = ".parquet"
 # What is read: a case of plain JSON a line, a FHIR bundle a line, a JSON text a row.
 ENDINGS = (JSON_LINES, NDJSON, PARQUET)
 # Bytes of a range of lines. One of cases of 1 to 2 KB is determined in some seconds.
 RANGE = 16 * 2**20
+_RESTORE = "restore it and run again, or run into a new folder"
 _CONVERT = "kb case convert --format jsonl writes one case a line"
 
 
@@ -95,7 +97,7 @@ class Range:
         return UnreadableInput(
             f"changed since the run began ({unit} {self.start} to {self.end})",
             where=self.path,
-            hint="restore it and run again, or run into a new folder",
+            hint=_RESTORE,
         )
 
 
@@ -112,33 +114,87 @@ def files_of(inputs: Sequence[Location], folder: Location) -> tuple[list[Locatio
         the files, and how many others of the folders are skipped, by the endings of their names.
 
     Raises:
-        UnreadableInput: there is none, or something named is no such file.
+        UnreadableInput: there is none, something named is no such file, or what stands in a folder cannot be read.
     """
     found: dict[Location, Location] = {}
     skipped: Counter[str] = Counter()
+    refused: list[UnreadableInput] = []
     for given in inputs:
         try:
-            inside = _files(given, folder, skipped)
+            inside = _files(given, folder, skipped, refused)
         except OSError as error:
             raise store.unread(error, given) from error
+        refused += [_unnamed(place) for place in inside if not _is_text(str(place))]
         for place in inside:
             found.setdefault(absolute(place), place)
+    if refused:
+        raise refused[0] if len(refused) == 1 else Slips(refused)
     return list(found.values()), skipped
 
 
-def _files(given: Location, folder: Location, skipped: Counter[str]) -> list[Location]:
-    if store.is_folder(given):
-        below = [place for place in store.files_below(given) if not is_within(place, folder)]
-        inside = [place for place in below if _is_read(place)]
-        if not inside:
-            raise UnreadableInput(f"no {_endings()} file in this folder", where=str(given), hint=_CONVERT)
-        skipped.update(place.suffix.lower() or "no ending" for place in below if not _is_read(place))
-        return inside
+def _files(
+    given: Location, folder: Location, skipped: Counter[str], refused: list[UnreadableInput]
+) -> Sequence[Location]:
+    """The files that an argument names; adds what is skipped, and what cannot be read and may be left out of no run."""
+    if not store.is_folder(given):
+        return [_file(given)]
+    inside: Sequence[Location]
+    closed: Sequence[Location]
+    others: Sequence[Location]
+    if isinstance(given, Path):
+        listing = list_folder(
+            given, ENDINGS, with_hidden=False, except_below=folder if isinstance(folder, Path) else None
+        )
+        inside, closed, others, hidden = listing.known, listing.closed, listing.others, listing.hidden
+        refused += listing.refused
+    else:
+        inside, closed, others, hidden = _objects(given, folder)
+    refused += [packed(place) for place in closed]
+    if not (inside or refused):
+        raise UnreadableInput(f"no {_endings()} file in this folder", where=str(given), hint=_CONVERT)
+    skipped.update(place.suffix.lower() or "no ending" for place in others)
+    skipped.update({"hidden": hidden} if hidden else {})
+    return inside
+
+
+def _file(given: Location) -> Location:
+    """A file that is named by itself.
+
+    Raises:
+        UnreadableInput: there is none, or it is not read.
+    """
     if not store.is_file(given):
+        if isinstance(given, Path) and given.exists():
+            what = "no regular file, and an input is read more than once"
+            raise UnreadableInput(what, where=str(given), hint="write what comes from it into a file")
         raise UnreadableInput("no such file or folder", where=str(given), hint="check the path")
     if not _is_read(given):
         raise UnreadableInput(f"not a {_endings()} file", where=str(given), hint=_CONVERT)
-    return [given]
+    return given
+
+
+def _objects(given: Url, folder: Location) -> tuple[list[Url], list[Url], list[Url], int]:
+    """The objects in a folder of a store: those that are read, packed ones, others, and how many are hidden."""
+    below = [place for place in store.files_below(given) if not place.text.startswith(f"{str(folder).rstrip('/')}/")]
+    seen = [place for place in below if "/." not in place.text.removeprefix(given.text.rstrip("/"))]
+    read = [place for place in seen if _is_read(place)]
+    closed = [place for place in seen if is_packed(PurePosixPath(place.text), ENDINGS)]
+    return read, closed, [place for place in seen if place not in {*read, *closed}], len(below) - len(seen)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is one that can be written: it is UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unnamed(place: Location) -> UnreadableInput:
+    return UnreadableInput(
+        "the name of this file is not UTF-8, and rows name their file", where=str(place), hint="rename it"
+    )
 
 
 def _is_read(place: Location) -> bool:
@@ -152,26 +208,73 @@ def _endings() -> str:
 # ---------------------------------------------------------------------- their ranges
 
 
-def ranges_of(files: Sequence[Location], size: int = RANGE, column: str = "") -> list[Range]:
-    """The ranges of files: lines of about so many bytes, and at least one; or rows of a row group.
+@dataclass(frozen=True)
+class Pinned:
+    """Inputs as they are when a run begins.
+
+    Attributes:
+        ranges: of all files.
+        sizes: how many bytes each file has, by its path.
+        empty: the files without a case, as the user named them or the folder that they stand in; they have no range.
+    """
+
+    ranges: tuple[Range, ...]
+    sizes: Mapping[str, int]
+    empty: tuple[str, ...] = ()
+
+    def hold(self) -> None:
+        """Holds the files to their sizes: what came in behind the last range has no row.
+
+        Raises:
+            UnreadableInput: one has another, or cannot be looked at.
+        """
+        for path, size in self.sizes.items():
+            place = location(path)
+            try:
+                found = store.size_of(place)
+            except OSError as error:
+                raise store.unread(error, place) from error
+            if found != size:
+                what = f"changed since the run began (it had {size:,} bytes, and has {found:,})"
+                raise UnreadableInput(what, where=path, hint=_RESTORE)
+
+
+def pin(files: Sequence[Location], size: int = RANGE, column: str = "") -> Pinned:
+    """Cuts files into ranges: lines of about so many bytes, and at least one; or rows of a row group.
 
     Args:
         size: of a range, in bytes.
         column: the column of Parquet files that holds the cases; "" for the only one with texts, or that named "case".
 
     Raises:
-        UnreadableInput: a file cannot be read, holds no case, has a line that is too long, or is bulk data of FHIR.
+        UnreadableInput: a file cannot be read, none holds a case, a line is too long, or one is bulk data of FHIR.
     """
     found: list[Range] = []
+    sizes: dict[str, int] = {}
+    empty: list[str] = []
     for place in files:
-        before = len(found)
         try:
-            found.extend(_ranges(place, size, column, before))
+            length = store.size_of(place)
+            of_file = list(_ranges(place, size, column, len(found)))
         except OSError as error:
             raise store.unread(error, place) from error
-        if sum(one.cases for one in found[before:]) == 0:
-            raise UnreadableInput("no case in this file", where=str(place), hint="write one case a line, as JSON")
-    return found
+        if place.suffix.lower() != PARQUET:
+            # As many bytes as were read, should it have grown meanwhile.
+            length = of_file[-1].end if of_file else 0
+        sizes[str(absolute(place))] = length
+        if any(one.cases for one in of_file):
+            found += of_file
+        else:
+            empty.append(str(place))
+    if not found:
+        what = "no case in this file" if len(empty) == 1 else f"no case in this file, nor in {len(empty) - 1} more"
+        raise UnreadableInput(what, where=empty[0], hint="write one case a line, as JSON")
+    return Pinned(tuple(found), sizes, tuple(empty))
+
+
+def ranges_of(files: Sequence[Location], size: int = RANGE, column: str = "") -> list[Range]:
+    """The ranges of files, as `pin` cuts them."""
+    return list(pin(files, size, column).ranges)
 
 
 def _ranges(place: Location, size: int, column: str, number: int) -> Iterator[Range]:

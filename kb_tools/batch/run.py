@@ -1,8 +1,8 @@
 """A run over very many cases: planned, done range by range by worker processes, resumed, and counted at its end.
 
-What makes the result exact is not what starts the workers but this: an input is pinned by the digests of its ranges; a
-part is named by its range, written whole or not at all, and kept if it is there; and the rows are counted against the
-cases before the run is called done.
+What makes the result exact is not what starts the workers but this: an input is pinned by the digests of its ranges and
+its size; a part is named by its range, written whole or not at all, and kept if it is there with the bytes it was
+written with; and the rows are counted against the cases before the run is called done.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import active_children, get_context
+from datetime import date
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from rdflib import Graph
@@ -28,7 +31,8 @@ from kb_tools.as_json import AsJson
 from kb_tools.batch import parts, store
 from kb_tools.batch.flips import COLUMNS, FlipCounter, Flipped
 from kb_tools.batch.learned import digest_of, version_of
-from kb_tools.batch.ranges import RANGE, Range, files_of, ranges_of
+from kb_tools.batch.parts import Part
+from kb_tools.batch.ranges import RANGE, Pinned, Range, files_of, pin
 from kb_tools.batch.store import Location
 from kb_tools.batch.words import words
 from kb_tools.batch.work import Settings, answers_of, part_of, process
@@ -56,15 +60,20 @@ class Plan:
 
     Attributes:
         settings: the same for all ranges.
-        ranges: all ranges of all inputs.
+        pinned: the inputs.
         folder: where the parts go.
         skipped: how many files of the folders that are named are no inputs, by the endings of their names.
     """
 
     settings: Settings
-    ranges: tuple[Range, ...]
+    pinned: Pinned
     folder: Location
     skipped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """All ranges of all inputs."""
+        return self.pinned.ranges
 
     @property
     def cases(self) -> int:
@@ -73,11 +82,18 @@ class Plan:
 
     def missing(self) -> list[Range]:
         """The ranges whose parts are not there, or are not whole."""
-        return [one for one in self.ranges if not self._is_there(one)]
+        return [one for one in self.ranges if self.part(one) is None]
 
-    def _is_there(self, one: Range) -> bool:
-        answers = not self.settings.where or store.is_file(answers_of(self.folder, one))
-        return answers and parts.is_part(part_of(self.folder, one), self.settings.of(one), one.cases)
+    def part(self, one: Range) -> Part | None:
+        """The part of a range, held with the answers beside it to their digests; None unless both are whole."""
+        found = parts.find(part_of(self.folder, one), self.settings.of(one), one.cases)
+        if found and self.settings.where:
+            try:
+                answers = store.read(answers_of(self.folder, one))
+            except OSError:
+                return None
+            return found if hashlib.sha256(answers).hexdigest() == found.answers else None
+        return found
 
 
 @dataclass(frozen=True)
@@ -139,8 +155,11 @@ def plan(
     policy = kb.policy(settings.policy)
     for name in filter(None, (settings.revision, settings.compare)):
         policy.require_criteria(policy.entry(name))
+    if settings.as_of:
+        policy.in_force(date.fromisoformat(settings.as_of))
     files, skipped = files_of(inputs, folder)
-    ranges = tuple(ranges_of(files, size, column))
+    inputs_pinned = pin(files, size, column)
+    ranges = inputs_pinned.ranges
     settings = replace(settings, terminology=_terminology(kb, ranges, terminology))
     asked = {
         "tool": f"kb {__version__}",
@@ -157,7 +176,7 @@ def plan(
     manifest = {"run": run, **asked, "cases": sum(one.cases for one in ranges), "ranges": pinned}
     _take(folder, manifest)
     settings = replace(settings, root=str(kb.root), policy=policy.identifier, run=run)
-    return Plan(settings, ranges, folder, skipped)
+    return Plan(settings, inputs_pinned, folder, skipped)
 
 
 def _terminology(kb: Repository, ranges: Sequence[Range], files: Sequence[Path]) -> tuple[tuple[str, str], ...]:
@@ -183,7 +202,7 @@ def _take(folder: Location, manifest: dict[str, Any]) -> None:
     try:
         store.make_folder(folder)
         if store.is_file(path):
-            before = json.loads(store.read(path))
+            before = _manifest(store.read(path))
             if before.get("run") != manifest["run"]:
                 raise KbError(
                     f"holds a run of other {_differences(before, manifest) or 'content'}",
@@ -196,8 +215,21 @@ def _take(folder: Location, manifest: dict[str, Any]) -> None:
             store.write(path, (json.dumps(manifest, indent=2) + "\n").encode())
     except OSError as error:
         raise KbError(error.strerror or "cannot be written", where=str(folder), hint="check the folder") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise KbError("not the manifest of a run", where=str(path), hint="give another folder with --to") from error
+
+
+def _manifest(data: bytes) -> dict[str, Any]:
+    """What a manifest says.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError: it is none either.
+    """
+    found = json.loads(data)
+    if not isinstance(found, dict) or not isinstance(found.get("run"), str):
+        raise ValueError("no manifest")
+    return found
 
 
 def _differences(before: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
@@ -210,27 +242,32 @@ def _differences(before: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     return ", ".join(found)
 
 
-def carry_out(plan: Plan, workers: int, done: Callable[[int], None], address: str | None = None) -> Summary:
+def carry_out(
+    plan: Plan,
+    workers: int,
+    done: Callable[[int], None],
+    address: str | None = None,
+    goes_on: Callable[[int], None] = lambda cases: None,
+) -> Summary:
     """Does what is missing of a run, counts, and sums up.
 
     Args:
         workers: how many processes, on this machine.
         done: told of each range how many cases it had; of ranges that were there, at once.
         address: of a Dask scheduler whose workers do it instead; they read the inputs and write the parts themselves.
+        goes_on: told how many cases have their rows already, where some have.
 
     Raises:
         KbError: an input changed, a part cannot be written, workers end again and again, or rows are missing.
     """
     missing = plan.missing()
-    done(plan.cases - sum(one.cases for one in missing))
+    kept = plan.cases - sum(one.cases for one in missing)
+    if len(missing) < len(plan.ranges):
+        goes_on(kept)
+    done(kept)
     for one in _on_cluster(plan, missing, address) if address else _on_this_machine(plan, missing, workers):
         done(one.cases)
-    rows = 0
-    for one in plan.ranges:
-        if not parts.is_part(part_of(plan.folder, one), plan.settings.of(one), one.cases):
-            raise KbError("is missing or not whole", where=str(part_of(plan.folder, one)), hint="run again")
-        rows += one.cases
-    assert rows == plan.cases, "a part has as many rows as its range has cases"
+    plan.pinned.hold()
     kb = Repository(Path(plan.settings.root))
     summary = _summary(kb, plan)
     with store.writing(plan.folder / SUMMARY):
@@ -250,10 +287,7 @@ def _on_this_machine(plan: Plan, missing: list[Range], workers: int) -> Iterator
     while missing and idle < _TRIES:
         left = len(missing)
         try:
-            # Ctrl-C reaches all processes of a terminal: this one alone acts on it, and ends the others.
-            ignore = (signal.SIGINT, signal.SIG_IGN)
-            context = get_context("spawn")
-            with ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=ignore) as pool:
+            with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin) as pool:
                 waiting = {pool.submit(process, plan.settings, one, str(plan.folder)): one for one in missing}
                 with _given_up_on_error(waiting):
                     for future in as_completed(waiting):
@@ -269,15 +303,30 @@ def _on_this_machine(plan: Plan, missing: list[Range], workers: int) -> Iterator
         )
 
 
+def _begin() -> None:
+    """Begins a worker process."""
+    # Ctrl-C reaches all processes of a terminal: the first alone acts on it, and ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process once the one that started it is gone, however that ended."""
+    parent = parent_process()
+    assert parent is not None, "only a worker waits for its parent"
+    parent.join()
+    os._exit(1)
+
+
 @contextmanager
 def _given_up_on_error(waiting: dict[Future[int], Range]) -> Iterator[None]:
-    """What was not begun is given up once something goes wrong, and at Ctrl-C what was begun too."""
+    """What was not begun is given up once something goes wrong; when the run itself is to end, what was begun too."""
     try:
         yield
     except BaseException as error:
         for future in waiting:
             future.cancel()
-        if isinstance(error, KeyboardInterrupt):
+        if not isinstance(error, Exception):
             for child in active_children():
                 child.terminate()
         raise
@@ -319,7 +368,10 @@ def _summary(kb: Repository, plan: Plan) -> Summary:
     counted: dict[str, Counter[str]] = {name: Counter() for name in names}
     flips = FlipCounter()
     for one in plan.ranges:
-        found = _read(part_of(plan.folder, one), {*names, *(COLUMNS if compared else ())})
+        part = plan.part(one)
+        if part is None:
+            raise KbError("is missing or not whole", where=str(part_of(plan.folder, one)), hint="run again")
+        found = part.columns({*names, *(COLUMNS if compared else ())})
         for name, counter in counted.items():
             for value in found[name]:
                 counter.update(value if isinstance(value, list) else [value] if value else [])
@@ -338,18 +390,6 @@ def _summary(kb: Repository, plan: Plan) -> Summary:
         _ordered(flips.by_outcomes()),
         flips.groups(kb.policy(plan.settings.policy), plan.settings.engine),
     )
-
-
-def _read(part: Location, columns: Iterable[str]) -> dict[str, list[Any]]:
-    """Columns of a part that is there.
-
-    Raises:
-        KbError: it cannot be read all the same.
-    """
-    try:
-        return parts.read(part, columns)
-    except OSError as error:
-        raise KbError(f"cannot be read: {error.strerror or error}", where=str(part), hint="run again") from error
 
 
 def _ordered(counted: Counter[str], most: int | None = None) -> dict[str, int]:

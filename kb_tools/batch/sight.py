@@ -97,6 +97,8 @@ class Sight:
         }
         self._looks = Looks(determiner.kb, self._evaluator.engine)
         self._counted = [self._looks.counted_by(self._evaluator.by_kind[kind]) for kind in self.kinds]
+        advised = {iri for advisory in self.revision.advisories for iri in advisory.conditions()}
+        self._advised = [place for place, condition in enumerate(self.conditions) if condition.iri in advised]
         self._numbers_of: dict[str, list[int]] = {}
         for number, kind in enumerate(self.kinds):
             for read in kind:
@@ -112,6 +114,7 @@ class Sight:
         self._counting = [0] * len(self.kinds)
         self._values: list[dict[int, bytes]] = [{} for _ in self.kinds]
         self._conclusions: Memory[bytes, Conclusion] = Memory(CONCLUSIONS)
+        self._advisories: Memory[bytes, tuple[str, ...]] = Memory(CONCLUSIONS)
 
     def __len__(self) -> int:
         """How many looks and values of masks are known."""
@@ -123,7 +126,13 @@ class Sight:
         return SightState(self._at, so, self._values)  # type: ignore[arg-type]
 
     def restore(self, state: SightState) -> None:
-        """Puts back what `state` gave, into a sight that has learned nothing."""
+        """Puts back what `state` gave, into a sight that has learned nothing.
+
+        Raises:
+            ValueError: it is of other kinds of fact.
+        """
+        if not len(state.at) == len(state.so) == len(state.values) == len(self.kinds):
+            raise ValueError("of other kinds of fact")
         self._at, self._values = state.at, state.values
         for number, (looks, so) in enumerate(zip(state.at, state.so, strict=True)):
             for key, bit in so.items():
@@ -238,16 +247,24 @@ class Sight:
         return self._conclusions.get(vector) or self._conclusions.put(vector, self._conclude(vector))
 
     def _conclude(self, vector: bytes) -> Conclusion:
-        revision = self.revision
         values = {condition.iri: VALUES[code >> 2] for condition, code in zip(self.conditions, vector, strict=True)}
-        perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
-        to_send, outcome, _, criteria = self._determiner.concluder.conclude(values)
+        to_send, outcome, criteria = self._determiner.concluder.conclude(values)
         conditions = deciding_conditions(criteria)
         return Conclusion(
             outcome=outcome.value,
             to_send=tuple(sorted(to_send)),
-            advisories=tuple(advisory.iri for advisory in revision.advisories if is_given(advisory, values, perhaps)),
+            advisories=self._advice(vector, values),
             criteria=in_codes((result.criterion.iri, result.value) for result in criteria if result.decides),
             conditions=in_codes((iri, values[iri]) for iri in conditions),
             deciding=tuple(sorted({self._kind_of[iri] for iri in conditions})),
         )
+
+    def _advice(self, vector: bytes, values: Mapping[str, Value]) -> tuple[str, ...]:
+        """The advisories that are given: the same wherever the conditions that these read have the same values."""
+        key = bytes([vector[place] for place in self._advised])
+        found = self._advisories.get(key)
+        if found is None:
+            perhaps = {condition.iri: VALUES[code & 3] for condition, code in zip(self.conditions, vector, strict=True)}
+            given = (one.iri for one in self.revision.advisories if is_given(one, values, perhaps))
+            found = self._advisories.put(key, tuple(given))
+        return found

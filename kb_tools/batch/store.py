@@ -57,8 +57,10 @@ def location(text: str) -> Location:
     """What a path or an address stands for; `file://` is a file of this machine.
 
     Raises:
-        KbError: it holds what may be a secret, and would be written into the manifest.
+        KbError: it is empty, or holds what may be a secret, and would be written into the manifest.
     """
+    if not text:
+        raise KbError("an empty argument names no file and no folder", hint="name one; . is this folder")
     found = _ADDRESS.match(text)
     if not found:
         return Path(text)
@@ -76,13 +78,6 @@ def location(text: str) -> Location:
 def absolute(place: Location) -> Location:
     """The same place, wherever a process stands; links are followed, so that a file has one place."""
     return place.resolve() if isinstance(place, Path) else place
-
-
-def is_within(place: Location, folder: Location) -> bool:
-    """Whether a place stands in a folder, or below it."""
-    if isinstance(place, Path):
-        return isinstance(folder, Path) and folder.resolve() in place.resolve().parents
-    return isinstance(folder, Url) and place.text.startswith((folder / "").text)
 
 
 # ---------------------------------------------------------------------- reading
@@ -112,14 +107,12 @@ def is_file(place: Location) -> bool:
         return bool(store.isfile(path))
 
 
-def files_below(folder: Location) -> list[Location]:
-    """The files in a folder and in all below it, in the order of their names; none where there is no such folder.
+def files_below(folder: Url) -> list[Url]:
+    """The objects in a folder and in all below it, in the order of their names; none where there is no such folder.
 
     Raises:
         OSError: it cannot be listed.
     """
-    if isinstance(folder, Path):
-        return [*sorted(path for path in folder.rglob("*") if path.is_file())]
     with _store(folder) as (store, path):
         names = [name.removeprefix(path).lstrip("/") for name in store.find(path)]
     return [folder / name for name in sorted(names)]
@@ -132,6 +125,18 @@ def holds_something(folder: Location) -> bool:
         OSError: it cannot be listed.
     """
     return any(folder.iterdir()) if isinstance(folder, Path) else bool(files_below(folder))
+
+
+def size_of(place: Location) -> int:
+    """How many bytes a file has.
+
+    Raises:
+        OSError: there is no such file, or the store cannot be asked.
+    """
+    if isinstance(place, Path):
+        return place.stat().st_size
+    with _store(place) as (store, path):
+        return int(store.size(path))
 
 
 def version_of(place: Location) -> str:

@@ -123,14 +123,16 @@ class Worker:
         ]
         causes = [self._attribution.of(*rows) for rows in zip(*by_maker, strict=True)] if settings.compare else []
         with store.writing(part_of(folder, one)):
+            answers = None
             if settings.where:
                 chosen = [
                     (number, text)
                     for (number, text), row in zip(read, by_maker[0], strict=True)
                     if row.outcome in settings.where
                 ]
-                store.write(answers_of(folder, one), self._answers(one, chosen))
-            parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one))
+                answers = self._answers(one, chosen)
+                store.write(answers_of(folder, one), answers)
+            parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one), answers)
         for maker, learned in zip(self._makers, self._learned, strict=False):
             maker.keep(learned)
         done = len(numbered)

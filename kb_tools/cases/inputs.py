@@ -6,7 +6,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 from kb_tools.cases.record import NDJSON
 from kb_tools.errors import UnreadableInput
@@ -33,33 +34,84 @@ def find_files(paths: Sequence[str]) -> Iterator[tuple[str, Path | None] | Unrea
         path = Path(argument)
         if argument == "-":
             yield "standard input", None
+        elif not argument:
+            yield UnreadableInput("an empty argument names no file", hint="name a file or a folder; . is this folder")
         elif path.is_dir():
             yield from _in_folder(path)
         else:
             yield argument, path
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
-    """What there is to read in a folder and all below it, and what there is that cannot be read."""
+@dataclass
+class Listing:
+    """What stands in a folder and in all below it.
+
+    Attributes:
+        known: the files of the endings that are read, in the order of their names.
+        closed: those that are packed.
+        others: the files of other endings.
+        hidden: how many files and folders are hidden, where these are left out.
+        refused: what is of these endings, or a folder, and cannot be read.
+    """
+
+    known: list[Path] = field(default_factory=list)
+    closed: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    hidden: int = 0
+    refused: list[UnreadableInput] = field(default_factory=list)
+
+
+def list_folder(
+    folder: Path, endings: Sequence[str], with_hidden: bool = True, except_below: Path | None = None
+) -> Listing:
+    """What there is to read in a folder and in all below it, and what there is that cannot be read.
+
+    Args:
+        endings: of the files that are read.
+        with_hidden: whether files and folders are looked at whose names begin with a dot.
+        except_below: a folder that is not looked at.
+    """
+    found = Listing()
     failed: list[OSError] = []
-    walked = list(os.walk(folder, onerror=failed.append))
-    refused = [unopened(error, Path(error.filename)) for error in failed]
-    inner = (Path(place, name) for place, folders, _ in walked for name in folders)
-    refused += [_not_entered(path) for path in inner if path.is_symlink()]
-    files = sorted(Path(place, name) for place, _, names in walked for name in names if name != MANIFEST)
-    known: list[Path] = []
-    closed: list[Path] = []
-    for file in files:
-        ending = file.suffix.lower()
-        if ending not in SUFFIXES and not (ending in PACKED and Path(file.stem).suffix.lower() in SUFFIXES):
+    links: list[Path] = []
+    files: list[Path] = []
+    left_out = os.path.realpath(except_below) if except_below else None
+    for place, folders, names in os.walk(folder, onerror=failed.append):
+        if not with_hidden:
+            for listed in (folders, names):
+                hidden = [name for name in listed if name.startswith(".")]
+                found.hidden += len(hidden)
+                listed[:] = [name for name in listed if name not in hidden]
+        if left_out:
+            folders[:] = [name for name in folders if os.path.realpath(Path(place, name)) != left_out]
+        links += [path for name in folders if (path := Path(place, name)).is_symlink()]
+        files += [Path(place, name) for name in names]
+    found.refused += [unopened(error, Path(error.filename)) for error in failed]
+    found.refused += [_not_entered(path) for path in links]
+    for file in sorted(files):
+        if not is_packed(file, endings) and file.suffix.lower() not in endings:
+            found.others.append(file)
             continue
         try:
             check_kind(file)
-            (closed if ending in PACKED else known).append(file)
+            (found.closed if is_packed(file, endings) else found.known).append(file)
         except UnreadableInput as error:
-            refused.append(error)
+            found.refused.append(error)
         except OSError as error:
-            refused.append(unopened(error, file))
+            found.refused.append(unopened(error, file))
+    return found
+
+
+def is_packed(file: PurePath, endings: Sequence[str]) -> bool:
+    """Whether a file is a packed one of these endings, by its name."""
+    return file.suffix.lower() in PACKED and PurePath(file.stem).suffix.lower() in endings
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, Path] | UnreadableInput]:
+    """What there is to read in a folder and all below it, and what there is that cannot be read."""
+    found = list_folder(folder, SUFFIXES)
+    refused = found.refused
+    known, closed = ([path for path in paths if path.name != MANIFEST] for paths in (found.known, found.closed))
     together = files_read_together([*known, *closed])
     yield from refused
     yield from (packed(path) for path in closed if path not in together)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from threading import current_thread, main_thread
+from typing import Any
 
 import click
 
@@ -27,6 +30,11 @@ from kb_tools.commands.common import (
     warn,
     warn_of_slow_shapes,
 )
+
+# So many files are named in a notice.
+_FEW = 5
+# The exit code of a process that a signal ended is this and the signal's number.
+_BY_SIGNAL = 128
 
 OUTCOMES = (
     *("CriteriaMet", "CriteriaNotMet", "PolicyNotApplicable", "InformationNeeded", "InformationConflicting"),
@@ -136,15 +144,22 @@ def command(
     if planned.skipped:
         kinds = ", ".join(f"{ending} {number:,}" for ending, number in sorted(planned.skipped.items()))
         warn(f"files skipped in the folders, by their endings: {sum(planned.skipped.values()):,} ({kinds})")
+    if empty := planned.pinned.empty:
+        more = f" and {len(empty) - _FEW:,} more" if len(empty) > _FEW else ""
+        warn(f"files without a case: {len(empty):,} ({', '.join(empty[:_FEW])}{more})")
     if by_pieces:
         warn_of_slow_shapes(kb)
     for learned in learned_of(kb.repository, planned.settings):
         if damaged := learned.damage():
             warn(f"{damaged}: not as it was written: what was learned in earlier runs is learned again")
+
+    def goes_on(kept: int) -> None:
+        warn(f"goes on: {kept:,} of {planned.cases:,} cases have their rows")
+
     try:
-        with _progress(planned.cases) as done:
-            summary = carry_out(planned, workers or os.cpu_count() or 1, done, address)
-    except KeyboardInterrupt:
+        with _ended_by_signals(), _progress(planned.cases) as done:
+            summary = carry_out(planned, workers or os.cpu_count() or 1, done, address, goes_on)
+    except (KeyboardInterrupt, SystemExit):
         warn("the parts that are written are kept: the same command goes on from there")
         raise
     found = kb.repository.policy(policy)
@@ -157,6 +172,28 @@ def command(
     else:
         summarize(console(), found, summary, folder)
     sys.exit(0)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While a run is carried out, a signal that ends this process ends the worker processes too, as Ctrl-C does."""
+    before: dict[signal.Signals, Any] = {}
+
+    def end(number: int, frame: object) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
+        sys.exit(_BY_SIGNAL + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        one = getattr(signal, name, None)
+        # A hangup that is ignored (nohup) stays so.
+        if one is not None and signal.getsignal(one) == signal.SIG_DFL and current_thread() is main_thread():
+            before[one] = signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 @contextmanager

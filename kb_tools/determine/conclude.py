@@ -22,13 +22,11 @@ class Consequences(NamedTuple):
 
     Attributes:
         to_send: the conditions whose value can still change the outcome.
-        needs: what to send in so that the criteria may come to hold; None where the outcome is settled.
         criteria: what each criterion comes to.
     """
 
     to_send: frozenset[str]
     outcome: Outcome
-    needs: Need | None
     criteria: tuple[CriterionResult, ...]
 
 
@@ -38,6 +36,7 @@ class Concluder:
     def __init__(self, revision: Revision) -> None:
         self._revision = revision
         self._known: Memory[tuple[Value, ...], Consequences] = Memory(ROOM)
+        self._needs: Memory[tuple[Value, ...], Need] = Memory(ROOM)
         self._criteria = [_CriterionMaker(revision, criterion) for criterion in revision.criteria]
 
     @cached_property
@@ -50,7 +49,7 @@ class Concluder:
         Raises:
             KbError: the criteria are too entangled to tell what can still change the outcome.
         """
-        key = tuple([values[iri] for iri in self._revision.deciding_conditions])
+        key = self._key(values)
         return self._known.get(key) or self._known.put(key, self._conclude(values))
 
     def _conclude(self, values: Mapping[str, Value]) -> Consequences:
@@ -59,8 +58,18 @@ class Concluder:
         met = evaluate(revision.criteria_tree, values)
         to_send = frozenset[str]() if applies is Value.FAILS else self._open.of(values)
         outcome = outcome_of(applies, met, any(values[iri] is Value.CONFLICTING for iri in to_send))
-        needs = None if outcome.settled else _undetermined_need(revision, values, to_send)
-        return Consequences(to_send, outcome, needs, tuple([make.result(values, outcome) for make in self._criteria]))
+        return Consequences(to_send, outcome, tuple([make.result(values, outcome) for make in self._criteria]))
+
+    def needs(self, values: Mapping[str, Value]) -> Need | None:
+        """What to send in so that the criteria may come to hold; None where the outcome is settled."""
+        found = self.conclude(values)
+        if found.outcome.settled:
+            return None
+        key = self._key(values)
+        return self._needs.get(key) or self._needs.put(key, _undetermined_need(self._revision, values, found.to_send))
+
+    def _key(self, values: Mapping[str, Value]) -> tuple[Value, ...]:
+        return tuple([values[iri] for iri in self._revision.deciding_conditions])
 
 
 class _CriterionMaker:

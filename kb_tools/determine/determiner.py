@@ -42,7 +42,7 @@ class Determiner:
         revision = self.revision
         values = {iri: found.value for iri, found in evidence.items()}
         perhaps = {iri: found.perhaps for iri, found in evidence.items()}
-        to_send, outcome, needs, criteria = self.concluder.conclude(values)
+        to_send, outcome, criteria = self.concluder.conclude(values)
         read = {found.facts for found in evidence.values()}
         words = {facts: tuple(facts_in_words(self.kb, case, facts)) for facts in read}
         results = {
@@ -59,7 +59,7 @@ class Determiner:
             criterion_results=criteria,
             condition_results=results,
             to_send=to_send,
-            needs=needs,
+            needs=self.concluder.needs(values),
             advisories=tuple(advisory for advisory in revision.advisories if is_given(advisory, values, perhaps)),
             notices=(
                 *notices,

@@ -112,6 +112,14 @@ class Advisory:
     places: tuple[Passage, ...]
     citations: tuple[Reference, ...]
 
+    def conditions(self) -> Iterator[str]:
+        """The conditions on which it depends whether it is given."""
+        for part in (*self.when, self.unless):
+            if isinstance(part, Tree):
+                yield from part.conditions()
+            elif part is not None:
+                yield part
+
     def to_dict(self) -> dict[str, Any]:
         """Give the advisory as JSON values."""
         return {

@@ -183,7 +183,7 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
             start += len(rest)
 
 
-def packed(path: Path) -> UnreadableInput:
+def packed(path: object) -> UnreadableInput:
     """What is said of a packed file."""
     return UnreadableInput("packed, and not read", where=str(path), hint="unpack it")
 

@@ -118,13 +118,25 @@ def _asked(bench: Workbench, request: Request) -> tuple[Question, View, dict[str
 
 
 def _inquiry(request: Request, question: Question, view: View, given: Mapping[str, str]) -> Inquiry:
+    dated = view.day if request.query_params.get("on") else None
+    return inquiry(question, view, given, dated, request.query_params.get("policy") or None)
+
+
+def inquiry(
+    question: Question, view: View, given: Mapping[str, str], dated: date | None, policy: str | None = None
+) -> Inquiry:
+    """What a question asks on the day of a view.
+
+    Args:
+        given: the values of its parameters.
+        dated: the day for a parameter that is today where nothing is given; None for today.
+        policy: the only one of which the revision in force is read; None for all.
+    """
     parameters = dict(given)
-    asked = request.query_params.get("on")
     for parameter in question.parameters:
-        if asked and parameter.type == "date" and parameter.default == "today":
-            parameters.setdefault(parameter.name, asked)
+        if dated and parameter.type == "date" and parameter.default == "today":
+            parameters.setdefault(parameter.name, dated.isoformat())
     day = None if question.scope == "all" or "revision" in parameters else view.day
-    policy = request.query_params.get("policy") or None
     return Inquiry(question=question.name, parameters=parameters, as_of=day, policy=policy)
 
 

@@ -7,22 +7,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from kb_tools import as_json
-from kb_tools.ask.library import questions
+from kb_tools.ask.library import find_question, questions
+from kb_tools.ask.pool import Pool
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.serve import description, html
+from kb_tools.serve.answers import inquiry
+from kb_tools.serve.asked import asked_for, query_of, stated
 from kb_tools.serve.formats import ENDINGS
 from kb_tools.serve.index import index
-from kb_tools.serve.links import SiteLinks, path_of
+from kb_tools.serve.links import Links, SiteLinks, path_of
 from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, QUESTION, Page, page_of
 from kb_tools.serve.pages.compare import neighbours
+from kb_tools.serve.results import for_readers
+from kb_tools.serve.table import shown_answer
 from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
 # Says of a folder that it is a site of ours, and lists what was written into it.
 MARK = "kb-site.txt"
+# The most seconds that a question takes.
+_TIMEOUT = 60
 _HEAD = "Written by kb site, which replaces and removes the files named here.\n"
 
 
@@ -102,11 +110,31 @@ def files(kb: Repository, day: date | None = None) -> Iterator[tuple[str, bytes]
     view = View(bench, day)
     pages = pages_of(bench)
     folders = folders_of(pages)
+    # One query at a time, each given what time it takes.
+    pool = Pool(kb, size=1, timeout=_TIMEOUT, patience=_TIMEOUT)
+    try:
+        yield from _pages(view, pages, folders, pool)
+    finally:
+        pool.close()
+    for name, body in html.assets().items():
+        yield f"static/{name}", body
+    yield "static/search-index.js", search_index(view, folders)
+
+
+def _pages(
+    view: View, pages: Mapping[str, tuple[Page, str]], folders: Mapping[str, str], pool: Pool
+) -> Iterator[tuple[str, bytes]]:
+    bench = view.bench
     for path, (page, target) in pages.items():
         content = {"page": page.name, "on": view.day.isoformat(), **page.data(view, target)}
         for format_ in page.formats:
             if format_ == "html":
-                body = html.render(shown(view, page, path, folders), content, bench)
+                said = (
+                    _answer(view, target, SiteLinks(bench.ours, folders, folders[path]), pool)
+                    if page is QUESTION
+                    else {}
+                )
+                body = html.render(shown(view, page, path, folders), {**content, **said}, bench)
             elif format_ == "json":
                 body = as_json.dump(content).encode()
             elif format_ in page.writers:
@@ -114,9 +142,21 @@ def files(kb: Repository, day: date | None = None) -> Iterator[tuple[str, bytes]
             else:
                 body = description.of(view, target, format_)
             yield f"{folders[path]}/index.{ENDINGS[format_]}".lstrip("/"), body
-    for name, body in html.assets().items():
-        yield f"static/{name}", body
-    yield "static/search-index.js", search_index(view, folders)
+
+
+def _answer(view: View, name: str, links: Links, pool: Pool) -> dict[str, Any]:
+    """What a question comes to by default on the day of the site, or why it cannot be answered."""
+    question = find_question(name)
+    try:
+        found = stated(view, question, pool.ask(inquiry(question, view, {}, view.day)))
+    except KbError as error:
+        return {"answer": None, "asked": [], "error": str(for_readers(error)), "query": ""}
+    return {
+        "answer": shown_answer(view.bench, links, found),
+        "asked": asked_for(view, question, found),
+        "error": "",
+        "query": query_of(found),
+    }
 
 
 def shown(view: View, page: Page, path: str, folders: Mapping[str, str]) -> html.Shown:

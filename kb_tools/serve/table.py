@@ -9,7 +9,7 @@ import pyoxigraph as ox
 
 from kb_tools.ask.request import RawResult, Term
 from kb_tools.render.query_results import short
-from kb_tools.serve.links import ServedLinks
+from kb_tools.serve.links import Links
 from kb_tools.serve.results import incomplete, notes
 from kb_tools.serve.workbench import WORDS, Workbench
 
@@ -34,7 +34,7 @@ class Answer(TypedDict):
     whole: bool
 
 
-def shown_answer(bench: Workbench, links: ServedLinks, found: RawResult) -> Answer:
+def shown_answer(bench: Workbench, links: Links, found: RawResult) -> Answer:
     """An answer as it is shown.
 
     A column of things whose names stand in a column of their own is not shown: the names lead to the things.
@@ -60,7 +60,7 @@ class _Shown:
         columns: those that are shown.
     """
 
-    def __init__(self, bench: Workbench, links: ServedLinks, found: RawResult) -> None:
+    def __init__(self, bench: Workbench, links: Links, found: RawResult) -> None:
         self.bench = bench
         self.links = links
         self.found = found

@@ -242,6 +242,29 @@ def test_a_column_that_is_not_clear_is_one_line(
     assert str(caught.value) == f"{path}: {said}"
 
 
+def test_two_columns_of_one_name_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "cases.parquet"
+    parquet.write_table(pa.Table.from_arrays([pa.array(["{}"]), pa.array(["[]"])], ["case", "case"]), path)
+    for name in ("", "case"):
+        with pytest.raises(UnreadableInput) as caught:
+            ranges_of([path], column=name)
+        assert str(caught.value) == f"{path}: several columns of the name case; rename all but one"
+    parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array(["[]"])], ["case", "case"]), path)
+    with pytest.raises(UnreadableInput, match="several columns of the name case"):
+        ranges_of([path])
+
+
+def test_rows_that_are_added_to_a_parquet_file_are_an_error(kb: Repository, tmp_path: Path) -> None:
+    path = table_of([*TEXTS[:3]], pa.string(), tmp_path / "cases.parquet")
+    made = planned(kb, path, tmp_path / "to")
+    carry_out(made, 1, ignore)
+    table_of([*TEXTS[:3], TEXTS[3]], pa.string(), path)
+    with pytest.raises(
+        UnreadableInput, match=r"cases.parquet: changed since the run began \(it had [0-9,]+ bytes, and"
+    ):
+        carry_out(made, 1, ignore)
+
+
 def test_a_torn_parquet_file_and_one_that_changes_are_one_line(kb: Repository, tmp_path: Path) -> None:
     path = table_of([*TEXTS], pa.string(), tmp_path / "cases.parquet")
     whole = path.read_bytes()
@@ -348,6 +371,7 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
     carry_out(made, 1, ignore)
     # A folder of this machine gets the same rows.
     carry_out(plan(kb, [bucket], tmp_path / "to", settings, 1500), 1, ignore)
+    assert isinstance(to, Url)
     put = {place.name: store.read(place) for place in store.files_below(to)}
     assert {name: put[name] for name in put if name != MANIFEST} == {
         name: content for name, content in bytes_of(tmp_path / "to").items() if name != MANIFEST

@@ -26,6 +26,7 @@ from kb_tools.batch.rows import MALFORMED, NOT_DETERMINED, UNREADABLE
 from kb_tools.batch.run import MANIFEST, SUMMARY, WORDS, carry_out, plan
 from kb_tools.batch.store import is_file
 from kb_tools.batch.work import Settings, part_of
+from kb_tools.cache import _digest_line
 from kb_tools.commands.run import OUTCOMES as OUTCOMES_OF_COMMAND
 from kb_tools.determine.result import Outcome
 from kb_tools.errors import KbError, UnreadableInput
@@ -137,6 +138,83 @@ def test_a_part_that_is_not_what_it_should_be_is_made_again(
     assert bytes_of(tmp_path / "to") == before
 
 
+def test_a_part_of_which_one_byte_is_another_is_made_again(kb: Repository, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text(LINES[0])
+    made = planned(kb, tmp_path / "one.jsonl", tmp_path / "to")
+    carry_out(made, 1, ignore)
+    part = tmp_path / "to" / part_of(made.folder, made.ranges[0]).name
+    whole = part.read_bytes()
+    found = made.part(made.ranges[0])
+    assert found is not None and found.data == whole
+    for place in range(len(whole)):
+        part.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        assert made.part(made.ranges[0]) is None, place
+    carry_out(planned(kb, tmp_path / "one.jsonl", tmp_path / "to"), 1, ignore)
+    assert part.read_bytes() == whole
+
+
+def test_a_part_of_other_columns_or_no_parquet_is_not_whole(kb: Repository, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text(LINES[0])
+    made = planned(kb, tmp_path / "one.jsonl", tmp_path / "to")
+    carry_out(made, 1, ignore)
+    one = made.ranges[0]
+    place, of = part_of(made.folder, one), made.settings.of(one)
+    table = parquet.read_table(place)
+    batch_parts.write(place, table.slice(0, 0), of)
+    assert made.part(one) is None, "no rows"
+    for content in (b"", b"PAR1", f"{of} - {'0' * 64}".encode(), b"\xff" * 100):
+        place.write_bytes(content)  # type: ignore[union-attr]
+        assert made.part(one) is None
+
+
+def test_what_a_case_says_cannot_pass_for_the_digest_of_a_part(kb: Repository, tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text(LINES[0])
+    made = planned(kb, tmp_path / "one.jsonl", tmp_path / "to")
+    carry_out(made, 1, ignore)
+    one = made.ranges[0]
+    place, of = part_of(made.folder, one), made.settings.of(one)
+    table = parquet.read_table(place)
+    for said in (f"{of} - {'0' * 64}", "0" * 64, f"{of} "):
+        column = table.schema.get_field_index("case")
+        batch_parts.write(place, table.set_column(column, "case", [[said]]), of)
+        found = made.part(one)
+        assert found is not None and found.columns(["case"]) == {"case": [said]}
+
+
+@pytest.mark.parametrize("damage", ["gone", "other", "cut"])
+def test_answers_that_are_not_what_they_were_are_written_again(
+    kb: Repository, cases: Path, tmp_path: Path, damage: str
+) -> None:
+    made = planned(kb, cases, tmp_path / "to", where=("CriteriaMet",))
+    carry_out(made, 1, ignore)
+    before = bytes_of(tmp_path / "to")
+    answers = tmp_path / "to/answers-000000.jsonl"
+    if damage == "gone":
+        answers.unlink()
+    else:
+        text = answers.read_text()
+        answers.write_text(text[:-9] if damage == "cut" else text.replace("CriteriaMet", "CriteriaNotMet", 1))
+    assert made.missing() == [made.ranges[0]]
+    carry_out(planned(kb, cases, tmp_path / "to", where=("CriteriaMet",)), 1, ignore)
+    assert bytes_of(tmp_path / "to") == before
+
+
+@pytest.mark.parametrize("name", ["part-000000.parquet", "answers-000000.jsonl"])
+def test_a_part_that_is_damaged_before_the_run_is_summed_up_is_an_error(
+    kb: Repository, cases: Path, tmp_path: Path, name: str
+) -> None:
+    made = planned(kb, cases, tmp_path / "to", where=("CriteriaMet",))
+
+    def damage(number: int) -> None:
+        path = tmp_path / "to" / name
+        if path.exists():
+            path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(KbError, match=r"part-000000.parquet: is missing or not whole; run again"):
+        carry_out(made, 1, damage)
+    assert not (tmp_path / "to" / SUMMARY).exists()
+
+
 def test_processes_give_the_same_bytes_as_one(kb: Repository, cases: Path, tmp_path: Path) -> None:
     carry_out(planned(kb, cases, tmp_path / "one"), 1, ignore)
     carry_out(planned(kb, cases, tmp_path / "two"), 2, ignore)
@@ -241,6 +319,56 @@ def test_an_input_that_changes_during_the_run_is_an_error(kb: Repository, cases:
     assert rows(tmp_path / "to") == []
 
 
+@pytest.mark.parametrize("added", [b"\n", case(99).encode() + b"\n"])
+def test_lines_that_are_added_during_the_run_are_an_error(
+    kb: Repository, cases: Path, tmp_path: Path, added: bytes
+) -> None:
+    made = planned(kb, cases, tmp_path / "to")
+    size = cases.stat().st_size
+    with cases.open("ab") as file:
+        file.write(added)
+    said = rf"changed since the run began \(it had {size:,} bytes, and has {size + len(added):,}\); restore it and run"
+    with pytest.raises(UnreadableInput, match=rf"{cases}: {said} again, or run into a new folder"):
+        carry_out(made, 1, ignore)
+    assert made.missing() == []
+    assert not (tmp_path / "to" / SUMMARY).exists()
+    cases.write_bytes(cases.read_bytes()[:size])
+    assert carry_out(made, 1, ignore).cases == 12
+
+
+def test_a_run_says_how_many_cases_have_their_rows(run_kb: RunKb, cases: Path) -> None:
+    options = (str(cases), "--to", "to", "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+    assert run_kb("run", *options).stderr == ""
+    assert run_kb("run", *options).stderr == "kb: goes on: 12 of 12 cases have their rows\n"
+    Path("to/part-000000.parquet").unlink()
+    assert run_kb("run", *options).stderr == ""
+
+
+def test_a_day_before_every_revision_leaves_nothing_behind(run_kb: RunKb, cases: Path) -> None:
+    ended = run_kb("run", str(cases), "--to", "to", "--as-of", "2010-01-01", "--workers", "1")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("kb: no revision of CP.MP.101 was in force on 2010-01-01; ")
+    assert not Path("to").exists()
+
+
+@pytest.mark.parametrize("arguments", [("", "--to", "to"), ("cases.jsonl", "--to", "")])
+def test_an_empty_argument_is_not_this_folder(run_kb: RunKb, cases: Path, arguments: tuple[str, ...]) -> None:
+    ended = run_kb("run", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "kb: an empty argument names no file and no folder; name one; . is this folder\n"
+    assert [path.name for path in Path().iterdir()] == ["cases.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"null", b"17", b"{}", b'{"run": 1}', b"\xff", b"[" * 100_000, b'{"a":' * 100_000]
+)
+def test_a_manifest_of_another_form_is_none(kb: Repository, cases: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / MANIFEST).write_bytes(content)
+    with pytest.raises(KbError, match=r"manifest.json: not the manifest of a run; give another folder with --to"):
+        planned(kb, cases, tmp_path / "to")
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -283,11 +411,11 @@ def test_a_full_disk_is_an_error_and_what_is_there_stays(
     written: list[Path] = []
     really = batch_parts.write
 
-    def write(path: Path, table: object, of: str) -> None:
+    def write(path: Path, table: object, of: str, answers: bytes | None) -> None:
         if written:
             raise OSError(28, "No space left on device")
         written.append(path)
-        really(path, table, of)
+        really(path, table, of, answers)
 
     monkeypatch.setattr(batch_parts, "write", write)
     with pytest.raises(KbError, match=r"part-000001.parquet: cannot be written: No space left on device; make room"):
@@ -439,6 +567,38 @@ def test_ctrl_c_ends_all_processes_at_once_and_the_run_can_go_on(kb: Repository,
     assert [child for child in started if is_alive(child)] == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the worker processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_no_worker_outlives_the_run(kb: Repository, tmp_path: Path, number: signal.Signals) -> None:
+    for seed, name in enumerate(("many.jsonl", "more.jsonl")):
+        (tmp_path / name).write_bytes(b"".join(varied(kb, 2_000, seed=seed)))
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from kb_tools.cli import main; main()", "run", "many.jsonl", "more.jsonl"),
+            *("--to", "to", "--workers", "2", "--no-pieces"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"KB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        while running.poll() is None and len(children.read_text().split()) < 3:
+            time.sleep(0.05)
+        time.sleep(3)  # So that they are at work; the test passes as well where they are not.
+        started = children.read_text().split()
+        assert len(started) == 3
+        running.send_signal(number)
+        out, err = running.communicate(timeout=30)
+    killed = number == signal.SIGKILL
+    assert (running.returncode, out) == (-number if killed else 128 + number, "")
+    # Where it is killed, Python itself says what it cleans up.
+    assert killed or err == "kb: the parts that are written are kept: the same command goes on from there\n"
+    assert [child for child in started if is_alive(child)] == []
+
+
 def is_alive(process: str) -> bool:
     """Whether a process is there, and does not end within a second. One that ended has no command line any more."""
     for _ in range(100):
@@ -473,6 +633,108 @@ def test_ranges_are_whole_lines_and_all_of_them(several: Path) -> None:
         assert sum(one.cases for one in ranges) == 3
 
 
+def test_what_of_a_folder_cannot_be_read_is_said_before_the_run(run_kb: RunKb, several: Path, tmp_path: Path) -> None:
+    (several / "broken.jsonl").symlink_to("nowhere.jsonl")
+    (several / "circle.ndjson").symlink_to("circle.ndjson")
+    (several / "below/loop").symlink_to("..")
+    (several / "link.jsonl").symlink_to("a.jsonl")
+    os.mkfifo(several / "pipe.parquet")
+    (several / "more.jsonl.gz").touch()
+    (several / ".hidden").symlink_to("..")
+    ended = run_kb("run", "in", "--to", "to")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == [
+        "kb: in/below/loop: a link to a folder is not followed; name the folder itself",
+        "kb: in/broken.jsonl: No such file or directory; check the path and its permissions",
+        "kb: in/circle.ndjson: Too many levels of symbolic links; check the path and its permissions",
+        "kb: in/pipe.parquet: a named pipe in a folder is not read; name it by itself, or remove it",
+        "kb: in/more.jsonl.gz: packed, and not read; unpack it",
+    ]
+    assert not Path("to").exists()
+
+
+def test_a_folder_that_must_not_be_opened_is_said_before_the_run(
+    several: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def refused(path: str) -> object:
+        if Path(path).name == "below":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(UnreadableInput, match=r"in/below: Permission denied; check the path and its permissions"):
+        files_of([several], tmp_path / "to")
+
+
+def test_a_pipe_by_itself_is_no_input(run_kb: RunKb, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    ended = run_kb("run", "pipe.jsonl", "--to", "to")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "kb: pipe.jsonl: no regular file, and an input is read more than once; write what comes from it into a file\n"
+    )
+
+
+def test_the_folder_of_the_rows_may_be_a_link_within_the_inputs(several: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/part-000000.parquet").touch()
+    (several / "rows").symlink_to(tmp_path / "elsewhere")
+    files, skipped = files_of([several], several / "rows")
+    assert ([path.name for path in files], skipped) == (["a.jsonl", "b.jsonl"], {})
+
+
+def test_hidden_files_are_skipped_and_empty_ones_have_no_row(run_kb: RunKb, several: Path) -> None:
+    for path in ("a.jsonl", "below/b.jsonl"):
+        (several / path).write_text(case(1) + "\n")
+    for path in (".hid.jsonl", ".hid.txt", "below/.hid.parquet"):
+        (several / path).write_text("no case")
+    (several / ".git").mkdir()
+    (several / ".git/c.jsonl").write_text(case(2))
+    for path in ("none.jsonl", "below/none.ndjson"):
+        (several / path).touch()
+    (several / "blank.jsonl").write_text("\n \n")
+    ended = run_kb("run", "in", "--to", "to", "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+    assert ended.returncode == 0
+    assert ended.stderr.splitlines() == [
+        "kb: files skipped in the folders, by their endings: 4 (hidden 4)",
+        "kb: files without a case: 3 (in/below/none.ndjson, in/blank.jsonl, in/none.jsonl)",
+    ]
+    assert [row["file"] for row in rows(Path("to"))] == ["in/a.jsonl", "in/below/b.jsonl"]
+    for path in ("a.jsonl", "below/b.jsonl"):
+        (several / path).unlink()
+    ended = run_kb("run", "in", "--to", "other")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "kb: in/below/none.ndjson: no case in this file, nor in 2 more; write one case a line, as JSON\n"
+    )
+    assert not Path("other").exists()
+
+
+def test_a_case_that_is_written_into_an_empty_file_during_the_run_is_an_error(
+    kb: Repository, several: Path, tmp_path: Path
+) -> None:
+    (several / "none.jsonl").touch()
+    made = plan(kb, [several], tmp_path / "to", Settings(root="", engine=ENGINE, revision="2026-02"))
+    (several / "none.jsonl").write_text(case(1))
+    with pytest.raises(UnreadableInput, match=r"none.jsonl: changed since the run began \(it had 0 bytes, and has "):
+        carry_out(made, 1, ignore)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_written(run_kb: RunKb, several: Path) -> None:
+    for name in (b"caf\xe9.jsonl", b"below/\xff.jsonl"):
+        (several / os.fsdecode(name)).write_text(case(1))
+    ended = run_kb("run", "in", "--to", "to")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == [
+        f"kb: in/{name}.jsonl: the name of this file is not UTF-8, and rows name their file; rename it"
+        for name in ("below/\N{REPLACEMENT CHARACTER}", "caf\N{REPLACEMENT CHARACTER}")
+    ]
+    assert not Path("to").exists()
+
+
 def test_what_a_run_writes_is_no_input_of_it(kb: Repository, several: Path) -> None:
     (several / "a.jsonl").write_text(case(1, findings=[]) + "\n")
     settings = Settings(root="", engine=ENGINE, revision="2026-02", where=("InformationNeeded",))
@@ -503,6 +765,46 @@ def test_an_engine_that_is_not_installed_leaves_nothing_behind(
 
 def test_the_outcomes_that_the_command_takes_are_those_of_rows() -> None:
     assert {*OUTCOMES_OF_COMMAND} == {*(outcome.value for outcome in Outcome), MALFORMED, UNREADABLE, NOT_DETERMINED}
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "null", "17", "{}", "[" * 100_000, '{"of": 1', "sights", "findings", "stated"]
+)
+def test_a_learned_table_of_another_form_is_told_and_changes_no_row(
+    run_kb: RunKb, cases: Path, own_cache: Path, tmp_path: Path, content: str
+) -> None:
+    def done(name: str) -> str:
+        work._worker.cache_clear()
+        found = run_kb("run", str(cases), "--to", name, "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+        assert found.returncode == 0
+        return found.stderr
+
+    assert done("cold") == ""
+    (path,) = own_cache.rglob("learned-*")
+    if content in ("sights", "findings", "stated"):
+        kept = json.loads(path.read_bytes().split(b"\n", 1)[1])
+        wrong: object = {"2026-02": [[[[10**6]]]]} if content == "sights" else [[1, 2, 3, 4]]
+        content = json.dumps(kept | {content: wrong})
+    path.write_bytes(_digest_line(content.encode()) + content.encode())
+    told = f"kb: {path}: not as it was written: what was learned in earlier runs is learned again\n"
+    assert done("other") == told
+    assert done("again") == ""
+    assert bytes_of(tmp_path / "cold") == bytes_of(tmp_path / "other")
+
+
+def test_a_pipe_in_place_of_the_learned_table_is_told_and_waited_for_by_nobody(
+    run_kb: RunKb, cases: Path, own_cache: Path
+) -> None:
+    options = (str(cases), "--revision", "2026-02", "--engine", ENGINE, "--workers", "1")
+    work._worker.cache_clear()
+    assert run_kb("run", *options, "--to", "cold").returncode == 0
+    (path,) = own_cache.rglob("learned-*")
+    path.unlink()
+    os.mkfifo(path)
+    work._worker.cache_clear()
+    ended = run_kb("run", *options, "--to", "warm")
+    assert ended.returncode == 0
+    assert ended.stderr == f"kb: {path}: not as it was written: what was learned in earlier runs is learned again\n"
 
 
 def test_a_learned_table_that_was_tampered_with_is_told_and_changes_no_row(

@@ -44,6 +44,11 @@ def test_what_of_a_folder_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert file == (str(tmp_path / "a.ttl"), tmp_path / "a.ttl")
 
 
+def test_an_empty_argument_is_not_this_folder() -> None:
+    (found,) = find_files([""])
+    assert str(found) == "an empty argument names no file; name a file or a folder; . is this folder"
+
+
 @pytest.mark.parametrize("name", ["x.ndjson.gz", "cases.zip"])
 def test_a_packed_file_that_is_named_says_what_to_do(kb: Repository, name: str) -> None:
     (found,) = CaseReader(kb).stream(name, Path(name), io.BytesIO())

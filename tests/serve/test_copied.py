@@ -9,6 +9,7 @@ from posixpath import join, normpath
 from urllib.parse import unquote
 
 import pytest
+from markupsafe import Markup
 from starlette.testclient import TestClient
 
 from kb_tools.errors import KbError
@@ -136,6 +137,21 @@ def test_every_link_of_the_site_leads_to_a_file(site: Path) -> None:
             assert normpath(join(name, "..", target)) in files, (name, address)
     assert count > 1000
     assert {"index.html", "EX.5/2024-01/index.ttl", "search/index.html", "static/search-index.js"} <= files
+
+
+def test_the_site_answers_questions_by_default_and_says_where_others_are_asked(site: Path) -> None:
+    page = (site / "questions/documents-to-submit/index.html").read_text(encoding="utf-8")
+    assert 'Answer <span class="quiet">as of 2024-01-01, by default</span>' in page
+    assert "For revision <b>EX.5/2024-01</b>." in page
+    assert '<a href="../../EX.5/criterion/' in page.partition('<table class="answer">')[2]
+    assert "4 rows from EX.5/2024-01." in page
+    assert "<code>kb query documents-to-submit</code>, or this page where the workbench is served" in page
+    assert "VALUES ?revision { <https://w3id.org/policykb/EX.5/2024-01> }" in str(Markup(page).unescape())
+    assert "Open in the editor" not in page
+    # Of what is not on file nothing is found, and the page says so.
+    assert "No rows from what is on file of EX.5/2024-01." in (site / "questions/codes/index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_site_is_the_same_bytes_and_forgets_what_is_gone(copied: Path, site: Path) -> None:
