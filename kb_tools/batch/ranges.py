@@ -258,7 +258,7 @@ def pin(files: Sequence[Location], size: int = RANGE, column: str = "") -> Pinne
             of_file = list(_ranges(place, size, column, len(found)))
         except OSError as error:
             raise store.unread(error, place) from error
-        if place.suffix.lower() != PARQUET:
+        if isinstance(place, Path) and place.suffix.lower() != PARQUET:
             # As many bytes as were read, should it have grown meanwhile.
             length = of_file[-1].end if of_file else 0
         sizes[str(absolute(place))] = length

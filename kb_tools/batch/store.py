@@ -128,7 +128,7 @@ def holds_something(folder: Location) -> bool:
 
 
 def size_of(place: Location) -> int:
-    """How many bytes a file has.
+    """How many bytes a file has; -1 where the store does not tell.
 
     Raises:
         OSError: there is no such file, or the store cannot be asked.
@@ -136,7 +136,8 @@ def size_of(place: Location) -> int:
     if isinstance(place, Path):
         return place.stat().st_size
     with _store(place) as (store, path):
-        return int(store.size(path))
+        found = store.size(path)
+    return -1 if found is None else int(found)
 
 
 def version_of(place: Location) -> str:

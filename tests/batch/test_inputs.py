@@ -365,9 +365,12 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
     store.write(bucket / "a/cases.jsonl", lines.read_bytes())
     store.write(bucket / "one.parquet", table.read_bytes())
     store.write(bucket / "notes.txt", b"")
+    store.write(bucket / ".hidden/more.jsonl", b"no case")
+    store.write(bucket / "a/none.jsonl", b"")
     settings = Settings("", ENGINE, None, "2026-02", where=("CriteriaNotMet",))
     made = plan(kb, [bucket], to, settings, 1500)
-    assert made.skipped == {".txt": 1}
+    assert made.skipped == {".txt": 1, "hidden": 1}
+    assert made.pinned.empty == (str(bucket / "a/none.jsonl"),)
     carry_out(made, 1, ignore)
     # A folder of this machine gets the same rows.
     carry_out(plan(kb, [bucket], tmp_path / "to", settings, 1500), 1, ignore)
@@ -384,7 +387,7 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
     }
     # What it wrote is no input of it.
     inside, _ = files_of([location(f"{scheme}://bucket")], to)
-    assert inside == [bucket / "a/cases.jsonl", bucket / "one.parquet"]
+    assert inside == [bucket / "a/cases.jsonl", bucket / "a/none.jsonl", bucket / "one.parquet"]
     # Begun again, it finds all there, and one part made anew has the bytes it had.
     again = plan(kb, [bucket], to, settings, 1500)
     assert again.missing() == []
@@ -392,6 +395,13 @@ def test_inputs_and_rows_may_stand_in_a_store(kb: Repository, lines: Path, tmp_p
     assert [one.number for one in again.missing()] == [1]
     carry_out(again, 1, ignore)
     assert {place.name: store.read(place) for place in store.files_below(to)} == put
+    # An object that gets more lines, and packed ones.
+    store.write(bucket / "a/none.jsonl", lines.read_bytes())
+    with pytest.raises(UnreadableInput, match=r"a/none.jsonl: changed since the run began \(it had 0 bytes, and has "):
+        carry_out(again, 1, ignore)
+    store.write(bucket / "a/more.ndjson.gz", b"")
+    with pytest.raises(UnreadableInput, match=r"a/more.ndjson.gz: packed, and not read; unpack it"):
+        files_of([bucket], to)
 
 
 def test_a_store_with_something_else_is_no_place_for_rows(kb: Repository, lines: Path) -> None:

@@ -162,6 +162,13 @@ def written(own_cache: Path, kb: Repository) -> Path:
     return path
 
 
+def test_a_file_that_others_could_read_is_written_again_for_its_owner_alone(kb: Repository, own_cache: Path) -> None:
+    path = written(own_cache, kb)
+    path.chmod(0o644)
+    assert written(own_cache, kb) == path
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_file_that_was_tampered_with_is_named_and_not_used(kb: Repository, own_cache: Path) -> None:
     path = written(own_cache, kb)
     assert learned_of(kb).damage() is None
