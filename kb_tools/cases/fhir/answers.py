@@ -17,7 +17,8 @@ cells) or a boolean.
 Items count however deep they stand, within items or answers. A property of a part is not taken from answers if any
 answer to it is not understood and no later form corrects it, nor from answers of more than a year before the service.
 Of a question that takes several answers the latest form counts; of any other, forms that differ settle nothing. A
-finding cannot be later than the form that states it.
+finding cannot be later than the form that states it. It is attested, unless all its answers say that they were filled
+from the chart (`origin`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.facts import Statement
 from kb_tools.cases.fhir.forms import is_of_a_part, items_of
 from kb_tools.cases.fhir.numbers import number_literal
+from kb_tools.cases.fhir.origin import is_from_chart
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED, Skipped
 from kb_tools.cases.fhir.standing import require_patient, require_status
@@ -45,7 +47,7 @@ from kb_tools.rdf.terms import local_name
 
 
 class AnswerReader:
-    """Reads what a provider attests."""
+    """Reads what a provider attests, or a form was filled with from the chart."""
 
     def __init__(self, assembly: Assembly, doubts: DoubtCollector) -> None:
         self._assembly = assembly
@@ -59,7 +61,11 @@ class AnswerReader:
             Skipped: the form as a whole does not count.
         """
         self._require_current(form)
-        form.note(USED, "as attestation", *form.root.read())
+        read = form.root.read()
+        answers = [given for item, _ in items_of(form, self._terms.kinds) for given in item.all("answer")]
+        charted = any(map(is_from_chart, answers))
+        what = "as attestation, and as chart evidence where it says so" if charted else "as attestation"
+        form.note(USED, what, *read)
         groups: dict[str, list[Element]] = {}
         for item, group in items_of(form, self._terms.kinds):
             if group:
@@ -191,7 +197,10 @@ class AnswerReader:
         authored = form.root.day("authored")
         if day and authored and day > authored:
             raise Skipped(NOT_UNDERSTOOD, "dated after it was answered", *paths)
-        self._assembly.find(form, kind, day, values, paths, f"{name}/date", CASE.Attestation)
+        # One part that a person wrote makes the whole an attestation.
+        charted = all(is_from_chart(given) for _, answers in answered for given in answers)
+        basis = CASE.ChartEvidence if charted else CASE.Attestation
+        self._assembly.find(form, kind, day, values, paths, f"{name}/date", basis)
 
     def _property(self, class_: Node, link: str, item: Element) -> URIRef:
         """The property of a class that a linkId names."""

@@ -14,7 +14,8 @@ What a code means the terminology says; what is fixed here is how FHIR says a th
   date, or after the bundle was made, is one.
 - A code makes a fact, a text can only raise a doubt: see `texts`. Reports, impressions, adverse events and stages
   raise doubts by their codes too.
-- Resources are chart evidence; a QuestionnaireResponse is attestation.
+- Resources are chart evidence; a QuestionnaireResponse is attestation, unless it says of all answers of a finding that
+  they were filled from the chart.
 - If two sources disagree about something that a case states once, neither is used, and a notice says so.
 """
 
