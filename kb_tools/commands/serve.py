@@ -33,6 +33,11 @@ from kb_tools.commands.common import kb_option, open_kb, query_limits
     help="The clients of CDS Hooks with their public keys, as JSON; without it, this machine alone is answered.",
 )
 @query_limits
+@click.option(
+    "--log",
+    metavar="FILE",
+    help="Add a line of JSON for each request: what happened, never of whom. - is standard output; default: no log.",
+)
 @click.option("--open", "open_", is_flag=True, help="Open the first page in the browser.")
 @kb_option
 def command(
@@ -43,14 +48,17 @@ def command(
     trusted_clients: Path | None,
     timeout: float,
     max_rows: int,
+    log: str | None,
     open_: bool,
     root: Path | None,
 ) -> None:
     """The workbench: read the policies in a browser, at any date.
 
     It answers readers on this machine only, prints its address, and runs until Ctrl-C. The knowledge base is read at
-    the start: after a change of its files, start again. Nothing is fetched from elsewhere, no cookie is set and no
-    request is logged.
+    the start: after a change of its files, start again. Nothing is fetched from elsewhere, no cookie is set, and no
+    request is logged but with --log, which says what happened and never of whom.
+
+    Programs have cases determined at /api/determine: docs/services.md.
 
     Programs of an EHR ask it by CDS Hooks under /cds-services; from other machines only with --trusted-clients, whose
     clients sign every call (pip install 'kb-tools[jwt]').
@@ -64,6 +72,7 @@ def command(
       kb serve --open
       kb serve --port 0
       kb serve --workers 8 --timeout 10
+      kb serve --log requests.jsonl
       kb serve --host 0.0.0.0 --allow-host policies.example.org
       kb serve --trusted-clients clients.json
     """
@@ -72,15 +81,19 @@ def command(
     require()
     from kb_tools.ask.pool import Pool
     from kb_tools.serve.hooks import clients
+    from kb_tools.serve.programs.watching import Log
     from kb_tools.serve.server import serve
 
     kb = open_kb(root)
 
+    written = Log(log) if log else None
+
     def ready(address: str) -> None:
-        click.echo(f"{kb.root}: {address} (Ctrl-C ends it)")
+        # Where standard output is the log, nothing else stands in it.
+        click.echo(f"{kb.root}: {address} (Ctrl-C ends it)", err=log == "-")
         if open_:
             click.launch(address)
 
     trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(pool, host, port, (*allow_host, host), max_rows, trusted, ready)
+    serve(pool, host, port, (*allow_host, host), max_rows, trusted, ready, written)

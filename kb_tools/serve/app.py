@@ -15,7 +15,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Scope
 from kb_tools import as_json
 from kb_tools.ask.pool import Pool
 from kb_tools.errors import Busy, KbError, KnowledgeBaseError
-from kb_tools.serve import answers, description, editor, html, openapi, sparql
+from kb_tools.serve import answers, description, editor, html, openapi, programs, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
 from kb_tools.serve.case import routes as case
@@ -34,6 +34,8 @@ from kb_tools.serve.hooks.clients import Clients, ThisMachine
 from kb_tools.serve.links import ServedLinks, path_of
 from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
 from kb_tools.serve.pages.compare import obstacle, pair_named
+from kb_tools.serve.programs.metrics import Metrics
+from kb_tools.serve.programs.watching import GONE, Log, Watched
 from kb_tools.serve.remembered import Remembered
 from kb_tools.serve.security import Guard
 from kb_tools.serve.view import NoPage, View, day_asked
@@ -50,6 +52,7 @@ def application(
     pool: Pool | None = None,
     max_rows: int = MAX_ROWS,
     clients: Clients | None = None,
+    log: Log | None = None,
 ) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
@@ -58,18 +61,23 @@ def application(
         pool: answers queries; a new one by default.
         max_rows: the most rows or triples of an answer.
         clients: whose calls of CDS Hooks are answered; those of this machine by default.
+        log: where a line is written of each request; by default nowhere.
     """
     pool = pool or Pool(bench.kb)
     asker, remembered = Asker(pool, max_rows), Remembered(pool)
-    determining = Determining(bench.kb)
+    determining, metrics = Determining(bench.kb), Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         pool.start()
+        determining.start()
         yield
         pool.close()
+        determining.close()
 
-    routes = [*sparql.routes(bench, asker), *answers.routes(bench, asker, remembered), *editor.routes(bench, asker)]
+    asked = answers.routes(bench, asker, remembered)
+    routes = [*sparql.routes(bench, asker), *asked, *editor.routes(bench, asker)]
+    routes += programs.routes(bench, determining, metrics, asked[-1].endpoint)
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += [*case.routes(bench, determining), *hooks.routes(determining, clients or ThisMachine())]
     routes += [
@@ -81,14 +89,20 @@ def application(
     ]
     app = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _failed(bench), KbError: _refused(bench), Exception: _broken(bench)},
+        exception_handlers={
+            HTTPException: _failed(bench),
+            KbError: _refused(bench),
+            ClientDisconnect: _gone,
+            Exception: _broken(bench),
+        },
         lifespan=lifespan,
     )
 
     def too_large(scope: Scope) -> Response:
         return _problem(bench, Request(scope), 413, TOO_LARGE)
 
-    return ReadAway(Guard(remembered.before(Limited(app, too_large)), hosts))
+    answering = Guard(remembered.before(Limited(app, too_large, programs.is_streamed)), hosts)
+    return Watched(ReadAway(answering), routes, metrics, log)
 
 
 # ---------------------------------------------------------------------- pages
@@ -214,6 +228,11 @@ def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
         return _problem(bench, request, 400, str(error))
 
     return handler
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    # Nobody hears it.
+    return Response(status_code=GONE)
 
 
 def _broken(bench: Workbench) -> Callable[[Request, Exception], Response]:

@@ -23,14 +23,21 @@ class Limited:
 
     Args:
         too_large: the answer to a request that says so.
+        is_streamed: whether a body is read as it comes, and so may be of any length.
     """
 
-    def __init__(self, app: ASGIApp, too_large: Callable[[Scope], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        too_large: Callable[[Scope], Response],
+        is_streamed: Callable[[Scope], bool] = lambda scope: False,
+    ) -> None:
         self.app = app
         self.too_large = too_large
+        self.is_streamed = is_streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self.is_streamed(scope):
             await self.app(scope, receive, send)
             return
         if _length(scope) > MAX_BODY:

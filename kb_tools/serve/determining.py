@@ -7,20 +7,26 @@ own wait for them: none of those that write pages.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from datetime import date
+from difflib import get_close_matches
+from functools import cached_property, partial
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 
-from kb_tools.errors import Busy, KbError
+from kb_tools.errors import Busy, KbError, UnknownRevision
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.serve.case.desk import Chosen, Told
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.case.workers import WAITING, Workers
-from kb_tools.serve.view import day_asked
+from kb_tools.serve.view import NoPage, day_asked
 
 # The form of an answer, as kb validate --format calls it, by its media type.
 FORMS = {"application/json": "json", "application/fhir+json": "fhir", "text/turtle": "turtle"}
+# A case that is determined before any other.
+_FIRST = '{"patient": "p", "request": {"serviceDate": "2026-07-01"}}'
 
 
 @dataclass(frozen=True)
@@ -58,16 +64,76 @@ class Determining:
         """The choice of a revision, as the options of kb validate make it.
 
         Raises:
-            KbError: a revision and a day, or there is no such policy, revision or day.
+            NoPage: there is no such policy or revision, or its criteria are not on file; with those that are near.
+            KbError: a revision and a day, or no calendar day.
         """
         if revision and as_of:
             raise KbError("a revision and a day", hint="give revision or asOf")
-        found = self.kb.policy_of(policy or None, *([revision] if revision else []))
+        found = self.policy(policy, *([revision] if revision else []))
         if revision:
-            found.require_criteria(found.entry(revision))
+            self.entry(found, revision)
         if day := day_asked(as_of, "asOf"):
-            found.in_force(day)
+            self.in_force(found, day)
         return {"policy": found.identifier, "revision": revision or None, "asOf": as_of or None}
+
+    def policy(self, named: str | None, *revisions: str) -> Policy:
+        """The policy named, or that of the revisions, or the only one.
+
+        Raises:
+            NoPage: there is no such policy.
+            KbError: several are on file and none is named, or two are.
+        """
+        known = self._policies
+        if not named and len(known) > 1 and not any("/" in revision for revision in revisions):
+            raise KbError(f"{len(known)} policies on file", hint=f"choose one with policy: {', '.join(known)}")
+        try:
+            return known[self.kb.policy_of(named or None, *revisions).identifier]
+        except KbError as error:
+            asked = {named, *(revision.split("/")[-2] for revision in revisions if "/" in revision)} - {None, ""}
+            if len(asked) > 1:
+                raise
+            near = get_close_matches(str(next(iter(asked))), known, 3)
+            raise NoPage(error.what, [known[name].iri for name in near], error.hint) from None
+
+    @cached_property
+    def _policies(self) -> dict[str, Policy]:
+        """The policies by their identifiers: each keeps the history that it has read."""
+        return {found.identifier: found for found in self.kb.policies()}
+
+    @staticmethod
+    def entry(policy: Policy, revision: str) -> RevisionEntry:
+        """A revision of a policy, with its criteria.
+
+        Raises:
+            NoPage: there is none, or its criteria are not on file.
+        """
+        try:
+            return policy.require_criteria(policy.entry(revision))
+        except UnknownRevision as error:
+            names = {entry.name: entry.iri for entry in policy.history}
+            near = get_close_matches(revision.rpartition("/")[2], names, 3)
+            raise NoPage(error.what, [names[name] for name in near], error.hint) from None
+
+    @staticmethod
+    def in_force(policy: Policy, day: date) -> RevisionEntry:
+        """The revision of a policy that is in force on a day.
+
+        Raises:
+            NoPage: there is none whose criteria are on file.
+        """
+        try:
+            return policy.in_force(day).revision
+        except UnknownRevision as error:
+            raise NoPage(error.what, (), error.hint) from None
+
+    def start(self) -> None:
+        """Starts the processes, beside all else, and lets each determine a case: what takes time at first is done."""
+        chosen: Chosen = {"policy": next(self.kb.policies()).identifier, "revision": None, "asOf": None}
+        self.workers.start("read", _FIRST, "json", chosen)
+
+    def close(self) -> None:
+        """Ends the processes."""
+        self.workers.close()
 
     async def determine(self, data: bytes, format_: str, chosen: Chosen, form: str = "json") -> Determined:
         """What the cases in a body come to.

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from kb_tools.errors import KbError
 
-NEEDED = ("jinja2", "openpyxl", "starlette", "uvicorn")
+NEEDED = ("jinja2", "openpyxl", "prometheus_client", "starlette", "uvicorn")
 
 
 def require() -> None:

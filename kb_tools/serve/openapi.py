@@ -8,8 +8,7 @@ import types
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from kb_tools import __version__
-from kb_tools.serve import openapi_queries
-from kb_tools.serve.case import routes as case
+from kb_tools.serve import openapi_programs, openapi_queries
 from kb_tools.serve.formats import MEDIA_TYPES
 from kb_tools.serve.pages import COMPARING, FIXED, OF_IRIS, TRY, Page
 
@@ -33,6 +32,11 @@ _PROBLEM_SCHEMA = {
         **{name: {"type": "string"} for name in ("type", "title", "detail")},
         "status": {"type": "integer"},
         "near": {"type": "array", "items": {"type": "object"}, "description": "Things whose addresses are close"},
+        "errors": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Of cases that cannot be read: all that is wrong, each thing with its place",
+        },
     },
 }
 _ON = {
@@ -56,7 +60,7 @@ def description() -> dict[str, Any]:
         "paths": {
             **{page.path: {"get": _operation(page, schemas)} for page in (*FIXED, TRY, *COMPARING, *OF_IRIS)},
             **openapi_queries.paths(schemas, schema_of, _ON, _PROBLEM),
-            case.API: {"post": _determine()},
+            **openapi_programs.paths(schemas, schema_of, _PROBLEM),
         },
         "components": {"schemas": dict(sorted(schemas.items()))},
     }
@@ -83,32 +87,6 @@ def _operation(page: Page, schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": page.summary,
         "parameters": [*named, *asked, _ON, formats],
         "responses": {"200": {"description": page.summary, "content": sent}, "default": _PROBLEM},
-    }
-
-
-def _determine() -> dict[str, Any]:
-    summary = "What one case comes to, as kb validate --format json says it; nothing of the case is kept"
-    parameters = {
-        "policy": "Its identifier; needed only where several are on file",
-        "revision": "The revision, as 2026-02; default: in force on the service date",
-        "asOf": "Take the revision in force on this day",
-    }
-    lists = ("determinations", "malformed", "notDetermined")
-    properties: dict[str, Any] = {name: {"type": "array", "items": {"type": "object"}} for name in lists}
-    properties |= {"tool": _SIMPLE[str], "review": _SIMPLE[str], "errors": {"type": "array", "items": _SIMPLE[str]}}
-    answer = {"type": "object", "required": sorted(properties), "properties": properties}
-    return {
-        "operationId": "determine",
-        "summary": summary,
-        "parameters": [
-            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
-            for name, text in parameters.items()
-        ],
-        "requestBody": {"required": True, "content": {media_type: {} for media_type in case.FORMATS}},
-        "responses": {
-            "200": {"description": summary, "content": {"application/json": {"schema": answer}}},
-            "default": _PROBLEM,
-        },
     }
 
 

@@ -12,6 +12,7 @@ from kb_tools.errors import KbError
 from kb_tools.serve.app import application
 from kb_tools.serve.heap import keep_little
 from kb_tools.serve.hooks.clients import Clients
+from kb_tools.serve.programs.watching import Log
 from kb_tools.serve.workbench import Workbench
 
 
@@ -23,6 +24,7 @@ def serve(
     max_rows: int,
     clients: Clients | None = None,
     ready: Callable[[str], None] = lambda address: None,
+    log: Log | None = None,
 ) -> None:
     """Listen until interrupted.
 
@@ -33,6 +35,7 @@ def serve(
         max_rows: the most rows or triples of an answer.
         clients: whose calls of CDS Hooks are answered; those of this machine by default.
         ready: called with the address of the first page, once it listens.
+        log: where a line is written of each request; by default nowhere.
 
     Raises:
         KbError: nothing can listen there.
@@ -51,7 +54,7 @@ def serve(
             raise KbError(what, hint="choose another --port or --host") from None
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}/")
-        # Nothing of a request is logged, no traceback either, which can quote one.
-        app = application(Workbench(pool.kb), hosts, pool, max_rows, clients)
+        # The server logs nothing of a request, no traceback either, which can quote one.
+        app = application(Workbench(pool.kb), hosts, pool, max_rows, clients, log)
         config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
         uvicorn.Server(config).run(sockets=[listening])

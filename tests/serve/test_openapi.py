@@ -52,7 +52,8 @@ def closed(schema: Any) -> Any:
 def test_every_page_is_described(description: Any) -> None:
     assert set(PAGES) == {page.name for page in (*FIXED, TRY, *COMPARING, *OF_IRIS)}
     read = [path["get"]["operationId"] for path in description["paths"].values() if "get" in path]
-    assert sorted(read) == sorted([*PAGES, "sparql", "sparqlOfRevision", "answer", "terms"])
+    queries, programs = ("sparql", "sparqlOfRevision", "answer", "terms"), ("diff", "criteria", "readyQuestions", "ask")
+    assert sorted(read) == sorted([*PAGES, *queries, *programs, "health", "ready", "metrics"])
     assert all(
         schema.get("description") for name, schema in description["components"]["schemas"].items() if name != "Problem"
     )

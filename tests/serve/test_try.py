@@ -31,9 +31,9 @@ from kb_tools.rdf.shacl import fastest
 from kb_tools.serve.case.desk import MAX_PARTS
 from kb_tools.serve.case.fields import MAX_FIELDS, MAX_ROWS, of_case, written
 from kb_tools.serve.case.form import Section, section
-from kb_tools.serve.case.routes import FORMATS, MAX_CASE
 from kb_tools.serve.case.workers import Workers
 from kb_tools.serve.pages.trial import data
+from kb_tools.serve.programs.determine import FORMATS, MAX_CASE
 from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
@@ -397,9 +397,9 @@ def test_what_a_program_sends_wrong_is_said_in_its_place(client: TestClient) -> 
 @pytest.mark.parametrize(
     ("query", "media_type", "status", "says"),
     [
-        ("?revision=2026-03", "text/turtle", 400, "CP.MP.101 has no revision 2026-03"),
-        ("?revision=2022-10", "text/turtle", 400, "the criteria of CP.MP.101 revision 2022-10 are not on file"),
-        ("?policy=CP.MP.102", "text/turtle", 400, "no policy CP.MP.102 on file; did you mean CP.MP.101?"),
+        ("?revision=2026-03", "text/turtle", 404, "CP.MP.101 has no revision 2026-03"),
+        ("?revision=2022-10", "text/turtle", 404, "the criteria of CP.MP.101 revision 2022-10 are not on file"),
+        ("?policy=CP.MP.102", "text/turtle", 404, "no policy CP.MP.102 on file; did you mean CP.MP.101?"),
         ("?asOf=2026-02-30", "text/turtle", 400, "asOf: '2026-02-30' is no calendar day"),
         ("?asOf=2026-02-03&revision=2026-02", "text/turtle", 400, "a revision and a day; give revision or asOf"),
         ("?as_of=2026-02-03", "text/turtle", 400, "no parameter 'as_of'; did you mean asOf?"),
@@ -507,8 +507,8 @@ def test_more_cases_than_can_wait_are_asked_to_come_again(client: TestClient, mo
 
 def test_the_answer_for_programs_is_as_described(client: TestClient) -> None:
     described = client.get("/openapi.json").json()["paths"]["/api/determine"]["post"]
-    assert set(described["requestBody"]["content"]) == set(FORMATS)
-    schema = described["responses"]["200"]["content"]["application/json"]["schema"]
+    assert set(described["requestBody"]["content"]) == {*FORMATS, "application/x-ndjson"}
+    schema = client.get("/openapi.json").json()["components"]["schemas"]["Answers"]
     answer = determined(client, TURTLE, "text/turtle").json()
     Draft202012Validator({**schema, "additionalProperties": False}).validate(answer)
 

@@ -173,7 +173,7 @@ class Desk:
 
     def answers(self, data: bytes, format_: str | None, chosen: Chosen) -> list[Answered | KbError]:
         """What each case in a body comes to; in place of what cannot be read stands the error."""
-        return list(self._under(chosen).stream(self._found(data, format_)))
+        return list(self.under(chosen).stream(self.found(data, format_)))
 
     # ------------------------------------------------------------------ for orders of FHIR
 
@@ -188,7 +188,7 @@ class Desk:
             UnreadableInput: it is not one case, or too large.
         """
         self._reader.recount()
-        case = _not_large(self._reader.preview(parts, SOURCE, day))
+        case = _not_large(self._reader.preview(parts, SOURCE, day), SOURCE)
         if isinstance(case, KbError):
             raise case
         return case
@@ -203,33 +203,38 @@ class Desk:
 
     # ------------------------------------------------------------------ the work
 
-    def _found(self, data: bytes, format_: str | None) -> list[Case | KbError]:
-        """The cases of a text, and in place of what cannot be read what is wrong with it."""
+    def found(self, data: bytes, format_: str | None, source: str = SOURCE) -> list[Case | KbError]:
+        """The cases of a text, and in place of what cannot be read what is wrong with it.
+
+        Args:
+            source: what errors call the text.
+        """
         if len(data) > MAX_PLAIN and not is_fhir(data):
             what = f"a case of more than {MAX_PLAIN // 2**10} KiB that is not FHIR"
-            return [UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")]
+            return [UnreadableInput(what, where=source, hint="kb validate takes larger ones")]
         self._reader.recount()
-        found = list(islice(self._reader.stream(SOURCE, None, BytesIO(data), format_), MAX_CASES + 1))
+        found = list(islice(self._reader.stream(source, None, BytesIO(data), format_), MAX_CASES + 1))
         if len(found) > MAX_CASES:
             what = f"more than {MAX_CASES} cases"
-            return [UnreadableInput(what, where=SOURCE, hint="send fewer, or use kb validate")]
-        return [_not_large(item) for item in found]
+            return [UnreadableInput(what, where=source, hint="send fewer, or use kb validate")]
+        return [_not_large(item, source) for item in found]
 
     def _read(self, data: bytes, format_: str | None) -> Case | KbError:
         """The one case of a text, or what is wrong with the text."""
-        found = self._found(data, format_)
+        found = self.found(data, format_)
         error = next((item for item in found if isinstance(item, KbError)), None)
         if error or len(found) != 1:
             what = f"{len(found)} cases where one is wanted"
             return error or UnreadableInput(what, where=SOURCE, hint="keep one; kb validate takes many")
         return found[0]
 
-    def _under(self, chosen: Chosen) -> Run:
+    def under(self, chosen: Chosen) -> Run:
+        """What determines cases under the revision that is chosen."""
         day = date.fromisoformat(chosen["asOf"]) if chosen["asOf"] else None
         return self._run(chosen["policy"]).under(chosen["revision"], day)
 
     def _determined(self, case: Case, chosen: Chosen) -> Answered:
-        (found,) = self._under(chosen).answers([case])
+        (found,) = self.under(chosen).answers([case])
         return found
 
     def _new_run(self, policy: str | None) -> Run:
@@ -250,11 +255,11 @@ def _page(fields: Fields, found: Answer) -> Page:
     return {"fields": fields, "answer": found, "notes": []}
 
 
-def _not_large(found: Case | KbError) -> Case | KbError:
+def _not_large(found: Case | KbError, source: str) -> Case | KbError:
     if isinstance(found, KbError) or len(found.about) <= MAX_PARTS:
         return found
     what = f"a case of more than {MAX_PARTS} parts"
-    return UnreadableInput(what, where=SOURCE, hint="kb validate takes larger ones")
+    return UnreadableInput(what, where=source, hint="kb validate takes larger ones")
 
 
 # ---------------------------------------------------------------------- answers

@@ -1,4 +1,4 @@
-"""The page on which a case is tried, and the address at which programs have one determined.
+"""The page on which a case is tried.
 
 A case comes in the body of a request alone, and nothing of it is kept, logged or put into an address.
 """
@@ -11,7 +11,6 @@ from datetime import date
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kb_tools import as_json
-from kb_tools.errors import KbError, did_you_mean
+from kb_tools.errors import KbError
 from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
@@ -30,36 +29,23 @@ from kb_tools.serve.formats import asked_for
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import TRY
 from kb_tools.serve.pages.trial import Witness, chosen_revision, example, with_codes, witness
+from kb_tools.serve.programs.asked import body
+from kb_tools.serve.programs.determine import API, MAX_CASE, TOO_LARGE
 from kb_tools.serve.view import View, day_asked
 from kb_tools.serve.workbench import Workbench
 
-API = "/api/determine"
-# The largest case, in bytes.
-MAX_CASE = 4 * 1024 * 1024
 # A form writes a byte as three, at most.
 _MAX_FORM = 3 * MAX_CASE
 _FORM = "application/x-www-form-urlencoded"
-# The format of a case by the media type of the body, as kb validate --input-format calls it.
-FORMATS = {
-    "application/json": "json",
-    "application/fhir+json": "json",
-    "text/turtle": "turtle",
-    "application/trig": "trig",
-    "application/n-triples": "ntriples",
-    "application/ld+json": "jsonld",
-}
-# A case that is determined before any other, so that all that takes time at first is done.
-_FIRST = '{"patient": "p", "request": {"serviceDate": "2026-07-01"}}'
 _FILES = {"json": ("case.json", "application/json"), "turtle": ("case.ttl", "text/turtle")}
 
 
 def routes(bench: Workbench, determining: Determining) -> list[Route]:
-    """The page and the address."""
+    """The page."""
     trial = _Trial(bench, determining)
     return [
         Route(TRY.path, trial.show, name=TRY.name),
         Route(TRY.path, trial.post, methods=["POST"]),
-        Route(API, trial.determine, methods=["POST"], name="determine"),
     ]
 
 
@@ -90,10 +76,7 @@ class _Trial:
         else:
             # A patient without a name is some patient: any name says as much.
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
-        response = self._page(request, chosen, page, witness=shown)
-        # While the first case is typed, a process gets ready for it.
-        response.background = BackgroundTask(self.workers.warm, "read", _FIRST, "json", self._under(chosen))
-        return response
+        return self._page(request, chosen, page, witness=shown)
 
     def _read(self, text: bytes, chosen: str) -> Page:
         """A case of ours in the form."""
@@ -104,7 +87,7 @@ class _Trial:
         """The form as it was sent, with what becomes of the case; a file of the case; or only what becomes of it."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise HTTPException(415, f"this address takes a form, as {_FORM}; programs post to {API}")
-        data = await _body(request, _MAX_FORM)
+        data = await body(request, _MAX_FORM, TOO_LARGE)
         return await run_in_threadpool(self._posted, request, data)
 
     def _posted(self, request: Request, data: bytes) -> Response:
@@ -178,53 +161,9 @@ class _Trial:
         policy, revision = chosen_revision(self.bench, chosen)
         return {"policy": policy.identifier, "revision": revision, "asOf": None}
 
-    # ------------------------------------------------------------------ for programs
-
-    async def determine(self, request: Request) -> Response:
-        """A case as kb validate --format json answers it."""
-        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if given not in FORMATS:
-            raise HTTPException(415, f"a case comes as {', '.join(FORMATS)}, named in the header Content-Type")
-        chosen = self._asked(request)
-        data = await _body(request, MAX_CASE)
-        found = await self.determining.determine(data, FORMATS[given], chosen)
-        if found.read:
-            return Response(found.body, media_type="application/json")
-        errors = found.told["errors"]
-        content = {"type": "about:blank", "title": "No case can be read", "status": 422, "detail": errors[0]}
-        problem = as_json.dump({**content, "near": [], "errors": errors})
-        return Response(problem, 422, media_type="application/problem+json")
-
-    def _asked(self, request: Request) -> Chosen:
-        """The revision that the address names.
-
-        Raises:
-            KbError: a parameter is none of those known, or there is no such policy, revision or day.
-        """
-        known = ("policy", "revision", "asOf")
-        for name in request.query_params:
-            if name not in known:
-                hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
-                raise KbError(f"no parameter {name!a}", hint=hint)
-        return self.determining.chosen(*(request.query_params.get(name) for name in known))
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The body of a request.
-
-    Raises:
-        HTTPException: it is longer than it may be.
-    """
-    found = bytearray()
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > most:
-            raise _too_large()
-    return bytes(found)
-
 
 def _too_large() -> HTTPException:
-    return HTTPException(413, f"a case of more than {MAX_CASE // 2**20} MiB; send less, or use kb validate")
+    return HTTPException(413, TOO_LARGE)
 
 
 def _named(page: Page, name: str) -> Page:

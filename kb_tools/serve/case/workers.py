@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import LifoQueue
-from threading import BoundedSemaphore, Event, Timer
+from threading import BoundedSemaphore, Event, Thread, Timer
 from typing import Any
 
 from kb_tools.errors import Busy, KbError
@@ -34,25 +34,41 @@ class Workers:
 
     Attributes:
         number: of processes.
+        warm_ones: how many processes were started ahead, and are warm.
         seconds: after which a process that does not answer is ended.
     """
 
     def __init__(self, root: Path, number: int = 0) -> None:
         self.seconds = SECONDS
-        self._warm = False
+        self.warm_ones = 0
         self.number = number = number or min(2, os.cpu_count() or 1)
         # The one that was asked last has most in its memory.
         self._free: LifoQueue[_Worker] = LifoQueue()
-        for _ in range(number):
-            self._free.put(_Worker(root))
+        self._workers = [_Worker(root) for _ in range(number)]
+        for worker in self._workers:
+            self._free.put(worker)
         self._room = BoundedSemaphore(number * (1 + WAITING))
 
-    def warm(self, operation: str, *arguments: Any) -> None:
-        """Starts a process if none has started yet, and lets it do something of the kind that it will be asked."""
-        if not self._warm:
-            self._warm = True
-            with suppress(KbError):
-                self.ask(operation, *arguments)
+    def start(self, operation: str, *arguments: Any) -> None:
+        """Starts all processes, beside whatever else is done, and lets each do something of what it will be asked."""
+        for worker in [self._free.get() for _ in range(self.number)]:
+            Thread(target=self._warm, args=(worker, Message([operation, arguments])), daemon=True).start()
+
+    def _warm(self, worker: _Worker, asked: Message) -> None:
+        with suppress(KbError):
+            worker.ask(asked, self.seconds)
+            self.warm_ones += 1
+        self._free.put(worker)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all have started, and done what they were given at the start."""
+        return self.warm_ones == self.number
+
+    def close(self) -> None:
+        """Ends all processes that do nothing; the others end with what they do."""
+        for worker in self._workers:
+            worker.close()
 
     def ask(self, operation: str, *arguments: Any) -> Any:
         """What an operation of kb_tools.serve.case.desk gives for JSON values."""
@@ -83,6 +99,13 @@ class _Worker:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+        if self._process is not None:
+            self._process = None
+            self._end()
 
     def ask(self, asked: Message, seconds: float) -> Message:
         process = self._process
@@ -123,6 +146,8 @@ class _Worker:
         self._end = weakref.finalize(self, _end, process)
         # Its start is no part of the time that a case may take.
         _exchange(process, None)
+        if self._closed:
+            self.close()
         return process
 
 
@@ -150,6 +175,7 @@ def serve(root: str) -> None:
     from kb_tools.ask import confine
     from kb_tools.model.repository import Repository
     from kb_tools.serve.case.desk import Desk, operations
+    from kb_tools.serve.case.lines import LineDesk
     from kb_tools.serve.hooks.answering import Hooks
 
     confine.connect_nowhere()
@@ -157,7 +183,13 @@ def serve(root: str) -> None:
     # Nothing but answers goes to standard output.
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     desk = Desk(Repository(Path(root)))
-    known = {**operations(desk), "hook": Hooks(desk).answer}
+    lines = LineDesk(desk)
+    known: dict[str, Callable[..., Any]] = {
+        **operations(desk),
+        "rows": lines.rows,
+        "full": lines.full,
+        "hook": Hooks(desk).answer,
+    }
     send(out, Message(None))
     with suppress(KeyboardInterrupt):
         while asked := receive(sys.stdin.buffer):
