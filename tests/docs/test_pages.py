@@ -41,7 +41,7 @@ def test_there_is_a_page_for_each_who_needs_one_and_it_says_so() -> None:
     assert set(TEXTS) == {
         "README.md",
         *(f"docs/{name}.md" for name in ("analysts", "cases", "design", "fhir")),
-        *(f"docs/{name}.md" for name in ("governance", "limits", "policies", "runs", "workbench")),
+        *(f"docs/{name}.md" for name in ("governance", "limits", "policies", "runs", "services", "workbench")),
     }
     for name, text in {**TEXTS, "docs/commands.md": COMMANDS_PAGE}.items():
         title, empty, first = text.splitlines()[:3]
