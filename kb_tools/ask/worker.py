@@ -82,7 +82,7 @@ def _worker(asked: Inquiry, timeout: float | None, scratch: str, query: _Query |
         try:
             if query:
                 query.runs_in(process)
-            written, said = process.communicate(pickle.dumps((asked, timeout)), timeout)
+            written, said = process.communicate(pickle.dumps((asked, timeout, os.getpid())), timeout)
         except subprocess.TimeoutExpired:
             raise QueryError(f"the query took more than {timeout:g} s", hint="narrow it, or raise --timeout") from None
         finally:
@@ -97,11 +97,12 @@ def _worker(asked: Inquiry, timeout: float | None, scratch: str, query: _Query |
 
 def serve() -> None:
     """The process that runs one query: reads what is asked from standard input, and writes the answer."""
-    asked, timeout = pickle.load(sys.stdin.buffer)
+    asked, timeout, parent = pickle.load(sys.stdin.buffer)
+    confine.end_with_parent(parent)
     sys.setrecursionlimit(RECURSION)
     confine.connect_nowhere()
     if timeout is not None:
-        # The process that asked ends this one in time, if it is still there.
+        # Where a process does not end with the one that asked, it ends a little after that would have ended it.
         confine.end_after(timeout + 1)
     out, sys.stdout = sys.stdout.buffer, sys.stderr
     out.write(query_answer.write(told(lambda: _answer(asked, loading=timeout is None))))

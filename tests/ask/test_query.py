@@ -1265,18 +1265,19 @@ def waited(until: Callable[[], bool], seconds: float = 10) -> bool:
 
 
 @LINUX
-@pytest.mark.parametrize(("how", "seconds"), [(signal.SIGINT, 2), (signal.SIGKILL, 6)], ids=["Ctrl-C", "killed"])
-def test_no_process_is_left_behind(tmp_path: Path, how: signal.Signals, seconds: int) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_no_process_is_left_behind(tmp_path: Path, how: signal.Signals) -> None:
     (tmp_path / "q.rq").write_text(HOSTILE["count of a cross product"], encoding="utf-8")
     started = subprocess.Popen(
-        [CONSOLE_SCRIPT, "query", tmp_path / "q.rq", "--kb", ROOT, "--timeout", "3"], stderr=subprocess.PIPE, text=True
+        [CONSOLE_SCRIPT, "query", tmp_path / "q.rq", "--kb", ROOT, "--timeout", "60"], stderr=subprocess.PIPE, text=True
     )
     assert waited(lambda: bool(processes_of(started.pid)))
     (child,) = processes_of(started.pid)
     time.sleep(0.5)
     started.send_signal(how)
     _, errors = started.communicate(timeout=10)
-    assert waited(lambda: not alive(child), seconds)
+    # Long before the time limit of the query.
+    assert waited(lambda: not alive(child), 5)
     assert errors == ("kb: interrupted\n" if how == signal.SIGINT else "")
     assert started.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
 

@@ -994,7 +994,8 @@ def test_the_process_that_answers_sends_json_that_comes_back_as_it_was() -> None
     [b"", b"cos\nsystem\n", b"[]", b'{"result": 1}', b'{"error": "OSError", "what": "x"}', b'{"result": {"x": 1}}'],
 )
 def test_an_answer_that_is_none_is_one_line(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: CompletedProcess([], 0, answer, b""))
+    code = f"import sys; sys.stdin.buffer.read(); sys.stdout.buffer.write({answer!r})"
+    monkeypatch.setattr(ask_worker, "_CODE", code)
     with pytest.raises(ask_sparql.QueryError, match=r"^the query failed: its answer cannot be read; simplify it$"):
         ask_worker.run(Inquiry(ROOT, "ASK {}", union=True), 5)
 
