@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from kb_tools.errors import UnknownRevision as UnknownRevision
     from kb_tools.errors import UnreadableInput as UnreadableInput
     from kb_tools.model.logic import Value as Value
+    from kb_tools.records.recorder import Recorder as Recorder
+    from kb_tools.records.replay import ReplayReport as ReplayReport
     from kb_tools.revisions.change import Diff as Diff
 
 __version__ = "0.1.0"
@@ -46,6 +48,8 @@ _HOMES = {
     "document.trace": ("Trace",),
     "errors": ("ArgumentError", "KbError", "KnowledgeBaseError", "UnknownRevision", "UnreadableInput"),
     "model.logic": ("Value",),
+    "records.recorder": ("Recorder",),
+    "records.replay": ("ReplayReport",),
     "revisions.change": ("Diff",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -66,6 +70,8 @@ __all__ = [
     "Outcome",
     "QueryError",
     "QueryResult",
+    "Recorder",
+    "ReplayReport",
     "Trace",
     "UnknownRevision",
     "UnreadableInput",

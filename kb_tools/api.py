@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from kb_tools.model.history import RevisionEntry
     from kb_tools.model.policy import Policy
     from kb_tools.model.repository import Repository
+    from kb_tools.records.recorder import Recorder
+    from kb_tools.records.replay import ReplayReport
     from kb_tools.revisions.change import Diff
 
     Source: TypeAlias = str | os.PathLike[str] | bytes | Mapping[str, Any] | Graph
@@ -230,6 +232,7 @@ class KnowledgeBase:
         policy: str | None = None,
         engine: str | None = None,
         pieces: bool | None = None,
+        record: Recorder | None = None,
     ) -> Determination | Malformed: ...
     @overload
     def determine(
@@ -241,6 +244,7 @@ class KnowledgeBase:
         policy: str | None = None,
         engine: str | None = None,
         pieces: bool | None = None,
+        record: Recorder | None = None,
     ) -> Iterator[Answer]: ...
     @overload
     def determine(
@@ -252,6 +256,7 @@ class KnowledgeBase:
         policy: str | None = None,
         engine: str | None = None,
         pieces: bool | None = None,
+        record: Recorder | None = None,
     ) -> Iterator[Answer | KbError]: ...
     @overload
     def determine(
@@ -263,6 +268,7 @@ class KnowledgeBase:
         policy: str | None = None,
         engine: str | None = None,
         pieces: bool | None = None,
+        record: Recorder | None = None,
     ) -> Determinations: ...
     def determine(
         self,
@@ -273,6 +279,7 @@ class KnowledgeBase:
         policy: str | None = None,
         engine: str | None = None,
         pieces: bool | None = None,
+        record: Recorder | None = None,
     ) -> Determination | Malformed | Iterator[Answer] | Iterator[Answer | KbError] | Determinations:
         """Determine what the criteria of a revision come to on one case, on many, or on a stream of them.
 
@@ -288,10 +295,12 @@ class KnowledgeBase:
             engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras; None: pyshacl.
             pieces: whether the engine is asked once about what many cases have in common, which gives the same answers
                 sooner; None for yes, unless an engine is named.
+            record: what `recorder` gives: each determination is recorded before it is given.
 
         Raises:
             UnknownRevision: there is no such revision, or its criteria are not on file.
-            KbError: there is no such policy; the engine is not installed; of one case, no revision could be used.
+            KbError: there is no such policy; the engine is not installed; of one case, no revision could be used; it
+                cannot be recorded.
             ArgumentError: an argument is of another type.
 
         >>> kb.determine([case], revision="2026-02").malformed[0].violations[0].path
@@ -309,21 +318,74 @@ class KnowledgeBase:
             raise ArgumentError("a revision and a day", hint="give revision or as_of")
         if not isinstance(cases, Case | Iterable) or isinstance(cases, str | bytes | Mapping):
             raise _no_case(cases)
+        asked, day = _engine(engine or "pyshacl"), _day("as_of", as_of)
         run = Run(
             self.repository,
             self.repository.policy(_text("policy", policy)),
-            _engine(engine or "pyshacl"),
+            asked,
             _text("revision", revision),
-            _day("as_of", as_of),
+            day,
             engine is None if pieces is None else _typed("pieces", pieces, bool),
         )
         if isinstance(cases, Case):
             (answer,) = run.answers([cases])
             if isinstance(answer, NotDetermined):
                 raise answer.error
+            if record is not None:
+                record.add([answer], engine=asked, as_of=day)
             return answer
         answers = run.stream(_cases(cases))
+        if record is not None:
+            answers = record.recorded(answers, engine=asked, as_of=day)
         return answers if isinstance(cases, Iterator) else Determinations(tuple(answers))
+
+    def recorder(self, folder: str | os.PathLike[str], *, keep_cases: bool = False) -> Recorder:
+        """Open a folder of decision records, or make one, to record determinations in it.
+
+        Args:
+            folder: the path of the folder. Any number of processes may record into one.
+            keep_cases: whether each case is kept as it was read; else its digest alone is. The folder then holds data
+                about the health of people.
+
+        Raises:
+            KbError: the folder cannot be written to, or holds something else.
+            ArgumentError: an argument is of another type.
+        """
+        from kb_tools.records.recorder import Recorder
+
+        return Recorder(self.repository, Path(_path(folder)), _typed("keep_cases", keep_cases, bool))
+
+    def replay(
+        self,
+        folder: str | os.PathLike[str],
+        cases: Case | Iterable[Case | KbError] = (),
+        *,
+        expect: str | None = None,
+        engine: str | None = None,
+    ) -> ReplayReport:
+        """Verify the decision records of a folder, and determine again those whose cases are there.
+
+        Args:
+            folder: the path of the folder.
+            cases: cases that may be those of the records; each is found by its digest. Cases that the folder keeps need
+                not be given.
+            expect: the head of the records as it was given when they were made: that record must be there.
+            engine: the SHACL engine for all; None for that of each record.
+
+        Raises:
+            KbError: the folder holds no records, or they cannot be read, or are in a format that is not known.
+            ArgumentError: an argument is of another type or value.
+        """
+        from kb_tools.cases.case import Case
+        from kb_tools.records.chain import Head
+        from kb_tools.records.replay import Replay, ReplayReport
+
+        if not isinstance(cases, Case | Iterable) or isinstance(cases, str | bytes | Mapping):
+            raise _no_case(cases)
+        given = [cases] if isinstance(cases, Case) else [one for one in _cases(cases) if isinstance(one, Case)]
+        expected = None if expect is None else Head.parse(_typed("expect", expect, str))
+        chosen = None if engine is None else _engine(engine)
+        return ReplayReport.of(Replay(self.repository, Path(_path(folder)), given, expected, chosen))
 
     def diff(
         self,

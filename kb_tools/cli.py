@@ -22,6 +22,7 @@ COMMANDS = {
     "show": "The policies and revisions on file, or one revision as a readable tree.",
     "check": "Run the conformance checks of the knowledge base.",
     "validate": "Determine patient cases under a revision of a policy.",
+    "replay": "Verify decision records, and determine again what they record.",
     "run": "Determine very many cases, and write a row for each.",
     "case": "Cases as plain JSON: a template, the schema, and any other case converted.",
     "test": "Determine the example cases and compare the answers with those expected.",

@@ -19,7 +19,7 @@ LAYERS = (
     ("cases", "document", "ask"),
     ("determine",),
     ("revisions", "publish"),
-    ("batch",),
+    ("batch", "records"),
     ("checks",),
     ("api", "render"),
     ("serve",),

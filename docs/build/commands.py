@@ -31,9 +31,12 @@ ERRORS = {
         f"validate {CASE} --as-of 2010-01-01",
         f"validate {CASE} --as-of tomorrow",
         f"validate {CASE} --revision 2026-02 --as-of 2026-07-01",
+        f"validate {CASE} --record docs",
+        f"validate {CASE} --case keep",
         "validate README.md",
         "validate policies/CP.MP.101/policy.ttl",
     ],
+    "kb replay": ["replay nowhere", f"replay docs {CASE}", "replay records --expect 3", "replay records --answers"],
     "kb run": [
         "run nowhere.jsonl --to rows",
         f"run {CASE} --to rows",

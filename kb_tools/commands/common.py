@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
     from kb_tools.errors import KbError
+    from kb_tools.records.recorder import Recorder
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,6 +145,48 @@ def terminology_option(command: F) -> F:
         metavar="FILE",
         help="What the codes of your own systems mean in FHIR cases; as ontology/terminology.ttl, and once a file.",
     )(command)
+
+
+def input_format_option(command: F) -> F:
+    """--input-format NAME."""
+    return click.option(
+        "--input-format",
+        type=click.Choice(["turtle", "trig", "ntriples", "jsonld", "json", "jsonl", "ndjson"]),
+        help="The format of the cases; default: by file name, for '-' by its first line.",
+    )(command)
+
+
+def record_options(command: F) -> F:
+    """--record DIR and --case: whether and how determinations are recorded."""
+    record = click.option(
+        "--record",
+        "records",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Record each determination in this folder, for kb replay.",
+    )
+    case = click.option(
+        "--case",
+        type=click.Choice(["digest", "keep"]),
+        default="digest",
+        show_default=True,
+        help="With --record: hold the digest of each case alone, or keep the case too. DIR then holds health data.",
+    )
+    return record(case(command))
+
+
+def recorder(kb: KnowledgeBase, folder: Path | None, case: str) -> Recorder | None:
+    """What records determinations, where that is asked for."""
+    if folder is None and case == "keep":
+        raise click.UsageError("--case keep goes with --record.")
+    return None if folder is None else kb.recorder(folder, keep_cases=case == "keep")
+
+
+def say_recorded(made: Recorder) -> None:
+    """One line on stderr: how many determinations were recorded where, and the head to hold them against later."""
+    number = len(made.heads)
+    head = f"; head {made.head}" if made.head else ""
+    warn(f"{number} determination{'s'[: number != 1]} recorded in {made.folder}{head}")
 
 
 def open_kb(root: Path | None) -> KnowledgeBase:

@@ -19,6 +19,7 @@ from kb_tools.commands.common import (
     document_option,
     engine_option,
     format_option,
+    input_format_option,
     kb_option,
     open_kb,
     pieces_option,
@@ -26,6 +27,9 @@ from kb_tools.commands.common import (
     progress,
     put,
     read_cases,
+    record_options,
+    recorder,
+    say_recorded,
     terminology_option,
     warn,
     warn_of_slow_shapes,
@@ -46,12 +50,9 @@ if TYPE_CHECKING:
 @click.option("--explain", is_flag=True, help="Every condition with its facts, the places and the citations.")
 @document_option
 @click.option("--prepare", is_flag=True, help="Print the cases with what counts of them derived, as Turtle, and stop.")
-@click.option(
-    "--input-format",
-    type=click.Choice(["turtle", "trig", "ntriples", "jsonld", "json", "jsonl", "ndjson"]),
-    help="The format of the cases; default: by file name, for '-' by its first line.",
-)
+@input_format_option
 @terminology_option
+@record_options
 @format_option("text", "json", "turtle", "junit", "fhir")
 @engine_option
 @pieces_option("Default: by pieces, unless an engine is named.")
@@ -66,6 +67,8 @@ def command(
     prepare: bool,
     input_format: str | None,
     terminology: tuple[Path, ...],
+    records: Path | None,
+    case: str,
     format_: str,
     engine: str,
     pieces: bool | None,
@@ -85,14 +88,19 @@ def command(
       kb validate case.ttl
       kb validate cases/ --revision 2026-02 --format json
       kb validate case.ttl --explain --document CP.MP.101.pdf
+      kb validate case.ttl --record records
     """
-    if revision and as_of:
-        raise click.UsageError("--revision and --as-of exclude each other.")
-    if document and not (explain and format_ == "text"):
-        raise click.UsageError("--document goes with --explain and the format text.")
+    wrong = {
+        "--revision and --as-of exclude each other.": revision and as_of,
+        "--document goes with --explain and the format text.": document and not (explain and format_ == "text"),
+        "--prepare determines nothing that --record could record.": prepare and records,
+    }
+    for what, given in wrong.items():
+        if given:
+            raise click.UsageError(what)
+    recorded = recorder(kb := open_kb(root), records, case)
     from kb_tools.determine.run import FEW
 
-    kb = open_kb(root)
     errors: list[KbError] = []
     record = not prepare and (explain or format_ in ("json", "turtle"))
     read = read_cases(kb, cases, input_format, errors, terminology, record)
@@ -101,7 +109,9 @@ def command(
         return
     named = click.get_current_context().get_parameter_source("engine") is not ParameterSource.DEFAULT
     by_pieces = pieces if pieces is not None else not named
-    determined = kb.determine(read, revision=revision, as_of=as_of, policy=policy, engine=engine, pieces=by_pieces)
+    determined = kb.determine(
+        read, revision=revision, as_of=as_of, policy=policy, engine=engine, pieces=by_pieces, record=recorded
+    )
     worst = 0
     answers: list[Answer] = []
     counts: Counter[str] = Counter()
@@ -126,6 +136,8 @@ def command(
         text.summary(out, counts, len(errors))
     else:
         put(_writer(format_)(kb.repository, answers, errors, explain))
+    if recorded:
+        say_recorded(recorded)
     sys.exit(2 if errors else worst)
 
 

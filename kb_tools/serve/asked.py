@@ -100,7 +100,8 @@ def _lacking(bench: Workbench, question: Question, found: RawResult) -> list[str
         if iri.startswith(str(CASE)):
             note += (
                 ": cases and what they come to are not kept in it; kb validate --format turtle writes determinations, "
-                f"and kb query {question.name} with such a file as data asks about them"
+                f"kb replay --format turtle decision records, and kb query {question.name} with such a file as data "
+                "asks about them"
             )
         notes.append(note)
     return notes

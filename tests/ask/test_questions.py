@@ -287,7 +287,7 @@ def data_for(name: str, determinations: Path) -> list[Path]:
 
 
 def test_the_library_and_the_rows_on_file_go_together() -> None:
-    assert len(QUESTIONS) == 47
+    assert len(QUESTIONS) == 48
     assert {path.stem for path in EXPECTED.glob("*.tsv")} == set(QUESTIONS)
     parameters = {
         (question.name, parameter.name) for question in QUESTIONS.values() for parameter in question.parameters

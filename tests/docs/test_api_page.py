@@ -54,7 +54,7 @@ def test_the_examples_give_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -
     names: dict[str, Any] = {}
     compared = [pair for block in BLOCKS for pair in run(block, names)]
     assert [given for given, _ in compared] == [comment for _, comment in compared]
-    assert (len(BLOCKS), len(compared)) == (10, 18)
+    assert (len(BLOCKS), len(compared)) == (11, 21)
 
 
 def test_an_example_that_gives_something_else_is_seen() -> None:

@@ -41,7 +41,10 @@ def test_there_is_a_page_for_each_who_needs_one_and_it_says_so() -> None:
     assert set(TEXTS) == {
         "README.md",
         *(f"docs/{name}.md" for name in ("analysts", "cases", "design", "fhir")),
-        *(f"docs/{name}.md" for name in ("governance", "limits", "policies", "runs", "services", "workbench")),
+        *(
+            f"docs/{name}.md"
+            for name in ("governance", "limits", "policies", "records", "runs", "services", "workbench")
+        ),
     }
     for name, text in {**TEXTS, "docs/commands.md": COMMANDS_PAGE}.items():
         title, empty, first = text.splitlines()[:3]
@@ -65,7 +68,7 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
     counts = {
         language: sum(block.language == language for _, block in found) for language in ("console", "pycon", "sparql")
     }
-    assert counts == {"console": 50, "pycon": 3, "sparql": 3}
+    assert counts == {"console": 61, "pycon": 3, "sparql": 3}
     assert [(name, block.file) for name, block in found if block.file] == [
         ("README.md", "case.ttl"),
         ("docs/analysts.md", "across.rq"),

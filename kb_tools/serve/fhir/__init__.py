@@ -1,1 +1,0 @@
-"""The FHIR R4 operations: what is at /fhir, beside the pages."""
