@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 CASES  := policies/CP.MP.101/cases
 
-.PHONY: demo test test-browser lint check examples bench docs clean
+.PHONY: demo test test-browser fhir-validator lint check examples bench docs clean
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,11 @@ test: lint
 test-browser: .venv/ready
 	$(BIN)/python -c "import sys; sys.path.insert(0, 'tests/support'); import browsers; sys.exit(browsers.missing())"
 	$(BIN)/python -m pytest -m browser tests/browser
+
+# An independent validator of FHIR R4, from npm, for the tests alone. make test says that it skips what needs it where
+# it is not installed.
+fhir-validator: .venv/ready
+	npm install --no-save --no-audit --no-fund --prefix .venv fhir@4.12.0
 
 check: .venv/ready
 	$(BIN)/kb check

@@ -25,6 +25,7 @@ from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL
+from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.render.questionnaire import Asked, asked, coding, questionnaire
 
 # Where R4 has a place of its own for what a condition reads, apart from findings. For all else, an answer has to do.
@@ -52,7 +53,7 @@ def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError
         entries[_unused(entries, answer)] = response
     if errors:
         lines = [line for error in errors for line in error.lines_for_others()]
-        entries[_uuid("errors")] = _outcome([("processing", line) for line in lines])
+        entries[_uuid("errors")] = operation_outcome([("processing", line) for line in lines])
     listed = [{"fullUrl": url, "resource": resource} for url, resource in entries.items()]
     return dump({"resourceType": "Bundle", "type": "collection", **({"entry": listed} if listed else {})})
 
@@ -99,14 +100,9 @@ def _failed(answer: Malformed | NotDetermined) -> dict[str, Any]:
     module = {"moduleCodeableConcept": {"text": _NO_REVISION}}
     return {
         **_response(answer, module, "failure", [text for _, text in issues]),
-        "contained": [{**_outcome(issues), "id": "messages"}],
+        "contained": [{**operation_outcome(issues), "id": "messages"}],
         "evaluationMessage": [{"reference": "#messages"}],
     }
-
-
-def _outcome(issues: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    listed = [{"severity": "error", "code": code, "details": {"text": text}} for code, text in issues]
-    return {"resourceType": "OperationOutcome", "issue": listed}
 
 
 def _determined(plain: CaseForms, found: Determination, form: dict[str, Any] | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
 from kb_tools.serve.case import routes as case
 from kb_tools.serve.determining import Determining
+from kb_tools.serve.fhir import routes as fhir
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.hooks import routes as hooks
 from kb_tools.serve.hooks.clients import Clients, ThisMachine
@@ -101,8 +102,9 @@ def application(
     def too_large(scope: Scope) -> Response:
         return _problem(bench, Request(scope), 413, TOO_LARGE)
 
-    answering = Guard(remembered.before(Limited(app, too_large, programs.is_streamed)), hosts)
-    return Watched(ReadAway(answering), routes, metrics, log)
+    pages, operations = remembered.before(Limited(app, too_large, programs.is_streamed)), fhir.routes(determining)
+    answering = Guard(fhir.beside(pages, operations), hosts)
+    return Watched(ReadAway(answering), [*routes, *operations], metrics, log)
 
 
 # ---------------------------------------------------------------------- pages

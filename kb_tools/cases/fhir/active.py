@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.cancelled import CANCEL, CERTIFICATION, PAS, certification_codes, is_cancelled
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.services import Services, parts_of
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.cases.fhir.standing import require_status
 
-PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
-# What a PAS claim, or an item of one, asks for (X12 1322): cancel, or something that leaves it a request.
-_CERTIFICATION = f"{PAS}extension-certificationType"
-_CERTIFICATION_TYPES = "codesystem.x12.org/005010/1322"
-_CANCEL = "3"
+# The certification types that leave a PAS claim, or an item of one, a request.
 _ASKING = frozenset(("1", "4", "I", "R", "S"))
 # Intents of an order that is only thought of.
 _DRAFTED = frozenset(("proposal", "plan", "option"))
@@ -34,9 +31,13 @@ def require_active_claim(assembly: Assembly, services: Services, claim: Resource
             raise Skipped(IGNORED, "it is an inquiry about an earlier request", "meta")
         _require_certification(claim.root)
         items = claim.root.all("item")
-        for item in [item for item in items if services.are_asked_by_item(item)] or items:
+        asked = [item for item in items if services.are_asked_by_item(item)] or items
+        standing = [item for item in asked if not is_cancelled(item)]
+        for item in standing or asked:
             for part in parts_of(item):
                 _require_certification(part)
+        if asked and not standing:
+            raise Skipped(IGNORED, "its item is flagged as cancelled", "item")
     except Skipped as skipped:
         if skipped.treatment is IGNORED:
             assembly.withdrawn.add(claim)
@@ -73,15 +74,11 @@ def _require_no_draft(request: Resource) -> None:
 def _require_certification(element: Element) -> None:
     """Raises `Skipped` where the certification type of PAS says that a claim, or an item of it, is cancelled."""
     for extension in element.all("extension"):
-        if extension.text("url") != _CERTIFICATION:
+        if extension.text("url") != CERTIFICATION:
             continue
         path = extension.at("valueCodeableConcept")
-        codes = {
-            coding.text("code")
-            for coding in extension.codings("valueCodeableConcept")
-            if coding.text("system").partition("://")[2] == _CERTIFICATION_TYPES
-        }
-        if _CANCEL in codes:
+        codes = certification_codes(extension)
+        if CANCEL in codes:
             raise Skipped(IGNORED, "its certification type is cancel", path)
         if not codes or codes - _ASKING:
             raise Skipped(NOT_UNDERSTOOD, "unknown certification type", path)

@@ -27,6 +27,8 @@ from kb_tools.rdf.files import PACKED, lines, packed, read_bytes
 
 # The environment variable with the key that makes pseudonyms.
 KEY = "KB_PSEUDONYM_KEY"
+# The notice of a case whose pseudonym no other run gives.
+HOLDS_FOR_THIS_RUN = f"The pseudonym of the patient holds for this run only: {KEY} is not set."
 # Other JSON may hold these words in a text: what matches is parsed before it is believed.
 _RESOURCE = re.compile(rb'"(?:resourceType|hook)"\s*:')
 # What is a case by itself, or is refused; other resources stand loose.
@@ -103,8 +105,7 @@ class FhirReader:
         """
         library()
         key = os.environ.get(KEY, "").encode("utf-8", "surrogateescape")
-        holds = f"The pseudonym of the patient holds for this run only: {KEY} is not set."
-        notices = (holds,) if pseudonyms and not key else ()
+        notices = (HOLDS_FOR_THIS_RUN,) if pseudonyms and not key else ()
         self._builder = CaseBuilder(Terminology(kb, terminology), key or secrets.token_bytes(32), notices, record)
         self._record = record
 
@@ -264,7 +265,17 @@ class FhirReader:
     def _bundle(self, content: Any, source: str) -> Content:
         """The case of a bundle, or of one resource by itself."""
         with _few_levels(source):
-            return self._builder.build(source, contents_of(content, source, self._record))
+            return self._builder.build(source, contents_of(_held(content), source, self._record))
+
+
+def _held(content: Any) -> Any:
+    """What the Parameters of an operation hold as their one resource; anything else as it is."""
+    if type_of(content) != "Parameters":
+        return content
+    match content.get("parameter"):
+        case [{"name": "resource", "resource": dict(held)}]:
+            return held
+    return content
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from kb_tools.cases.fhir.diseases import diseases_of_codes, diseases_of_referenc
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.facts import Statement
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.fhir.services import Services, coded_element, items_of, parts_of
+from kb_tools.cases.fhir.services import Services, coded_element, items_of, parts_of, standing_items
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.errors import UnreadableInput
 from kb_tools.rdf.namespaces import CASE
@@ -46,7 +46,11 @@ class RequestReader:
             self._assembly.done.add(request)
             element = coded_element(request)
             services: set[URIRef] = set()
+            standing = standing_items(request)
             for item in items_of(request):
+                if item not in standing:
+                    request.note(IGNORED, "it is cancelled", item.path)
+            for item in standing:
                 for part in parts_of(item):
                     services |= self._read_codes(request, part, element)
             # Services that differ are stated all the same: then neither they nor the procedure codes decide.
@@ -92,7 +96,7 @@ class RequestReader:
         """
         if request.type != "Claim":
             return self._days_at(request, request.root, "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming")
-        items = items_of(request)
+        items = standing_items(request)
         naming = [item for item in items if self._services.are_asked_by_item(item)] or items
         events = [
             info
@@ -171,7 +175,7 @@ class RequestReader:
     def _pointed(self, claim: Resource) -> set[int]:
         """The diagnoses that the items for the service point to; none where one of them points to none."""
         pointed: set[int] = set()
-        for item in claim.root.all("item"):
+        for item in standing_items(claim):
             numbers = [number for number in item.get("diagnosisSequence") or () if isinstance(number, int)]
             if self._services.are_asked_by_item(item):
                 if not numbers:

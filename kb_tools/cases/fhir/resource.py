@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kb_tools.cases.fhir.cancelled import without_flags
 from kb_tools.cases.fhir.element import Element, TrackedElement
 from kb_tools.cases.fhir.r4 import library_class, type_of
 from kb_tools.cases.fhir.structure import is_surely_valid
@@ -105,7 +106,7 @@ class Resource:
             return SUBSETTED
         if is_surely_valid(self.type, self.content):
             return ""
-        if _changes_meaning(self.content):
+        if _changes_meaning(without_flags(self.content) if self.type == "Claim" else self.content):
             return "a modifier extension or implicit rules may change what it means"
         if _mixes(self.content):
             return "not valid FHIR R4: a list of values and objects"

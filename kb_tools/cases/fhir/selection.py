@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from kb_tools.cases.fhir.active import PAS, require_active_claim, require_active_order
+from kb_tools.cases.fhir.active import require_active_claim, require_active_order
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.cancelled import PAS
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.r4 import REQUESTS
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.fhir.services import Services
+from kb_tools.cases.fhir.services import Services, standing_items
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, Skipped
 from kb_tools.cases.fhir.standing import require_patient
 from kb_tools.errors import UnreadableInput
@@ -152,7 +153,7 @@ class RequestSelector:
             UnreadableInput: one of them does not ask for anything now.
         """
         wanted: list[Resource] = []
-        for item in claim.root.all("item"):
+        for item in standing_items(claim):
             for extension in item.all("extension"):
                 if extension.text("url") != REQUESTED_SERVICE:
                     continue

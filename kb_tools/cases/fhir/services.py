@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rdflib import URIRef
 
+from kb_tools.cases.fhir.cancelled import is_cancelled
 from kb_tools.cases.fhir.codes import Codes
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.resource import Resource
@@ -69,6 +70,12 @@ def coded_element(request: Resource) -> str:
 def items_of(request: Resource) -> Sequence[Element]:
     """The items of a claim; a service request is one by itself."""
     return request.root.all("item") if request.type == "Claim" else [request.root]
+
+
+def standing_items(request: Resource) -> Sequence[Element]:
+    """Its items without those that an update resends as cancelled."""
+    items = items_of(request)
+    return items if request.type != "Claim" else [item for item in items if not is_cancelled(item)]
 
 
 def parts_of(item: Element) -> list[Element]:

@@ -176,6 +176,7 @@ def serve(root: str) -> None:
     from kb_tools.model.repository import Repository
     from kb_tools.serve.case.desk import Desk, operations
     from kb_tools.serve.case.lines import LineDesk
+    from kb_tools.serve.fhir import work
     from kb_tools.serve.hooks.answering import Hooks
 
     confine.connect_nowhere()
@@ -188,6 +189,7 @@ def serve(root: str) -> None:
         **operations(desk),
         "rows": lines.rows,
         "full": lines.full,
+        **work.operations(desk),
         "hook": Hooks(desk).answer,
     }
     send(out, Message(None))

@@ -583,6 +583,12 @@ def certified(code: str, system: str = "https://codesystem.x12.org/005010/1322")
     return {"url": f"{PAS}extension-certificationType", "valueCodeableConcept": concept(system, code)}
 
 
+def flagged(*codes: Any, value: bool = True, **changes: Any) -> Json:
+    """An item as an update resends it when it is no longer asked for."""
+    flag = {"url": f"{PAS}modifierextension-infoCancelled", "valueBoolean": value}
+    return item(*codes, modifierExtension=[flag], **changes)
+
+
 def prior(id_: str = "claim") -> list[Json]:
     return [{"claim": {"reference": f"Claim/{id_}"}, "relationship": relation("prior")}]
 
@@ -604,6 +610,19 @@ DOES_NOT_STAND: dict[str, tuple[Json, str]] = {
     "a claim of which only the item for something else stands": (
         claim(item=[item("38242", 1, extension=[certified("3")]), item("80053", 1, sequence=2)]),
         f"no request: entry[0] Claim: {CANCELLED}; {SEND_REQUEST}",
+    ),
+    "a claim whose item is flagged as cancelled": (
+        claim(item=[flagged("38242", 1)]),
+        f"no request: entry[0] Claim: its item is flagged as cancelled; {SEND_REQUEST}",
+    ),
+    "an order beside a claim whose item for it is flagged as cancelled": (
+        claim(order(), item=[flagged("38242", 1), item("80053", 1, sequence=2)]),
+        f"no request: entry[0] Claim: its item is flagged as cancelled, {NO_ORDER_REVIVES}; {SEND_REQUEST}",
+    ),
+    "an item that is flagged as cancelled and as something else": (
+        claim(item=[item("38242", 1, modifierExtension=[*flagged()["modifierExtension"], {"url": "urn:x"}])]),
+        f"{UNCLEAR}: entry[0] Claim: not understood: a modifier extension or implicit rules may change what it means; "
+        f"{LEAVE_OUT}",
     ),
     "a claim of a certification type that is not known": (
         claim(item=[item("38242", 1, extension=[certified("9")])]),
@@ -697,6 +716,10 @@ def test_a_request_that_does_not_stand_ends_in_2(run_kb: Any, tmp_path: Path, na
         *(claim(item=[item("38242", 1, extension=[certified(code)])]) for code in ("I", "R", "S", "1", "4")),
         # An item for something else that is cancelled.
         claim(item=[item("38242", 1), item("80053", 1, sequence=2, extension=[certified("3")])]),
+        # An item of which it is said that it is not cancelled; and one that is, beside one that is asked for.
+        claim(item=[flagged("38242", 1, value=False)]),
+        claim(item=[flagged("38242", 1, servicedDate="2026-06-01"), item("38242", 1, sequence=2)]),
+        claim(item=[item("38242", 1, servicedDate="2026-06-01", extension=[certified("3")]), item("38242", 1)]),
         # An order beside a claim that was withdrawn for something else, or that is no request.
         claim(order(), status="cancelled", item=[item("70553", 1)]),
         claim(order(), status="cancelled", use="claim"),
@@ -712,6 +735,22 @@ def test_a_request_that_stands_is_decided(read: Read, bundle: Json) -> None:
     content = read(bundle)
     assert stated(content, CASE.serviceDate) == ["2026-07-01"]
     assert stated(content, CASE.service) == ["DonorLymphocyteInfusion"]
+
+
+def test_an_item_that_is_cancelled_is_not_read(read: Read) -> None:
+    kept = item("38242", 1, servicedDate="2026-07-08", sequence=2)
+    content = read(claim(order(), item=[flagged("70553", 1, servicedDate="2026-07-01"), kept]))
+    assert stated(content, CASE.serviceDate) == ["2026-07-08"]
+    assert stated(content, CASE.procedureCode) == ["38242"]
+    assert "entry[0] Claim: ignored: it is cancelled: item[0]" in notes(content, "Claim")
+
+
+def test_the_parameters_of_an_operation_hold_the_bundle(read: Read) -> None:
+    held: Json = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": claim()}]}
+    assert notes(read(held), "Claim") == notes(read(claim()), "Claim") != []
+    for other in ([], held["parameter"] * 2, [{"name": "other", "resource": claim()}], [held]):
+        with pytest.raises(UnreadableInput, match="Parameters are not read; send the Bundle that they hold"):
+            read({"resourceType": "Parameters", "parameter": other})
 
 
 def test_a_preliminary_document_is_told(read: Read) -> None:

@@ -1,0 +1,1 @@
+"""The FHIR R4 operations: what is at /fhir, beside the pages."""
