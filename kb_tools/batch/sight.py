@@ -96,7 +96,7 @@ class Sight:
             for condition in self._evaluator.by_kind[kind]
         }
         self._looks = Looks(determiner.kb, self._evaluator.engine)
-        self._counted = [self._looks.counted_by(self._evaluator.by_kind[kind]) for kind in self.kinds]
+        self._counted = [self._evaluator.counted[kind] for kind in self.kinds]
         advised = {iri for advisory in self.revision.advisories for iri in advisory.conditions()}
         self._advised = [place for place, condition in enumerate(self.conditions) if condition.iri in advised]
         self._numbers_of: dict[str, list[int]] = {}

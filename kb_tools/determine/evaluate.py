@@ -21,7 +21,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, Case
-from kb_tools.determine.looks import Looks
+from kb_tools.determine.looks import Counted, Looks, counted_by
 from kb_tools.memory import Memory
 from kb_tools.model.certainty import Form, in_form, value_of
 from kb_tools.model.concepts import concept_facts
@@ -133,7 +133,7 @@ class Evaluator:
         self, asked: Sequence[Sequence[tuple[frozenset[str], Signature]]], looks: Looks
     ) -> list[list[tuple[frozenset[str], Signature]]]:
         """The same with each finding replaced by one of which the same is so."""
-        counted = {kind: looks.counted_by(conditions) for kind, conditions in self.by_kind.items()}
+        counted = self.counted
         alike = looks.alike(
             (counted[kind], (content, contradicting))
             for of_case in asked
@@ -158,6 +158,11 @@ class Evaluator:
             ]
             for of_case in asked
         ]
+
+    @cached_property
+    def counted(self) -> dict[frozenset[str], Counted]:
+        """The shapes by which the conditions of each kind count findings."""
+        return {kind: counted_by(self._shapes, conditions) for kind, conditions in self.by_kind.items()}
 
     def values(
         self, asked: Iterable[tuple[frozenset[str], Signature]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from rdflib import URIRef
+from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
 
 from kb_tools.memory import Memory
@@ -45,16 +45,6 @@ class Looks:
         self._engine = engine
         self._first: Memory[tuple[Counted, So], Seen] = Memory(LOOKS)
         self._alike: Memory[tuple[Counted, Seen], Seen] = Memory(LOOKS)
-
-    def counted_by(self, conditions: Iterable[Condition]) -> Counted:
-        """The shapes by which conditions count findings."""
-        found = {
-            counted: None
-            for condition in conditions
-            for shape in (condition.holds_when, condition.fails_when)
-            for counted in counted_shapes(self._kb.conditions, URIRef(shape))
-        }
-        return tuple(found)  # type: ignore[arg-type]
 
     def alike(self, asked: Iterable[tuple[Counted, Seen]]) -> dict[tuple[Counted, Seen], Seen]:
         """For each finding the first that was met of which the same is so; one engine call for all that are new."""
@@ -105,6 +95,17 @@ class Looks:
             )
             for position, one in enumerate(asked)
         }
+
+
+def counted_by(shapes: Graph, conditions: Iterable[Condition]) -> Counted:
+    """The shapes by which conditions count findings."""
+    found = {
+        counted: None
+        for condition in conditions
+        for shape in (condition.holds_when, condition.fails_when)
+        for counted in counted_shapes(shapes, URIRef(shape))
+    }
+    return tuple(found)  # type: ignore[arg-type]
 
 
 def _node(position: int) -> str:

@@ -5,6 +5,7 @@ Each is ended when a case takes too long. What is asked and answered goes throug
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -194,8 +195,14 @@ def serve(root: str) -> None:
     }
     send(out, Message(None))
     with suppress(KeyboardInterrupt):
+        held = False
         while asked := receive(sys.stdin.buffer):
             send(out, _answer(known, asked))
+            if not held:
+                # What was loaded for the first stays: it need not be looked through for garbage again and again.
+                gc.collect()
+                gc.freeze()
+                held = True
 
 
 def _answer(known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
