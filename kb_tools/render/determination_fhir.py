@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from html import escape
 from itertools import count
 from typing import Any
@@ -40,7 +41,7 @@ _NO_REVISION = "No revision of a policy: the case was not determined."
 
 def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError], explain: bool) -> str:
     """A run of kb validate, complete with or without --explain."""
-    plain = CaseForms(kb)
+    plain = _forms(kb)
     entries: dict[str, dict[str, Any]] = {}
     for answer in answered:
         if isinstance(answer, Determination):
@@ -56,6 +57,12 @@ def answers(kb: Repository, answered: Sequence[Answer], errors: Sequence[KbError
         entries[_uuid("errors")] = operation_outcome([("processing", line) for line in lines])
     listed = [{"fullUrl": url, "resource": resource} for url, resource in entries.items()]
     return dump({"resourceType": "Bundle", "type": "collection", **({"entry": listed} if listed else {})})
+
+
+@lru_cache(1)
+def _forms(kb: Repository) -> CaseForms:
+    """What the case shapes allow, read once: a service writes one answer after another."""
+    return CaseForms(kb)
 
 
 def _unused(entries: Iterable[str], answer: Answer) -> str:

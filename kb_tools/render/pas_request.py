@@ -30,6 +30,8 @@ _TYPES = ("institutional", "oral", "pharmacy", "professional", "vision")
 _ABSENT = {"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unsupported"}
 _URL = re.compile(r"(?:https?://\S+/[A-Za-z]+/[A-Za-z0-9.-]{1,64}|urn:uuid:[0-9a-f-]{36}|urn:oid:[0-9.]+)")
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+# The largest positiveInt of FHIR.
+_MOST = 2**31 - 1
 _SEND_AS_PAS = "send the bundle as PAS defines it"
 
 
@@ -206,7 +208,7 @@ def _items(claim: Resource) -> tuple[PasItem, ...]:
     found: dict[int, PasItem] = {}
     for item in claim.root.all("item"):
         sequence = item.get("sequence")
-        if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1 or sequence in found:
+        if type(sequence) is not int or not 0 < sequence <= _MOST or sequence in found:
             what = f"Claim.{item.at('sequence')} is missing, no number from 1, or that of another item"
             raise UnreadableInput(what, hint="number the items")
         traces = [extension.one("valueIdentifier") for extension in item.all("extension") if _is_trace(extension)]

@@ -68,7 +68,7 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
     counts = {
         language: sum(block.language == language for _, block in found) for language in ("console", "pycon", "sparql")
     }
-    assert counts == {"console": 61, "pycon": 3, "sparql": 3}
+    assert counts == {"console": 62, "pycon": 3, "sparql": 3}
     assert [(name, block.file) for name, block in found if block.file] == [
         ("README.md", "case.ttl"),
         ("docs/analysts.md", "across.rq"),
@@ -86,6 +86,7 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
         ("docs/governance.md", "row.ttl"),
         # Only written here; tests/batch/test_spark.py runs it.
         ("docs/runs.md", "on_spark.py"),
+        ("docs/services.md", "case.json"),
     ]
 
 

@@ -45,6 +45,7 @@ from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
+from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.render.pas import REVIEWER_DECIDES
 from kb_tools.render.questionnaire import questionnaire
 from kb_tools.serve.case.desk import Chosen, Desk
@@ -515,6 +516,18 @@ NOT_PROCESSED: dict[str, tuple[Any, int, str, str]] = {
         "invalid",
         f"Claim.item[0].sequence {NUMBER}",
     ),
+    "an item with a number beyond those of FHIR": (
+        of_claim(item=[{**ITEM, "sequence": 2**31}]),
+        422,
+        "invalid",
+        f"Claim.item[0].sequence {NUMBER}",
+    ),
+    "an item with a truth in place of a number": (
+        of_claim(item=[{**ITEM, "sequence": True}]),
+        422,
+        "invalid",
+        f"Claim.item[0].sequence {NUMBER}",
+    ),
     "two items of one number": (
         of_claim(item=[ITEM, ITEM]),
         422,
@@ -586,6 +599,30 @@ NOT_PROCESSED: dict[str, tuple[Any, int, str, str]] = {
 def test_what_cannot_be_processed_is_no_response(ask: Ask, name: str) -> None:
     bundle, status, code, text = NOT_PROCESSED[name]
     assert ask(bundle) == (status, [(code, text)])
+
+
+def test_what_is_refused_is_a_valid_outcome(faults: Faults) -> None:
+    issues = {(code, text) for _, _, code, text in NOT_PROCESSED.values()} | {("business-rule", "cancelled")}
+    found = operation_outcome(sorted(issues))
+    assert (faults(found), list(broken(found))) == ([], [])
+
+
+def test_an_answer_to_another_request_than_the_first_is_refused(
+    desk: Desk, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = content()
+    other["entry"].reverse()
+    answered = desk.answers(data(other), "json", CHOSEN)
+    monkeypatch.setattr(desk, "answers", lambda *_: answered)
+    text = "the first entry is not the request that was read; put the Claim that is asked for first"
+    assert ask(pas_of()) == (422, [("invalid", text)])
+
+
+def test_what_no_terminal_should_obey_is_escaped_in_an_answer(desk: Desk) -> None:
+    bundle = pas_of()
+    bundle["identifier"]["value"] = "\ud800\u202e\x1b[31m"
+    found = work.operations(desk)["Claim/$submit"](CHOSEN, data(bundle)).body
+    assert found is not None and b"\\ud800\\u202e\\u001b[31m" in found
 
 
 def test_a_revision_that_is_not_on_file_is_no_response(ask: Ask) -> None:
