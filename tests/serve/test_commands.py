@@ -45,6 +45,20 @@ def test_kb_serve_says_where_it_listens_and_logs_nothing_of_what_is_asked() -> N
     assert err == "kb: interrupted\n"
 
 
+def test_kb_serve_writes_its_log_to_standard_output_and_nothing_else_there() -> None:
+    program = "from kb_tools.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--kb", str(ROOT), "--log", "-"]
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stderr is not None
+        address = process.stderr.readline().removeprefix(f"{ROOT}: ").partition(" ")[0]
+        with pytest.raises(HTTPError, match="404"):
+            urllib.request.urlopen(f"{address}nobody-may-read-this?q=secret")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    (line,) = (json.loads(line) for line in out.splitlines())
+    assert (line["door"], line["status"], "secret" in out) == ("GET /{path:path}", 404, False)
+
+
 def test_kb_serve_takes_the_limits_of_kb_query() -> None:
     program = "from kb_tools.cli import main; main()"
     limits = ["--workers", "1", "--timeout", "2", "--max-rows", "2"]

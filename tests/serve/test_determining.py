@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from kb_tools.errors import Busy, KbError
 from kb_tools.model.repository import Repository
 from kb_tools.serve.case.desk import MAX_CASES
 from kb_tools.serve.case.messages import Message
-from kb_tools.serve.case.workers import WAITING, Workers
+from kb_tools.serve.case.workers import WAITING, Clock, Workers
 from kb_tools.serve.determining import Determined, Determining
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +100,21 @@ def test_more_than_may_wait_are_asked_to_come_again(kb: Repository, monkeypatch:
 def test_an_operation_that_breaks_says_neither_what_it_read_nor_a_traceback(determining: Determining) -> None:
     with pytest.raises(KbError, match=r"^unexpected KeyError; kb validate says more$"):
         asyncio.run(determining.exchange("no-such-operation", body=b"secret"))
+
+
+def test_a_process_whose_time_is_over_is_ended_and_no_other() -> None:
+    clock = Clock()
+    command = [sys.executable, "-c", "input()"]
+    for seconds, late in ((0.1, True), (60, False)):
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+            clock.begin(process, seconds)
+            if late:
+                assert process.wait(30) != 0
+            else:
+                process.communicate(b"\n", 30)
+            assert (clock.end(process), process.returncode != 0) == (late, late)
+    # It had nothing to look after for a while, and looks again.
+    time.sleep(0.5)
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        clock.begin(process, 0.1)
+        assert process.wait(30) != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -101,6 +102,31 @@ def test_counts_are_by_door_status_and_outcome(client: TestClient) -> None:
         "kb_requests_running 1.0",
     ):
         assert expected in lines
+
+
+def test_a_client_that_goes_before_its_case_is_whole_is_counted_and_nothing_is_said(
+    bench: Workbench, path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scope = {
+        **{"type": "http", "method": "POST", "path": "/api/determine", "query_string": b"", "root_path": ""},
+        **{"headers": [(b"host", b"localhost"), (b"content-type", b"application/json")], "scheme": "http"},
+        **{"server": ("localhost", 80), "http_version": "1.1", "raw_path": b"/api/determine"},
+    }
+    parts = [{"type": "http.request", "body": PLANTED.encode(), "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        pass
+
+    async def talk() -> None:
+        await application(bench, log=Log(str(path)))(scope, receive, send)
+
+    asyncio.run(talk())
+    (line,) = logged(path)
+    assert (line["door"], line["status"], line["received"]) == ("POST /api/determine", 499, len(PLANTED))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_nothing_is_logged_without_a_log(bench: Workbench, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,13 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import LifoQueue
-from threading import BoundedSemaphore, Event, Thread, Timer
+from threading import BoundedSemaphore, Condition, Thread
 from typing import Any
 
 from kb_tools.errors import Busy, KbError
@@ -22,6 +23,8 @@ from kb_tools.serve.case.messages import Message, receive, send
 
 # Longest time that a case may take, in seconds, without the start of a process.
 SECONDS = 20.0
+# How often it is looked which processes take too long, in seconds.
+_EVERY = 0.2
 # How many cases may wait for each process.
 WAITING = 4
 
@@ -94,6 +97,45 @@ class Workers:
             self._room.release()
 
 
+class Clock:
+    """Ends processes that take too long. One thread looks after all: to start one for each case would take time."""
+
+    def __init__(self) -> None:
+        self._until: dict[subprocess.Popen[bytes], float] = {}
+        self._changed = Condition()
+        # Whether the thread waits for something to look after, or there is none.
+        self._idle = True
+        self._started = False
+
+    def begin(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        """End a process after so many seconds."""
+        with self._changed:
+            self._until[process] = time.monotonic() + seconds
+            if not self._started:
+                self._started = True
+                Thread(target=self._look, daemon=True).start()
+            elif self._idle:
+                self._changed.notify()
+
+    def end(self, process: subprocess.Popen[bytes]) -> bool:
+        """Leave a process alone; whether its time is over."""
+        with self._changed:
+            return time.monotonic() > self._until.pop(process)
+
+    def _look(self) -> None:
+        with self._changed:
+            while True:
+                self._idle = not self._until
+                self._changed.wait(None if self._idle else _EVERY)
+                now = time.monotonic()
+                for process, until in self._until.items():
+                    if now > until:
+                        process.kill()
+
+
+_CLOCK = Clock()
+
+
 class _Worker:
     """One process, which starts when it is asked and has none."""
 
@@ -112,22 +154,13 @@ class _Worker:
         process = self._process
         if process is None or process.poll() is not None:
             process = self._start()
-        late = Event()
-
-        def end() -> None:
-            late.set()
-            process.kill()
-
-        timer = Timer(seconds, end)
-        timer.daemon = True
-        timer.start()
+        _CLOCK.begin(process, seconds)
         found = _exchange(process, asked)
-        timer.cancel()
-        timer.join()
-        if late.is_set() or found is None:
+        late = _CLOCK.end(process)
+        if late or found is None:
             self._process = None
             self._end()
-            what = f"this took more than {seconds:g} s" if late.is_set() else "this is too large or too deep to be read"
+            what = f"this took more than {seconds:g} s" if late else "this is too large or too deep to be read"
             raise KbError(what, hint="send less, or use kb validate")
         if "error" in found.content:
             raise KbError(found.content["error"])
