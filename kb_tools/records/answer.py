@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from kb_tools.as_json import dump
+from kb_tools.as_json import compact
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.result import ConditionResult, Determination, Need, Outcome
 
@@ -35,9 +35,9 @@ def recorded_answer(found: Determination) -> dict[str, Any]:
     return nameless | {"case": f"sha256:{found.case.digest}", "file": None}
 
 
-def written(found: Determination) -> str:
-    """The recorded answer as text: the bytes that a replay gives again."""
-    return dump(recorded_answer(found))
+def written(found: Determination) -> bytes:
+    """The recorded answer as JSON on one line: the bytes that a replay gives again."""
+    return compact(recorded_answer(found))
 
 
 def _without_nodes(value: Any) -> Any:
@@ -51,7 +51,7 @@ def content_of(found: Determination) -> dict[str, Any]:
     criteria = found.every_criterion
     disposition = found.revision.disposition if found.outcome is Outcome.NOT_MET else None
     return {
-        "sha256": hashlib.sha256(written(found).encode()).hexdigest(),
+        "sha256": hashlib.sha256(written(found)).hexdigest(),
         "outcome": found.outcome.value,
         "disposition": disposition[0] if disposition else None,
         "referredTo": found.referred_to[1] if found.referred_to else None,

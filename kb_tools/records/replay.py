@@ -355,7 +355,7 @@ class Replay:
 
     def _words_of(self, record: Record, again: Determination) -> tuple[Difference, ...]:
         """The words that differ, of those that an answer is made of."""
-        said = answer.written(again)
+        said = answer.written(again).decode()
         given = {advisory.iri for advisory in again.advisories}
         # Of the terms of the vocabularies, an answer names few; an advisory that is not given says nothing.
         parts = {

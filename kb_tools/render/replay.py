@@ -47,7 +47,8 @@ def text(out: Console, replay: Replay) -> None:
     for broken in replay.broken:
         out.print(f"BROKEN {broken}")
     out.print(_sum(replay))
-    out.print(f"head {replay.head}")
+    # On one line, however narrow the terminal is: it is copied.
+    out.print(f"head {replay.head}", soft_wrap=True)
 
 
 def _of(content: Any, key: str) -> str:

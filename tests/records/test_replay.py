@@ -435,7 +435,7 @@ def test_the_command_gives_the_answers_again_as_they_were_digested(
         assert replayed.again is not None
         text = written(replayed.again)
         assert json.loads(text) == record.pop("answer")
-        assert hashlib.sha256(text.encode()).hexdigest() == replayed.content["answer"]["sha256"]
+        assert hashlib.sha256(text).hexdigest() == replayed.content["answer"]["sha256"]
     assert found == report.to_dict()
     assert "words" not in found["states"][0]
 
