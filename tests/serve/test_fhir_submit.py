@@ -761,12 +761,12 @@ def test_a_response_that_breaks_a_rule_of_its_profiles_is_found(
     assert set(rules) <= set(broken(response))
 
 
-def test_a_response_that_is_not_r4_is_found(ask: Ask, faults: Faults) -> None:
+def test_a_response_that_is_not_r4_is_found(ask: Ask, validator: Faults) -> None:
     response = ask(pas_of())
     claim_response(response)["status"] = "pended"
     del claim_response(response)["insurer"]
     claim_response(response)["decision"] = {}
-    assert faults(response) == [
+    assert validator(response) == [
         'error: ClaimResponse.status: Code "pended" not found in value set',
         "error: ClaimResponse.insurer: Missing property",
         "warning: ClaimResponse.decision: Unexpected property",
