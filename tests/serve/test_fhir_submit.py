@@ -650,6 +650,34 @@ def test_the_order_of_a_bundle_cannot_tie_an_answer_to_another_request(ask: Ask)
     )
 
 
+def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of every value within a JSON value."""
+    within = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in within:
+        yield (*path, step)
+        yield from places(inner, (*path, step))
+
+
+@pytest.mark.parametrize("wrong", [None, [], {"x": [None]}, -1], ids=str)
+def test_a_request_of_any_other_shape_is_pended_or_refused(ask: Ask, wrong: Any) -> None:
+    bundle = updated(pas_of(content("a-plan-of-unknown-kind-is-asked-for")))
+    found: Counter[str] = Counter()
+    for path in places(bundle):
+        changed = deepcopy(bundle)
+        holder: Any = changed
+        for step in path[:-1]:
+            holder = holder[step]
+        holder[path[-1]] = wrong
+        response = ask(changed)
+        if isinstance(response, tuple):
+            assert response[0] == 422 and response[1]
+            found["refused"] += 1
+        else:
+            assert pended(response) and list(broken(response)) == []
+            found["pended"] += 1
+    assert min(found["refused"], found["pended"]) > 80
+
+
 # ---------------------------------------------------------------------- whom nothing may name
 
 
