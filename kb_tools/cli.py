@@ -33,6 +33,7 @@ COMMANDS = {
     "freeze": "Write the digest that a released revision must keep.",
     "export": "Write the knowledge base for any triple store, or load it into one.",
     "serve": "The workbench: read the policies in a browser, at any date.",
+    "mcp": "Serve the knowledge base to agents, by the Model Context Protocol.",
     "site": "Write the reading pages of the workbench as files, for any web host.",
 }
 

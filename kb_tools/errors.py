@@ -15,16 +15,18 @@ class KbError(Exception):
         where: the file (with line), revision or case that it is about, if any.
         hint: what to do.
         reported: what is wrong, without the name of a file; by default `what`, if that names no file.
+        unquoted: what is wrong, without anything that was given; by default `what`, if that quotes nothing given.
 
     Attributes:
         position: which input it is about, in words without the name of a file.
     """
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "", reported: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "", reported: str = "", unquoted: str = "") -> None:
         self.what = " ".join(what.split())
         self.where = where
         self.hint = " ".join(hint.split())
         self.reported = reported or self.what
+        self.unquoted = " ".join(unquoted.split()) or self.what
         self.position = ""
         super().__init__(str(self))
 
@@ -36,6 +38,10 @@ class KbError(Exception):
     def lines(self) -> list[str]:
         """What is wrong, a line for each thing."""
         return [str(self)]
+
+    def without_input(self) -> str:
+        """What is wrong and what to do, in one line that names no place and quotes nothing that was given."""
+        return printable.line(self.unquoted + (f"; {self.hint}" if self.hint else ""))
 
     def lines_for_others(self) -> list[str]:
         """The same for records that leave the house: they name no file."""
@@ -85,7 +91,10 @@ class Slips(UnreadableInput):
     def __init__(self, slips: Sequence[UnreadableInput]) -> None:
         self.slips = tuple(slips)
         first = slips[0]
-        super().__init__(f"{first.what} (and {len(slips) - 1} more)", where=first.where, hint=first.hint)
+        more = f"(and {len(slips) - 1} more)"
+        super().__init__(
+            f"{first.what} {more}", where=first.where, hint=first.hint, unquoted=f"{first.unquoted} {more}"
+        )
 
     def lines(self) -> list[str]:
         """What is wrong, a line for each thing."""

@@ -69,6 +69,7 @@ ERRORS = {
     "kb shapes": ["shapes 2023-02"],
     "kb freeze": ["freeze", "freeze 2027-01"],
     "kb serve": ["serve --host nowhere.invalid", "serve --kb nowhere"],
+    "kb mcp": ["mcp --port 70000", "mcp --kb nowhere"],
     "kb site": ["site docs"],
     "kb export": ["export --entail owlrl", "export --output nowhere/kb.trig", "export --to nowhere"],
 }

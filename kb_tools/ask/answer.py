@@ -27,7 +27,8 @@ def write(answer: Any) -> bytes:
         content = None
     elif isinstance(answer, KbError):
         kind = next(class_ for class_ in type(answer).__mro__ if class_.__name__ in _ERRORS).__name__
-        content = {"error": kind, "what": answer.what, "where": answer.where, "hint": answer.hint}
+        said = {"what": answer.what, "where": answer.where, "hint": answer.hint, "unquoted": answer.unquoted}
+        content = {"error": kind, **said}
     else:
         content = {"result": vars(answer)}
     return json.dumps(content, default=_as_json).encode()
@@ -46,8 +47,9 @@ def read(written: bytes, result: Callable[..., T]) -> T | KbError | None:
     match content:
         case None:
             return None
-        case {"error": str(kind), "what": str(what), "where": str(where), "hint": str(hint)} if kind in _ERRORS:
-            return _ERRORS[kind](what, where=where, hint=hint)
+        case {"error": str(kind), "what": str(what), "where": str(where), "hint": str(hint), "unquoted": str(unquoted)}:
+            if kind in _ERRORS:
+                return _ERRORS[kind](what, where=where, hint=hint, unquoted=unquoted)
         case {"result": dict(fields)}:
             return result(**fields)
     raise ValueError("no answer")

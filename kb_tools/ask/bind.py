@@ -70,7 +70,9 @@ class Binder:
         for name in given:
             if name not in known:
                 hint = did_you_mean(name, known) or f"it has: {', '.join(known) or 'none'}"
-                raise QueryError(f"question {question.name} has no parameter {name}", hint=hint)
+                what = f"question {question.name} has no parameter {name}"
+                unquoted = f"question {question.name} has no such parameter"
+                raise QueryError(what, hint=hint, unquoted=unquoted)
         bound = Bound(question.text)
         terms: dict[str, Sequence[Any]] = {}
         if revisions and question.revision:
@@ -135,7 +137,10 @@ class Binder:
                 meant = str(int(value))
         except ValueError:
             hint = WRITTEN.get(parameter.type, "write it in UTF-8")
-            raise QueryError(f"{parameter.name}: {value!a} is no {parameter.type}", hint=hint) from None
+            what, unquoted = (
+                f"{parameter.name}: {said} is no {parameter.type}" for said in (ascii(value), "the value given")
+            )
+            raise QueryError(what, hint=hint, unquoted=unquoted) from None
         if parameter.type == "namespace":
             meant = self.names.namespace(value)
         elif parameter.kinds:

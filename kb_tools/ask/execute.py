@@ -137,7 +137,8 @@ def _not_run(message: str) -> QueryError:
         r"(?:^|, |of |expected )((?:The|BIND|Duplicated|Repeated|SELECT \*|Already|IRI) [\w* ]+)", message
     )
     reason = reasons[0] if reasons else "a variable is bound twice, or selected beside an aggregate without GROUP BY"
-    return QueryError(f"{f'line {at[1]}: ' if at else ''}not a query that can be run: {reason}", hint="correct it")
+    what = f"{f'line {at[1]}: ' if at else ''}not a query that can be run"
+    return QueryError(f"{what}: {reason}", hint="correct it", unquoted=what)
 
 
 def _data(path: Path) -> Iterator[ox.Quad]:

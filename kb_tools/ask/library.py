@@ -75,7 +75,7 @@ def find_question(name: str) -> Question:
     """
     if name not in _library():
         hint = did_you_mean(name, _library()) or "kb query lists them; a file is named with its .rq"
-        raise QueryError(f"no question {name}", hint=hint)
+        raise QueryError(f"no question {name}", hint=hint, unquoted="there is no such question")
     return _library()[name]
 
 

@@ -127,16 +127,12 @@ class Names:
             return things[found[0]]
         if found:
             listed = self._listed([things[match] for match in found], given)
-            raise QueryError(
-                f"{parameter}: {given!a} names {len(found)} things: {listed}", hint="choose one by its IRI"
-            )
+            raise self._refusal(parameter, given, f"names {len(found)} things: {listed}", "choose one by its IRI")
         anywhere = {thing.iri: {name for name, _ in thing.names} for thing in things.values()}
         if found := self._narrowest(_matching(given, anywhere, things)):
             known = "; ".join(f"{self.curie(match)} in {_where(things[match], given)}" for match in found[:_LISTED])
-            raise QueryError(
-                f"{parameter}: {given!a} names {self._nothing(kinds)} in {self.where}, but {known}",
-                hint="ask another revision by --revision",
-            )
+            said = f"names {self._nothing(kinds)} in {self.where}, but {known}"
+            raise self._refusal(parameter, given, said, "ask another revision by --revision")
         raise self._none(parameter, kinds, given, *_close(given, set().union(*here.values())))
 
     def value(self, kinds: Sequence[str], given: str) -> tuple[str, str]:
@@ -226,10 +222,14 @@ class Names:
 
     def _none(self, parameter: str, kinds: Sequence[str], given: str, close: str = "") -> QueryError:
         hint = "write its number, place, name or code, or its IRI as prefix:name or whole"
-        return QueryError(
-            f"{parameter}: {given!a} names {self._nothing(kinds)} in {self.where}",
-            hint=f"did you mean {close!a}?" if close else hint,
-        )
+        hint = f"did you mean {close!a}?" if close else hint
+        return self._refusal(parameter, given, f"names {self._nothing(kinds)} in {self.where}", hint)
+
+    @staticmethod
+    def _refusal(parameter: str, given: str, said: str, hint: str) -> QueryError:
+        """That a value given for a parameter cannot be taken."""
+        unquoted = f"{parameter}: the value given {said}"
+        return QueryError(f"{parameter}: {given!a} {said}", hint=hint, unquoted=unquoted)
 
     # ------------------------------------------------------------------ what there is
 

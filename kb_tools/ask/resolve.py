@@ -90,8 +90,8 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
         except QueryError as error:
             # What is unknown may be so because it is not on file.
             lacking = basis_of(names, parts, chosen).lines if chosen else ()
-            what = "; ".join([error.what, *lacking])
-            raise QueryError(what, where=error.where, hint=error.hint) from None
+            what, unquoted = ("; ".join([said, *lacking]) for said in (error.what, error.unquoted))
+            raise QueryError(what, where=error.where, hint=error.hint, unquoted=unquoted) from None
         frame.choices += bound.choices
         frame.query = bound.text
     read = bound.revisions or chosen or [(owner, entry) for owner in known.values() for entry in owner.history]
@@ -145,7 +145,8 @@ def _named(given: str) -> str:
     try:
         return ox.NamedNode(given).value
     except ValueError:
-        raise QueryError(f"graph {given!a} is no IRI", hint="write it whole, as https://…") from None
+        hint = "write it whole, as https://…"
+        raise QueryError(f"graph {given!a} is no IRI", hint=hint, unquoted="the name of a graph is no IRI") from None
 
 
 def _choose(
@@ -161,7 +162,8 @@ def _choose(
         revision = revision_name(kb, named, "revision", revision)
         owner = revision.split("/")[-2] if "/" in revision else named
         if named not in (None, owner):
-            raise QueryError(f"revision {revision} is not of {named}", hint="name one policy")
+            what = f"revision {revision} is not of {named}"
+            raise QueryError(what, hint="name one policy", unquoted="the revision is not of the policy")
         policy = known[kb.policy(owner).identifier]
         return [(policy, policy.entry(revision))]
     chosen: list[Chosen] = []

@@ -77,7 +77,8 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
             ) from None
         raise _not_sparql(text, error.loc) from None
     except Exception as error:  # what else the parser's own actions stumble over
-        raise QueryError(f"not a SPARQL query: {error}", hint="correct the syntax") from None
+        what, unquoted = f"not a SPARQL query: {error}", "not a SPARQL query"
+        raise QueryError(what, hint="correct the syntax", unquoted=unquoted) from None
     parts = list(_parts(query))
     if any(part.name == "ServiceGraphPattern" for part in parts):
         raise _service()
@@ -85,10 +86,9 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
     for part in parts:
         if part.name == "pname" and (part.prefix or "") not in table and prefixes is not None:
             place = re.search(rf"(?<![\w.:-]){re.escape(part.prefix or '')}:", text)
-            raise QueryError(
-                f"{_line(text, place.start() if place else 0)}: prefix {part.prefix or ''}: is not declared",
-                hint="declare it with PREFIX",
-            )
+            line = _line(text, place.start() if place else 0)
+            what = f"{line}: prefix {part.prefix or ''}: is not declared"
+            raise QueryError(what, hint="declare it with PREFIX", unquoted=f"{line}: a prefix is not declared")
     iris = {_resolved(term, base, table) for part in parts for term in _terms(part)}
     clauses = query.datasetClause
     graphs, named = (
@@ -230,7 +230,9 @@ def _plain(text: str) -> str:
 def _not_sparql(text: str, position: int, hint: str = "correct the syntax") -> QueryError:
     near = " ".join(text[position:].partition("\n")[0].split())[:60]
     what = f"near {near!a}" if near else "it ends too early"
-    return QueryError(f"{_line(text, position)}: not a SPARQL query, {what}", hint=hint)
+    column = position - text.rfind("\n", 0, position)
+    unquoted = f"{_line(text, position)}: not a SPARQL query, {f'at column {column}' if near else what}"
+    return QueryError(f"{_line(text, position)}: not a SPARQL query, {what}", hint=hint, unquoted=unquoted)
 
 
 def _line(text: str, position: int) -> str:

@@ -89,7 +89,7 @@ def _worker(asked: Inquiry, timeout: float | None, scratch: str, query: _Query |
             process.kill()
     if process.returncode > 0:
         message = said.decode(errors="replace").strip().rpartition("\n")[2]
-        raise QueryError(f"the query failed: {message}", hint="simplify it")
+        raise QueryError(f"the query failed: {message}", hint="simplify it", unquoted="the query failed")
     if process.returncode:
         raise broken()
     return read_answer(written)
@@ -120,7 +120,7 @@ def told(answer: Callable[[], T]) -> T | KbError:
     except (MemoryError, RecursionError):
         return QueryError("the query is too large or nested too deeply", hint="simplify it")
     except Exception as error:  # whatever it is, the user gets one line
-        return QueryError(f"the query failed: {error}", hint="correct it")
+        return QueryError(f"the query failed: {error}", hint="correct it", unquoted="the query failed")
 
 
 def broken() -> QueryError:

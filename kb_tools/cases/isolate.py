@@ -92,7 +92,7 @@ def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Ca
     reached = {node for case in cases for node in case.names.values()}
     stray = sorted(
         {
-            kb.curie(str(object_))
+            kb.curie(str(object_)) if (object_, None, None) in kb.ontology else "a term that no vocabulary has"
             for node, pairs in about.items()
             if node not in reached
             for predicate, object_ in pairs
@@ -119,6 +119,7 @@ def _about(kb: Repository, content: Content) -> dict[Node, dict[tuple[URIRef, No
                 f"says something of {kb.curie(str(subject))}, a term of the vocabulary",
                 where=content.source,
                 hint="a case may use the vocabulary and not define it: remove the statement",
+                unquoted="says something of a term of the vocabulary",
             )
         assert isinstance(predicate, URIRef)
         about[subject][predicate, number_or_text(object_)] = None

@@ -141,7 +141,7 @@ class _Reading:
     def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
         """An object as the JSON-LD of a node of one of the classes."""
         if not isinstance(value, dict):
-            raise self._refusal(path, f"{shown(value)}, but an object is expected")
+            raise self._refused(path, value, "{}, but an object is expected")
         name = classes[0]
         for other, hint in _OTHER_FORMATS.items():
             if other in value:
@@ -182,7 +182,7 @@ class _Reading:
         if not key.many or content is None:
             return self._value(key, content, path)
         if not isinstance(content, list):
-            raise self._refusal(path, f"{shown(content)}, but an array is expected", "put the values in brackets")
+            raise self._refused(path, content, "{}, but an array is expected", "put the values in brackets")
         values = []
         for index, item in enumerate(content):
             with self.going_on():
@@ -198,7 +198,7 @@ class _Reading:
             return self._term(key, value, path)
         if key.is_code:
             if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
-                raise self._refusal(path, f"{shown(value)} is not a code", key.hint)
+                raise self._refused(path, value, "{} is not a code", key.hint)
             return value
         if key.datatype is None:
             return {"@id": self._name(value, key.name + "/", path)}
@@ -223,7 +223,7 @@ class _Reading:
                 hint = r"write both halves, as \ud83d\ude00, or the character itself"
                 raise self._refusal(path, "half of a surrogate pair, which is no character, stands in the text", hint)
         if not fits:
-            raise self._refusal(path, f"{shown(value)}, but {due} is expected")
+            raise self._refused(path, value, f"{{}}, but {due} is expected")
         return value
 
     def _name(self, value: Any, under: str, path: str) -> str:
@@ -252,7 +252,7 @@ class _Reading:
             if meaning is None:
                 near = self.reader.terminology.near(uri, code)
                 if near and near.meaning.concepts.intersection(map(URIRef, key.terms.values())):
-                    raise self._refusal(path, f"{shown(value)} is not a value of this key", near.hint)
+                    raise self._refused(path, value, "{} is not a value of this key", near.hint)
                 continue
             names = [name for name, iri in key.terms.items() if URIRef(iri) in meaning.concepts]
             if names and meaning.is_one_concept:
@@ -260,26 +260,31 @@ class _Reading:
             if names:
                 meant = " and ".join(sorted(map(local_name, meaning.concepts)))
                 hint = f"it means {meant}: write each under its own key, the status in a finding with its date"
-                raise self._refusal(path, f"{shown(value)} says more than this key takes", hint)
+                raise self._refused(path, value, "{} says more than this key takes", hint)
         hint = self._meant(value, self.forms.names(key)) or f"it takes {_listed(tuple(key.terms))}"
-        raise self._refusal(path, f"{shown(value)} is not a value of this key", hint)
+        raise self._refused(path, value, "{} is not a value of this key", hint)
 
     def _one_of(self, names: Sequence[str], value: Any, path: str) -> str:
         if isinstance(value, str) and value in names:
             return value
         hint = self._meant(value, {name: name for name in names}) if isinstance(value, str) else ""
-        raise self._refusal(path, f"{shown(value)} is not a value of this key", hint or f"it takes {_listed(names)}")
+        raise self._refused(path, value, "{} is not a value of this key", hint or f"it takes {_listed(names)}")
 
     def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
         hint = self._meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
-        return self._refusal(path, f"unknown key {shown(given)}", hint)
+        return self._refusal(path, f"unknown key {shown(given)}", hint, "an unknown key")
 
     def _meant(self, value: str, names: Mapping[str, str]) -> str:
         """A guess at what is meant, as a question; "" also for a slip that is one too many to be reported."""
         return _meant(value, names) if len(self.slips) < MOST else ""
 
-    def _refusal(self, path: str, what: str, hint: str = SEE_SCHEMA) -> UnreadableInput:
-        return UnreadableInput(what, where=f"{self.where}: {path}" if path else self.where, hint=hint)
+    def _refusal(self, path: str, what: str, hint: str = SEE_SCHEMA, unquoted: str = "") -> UnreadableInput:
+        where = f"{self.where}: {path}" if path else self.where
+        return UnreadableInput(what, where=where, hint=hint, unquoted=unquoted)
+
+    def _refused(self, path: str, value: Any, said: str, hint: str = SEE_SCHEMA) -> UnreadableInput:
+        """That a value is none that stands at its place; `said` has {} where the value is shown."""
+        return self._refusal(path, said.format(shown(value)), hint, said.format(_kind(value)))
 
 
 def _names(value: Any) -> Iterator[str]:
@@ -340,6 +345,13 @@ def shown(value: Any) -> str:
         return "an array" if isinstance(value, list) else "an object"
     text = str(value) if isinstance(value, JsonNumber) else json.dumps(value)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def _kind(value: Any) -> str:
+    """What kind of value of JSON this is, in words, and nothing more of it."""
+    if isinstance(value, list | dict):
+        return shown(value)
+    return f"this {'number' if isinstance(value, JsonNumber) else 'text' if isinstance(value, str) else 'truth value'}"
 
 
 _DIALECT = Dialect(

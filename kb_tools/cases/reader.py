@@ -130,7 +130,8 @@ class CaseReader:
             raise
         except Exception as error:
             what = f"cannot be read: {type(error).__name__}: {error}"
-            yield UnreadableInput(what, where=source, hint="correct it", reported="cannot be read")
+            said = "cannot be read"
+            yield UnreadableInput(what, where=source, hint="correct it", reported=said, unquoted=said)
 
     # ------------------------------------------------------------------ formats
 

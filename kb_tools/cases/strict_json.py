@@ -63,7 +63,8 @@ def load(
         for key, value in pairs:
             if key in found:
                 named = f"key {dialect.shown(key)}" if dialect.shown else "a key"
-                slip = UnreadableInput(f"{named} twice in one object", where=where, hint="keep one")
+                what, unquoted = f"{named} twice in one object", "a key twice in one object"
+                slip = UnreadableInput(what, where=where, hint="keep one", unquoted=unquoted)
                 if slips is None:
                     raise slip
                 slips.append(slip)

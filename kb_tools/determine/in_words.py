@@ -62,7 +62,7 @@ def to_send_in(found: Determination) -> AskGroup | None:
 
 def _asks(found: Determination, part: Need | str) -> Asks:
     if isinstance(part, str):
-        return _ask(found.condition_results[part])
+        return to_ask(found.condition_results[part])
     parts = _distinct(found, part)
     return parts[0] if len(parts) == 1 else AskGroup(part.operator, parts)
 
@@ -81,7 +81,7 @@ def _content(asks: Asks) -> object:
     return asks if isinstance(asks, Ask) else (asks.operator, frozenset(map(_content, asks.parts)))
 
 
-def _ask(result: ConditionResult) -> Ask:
+def to_ask(result: ConditionResult) -> Ask:
     """What to send in for one condition, with what the case states of it already."""
     wanted = result.condition.asks_for.rstrip(".")
     if result.value is Value.CONFLICTING:

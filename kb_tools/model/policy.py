@@ -145,7 +145,8 @@ class Policy(AsJson):
         known = ", ".join(f"{entry.name} (draft)" if entry.draft else entry.name for entry in self.history)
         nearest = self._nearest(wanted)
         hint = f"known: {known}" + (f"; nearest: {nearest}" if nearest else "")
-        raise UnknownRevision(f"{self.identifier} has no revision {name}", hint=hint)
+        unquoted = f"{self.identifier} has no such revision"
+        raise UnknownRevision(f"{self.identifier} has no revision {name}", hint=hint, unquoted=unquoted)
 
     def _nearest(self, name: str) -> str:
         """The name of the revision that is nearest in time to a month, or alike to what is none; "" for none."""
@@ -194,15 +195,12 @@ class Policy(AsJson):
                 f"{self.identifier} has no revision on file", where=str(self.folder), hint="restore their folders"
             )
         if chosen is None:
-            if not self.released:
-                raise UnknownRevision(
-                    f"no revision of {self.identifier} was in force on {day}", hint="none on file is released"
-                )
-            first = min(self.released, key=lambda entry: entry.effective)
-            raise UnknownRevision(
-                f"no revision of {self.identifier} was in force on {day}",
-                hint=f"the first known is {first.name}, from {first.effective}",
-            )
+            hint = "none on file is released"
+            if self.released:
+                first = min(self.released, key=lambda entry: entry.effective)
+                hint = f"the first known is {first.name}, from {first.effective}"
+            what, unquoted = (f"no revision of {self.identifier} was in force on {on}" for on in (day, "that day"))
+            raise UnknownRevision(what, hint=hint, unquoted=unquoted)
         since = "approval" if chosen.row and chosen.row.approval else "revision month"
         notices = [
             f"Revision {chosen.name} is assumed to be in force on {day}: from {chosen.effective}, its {since}. "

@@ -131,7 +131,7 @@ class Repository:
             identifier = known[0]
         if identifier not in known:
             hint = did_you_mean(identifier, known) or f"known: {', '.join(known)}"
-            raise KbError(f"no policy {identifier} on file", hint=hint)
+            raise KbError(f"no policy {identifier} on file", hint=hint, unquoted="no such policy on file")
         return Policy(self, self.root / "policies" / identifier)
 
     def policy_of(self, named: str | None, *revisions: str) -> Policy:
@@ -142,7 +142,8 @@ class Repository:
         """
         names = {revision.split("/")[-2] for revision in revisions if "/" in revision} | ({named} if named else set())
         if len(names) > 1:
-            raise KbError(f"revisions of two policies: {' and '.join(sorted(names))}", hint="name two of one policy")
+            what, unquoted = f"revisions of two policies: {' and '.join(sorted(names))}", "revisions of two policies"
+            raise KbError(what, hint="name two of one policy", unquoted=unquoted)
         return self.policy(next(iter(names), None))
 
     def policies(self) -> Iterator[Policy]:

@@ -78,9 +78,11 @@ def parse(data: bytes, format_: ox.RdfFormat, where: str, base: str | None = Non
             hint = "save the file as UTF-8"
         elif "has not been declared" in reason:
             hint = "declare the prefix above its first use, or correct it"
-        raise UnreadableInput(f"not valid {format_.name}: {reason}", where=where + line, hint=hint) from error
+        what, unquoted = f"not valid {format_.name}: {reason}", f"not valid {format_.name}"
+        raise UnreadableInput(what, where=where + line, hint=hint, unquoted=unquoted) from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise UnreadableInput(f"not valid {format_.name}: {error}", where=where, hint="correct the syntax") from error
+        what, unquoted = f"not valid {format_.name}: {error}", f"not valid {format_.name}"
+        raise UnreadableInput(what, where=where, hint="correct the syntax", unquoted=unquoted) from error
     if any(isinstance(q.object, ox.Triple) for q in quads):
         raise UnreadableInput("a triple stands as a term (RDF 1.2)", where=where, hint="use RDF 1.1")
     with without_remarks():

@@ -148,21 +148,25 @@ def _sections(shown: Revision) -> Iterator[tuple[str, list[tuple[str, tuple[Pass
 
 def revision_json(shown: Revision) -> str:
     """The same for other programs."""
-    return as_json.dump(
-        {
-            "policy": shown.policy.identifier,
-            "revision": shown.entry.name,
-            "draft": shown.entry.draft,
-            "onFile": shown.entry.on_file,
-            "notices": list(shown.notices),
-            "disposition": shown.disposition[1] if shown.disposition else None,
-            "criteria": [_criterion_json(shown, criterion) for criterion in shown.criteria],
-            **{title: [line for line, _ in lines] for title, lines in _sections(shown)},
-        }
-    )
+    return as_json.dump(revision_dict(shown))
 
 
-def _criterion_json(shown: Revision, criterion: Criterion) -> dict[str, Any]:
+def revision_dict(shown: Revision) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "policy": shown.policy.identifier,
+        "revision": shown.entry.name,
+        "draft": shown.entry.draft,
+        "onFile": shown.entry.on_file,
+        "notices": list(shown.notices),
+        "disposition": shown.disposition[1] if shown.disposition else None,
+        "criteria": [criterion_dict(shown, criterion) for criterion in shown.criteria],
+        **{title: [line for line, _ in lines] for title, lines in _sections(shown)},
+    }
+
+
+def criterion_dict(shown: Revision, criterion: Criterion) -> dict[str, Any]:
+    """One criterion of a revision as JSON values."""
     return {
         "criterion": criterion.iri,
         "role": criterion.role,

@@ -1,4 +1,4 @@
-"""Whether the libraries of the workbench are installed, which are an extra."""
+"""Whether the libraries that serving needs are installed, which are extras."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from importlib.util import find_spec
 
 from kb_tools.errors import KbError
 
-NEEDED = ("jinja2", "openpyxl", "prometheus_client", "starlette", "uvicorn")
+NEEDED = {
+    "serve": ("jinja2", "openpyxl", "prometheus_client", "starlette", "uvicorn"),
+    "mcp": ("mcp", "starlette", "uvicorn"),
+}
 
 
-def require() -> None:
-    """Say in one line what is missing.
+def require(extra: str = "serve") -> None:
+    """Say in one line what of an extra is missing.
 
     Raises:
         KbError: a library is not installed.
     """
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in NEEDED[extra] if find_spec(name) is None]
     if missing:
-        raise KbError(f"not installed: {', '.join(missing)}", hint="pip install 'kb-tools[serve]'")
+        raise KbError(f"not installed: {', '.join(missing)}", hint=f"pip install 'kb-tools[{extra}]'")

@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_REFUSED = "This host is not served here; start kb serve with --allow-host NAME to serve it."
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::\d+)?")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
@@ -29,10 +30,12 @@ class Guard:
 
     Args:
         hosts: names of hosts that are served beside those of loopback, without a port.
+        refused: what a request for another host is told, in one line.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = (), refused: str = _REFUSED) -> None:
         self.app = app
+        self.refused = refused
         self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,9 +55,7 @@ class Guard:
 
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(given) != 1 or _name(given[0]) not in self.hosts:
-            answer = PlainTextResponse(
-                "This host is not served here; start kb serve with --allow-host NAME to serve it.\n", 421
-            )
+            answer = PlainTextResponse(f"{self.refused}\n", 421)
             await answer(scope, receive, guarded)
             return
         await self.app(scope, receive, guarded)

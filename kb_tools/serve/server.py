@@ -1,19 +1,22 @@
-"""The workbench, listening."""
+"""What is served over HTTP, listening."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from kb_tools.ask.pool import Pool
 from kb_tools.errors import KbError
-from kb_tools.serve.app import application
 from kb_tools.serve.heap import keep_little
-from kb_tools.serve.hooks.clients import Clients
-from kb_tools.serve.programs.watching import Log
-from kb_tools.serve.workbench import Workbench
+
+if TYPE_CHECKING:
+    from kb_tools.serve.hooks.clients import Clients
+    from kb_tools.serve.programs.watching import Log
 
 
 def serve(
@@ -26,7 +29,7 @@ def serve(
     ready: Callable[[str], None] = lambda address: None,
     log: Log | None = None,
 ) -> None:
-    """Listen until interrupted.
+    """Serve the workbench until interrupted.
 
     Args:
         pool: answers queries, of the knowledge base that is shown.
@@ -40,21 +43,38 @@ def serve(
     Raises:
         KbError: nothing can listen there.
     """
+    from kb_tools.serve.app import application
+    from kb_tools.serve.workbench import Workbench
+
     keep_little()
+    with listening(host, port) as (bound, address):
+        ready(f"{address}/")
+        run(application(Workbench(pool.kb), hosts, pool, max_rows, clients, log), bound)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+    """A socket that listens, and its address as a URL without a path.
+
+    Raises:
+        KbError: nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named, since only then asyncio sends small answers at once (TCP_NODELAY).
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((host, port))
-            listening.listen(128)
+            bound.bind((host, port))
+            bound.listen(128)
         except OSError as error:
             what = f"cannot listen on {host} port {port}: {error.strerror or error}"
             raise KbError(what, hint="choose another --port or --host") from None
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
-        ready(f"http://{shown}:{listening.getsockname()[1]}/")
-        # The server logs nothing of a request, no traceback either, which can quote one.
-        app = application(Workbench(pool.kb), hosts, pool, max_rows, clients, log)
-        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        yield bound, f"http://{shown}:{bound.getsockname()[1]}"
+
+
+def run(app: ASGIApp, bound: socket.socket) -> None:
+    """Answer what comes to a socket, until interrupted."""
+    # The server logs nothing of a request, no traceback either, which can quote one.
+    config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[bound])

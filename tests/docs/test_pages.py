@@ -40,7 +40,7 @@ def block(page: str, file: str) -> str:
 def test_there_is_a_page_for_each_who_needs_one_and_it_says_so() -> None:
     assert set(TEXTS) == {
         "README.md",
-        *(f"docs/{name}.md" for name in ("analysts", "cases", "design", "fhir")),
+        *(f"docs/{name}.md" for name in ("agents", "analysts", "cases", "design", "fhir")),
         *(
             f"docs/{name}.md"
             for name in ("governance", "limits", "policies", "records", "runs", "services", "workbench")
@@ -68,9 +68,11 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
     counts = {
         language: sum(block.language == language for _, block in found) for language in ("console", "pycon", "sparql")
     }
-    assert counts == {"console": 62, "pycon": 3, "sparql": 3}
+    assert counts == {"console": 64, "pycon": 3, "sparql": 3}
     assert [(name, block.file) for name, block in found if block.file] == [
         ("README.md", "case.ttl"),
+        ("docs/agents.md", "agent.py"),
+        ("docs/agents.md", "errors.py"),
         ("docs/analysts.md", "across.rq"),
         ("docs/cases.md", "case.json"),
         ("docs/cases.md", "doubt.json"),

@@ -91,7 +91,8 @@ class CaseBuilder:
         try:
             return self._build(assembly, source, contents.unread)
         except UnreadableInput as error:
-            raise UnreadableInput(error.what, where=error.where or source, hint=error.hint) from error
+            where = error.where or source
+            raise UnreadableInput(error.what, where=where, hint=error.hint, unquoted=error.unquoted) from error
 
     def asks_for_a_known_service(self, order: Resource) -> bool:
         """Whether an order names a service that is known here, or leaves open which of them."""

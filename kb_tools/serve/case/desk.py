@@ -24,8 +24,9 @@ from kb_tools.model.repository import Repository
 from kb_tools.printable import escaped
 from kb_tools.rdf.shacl import fastest
 from kb_tools.render import determination_fhir, determination_turtle
-from kb_tools.serve.case import answer
+from kb_tools.serve.case import answer, assess
 from kb_tools.serve.case.answer import SOURCE, Answer, Slip
+from kb_tools.serve.case.assess import Assessed
 from kb_tools.serve.case.fields import Fields, Written, fit, of_case, of_json, written
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.case.words import in_form
@@ -201,6 +202,15 @@ class Desk:
         """
         return list(self._run(policy).under(revision, None).answers(cases))
 
+    def assess(self, format_: str, chosen: Chosen, data: bytes) -> Assessed:
+        """What the case in a text comes to, or what is wrong, of which nothing quotes the case."""
+        try:
+            read = self._read(data, format_)
+            answered = self._determined(read, chosen) if isinstance(read, Case) else read
+        except KbError as error:
+            answered = error
+        return assess.assessed(self.forms, answered)
+
     # ------------------------------------------------------------------ the work
 
     def found(self, data: bytes, format_: str | None, source: str = SOURCE) -> list[Case | KbError]:
@@ -314,4 +324,5 @@ FORMS: Mapping[str, Callable[[Repository, Sequence[Answered | KbError]], bytes]]
 
 def operations(desk: Desk) -> dict[str, Callable[..., Any]]:
     """What can be asked of a desk, by name: what takes bytes takes them last, and what gives some gives a Message."""
-    return {"fill": desk.fill, "read": desk.read, "write": desk.write, "determine": desk.determine}
+    named = (desk.fill, desk.read, desk.write, desk.determine, desk.assess)
+    return {operation.__name__: operation for operation in named}

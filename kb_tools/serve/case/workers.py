@@ -16,11 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from queue import LifoQueue
 from threading import BoundedSemaphore, Condition, Thread
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from kb_tools.errors import Busy, KbError
 from kb_tools.serve.case.messages import Message, receive, send
 
+# Takes what ends an operation before its time.
+Started: TypeAlias = Callable[[Callable[[], None]], None]
 # Longest time that a case may take, in seconds, without the start of a process.
 SECONDS = 20.0
 # How often it is looked which processes take too long, in seconds.
@@ -78,19 +81,24 @@ class Workers:
         """What an operation of kb_tools.serve.case.desk gives for JSON values."""
         return self.exchange(operation, *arguments).content
 
-    def exchange(self, operation: str, *arguments: Any, body: bytes | None = None) -> Message:
+    def exchange(
+        self, operation: str, *arguments: Any, body: bytes | None = None, started: Started = lambda end: None
+    ) -> Message:
         """The same for an operation that takes bytes, as its last argument, or gives some.
+
+        Args:
+            started: called with what ends the operation before its time; then a KbError is raised here.
 
         Raises:
             Busy: as many wait as may.
-            KbError: the operation raised it; or it took too long, or broke off.
+            KbError: the operation raised it; or it took too long, was ended, or broke off.
         """
         if not self._room.acquire(blocking=False):
             raise Busy("too many cases at once", seconds=2)
         try:
             worker = self._free.get()
             try:
-                return worker.ask(Message([operation, arguments], body), self.seconds)
+                return worker.ask(Message([operation, arguments], body), self.seconds, started)
             finally:
                 self._free.put(worker)
         finally:
@@ -107,15 +115,22 @@ class Clock:
         self._idle = True
         self._started = False
 
-    def begin(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        """End a process after so many seconds."""
+    def begin(self, process: subprocess.Popen[bytes], seconds: float) -> float:
+        """End a process after so many seconds; gives when that is."""
         with self._changed:
-            self._until[process] = time.monotonic() + seconds
+            self._until[process] = until = time.monotonic() + seconds
             if not self._started:
                 self._started = True
                 Thread(target=self._look, daemon=True).start()
             elif self._idle:
                 self._changed.notify()
+        return until
+
+    def cut(self, process: subprocess.Popen[bytes], until: float) -> None:
+        """End a process now, if it is still at work on what it has until then, and on nothing else."""
+        with self._changed:
+            if self._until.get(process) == until:
+                process.kill()
 
     def end(self, process: subprocess.Popen[bytes]) -> bool:
         """Leave a process alone; whether its time is over."""
@@ -150,13 +165,18 @@ class _Worker:
             self._process = None
             self._end()
 
-    def ask(self, asked: Message, seconds: float) -> Message:
+    def ask(self, asked: Message, seconds: float, started: Started = lambda end: None) -> Message:
+        if self._closed:
+            raise KbError("no case is read any more", hint="start again")
         process = self._process
         if process is None or process.poll() is not None:
             process = self._start()
-        _CLOCK.begin(process, seconds)
-        found = _exchange(process, asked)
-        late = _CLOCK.end(process)
+        until = _CLOCK.begin(process, seconds)
+        try:
+            started(partial(_CLOCK.cut, process, until))
+            found = _exchange(process, asked)
+        finally:
+            late = _CLOCK.end(process)
         if late or found is None:
             self._process = None
             self._end()
@@ -188,7 +208,8 @@ class _Worker:
 def _exchange(process: subprocess.Popen[bytes], asked: Message | None) -> Message | None:
     """Asks a process something, and gives what it answers; None where it has ended."""
     assert process.stdin and process.stdout
-    with suppress(OSError):
+    # A ValueError where its pipes were closed meanwhile, since it was ended for good.
+    with suppress(OSError, ValueError):
         if asked:
             send(process.stdin, asked)
         return receive(process.stdout)
