@@ -13,10 +13,10 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import LifoQueue
 from threading import BoundedSemaphore, Condition, Thread
-from functools import partial
 from typing import Any, TypeAlias
 
 from kb_tools.errors import Busy, KbError
