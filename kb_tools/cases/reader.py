@@ -25,6 +25,7 @@ from kb_tools.rdf.files import FORMAT_NAMES, FORMATS, MAX_BYTES, base_of, lines,
 if TYPE_CHECKING:
     from kb_tools.cases.fhir.reader import FhirReader
     from kb_tools.cases.plain import PlainReader
+    from kb_tools.cases.terminology import Terminology
 
 # What a format's reader gives for an input, its file or the stream.
 _Found: TypeAlias = Iterator[Content | UnreadableInput]
@@ -78,6 +79,11 @@ class CaseReader:
             if isinstance(found, Case) and found.reading:
                 found.reading = replace(found.reading, source=found.given)
             yield found
+
+    @property
+    def terminology(self) -> Terminology:
+        """What codes mean to it where it reads FHIR."""
+        return self._fhir.terminology
 
     def asks_for_a_known_service(self, order: dict[str, Any]) -> bool:
         """Whether a ServiceRequest of FHIR names a service that is known here, or leaves open which of them."""

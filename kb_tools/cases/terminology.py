@@ -23,7 +23,7 @@ from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import KnowledgeBaseError, UnreadableInput
 from kb_tools.model.repository import TERMINOLOGY, Repository
 from kb_tools.rdf.files import parse_file
-from kb_tools.rdf.terms import graph_of
+from kb_tools.rdf.terms import graph_of, local_name
 
 # How a record names a code of a system that nothing describes.
 _OF_UNKNOWN_SYSTEM = "a code of an unknown system"
@@ -78,6 +78,14 @@ class Terminology:
     def vocabulary(self) -> Vocabulary:
         """The terms that codes are mapped to."""
         return self._mappings.vocabulary
+
+    @cached_property
+    def meanings(self) -> Mapping[tuple[str, str], Meaning]:
+        """What each code means that is listed, by system and code, and what each term of our own vocabularies does."""
+        own = {
+            (iri.removesuffix(local_name(iri)), local_name(iri)): meaning for iri, meaning in self._mappings.own.items()
+        }
+        return {**self._mappings.meanings, **own}
 
     @remembered
     def meaning(self, system: str, code: str) -> Meaning | None:

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fhir_of import fhir_of
+from in_favor import CLINICAL, DISEASE, SERVICE_DATE, in_favor
 from rdflib.namespace import RDF
 
 from kb_tools.cases.case import Case, Malformed
@@ -41,7 +42,6 @@ pytest.importorskip("fhirclient")
 ROOT = Path(__file__).parents[2]
 RunKb = Callable[..., CompletedProcess[str]]
 Json = dict[str, Any]
-CLINICAL = "https://w3id.org/policykb/clinical#"
 POLICY = "https://w3id.org/policykb/policy#"
 COND = "https://w3id.org/policykb/condition#"
 
@@ -64,37 +64,6 @@ ASKED = {
     "acute-gvhd-of-grade-2-or-higher": "AcuteGvHDAssessment",
     "earlier-dli-was-given": "EarlierInfusion",
     "benefit-of-earlier-dli-is-documented": "EarlierInfusion",
-}
-SERVICE_DATE = "2026-07-01"
-# Answers in favor of the criteria. A disease is the one that the questionnaire chooses beforehand, else this one.
-DISEASE = "AcuteMyeloidLeukemia"
-IN_FAVOR: dict[str, list[Json]] = {
-    "Transplant/date": [{"valueDate": "2020-01-15"}],
-    "EarlierInfusion/date": [{"valueDate": "2026-06-30"}],
-    "DiseaseStatusAssessment/date": [{"valueDate": SERVICE_DATE}],
-    "MRDTest/date": [{"valueDate": SERVICE_DATE}],
-    "RelapseRiskAssessment/date": [{"valueDate": SERVICE_DATE}],
-    "ChimerismTest/date": [{"valueDate": SERVICE_DATE}],
-    "AcuteGvHDAssessment/date": [{"valueDate": SERVICE_DATE}],
-    "ChimerismTest/donorPercent": [{"valueDecimal": 89.5}],
-    "AcuteGvHDAssessment/grade": [{"valueInteger": 1}],
-}
-IN_FAVOR |= {
-    link: [{"valueCoding": {"system": system, "code": code}} for code in codes]
-    for link, system, codes in (
-        ("Request/service", CLINICAL, ["DonorLymphocyteInfusion"]),
-        ("Request/reason", CLINICAL, [DISEASE]),
-        ("Request/purpose", CLINICAL, ["TreatRelapse", "LowerRelapseRisk", "RaiseDonorChimerism"]),
-        ("Product/processing", CLINICAL, ["Unmanipulated"]),
-        ("Coverage/lineOfBusiness", str(CASE), ["Commercial"]),
-        ("Transplant/graftSource", CLINICAL, ["UnrelatedDonor"]),
-        ("DiseaseStatusAssessment/disease", CLINICAL, [DISEASE]),
-        ("DiseaseStatusAssessment/diseaseStatus", CLINICAL, ["Relapsed"]),
-        ("ChimerismTest/lineage", CLINICAL, ["TCells"]),
-        ("MRDTest/mrdResult", CLINICAL, ["MRDDetected"]),
-        ("RelapseRiskAssessment/relapseRisk", CLINICAL, ["RaisedRelapseRisk"]),
-        ("EarlierInfusion/response", CLINICAL, ["PositiveResponse"]),
-    )
 }
 
 
@@ -182,20 +151,6 @@ def outline(content: Json, depth: int = 0) -> list[str]:
 
 
 # ---------------------------------------------------------------------- answers, and the way back
-
-
-def in_favor(item: Json) -> list[Json]:
-    """The items of a response that answer an item, and all under it, in favor of the criteria."""
-    if item["type"] == "group":
-        inner = [answered for nested in item["item"] for answered in in_favor(nested)]
-        return [{"linkId": item["linkId"], "item": inner}] if inner and item["linkId"] != "StatedAbsence" else []
-    chosen = [
-        {"valueCoding": option["valueCoding"]}
-        for option in item.get("answerOption", ())
-        if option.get("initialSelected")
-    ]
-    answers = chosen or IN_FAVOR.get(item["linkId"], [])
-    return [{"linkId": item["linkId"], "answer": answers}] if answers else []
 
 
 def response_to(asked: Json) -> Json:

@@ -56,15 +56,16 @@ def test_the_capabilities_are_what_is_answered(client: TestClient) -> None:
     (rest,) = found["rest"]
     assert (found["fhirVersion"], found["format"], found["kind"]) == ("4.0.1", [MEDIA_TYPE], "instance")
     assert rest["documentation"].startswith("Nothing of a request is kept")
-    claim, definitions = rest["resource"]
-    assert [(one["type"], sorted(one.keys() - {"documentation"})) for one in (claim, definitions)] == [
+    claim, forms, _ = rest["resource"]
+    assert [(one["type"], sorted(one.keys() - {"documentation"})) for one in rest["resource"]] == [
         ("Claim", ["operation", "type"]),
+        ("Questionnaire", ["operation", "type"]),
         ("OperationDefinition", ["interaction", "type"]),
     ]
     named = [f"/fhir/${operation['name']}" for operation in rest["operation"]]
-    named += [f"/fhir/Claim/${operation['name']}" for operation in claim["operation"]]
-    assert sorted(named) == sorted(POSTED)
-    assert [post(client, path, b"{").status_code for path in named] == [400, 400]
+    named += [f"/fhir/{one['type']}/${operation['name']}" for one in (claim, forms) for operation in one["operation"]]
+    assert sorted(named) == sorted((*POSTED, "/fhir/Questionnaire/$questionnaire-package"))
+    assert [post(client, path, b"{").status_code for path in named] == [400] * 3
     defined = client.get("/fhir/OperationDefinition/determine").json()
     assert defined["url"] == rest["operation"][0]["definition"]
 

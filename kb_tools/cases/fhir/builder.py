@@ -94,6 +94,11 @@ class CaseBuilder:
             where = error.where or source
             raise UnreadableInput(error.what, where=where, hint=error.hint, unquoted=error.unquoted) from error
 
+    @property
+    def terminology(self) -> Terminology:
+        """What codes mean to it."""
+        return self._codes.terminology
+
     def asks_for_a_known_service(self, order: Resource) -> bool:
         """Whether an order names a service that is known here, or leaves open which of them."""
         return Services(self._codes).are_asked_by(order)

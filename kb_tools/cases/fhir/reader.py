@@ -132,6 +132,11 @@ class FhirReader:
         with _few_levels(source):
             return self._builder.build(source, contents_together(parts, source, self._record), day)
 
+    @property
+    def terminology(self) -> Terminology:
+        """What codes mean to it."""
+        return self._builder.terminology
+
     def asks_for_a_known_service(self, order: dict[str, Any]) -> bool:
         """Whether a ServiceRequest names a service that is known here, or leaves open which of them."""
         return self._builder.asks_for_a_known_service(Resource("order", "ServiceRequest", order, tracked=False))

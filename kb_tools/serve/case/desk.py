@@ -16,6 +16,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.plain import shown
 from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
+from kb_tools.cases.terminology import Terminology
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.determine.run import Answer as Answered
 from kb_tools.determine.run import Determinations, Run
@@ -177,6 +178,11 @@ class Desk:
         return list(self.under(chosen).stream(self.found(data, format_)))
 
     # ------------------------------------------------------------------ for orders of FHIR
+
+    @property
+    def terminology(self) -> Terminology:
+        """What codes of FHIR mean here."""
+        return self._reader.terminology
 
     def asks_for_a_known_service(self, order: dict[str, Any]) -> bool:
         """Whether a ServiceRequest of FHIR names a service that is known here, or leaves open which of them."""

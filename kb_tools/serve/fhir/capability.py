@@ -13,6 +13,7 @@ MEDIA_TYPE = "application/fhir+json"
 # The day of the last change of what stands here.
 _DATE = "2026-11-27"
 _PAS = "http://hl7.org/fhir/us/davinci-pas/"
+_DTR = "http://hl7.org/fhir/us/davinci-dtr/"
 DETERMINE = f"{BASE}OperationDefinition/determine"
 _NOTHING_KEPT = (
     "Nothing of a request is kept: no resource can be read, searched or subscribed to, and no request can be asked "
@@ -23,6 +24,10 @@ _SUBMIT = (
     "item waits for a reviewer (A4). Its notes give the status of each criterion; what is missing is asked for by a "
     "CommunicationRequest with its Questionnaire. Updates are read as they stand; a cancelled request is "
     "not determined. What cannot be processed is an OperationOutcome, and never a ClaimResponse."
+)
+_FORM = (
+    "Parameters of Da Vinci DTR in; the Questionnaire that asks for what can still settle the order, with what is "
+    "known. Nothing is kept of calls of CDS Hooks: send the order."
 )
 _CHOICE = "Given in the address, as ?{name}=."
 
@@ -59,6 +64,16 @@ def capability_statement() -> Json:
                                 "name": "submit",
                                 "definition": f"{_PAS}OperationDefinition/Claim-submit",
                                 "documentation": _SUBMIT,
+                            }
+                        ],
+                    },
+                    {
+                        "type": "Questionnaire",
+                        "operation": [
+                            {
+                                "name": "questionnaire-package",
+                                "definition": f"{_DTR}OperationDefinition/questionnaire-package",
+                                "documentation": _FORM,
                             }
                         ],
                     },

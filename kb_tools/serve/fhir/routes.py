@@ -55,6 +55,7 @@ def routes(determining: Determining) -> list[Route]:
         Route(f"{_AT}/OperationDefinition/determine", _definition),
         Route(f"{_AT}/$determine", operations.determine, methods=["POST"]),
         Route(f"{_AT}/Claim/$submit", operations.submit, methods=["POST"]),
+        Route(f"{_AT}/Questionnaire/$questionnaire-package", operations.package, methods=["POST"]),
         Route(f"{_AT}/Claim/$inquire", _inquire, methods=["POST"]),
     ]
 
@@ -105,6 +106,9 @@ class _Operations:
 
     async def submit(self, request: Request) -> Response:
         return await self._answered(request, "Claim/$submit")
+
+    async def package(self, request: Request) -> Response:
+        return await self._answered(request, "Questionnaire/$questionnaire-package")
 
     async def _answered(self, request: Request, operation: str) -> Response:
         _require_json_wanted(request)

@@ -19,6 +19,7 @@ from kb_tools.render.pas_request import CancelledRequest, pas_request
 from kb_tools.serve.case.answer import SOURCE
 from kb_tools.serve.case.desk import Chosen, Desk, Told, told
 from kb_tools.serve.case.messages import Message
+from kb_tools.serve.fhir.dtr import Packages
 
 # Where the request that a response answers stands in its bundle.
 _FIRST = "entry[0] Claim"
@@ -44,7 +45,8 @@ def operations(desk: Desk) -> dict[str, Callable[..., Message]]:
     def submit(chosen: Chosen, data: bytes) -> Message:
         return _submit(desk, chosen, data)
 
-    return {"$determine": determine, "Claim/$submit": submit}
+    package = Packages(desk).answer
+    return {"$determine": determine, "Claim/$submit": submit, "Questionnaire/$questionnaire-package": package}
 
 
 def _determine(desk: Desk, chosen: Chosen, data: bytes) -> Message:

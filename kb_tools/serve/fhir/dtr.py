@@ -1,0 +1,275 @@
+"""Questionnaire/$questionnaire-package of Da Vinci DTR; runs in the processes that determine cases.
+
+Nothing is kept of a call of CDS Hooks: the form for an open case is made again of the order and the plan, and so has
+the canonical that the call gave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from kb_tools.as_json import compact
+from kb_tools.cases.case import Case
+from kb_tools.cases.fhir.r4 import load
+from kb_tools.determine.result import Determination, Outcome
+from kb_tools.errors import UnreadableInput
+from kb_tools.render.fhir_outcome import operation_outcome
+from kb_tools.render.population import Population
+from kb_tools.render.questionnaire import questionnaire
+from kb_tools.render.questionnaire_package import (
+    VERSIONS,
+    About,
+    PackageWriter,
+    Rule,
+    asked_things,
+    output,
+    policy_url,
+    questions,
+    stated_terms,
+)
+from kb_tools.serve.case.answer import SOURCE
+from kb_tools.serve.case.desk import Chosen, Desk
+from kb_tools.serve.case.messages import Message
+
+Json = dict[str, Any]
+# An order that asks for nothing yet: what a policy reads by itself is all that could be asked of it.
+_BARE: Json = {
+    "resourceType": "ServiceRequest",
+    "status": "draft",
+    "intent": "order",
+    "subject": {"reference": "Patient/nobody"},
+}
+_ORDERS = ("ServiceRequest", "Claim")
+# The version of DTR in the profile of the parameters.
+_PROFILE = re.compile(r"dtr-qpackage-input-parameters\|([0-9]+\.[0-9]+)")
+# What coverage-information calls a determination by: policy and revision are in it.
+_ASSERTION = re.compile(r"(.+)\.([0-9]{4}-[0-9]{2})\.[0-9a-f]{32}(\.partly)?")
+# For so many cases it is remembered which answers leave what open.
+_REMEMBERED = 64
+_SETTLED = "the order and its plan settle the criteria by themselves: there is nothing to ask"
+_OTHER = "no policy on file is about what is ordered"
+
+
+class _Refused(Exception):
+    """Why there is no answer: the status of HTTP, the code of the issue, and what is wrong."""
+
+    def __init__(self, status: int, code: str, what: str) -> None:
+        self.status, self.code, self.what = status, code, what
+        super().__init__(what)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the parameters ask for."""
+
+    version: str
+    coverages: list[Json]
+    orders: list[Json]
+    forms: list[str]
+    context: str
+
+
+class Packages:
+    """Makes packages."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._writer: PackageWriter | None = None
+        self._rules: OrderedDict[tuple[str, str, str], list[Rule]] = OrderedDict()
+
+    def answer(self, chosen: Chosen, data: bytes) -> Message:
+        """The status and the issues of a refusal, or the answer in JSON."""
+        try:
+            asked = _asked(data)
+            content = self._answered(asked, chosen)
+        except _Refused as refused:
+            return Message({"status": refused.status, "issues": [(refused.code, refused.what)], "told": None})
+        except UnreadableInput as error:
+            return Message({"status": 422, "issues": [("processing", line) for line in error.lines()], "told": None})
+        return Message({"status": 200, "issues": [], "told": None}, compact(content))
+
+    def _answered(self, asked: _Asked, chosen: Chosen) -> Json:
+        today = date.today()
+        policy, revision = self._desk.kb.policy(chosen["policy"]).identifier, chosen["revision"]
+        of_policy = _of_policy(asked, policy)
+        revision = revision or next((named for _, named in of_policy if named), None)
+        # The form of a policy that is named can ask for the service too.
+        known = [order for order in asked.orders if of_policy or self._is_known(order)]
+        if asked.orders and not known:
+            return output(asked.version, [], _remark(_OTHER))
+        packages: list[Json] = []
+        remarks: list[str] = []
+        orders: list[Json | None] = [*known] or [None]
+        for order in orders:
+            found, parts = self._found(order, asked, today, policy, revision)
+            if found.outcome is Outcome.NOT_APPLICABLE or found.needs is None:
+                remarks.append(_SETTLED)
+            if of_policy or order is None:
+                packages += self._of_policy(asked, order, found, today, policy)
+            elif found.needs is not None and self._is_wanted(asked, found):
+                about = self._about(asked, order, None, today)
+                packages += self._package(found, self._made(found, parts, today, policy), about)
+        if not packages and not remarks:
+            what = "the form that is named is not that of this order: leave it out, or send the order as it was"
+            raise _Refused(404, "not-found", what)
+        return output(asked.version, packages, _remark(*dict.fromkeys(remarks)) if remarks and not packages else None)
+
+    def _is_known(self, order: Json) -> bool:
+        return order["resourceType"] == "Claim" or self._desk.asks_for_a_known_service(order)
+
+    def _found(
+        self, order: Json | None, asked: _Asked, today: date, policy: str, revision: str | None
+    ) -> tuple[Determination, Json]:
+        """What an order comes to with its plans alone, and what it was read of."""
+        plans = {f"coverage{number}": plan for number, plan in enumerate(asked.coverages, 1)} if order else {}
+        parts = {"order": order or _BARE, **plans}
+        (found,) = self._desk.come_to([self._desk.preview(parts, today)], policy, revision)
+        if not isinstance(found, Determination):
+            text = str(found.error) if hasattr(found, "error") else "the order breaks the rules of a case"
+            raise _Refused(422, "processing", text)
+        return found, parts
+
+    def _of_policy(
+        self, asked: _Asked, order: Json | None, found: Determination, today: date, policy: str
+    ) -> list[Json]:
+        """The form of the whole policy, with what the order states filled in."""
+        bare, parts = self._found(None, asked, today, policy, found.revision.entry.name)
+        about = self._about(asked, order, found, today)
+        return self._package(bare, self._made(bare, parts, today, policy), about, whole=True)
+
+    def _is_wanted(self, asked: _Asked, found: Determination) -> bool:
+        form = questionnaire(self._desk.forms, found)
+        return form is not None and (not asked.forms or form["url"] in {name.partition("|")[0] for name in asked.forms})
+
+    def _package(self, found: Determination, rules: list[Rule], about: About, whole: bool = False) -> list[Json]:
+        if self._writer is None:
+            self._writer = PackageWriter(self._desk.forms, Population(self._desk.terminology))
+        package = self._writer.package(found, rules, about, whole)
+        return [package] if package else []
+
+    def _about(self, asked: _Asked, order: Json | None, found: Determination | None, today: date) -> About:
+        if order is None:
+            return About(asked.version, today)
+        subject = order.get("subject") or order.get("patient") or {}
+        return About(
+            asked.version,
+            today,
+            str(subject.get("reference", "")),
+            tuple(f"Coverage/{plan['id']}" for plan in asked.coverages if plan.get("id")),
+            (f"{order['resourceType']}/{order['id']}",) if order.get("id") else (),
+            stated_terms(self._desk.forms, found) if found else {},
+        )
+
+    # ------------------------------------------------------------------ what need not be asked
+
+    def _made(self, found: Determination, parts: Json, today: date, policy: str) -> list[Rule]:
+        """What need not be asked after each answer, found out by answering."""
+        key = (policy, found.revision.entry.name, found.case.digest)
+        if key not in self._rules:
+            self._rules[key] = list(self._tried(found, parts, today, policy))
+            if len(self._rules) > _REMEMBERED:
+                self._rules.popitem(last=False)
+        return self._rules[key]
+
+    def _tried(self, found: Determination, parts: Json, today: date, policy: str) -> Iterator[Rule]:
+        form = questionnaire(self._desk.forms, found)
+        if form is None:
+            return
+        everything = asked_things(form)
+        for question in questions(form):
+            answers = [option["valueCoding"] for option in question["answerOption"]]
+            link = question["linkId"]
+            alone = self._left(found, parts, today, policy, [(link, [answer]) for answer in answers])
+            for answer, left in zip(answers, alone, strict=True):
+                if left is None:
+                    continue
+                remaining = left
+                if question.get("repeats") and left < everything:
+                    # Nor with any other answer beside it.
+                    beside = [[answer, other] for other in answers if other is not answer]
+                    tried = [(link, given) for given in (*beside, answers)]
+                    remaining = left.union(*filter(None, self._left(found, parts, today, policy, tried)))
+                if everything - remaining - {link}:
+                    plain = {name: answer[name] for name in ("system", "code")}
+                    yield Rule(link, plain, remaining)
+
+    def _left(
+        self, found: Determination, parts: Json, today: date, policy: str, tried: Sequence[tuple[str, list[Json]]]
+    ) -> list[frozenset[str] | None]:
+        """What can still change the outcome after each of some answers; None for answers that break the case shapes."""
+        cases: list[Case] = []
+        for link, answers in tried:
+            response = {
+                "resourceType": "QuestionnaireResponse",
+                "status": "completed",
+                "subject": parts["order"].get("subject") or parts["order"].get("patient"),
+                "item": [{"linkId": link, "answer": [{"valueCoding": answer} for answer in answers]}],
+            }
+            cases.append(self._desk.preview({**parts, "answers": response}, today))
+        return [
+            asked_things(questionnaire(self._desk.forms, come)) if isinstance(come, Determination) else None
+            for come in self._desk.come_to(cases, policy, found.revision.entry.name)
+        ]
+
+
+# ---------------------------------------------------------------------- the parameters
+
+
+def _asked(data: bytes) -> _Asked:
+    try:
+        content = load(data, SOURCE)
+    except UnreadableInput as error:
+        raise _Refused(400, "structure", str(error)) from error
+    listed = content.get("parameter") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or content.get("resourceType") != "Parameters":
+        raise _Refused(400, "structure", "send Parameters with coverage, and order, questionnaire or context")
+    given: dict[str, list[Json]] = {}
+    for parameter in listed:
+        if isinstance(parameter, dict):
+            given.setdefault(str(parameter.get("name")), []).append(parameter)
+    coverages, orders = (
+        [one["resource"] for one in given.get(name, ()) if isinstance(one.get("resource"), dict)]
+        for name in ("coverage", "order")
+    )
+    forms = [str(one.get("valueCanonical") or one.get("valueUri")) for one in given.get("questionnaire", ())]
+    context = next((str(one.get("valueString")) for one in given.get("context", ())), "")
+    if not coverages or any(plan.get("resourceType") != "Coverage" for plan in coverages):
+        raise _Refused(400, "required", "coverage is missing, or no Coverage")
+    if any(order.get("resourceType") not in _ORDERS for order in orders):
+        raise _Refused(400, "not-supported", f"an order is one of {', '.join(_ORDERS)}")
+    if not (orders or forms or context):
+        raise _Refused(400, "required", "one of order, questionnaire and context is needed (dtr-1)")
+    meta = content.get("meta")
+    profiles = meta.get("profile") if isinstance(meta, dict) else None
+    named = [found[1] for profile in profiles or () if (found := _PROFILE.search(str(profile)))]
+    return _Asked(named[0] if named and named[0] in VERSIONS else VERSIONS[0], coverages, orders, forms, context)
+
+
+def _of_policy(asked: _Asked, policy: str) -> list[tuple[str, str]]:
+    """The forms of the whole policy that are asked for, each with the revision that is named, "" for none.
+
+    Raises:
+        _Refused: without an order, something is named that is no form of a policy.
+    """
+    named = [name.partition("|") for name in asked.forms]
+    found = [(url, version) for url, _, version in named if url == policy_url(policy)]
+    if asked.orders or found:
+        return found
+    context = _ASSERTION.fullmatch(asked.context)
+    if context and context[1] == policy:
+        return [(policy_url(policy), context[2])]
+    what = "nothing is kept of earlier calls, so the form of a case is made of its order; send that as order"
+    raise _Refused(404, "not-found", f"{what}, or ask for {policy_url(policy)}")
+
+
+def _remark(*texts: str) -> Json:
+    """An OperationOutcome that says something, and refuses nothing."""
+    outcome = operation_outcome([("informational", text) for text in texts])
+    for issue in outcome["issue"]:
+        issue["severity"] = "information"
+    return outcome
