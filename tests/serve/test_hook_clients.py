@@ -247,6 +247,14 @@ def test_a_list_that_cannot_be_used_is_refused_in_one_line(
     assert text in str(error.value)
 
 
+def test_without_the_library_it_says_what_to_install(
+    file: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb_tools.serve.hooks.clients.find_spec", lambda name: None)
+    with pytest.raises(KbError, match=r"not installed: pyjwt, cryptography; pip install 'kb-tools\[jwt\]'"):
+        trusted_clients(file(LISTED))
+
+
 def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KbError, match=r"none\.json: No such file or directory; check the path"):
         trusted_clients(tmp_path / "none.json")

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from bundles import content, resources
 from crd_invariants import broken, said
+from fhir_validator import Faults
 from hook_calls import call_of, data, drafts, found, order_of
 from starlette.testclient import TestClient
 
@@ -158,6 +159,15 @@ def test_a_card_leads_to_the_pages_of_the_criteria_that_decide(ehr: TestClient) 
     )
 
 
+def test_an_order_with_coverage_information_is_valid_r4(ehr: TestClient, faults: Faults) -> None:
+    for name in (None, OPEN):
+        for version in ("2.1", "2.2"):
+            body = answered(ehr, call_of(content(name) if name else content(), version=version))
+            found_ = faults(body["systemActions"][0]["resource"])
+            # The value set of R4 for codes of orders is an example, and CPT is not in it.
+            assert [fault for fault in found_ if "not found in value set" not in fault] == []
+
+
 def test_an_action_changes_nothing_but_the_extension(ehr: TestClient) -> None:
     other = {"url": "https://ehr.example/other", "valueString": "kept"}
     call = data(call_of(content(), quantityQuantity={"value": 7}, extension=[other])).replace(b"7}", b"1.50}")
@@ -251,6 +261,45 @@ def test_order_dispatch_is_taken_in_its_older_form_too(ehr: TestClient) -> None:
     call = call_of(content(), "order-dispatch")
     call["context"] = {"patientId": "p", "order": "ServiceRequest/order", "performer": "Organization/o"}
     assert answered(ehr, call)["cards"][0]["summary"] == "CP.MP.101 revision 2026-02: criteria met"
+
+
+def test_a_call_with_absolute_references_and_other_orders_is_answered(ehr: TestClient) -> None:
+    """As the guide and its test kits shape one: URLs of a server, a token, orders of several types, billing options."""
+    server = "https://ehr.example/fhir"
+    billing = {
+        "url": "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options",
+        "valueCodeableConcept": {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "38242"}]},
+    }
+    call = call_of(content(), subject={"reference": f"{server}/Patient/p"}, insurance=[{"reference": "Coverage/c"}])
+    order = call["context"]["draftOrders"]["entry"][0]
+    order["fullUrl"] = f"{server}/ServiceRequest/order"
+    order["resource"]["code"]["extension"] = [billing]
+    order["resource"]["requester"] = {"reference": f"{server}/PractitionerRole/r", "display": "Dr. X"}
+    call["context"]["draftOrders"]["entry"] += [
+        {"resource": {"resourceType": "MedicationRequest", "id": "m", "status": "draft", "intent": "order"}},
+        {
+            "resource": order_of(
+                content(), id="scan", code={"coding": [{"system": "http://loinc.org", "code": "24338-6"}]}
+            )
+        },
+    ]
+    call["context"]["encounterId"] = "e"
+    call["prefetch"]["encounter"] = {"resourceType": "Encounter", "id": "e", "status": "planned"}
+    call |= {
+        "fhirServer": server,
+        "fhirAuthorization": {
+            "access_token": "t",
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "scope": "x",
+            "subject": "y",
+        },
+    }
+    body = answered(ehr, call)
+    assert [card["summary"] for card in body["cards"]] == ["CP.MP.101 revision 2026-02: criteria met"]
+    (action,) = body["systemActions"]
+    assert action["resource"]["code"]["extension"] == [billing]
+    assert broken(action["resource"]) == []
 
 
 # ---------------------------------------------------------------------- what was not sent
@@ -463,5 +512,11 @@ def test_nothing_of_a_patient_is_logged_or_answered(
     broken_["prefetch"]["conditions"]["entry"][0]["resource"]["subject"] = {"reference": f"Patient/{planted}"}
     for sent in (call, wrong, broken_, data(call)[:-5]):
         assert planted not in post(ehr, sent).text
-    assert planted not in caplog.text
+    for path in (planted, f"order-sign?patient={planted}"):
+        assert planted not in ehr.post(f"/cds-services/{path}", content=b"{}").text
+    # The page of an address that there is not names the address, to who asked for it.
+    ehr.post(f"/cds-services/order-sign/{planted}", content=b"{}")
+    # The client of the test logs what it sends.
+    logged = [record.getMessage() for record in caplog.records if record.name.partition(".")[0] != "httpx2"]
+    assert planted not in "".join(logged)
     assert planted not in "".join(capfd.readouterr())

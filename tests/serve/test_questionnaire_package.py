@@ -14,6 +14,7 @@ from bundles import content, resources
 from crd_invariants import said
 from dtr_client import evaluated, filled
 from fhir_of import PATIENT, fhir_of
+from fhir_validator import Faults
 from hook_calls import call_of, chart_of, data, order_of
 from in_favor import SERVICE_DATE, in_favor
 from starlette.testclient import TestClient
@@ -104,9 +105,11 @@ def strictly(resource: Json) -> Json:
 # ---------------------------------------------------------------------- what is in a package
 
 
-def test_the_package_of_an_order_is_r4_and_invariants_of_dtr_hold(ehr: TestClient) -> None:
+def test_the_package_of_an_order_is_r4_and_invariants_of_dtr_hold(ehr: TestClient, faults: Faults) -> None:
     answer = post(ehr, parameters(COVERAGE, order())).json()
     assert strictly(answer) == answer
+    assert faults(answer) == []
+    assert faults(post(ehr, parameters(COVERAGE, order(), canonical(WHOLE))).json()) == []
     bundle = answer["parameter"][0]["resource"]
     # dtrb-1, dtr-1, and of each item dtrq-2.
     assert evaluated("%bundle.entry.first().resource.is(Questionnaire)", {"bundle": bundle}) == [True]
