@@ -45,7 +45,8 @@ def test_no_process_of_the_workbench_asks_another_machine(tmp_path: Path) -> Non
         assert process.stdout is not None
         address = process.stdout.readline().removeprefix(f"{ROOT}: ").partition("/ ")[0]
         for path, body, type_ in ASKED:
-            request = urllib.request.Request(f"{address}{path}", body, {"Accept": type_, "Content-Type": type_})
+            named = {"Content-Type": type_} if body else {"Accept": type_}
+            request = urllib.request.Request(f"{address}{path}", body, named)
             try:
                 with urllib.request.urlopen(request) as answer:
                     statuses.append(answer.status)
