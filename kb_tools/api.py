@@ -20,6 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
+from kb_tools.calendar_day import calendar_day
 from kb_tools.errors import ArgumentError, KbError, UnreadableInput
 
 if TYPE_CHECKING:
@@ -614,9 +615,7 @@ def _day(name: str, value: Any) -> date | None:
     if value is None or type(value) is date:
         return value
     try:
-        if len(_typed(name, value, str)) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(value)
+        return calendar_day(_typed(name, value, str))
     except ValueError:
         raise ArgumentError(f"{name} {value!a} is no calendar day", hint="give a date, or write YYYY-MM-DD") from None
 

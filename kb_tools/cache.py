@@ -42,7 +42,12 @@ class Cache:
         self.size = 0
         state = hashlib.sha256(f"{LAYOUT} {ox.__version__}\n".encode())
         for path, name in files.items():
-            stat = path.stat()
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                # Its content is held in memory, and the file was removed since.
+                state.update(f"{path}\0{name}\0gone\n".encode())
+                continue
             self.size += stat.st_size
             # The time of the last change to the file's entry, where there is one, cannot be set back as the other can.
             state.update(f"{path}\0{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())

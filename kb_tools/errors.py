@@ -73,6 +73,10 @@ class KnowledgeBaseError(KbError):
     """The knowledge base itself is missing or broken."""
 
 
+class Changed(KnowledgeBaseError):
+    """The knowledge base is not what it was when those that answer from it started."""
+
+
 class ArgumentError(KbError):
     """What a function of the library was given is not of a type or value that it takes."""
 

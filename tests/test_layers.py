@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "kb_tools"
 # The packages and modules directly under kb_tools, the lowest first. A layer may import those below it.
 LAYERS = (
     ("printable",),
-    ("errors", "writing", "as_json", "memory"),
+    ("errors", "writing", "as_json", "memory", "calendar_day"),
     ("cache",),
     ("rdf",),
     ("model",),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pyoxigraph as ox
 
 from kb_tools.ask.sparql import QueryError
-from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput
+from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput
 
 T = TypeVar("T")
 # What an answer may be other than a result.
 _ERRORS: dict[str, type[KbError]] = {
-    error.__name__: error for error in (KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, QueryError)
+    error.__name__: error
+    for error in (KbError, Changed, KnowledgeBaseError, UnknownRevision, UnreadableInput, QueryError)
 }
 # Marks an object that stands for a term: no prefix and no IRI begins so.
 _TERM = "@term"
@@ -26,9 +27,7 @@ def write(answer: Any) -> bytes:
     if answer is None:
         content = None
     elif isinstance(answer, KbError):
-        kind = next(class_ for class_ in type(answer).__mro__ if class_.__name__ in _ERRORS).__name__
-        said = {"what": answer.what, "where": answer.where, "hint": answer.hint, "unquoted": answer.unquoted}
-        content = {"error": kind, **said}
+        content = error_as_json(answer)
     else:
         content = {"result": vars(answer)}
     return json.dumps(content, default=_as_json).encode()
@@ -47,12 +46,24 @@ def read(written: bytes, result: Callable[..., T]) -> T | KbError | None:
     match content:
         case None:
             return None
-        case {"error": str(kind), "what": str(what), "where": str(where), "hint": str(hint), "unquoted": str(unquoted)}:
-            if kind in _ERRORS:
-                return _ERRORS[kind](what, where=where, hint=hint, unquoted=unquoted)
+        case {"error": str(kind)} if kind in _ERRORS:
+            return error_of_json(content)
         case {"result": dict(fields)}:
             return result(**fields)
     raise ValueError("no answer")
+
+
+def error_as_json(error: KbError) -> dict[str, str]:
+    """An error as JSON values, which keep of what kind it is."""
+    kind = next(class_ for class_ in type(error).__mro__ if class_.__name__ in _ERRORS).__name__
+    said = {"what": error.what, "where": error.where, "hint": error.hint, "unquoted": error.unquoted}
+    return {"error": kind, **said}
+
+
+def error_of_json(content: Mapping[str, str]) -> KbError:
+    """The error that `error_as_json` wrote."""
+    said = {name: content[name] for name in ("where", "hint", "unquoted")}
+    return _ERRORS[content["error"]](content["what"], **said)
 
 
 def _as_json(term: Any) -> dict[str, Any]:

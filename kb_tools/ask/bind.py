@@ -14,6 +14,7 @@ import pyoxigraph as ox
 
 from kb_tools.ask.names import Names, within
 from kb_tools.ask.sparql import QueryError
+from kb_tools.calendar_day import calendar_day
 from kb_tools.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -201,4 +202,4 @@ def _day(written: str) -> date:
     """
     if written == "today":
         return date.today()
-    return date.fromisoformat(f"{written}-01" if _MONTH.fullmatch(written) else written)
+    return calendar_day(f"{written}-01" if _MONTH.fullmatch(written) else written)

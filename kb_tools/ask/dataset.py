@@ -51,11 +51,11 @@ def graph_names(kb: Repository) -> dict[Path, str]:
         kind, *rest = path.relative_to(kb.root).with_suffix("").parts
         names[path] = f"{BASE}{'/'.join(rest)}" if kind == "ontology" else f"{BASE}shapes/{'/'.join(rest)}"
     for policy in kb.policies():
-        names |= dict.fromkeys(sorted(policy.folder.glob("*.ttl")), policy.iri)
+        names |= dict.fromkeys(kb.files_in(policy.folder), policy.iri)
         for name, folder in policy.revision_folders.items():
-            names |= dict.fromkeys(sorted(folder.glob("*.ttl")), f"{policy.iri}/{name}")
+            names |= dict.fromkeys(kb.files_in(folder), f"{policy.iri}/{name}")
         manifest = policy.cases_folder / "manifest.ttl"
-        if manifest.is_file():
+        if kb.has(manifest):
             names[manifest] = f"{policy.iri}/cases/manifest"
     return names
 
@@ -93,7 +93,7 @@ def open_store(kb: Repository) -> ox.Store:
     store = ox.Store()
     for path, name in graph_names(kb).items():
         with _says_which(path):
-            store.load(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
+            store.load(unix_lines(kb.content(path)), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
     store.bulk_extend(filled_in(store))
     return store
 
@@ -104,10 +104,10 @@ def named_graphs(kb: Repository) -> ox.Store:
     return open_store(kb)
 
 
-def _quads(path: Path, name: ox.NamedNode) -> Iterator[ox.Quad]:
+def _quads(kb: Repository, path: Path, name: ox.NamedNode) -> Iterator[ox.Quad]:
     # Blank nodes are renamed: those of two files are never one.
     with _says_which(path):
-        for quad in ox.parse(unix_lines(path.read_bytes()), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
+        for quad in ox.parse(unix_lines(kb.content(path)), format=ox.RdfFormat.TURTLE, rename_blank_nodes=True):
             yield ox.Quad(quad.subject, quad.predicate, quad.object, name)
 
 
@@ -254,7 +254,7 @@ def _make_graphs(kb: Repository, folder: Path) -> None:
     (folder / _CATALOG).write_text(_catalog(kb), encoding="utf-8")
     store = ox.Store(str(folder / "store"))
     # In one go, which is faster by far than file by file.
-    store.bulk_extend(quad for path, name in graph_names(kb).items() for quad in _quads(path, ox.NamedNode(name)))
+    store.bulk_extend(quad for path, name in graph_names(kb).items() for quad in _quads(kb, path, ox.NamedNode(name)))
     store.bulk_extend(filled_in(store))
     store.flush()
     # Else each copy, see `extended`, would tidy up for itself, and share no file with this one.

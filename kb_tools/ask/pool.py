@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kb_tools.ask import dataset
-from kb_tools.ask.prepared import BEGUN, LENGTH, order
+from kb_tools.ask.prepared import BEGUN, CHANGED, LENGTH, order
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.sparql import QueryError
 from kb_tools.ask.worker import broken, read_answer, run
-from kb_tools.errors import Busy, KbError
+from kb_tools.errors import Busy, Changed, KbError
 from kb_tools.model.repository import Repository
 
 # How much longer an answer may be on its way than what it holds: names, notes, quotation marks.
 _ROOM = 4
-_CODE = "import sys; sys.path[:] = sys.argv[6:]; from kb_tools.ask.prepared import main; main()"
+_CODE = "import sys; sys.path[:] = sys.argv[7:]; from kb_tools.ask.prepared import main; main()"
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class Pool:
         self._lock = threading.Lock()
         self._waiting: list[_Copy] = []
         self._answering = 0
+        # What ends the queries that run in processes of their own.
+        self._ends: set[Callable[[], None]] = set()
         self._readings = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -141,7 +143,9 @@ class Pool:
                 self._started()
 
     def close(self) -> None:
-        """End every process."""
+        """End every process, and the queries that they answer."""
+        for end in list(self._ends):
+            end()
         with self._lock:
             self._end()
 
@@ -157,13 +161,30 @@ class Pool:
         """
         with self._turn(asked):
             if not self.copies:
-                return run(asked, self.timeout, started=started)
+                with self._ended_at_the_end(started) as begun:
+                    # Each reads the files anew.
+                    return run(replace(asked, held=self.kb.held), self.timeout, started=begun)
             reads = order(asked)
             try:
                 return self._ask_copy(asked, reads, started)
             finally:
                 if len(self._waiting) + self._answering < self.size:
                     threading.Thread(target=self._replace, args=(reads,), daemon=True).start()
+
+    @contextmanager
+    def _ended_at_the_end(self, started: Callable[[Callable[[], None]], None]) -> Iterator[Callable[..., None]]:
+        """While a query runs in a process of its own, which ends with this pool: what takes that which ends it."""
+        known: list[Callable[[], None]] = []
+
+        def begun(end: Callable[[], None]) -> None:
+            known.append(end)
+            self._ends.add(end)
+            started(end)
+
+        try:
+            yield begun
+        finally:
+            self._ends.difference_update(known)
 
     @contextmanager
     def _turn(self, asked: Inquiry) -> Iterator[None]:
@@ -272,7 +293,8 @@ class Pool:
                 reply = control.recv(8, socket.MSG_WAITALL)
                 if len(reply) == 8:
                     return int.from_bytes(reply)
-            self._end()
+            if self._end() == CHANGED:
+                raise Changed("the knowledge base changed since the server started", hint="start it again")
         raise KbError(
             "the process that answers queries does not start", hint="kb check says whether the knowledge base is sound"
         )
@@ -280,11 +302,11 @@ class Pool:
     def _started(self) -> socket.socket:
         if self._control is None:
             self._readings += 1
-            limits = (self.size, self.timeout, self.max_size)
+            told = (self.kb.root, self.size, self.timeout, self.max_size, self.kb.held)
             self._control, its = socket.socketpair()
             with its:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _CODE, *map(str, (its.fileno(), self.kb.root, *limits)), *sys.path],
+                    [sys.executable, "-P", "-c", _CODE, *map(str, (its.fileno(), *told)), *sys.path],
                     stdin=subprocess.DEVNULL,
                     # What it would say could quote a query.
                     stdout=subprocess.DEVNULL,
@@ -293,14 +315,17 @@ class Pool:
                 )
         return self._control
 
-    def _end(self) -> None:
+    def _end(self) -> int | None:
+        """End the process and all copies; the code with which it ended, where there was one."""
+        code = None
         if self._control is not None and self._process is not None:
             self._control.close()
             try:
-                self._process.wait(5)
+                code = self._process.wait(5)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
             self._control = self._process = None
         while self._waiting:
             self._waiting.pop().forget()
+        return code

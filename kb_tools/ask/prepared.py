@@ -38,6 +38,8 @@ from kb_tools.model.repository import Repository
 MAX_ORDER = 4096
 # Written by a copy once it has read an inquiry, before the length of its answer, in so many bytes, and the answer.
 BEGUN, LENGTH = b"\n", 8
+# The code with which the process ends where the files are not those that it is to answer from.
+CHANGED = 3
 # The most ready questions that one copy answers.
 MOST = 500
 # Of the thread that runs a query, in bytes: as much as that of a process on Linux.
@@ -206,14 +208,20 @@ class Prepared:
 
 
 def main() -> None:
-    """The process: started with the number of the socket of its orders, the folder, and what limits a copy."""
-    number, root, size, timeout, max_size = sys.argv[1:6]
+    """The process: started with the socket of its orders, the folder, the limits of a copy, and the files' digest."""
+    number, root, size, timeout, max_size, held = sys.argv[1:7]
     control = socket.socket(fileno=int(number))
     # Whoever asked this process ends it, by closing the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setrecursionlimit(RECURSION)
     confine.connect_nowhere()
-    prepared = Prepared(Repository(Path(root)), int(size), float(timeout), int(max_size))
+    kb = Repository(Path(root))
+    if held:
+        try:
+            kb.hold(held)
+        except KbError:
+            sys.exit(CHANGED)
+    prepared = Prepared(kb, int(size), float(timeout), int(max_size))
     # What a copy does not touch it shares with this process.
     gc.collect()
     gc.freeze()

@@ -31,6 +31,7 @@ class Inquiry:
         data: further RDF files and folders, whose content is added to the default graph.
         dataset: the graphs of the default graph and the named graphs, in place of those of FROM; None for those.
         entail: "owlrl", "rdfs" or "none".
+        held: the digest of the files that it must be answered from; "" for any.
         format: one of resolve.FORMATS, which the form of the query must fit; any form if empty.
     """
 
@@ -47,6 +48,7 @@ class Inquiry:
     entail: str = "none"
     max_rows: int = 10_000
     format: str = ""
+    held: str = ""
 
     @cached_property
     def ready(self) -> Question | None:

@@ -152,6 +152,8 @@ def _answer(asked: Inquiry, loading: bool) -> RawResult | None:
     from kb_tools.model.repository import Repository, find_root
 
     kb = Repository(find_root(asked.root))
+    if asked.held:
+        kb.hold(asked.held)
     if not loading and not dataset.loaded(kb):
         # What is refused is refused before the long wait.
         check(asked.ready.text if asked.ready else asked.text)

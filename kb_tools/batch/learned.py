@@ -10,7 +10,6 @@ yes or no; no date, no name, no text, no note, and nothing of what a reader refu
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,15 +35,6 @@ from kb_tools.rdf.terms import to_oxigraph, to_rdflib
 LAYOUT = 2
 # How much more must have been learned before it is written again.
 GROWTH = 1.1
-
-
-def digest_of(kb: Repository) -> str:
-    """Of all that determinations can depend on: the vocabularies, the shapes and the policies with their seals."""
-    digest = hashlib.sha256()
-    for folder, pattern in (("ontology", "*.ttl"), ("shapes", "*.ttl"), ("policies", "*.ttl"), ("policies", "seal.*")):
-        for path in sorted((kb.root / folder).rglob(pattern)):
-            digest.update(f"{path.relative_to(kb.root).as_posix()}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 # What reading a file raises that is none of this form.
@@ -73,7 +63,7 @@ class Learned:
         files = [path for folder in ("ontology", "shapes", "policies") for path in (kb.root / folder).rglob("*.ttl")]
         self._cache = Cache(kb.root, dict.fromkeys(sorted(files), ""))
         self._name = f"learned-{engine}-{policy}-{revision or 'by-date'}.json"
-        self._of = [LAYOUT, __version__, engine, version_of(engine), ox.__version__, digest_of(kb)]
+        self._of = [LAYOUT, __version__, engine, version_of(engine), ox.__version__, kb.digest]
         self._size = 0
 
     def damage(self) -> str | None:

@@ -30,7 +30,7 @@ from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.batch import parts, store
 from kb_tools.batch.flips import COLUMNS, FlipCounter, Flipped
-from kb_tools.batch.learned import digest_of, version_of
+from kb_tools.batch.learned import version_of
 from kb_tools.batch.parts import Part
 from kb_tools.batch.ranges import RANGE, Pinned, Range, files_of, pin
 from kb_tools.batch.store import Location
@@ -165,7 +165,7 @@ def plan(
         "tool": f"kb {__version__}",
         "libraries": {name: found for name in _LIBRARIES if (found := version_of(name))},
         "policy": policy.identifier,
-        "knowledgeBase": digest_of(kb),
+        "knowledgeBase": kb.digest,
         **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
         "seals": {
             name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))

@@ -11,7 +11,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import XSD
 
 from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
-from kb_tools.errors import UnreadableInput
+from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import FORMATS
 
@@ -25,7 +25,7 @@ def parses(kb: Repository) -> Iterator[Problem]:
         for path in files:
             try:
                 kb.triples(path)
-            except UnreadableInput as error:
+            except KnowledgeBaseError as error:
                 yield problem_of(kb, error, relative(kb, path))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kb_tools import printable
+from kb_tools.calendar_day import calendar_day
 from kb_tools.commands import completion
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def parse_day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
     """The calendar day that an option names, as YYYY-MM-DD; anything else is a usage error."""
     try:
-        if value is not None and len(value) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(value) if value else None
+        return None if value is None else calendar_day(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} is no calendar day: write YYYY-MM-DD", ctx, param) from None
 

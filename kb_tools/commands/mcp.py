@@ -45,6 +45,8 @@ def command(http: bool, port: int, workers: int, timeout: float, max_rows: int, 
     from kb_tools.serve.mcp.office import Office
 
     kb = open_kb(root)
+    # All that answer do so from one reading of the files.
+    kb.repository.hold()
     with Office(Pool(kb.repository, workers, timeout), max_rows=max_rows) as office:
         if http:
             over_http(office, port, lambda address: click.echo(f"{kb.root}: {address} (Ctrl-C ends it)"))

@@ -55,7 +55,8 @@ def command(
     """The workbench: read the policies in a browser, at any date.
 
     It answers readers on this machine only, prints its address, and runs until Ctrl-C. The knowledge base is read at
-    the start: after a change of its files, start again. Nothing is fetched from elsewhere, no cookie is set, and no
+    the start, and a broken one is refused. After a change of its files, start again: what is shown and determined stays
+    what was read, and what would be read anew is refused. Nothing is fetched from elsewhere, no cookie is set, and no
     request is logged but with --log, which says what happened and never of whom.
 
     Programs have cases determined at /api/determine: docs/services.md.
@@ -83,8 +84,13 @@ def command(
     from kb_tools.serve.hooks import clients
     from kb_tools.serve.programs.watching import Log
     from kb_tools.serve.server import serve
+    from kb_tools.serve.workbench import Workbench
 
     kb = open_kb(root)
+    # What is broken is said here, and not to readers.
+    kb.repository.hold()
+    bench = Workbench(kb.repository)
+    bench.read()
 
     written = Log(log) if log else None
 
@@ -96,4 +102,4 @@ def command(
 
     trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(pool, host, port, (*allow_host, host), max_rows, trusted, ready, written)
+    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written)

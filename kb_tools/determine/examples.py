@@ -112,7 +112,7 @@ def read_manifest(kb: Repository, folder: Path) -> list[Expectation]:
         KnowledgeBaseError: there is no manifest, it is empty, or an expectation is incomplete.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if not kb.has(path):
         raise KnowledgeBaseError("no manifest of example cases", where=str(path), hint="write one")
     graph = kb.graph([path])
     nodes = {

@@ -61,7 +61,7 @@ class Policy(AsJson):
     @cached_property
     def shared(self) -> Graph:
         """What the policy says apart from any revision: the work, its log, its discrepancies."""
-        return self.kb.graph(sorted(self.folder.glob("*.ttl")))
+        return self.kb.graph(self.kb.files_in(self.folder))
 
     @cached_property
     def title(self) -> str:
@@ -81,7 +81,7 @@ class Policy(AsJson):
 
     @cached_property
     def revision_folders(self) -> dict[str, Path]:
-        return {path.parent.name: path.parent for path in sorted(self.folder.glob("*/revision.ttl"))}
+        return {path.parent.name: path.parent for path in self.kb.files_in(self.folder, "*/revision.ttl")}
 
     @cached_property
     def history(self) -> list[RevisionEntry]:
@@ -248,7 +248,7 @@ class Policy(AsJson):
 
     def own_graph(self, entry: RevisionEntry) -> Graph:
         """What the files in the revision's own folder say."""
-        return self.kb.graph(sorted(self.revision_folders[entry.name].glob("*.ttl")))
+        return self.kb.graph(self.kb.files_in(self.revision_folders[entry.name]))
 
 
 def filled_in(store: ox.Store) -> list[ox.Quad]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -10,9 +11,9 @@ from pathlib import Path
 from rdflib import Graph
 from rdflib.namespace import RDFS, SKOS
 
-from kb_tools.errors import KbError, KnowledgeBaseError, did_you_mean
+from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnreadableInput, did_you_mean
 from kb_tools.model.policy import Policy
-from kb_tools.rdf.files import parse_file
+from kb_tools.rdf.files import TURTLE, parse, read_bytes
 from kb_tools.rdf.namespaces import SH
 from kb_tools.rdf.terms import Triple, graph_of
 
@@ -21,6 +22,8 @@ TERMINOLOGY = Path("ontology/terminology.ttl")
 # The copy inside an installed wheel; in an editable install, the checkout itself.
 _PACKAGE = Path(__file__).parents[1]
 INSTALLED = (_PACKAGE / "data", _PACKAGE.parent)
+# All that answers can depend on: the vocabularies, the shapes, and the policies with their seals and example cases.
+_READ = (("ontology", "*.ttl"), ("shapes", "*.ttl"), ("policies", "*.ttl"), ("policies", "seal.*"))
 
 
 def find_root(given: Path | None = None) -> Path:
@@ -49,19 +52,102 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._files: dict[Path, list[Triple]] = {}
+        self._held: dict[Path, bytes] | None = None
+
+    # ------------------------------------------------------------------ files
+
+    def hold(self, expected: str = "") -> str:
+        """Read every file now: from here on nothing is read from the disk, whatever becomes of the files there.
+
+        Args:
+            expected: the digest that another process, which answers beside this one, gave; "" for any.
+
+        Returns:
+            the digest of what was read.
+
+        Raises:
+            Changed: it is another than was expected.
+        """
+        self._held = {path: self.content(path) for path in self._found()}
+        digest = self.digest
+        if expected and digest != expected:
+            raise Changed("the knowledge base changed since the server started", hint="start it again")
+        return digest
+
+    @property
+    def held(self) -> str:
+        """The digest of the files where they are held; else ""."""
+        return "" if self._held is None else self.digest
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that determinations can depend on."""
+        digest = hashlib.sha256()
+        for path in self._found():
+            digest.update(f"{path.relative_to(self.root).as_posix()}\n".encode() + self.content(path))
+        return digest.hexdigest()
+
+    def _found(self) -> list[Path]:
+        if self._held is not None:
+            return list(self._held)
+        return [path for folder, pattern in _READ for path in sorted((self.root / folder).rglob(pattern))]
+
+    def content(self, path: Path) -> bytes:
+        """The content of one file of the knowledge base.
+
+        Raises:
+            KnowledgeBaseError: it cannot be read.
+        """
+        if self._held is not None and path in self._held:
+            return self._held[path]
+        try:
+            if self._held is not None:
+                raise KnowledgeBaseError("no such file", where=str(path), hint="run kb check")
+            return read_bytes(path)
+        except UnreadableInput as error:
+            raise KnowledgeBaseError(error.what, where=error.where, hint=error.hint) from error
 
     def triples(self, path: Path) -> list[Triple]:
-        """The triples of one file of the knowledge base."""
+        """The triples of one file of the knowledge base.
+
+        Raises:
+            KnowledgeBaseError: it cannot be read, or is not valid.
+        """
         if path not in self._files:
-            self._files[path] = parse_file(path)
+            content = self.content(path)
+            try:
+                self._files[path] = parse(content, TURTLE, str(path))
+            except UnreadableInput as error:
+                raise KnowledgeBaseError(error.what, where=error.where, hint=error.hint) from error
         return self._files[path]
 
     def files(self, *folders: str) -> list[Path]:
         """The Turtle files under the folders, given relative to the root, in order of their names."""
         found: list[Path] = []
         for folder in folders:
-            found.extend(sorted((self.root / folder).rglob("*.ttl")))
+            above = self.root / folder
+            if self._held is None:
+                found.extend(sorted(above.rglob("*.ttl")))
+            else:
+                found.extend(path for path in self._held if path.suffix == ".ttl" and above in path.parents)
         return found
+
+    def files_in(self, folder: Path, pattern: str = "*.ttl") -> list[Path]:
+        """The files of a folder itself that fit a pattern, which may begin with folders in it; in order of their names.
+
+        Args:
+            folder: below the root.
+        """
+        if self._held is None:
+            return sorted(folder.glob(pattern))
+        depth = len(folder.parts) + len(Path(pattern).parts)
+        return sorted(
+            path for path in self._held if folder in path.parents and len(path.parts) == depth and path.match(pattern)
+        )
+
+    def has(self, path: Path) -> bool:
+        """Whether there is such a file."""
+        return path.is_file() if self._held is None else path in self._held
 
     def graph(self, paths: Iterable[Path]) -> Graph:
         """One graph of several files."""
@@ -116,7 +202,7 @@ class Repository:
 
     @cached_property
     def policy_folders(self) -> list[Path]:
-        return sorted(path.parent for path in (self.root / "policies").glob("*/policy.ttl"))
+        return [path.parent for path in self.files_in(self.root / "policies", "*/policy.ttl")]
 
     def policy(self, identifier: str | None = None) -> Policy:
         """The policy named, or the only one.

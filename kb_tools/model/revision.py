@@ -248,7 +248,7 @@ class Revision:
         own = folders[self.entry.name]
         shared = folders.get(str(self.graph.value(self.iri, POL.criteriaAsIn)).rpartition("/")[2], own)
         for folder in (own, shared):
-            for path in sorted(folder.glob("*.ttl")):
+            for path in self.policy.kb.files_in(folder):
                 if any(s == node and p in PARTS for s, p, _ in self.policy.kb.triples(path)):
                     return path
         return own

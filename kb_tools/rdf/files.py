@@ -21,6 +21,7 @@ from kb_tools.rdf.terms import to_rdflib, without_remarks
 if TYPE_CHECKING:
     from kb_tools.rdf.terms import Triple
 
+TURTLE = ox.RdfFormat.TURTLE
 FORMATS = {
     ".ttl": ox.RdfFormat.TURTLE,
     ".trig": ox.RdfFormat.TRIG,

@@ -26,7 +26,7 @@ from kb_tools.serve.forms import fields
 from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import QUESTION
 from kb_tools.serve.remembered import Remembered, lasting
-from kb_tools.serve.results import ROWS, SPREADSHEET, answer
+from kb_tools.serve.results import ROWS, SPREADSHEET, answer, check_format
 from kb_tools.serve.table import shown_answer
 from kb_tools.serve.view import NoPage, View, day_asked
 from kb_tools.serve.workbench import Workbench
@@ -67,6 +67,7 @@ def routes(bench: Workbench, asker: Asker, remembered: Remembered) -> list[Route
 
     async def data(request: Request) -> Response:
         question, view, given = _asked(bench, request)
+        check_format(request.query_params.get("format"), question=True)
         reading = remembered.pool.reading
         found = stated(view, question, await asker.ask(request, _inquiry(request, question, view, given)))
         about = {each["name"]: each["value"] for each in values_asked(view, question, found)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from difflib import get_close_matches
@@ -14,15 +15,16 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kb_tools import as_json
 from kb_tools.ask.pool import Pool
-from kb_tools.errors import Busy, KbError, KnowledgeBaseError
+from kb_tools.errors import Changed, KbError
 from kb_tools.serve import answers, description, editor, html, openapi, programs, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
@@ -37,12 +39,14 @@ from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
 from kb_tools.serve.pages.compare import obstacle, pair_named
 from kb_tools.serve.programs.metrics import Metrics
 from kb_tools.serve.programs.watching import GONE, Log, Watched
+from kb_tools.serve.refusals import refusal
 from kb_tools.serve.remembered import Remembered
 from kb_tools.serve.security import Guard
 from kb_tools.serve.view import NoPage, View, day_asked
 from kb_tools.serve.workbench import Workbench
 
 _LOG = logging.getLogger(__name__)
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 # How many addresses an error names.
 _NEAR = 5
 
@@ -86,8 +90,8 @@ def application(
         Route(COMPARISON.path, _comparison(bench)),
         Route("/openapi.json", _openapi),
         Route("/static/{name:path}", _static),
-        Route("/{path:path}", _thing(bench), name="thing"),
     ]
+    routes += [*_other_methods(routes), Route("/{path:path}", _thing(bench), name="thing")]
     app = Starlette(
         routes=routes,
         exception_handlers={
@@ -102,9 +106,49 @@ def application(
     def too_large(scope: Scope) -> Response:
         return _problem(bench, Request(scope), 413, TOO_LARGE)
 
-    pages, operations = remembered.before(Limited(app, too_large, programs.is_streamed)), fhir.routes(determining)
+    def given_twice(scope: Scope, name: str) -> Response:
+        return _problem(bench, Request(scope), 400, f"{name} is given twice; give it once")
+
+    once = Once(app, given_twice, sparql.MANY)
+    pages, operations = remembered.before(Limited(once, too_large, programs.is_streamed)), fhir.routes(determining)
     answering = Guard(fhir.beside(pages, operations), hosts)
     return Watched(ReadAway(answering), [*routes, *operations], metrics, log)
+
+
+class Once:
+    """Answers a request that gives a parameter of its address twice: of two values, neither is sure to be meant.
+
+    Args:
+        twice: the answer to such a request, for the name of the parameter.
+        many: names of parameters that can be given any number of times.
+    """
+
+    def __init__(self, app: ASGIApp, twice: Callable[[Scope, str], Response], many: Collection[str]) -> None:
+        self.app = app
+        self.twice = twice
+        self.many = many
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        counted = Counter(name for name, _ in QueryParams(scope.get("query_string", b"")).multi_items())
+        twice = next((name for name, number in counted.items() if number > 1 and name not in self.many), None)
+        answer = self.app if twice is None else self.twice(scope, twice)
+        await answer(scope, receive, send)
+
+
+def _other_methods(routes: Iterable[Route]) -> list[Route]:
+    """For each address the methods by which it is not asked, which say by which it is."""
+    allowed: dict[str, set[str]] = {}
+    for route in routes:
+        allowed.setdefault(route.path, set()).update(route.methods or ())
+    return [Route(path, _allows(sorted(methods)), methods=_METHODS - methods) for path, methods in allowed.items()]
+
+
+def _allows(methods: Sequence[str]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        allowed = ", ".join(methods)
+        raise HTTPException(405, f"this address is asked by {allowed}", {"Allow": allowed})
+
+    return endpoint
 
 
 # ---------------------------------------------------------------------- pages
@@ -220,14 +264,11 @@ def _failed(bench: Workbench) -> Callable[[Request, Exception], Response]:
 
 def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
     def handler(request: Request, error: Exception) -> Response:
-        if isinstance(error, NoPage):
-            return _problem(bench, request, 404, str(error), error.near)
-        if isinstance(error, Busy):
-            return _problem(bench, request, 503, str(error), headers={"Retry-After": str(error.seconds)})
-        if isinstance(error, KnowledgeBaseError):
-            # Not with the file, whose path is nobody else's business.
-            return _problem(bench, request, 500, f"{error.what}; {error.hint or 'run kb check'}")
-        return _problem(bench, request, 400, str(error))
+        assert isinstance(error, KbError)
+        told = refusal(error)
+        near = error.near if isinstance(error, NoPage) else ()
+        title = "Not what was read at the start" if isinstance(error, Changed) else ""
+        return _problem(bench, request, told.status, told.text, near, told.headers, title)
 
     return handler
 
@@ -250,7 +291,8 @@ def _broken(bench: Workbench) -> Callable[[Request, Exception], Response]:
 _TITLES = {
     400: "This cannot be answered",
     404: "Not found",
-    405: "This address is only read",
+    405: "Not by this method",
+    408: "Too slow",
     406: "Not in this format",
     413: "Too large",
     415: "Not in this form",
@@ -266,17 +308,21 @@ def _problem(
     what: str,
     found: Collection[str] = (),
     headers: Mapping[str, str] | None = None,
+    title: str = "",
 ) -> Response:
     """An error as a page, or as problem details (RFC 9457) with the addresses that are near."""
-    view = View(bench, date.today())
-    title = _TITLES.get(status, "This cannot be answered")
+    title = title or _TITLES.get(status, "This cannot be answered")
     content: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": what}
-    content["near"] = [{**view.link(iri), "kind": bench.kind(iri)} for iri in found]
+    content["near"] = [{**View(bench, date.today()).link(iri), "kind": bench.kind(iri)} for iri in found]
     accept = request.headers.get("accept", "")
     # Whoever takes anything reads pages, or sends queries.
     offered = ("json", "html") if request.scope["path"].endswith("/sparql") else ("html", "json")
     for_people = asked_for(None, accept, offered) == "html" and request.query_params.get("format") != "json"
     if for_people and not request.url.path.startswith("/api/"):
-        shown = html.Shown("error", request.scope["path"], view.day, ServedLinks(bench.ours, None), False, ())
-        return Response(html.render(shown, content, bench), status, headers, "text/html")
+        try:
+            shown = html.Shown("error", request.scope["path"], date.today(), ServedLinks(bench.ours, None), False, ())
+            return Response(html.render(shown, content, bench), status, headers, "text/html")
+        except KbError:
+            # Every page has a menu of what is on file. Where that cannot be read, there is still something to say.
+            return PlainTextResponse(f"{title}: {what}\n", status, headers)
     return Response(as_json.dump(content), status, headers, "application/problem+json")

@@ -13,13 +13,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The largest body of a request, in bytes.
 MAX_BODY = 16 * 1024 * 1024
+# Longest time in which a body must have come, in seconds.
+BODY_SECONDS = 30.0
 # What was not read when the answer was given is read away: so many bytes, for so many seconds.
 MAX_REST, REST_SECONDS = 4 * MAX_BODY, 10.0
+TOO_SLOW = "the body did not come in time; send it at once"
 TOO_LARGE = f"a body of more than {MAX_BODY // 2**20} MiB; send less"
 
 
 class Limited:
     """Answers 413 to a request whose body is too large: at once where it says so, else when it has become so.
+
+    A body that does not come in time is answered 408.
 
     Args:
         too_large: the answer to a request that says so.
@@ -43,11 +48,18 @@ class Limited:
         if _length(scope) > MAX_BODY:
             await self.too_large(scope)(scope, receive, send)
             return
-        size = 0
+        size, whole = 0, not _comes(scope)
+        until = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def limited() -> Message:
-            nonlocal size
-            message = await receive()
+            nonlocal size, whole
+            try:
+                # After the body there is nothing to come but that the client goes, which may take as long as it likes.
+                async with asyncio.timeout_at(None if whole else until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, TOO_SLOW, {"Connection": "close"}) from None
+            whole = not message.get("more_body", False)
             size += len(message.get("body", b""))
             if size > MAX_BODY:
                 raise HTTPException(413, TOO_LARGE)

@@ -17,6 +17,7 @@ from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import Busy, KbError, UnreadableInput
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
+from kb_tools.rdf.files import FORMATS
 from kb_tools.revisions.change import Diff
 from kb_tools.revisions.verdict import Direction
 
@@ -81,7 +82,7 @@ class Comparisons:
         return future
 
     def _compared(self, policy: Policy, before: str, after: str) -> Compared:
-        cases = self._examples(policy) if (policy.cases_folder / MANIFEST).is_file() else None
+        cases = self._examples(policy) if self.kb.has(policy.cases_folder / MANIFEST) else None
         found = KnowledgeBase(self.kb).diff(before, after, cases, policy=policy.identifier)
         witnesses = {
             direction: str(
@@ -96,7 +97,7 @@ class Comparisons:
         reader = CaseReader(self.kb, record=False)
         for path in sorted({expected.path for expected in read_manifest(self.kb, policy.cases_folder)}):
             try:
-                yield from reader.read(path.name, path)
+                yield from reader.read(path.name, None, self.kb.content(path), FORMATS[path.suffix])
             except UnreadableInput as error:
                 error.where = path.name
                 yield error

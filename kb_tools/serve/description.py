@@ -8,7 +8,6 @@ import pyoxigraph as ox
 
 from kb_tools.model.policy import FILLED_IN
 from kb_tools.rdf.canonical import nested, serialize
-from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.terms import graph_of, to_quads, to_rdflib
 from kb_tools.serve.view import View
 
@@ -37,7 +36,7 @@ def _quads(view: View, iri: str) -> Iterator[ox.Quad]:
         yield from _merged(bench.store.quads_for_pattern(None, None, None, node))
         return
     if iri in bench.examples:
-        yield from to_quads(parse_file(bench.examples[iri][1][0].path))
+        yield from to_quads(bench.kb.triples(bench.examples[iri][1][0].path))
         return
     if iri in bench.namespaces:
         for term in bench.namespaces[iri]:

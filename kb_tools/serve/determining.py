@@ -56,7 +56,7 @@ class Determining:
 
     def __init__(self, kb: Repository, number: int = 0) -> None:
         self.kb = kb
-        self.workers = Workers(kb.root, number)
+        self.workers = Workers(kb.root, number, kb.held)
         self._room = self.workers.number * (1 + WAITING)
         self._threads = CapacityLimiter(self._room)
 

@@ -72,6 +72,20 @@ def answer(result: RawResult, parameter: str | None, accept: str, about: Mapping
     return Response(written(result, format_, about or {}), headers=headers(result), media_type=known[format_][0])
 
 
+def check_format(parameter: str | None, question: bool = False) -> None:
+    """Refuses, before anything is asked, what is no format of any answer.
+
+    Args:
+        question: whether a ready question is asked, for which a spreadsheet can be asked.
+
+    Raises:
+        KbError: it is none.
+    """
+    known = (*ROWS, *SPREADSHEET) if question else (*ROWS, *GRAPHS)
+    if parameter is not None and parameter not in _ALSO:
+        asked_for(parameter, "", dict.fromkeys(known))
+
+
 def headers(result: RawResult) -> dict[str, str]:
     """What a program must know of an answer."""
     return {"Vary": "Accept"} | ({INCOMPLETE: incomplete(result)} if result.more else {})

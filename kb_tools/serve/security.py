@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,10 +43,13 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        # As it is read where it is answered: a name can be written in several ways.
+        asked = QueryParams(scope["query_string"]).keys()
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                if scope["method"] == "POST" or b"q=" in scope["query_string"]:
+                if scope["method"] == "POST" or "q" in asked:
                     # What is sent may be a case, and what is searched for a name: no cache keeps the answer.
                     headers["Cache-Control"] = "no-store"
                 for name, value in HEADERS.items():

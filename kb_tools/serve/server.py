@@ -17,9 +17,15 @@ from kb_tools.serve.heap import keep_little
 if TYPE_CHECKING:
     from kb_tools.serve.hooks.clients import Clients
     from kb_tools.serve.programs.watching import Log
+    from kb_tools.serve.workbench import Workbench
+
+# Seconds after which a connection on which nothing is asked is closed; and that requests have to end when the server is
+# to end. What still runs then is ended.
+KEPT_OPEN, LEAVING = 5, 3
 
 
 def serve(
+    bench: Workbench,
     pool: Pool,
     host: str,
     port: int,
@@ -32,7 +38,8 @@ def serve(
     """Serve the workbench until interrupted.
 
     Args:
-        pool: answers queries, of the knowledge base that is shown.
+        bench: the knowledge base that is shown.
+        pool: answers queries of it.
         port: 0 for any that is free.
         hosts: names of hosts that are answered beside those of loopback.
         max_rows: the most rows or triples of an answer.
@@ -44,12 +51,11 @@ def serve(
         KbError: nothing can listen there.
     """
     from kb_tools.serve.app import application
-    from kb_tools.serve.workbench import Workbench
 
     keep_little()
     with listening(host, port) as (bound, address):
         ready(f"{address}/")
-        run(application(Workbench(pool.kb), hosts, pool, max_rows, clients, log), bound)
+        run(application(bench, hosts, pool, max_rows, clients, log), bound)
 
 
 @contextmanager
@@ -76,5 +82,13 @@ def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
 def run(app: ASGIApp, bound: socket.socket) -> None:
     """Answer what comes to a socket, until interrupted."""
     # The server logs nothing of a request, no traceback either, which can quote one.
-    config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEPT_OPEN,
+        timeout_graceful_shutdown=LEAVING,
+    )
     uvicorn.Server(config).run(sockets=[bound])

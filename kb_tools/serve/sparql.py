@@ -23,7 +23,7 @@ from kb_tools.rdf.canonical import serialize
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.serve.asking import Asker
 from kb_tools.serve.formats import MEDIA_TYPES, asked_for
-from kb_tools.serve.results import answer
+from kb_tools.serve.results import answer, check_format
 from kb_tools.serve.view import NoPage, day_asked
 from kb_tools.serve.workbench import Workbench
 
@@ -76,8 +76,9 @@ def routes(bench: Workbench, asker: Asker) -> list[Route]:
             if request.method == "POST":
                 raise QueryError("no query", hint="send it as query=… or as application/sparql-query")
             return _described(bench, request, accept)
-        result = await asker.ask(request, _inquiry(operation, revision))
         format_ = next(filter(None, map(operation.one, _FORMATS)), None)
+        check_format(format_)
+        result = await asker.ask(request, _inquiry(operation, revision))
         # An answer of many rows takes a while to write, and others are answered meanwhile.
         return await run_in_threadpool(answer, result, format_, accept)
 

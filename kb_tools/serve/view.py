@@ -7,6 +7,7 @@ from datetime import date
 from functools import cached_property
 from typing import TypedDict
 
+from kb_tools.calendar_day import calendar_day
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.parts import BASES, DOCUMENT_PARTS
@@ -120,7 +121,7 @@ class View:
         try:
             notices = list(policy.in_force(self.day).notices)
         except UnknownRevision as error:
-            notices = [_sentence(error.what if entry else f"{error.what}; {error.hint}")]
+            notices = [_sentence(error.what if entry else f"{error.what}; {without_options(error.hint)}")]
         return {
             "policy": self.link(policy.iri),
             "revision": self.link(entry.iri) if entry else None,
@@ -198,11 +199,14 @@ def day_asked(given: str | None, name: str = "on") -> date | None:
     if not given:
         return None
     try:
-        if len(given) != len("YYYY-MM-DD"):
-            raise ValueError
-        return date.fromisoformat(given)
+        return calendar_day(given)
     except ValueError:
         raise KbError(f"{name}: {given!a} is no calendar day", hint="write YYYY-MM-DD") from None
+
+
+def without_options(hint: str) -> str:
+    """A hint in which nothing is written as an option of a command, which a reader of pages does not have."""
+    return hint.replace("--revision ", "revision ")
 
 
 def _sentence(text: str) -> str:

@@ -11,6 +11,7 @@ from rdflib import Graph, URIRef
 from rdflib.namespace import DCTERMS, OWL, PROV, RDF, RDFS, SKOS
 
 from kb_tools.ask.dataset import default_graph, named_graphs
+from kb_tools.cases.form import CaseForms
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.determine.examples import Expectation, read_manifest
 from kb_tools.model.certainty import copy_of
@@ -96,6 +97,20 @@ class Workbench:
         self._subclasses: dict[str, frozenset[str]] = {}
         self.comparisons = Comparisons(kb)
 
+    def read(self) -> None:
+        """Read all that pages, queries and determinations are made of, so that what is broken is known at once.
+
+        Raises:
+            KnowledgeBaseError: it is broken; the error names the file.
+        """
+        for path in self.kb.files("ontology", "shapes", "policies"):
+            self.kb.triples(path)
+        for iri in self.entries:
+            self.criteria_of(iri)
+        CaseForms(self.kb)
+        # What has a page is needed by every page, an error's too.
+        _ = self.ours
+
     @cached_property
     def store(self) -> ox.Store:
         """Every graph of the knowledge base by its name, with what revisions share filled in."""
@@ -168,7 +183,7 @@ class Workbench:
         """The example cases by the IRI of their file, each with what it must come to; of a policy without, none."""
         found: dict[str, tuple[Policy, list[Expectation]]] = {}
         for policy in self.policies.values():
-            if not (policy.cases_folder / MANIFEST).is_file():
+            if not self.kb.has(policy.cases_folder / MANIFEST):
                 continue
             for expected in read_manifest(self.kb, policy.cases_folder):
                 found.setdefault(expected.case.partition("#")[0], (policy, []))[1].append(expected)

@@ -25,6 +25,7 @@ Fields: TypeAlias = Mapping[str, Sequence[str]]
 
 # The most fields, and the most rows among them, that a page shows.
 MAX_FIELDS, MAX_ROWS = 4_000, 500
+_LONGEST_NAME = 300
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _INDEX = re.compile(r"\[([0-9]{1,6})\]")
 
@@ -53,8 +54,11 @@ class Written:
 
 
 def fit(fields: Fields) -> bool:
-    """Whether there are no more fields than a page shows."""
-    return len(fields) <= MAX_FIELDS and sum(name.endswith("].type") for name in fields) <= MAX_ROWS
+    """Whether there are no more fields and rows than a page shows, and no longer name than a field has."""
+    if len(fields) > MAX_FIELDS or any(len(name) > _LONGEST_NAME for name in fields):
+        return False
+    rows = {name[: found.end()] for name in fields for found in _INDEX.finditer(name)}
+    return len(rows) <= MAX_ROWS
 
 
 def written(forms: CaseForms, fields: Fields) -> Written:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kb_tools import as_json
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, did_you_mean
 from kb_tools.serve import html
 from kb_tools.serve.case.answer import Slip, refused
 from kb_tools.serve.case.desk import Chosen, Page
@@ -30,13 +30,15 @@ from kb_tools.serve.links import ServedLinks
 from kb_tools.serve.pages import TRY
 from kb_tools.serve.pages.trial import Witness, chosen_revision, example, with_codes, witness
 from kb_tools.serve.programs.asked import body
-from kb_tools.serve.programs.determine import API, MAX_CASE, TOO_LARGE
+from kb_tools.serve.programs.determine import API, FORMATS, MAX_CASE, TOO_LARGE
 from kb_tools.serve.view import View, day_asked
 from kb_tools.serve.workbench import Workbench
 
 # A form writes a byte as three, at most.
 _MAX_FORM = 3 * MAX_CASE
 _FORM = "application/x-www-form-urlencoded"
+# The formats in which a case is read here.
+_READ = tuple(dict.fromkeys(FORMATS.values()))
 _FILES = {"json": ("case.json", "application/json"), "turtle": ("case.ttl", "text/turtle")}
 
 
@@ -62,17 +64,20 @@ class _Trial:
         query = request.query_params
         chosen = query.get("revision", "")
         format_ = asked_for(query.get("format"), request.headers.get("accept", ""), TRY.formats)
+        text, name = b"", ""
+        shown: Witness | None = None
+        if query.get("witness"):
+            found, shown = witness(self._view(request), query["witness"])
+            text, name = found.encode(), "witness"
+        elif query.get("example"):
+            path = example(self.bench, query["example"])
+            text, name = self.bench.kb.content(path), path.stem
         if format_ == "json":
             view = self._view(request)
             content = {"page": TRY.name, "on": view.day.isoformat(), **TRY.data(view, chosen)}
             return Response(as_json.dump(content), media_type="application/json", headers={"Vary": "Accept"})
-        shown: Witness | None = None
-        if query.get("witness"):
-            text, shown = witness(self._view(request), query["witness"])
-            page = _named(self._read(text.encode(), chosen), "witness")
-        elif query.get("example"):
-            path = example(self.bench, query["example"])
-            page = _named(self._read(path.read_bytes(), chosen), path.stem)
+        if text:
+            page = _named(self._read(text, chosen), name)
         else:
             # A patient without a name is some patient: any name says as much.
             page = {"fields": {f"{CASE_FIELD}.patient": ["patient"]}, "answer": refused([]), "notes": []}
@@ -96,9 +101,9 @@ class _Trial:
         except ValueError:
             raise HTTPException(413, f"this is no form, or one of more than {MAX_FIELDS} fields") from None
         stated = {name: values for name, values in sent.items() if name.startswith(f"{CASE_FIELD}.")}
-        fields = with_codes(self.bench, stated)
-        if not fit(fields):
+        if not fit(stated):
             raise HTTPException(413, f"a form of more than {MAX_ROWS} rows; send less, or use kb validate")
+        fields = with_codes(self.bench, stated)
 
         def control(name: str) -> str:
             return sent.get(name, [""])[0]
@@ -119,8 +124,11 @@ class _Trial:
         if do == "read":
             if len(text.encode()) > MAX_CASE:
                 raise _too_large()
+            if (format_ := control("format")) and format_ not in _READ:
+                hint = did_you_mean(format_, _READ) or f"known: {', '.join(_READ)}"
+                raise KbError(f"format: {format_!a} is no format of a case", hint=hint)
             content = text.encode().decode("latin-1")
-            page: Page = self.workers.ask("read", content, control("format") or None, self._under(chosen))
+            page: Page = self.workers.ask("read", content, format_ or None, self._under(chosen))
             text = "" if page["answer"]["status"] else text
         else:
             page = self.workers.ask("fill", fields, self._under(chosen))

@@ -19,6 +19,7 @@ from queue import LifoQueue
 from threading import BoundedSemaphore, Condition, Thread
 from typing import Any, TypeAlias
 
+from kb_tools.ask.answer import error_as_json, error_of_json
 from kb_tools.errors import Busy, KbError
 from kb_tools.serve.case.messages import Message, receive, send
 
@@ -38,6 +39,7 @@ class Workers:
     Args:
         root: the folder of the knowledge base.
         number: of processes; by default two, if the machine has as many processors.
+        held: the digest of the files that each must answer from; "" for any.
 
     Attributes:
         number: of processes.
@@ -45,13 +47,13 @@ class Workers:
         seconds: after which a process that does not answer is ended.
     """
 
-    def __init__(self, root: Path, number: int = 0) -> None:
+    def __init__(self, root: Path, number: int = 0, held: str = "") -> None:
         self.seconds = SECONDS
         self.warm_ones = 0
         self.number = number = number or min(2, os.cpu_count() or 1)
         # The one that was asked last has most in its memory.
         self._free: LifoQueue[_Worker] = LifoQueue()
-        self._workers = [_Worker(root) for _ in range(number)]
+        self._workers = [_Worker(root, held) for _ in range(number)]
         for worker in self._workers:
             self._free.put(worker)
         self._room = BoundedSemaphore(number * (1 + WAITING))
@@ -154,8 +156,9 @@ _CLOCK = Clock()
 class _Worker:
     """One process, which starts when it is asked and has none."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, held: str) -> None:
         self.root = root
+        self.held = held
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
@@ -183,25 +186,29 @@ class _Worker:
             what = f"this took more than {seconds:g} s" if late else "this is too large or too deep to be read"
             raise KbError(what, hint="send less, or use kb validate")
         if "error" in found.content:
-            raise KbError(found.content["error"])
+            raise error_of_json(found.content)
         return Message(found.content["answer"], found.body)
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Not multiprocessing, which would run the main module again, whatever program that is. What the process says
         # on its standard error could quote a case: nobody hears it.
-        code = "import sys; sys.path[:] = sys.argv[2:]; "
-        code += "from kb_tools.serve.case.workers import serve; serve(sys.argv[1])"
+        code = "import sys; sys.path[:] = sys.argv[3:]; "
+        code += "from kb_tools.serve.case.workers import serve; serve(*sys.argv[1:3])"
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code, str(self.root), *sys.path],
+            [sys.executable, "-P", "-c", code, str(self.root), self.held, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         self._end = weakref.finalize(self, _end, process)
         # Its start is no part of the time that a case may take.
-        _exchange(process, None)
+        begun = _exchange(process, None)
         if self._closed:
             self.close()
+        if begun and begun.content:
+            self._process = None
+            self._end()
+            raise error_of_json(begun.content)
         return process
 
 
@@ -225,8 +232,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 # ---------------------------------------------------------------------- in the process
 
 
-def serve(root: str) -> None:
-    """The process: answers each message on standard input with one, until there are no more."""
+def serve(root: str, held: str) -> None:
+    """The process: answers each message on standard input with one, until there are no more.
+
+    It begins with what is wrong with the knowledge base, if anything is, and then ends.
+    """
     from kb_tools.ask import confine
     from kb_tools.model.repository import Repository
     from kb_tools.serve.case.desk import Desk, operations
@@ -238,7 +248,14 @@ def serve(root: str) -> None:
     confine.limit_memory()
     # Nothing but answers goes to standard output.
     out, sys.stdout = sys.stdout.buffer, sys.stderr
-    desk = Desk(Repository(Path(root)))
+    kb = Repository(Path(root))
+    try:
+        if held:
+            kb.hold(held)
+        desk = Desk(kb)
+    except KbError as error:
+        send(out, Message(error_as_json(error)))
+        return
     lines = LineDesk(desk)
     known: dict[str, Callable[..., Any]] = {
         **operations(desk),
@@ -249,14 +266,14 @@ def serve(root: str) -> None:
     }
     send(out, Message(None))
     with suppress(KeyboardInterrupt):
-        held = False
+        frozen = False
         while asked := receive(sys.stdin.buffer):
             send(out, _answer(known, asked))
-            if not held:
+            if not frozen:
                 # What was loaded for the first stays: it need not be looked through for garbage again and again.
                 gc.collect()
                 gc.freeze()
-                held = True
+                frozen = True
 
 
 def _answer(known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
@@ -265,9 +282,10 @@ def _answer(known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
     try:
         found = known[operation](*given)
     except KbError as error:
-        return Message({"error": str(error)})
+        return Message(error_as_json(error))
     except Exception as error:
         # Its text may quote a case.
-        return Message({"error": f"unexpected {type(error).__name__}; kb validate says more"})
+        what = f"unexpected {type(error).__name__}"
+        return Message(error_as_json(KbError(what, hint="kb validate says more")))
     answer = found if isinstance(found, Message) else Message(found)
     return Message({"answer": answer.content}, answer.body)

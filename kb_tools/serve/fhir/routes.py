@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kb_tools.as_json import compact
-from kb_tools.errors import Busy, KbError, KnowledgeBaseError
+from kb_tools.errors import KbError
 from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.serve.bodies import TOO_LARGE, Limited
 from kb_tools.serve.case.desk import Chosen
@@ -26,7 +26,7 @@ from kb_tools.serve.happened import happened
 from kb_tools.serve.programs.asked import body, media_type, parameters
 from kb_tools.serve.programs.determine import CHOICE, MAX_CASE
 from kb_tools.serve.programs.watching import GONE
-from kb_tools.serve.view import NoPage
+from kb_tools.serve.refusals import refusal
 
 _AT = "/fhir"
 # What a reader may ask for, by the Accept header or as _format. In an address, a plus sign stands for a space.
@@ -182,12 +182,8 @@ def _on_status(request: Request, error: Exception) -> Response:
 
 
 def _on_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, Busy):
-        return _failed(503, str(error), {"Retry-After": str(error.seconds)})
-    if isinstance(error, KnowledgeBaseError):
-        # Not with the file, whose path is nobody else's business.
-        return _failed(500, f"{error.what}; {error.hint or 'run kb check'}")
-    return _failed(404 if isinstance(error, NoPage) else 400, str(error))
+    assert isinstance(error, KbError)
+    return _failed(*refusal(error))
 
 
 def _on_leaving(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from kb_tools.determine.examples import Expectation
 from kb_tools.model.logic import Value
+from kb_tools.rdf.files import unix_lines
 from kb_tools.rdf.namespaces import POL
 from kb_tools.serve.view import Link, View
 
@@ -43,7 +44,7 @@ def data(view: View, target: str) -> ExampleCase:
     """The content of the page of an example case."""
     bench = view.bench
     policy, expectations = bench.examples[target]
-    text = expectations[0].path.read_text(encoding="utf-8")
+    text = unix_lines(bench.kb.content(expectations[0].path)).decode()
     about = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
     return {
         "iri": target,

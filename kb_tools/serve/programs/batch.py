@@ -21,6 +21,7 @@ from kb_tools.errors import Busy, KbError
 from kb_tools.serve.case.desk import Chosen
 from kb_tools.serve.determining import Determining
 from kb_tools.serve.happened import Happened, happened
+from kb_tools.serve.refusals import refusal
 
 LINES = "application/x-ndjson"
 # What a line is answered with: all that kb validate says, or what kb run writes of a case.
@@ -183,7 +184,7 @@ class _Answers(Response):
             except KbError as error:
                 if len(lines) == 1:
                     known.add(["Unreadable"], ())
-                    return [self._refused(numbers[0], str(error))]
+                    return [self._refused(numbers[0], refusal(error).text)]
                 # One of them is to blame: each is asked about by itself.
                 return [answer for line in lines for answer in await self._asked([line], known)]
             else:
