@@ -16,7 +16,7 @@ from rdflib import URIRef
 from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.determine.examples import run_manifest
-from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput
+from kb_tools.errors import KbError, KnowledgeBaseError, UnknownRevision
 from kb_tools.model import repository as model_repository
 from kb_tools.model.logic import Tree
 from kb_tools.model.policy import Policy
@@ -140,7 +140,7 @@ def test_a_prefix_for_two_namespaces_is_an_error_that_names_the_file(copy: Path)
 def test_a_file_of_the_knowledge_base_that_does_not_parse_is_an_error_with_its_line(copy: Path) -> None:
     path = copy / "ontology/case.ttl"
     path.write_text("PREFIX case: <urn:case>\n\ncase:Case a [", encoding="utf-8")
-    with pytest.raises(UnreadableInput) as error:
+    with pytest.raises(KnowledgeBaseError) as error:
         _ = Repository(copy).ontology
     assert str(error.value).startswith(f"{path}:3: not valid Turtle: ")
 

@@ -116,11 +116,12 @@ def test_a_format_that_no_answer_has_is_refused_before_anything_is_asked(bench: 
     assert answer.json()["detail"].startswith("this page has no format 'bogus'; known: json, xml, csv, tsv, ")
 
 
-def test_no_page_speaks_of_options_of_a_command(client: TestClient) -> None:
-    page = client.get("/CP.MP.101?on=2010-01-01").text
-    assert "nearest on file: revision 2019-10." in page
-    assert "--revision" not in page
-    assert "--revision" not in client.get("/api/criteria?revision=2015-11").text
+def test_what_is_answered_speaks_of_no_option_of_a_command(client: TestClient) -> None:
+    answer = client.get("/api/criteria?revision=2015-11")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        "the criteria of CP.MP.101 revision 2015-11 are not on file; nearest on file: revision 2019-10",
+    )
 
 
 # ---------------------------------------------------------------------- forms and bodies
