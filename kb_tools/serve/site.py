@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from kb_tools import as_json
+from kb_tools import as_json, printable
 from kb_tools.ask.library import find_question, questions
 from kb_tools.ask.pool import Pool
 from kb_tools.errors import KbError
@@ -31,6 +31,9 @@ from kb_tools.serve.workbench import Workbench
 MARK = "kb-site.txt"
 # The most seconds that a question takes.
 _TIMEOUT = 60
+# The end of the name of a file that is being written.
+_BEGUN = ".new"
+_ANEW = "remove it, or name a new or an empty folder"
 _HEAD = "Written by kb site, which replaces and removes the files named here.\n"
 
 
@@ -51,50 +54,93 @@ def write_site(
         KbError: the folder holds something else, or cannot be written.
     """
     old = _written(folder)
-    names: list[str] = []
+    made: dict[str, bytes] = {}
+    for name, content in files(kb, day):
+        made[name] = content
+        progress(len(made))
     try:
+        _refuse_links(folder, {MARK, *old, *made})
         folder.mkdir(parents=True, exist_ok=True)
-        # The mark first: a folder that was left half written is still one of ours.
-        _mark(folder, sorted(old))
-        for name, content in files(kb, day):
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            names.append(name)
-            progress(len(names))
-        for gone in sorted(old - set(names), reverse=True):
+        # The mark first, with all that is going to be there: a run that is ended leaves nothing that the next one does
+        # not know.
+        _mark(folder, old | made.keys())
+        for name, content in made.items():
+            _write(folder / name, content)
+        for gone in sorted(old - made.keys(), reverse=True):
             _remove(folder, gone)
-        _mark(folder, sorted(names))
+        for name in old | made.keys():
+            (folder / f"{name}{_BEGUN}").unlink(missing_ok=True)
+        _mark(folder, made.keys())
     except OSError as error:
         where = str(error.filename or folder)
         raise KbError(error.strerror or str(error), where=where, hint="name a folder that can be written") from None
-    return len(names) + 1
+    return len(made) + 1
 
 
 def _written(folder: Path) -> set[str]:
     """The files of the site that is in a folder; none if there is none yet.
 
     Raises:
-        KbError: the folder holds something that is no site of ours.
+        KbError: the folder holds something that is no site of ours, or its mark lists what is no file of one.
     """
     mark = folder / MARK
-    if mark.is_file() and (text := mark.read_text(encoding="utf-8")).startswith(_HEAD):
-        return set(text.removeprefix(_HEAD).splitlines())
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise KbError("holds something else than a site", where=str(folder), hint="name a new or an empty folder")
+    try:
+        if mark.is_file() and (text := mark.read_text(encoding="utf-8")).startswith(_HEAD):
+            return {_listed(folder, name) for name in text.removeprefix(_HEAD).splitlines()}
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise KbError("holds something else than a site", where=str(folder), hint="name a new or an empty folder")
+    except UnicodeDecodeError:
+        raise KbError("is not UTF-8, and not as kb site wrote it", where=str(mark), hint=_ANEW) from None
+    except OSError as error:
+        raise KbError(error.strerror or str(error), where=str(error.filename or folder), hint=_ANEW) from None
     return set()
 
 
-def _mark(folder: Path, names: list[str]) -> None:
-    (folder / MARK).write_text(_HEAD + "".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
+def _listed(folder: Path, name: str) -> str:
+    """A name of the mark.
+
+    Raises:
+        KbError: it is none of a file within the folder.
+    """
+    path = Path(name)
+    if not name or path.is_absolute() or ".." in path.parts or (folder / path).is_dir():
+        what = f"lists {name!a}, which is no file of a site"
+        raise KbError(what, where=str(folder / MARK), hint=_ANEW)
+    return name
+
+
+def _refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuses to write or remove what lies beyond a link: it is somewhere else.
+
+    Raises:
+        KbError: a file, or a folder in which it is to stand, is a link.
+    """
+    inner = {Path(name) for name in names}
+    for place in sorted(inner | {above for path in inner for above in path.parents if above.name}):
+        if (folder / place).is_symlink():
+            raise KbError("is a link, and nothing is written through one", where=str(folder / place), hint=_ANEW)
+
+
+def _mark(folder: Path, names: Iterable[str]) -> None:
+    _write(folder / MARK, (_HEAD + "".join(f"{name}\n" for name in sorted(names))).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = path.with_name(path.name + _BEGUN)
+    begun.unlink(missing_ok=True)
+    # Only a new file: a link that someone puts there is not followed.
+    with begun.open("xb") as file:
+        file.write(content)
+    begun.replace(path)
 
 
 def _remove(folder: Path, name: str) -> None:
-    """Remove a file of the site, and folders that are left empty; nothing that lies outside of it."""
+    """Remove a file of the site, and folders that are left empty."""
     path = folder / name
-    if ".." in Path(name).parts or Path(name).is_absolute():
-        return
     path.unlink(missing_ok=True)
+    (folder / f"{name}{_BEGUN}").unlink(missing_ok=True)
     for above in path.parents:
         if above == folder or not above.is_dir() or any(above.iterdir()):
             break
@@ -192,7 +238,7 @@ def folders_of(paths: Iterable[str]) -> dict[str, str]:
 
 def search_index(view: View, folders: Mapping[str, str]) -> bytes:
     """What can be searched for, as a script: a page that is opened from a disk may not read a file of JSON."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "at": f"{folders[entry.path]}/index.html",
             "label": entry.label,
@@ -206,5 +252,14 @@ def search_index(view: View, folders: Mapping[str, str]) -> bytes:
         }
         for entry in index(view)
     ]
-    written = json.dumps(entries, ensure_ascii=True, separators=(",", ":"))
+    written = json.dumps(_printable(entries), ensure_ascii=True, separators=(",", ":"))
     return f"var searchIndex = {written};\n".encode()
+
+
+def _printable(value: Any) -> Any:
+    """The same values, whose texts have nothing that turns the direction of a line or a terminal obeys."""
+    if isinstance(value, str):
+        return printable.text(value)
+    if isinstance(value, Mapping):
+        return {key: _printable(inner) for key, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, (list, tuple)) else value

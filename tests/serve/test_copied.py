@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -15,7 +16,8 @@ from starlette.testclient import TestClient
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.serve.app import application
-from kb_tools.serve.site import MARK, folders_of, pages_of, write_site
+from kb_tools.serve.site import MARK, folders_of, pages_of, search_index, write_site
+from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
@@ -162,14 +164,95 @@ def test_the_site_is_the_same_bytes_and_forgets_what_is_gone(copied: Path, site:
     kept = site / "CNAME"
     kept.write_text("policies.example.org\n", encoding="utf-8")
     with (site / MARK).open("a", encoding="utf-8") as mark:
-        mark.write("EX.5/criterion/gone/index.html\n../outside.txt\n")
-    (site.parent / "outside.txt").write_text("not ours", encoding="utf-8")
+        mark.write("EX.5/criterion/gone/index.html\n")
     write_site(Repository(copied), site)
     after = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     assert after.pop(kept) == b"policies.example.org\n"
     assert after == before
     assert not stale.parent.exists()
-    assert (site.parent / "outside.txt").exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, links among them not followed."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def test_a_run_that_was_ended_is_cleared_away_by_the_next(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"index.html": b"one", "gone/index.html": b"two", "static/style.css": b"three"}
+    monkeypatch.setattr("kb_tools.serve.site.files", lambda kb, day: iter(made.items()))
+    replaced = Path.replace
+
+    def ended(path: Path, target: Path) -> Path:
+        if target.name == "style.css":
+            raise KeyboardInterrupt
+        return replaced(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", ended)
+        with pytest.raises(KeyboardInterrupt):
+            write_site(Repository(copied), tmp_path)
+    assert sorted(contents(tmp_path)) == ["gone/index.html", "index.html", MARK, "static/style.css.new"]
+    assert contents(tmp_path)[MARK].decode().splitlines()[1:] == sorted(made)
+    del made["gone/index.html"], made["static/style.css"]
+    assert write_site(Repository(copied), tmp_path) == 2
+    assert sorted(contents(tmp_path)) == ["index.html", MARK]
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("linked", ["index.html", "EX.5", "EX.5/gone.html", MARK])
+def test_nothing_is_written_or_removed_through_a_link(copied: Path, tmp_path: Path, linked: str) -> None:
+    site, other = tmp_path / "site", tmp_path / "other"
+    (site / "EX.5").mkdir(parents=True)
+    other.mkdir()
+    head = "Written by kb site, which replaces and removes the files named here.\n"
+    (site / MARK).write_text(f"{head}EX.5/gone.html\n", encoding="utf-8")
+    (other / "kept").write_text(f"{head}EX.5/gone.html\n", encoding="utf-8")
+    place = site / linked
+    if place.is_dir():
+        place.rmdir()
+    place.unlink(missing_ok=True)
+    place.symlink_to(other if linked == "EX.5" else other / "kept")
+    before = contents(tmp_path)
+    with pytest.raises(KbError) as refused:
+        write_site(Repository(copied), site)
+    hint = "remove it, or name a new or an empty folder"
+    assert str(refused.value) == f"{place}: is a link, and nothing is written through one; {hint}"
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["EX.5", "../outside.txt", "/etc/hostname", "", "."])
+def test_a_mark_that_lists_what_is_no_file_of_a_site_is_refused(copied: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "EX.5").mkdir()
+    (tmp_path / MARK).write_text(
+        f"Written by kb site, which replaces and removes the files named here.\n{name}\n", encoding="utf-8"
+    )
+    before = contents(tmp_path)
+    with pytest.raises(KbError, match=r"lists '.*', which is no file of a site; remove it, or name a new or an empty"):
+        write_site(Repository(copied), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_mark_that_is_no_text_is_refused(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / MARK).write_bytes(b"\xff")
+    with pytest.raises(KbError, match="is not UTF-8, and not as kb site wrote it; remove it"):
+        write_site(Repository(copied), tmp_path)
+    assert contents(tmp_path) == {MARK: b"\xff"}
+
+
+def test_what_turns_the_direction_of_a_line_is_not_in_the_search(copied: Path, tmp_path: Path) -> None:
+    shutil.copytree(copied, tmp_path / "kb")
+    path = tmp_path / "kb/policies/EX.5/2024-01/criteria.ttl"
+    text = path.read_text(encoding="utf-8")
+    assert SCRIPT in text
+    path.write_text(text.replace(SCRIPT, "acute \\u202e GvHD"), encoding="utf-8")
+    view = View(Workbench(Repository(tmp_path / "kb")), None)
+    written = search_index(view, folders_of(pages_of(view.bench))).decode()
+    found = json.loads(written.removeprefix("var searchIndex = ").removesuffix(";\n"))
+    assert "acute \N{REPLACEMENT CHARACTER} GvHD" in [entry["label"] for entry in found]
+    assert "\\u202e" not in written
 
 
 def test_a_folder_that_is_no_site_is_refused(copied: Path, tmp_path: Path) -> None:

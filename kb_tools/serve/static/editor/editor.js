@@ -103,6 +103,11 @@
     return form.dataset.on ? `/sparql?on=${form.dataset.on}` : "/sparql";
   };
 
+  // What turns the direction of a line is replaced, as in every page; in JSON it can be written as an escape.
+  const OBEYED = /[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\x7f-\x9f]/g;
+  const ESCAPED = /(?<!\\)((?:\\\\)*)\\u(?:061c|200e|200f|2028|2029|202[a-e]|206[6-9]|007f|00[89][0-9a-f])/gi;
+  const printable = (text) => text.replace(OBEYED, "\ufffd").replace(ESCAPED, "$1\ufffd");
+
   async function ask() {
     if (running) {
       running.abort();
@@ -139,7 +144,7 @@
         said.prepend(warning);
       }
       table.hidden = false;
-      view.setResponse({ data, contentType: type, status: answer.status, executionTime: Math.round(performance.now() - started) });
+      view.setResponse({ data: printable(data), contentType: type, status: answer.status, executionTime: Math.round(performance.now() - started) });
     } catch (error) {
       table.hidden = true;
       say([error.name === "AbortError" ? "The query was ended." : "The workbench does not answer."], true);
