@@ -13,7 +13,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from bundles import content, data, determined_of
+from bundles import case_of, content, data
 from fhir_of import fhir_of
 from fhir_validator import Faults
 from pas import (
@@ -196,13 +196,12 @@ def test_every_example_case_is_pended_and_says_what_was_determined(
     reader = CaseReader(kb)
     outcomes: Counter[str] = Counter()
     wrong: list[str] = []
-    for expected in read_manifest(kb, policy.cases_folder):
-        if expected.revision != "2026-02":
-            continue
-        (case,) = reader.read(expected.path.name, expected.path)
-        bundle = pas_of(fhir_of(case))
+    examples = [one for one in read_manifest(kb, policy.cases_folder) if one.revision == "2026-02"]
+    bundles = [pas_of(fhir_of(case)) for one in examples for case in reader.read(one.path.name, one.path)]
+    determined = run.answers([case_of(kb, bundle, tmp_path) for bundle in bundles])
+    for bundle, found in zip(bundles, determined, strict=True):
+        assert isinstance(found, Determination)
         response = ask(bundle)
-        found = determined_of(kb, run, bundle, tmp_path)
         says(response, found, desk)
         wrong += faults(response) + list(broken(response))
         outcomes[found.outcome.value] += 1

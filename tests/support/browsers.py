@@ -76,7 +76,7 @@ def address(watched: Watched) -> Iterator[str]:
         process.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(outside: Listener) -> Iterator[Browser]:
     """Chromium, without a window. What it asks of another machine goes to the listener, names of hosts too."""
     from playwright.sync_api import sync_playwright
