@@ -28,7 +28,7 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist worksteal --durations=20 -rs
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=20 -rs
 	$(MAKE) -j2 check examples
 
 # The workbench in a browser. make test runs these too where there is one, and says that it skips them where not.
