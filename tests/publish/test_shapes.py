@@ -158,6 +158,7 @@ def test_the_second_engine_gives_every_case_its_outcome_by_the_rules_of_the_grap
     assert differing(list(expectations()[part::PARTS]), "pyshifty", rules=True) == {}
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_reference_gives_every_prepared_case_its_outcome(part: int) -> None:
     assert differing(list(expectations()[part::PARTS]), "pyshacl", rules=False) == {}
