@@ -85,7 +85,7 @@ def main() -> None:
         "strict reading of the JSON": microseconds(lines, each(lambda line: load(line, "", _DIALECT, True))),
         f"rows, cold, {engine}": microseconds(lines, in_batches(rows, memory)),
     }
-    # As a worker does after each range.
+    # As a worker that starts with what was learned before.
     hold_what_is_known()
     figures["rows, warm"] = microseconds(lines, in_batches(rows))
     figures[f"each case by itself, pySHACL ({plain})"] = microseconds(

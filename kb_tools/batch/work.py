@@ -135,10 +135,7 @@ class Worker:
             parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one), answers)
         for maker, learned in zip(self._makers, self._learned, strict=False):
             maker.keep(learned)
-        done = len(numbered)
-        del by_maker, numbered, others, causes
-        hold_what_is_known()
-        return done
+        return len(numbered)
 
     def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:
         """The rows of some lines: under the first revision and, where there is one, under the second."""
