@@ -81,9 +81,6 @@ class _ByReference(Exception):
     """A case that the reference path must read."""
 
 
-_REFERENCE = _ByReference()
-
-
 class RowMaker:
     """Makes rows of cases, many at a time: by their pieces where these are known, else by the reference path."""
 
@@ -258,7 +255,7 @@ class RowMaker:
         slips: list[Slip] = []
         broken: set[str] = set()
         if any(piece.unclear for piece in (*stated, *findings)):
-            raise _REFERENCE
+            raise _ByReference
         for piece in stated:
             slips += piece.slips
             broken.update(piece.shapes)
@@ -266,7 +263,7 @@ class RowMaker:
             slips += [(place.replace(FIRST, f"findings[{number}]", 1), what) for place, what in piece.slips]
             broken.update(piece.shapes)
         if len(slips) > MOST or any(not place for place, _ in slips):
-            raise _REFERENCE
+            raise _ByReference
         if slips:
             return Row(opened.case, "", UNREADABLE, reasons=_reasons(slips))
         return Row(opened.case, "", MALFORMED, reasons=tuple(sorted(broken)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from run_cases import ENGINE
 from varied_cases import varied
 
 from kb_tools.batch import pieces, rows, sight
-from kb_tools.batch.opening import digest, id_of
+from kb_tools.batch.opening import Opened, digest, id_of
 from kb_tools.batch.rows import Row, RowMaker
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.form import CaseForms
@@ -186,6 +187,15 @@ def test_memories_stay_as_small_as_they_should(kb: Repository) -> None:
         assert len(maker._contradicted) <= 8
         assert before[0] is maker._pieces._bare
     assert forgotten > 1
+
+
+def test_nothing_of_cases_that_go_the_reference_path_is_held(kb: Repository) -> None:
+    line = json.dumps({**PLAIN, "findings": [{**PLAIN["findings"][0], "graftSource": ["CordBlood"]}]}).encode()
+    maker = maker_of(kb)
+    for _ in range(3):
+        assert [row.outcome for row in maker.of_lines([line] * 5)] == ["Unreadable"] * 5
+    gc.collect()
+    assert [held for held in gc.get_objects() if isinstance(held, Opened) and held.line == line] == []
 
 
 # ---------------------------------------------------------------------- hostile lines
