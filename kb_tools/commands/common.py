@@ -91,6 +91,18 @@ def query_limits(command: F) -> F:
     return timeout(max_rows(command))
 
 
+def query_workers(command: F) -> F:
+    """--workers N: how many processes answer queries side by side."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="Processes that answer queries; of several, one is kept for ready questions.",
+    )(command)
+
+
 def case_revision_options(command: F) -> F:
     """--revision YYYY-MM and --as-of YYYY-MM-DD: under which revision cases are determined."""
     as_of = click.option(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import kb_option, open_kb, query_limits
+from kb_tools.commands.common import kb_option, open_kb, query_limits, query_workers
 
 
 @click.command("mcp")
@@ -14,14 +14,7 @@ from kb_tools.commands.common import kb_option, open_kb, query_limits
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8015, show_default=True, help="With --http; 0 takes any free one."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=4,
-    show_default=True,
-    metavar="N",
-    help="Processes that answer queries; of several, one is kept for ready questions.",
-)
+@query_workers
 @query_limits
 @kb_option
 def command(http: bool, port: int, workers: int, timeout: float, max_rows: int, root: Path | None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import kb_option, open_kb, query_limits
+from kb_tools.commands.common import kb_option, open_kb, query_limits, query_workers
 
 
 @click.command("serve")
@@ -18,14 +18,7 @@ from kb_tools.commands.common import kb_option, open_kb, query_limits
     metavar="NAME",
     help="A name by which readers reach the workbench, besides those of this machine; any number of times.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=4,
-    show_default=True,
-    metavar="N",
-    help="Processes that answer queries; of several, one is kept for ready questions.",
-)
+@query_workers
 @click.option(
     "--trusted-clients",
     type=click.Path(path_type=Path),

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -34,6 +35,7 @@ from kb_tools.model.repository import Repository
 
 pytestmark = pytest.mark.usefixtures("words_once", "own_cache")
 ROOT = Path(__file__).parents[2]
+IN_PROC = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the worker processes in /proc")
 RunKb = Callable[..., CompletedProcess[str]]
 OUTCOMES = [
     *["CriteriaMet"] * 5,
@@ -538,16 +540,17 @@ def test_a_folder_of_another_run_says_what_that_was(run_kb: RunKb, cases: Path) 
     )
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the worker processes in /proc")
-def test_ctrl_c_ends_all_processes_at_once_and_the_run_can_go_on(kb: Repository, tmp_path: Path) -> None:
-    for number, name in enumerate(("many.jsonl", "more.jsonl")):
-        (tmp_path / name).write_bytes(b"".join(varied(kb, 2_000, seed=number)))
+@contextmanager
+def at_work(kb: Repository, folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A run that takes long, in a process group of its own, with the ids of the processes that it started."""
+    for seed, name in enumerate(("many.jsonl", "more.jsonl")):
+        (folder / name).write_bytes(b"".join(varied(kb, 2_000, seed=seed)))
     with subprocess.Popen(
         [
             *(sys.executable, "-c", "from kb_tools.cli import main; main()", "run", "many.jsonl", "more.jsonl"),
             *("--to", "to", "--workers", "2", "--no-pieces"),
         ],
-        cwd=tmp_path,
+        cwd=folder,
         env=os.environ | {"KB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -558,8 +561,15 @@ def test_ctrl_c_ends_all_processes_at_once_and_the_run_can_go_on(kb: Repository,
         # Two workers, and the process that keeps count of what they share.
         while running.poll() is None and len(children.read_text().split()) < 3:
             time.sleep(0.05)
-        time.sleep(3)  # So that they are at work; the test passes as well where they are not.
+        time.sleep(3)  # So that they are at work; the tests pass as well where they are not.
         started = children.read_text().split()
+        assert len(started) == 3
+        yield running, started
+
+
+@IN_PROC
+def test_ctrl_c_ends_all_processes_at_once_and_the_run_can_go_on(kb: Repository, tmp_path: Path) -> None:
+    with at_work(kb, tmp_path) as (running, started):
         os.killpg(running.pid, signal.SIGINT)
         out, err = running.communicate(timeout=30)
     assert (running.returncode, out) == (130, "")
@@ -567,29 +577,10 @@ def test_ctrl_c_ends_all_processes_at_once_and_the_run_can_go_on(kb: Repository,
     assert [child for child in started if is_alive(child)] == []
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for the worker processes in /proc")
+@IN_PROC
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_no_worker_outlives_the_run(kb: Repository, tmp_path: Path, number: signal.Signals) -> None:
-    for seed, name in enumerate(("many.jsonl", "more.jsonl")):
-        (tmp_path / name).write_bytes(b"".join(varied(kb, 2_000, seed=seed)))
-    with subprocess.Popen(
-        [
-            *(sys.executable, "-c", "from kb_tools.cli import main; main()", "run", "many.jsonl", "more.jsonl"),
-            *("--to", "to", "--workers", "2", "--no-pieces"),
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"KB_ROOT": str(ROOT), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    ) as running:
-        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-        while running.poll() is None and len(children.read_text().split()) < 3:
-            time.sleep(0.05)
-        time.sleep(3)  # So that they are at work; the test passes as well where they are not.
-        started = children.read_text().split()
-        assert len(started) == 3
+    with at_work(kb, tmp_path) as (running, started):
         running.send_signal(number)
         out, err = running.communicate(timeout=30)
     killed = number == signal.SIGKILL

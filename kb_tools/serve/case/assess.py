@@ -107,8 +107,8 @@ class Advice(TypedDict):
     always: bool
 
 
-class Status(TypedDict):
-    """The status of the criteria of a revision on a case, for a clinician to review."""
+class Determined(TypedDict):
+    """The status of the criteria of a revision on a case, for a clinician to review: no approval and no denial."""
 
     policy: str
     revision: str
@@ -120,10 +120,15 @@ class Status(TypedDict):
     referredTo: str | None
     criteria: list[CriterionStatus]
     toSend: AllOf | AnyOf | None
-    missing: list[Missing]
     advisories: list[Advice]
     notices: list[str]
     review: str
+
+
+class Status(Determined):
+    """The same, with what is missing."""
+
+    missing: list[Missing]
 
 
 class Assessed(TypedDict):

@@ -131,24 +131,6 @@ class Template(TypedDict):
     template: dict[str, Any]
 
 
-class Determined(TypedDict):
-    """The status of the criteria of a revision on a case, for a clinician to review: no approval and no denial."""
-
-    policy: str
-    revision: str
-    criteriaBasis: str
-    serviceDate: str
-    outcome: OutcomeName
-    meaning: str
-    because: str
-    referredTo: str | None
-    criteria: list[CriterionStatus]
-    toSend: AllOf | AnyOf | None
-    advisories: list[Advice]
-    notices: list[str]
-    review: str
-
-
 class MissingFound(TypedDict):
     """What can still change the outcome, and what to ask for each. `toSend` says what of it can be enough."""
 

@@ -18,7 +18,7 @@ from kb_tools.determine.result import REVIEW
 from kb_tools.errors import KbError
 from kb_tools.revisions.change import Diff
 from kb_tools.revisions.verdict import Witness
-from kb_tools.serve.case.assess import Status
+from kb_tools.serve.case.assess import Determined, Status
 from kb_tools.serve.case.desk import Chosen
 from kb_tools.serve.mcp import arguments as takes
 from kb_tools.serve.mcp import reading, told
@@ -87,7 +87,7 @@ async def _list_questions(office: Office, given: takes.NoArguments) -> gives.Que
 # ---------------------------------------------------------------------- cases
 
 
-async def _determine_case(office: Office, given: takes.OfCase) -> gives.Determined:
+async def _determine_case(office: Office, given: takes.OfCase) -> Determined:
     status = await _status(office, given)
     return {key: value for key, value in status.items() if key != "missing"}  # type: ignore[return-value]
 
@@ -315,7 +315,7 @@ TOOLS = {
             "The status of the criteria of a revision on a case: outcome, why, the value of each criterion, what to "
             f"send in, advice and notices. {_NOT_A_DECISION} Nothing of the case is stored.",
             takes.OfCase,
-            gives.Determined,
+            Determined,
             _determine_case,
         ),
         _tool(
