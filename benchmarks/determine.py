@@ -63,7 +63,7 @@ def plain_pyshacl(folder: Path, count: int) -> dict[str, float]:
     checker = CaseChecker(kb, "pyshacl")
     cases: list[Case] = [case for case in checker.check(read) if not isinstance(case, Malformed)]
     revision = Revision.load(kb.policy(), kb.policy().entry("2026-02"))
-    conditions = kb.conditions + kb.graph([kb.root / "shapes/case.ttl"])
+    conditions = kb.conditions + kb.case_shapes
     for condition in revision.conditions.values():
         for side, shape in (("holds", condition.holds_when), ("fails", condition.fails_when)):
             conditions.update(

@@ -37,7 +37,6 @@ from kb_tools.batch.store import Location
 from kb_tools.batch.words import words
 from kb_tools.batch.work import Settings, answers_of, part_of, process
 from kb_tools.cases.fhir.r4 import library
-from kb_tools.cases.form import SHAPES
 from kb_tools.cases.record import NDJSON
 from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import KbError
@@ -151,7 +150,7 @@ def plan(
     """
     parts.arrow()
     # An engine that is not installed is told before anything is written.
-    shacl.validate(Graph(), kb.graph([kb.root / SHAPES]), settings.engine)
+    shacl.validate(Graph(), kb.case_shapes, settings.engine)
     policy = kb.policy(settings.policy)
     for name in filter(None, (settings.revision, settings.compare)):
         policy.require_criteria(policy.entry(name))

@@ -42,7 +42,7 @@ def words(kb: Repository, policy: Policy) -> Iterator[Word]:
         yield "outcome", code, "", text
     for code, text in _NOTICES.items():
         yield "notice", code, "", text
-    shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+    shapes = kb.submission_shapes
     for shape, message in sorted(shapes.subject_objects(SH.message)):
         yield "reason", kb.curie(str(shape)), "", str(message)
     for entry in policy.history:

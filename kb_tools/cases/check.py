@@ -49,7 +49,7 @@ class CaseChecker:
         self._sound: Memory[Said | Claim, bool] = Memory(SOUND)
         self.engine = engine
         self._derivation = Derivation(kb)
-        self.shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+        self.shapes = kb.submission_shapes
         if (None, SH.targetClass, CASE.Case) not in self.shapes:
             raise KnowledgeBaseError(
                 "no shape describes a case",

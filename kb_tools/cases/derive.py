@@ -16,7 +16,7 @@ from kb_tools.cases.parted import Parted, Said
 from kb_tools.cases.standing import CaseFindings, Finding, Vocabulary
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.memory import Memory
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import DERIVATION, Repository
 from kb_tools.rdf.namespaces import SH
 from kb_tools.rdf.terms import Triple, to_quads, to_rdflib
 
@@ -38,10 +38,10 @@ class Derivation:
     @cached_property
     def _rules(self) -> list[str]:
         """The queries that derive what counts, in their order."""
-        graph = self.kb.graph([self.kb.root / "shapes/derivation.ttl"])
+        graph = self.kb.graph([self.kb.root / DERIVATION])
         ordered = sorted((int(str(order)), rule) for rule, order in graph.subject_objects(SH.order))
         if not ordered:
-            where = str(self.kb.root / "shapes/derivation.ttl")
+            where = str(self.kb.root / DERIVATION)
             raise KnowledgeBaseError(
                 "the rules for what counts are missing", where=where, hint="restore it from version control"
             )

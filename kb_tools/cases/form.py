@@ -15,11 +15,10 @@ from rdflib.term import Node
 
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.concepts import abbreviation
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import CASE_SHAPES, Repository
 from kb_tools.rdf.namespaces import BASE, CASE, SH
 from kb_tools.rdf.terms import local_name
 
-SHAPES = "shapes/case.ttl"
 ROOT = "Case"
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
 _LENGTHS = (SH.minLength, SH.maxLength)
@@ -107,15 +106,15 @@ class CaseForms:
 
     def __init__(self, kb: Repository) -> None:
         self.kb = kb
-        self._stated = kb.triples(kb.root / SHAPES)
-        self._shapes = kb.graph([kb.root / SHAPES])
+        self._stated = [triple for path in kb.case_shape_files for triple in kb.triples(path)]
+        self._shapes = kb.case_shapes
         self._closed = {
             class_: shape
             for shape in self._shapes.subjects(SH.closed, Literal(True))
             for class_ in self._shapes.objects(shape, SH.targetClass)
         }
         if CASE[ROOT] not in self._closed:
-            where = str(kb.root / SHAPES)
+            where = str(kb.root / CASE_SHAPES)
             raise KnowledgeBaseError(
                 "no closed shape describes a case", where=where, hint="restore it from version control"
             )
@@ -192,7 +191,7 @@ class CaseForms:
         if not (classes or terms or datatype or pattern or value_of(SH.nodeKind) == SH.BlankNodeOrIRI):
             raise KnowledgeBaseError(
                 f"{self.kb.curie(str(shape))} does not say what a value in plain JSON is",
-                where=SHAPES,
+                where=CASE_SHAPES,
                 hint="give it a sh:class, sh:datatype, sh:in or sh:pattern",
             )
         return Key(
@@ -254,7 +253,7 @@ class CaseForms:
             if found.setdefault(name, meaning) != meaning:
                 raise KnowledgeBaseError(
                     f"plain JSON cannot tell two terms of the name {name} apart",
-                    where=SHAPES,
+                    where=CASE_SHAPES,
                     hint="give one a case:jsonKey or another local name",
                 )
 

@@ -34,7 +34,7 @@ class StandIns:
     @cached_property
     def _limits(self) -> list[Decimal]:
         """Every number that the case shapes and the conditions name, in order; and 0, below which none is replaced."""
-        shapes = self._kb.graph([self._kb.root / "shapes/case.ttl"]) + self._kb.conditions
+        shapes = self._kb.case_shapes + self._kb.conditions
         found = {value for predicate in _LIMITS for value in shapes.objects(None, predicate)}
         numbers = (_number(value) for value in found if isinstance(value, Literal))
         return sorted({Decimal(0), *(number for number in numbers if number is not None)})

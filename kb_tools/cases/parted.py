@@ -96,7 +96,7 @@ class Parting:
         self._days: Memory[Node, str] = Memory(DAYS)
         self._classes = frozenset(Vocabulary(kb).classes)
         self._stand_ins = StandIns(kb)
-        shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+        shapes = kb.submission_shapes
         self._alone: dict[Node | None, frozenset[URIRef]] = {
             class_: properties_looked_at_alone(shapes, class_) for class_ in self._classes
         }

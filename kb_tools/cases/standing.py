@@ -19,7 +19,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import SKOS
 from rdflib.term import Node
 
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ _PLACES = 18
 
 def digest_of_rules(kb: Repository) -> str:
     """A digest of the rules of derivation, however they are broken into lines."""
-    graph = kb.graph([kb.root / "shapes/derivation.ttl"])
+    graph = kb.graph([kb.root / DERIVATION])
     rules = sorted(
         (int(str(order)), " ".join(str(graph.value(rule, SH.construct)).split()))
         for rule, order in graph.subject_objects(SH.order)

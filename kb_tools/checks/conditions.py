@@ -141,7 +141,7 @@ _PROPERTIES = (CASE.countedBy, CASE.differsBy, CASE.keyProperty)
 
 def finding_classes(kb: Repository) -> Iterator[Problem]:
     """Classes of findings that a case cannot state, that it can misspell, or that do not state what counts."""
-    shapes = kb.graph([kb.root / "shapes/case.ttl"])
+    shapes = kb.case_shapes
     head = shapes.value(SHAPE["Finding-class"], SH["in"])
     listed = set(Collection(shapes, head)) if head else set()
     classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
@@ -170,7 +170,7 @@ def _shape_problems(kb: Repository, shapes: Graph, finding: Node) -> Iterator[st
         if (shape, SH.closed, Literal(True)) in shapes and (shape, RDF.type, SH.NodeShape) in shapes
     ]
     if not closed:
-        yield "is targeted by no closed node shape in shapes/case.ttl; add one, or a misspelt property goes unnoticed"
+        yield "is targeted by no closed node shape in shapes/findings; add one, or a misspelt property goes unnoticed"
         return
     allowed = {
         path

@@ -18,7 +18,7 @@ from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
 _PLACES = {
     str(POL): "ontology/policy.ttl",
     str(CASE): "ontology/case.ttl",
-    str(CLIN): "ontology/clinical.ttl",
+    str(CLIN): "ontology/clinical",
     str(COND): "shapes/conditions/",
     str(SHAPE): "shapes/",
     str(READ): "ontology/reading.ttl",

@@ -80,7 +80,7 @@ def possible_doubts(kb: Repository, class_: URIRef) -> Iterator[str]:
     def says(flag: URIRef) -> bool:
         return (class_, flag, Literal(True)) in kb.ontology
 
-    shapes = kb.graph([kb.root / "shapes/case.ttl"])
+    shapes = kb.case_shapes
 
     def may_state(kind: URIRef) -> bool:
         return any(

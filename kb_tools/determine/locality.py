@@ -30,7 +30,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.numbers import StandIns
 from kb_tools.cases.standing import RULES, Vocabulary, digest_of_rules
 from kb_tools.model.certainty import faults_of_form
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.paths import CannotFollow, routes
 from kb_tools.rdf.terms import graph_of
@@ -142,7 +142,7 @@ def _of_reads(kb: Repository) -> Iterator[Fault]:
 def _of_rules(kb: Repository) -> Iterator[Fault]:
     """Rules that `standing` does not follow."""
     if digest_of_rules(kb) != RULES:
-        yield "shapes/derivation.ttl", "its rules are not those that are followed without SPARQL"
+        yield DERIVATION, "its rules are not those that are followed without SPARQL"
     numbers = StandIns(kb).properties
     for class_, flags in Vocabulary(kb).classes.items():
         if flags.key in numbers:
@@ -166,7 +166,7 @@ class _Walk:
 
     def case_shapes(self) -> None:
         """Walks through the shapes of cases, from their targets on."""
-        self._shapes = self.kb.graph([self.kb.root / "shapes/case.ttl", self.kb.root / "shapes/submission.ttl"])
+        self._shapes = self.kb.submission_shapes
         holders: dict[Node, _At] = dict.fromkeys([*_WHOLE, *Vocabulary(self.kb).classes], _At.WHOLE)
         holders.update(dict.fromkeys(_SHARED, _At.SHARED))
         for predicate in sorted(_TARGETS):

@@ -19,6 +19,11 @@ from kb_tools.rdf.terms import Triple, graph_of
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
 TERMINOLOGY = Path("ontology/terminology.ttl")
+# What a well-formed case is: in general, and each class of findings in a file of its topic. What no case may state.
+CASE_SHAPES, FINDING_SHAPES = "shapes/case.ttl", "shapes/findings"
+SUBMISSION = "shapes/submission.ttl"
+# What derives what counts of a case.
+DERIVATION = "shapes/derivation.ttl"
 # The copy inside an installed wheel; in an editable install, the checkout itself.
 _PACKAGE = Path(__file__).parents[1]
 INSTALLED = (_PACKAGE / "data", _PACKAGE.parent)
@@ -162,6 +167,21 @@ class Repository:
     def labels(self) -> dict[str, str]:
         """The name of each term of the vocabularies."""
         return {str(node): str(label) for link in (RDFS.label, SKOS.prefLabel) for node, label in self.ontology[:link:]}
+
+    @property
+    def case_shape_files(self) -> list[Path]:
+        """The files of the shapes that say what a well-formed case is."""
+        return [self.root / CASE_SHAPES, *self.files(FINDING_SHAPES)]
+
+    @cached_property
+    def case_shapes(self) -> Graph:
+        """What a well-formed case is, the shapes of all classes of findings included."""
+        return self.graph(self.case_shape_files)
+
+    @cached_property
+    def submission_shapes(self) -> Graph:
+        """What a case must be as it is submitted: well formed, and without statements that are derived."""
+        return self.graph([*self.case_shape_files, self.root / SUBMISSION])
 
     @cached_property
     def conditions(self) -> Graph:

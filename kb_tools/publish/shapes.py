@@ -20,7 +20,7 @@ from kb_tools.determine.result import Outcome
 from kb_tools.model.certainty import Form, copy_of, in_form, list_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Tree
-from kb_tools.model.repository import PREFIX_TABLE, Repository
+from kb_tools.model.repository import DERIVATION, PREFIX_TABLE, Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CASE, SH, SHAPE
 from kb_tools.rdf.terms import local_name
@@ -40,7 +40,7 @@ def outcome_shape(revision: Revision, outcome: Outcome) -> URIRef:
 
 def self_contained(kb: Repository, revision: Revision) -> Graph:
     """The case shapes, the conditions of the revision, its criteria composed of them, and the rules."""
-    graph = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/derivation.ttl"])
+    graph = kb.graph([*kb.case_shape_files, kb.root / DERIVATION])
     sides = _both_forms(kb, revision, graph)
     _list_classes(graph, kb.ontology)
     _list_groups(graph, kb.ontology)

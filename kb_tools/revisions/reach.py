@@ -34,7 +34,7 @@ from kb_tools.ask.sparql import names_in
 from kb_tools.model.concepts import concept_classes
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.terms import Triple
 
@@ -43,9 +43,6 @@ Layers: TypeAlias = dict[str, list[Triple]]
 
 LAYERS = ("revision", "conditions", "case-shapes-and-derivation", "vocabulary-facts")
 
-# What a case is held against before conditions are, and what derives what counts of it.
-_CASE_SHAPES = ("shapes/case.ttl", "shapes/submission.ttl")
-_RULES = "shapes/derivation.ttl"
 _TARGETS = {SH.target, SH.targetClass, SH.targetNode, SH.targetObjectsOf, SH.targetSubjectsOf}
 # What shapes say to people.
 _PROSE = {
@@ -64,7 +61,7 @@ def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
     shapes: list[Triple] = []
     facts: list[Triple] = []
     if conditions:
-        rules = [triple for triple in kb.graph([kb.root / _RULES]) if triple[1] not in _PROSE]
+        rules = [triple for triple in kb.graph([kb.root / DERIVATION]) if triple[1] not in _PROSE]
         asked = _named(kb, rules)
         findings = set(_along(kb.ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)))
         read = findings & {*_named(kb, conditions), *asked}
@@ -141,7 +138,7 @@ def _case_shapes(kb: Repository, unread: Set[Node]) -> Iterator[Triple]:
     Nor are such classes among what a finding may be: a list of values is sealed without them, so that a new class
     breaks no seal.
     """
-    graph = kb.graph(kb.root / file for file in _CASE_SHAPES)
+    graph = kb.submission_shapes
     described = set(graph.subjects())
     waiting = list({shape for shape, link, target in graph if link in _TARGETS and target not in unread})
     seen = set(waiting)

@@ -123,7 +123,7 @@ class _View:
 
     def __init__(self, kb: Repository, group: Sequence[Condition], walk: ShapeWalk) -> None:
         self.ontology, self.walk = kb.ontology, walk
-        self.case_shapes = kb.graph([kb.root / "shapes/case.ttl"])
+        self.case_shapes = kb.case_shapes
         reads = {iri for condition in group for iri in condition.reads}
         finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
         self.classes = sorted(class_ for class_ in map(URIRef, reads) if class_ in finding_classes)

@@ -87,9 +87,11 @@ def kept(cache: Path) -> list[str]:
 def test_each_file_stands_in_the_graph_that_its_place_names(kb: Repository) -> None:
     names = {str(path.relative_to(ROOT)): name.removeprefix(BASE) for path, name in dataset.graph_names(kb).items()}
     expected = {
-        "ontology/clinical.ttl": "clinical",
+        "ontology/case.ttl": "case",
+        "ontology/clinical/mrd.ttl": "clinical/mrd",
         "ontology/prefixes.ttl": "prefixes",
         "shapes/case.ttl": "shapes/case",
+        "shapes/findings/gvhd.ttl": "shapes/findings/gvhd",
         "shapes/conditions/gvhd.ttl": "shapes/conditions/gvhd",
         "policies/CP.MP.101/policy.ttl": "CP.MP.101",
         "policies/CP.MP.101/revision-log.ttl": "CP.MP.101",
@@ -151,7 +153,7 @@ def test_a_file_that_is_no_turtle_is_named_with_the_line(
 ) -> None:
     if size == "large":
         monkeypatch.setattr(dataset, "KEPT_FROM", 0)
-    path = copy / "ontology/clinical.ttl"
+    path = copy / "ontology/clinical/gvhd.ttl"
     path.write_text(path.read_text(encoding="utf-8") + "\nclin:X a ;\n", encoding="utf-8")
     line = path.read_text(encoding="utf-8").count("\n")
     with pytest.raises(KnowledgeBaseError, match=r"not valid Turtle: .*; correct the syntax") as error:

@@ -926,7 +926,7 @@ def grown(tmp_path: Path) -> Path:
     """A knowledge base whose data knows one more class of findings."""
     for folder in ("ontology", "shapes"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    clinical = tmp_path / "ontology/clinical.ttl"
+    clinical = tmp_path / "ontology/clinical/earlier-infusion.ttl"
     clinical.write_text(
         clinical.read_text(encoding="utf-8")
         + 'clin:DoseReport a owl:Class ; rdfs:subClassOf case:Finding ; rdfs:label "dose report"@en .\n'
@@ -980,7 +980,7 @@ def test_a_shape_that_says_nothing_of_its_value_is_an_error_of_the_knowledge_bas
 
 
 def test_two_terms_of_one_name_are_an_error_of_the_knowledge_base(grown: Path) -> None:
-    clinical = grown / "ontology/clinical.ttl"
+    clinical = grown / "ontology/clinical/diseases.ttl"
     clinical.write_text(
         clinical.read_text(encoding="utf-8") + 'clin:Commercial a clin:Disease ; skos:prefLabel "x"@en .\n',
         encoding="utf-8",

@@ -233,8 +233,8 @@ SLIPS = [
     Slip(
         "ontology-headers",
         "a version is raised in one place",
-        replaced("ontology/clinical.ttl", 'owl:versionInfo "1.0.0"', 'owl:versionInfo "1.1.0"'),
-        "ontology/clinical.ttl",
+        replaced("ontology/clinical/mrd.ttl", 'owl:versionInfo "1.0.0"', 'owl:versionInfo "1.1.0"'),
+        "ontology/clinical/mrd.ttl",
         "does not belong to owl:versionInfo 1.1.0",
     ),
     Slip(
@@ -254,14 +254,16 @@ SLIPS = [
     Slip(
         "terms-defined",
         "a term has no definition",
-        appended("ontology/clinical.ttl", 'clin:Cure a clin:DiseaseStatus ; skos:prefLabel "cured"@en .'),
+        appended(
+            "ontology/clinical/disease-status.ttl", 'clin:Cure a clin:DiseaseStatus ; skos:prefLabel "cured"@en .'
+        ),
         "clin:Cure",
         "has 0 definitions",
     ),
     Slip(
         "terms-defined",
         "a term has two labels",
-        appended("ontology/clinical.ttl", 'clin:Relapsed rdfs:label "relapsed"@en .'),
+        appended("ontology/clinical/disease-status.ttl", 'clin:Relapsed rdfs:label "relapsed"@en .'),
         "clin:Relapsed",
         "has 2 labels; state one rdfs:label or skos:prefLabel",
     ),
@@ -314,7 +316,7 @@ SLIPS = [
             f"<{KB}/clinical#Syngeneic> skos:broader <{KB}/clinical#Allogeneic> .",
         ),
         CRITERIA,
-        "says something of clin:Syngeneic; terms of its namespace are described in ontology/clinical.ttl",
+        "says something of clin:Syngeneic; terms of its namespace are described in ontology/clinical",
     ),
     Slip(
         "property-kinds",
@@ -358,21 +360,21 @@ SLIPS = [
     Slip(
         "hierarchy",
         "a group says what is narrower",
-        appended("ontology/clinical.ttl", "clin:SolidTumor skos:narrower clin:Melanoma ."),
+        appended("ontology/clinical/diseases.ttl", "clin:SolidTumor skos:narrower clin:Melanoma ."),
         "clin:SolidTumor",
         "states skos:narrower clin:Melanoma; state instead that clin:Melanoma is skos:broader clin:SolidTumor",
     ),
     Slip(
         "hierarchy",
         "a disease states what follows from its group",
-        appended("ontology/clinical.ttl", "clin:FollicularLymphoma skos:broader clin:Lymphoma ."),
+        appended("ontology/clinical/diseases.ttl", "clin:FollicularLymphoma skos:broader clin:Lymphoma ."),
         "clin:FollicularLymphoma",
         "states skos:broader clin:Lymphoma, which follows from clin:BCellNonHodgkinLymphoma; remove it",
     ),
     Slip(
         "hierarchy",
         "a disease stands under itself",
-        appended("ontology/clinical.ttl", "clin:Melanoma skos:broader clin:Melanoma ."),
+        appended("ontology/clinical/diseases.ttl", "clin:Melanoma skos:broader clin:Melanoma ."),
         "clin:Melanoma",
         "stands under itself by skos:broader; remove one step of the circle",
     ),
@@ -793,7 +795,7 @@ SLIPS = [
         "finding-classes",
         "the shape of a class is open",
         replaced(
-            "shapes/case.ttl",
+            "shapes/findings/mrd.ttl",
             "sh:targetClass clin:MRDTest ;\n    sh:closed true ;",
             "sh:targetClass clin:MRDTest ;\n    sh:closed false ;",
         ),
@@ -804,7 +806,7 @@ SLIPS = [
         "finding-classes",
         "a class counts by what it cannot state",
         replaced(
-            "ontology/clinical.ttl", "case:countedBy clin:mrdResult", "case:countedBy clin:mrdResult , clin:grade"
+            "ontology/clinical/mrd.ttl", "case:countedBy clin:mrdResult", "case:countedBy clin:mrdResult , clin:grade"
         ),
         "clin:MRDTest",
         "case:countedBy clin:grade is not allowed by its shape",
@@ -813,7 +815,7 @@ SLIPS = [
         "finding-classes",
         "it is not said whether the latest counts",
         replaced(
-            "ontology/clinical.ttl",
+            "ontology/clinical/relapse-risk.ttl",
             "    case:differsBy clin:relapseRisk ;\n    case:latestCounts true ;\n",
             "    case:differsBy clin:relapseRisk ;\n",
         ),
@@ -823,14 +825,14 @@ SLIPS = [
     Slip(
         "finding-classes",
         "it is not said by what a class counts",
-        replaced("ontology/clinical.ttl", "    case:countedBy clin:relapseRisk ;\n", ""),
+        replaced("ontology/clinical/relapse-risk.ttl", "    case:countedBy clin:relapseRisk ;\n", ""),
         "clin:RelapseRiskAssessment",
         "states no case:countedBy",
     ),
     Slip(
         "finding-classes",
         "it is not said by what two findings differ",
-        replaced("ontology/clinical.ttl", "    case:differsBy clin:relapseRisk ;\n", ""),
+        replaced("ontology/clinical/relapse-risk.ttl", "    case:differsBy clin:relapseRisk ;\n", ""),
         "clin:RelapseRiskAssessment",
         "states no case:differsBy",
     ),

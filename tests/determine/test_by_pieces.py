@@ -310,7 +310,7 @@ def copied(kb: Repository, tmp_path: Path, old: str, new: str) -> Repository:
 
 
 def alone(kb: Repository, class_: URIRef) -> set[str]:
-    shapes = kb.graph([kb.root / "shapes/case.ttl", kb.root / "shapes/submission.ttl"])
+    shapes = kb.submission_shapes
     return {kb.curie(property_) for property_ in parted.properties_looked_at_alone(shapes, class_)}
 
 

@@ -123,7 +123,7 @@ OF_ABSENCES = {"after-allogeneic-transplant", "earlier-dli-was-given"}
 
 
 def test_random_findings_can_state_all_that_the_case_shapes_let_a_finding_state() -> None:
-    shapes = VOCABULARY.graph([VOCABULARY.root / "shapes/case.ttl"])
+    shapes = VOCABULARY.case_shapes
 
     def allowed(kind: str) -> set[str]:
         prefix, name = kind.split(":")

@@ -15,7 +15,7 @@ from kb_tools.determine.run import Run
 from kb_tools.model.repository import Repository
 
 ROOT = Path(__file__).parents[2]
-CASE, DERIVATION, ONTOLOGY = "shapes/case.ttl", "shapes/derivation.ttl", "ontology/clinical.ttl"
+CASE, DERIVATION, ONTOLOGY = "shapes/case.ttl", "shapes/derivation.ttl", "ontology/clinical/chimerism.ttl"
 GVHD, CHIMERISM, PRODUCT = (f"shapes/conditions/{name}.ttl" for name in ("gvhd", "chimerism", "product"))
 Copied = Callable[..., Repository]
 
@@ -47,7 +47,13 @@ def copied(kb: Repository, tmp_path: Path) -> Copied:
 
 def after(line: str, more: str) -> tuple[str, str, str]:
     """An edit of the case shapes: a line, and more behind it."""
-    return CASE, line, f"{line}\n{more}"
+    return _shapes_with(line), line, f"{line}\n{more}"
+
+
+def _shapes_with(line: str) -> str:
+    """The first file of the case shapes that holds a line."""
+    files = (CASE, *(f"shapes/findings/{path.name}" for path in sorted((ROOT / "shapes/findings").iterdir())))
+    return next(file for file in files if line in (ROOT / file).read_text(encoding="utf-8"))
 
 
 SHARED, WHOLE = "a node of which every key is a piece", "a piece"
@@ -163,7 +169,7 @@ CASE_SHAPES: dict[str, tuple[tuple[str, str, str], Fault]] = {
         ("shape:Transplant", "has the target sh:targetObjectsOf case:finding"),
     ),
     "a shape is a class": (
-        after(OF_TRANSPLANT, "    a rdfs:Class ;"),
+        after(OF_TRANSPLANT, "    a <http://www.w3.org/2000/01/rdf-schema#Class> ;"),
         ("shape:Transplant", "is a class, and so has a target"),
     ),
     "a number is one of a list": (
@@ -180,7 +186,7 @@ CASE_SHAPES: dict[str, tuple[tuple[str, str, str], Fault]] = {
     ),
     "numbers of two keys are counted": (
         (
-            CASE,
+            "shapes/findings/chimerism.ttl",
             "clin:donorPercentAtLeast clin:donorPercentAtMost clin:donorPercentBelow ) ] ; sh:minCount 1",
             "clin:donorPercentAtLeast clin:donorPercentAtMost clin:donorPercentBelow ) ] ; sh:minCount 2",
         ),
@@ -280,8 +286,8 @@ def test_what_is_not_local_is_found(copied: Copied, name: str) -> None:
 @pytest.mark.parametrize(
     "edit",
     [
-        (CASE, PERCENT, f"{PERCENT}\n    sh:lessThanOrEquals clin:donorPercentAtMost ;"),
-        (CASE, PERCENT, f"{PERCENT}\n    sh:minExclusive -5 ;"),
+        (_shapes_with(PERCENT), PERCENT, f"{PERCENT}\n    sh:lessThanOrEquals clin:donorPercentAtMost ;"),
+        (_shapes_with(PERCENT), PERCENT, f"{PERCENT}\n    sh:minExclusive -5 ;"),
         (DERIVATION, "FILTER (?date < ?given)", "FILTER   (?date\n < ?given)"),
         (GVHD, OF_GRADE, f"{OF_GRADE} sh:property [ sh:path case:contradictedBy ; sh:minCount 1 ] ;"),
         (GVHD, OF_GRADE, f"{OF_GRADE} sh:property [ sh:path clin:gradeAtLeast ; sh:lessThan clin:gradeAtMost ] ;"),

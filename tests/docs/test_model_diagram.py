@@ -111,7 +111,7 @@ def test_a_diagram_has_only_lines_of_four_kinds() -> None:
 def test_what_a_later_day_adds_is_written_too(tmp_path: Path) -> None:
     for folder in ("ontology", "shapes", "policies"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    with (tmp_path / "ontology/clinical.ttl").open("a", encoding="utf-8") as file:
+    with (tmp_path / "ontology/clinical/transplant.ttl").open("a", encoding="utf-8") as file:
         file.write(GROWN)
     page = written(tmp_path)
     rows = ["newLink → Other", "toItself → New", "toBoth → Transplant"]

@@ -176,7 +176,7 @@ def test_the_revision_is_chosen_again_as_it_was(library: KnowledgeBase, tmp_path
             ("adv:guide-only, label", "a guide, not a guarantee and not medical advice", "a guide"),
         ),
         (
-            ("ontology/clinical.ttl", '"acute GvHD assessment"@en', '"assessment of acute GvHD"@en'),
+            ("ontology/clinical/gvhd.ttl", '"acute GvHD assessment"@en', '"assessment of acute GvHD"@en'),
             ("clin:AcuteGvHDAssessment, label", "acute GvHD assessment", "assessment of acute GvHD"),
         ),
     ],
@@ -195,7 +195,7 @@ def test_a_change_of_wording_is_the_same_determination_and_the_words_are_named(
 
 def test_words_that_an_answer_does_not_use_are_not_named(recorded: Path, edited: Callable[..., KnowledgeBase]) -> None:
     report = edited(
-        ("ontology/clinical.ttl", '"chronic GvHD assessment"@en', '"assessment of chronic GvHD"@en'),
+        ("ontology/clinical/gvhd.ttl", '"chronic GvHD assessment"@en', '"assessment of chronic GvHD"@en'),
         ("policies/CP.MP.101/2026-02/advisories.ttl", "Chronic GvHD is on file.", "There is chronic GvHD."),
     ).replay(recorded)
     # The first case states no chronic GvHD, so that neither its facts nor its advisories have these words.

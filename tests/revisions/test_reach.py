@@ -22,7 +22,7 @@ from kb_tools.revisions.reach import LAYERS, Layers, reached, since_sealed
 from kb_tools.revisions.seal import differing, digests
 
 ROOT = Path(__file__).parents[2]
-CLINICAL = "ontology/clinical.ttl"
+CLINICAL, FINDINGS = "ontology/clinical", "shapes/findings"
 CASE_SHAPES = "shapes/case.ttl"
 # Revisions of CP.MP.101 with criteria, and those of which only the log is known.
 LATE = ["2023-10", "2023-11", "2024-04", "2025-02", "2026-02"]
@@ -55,9 +55,15 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def edit(root: Path) -> Edit:
-    """Puts one part of a file, which stands in it exactly once, another way; "" for the end of the file."""
+    """Puts one part of a file, which stands in it exactly once, another way; "" for the end of the file.
+
+    Of a folder, that file is meant which holds the part; for "", the first.
+    """
 
     def edited(file: str, old: str, new: str) -> None:
+        if (root / file).is_dir():
+            paths = sorted((root / file).iterdir())
+            file = str(next((path for path in paths if old in path.read_text(encoding="utf-8")), file))
         text = (root / file).read_text(encoding="utf-8")
         assert not old or text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file}"
         (root / file).write_text(text.replace(old, new) if old else text + new, encoding="utf-8")
@@ -280,18 +286,22 @@ cond:YieldNotHigh-finding
 def test_a_new_class_concept_condition_and_policy_leave_every_seal_whole(
     root: Path, edit: Edit, before: dict[str, Layers]
 ) -> None:
-    edit(CLINICAL, "owl:members ( clin:Transplant clin:D", "owl:members ( clin:Leukapheresis clin:Transplant clin:D")
+    edit(
+        "ontology/case.ttl",
+        "owl:members ( clin:Transplant clin:D",
+        "owl:members ( clin:Leukapheresis clin:Transplant clin:D",
+    )
     edit(CLINICAL, "", NEW_TERMS)
     edit(CASE_SHAPES, "clin:RelapseRiskAssessment clin:ChimerismTest\n", "clin:RelapseRiskAssessment\n")
     edit(
         CASE_SHAPES, "            clin:AcuteGvHDA", "            clin:Leukapheresis clin:ChimerismTest clin:AcuteGvHDA"
     )
     edit(
-        CASE_SHAPES,
+        FINDINGS,
         "sh:in ( clin:Transplant clin:EarlierInf",
         "sh:in ( clin:Leukapheresis clin:Transplant clin:EarlierInf",
     )
-    edit(CASE_SHAPES, "", NEW_SHAPES)
+    edit(FINDINGS, "", NEW_SHAPES)
     (root / "shapes/conditions/leukapheresis.ttl").write_text(NEW_CONDITION.lstrip(), encoding="utf-8")
     new_policy = ROOT / "tests/data/TST.7"
     shutil.copytree(new_policy, root / "policies/TST.7", ignore=shutil.ignore_patterns("cases"))
@@ -318,7 +328,7 @@ def test_what_is_said_of_a_class_concerns_only_the_revisions_that_read_it(
     edit: Edit, root: Path, before: dict[str, Layers]
 ) -> None:
     """No earlier infusion is read since 2023-10, and no GvHD was before that."""
-    edit(CASE_SHAPES, "sh:class clin:InfusionResponse ;", "sh:class clin:InfusionResponse ;\n    sh:nodeKind sh:IRI ;")
+    edit(FINDINGS, "sh:class clin:InfusionResponse ;", "sh:class clin:InfusionResponse ;\n    sh:nodeKind sh:IRI ;")
     edit(
         CLINICAL,
         "clin:ResponseNotDocumented a clin:Inf",
@@ -348,7 +358,7 @@ def test_what_is_said_of_a_class_concerns_only_the_revisions_that_read_it(
             id="a flag of a class that is read",
         ),
         pytest.param(
-            CASE_SHAPES,
+            FINDINGS,
             "    sh:path clin:mrdResult ;\n    sh:maxCount 1 ;\n",
             "    sh:path clin:mrdResult ;\n    sh:maxCount 2 ;\n",
             LATE,

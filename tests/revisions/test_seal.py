@@ -159,7 +159,7 @@ def rewritten(path: Path) -> None:
 
     def other(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> str:
         if isinstance(term, ox.BlankNode):
-            return "_:" + names.setdefault(term.value, f"{path.stem.replace('-', '')}{len(names)}")
+            return "_:" + names.setdefault(term.value, f"{path.parent.name}{path.stem}{len(names)}".replace("-", ""))
         return str(term)
 
     quads = list(ox.parse(path=str(path), format=ox.RdfFormat.TURTLE))
@@ -418,14 +418,16 @@ def test_a_changed_rule_of_what_counts_is_named_where_it_differs(root: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "named"),
+    ("file", "old", "new", "named"),
     [
         (
+            "ontology/clinical/diseases.ttl",
             "skos:broader clin:AcuteMyeloidLeukemia ;",
             "skos:broader clin:MyeloidLeukemia , clin:AcuteLeukemia ;",
             "clin:AcutePromyelocyticLeukemia changed: - skos:broaderTransitive clin:AcuteMyeloidLeukemia",
         ),
         (
+            "ontology/clinical/mrd.ttl",
             "    case:keyProperty clin:method ;\n",
             "",
             "clin:MRDTest changed: - case:keyProperty clin:method",
@@ -433,20 +435,20 @@ def test_a_changed_rule_of_what_counts_is_named_where_it_differs(root: Path) -> 
     ],
     ids=["a disease moved to another group", "tests no longer told apart by method"],
 )
-def test_a_changed_fact_of_the_vocabulary_is_named(old: str, new: str, named: str, latest: Path) -> None:
-    edit(latest / "ontology/clinical.ttl", old, new)
+def test_a_changed_fact_of_the_vocabulary_is_named(file: str, old: str, new: str, named: str, latest: Path) -> None:
+    edit(latest / file, old, new)
     assert found(latest) == {"2026-02": f"differs from its seal in vocabulary facts: {named}{UNDO}"}
 
 
 def test_the_name_of_a_term_and_the_message_of_a_case_shape_can_be_corrected(latest: Path) -> None:
-    edit(latest / "ontology/clinical.ttl", 'rdfs:label "MRD test"@en', 'rdfs:label "test for MRD"@en')
+    edit(latest / "ontology/clinical/mrd.ttl", 'rdfs:label "MRD test"@en', 'rdfs:label "test for MRD"@en')
     edit(latest / "shapes/case.ttl", "State at most one lymphocyte donor,", "State one lymphocyte donor or none,")
     assert problems(latest) == []
 
 
 def test_a_new_term_of_the_vocabulary_breaks_no_seal(latest: Path) -> None:
     appended(
-        latest / "ontology/clinical.ttl",
+        latest / "ontology/clinical/diseases.ttl",
         'clin:NewLeukemia a clin:Disease ; skos:prefLabel "new leukemia"@en ; skos:definition "Invented."@en ; '
         "skos:broader clin:Leukemia .\n",
     )
@@ -457,7 +459,7 @@ def test_a_new_term_of_the_vocabulary_breaks_no_seal(latest: Path) -> None:
 
 def test_a_new_term_that_brings_a_known_one_under_another_breaks_the_seal(latest: Path) -> None:
     appended(
-        latest / "ontology/clinical.ttl",
+        latest / "ontology/clinical/diseases.ttl",
         "clin:Melanoma skos:broader clin:NewDisease .\nclin:NewDisease a clin:Disease ; skos:broader clin:Lymphoma .\n",
     )
     named = (

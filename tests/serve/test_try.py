@@ -112,14 +112,15 @@ def test_the_form_has_a_field_for_each_key_of_the_case_shapes_and_no_other(clien
 def test_a_property_that_the_shapes_gain_is_in_the_form(tmp_path: Path) -> None:
     for folder in ("ontology", "shapes"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    shapes = tmp_path / "shapes/case.ttl"
+    shapes = tmp_path / "shapes/findings/transplant.ttl"
     text = shapes.read_text(encoding="utf-8")
     before = "    sh:property shape:Transplant-graftSource ;\n"
     assert text.count(before) == 1
     text = text.replace(before, f"{before}    sh:property shape:Transplant-cells ;\n")
     text += """
-shape:Transplant-cells a sh:PropertyShape ; sh:path clin:cells ; sh:maxCount 1 ; sh:datatype xsd:integer ;
-    sh:minInclusive 1 ; sh:message "State clin:cells at most once, as a whole number."@en .
+shape:Transplant-cells a sh:PropertyShape ; sh:path clin:cells ; sh:maxCount 1 ;
+    sh:datatype <http://www.w3.org/2001/XMLSchema#integer> ; sh:minInclusive 1 ;
+    sh:message "State clin:cells at most once, as a whole number."@en .
 """
     shapes.write_text(text, encoding="utf-8")
     forms = CaseForms(Repository(tmp_path))

@@ -19,7 +19,7 @@ from rdflib.namespace import RDFS, SKOS
 from strategies import Finding, Picture
 
 CASE, CLIN = "https://w3id.org/policykb/case#", "https://w3id.org/policykb/clinical#"
-VOCABULARIES = ("ontology/case.ttl", "ontology/clinical.ttl")
+VOCABULARIES = ("ontology/case.ttl", "ontology/clinical.ttl", "ontology/clinical/*.ttl")
 
 # What of a finding is no value of its own.
 COUNTS, PERHAPS, NOT = "counts", "perhaps counts", "does not count"
@@ -42,8 +42,9 @@ def _curie(node: object) -> str:
 @cache
 def _vocabulary() -> Graph:
     graph = Graph()
-    for path in VOCABULARIES:
-        graph.parse(Path(__file__).parents[2] / path, format="turtle")
+    for pattern in VOCABULARIES:
+        for path in Path(__file__).parents[2].glob(pattern):
+            graph.parse(path, format="turtle")
     return graph
 
 

@@ -221,8 +221,8 @@ FINDINGS = {kind: _stated_by(kind) for kind in _curies(VOCABULARY.ontology.subje
 # Those of them of which it can be stated that it is in doubt whether they count.
 _DOUBTABLE = frozenset(
     VOCABULARY.curie(str(class_))
-    for shape, class_ in VOCABULARY.graph([ROOT / "shapes/case.ttl"]).subject_objects(SH.targetClass)
-    if (shape, SH.property, SHAPE["Finding-inDoubt"]) in VOCABULARY.graph([ROOT / "shapes/case.ttl"])
+    for shape, class_ in VOCABULARY.case_shapes.subject_objects(SH.targetClass)
+    if (shape, SH.property, SHAPE["Finding-inDoubt"]) in VOCABULARY.case_shapes
 )
 IN_DOUBT = ("case:inDoubt", '"A newer note could not be read."')
 _CODES = ("cpt:38242", "cpt:38215", "cpt:86950", "hcpcs:S2150")

@@ -164,7 +164,7 @@ def _of_error(error: KbError) -> Slip:
 
 def _of_violation(kb: Repository, case: Case, violation: Violation) -> Slip:
     """How a case breaks a case shape. A name that the case gives a node, and what is no term of ours, is not told."""
-    known = {kb.curie(str(path)) for path in kb.graph([kb.root / "shapes/case.ttl"]).objects(None, SH.path)}
+    known = {kb.curie(str(path)) for path in kb.case_shapes.objects(None, SH.path)}
     path = violation.path if violation.path in known else "a property that no case has" if violation.path else ""
     place = " ".join(part for part in (_node(kb, case, violation.focus), path) if part)
     return {"place": place, "text": printable.line(violation.message)}
