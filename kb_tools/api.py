@@ -290,9 +290,12 @@ class KnowledgeBase:
         the error.
 
         Args:
-            revision: the revision for all cases, as "2026-02"; None for the one in force on each case's service date.
+            revision: the revision for all cases, as "2026-02" or "CP.MP.101/2026-02"; None for the one in force on each
+                case's service date.
             as_of: take the revision in force on this day for all cases; a date, or a text as "2026-02-01".
-            policy: its identifier; needed only where several are on file.
+            policy: its identifier; None for the policy that has the revision, or else that each case names by its
+                service or codes. "all" for every policy on file: a list of cases then has an answer for each case and
+                policy.
             engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras; None: pyshacl.
             pieces: whether the engine is asked once about what many cases have in common, which gives the same answers
                 sooner; None for yes, unless an engine is named.
@@ -312,6 +315,7 @@ class KnowledgeBase:
         kb_tools.errors.UnknownRevision: CP.MP.101 has no revision 2020-01; known: ...
         """
         from kb_tools.cases.case import Case
+        from kb_tools.determine.choice import choice_of
         from kb_tools.determine.result import NotDetermined
         from kb_tools.determine.run import Determinations, Run
 
@@ -320,14 +324,12 @@ class KnowledgeBase:
         if not isinstance(cases, Case | Iterable) or isinstance(cases, str | bytes | Mapping):
             raise _no_case(cases)
         asked, day = _engine(engine or "pyshacl"), _day("as_of", as_of)
-        run = Run(
-            self.repository,
-            self.repository.policy(_text("policy", policy)),
-            asked,
-            _text("revision", revision),
-            day,
-            engine is None if pieces is None else _typed("pieces", pieces, bool),
-        )
+        named = _text("revision", revision)
+        choice = choice_of(self.repository, _text("policy", policy), named)
+        by_pieces = engine is None if pieces is None else _typed("pieces", pieces, bool)
+        if choice.every and isinstance(cases, Case):
+            raise ArgumentError("one case under every policy has several answers", hint="give a list of cases")
+        run = Run(self.repository, choice, asked, named, day, by_pieces)
         if isinstance(cases, Case):
             (answer,) = run.answers([cases])
             if isinstance(answer, NotDetermined):
@@ -561,8 +563,9 @@ class KnowledgeBase:
         from kb_tools.document.trace import trace, units_of
 
         path = Path(_path(document))
-        chosen = self.repository.policy(_text("policy", policy))
-        entry = traceable(chosen, _text("revision", revision))
+        named = _text("revision", revision)
+        chosen = self.repository.policy_of(_text("policy", policy), *filter(None, [named]))
+        entry = traceable(chosen, named)
         return trace(chosen, entry, path.name, units_of(path, passages(chosen, entry)))
 
 

@@ -151,9 +151,12 @@ def plan(
     parts.arrow()
     # An engine that is not installed is told before anything is written.
     shacl.validate(Graph(), kb.case_shapes, settings.engine)
-    policy = kb.policy(settings.policy)
-    for name in filter(None, (settings.revision, settings.compare)):
-        policy.require_criteria(policy.entry(name))
+    policy = kb.policy_of(settings.policy, *filter(None, (settings.revision, settings.compare)))
+    revision, compare = (
+        policy.require_criteria(policy.entry(name)).name if name else None
+        for name in (settings.revision, settings.compare)
+    )
+    settings = replace(settings, revision=revision, compare=compare)
     if settings.as_of:
         policy.in_force(date.fromisoformat(settings.as_of))
     files, skipped = files_of(inputs, folder)

@@ -149,6 +149,7 @@ def command(
         warn(f"files without a case: {len(empty):,} ({', '.join(empty[:_FEW])}{more})")
     if by_pieces:
         warn_of_slow_shapes(kb)
+    policy = planned.settings.policy
     for learned in learned_of(kb.repository, planned.settings):
         if damaged := learned.damage():
             warn(f"{damaged}: not as it was written: what was learned in earlier runs is learned again")

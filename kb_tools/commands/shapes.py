@@ -35,7 +35,7 @@ def command(revision: str, policy: str | None, format_: str, root: Path | None) 
     from kb_tools.rdf.terms import to_quads
 
     kb = open_kb(root).repository
-    chosen = kb.policy(policy)
+    chosen = kb.policy_of(policy, revision)
     entry = chosen.require_criteria(chosen.entry(revision))
     graph = self_contained(kb, Revision.load(chosen, entry))
     if format_ == "turtle":

@@ -39,7 +39,7 @@ def command(revision: str | None, policy: str | None, document: Path | None, for
         else:
             render.history(console(), chosen)
         return
-    found = kb.repository.policy(policy)
+    found = kb.repository.policy_of(policy, revision)
     loaded = Revision.load(found, found.entry(revision))
     if format_ == "json":
         put(render.revision_json(loaded))

@@ -90,7 +90,7 @@ def _leaks(kb: KnowledgeBase, document: Path, revision: str | None, policy: str 
     from kb_tools.document.trace import units_of
     from kb_tools.render import trace as render
 
-    chosen = kb.repository.policy(policy)
+    chosen = kb.repository.policy_of(policy, *filter(None, [revision]))
     units = units_of(document, passages(chosen, traceable(chosen, revision)))
     found = list(leaks(kb.repository, list(zip(units, notations(units), strict=True))))
     put(render.leaks_json(found) if format_ == "json" else render.leaks(found))

@@ -122,7 +122,7 @@ def command(
     if document:
         from kb_tools.document.trace import quotes
 
-        wording = quotes(kb.repository.policy(policy), document)
+        wording = quotes(kb.repository.policy_of(policy, *filter(None, [revision])), document)
     for number, answer in enumerate(progress(determined, "cases determined")):
         if by_pieces and number == FEW:
             warn_of_slow_shapes(kb)

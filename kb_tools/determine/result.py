@@ -222,14 +222,19 @@ class Determination(AsJson):
 
 @dataclass(frozen=True)
 class NotDetermined(AsJson):
-    """A well-formed case for which no revision could be used."""
+    """A well-formed case for which no revision could be used.
+
+    Attributes:
+        policy: the identifier of the policy that it was to be determined under; "" where none could be chosen.
+    """
 
     case: Case
     error: KbError
+    policy: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the case and the reason, as `kb validate --format json` lists it under "notDetermined"."""
-        return {**self.case.identity(), "error": str(self.error)}
+        return {**self.case.identity(), "policy": self.policy or None, "error": str(self.error)}
 
 
 def outcome_of(applicability: Value, criteria: Value, open_conflict: bool) -> Outcome:

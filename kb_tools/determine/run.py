@@ -1,8 +1,8 @@
-"""Determines many cases, each under the revision asked for or in force on its service date."""
+"""Determines many cases, each under the policy and revision asked for, or those that it calls for itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +15,7 @@ from kb_tools import __version__
 from kb_tools.as_json import AsJson
 from kb_tools.cases.case import Case, Malformed, apart
 from kb_tools.cases.check import CaseChecker
+from kb_tools.determine.choice import PolicyChoice
 from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.evaluate import Known
 from kb_tools.determine.locality import faults
@@ -92,9 +93,10 @@ def batches(cases: Iterable[Case], size: int | None = None) -> Iterator[list[Cas
 
 
 class Run:
-    """Determines any number of cases of one policy, in bounded batches, each under the revision that it calls for.
+    """Determines any number of cases, in bounded batches, each under the policy and revision that it calls for.
 
     Args:
+        policy: the policy, or how it is chosen for each case.
         revision: the revision for all cases; None to choose by date.
         as_of: the day whose revision in force is taken for all cases; None for each case's service date.
         by_pieces: whether the engine is asked once about a part that many cases have in common, where the shapes allow
@@ -104,17 +106,17 @@ class Run:
     def __init__(
         self,
         kb: Repository,
-        policy: Policy,
+        policy: Policy | PolicyChoice,
         engine: str,
         revision: str | None = None,
         as_of: date | None = None,
         by_pieces: bool = False,
     ) -> None:
         self.kb = kb
-        self.policy = policy
         self.engine = engine
         self.checker = CaseChecker(kb, engine)
-        self._fixed = self._chosen(revision, as_of)
+        self._all = PolicyChoice([policy]) if isinstance(policy, Policy) else policy
+        self._choose(revision, as_of)
         self._known = Known()
         self._determiners: dict[str, Determiner] = {}
         # Whether it is still to be found out if the shapes allow to ask once about each part.
@@ -128,47 +130,109 @@ class Run:
             UnknownRevision: there is no such revision, or its criteria are not on file.
         """
         other = copy(self)
-        other._fixed = self._chosen(revision, as_of)
+        other._choose(revision, as_of)
         return other
 
-    def _chosen(self, revision: str | None, as_of: date | None) -> Selection | None:
-        if revision is not None:
-            return Selection(self.policy.require_criteria(self.policy.entry(revision)), ())
-        return None if as_of is None else self.policy.in_force(as_of)
+    @property
+    def choice(self) -> PolicyChoice:
+        """How the policy of a case is chosen."""
+        return self._choice
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of every case.
+
+        Raises:
+            KbError: cases differ in it.
+        """
+        if self._choice.only is None:
+            raise KbError(f"{len(self._choice.policies)} policies", hint="name one")
+        return self._choice.only
+
+    def _choose(self, revision: str | None, as_of: date | None) -> None:
+        self._choice = self._all.having(revision)
+        self._named, self._day = revision, as_of
+        self._fixed: dict[str, Selection] = {}
+        if self._choice.only and (revision is not None or as_of is not None):
+            self._selection(self._choice.only, date.min)
+
+    def _selection(self, policy: Policy, service_date: date) -> Selection:
+        if self._named is None and self._day is None:
+            return policy.in_force(service_date)
+        if policy.iri not in self._fixed:
+            if self._named is not None:
+                found = Selection(policy.require_criteria(policy.entry(self._named)), ())
+            else:
+                assert self._day is not None
+                found = policy.in_force(self._day)
+            self._fixed[policy.iri] = found
+        return self._fixed[policy.iri]
 
     def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
-        """One answer for each case, in the order of the cases."""
+        """The answers for each case, in the order of the cases: one each, unless every policy is asked for."""
         for batch in batches(cases, self._size):
-            if self._may_begin and len(batch) > FEW:
-                self.begin_pieces()
-            answers: dict[URIRef, Answer] = {}
-            groups: dict[str, list[tuple[Case, Selection]]] = {}
-            for checked in self.checker.check(batch):
-                if isinstance(checked, Malformed):
-                    answers[checked.case.node] = checked
-                    continue
+            for answers in self._answered(batch):
+                yield from answers
+
+    def _answered(self, batch: list[Case]) -> list[list[Answer]]:
+        """The answers for each case of a batch, in the order of the policies."""
+        if self._may_begin and len(batch) > FEW:
+            self.begin_pieces()
+        answers: dict[URIRef, dict[str, Answer]] = {}
+        groups: dict[str, list[tuple[Case, Policy, Selection]]] = {}
+        for checked in self.checker.check(batch):
+            node = checked.case.node if isinstance(checked, Malformed) else checked.node
+            of_case = answers[node] = {}
+            if isinstance(checked, Malformed):
+                of_case[""] = checked
+                continue
+            try:
+                policies = self._choice.of(checked)
+            except KbError as error:
+                of_case[""] = NotDetermined(checked, error)
+                continue
+            for policy in policies:
                 try:
-                    selection = self.selection(checked.service_date)
+                    selection = self._selection(policy, checked.service_date)
                 except KbError as error:
-                    answers[checked.node] = NotDetermined(checked, error)
+                    of_case[policy.iri] = NotDetermined(checked, error, policy.identifier)
                 else:
-                    groups.setdefault(selection.revision.name, []).append((checked, selection))
-            # The cases of one revision together, so that the engine is called once for all that is new in them.
-            for group in groups.values():
-                determiner = self.determiner(group[0][1])
-                notices = [selection.notices for _, selection in group]
-                for determination in determiner.determine([case for case, _ in group], notices):
-                    answers[determination.case.node] = determination
-            for case in batch:
-                yield answers[case.node]
+                    groups.setdefault(selection.revision.iri, []).append((checked, policy, selection))
+        # The cases of one revision together, so that the engine is called once for all that is new in them.
+        for group in groups.values():
+            _, policy, selection = group[0]
+            for (case, _, _), answer in zip(group, self._of_group(policy, selection, group), strict=True):
+                answers[case.node][policy.iri] = answer
+        order = ("", *(policy.iri for policy in self._choice.policies)) if self._choice.every else ()
+        return [
+            [found[iri] for iri in order if iri in found] if len(found) > 1 else list(found.values())
+            for found in (answers[case.node] for case in batch)
+        ]
+
+    def _of_group(
+        self, policy: Policy, selection: Selection, group: list[tuple[Case, Policy, Selection]]
+    ) -> Sequence[Answer]:
+        """The answers for cases of one revision."""
+        cases = [case for case, _, _ in group]
+        try:
+            return self._determiner(policy, selection).determine(cases, [chosen.notices for _, _, chosen in group])
+        except KbError as error:
+            # Where other policies are asked too, one that is broken stops none of them.
+            if self._choice.only:
+                raise
+            return [NotDetermined(case, error, policy.identifier) for case in cases]
 
     def stream(self, found: Iterable[Case | KbError]) -> Iterator[Answer | KbError]:
-        """One answer for each case, and in place of what could not be read the error, in the order given."""
+        """The answers for each case, and in place of what could not be read the error, in the order given."""
         waiting = iter(found)
         while batch := list(islice(waiting, self._size)):
-            answers = self.answers(item for item in batch if isinstance(item, Case))
+            cases = [item for item in batch if isinstance(item, Case)]
+            answers = (of_case for some in batches(cases, self._size) for of_case in self._answered(some))
             for item in batch:
-                yield next(answers) if isinstance(item, Case) else item
+                if isinstance(item, Case):
+                    yield from next(answers)
+                else:
+                    yield item
 
     def begin_pieces(self) -> None:
         """From now on asks the engine once about each part of a case, if the shapes allow it, however few the cases."""
@@ -179,16 +243,20 @@ class Run:
             self._determiners.clear()
 
     def selection(self, service_date: date) -> Selection:
-        """The revision for a case of this date of service.
+        """The revision for a case of this date of service, where all cases are of one policy.
 
         Raises:
             UnknownRevision: there is none whose criteria are on file.
         """
-        return self._fixed or self.policy.in_force(service_date)
+        return self._selection(self.policy, service_date)
 
     def determiner(self, selection: Selection) -> Determiner:
-        name = selection.revision.name
-        if name not in self._determiners:
-            revision = Revision.load(self.policy, selection.revision)
-            self._determiners[name] = Determiner(self.kb, revision, self.engine, self._known)
-        return self._determiners[name]
+        """What determines cases under a revision, where all cases are of one policy."""
+        return self._determiner(self.policy, selection)
+
+    def _determiner(self, policy: Policy, selection: Selection) -> Determiner:
+        iri = selection.revision.iri
+        if iri not in self._determiners:
+            revision = Revision.load(policy, selection.revision)
+            self._determiners[iri] = Determiner(self.kb, revision, self.engine, self._known)
+        return self._determiners[iri]

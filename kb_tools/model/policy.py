@@ -21,6 +21,8 @@ from kb_tools.rdf.terms import local_name, to_quads, to_rdflib
 if TYPE_CHECKING:
     from kb_tools.model.repository import Repository
 
+# What is said of the policy as a work.
+POLICY_FILE = "policy.ttl"
 # How the name of the graph goes on that holds what a revision shares with another.
 FILLED_IN = "/filled-in"
 _SHARED = """
@@ -66,6 +68,12 @@ class Policy(AsJson):
     @cached_property
     def title(self) -> str:
         return str(self.shared.value(URIRef(self.iri), DCTERMS.title) or self.identifier)
+
+    @cached_property
+    def named_by(self) -> frozenset[str]:
+        """The services and billing codes by which a request names the policy: their IRIs."""
+        graph = self.kb.graph([self.folder / POLICY_FILE])
+        return frozenset(map(str, graph.objects(URIRef(self.iri), POL.namedBy)))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the policy and its revisions, as an element of the list of `kb show --format json`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from rdflib import Graph
 from rdflib.namespace import RDFS, SKOS
 
-from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnreadableInput, did_you_mean
+from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, did_you_mean
 from kb_tools.model.policy import Policy
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
 from kb_tools.rdf.namespaces import SH
@@ -241,16 +241,34 @@ class Repository:
         return Policy(self, self.root / "policies" / identifier)
 
     def policy_of(self, named: str | None, *revisions: str) -> Policy:
-        """The policy named, or the one that the revisions name before their month ("CP.MP.101/2026-02").
+        """The policy named; else that of the revisions: before their month ("CP.MP.101/2026-02"), or the only one.
 
         Raises:
-            KbError: they name more than one, or none where several are on file.
+            KbError: the revisions name more than one, or no policy is named and several have them, or none has.
         """
         names = {revision.split("/")[-2] for revision in revisions if "/" in revision} | ({named} if named else set())
         if len(names) > 1:
             what, unquoted = f"revisions of two policies: {' and '.join(sorted(names))}", "revisions of two policies"
             raise KbError(what, hint="name two of one policy", unquoted=unquoted)
-        return self.policy(next(iter(names), None))
+        if names or not revisions or len(self.policy_folders) < 2:
+            return self.policy(next(iter(names), None))
+        having = self.policies_with(*revisions)
+        if len(having) == 1:
+            return having[0]
+        asked = " and ".join(dict.fromkeys(revisions))
+        if not having:
+            what, unquoted = f"no policy on file has revision {asked}", "no policy on file has such a revision"
+            raise UnknownRevision(what, hint="kb show lists the policies with their revisions", unquoted=unquoted)
+        which = ", ".join(policy.identifier for policy in having)
+        raise KbError(
+            f"{len(having)} policies have revision {asked}",
+            hint=f"write {having[0].identifier}/{revisions[0]}, or choose one with --policy: {which}",
+            unquoted=f"{len(having)} policies have such a revision",
+        )
+
+    def policies_with(self, *revisions: str) -> list[Policy]:
+        """The policies that have folders for all these revisions, whatever stands in them."""
+        return [policy for policy in self.policies() if all(name in policy.revision_folders for name in revisions)]
 
     def policies(self) -> Iterator[Policy]:
         """Every policy on file.

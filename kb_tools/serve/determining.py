@@ -63,18 +63,29 @@ class Determining:
     def chosen(self, policy: str | None = None, revision: str | None = None, as_of: str | None = None) -> Chosen:
         """The choice of a revision, as the options of kb validate make it.
 
+        Without a policy, and where several have the revision, if one is given, each case is of the one that it names.
+
         Raises:
             NoPage: there is no such policy or revision, or its criteria are not on file; with those that are near.
             KbError: a revision and a day, or no calendar day.
         """
         if revision and as_of:
             raise KbError("a revision and a day", hint="give revision or asOf")
-        found = self.policy(policy, *([revision] if revision else []))
-        if revision:
-            self.entry(found, revision)
-        if day := day_asked(as_of, "asOf"):
-            self.in_force(found, day)
-        return {"policy": found.identifier, "revision": revision or None, "asOf": as_of or None}
+        day = day_asked(as_of, "asOf")
+        found = None
+        if self._is_one(policy, revision):
+            found = self.policy(policy, *([revision] if revision else []))
+            if revision:
+                self.entry(found, revision)
+            if day:
+                self.in_force(found, day)
+        return {"policy": found.identifier if found else None, "revision": revision or None, "asOf": as_of or None}
+
+    def _is_one(self, policy: str | None, revision: str | None) -> bool:
+        """Whether all cases are of one policy, or of none; where not, each is of the policy that it names."""
+        if policy or len(self._policies) < 2 or "/" in (revision or ""):
+            return True
+        return revision is not None and len(self.kb.policies_with(revision)) < 2
 
     def policy(self, named: str | None, *revisions: str) -> Policy:
         """The policy named, or that of the revisions, or the only one.
@@ -84,13 +95,15 @@ class Determining:
             KbError: several are on file and none is named, or two are.
         """
         known = self._policies
-        if not named and len(known) > 1 and not any("/" in revision for revision in revisions):
+        if not named and len(known) > 1 and not revisions:
             raise KbError(f"{len(known)} policies on file", hint=f"choose one with policy: {', '.join(known)}")
         try:
             return known[self.kb.policy_of(named or None, *revisions).identifier]
+        except UnknownRevision as error:
+            raise NoPage(error.what, (), error.hint) from None
         except KbError as error:
             asked = {named, *(revision.split("/")[-2] for revision in revisions if "/" in revision)} - {None, ""}
-            if len(asked) > 1:
+            if len(asked) != 1:
                 raise
             near = get_close_matches(str(next(iter(asked))), known, 3)
             raise NoPage(error.what, [known[name].iri for name in near], error.hint) from None

@@ -471,15 +471,27 @@ def test_a_case_is_determined_under_the_policy_that_is_named(
     assert (ran.stdout.splitlines()[1], ran.stderr, ran.returncode) == (outcome, "", code)
 
 
-def test_with_two_policies_on_file_the_command_asks_which(two_policies: Path, run_kb: RunKb) -> None:
-    for arguments in (["validate", str(DATA / "case.ttl")], ["show", "2024-01"], ["shapes", "2024-01"]):
-        ran = run_kb(*arguments, "--kb", str(two_policies))
+def test_a_revision_that_one_policy_has_is_named_by_its_month_alone(two_policies: Path, run_kb: RunKb) -> None:
+    root = str(two_policies)
+    for name in ("2024-01", "TST.7/2024-01"):
+        for command in ("show", "shapes"):
+            alone, named = (
+                run_kb(command, name, "--kb", root),
+                run_kb(command, "2024-01", "--policy", "TST.7", "--kb", root),
+            )
+            assert (alone.stdout, alone.stderr, alone.returncode) == (named.stdout, "", 0)
+    for command in ("show", "shapes"):
+        ran = run_kb(command, "2020-01", "--kb", root)
         assert (ran.stdout, ran.stderr, ran.returncode) == (
             "",
-            "kb: 2 policies on file; choose one with --policy: CP.MP.101, TST.7\n",
+            "kb: no policy on file has revision 2020-01; kb show lists the policies with their revisions\n",
             2,
         )
-    assert run_kb("show", "2024-01", "--policy", "TST.7", "--kb", str(two_policies)).returncode == 0
+        ran = run_kb(command, "TST.7/2024-01", "--policy", "CP.MP.101", "--kb", root)
+        assert (ran.stderr, ran.returncode) == (
+            "kb: revisions of two policies: CP.MP.101 and TST.7; name two of one policy\n",
+            2,
+        )
 
 
 def test_every_policy_on_file_is_shown_with_its_history(two_policies: Path, run_kb: RunKb) -> None:

@@ -152,6 +152,7 @@ def test_json_says_of_every_case_what_it_came_to(shown: dict[str, Any]) -> None:
         {
             "case": f"{EX}case",
             "file": "not-determined.ttl",
+            "policy": "CP.MP.101",
             "error": "the criteria of CP.MP.101 revision 2023-08 are not on file; nearest on file: --revision 2023-10",
         }
     ]

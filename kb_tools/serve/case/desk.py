@@ -17,6 +17,7 @@ from kb_tools.cases.plain import shown
 from kb_tools.cases.prepare import prepared
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cases.terminology import Terminology
+from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.determine.run import Answer as Answered
 from kb_tools.determine.run import Determinations, Run
@@ -40,7 +41,10 @@ MAX_CASES = 100
 
 
 class Chosen(TypedDict):
-    """Under which revision a case is determined, as the options of kb validate say it."""
+    """Under which policy and revision a case is determined, as the options of kb validate say it.
+
+    Without a policy, each case is of the one that it names.
+    """
 
     policy: str | None
     revision: str | None
@@ -254,7 +258,7 @@ class Desk:
         return found
 
     def _new_run(self, policy: str | None) -> Run:
-        run = Run(self.kb, self.kb.policy(policy), self._engine, by_pieces=True)
+        run = Run(self.kb, choice_of(self.kb, policy), self._engine, by_pieces=True)
         run.begin_pieces()
         return run
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from kb_tools.ask.request import Inquiry
 from kb_tools.ask.result import QueryResult
+from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import REVIEW
 from kb_tools.errors import KbError
 from kb_tools.revisions.change import Diff
@@ -135,7 +136,13 @@ def _chosen(office: Office, given: takes.OfCase) -> Chosen:
     name, on = given.get("revision"), takes.day(given.get("asOf"))
     if name and on:
         raise KbError("a revision and a day", hint="give revision or asOf")
-    policy = office.policy(given.get("policy"), name)
+    choice = choice_of(office.kb, given.get("policy"), name)
+    if choice.every:
+        raise KbError("every policy", hint="name one policy")
+    policy = choice.only
+    if policy is None:
+        # The case names it.
+        return {"policy": None, "revision": name, "asOf": on.isoformat() if on else None}
     if name:
         policy.require_criteria(policy.entry(name))
     if on:

@@ -1,0 +1,124 @@
+"""Which policies a case is determined under: the one that is asked for, every one, or the one that the case names.
+
+A request names a policy by a service or a billing code that the policy states with pol:namedBy. Where it names none of
+several policies on file, or more than one, none is taken: a wrong guess could harm a patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kb_tools.cases.case import Case
+from kb_tools.errors import KbError, UnknownRevision
+from kb_tools.model.policy import Policy
+from kb_tools.model.repository import Repository
+from kb_tools.rdf.namespaces import CASE
+
+# The word that asks for every policy on file.
+ALL = "all"
+# So many policies are listed in a message.
+_FEW = 12
+
+
+class PolicyChoice:
+    """Chooses the policies under which cases are determined.
+
+    Attributes:
+        policies: those to choose among.
+        every: whether each case is determined under all of them.
+        broken: what is wrong with policies that cannot be chosen, since what names them cannot be read.
+    """
+
+    def __init__(self, policies: Iterable[Policy], every: bool = False) -> None:
+        self.policies: tuple[Policy, ...] = tuple(policies)
+        self.every = every
+        self.broken: tuple[KbError, ...] = ()
+        self._named_by: dict[str, list[Policy]] | None = None
+
+    @property
+    def only(self) -> Policy | None:
+        """The policy of every case; None where cases differ, or are determined under several."""
+        return self.policies[0] if len(self.policies) == 1 and not self.every else None
+
+    def having(self, revision: str | None) -> PolicyChoice:
+        """The choice among those of the policies that have a revision; all of them where none is named.
+
+        Raises:
+            UnknownRevision: none has it.
+            KbError: every policy is asked for, and a revision.
+        """
+        if revision is None or self.only:
+            return self
+        if self.every:
+            raise KbError("a revision and every policy", hint="name the policy of the revision")
+        name = revision.rpartition("/")[2]
+        found = [
+            policy
+            for policy in self.policies
+            if name in policy.revision_folders
+            and revision in (name, f"{policy.identifier}/{name}", f"{policy.iri}/{name}")
+        ]
+        if not found:
+            what, unquoted = f"no policy on file has revision {revision}", "no policy on file has such a revision"
+            raise UnknownRevision(what, hint="kb show lists the policies with their revisions", unquoted=unquoted)
+        return PolicyChoice(found)
+
+    def of(self, case: Case) -> tuple[Policy, ...]:
+        """The policies to determine a case under.
+
+        Raises:
+            KbError: the case names none of several, or more than one.
+        """
+        if self.every or self.only:
+            return self.policies
+        request = case.value(case.node, CASE.request)
+        stated = [*case.values(request, CASE.service), *case.values(request, CASE.procedureCode)]
+        named_by = self._names()
+        found = tuple(dict.fromkeys(policy for term in stated for policy in named_by.get(str(term), ())))
+        if len(found) == 1:
+            return found
+        if found:
+            what = f"the case names {len(found)} policies"
+            raise KbError(what, hint=f"choose with --policy: {_listed(found)}, or all")
+        what = "neither its service nor its codes do" if stated else "it states no service and no code"
+        raise KbError(
+            f"the case names none of {len(self.policies)} policies on file: {what}",
+            hint=f"choose with --policy: {_listed(self.policies)}",
+        )
+
+    def _names(self) -> dict[str, list[Policy]]:
+        """The policies that each service or code names."""
+        if self._named_by is None:
+            found: dict[str, list[Policy]] = {}
+            broken = []
+            for policy in self.policies:
+                try:
+                    for term in policy.named_by:
+                        found.setdefault(term, []).append(policy)
+                except KbError as error:
+                    broken.append(error)
+            self._named_by, self.broken = found, tuple(broken)
+        return self._named_by
+
+
+def choice_of(kb: Repository, policy: str | None = None, revision: str | None = None) -> PolicyChoice:
+    """The choice that is asked for.
+
+    Args:
+        policy: the name of one, or ALL; None for the only one on file, or for those that cases name.
+        revision: by which the policy is chosen too: as "CP.MP.101/2026-02", or by a month that only one policy has.
+
+    Raises:
+        KbError: there is no such policy, or no policy with such a revision.
+    """
+    if policy == ALL:
+        return PolicyChoice(kb.policies(), every=True).having(revision)
+    if policy or len(kb.policy_folders) < 2 or (revision and "/" in revision):
+        return PolicyChoice([kb.policy_of(policy, *filter(None, [revision]))])
+    return PolicyChoice(kb.policies()).having(revision)
+
+
+def _listed(policies: Sequence[Policy]) -> str:
+    names = [policy.identifier for policy in policies[:_FEW]]
+    more = f" and {len(policies) - _FEW} more (kb show lists them)" if len(policies) > _FEW else ""
+    return ", ".join(names) + more

@@ -1,0 +1,187 @@
+"""A case finds its policy: by the service and the codes of its request, and never by a guess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from several_policies import DATA, copied, knowledge_base
+
+import kb_tools
+from kb_tools.api import KnowledgeBase
+from kb_tools.determine.choice import choice_of
+from kb_tools.determine.result import Determination, NotDetermined
+from kb_tools.errors import ArgumentError, KbError, UnknownRevision
+
+RunKb = Callable[..., CompletedProcess[str]]
+DLI, TRANSPLANT = "DonorLymphocyteInfusion", "HematopoieticCellTransplantation"
+THREE = "CP.MP.101, TRN.1, TST.7"
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CP.MP.101 and TST.7 on donor lymphocyte infusion, and TRN.1 on transplants, which is TST.7 but for that."""
+    root = knowledge_base(tmp_path_factory.mktemp("three-policies"), "TST.7")
+    changes = {
+        "clin:DonorLymphocyteInfusion , cpt:38242": f"clin:{TRANSPLANT} , cpt:38240",
+        "cond:service-is-dli": "cond:mrd-is-detected",
+        "tcrit": "ucrit",
+        "tlog": "ulog",
+        "tpsg": "upsg",
+    }
+    copied(root, "TST.7", "TRN.1", changes)
+    return root
+
+
+@pytest.fixture(scope="module")
+def base(three: Path) -> KnowledgeBase:
+    return kb_tools.open(three)
+
+
+def case(**request: Any) -> dict[str, Any]:
+    """A case that states nothing but its request."""
+    return {"patient": "p", "lineOfBusiness": "Commercial", "request": {"serviceDate": "2026-07-01", **request}}
+
+
+def answers(base: KnowledgeBase, content: dict[str, Any], **asked: Any) -> Iterator[tuple[str, str]]:
+    """The policy and revision of each answer with its outcome; or the policy, if one was chosen, and the error."""
+    for answer in base.determine(list(base.read_cases(content)), engine="pyshifty", **asked):
+        if isinstance(answer, Determination):
+            yield f"{answer.revision.policy.identifier}/{answer.revision.entry.name}", answer.outcome.value
+        else:
+            assert isinstance(answer, NotDetermined)
+            yield answer.policy, str(answer.error)
+
+
+@pytest.mark.parametrize(
+    ("request_", "policy"),
+    [
+        ({"service": TRANSPLANT}, "TRN.1/2024-01"),
+        ({"procedureCodes": ["cpt:38240"]}, "TRN.1/2024-01"),
+        ({"service": TRANSPLANT, "procedureCodes": ["cpt:38240", "cpt:86950"]}, "TRN.1/2024-01"),
+        # Of a code and a service that no policy names, the code does.
+        ({"service": "StemCellBoost", "procedureCodes": ["cpt:38240"]}, "TRN.1/2024-01"),
+    ],
+)
+def test_a_case_is_determined_under_the_one_policy_that_its_service_or_its_codes_name(
+    base: KnowledgeBase, request_: dict[str, Any], policy: str
+) -> None:
+    assert list(answers(base, case(**request_))) == [(policy, "InformationNeeded")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        (
+            {"service": DLI},
+            "the case names 2 policies; choose with --policy: CP.MP.101, TST.7, or all",
+        ),
+        (
+            {"service": TRANSPLANT, "procedureCodes": ["cpt:38242"]},
+            "the case names 3 policies; choose with --policy: TRN.1, CP.MP.101, TST.7, or all",
+        ),
+        (
+            {},
+            "the case names none of 3 policies on file: it states no service and no code; "
+            f"choose with --policy: {THREE}",
+        ),
+        (
+            {"service": "StemCellBoost", "procedureCodes": ["cpt:86950"]},
+            "the case names none of 3 policies on file: neither its service nor its codes do; "
+            f"choose with --policy: {THREE}",
+        ),
+    ],
+)
+def test_where_a_case_names_no_policy_or_several_the_line_says_so_with_the_choice(
+    base: KnowledgeBase, request_: dict[str, Any], line: str
+) -> None:
+    assert list(answers(base, case(**request_))) == [("", line)]
+
+
+@pytest.mark.parametrize("request_", [{}, {"procedureCodes": ["cpt:86950"]}, {"service": TRANSPLANT}])
+def test_with_one_policy_on_file_a_case_is_determined_under_it_whatever_it_names(
+    kb: Any, request_: dict[str, Any]
+) -> None:
+    outcome = "PolicyNotApplicable" if request_.get("service") else "InformationNeeded"
+    assert list(answers(KnowledgeBase(kb), case(**request_))) == [("CP.MP.101/2026-02", outcome)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy"),
+    [
+        ({"policy": "TST.7"}, "TST.7/2024-01"),
+        ({"revision": "TST.7/2024-01"}, "TST.7/2024-01"),
+        ({"revision": "2026-02"}, "CP.MP.101/2026-02"),
+        ({"policy": "CP.MP.101", "as_of": "2026-03-01"}, "CP.MP.101/2025-02"),
+    ],
+)
+def test_a_policy_that_is_named_by_itself_or_by_its_revision_is_taken_whatever_the_case_names(
+    base: KnowledgeBase, asked: dict[str, str], policy: str
+) -> None:
+    assert [name for name, _ in answers(base, case(service=DLI), **asked)] == [policy]
+
+
+def test_of_a_revision_that_several_policies_have_the_case_names_whose(base: KnowledgeBase) -> None:
+    assert [name for name, _ in answers(base, case(service=TRANSPLANT), revision="2024-01")] == ["TRN.1/2024-01"]
+    assert [name for name, _ in answers(base, case(service=DLI), revision="2024-01")] == ["TST.7/2024-01"]
+    assert list(answers(base, case(), revision="2024-01")) == [
+        (
+            "",
+            "the case names none of 2 policies on file: it states no service and no code; "
+            "choose with --policy: TRN.1, TST.7",
+        )
+    ]
+
+
+def test_a_revision_that_no_policy_has_is_an_error_and_so_is_one_under_every_policy(base: KnowledgeBase) -> None:
+    with pytest.raises(UnknownRevision) as unknown:
+        choice_of(base.repository, revision="2020-01")
+    assert str(unknown.value) == (
+        "no policy on file has revision 2020-01; kb show lists the policies with their revisions"
+    )
+    with pytest.raises(KbError) as both:
+        choice_of(base.repository, "all", "2024-01")
+    assert str(both.value) == "a revision and every policy; name the policy of the revision"
+    with pytest.raises(ArgumentError) as one:
+        base.determine(base.read_case(case(service=DLI)), policy="all")
+    assert str(one.value) == "one case under every policy has several answers; give a list of cases"
+
+
+def test_under_every_policy_each_case_has_an_answer_for_each_that_names_it(base: KnowledgeBase) -> None:
+    found = base.determine(
+        [base.read_case(case(service=DLI)), base.read_case({"patient": "p"}), base.read_case(case())],
+        policy="all",
+        engine="pyshifty",
+    )
+    named = [
+        f"{answer.revision.policy.identifier} {answer.outcome.value}"
+        if isinstance(answer, Determination)
+        else type(answer).__name__
+        for answer in found
+    ]
+    assert named == [
+        *("CP.MP.101 InformationNeeded", "TRN.1 InformationNeeded", "TST.7 InformationNeeded"),
+        "Malformed",
+        *("CP.MP.101 InformationNeeded", "TRN.1 InformationNeeded", "TST.7 InformationNeeded"),
+    ]
+
+
+def test_the_command_says_the_choice_and_takes_it(three: Path, run_kb: RunKb) -> None:
+    arguments = ("validate", str(DATA / "case.ttl"), "--engine", "pyshifty", "--kb", str(three))
+    ran = run_kb(*arguments)
+    assert (ran.stderr, ran.returncode) == (
+        f"kb: {DATA}/case.ttl#case: the case names 2 policies; choose with --policy: CP.MP.101, TST.7, or all\n",
+        2,
+    )
+    ran = run_kb(*arguments, "--policy", "all", "--format", "json")
+    content = json.loads(ran.stdout)
+    assert [(one["policy"], one["revision"], one["outcome"]) for one in content["determinations"]] == [
+        ("CP.MP.101", "2026-02", "CriteriaMet"),
+        ("TRN.1", "2024-01", "CriteriaMet"),
+        ("TST.7", "2024-01", "CriteriaMet"),
+    ]
+    assert (content["notDetermined"], ran.stderr, ran.returncode) == ([], "", 0)
