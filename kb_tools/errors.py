@@ -77,6 +77,10 @@ class Changed(KnowledgeBaseError):
     """The knowledge base is not what it was when those that answer from it started."""
 
 
+class Unrecorded(KbError):
+    """A determination cannot be recorded, and so is not given."""
+
+
 class ArgumentError(KbError):
     """What a function of the library was given is not of a type or value that it takes."""
 

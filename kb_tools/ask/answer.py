@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import pyoxigraph as ox
 
 from kb_tools.ask.sparql import QueryError
-from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput
+from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, Unrecorded
 
 T = TypeVar("T")
 # What an answer may be other than a result.
 _ERRORS: dict[str, type[KbError]] = {
     error.__name__: error
-    for error in (KbError, Changed, KnowledgeBaseError, UnknownRevision, UnreadableInput, QueryError)
+    for error in (KbError, Changed, KnowledgeBaseError, UnknownRevision, Unrecorded, UnreadableInput, QueryError)
 }
 # Marks an object that stands for a term: no prefix and no IRI begins so.
 _TERM = "@term"

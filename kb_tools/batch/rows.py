@@ -66,6 +66,22 @@ def values_of(code: int) -> tuple[str, str]:
     return VALUES[code >> 2].value, VALUES[code & 3].value
 
 
+def names_of(
+    lines: Sequence[bytes], found: Sequence[Case | KbError], name_of: Callable[[bytes], str] = lambda line: ""
+) -> list[str]:
+    """What rows call the cases of lines.
+
+    Args:
+        found: of each line the case, or why there is none.
+        name_of: the name that a line gives which is refused, "" for none; by default none does.
+    """
+    given = (
+        case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else name_of(line)
+        for case, line in zip(found, lines, strict=True)
+    )
+    return [name or digest(line) for name, line in zip(given, lines, strict=True)]
+
+
 @dataclass(slots=True)
 class _Missing:
     """What is to be learned before the rows of some cases can be made."""
@@ -344,7 +360,7 @@ class RowMaker:
     # ------------------------------------------------------------------ by the reference path
 
     def _by_reference(self, lines: Sequence[bytes]) -> list[Row]:
-        return self.of_read(lines, [self._read(line) for line in lines], id_of)
+        return self.of_read(lines, [self.read(line) for line in lines], id_of)
 
     def of_read(
         self,
@@ -358,18 +374,15 @@ class RowMaker:
             found: of each line the case, or why there is none.
             name_of: the name that a line gives which is refused, "" for none; by default none does.
         """
-        given = [
-            case.iri.removeprefix(_SAID_OF) if isinstance(case, Case) else name_of(line)
-            for case, line in zip(found, lines, strict=True)
-        ]
-        names = [name or digest(line) for name, line in zip(given, lines, strict=True)]
+        names = names_of(lines, found, name_of)
         return [self.of_answer(name, answer) for name, answer in zip(names, self._run.stream(found), strict=True)]
 
     def answers(self, lines: Iterable[bytes | Case | KbError]) -> Iterable[Answer | KbError]:
         """The full answer for each line of plain JSON, and for what is read already, by the reference path."""
-        return self._run.stream(self._read(line) if isinstance(line, bytes) else line for line in lines)
+        return self._run.stream(self.read(line) if isinstance(line, bytes) else line for line in lines)
 
-    def _read(self, line: bytes) -> Case | KbError:
+    def read(self, line: bytes) -> Case | KbError:
+        """The case of a line of plain JSON, or why there is none."""
         try:
             return self._pieces.read(line)
         except UnreadableInput as error:

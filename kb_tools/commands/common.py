@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kb_tools.api import KnowledgeBase
     from kb_tools.cases.case import Case
     from kb_tools.errors import KbError
+    from kb_tools.records.chain import Head
     from kb_tools.records.recorder import Recorder
 
 T = TypeVar("T")
@@ -193,11 +194,10 @@ def recorder(kb: KnowledgeBase, folder: Path | None, case: str) -> Recorder | No
     return None if folder is None else kb.recorder(folder, keep_cases=case == "keep")
 
 
-def say_recorded(made: Recorder) -> None:
+def say_recorded(number: int, folder: Path, head: Head | None) -> None:
     """One line on stderr: how many determinations were recorded where, and the head to hold them against later."""
-    number = len(made.heads)
-    head = f"; head {made.head}" if made.head else ""
-    warn(f"{number} determination{'s'[: number != 1]} recorded in {made.folder}{head}")
+    last = f"; head {head}" if number else ""
+    warn(f"{number} determination{'s'[: number != 1]} recorded in {folder}{last}")
 
 
 def open_kb(root: Path | None) -> KnowledgeBase:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from kb_tools.commands.common import kb_option, open_kb, query_limits, query_workers
+from kb_tools.commands.common import (
+    kb_option,
+    open_kb,
+    query_limits,
+    query_workers,
+    record_options,
+    say_recorded,
+)
 
 
 @click.command("serve")
@@ -31,6 +38,7 @@ from kb_tools.commands.common import kb_option, open_kb, query_limits, query_wor
     metavar="FILE",
     help="Add a line of JSON for each request: what happened, never of whom. - is standard output; default: no log.",
 )
+@record_options
 @click.option("--open", "open_", is_flag=True, help="Open the first page in the browser.")
 @kb_option
 def command(
@@ -42,6 +50,8 @@ def command(
     timeout: float,
     max_rows: int,
     log: str | None,
+    records: Path | None,
+    case: str,
     open_: bool,
     root: Path | None,
 ) -> None:
@@ -53,6 +63,9 @@ def command(
     request is logged but with --log, which says what happened and never of whom.
 
     Programs have cases determined at /api/determine: docs/services.md.
+
+    With --record, each determination that a program asks for is recorded before it is given, for kb replay; where that
+    is not possible, it is not given: docs/records.md. What a reader tries on the page "Try a case" is not recorded.
 
     Programs of an EHR ask it by CDS Hooks under /cds-services; from other machines only with --trusted-clients, whose
     clients sign every call (pip install 'kb-tools[jwt]').
@@ -67,6 +80,7 @@ def command(
       kb serve --port 0
       kb serve --workers 8 --timeout 10
       kb serve --log requests.jsonl
+      kb serve --record records
       kb serve --host 0.0.0.0 --allow-host policies.example.org
       kb serve --trusted-clients clients.json
     """
@@ -76,6 +90,7 @@ def command(
     from kb_tools.ask.pool import Pool
     from kb_tools.serve.hooks import clients
     from kb_tools.serve.programs.watching import Log
+    from kb_tools.serve.recording import Recording
     from kb_tools.serve.server import serve
     from kb_tools.serve.workbench import Workbench
 
@@ -85,6 +100,9 @@ def command(
     bench = Workbench(kb.repository)
     bench.read()
 
+    if records is None and case == "keep":
+        raise click.UsageError("--case keep goes with --record.")
+    recording = Recording(records, case == "keep") if records else None
     written = Log(log) if log else None
 
     def ready(address: str) -> None:
@@ -95,4 +113,6 @@ def command(
 
     trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written)
+    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written, recording)
+    if recording and records:
+        say_recorded(recording.made, records, recording.head)

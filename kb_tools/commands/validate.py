@@ -137,7 +137,7 @@ def command(
     else:
         put(_writer(format_)(kb.repository, answers, errors, explain))
     if recorded:
-        say_recorded(recorded)
+        say_recorded(len(recorded.heads), recorded.folder, recorded.head)
     sys.exit(2 if errors else worst)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kb_tools import __version__
-from kb_tools.errors import ArgumentError, KbError
+from kb_tools.errors import ArgumentError, KbError, Unrecorded
 from kb_tools.records.locks import locked
 
 # Changes when a record is laid out differently.
@@ -97,23 +97,31 @@ class Broken:
 # ---------------------------------------------------------------------- writing
 
 
-def append(path: Path, contents: Sequence[Mapping[str, Any]]) -> list[Head]:
+def append(path: Path, contents: Sequence[Mapping[str, Any]], after: Head | None = None) -> list[Head]:
     """Write records behind those that are there, all of them or none, and see that they are on the disk.
 
     Any number of processes may do so at once. What a process that was killed left half written is removed, and the
     next record says so ("unfinished", with its bytes and their SHA-256).
 
+    Args:
+        after: a record that was seen there: the file must be there, and go on behind it. By default it is made where
+            there is none.
+
     Returns:
         the head of each.
 
     Raises:
-        KbError: they cannot be written, or the last record there is not as it was written; then nothing is.
+        Unrecorded: they cannot be written, the last record there is not as it was written, or those that were seen are
+            there no more; then nothing is.
     """
     if not contents:
         return []
     try:
-        with _opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file, locked(file):
+        made = os.O_CREAT if after is None else 0
+        with _opened(path, os.O_RDWR | os.O_APPEND | made) as file, locked(file):
             head, end, unfinished = _tail(path, file)
+            if after is not None and (head.number < after.number or (head.number == after.number and head != after)):
+                raise _shortened(path, after)
             heads: list[Head] = []
             lines: list[bytes] = []
             for content in contents:
@@ -125,6 +133,19 @@ def append(path: Path, contents: Sequence[Mapping[str, Any]]) -> list[Head]:
     except OSError as error:
         raise _unwritten(error, path) from error
     return heads
+
+
+def last(path: Path) -> Head:
+    """The last record of a file that is to be written to.
+
+    Raises:
+        Unrecorded: it cannot be, or that record is not as it was written.
+    """
+    try:
+        with _opened(path, os.O_RDWR | os.O_APPEND) as file, locked(file):
+            return _tail(path, file)[0]
+    except OSError as error:
+        raise _unwritten(error, path) from error
 
 
 def _line_of(before: Head, content: Mapping[str, Any]) -> tuple[bytes, Head]:
@@ -153,7 +174,7 @@ def _tail(path: Path, file: int) -> tuple[Head, int, dict[str, Any]]:
     """The head of what is there, where that ends, and what the next record says of an unfinished one behind it.
 
     Raises:
-        KbError: the last record is not as it was written.
+        Unrecorded: the last record is not as it was written.
     """
     size = os.fstat(file).st_size
     tail, start = b"", size
@@ -186,8 +207,16 @@ def _tail(path: Path, file: int) -> tuple[Head, int, dict[str, Any]]:
     return Head(content["number"], digest), size - len(rest), unfinished
 
 
+def _shortened(path: Path, after: Head) -> KbError:
+    return Unrecorded(
+        f"record {after.number}, which was written here, is there no more, so nothing was recorded after it",
+        where=str(path),
+        hint="put the records back, or record into another folder",
+    )
+
+
 def _unsound(path: Path) -> KbError:
-    return KbError(
+    return Unrecorded(
         "the last record is not as it was written, so nothing was recorded after it",
         where=str(path),
         hint="kb replay says what is broken; record into another folder",
@@ -333,7 +362,7 @@ def begin(path: Path) -> None:
     """Make the file of a chain, unless it is there, and see that it can be written to.
 
     Raises:
-        KbError: it cannot.
+        Unrecorded: it cannot.
     """
     try:
         with _opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT):
@@ -353,7 +382,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _unwritten(error: OSError, path: Path) -> KbError:
-    return KbError(
+    return Unrecorded(
         f"the record cannot be written: {error.strerror or error}",
         where=str(path),
         hint="check the folder, its permissions and the room on its disk; nothing was recorded",

@@ -7,14 +7,17 @@ import os
 import re
 import tempfile
 from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, Unrecorded
 from kb_tools.records.chain import begin, sync_folder
 from kb_tools.writing import TEMPORARY
 
 CHAIN, STATES, CASES = "records.jsonl", "states", "cases"
 # Cases that are kept are data about the health of people: for the owner of the folder alone.
+# Bytes that are written to see whether there is room.
+_PROBE = 64 * 1024
 _MODES = {STATES: (0o777, 0o644), CASES: (0o700, 0o600)}
 
 
@@ -72,7 +75,7 @@ class RecordFolder:
             its SHA-256, by which it is named.
 
         Raises:
-            KbError: it cannot be written.
+            Unrecorded: it cannot be written.
         """
         digest = hashlib.sha256(content).hexdigest()
         target = self._file(kind, digest)
@@ -99,6 +102,29 @@ class RecordFolder:
             raise self._unwritten(error, target) from error
         return digest
 
+    def has(self, kind: str, digest: str) -> bool:
+        """Whether a file is there."""
+        return self._file(kind, digest).exists()
+
+    def probe(self) -> None:
+        """See that a file can be written here, as large as a record, and that the chain can be.
+
+        Raises:
+            Unrecorded: it cannot.
+        """
+        try:
+            os.close(os.open(self.chain, os.O_RDWR | os.O_APPEND))
+            file, name = tempfile.mkstemp(prefix=TEMPORARY, dir=self.path)
+            try:
+                if os.write(file, bytes(_PROBE)) < _PROBE:
+                    raise OSError(ENOSPC, os.strerror(ENOSPC))
+                os.fsync(file)
+            finally:
+                os.close(file)
+                Path(name).unlink()
+        except OSError as error:
+            raise self._unwritten(error, self.path) from error
+
     def get(self, kind: str, digest: str) -> bytes | None:
         """The content of a file; None where it is not there.
 
@@ -124,7 +150,7 @@ class RecordFolder:
 
     @staticmethod
     def _unwritten(error: OSError, path: Path) -> KbError:
-        return KbError(
+        return Unrecorded(
             f"the record cannot be written: {error.strerror or error}",
             where=str(path),
             hint="check the folder, its permissions and the room on its disk; nothing was recorded",

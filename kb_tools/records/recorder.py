@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kb_tools.determine.result import Determination
-from kb_tools.errors import ArgumentError, KbError, UnknownRevision
+from kb_tools.errors import ArgumentError, UnknownRevision, Unrecorded
 from kb_tools.model.repository import Repository
 from kb_tools.records import kept, state
 from kb_tools.records.answer import chosen_notices, content_of
@@ -27,6 +27,64 @@ T = TypeVar("T")
 NAMED, BY_SERVICE_DATE, BY_DAY = "named", "service date", "day"
 # So many answers of a stream are recorded together: whatever determines a stream takes its cases in such numbers.
 TOGETHER = 200
+
+
+class RecordMaker:
+    """Makes the contents of records, and writes what they refer to; the chain itself is written by others."""
+
+    def __init__(self, kb: Repository, folder: RecordFolder, keep_cases: bool = False) -> None:
+        """`keep_cases`: whether each case is kept as it was read, so that it need not be given for a replay."""
+        self._kb = kb
+        self._keeps = keep_cases
+        self._inside = folder
+        self._states: dict[tuple[str, str, str], str] = {}
+        self._numbers = count(1)
+
+    def contents(
+        self, answers: Iterable[object], *, engine: str, as_of: date | None = None, **more: Any
+    ) -> list[dict[str, Any]]:
+        """What records hold of the determinations among some answers.
+
+        Args:
+            engine: the SHACL engine that was asked.
+            as_of: the day whose revision in force was taken, if it was chosen so.
+            more: what else each record says, as JSON values.
+
+        Raises:
+            Unrecorded: what they refer to cannot be written.
+            ArgumentError: the revision of one was chosen by a day, and `as_of` is not that day.
+        """
+        made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        found = (answer for answer in answers if isinstance(answer, Determination))
+        return [{"made": made, **more, **self._content(one, engine, as_of)} for one in found]
+
+    def _content(self, found: Determination, engine: str, as_of: date | None) -> dict[str, Any]:
+        return {
+            "state": self._state(found, engine),
+            "policy": found.revision.policy.identifier,
+            "revision": found.revision.entry.name,
+            **_choice(found, as_of),
+            "case": {"sha256": found.case.digest, "kept": self._kept(found) if self._keeps else None},
+            "answer": content_of(found),
+        }
+
+    def _state(self, found: Determination, engine: str) -> str:
+        key = (found.revision.policy.identifier, found.revision.entry.name, engine)
+        known = self._states.get(key)
+        if known is None or not self._inside.has(STATES, known):
+            now = state.encoded(state.state_of(self._kb, found.revision, engine))
+            self._states[key] = self._inside.put(STATES, now)
+        return self._states[key]
+
+    def _kept(self, found: Determination) -> str:
+        """Keeps the case of a determination, once it is sure that it can be read again."""
+        content = kept.encoded(found.case)
+        again = kept.decoded(self._kb, content, "the case", self._numbers)
+        if again.digest != found.case.digest:
+            raise Unrecorded(
+                "the case cannot be kept: read again it says something else", hint="record without --case keep"
+            )
+        return self._inside.put(CASES, content)
 
 
 class Recorder:
@@ -49,12 +107,9 @@ class Recorder:
         """
         self.folder = folder
         self.heads: list[Head] = []
-        self._kb = kb
-        self._keeps = keep_cases
         self._inside = RecordFolder(folder)
         self._inside.begin()
-        self._states: dict[tuple[str, str, str], str] = {}
-        self._numbers = count(1)
+        self._maker = RecordMaker(kb, self._inside, keep_cases)
 
     @property
     def head(self) -> Head | None:
@@ -69,12 +124,10 @@ class Recorder:
             as_of: the day whose revision in force was taken, if it was chosen so.
 
         Raises:
-            KbError: they cannot be recorded.
+            Unrecorded: they cannot be recorded.
             ArgumentError: the revision of one was chosen by a day, and `as_of` is not that day.
         """
-        made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        found = [answer for answer in answers if isinstance(answer, Determination)]
-        heads = append(self._inside.chain, [self._content(one, made, engine, as_of) for one in found])
+        heads = append(self._inside.chain, self._maker.contents(answers, engine=engine, as_of=as_of))
         self.heads += heads
         return heads
 
@@ -82,40 +135,12 @@ class Recorder:
         """Give answers on, each after it was recorded.
 
         Raises:
-            KbError: they cannot be recorded; none that was not is given.
+            Unrecorded: they cannot be recorded; none that was not is given.
         """
         waiting = iter(answers)
         while batch := list(islice(waiting, TOGETHER)):
             self.add(batch, engine=engine, as_of=as_of)
             yield from batch
-
-    def _content(self, found: Determination, made: str, engine: str, as_of: date | None) -> dict[str, Any]:
-        return {
-            "made": made,
-            "state": self._state(found, engine),
-            "policy": found.revision.policy.identifier,
-            "revision": found.revision.entry.name,
-            **_choice(found, as_of),
-            "case": {"sha256": found.case.digest, "kept": self._kept(found) if self._keeps else None},
-            "answer": content_of(found),
-        }
-
-    def _state(self, found: Determination, engine: str) -> str:
-        key = (found.revision.policy.identifier, found.revision.entry.name, engine)
-        if key not in self._states:
-            now = state.encoded(state.state_of(self._kb, found.revision, engine))
-            self._states[key] = self._inside.put(STATES, now)
-        return self._states[key]
-
-    def _kept(self, found: Determination) -> str:
-        """Keeps the case of a determination, once it is sure that it can be read again."""
-        content = kept.encoded(found.case)
-        again = kept.decoded(self._kb, content, "the case", self._numbers)
-        if again.digest != found.case.digest:
-            raise KbError(
-                "the case cannot be kept: read again it says something else", hint="record without --case keep"
-            )
-        return self._inside.put(CASES, content)
 
 
 def _choice(found: Determination, as_of: date | None) -> dict[str, str]:

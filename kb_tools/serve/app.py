@@ -39,6 +39,7 @@ from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
 from kb_tools.serve.pages.compare import obstacle, pair_named
 from kb_tools.serve.programs.metrics import Metrics
 from kb_tools.serve.programs.watching import GONE, Log, Watched
+from kb_tools.serve.recording import Recording
 from kb_tools.serve.refusals import refusal
 from kb_tools.serve.remembered import Remembered
 from kb_tools.serve.security import Guard
@@ -58,6 +59,7 @@ def application(
     max_rows: int = MAX_ROWS,
     clients: Clients | None = None,
     log: Log | None = None,
+    recording: Recording | None = None,
 ) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
@@ -67,10 +69,11 @@ def application(
         max_rows: the most rows or triples of an answer.
         clients: whose calls of CDS Hooks are answered; those of this machine by default.
         log: where a line is written of each request; by default nowhere.
+        recording: records each determination of a program before it is given; by default there are no records.
     """
     pool = pool or Pool(bench.kb)
     asker, remembered = Asker(pool, max_rows), Remembered(pool)
-    determining, metrics = Determining(bench.kb), Metrics()
+    determining, metrics = Determining(bench.kb, recording=recording), Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

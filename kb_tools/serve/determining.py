@@ -14,13 +14,14 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 
-from kb_tools.errors import Busy, KbError, UnknownRevision
+from kb_tools.errors import Busy, KbError, UnknownRevision, Unrecorded
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.serve.case.desk import Chosen, Told
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.case.workers import WAITING, Workers
+from kb_tools.serve.recording import Recording, refused
 from kb_tools.serve.view import NoPage, day_asked
 
 # The form of an answer, as kb validate --format calls it, by its media type.
@@ -52,11 +53,14 @@ class Determining:
 
     Args:
         number: of processes; by default two, if the machine has as many processors.
+        recording: records each determination of a program before it is given; None for no records.
     """
 
-    def __init__(self, kb: Repository, number: int = 0) -> None:
+    def __init__(self, kb: Repository, number: int = 0, recording: Recording | None = None) -> None:
         self.kb = kb
-        self.workers = Workers(kb.root, number, kb.held)
+        self.recording = recording
+        folder, keeps = (recording.folder.path, recording.keep_cases) if recording else (None, False)
+        self.workers = Workers(kb.root, number, kb.held, folder, keeps)
         self._room = self.workers.number * (1 + WAITING)
         self._threads = CapacityLimiter(self._room)
 
@@ -145,8 +149,10 @@ class Determining:
         self.workers.start("read", _FIRST, "json", chosen)
 
     def close(self) -> None:
-        """Ends the processes."""
+        """Ends the processes, and the records once they are written."""
         self.workers.close()
+        if self.recording:
+            self.recording.close()
 
     async def determine(self, data: bytes, format_: str, chosen: Chosen, form: str = "json") -> Determined:
         """What the cases in a body come to.
@@ -168,13 +174,30 @@ class Determining:
 
         Raises:
             Busy: as many wait as may.
+            Unrecorded: what was determined cannot be recorded.
             KbError: the operation raised it; or it took too long, or broke off.
         """
         if self._room < 1:
             raise Busy("too many cases at once", seconds=2)
         self._room -= 1
         try:
-            work = partial(self.workers.exchange, operation, *arguments, body=body)
+            work = partial(self._recorded, operation, *arguments, body=body)
             return await to_thread.run_sync(work, limiter=self._threads)
         finally:
             self._room += 1
+
+    def _recorded(self, operation: str, *arguments: Any, body: bytes | None) -> Message:
+        """What an operation gives, once what is to be recorded of it is. The process works on meanwhile.
+
+        Nobody who goes away ends this: what was determined is recorded, heard or not.
+        """
+        try:
+            found = self.workers.exchange(operation, *arguments, body=body)
+        except Unrecorded as error:
+            # What a record refers to could not be written.
+            assert self.recording
+            self.recording.failed(error)
+            raise refused(error) from error
+        if self.recording:
+            self.recording.record(found.records)
+        return found

@@ -207,7 +207,11 @@ def _line_row() -> dict[str, Any]:
 
 
 def _ready() -> dict[str, Any]:
-    return _with(status=_STRING, workers=_with(warm={"type": "integer"}, of={"type": "integer"}))
+    count = {"type": "integer"}
+    found = _with(status=_STRING, workers=_with(warm=count, of=count))
+    # With --record alone.
+    found["properties"] |= {"records": _with(made=count, head={"type": ["string", "null"]}), "detail": _STRING}
+    return found
 
 
 def _with(**properties: Any) -> dict[str, Any]:

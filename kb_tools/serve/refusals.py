@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kb_tools.errors import Busy, Changed, KbError, KnowledgeBaseError
+from kb_tools.errors import Busy, Changed, KbError, KnowledgeBaseError, Unrecorded
 from kb_tools.serve.view import NoPage, without_options
 
 
@@ -22,6 +22,9 @@ def refusal(error: KbError) -> Refusal:
         return Refusal(404, without_options(str(error)), {})
     if isinstance(error, Busy):
         return Refusal(503, str(error), {"Retry-After": str(error.seconds)})
+    if isinstance(error, Unrecorded):
+        # Nor with where the records lie.
+        return Refusal(503, error.without_input(), {"Retry-After": "30"})
     if isinstance(error, KnowledgeBaseError):
         # Not with the file, whose path is nobody else's business.
         return Refusal(503 if isinstance(error, Changed) else 500, f"{error.what}; {error.hint or 'run kb check'}", {})

@@ -17,6 +17,7 @@ from kb_tools.serve.heap import keep_little
 if TYPE_CHECKING:
     from kb_tools.serve.hooks.clients import Clients
     from kb_tools.serve.programs.watching import Log
+    from kb_tools.serve.recording import Recording
     from kb_tools.serve.workbench import Workbench
 
 # Seconds after which a connection on which nothing is asked is closed; and that requests have to end when the server is
@@ -34,6 +35,7 @@ def serve(
     clients: Clients | None = None,
     ready: Callable[[str], None] = lambda address: None,
     log: Log | None = None,
+    recording: Recording | None = None,
 ) -> None:
     """Serve the workbench until interrupted.
 
@@ -46,6 +48,7 @@ def serve(
         clients: whose calls of CDS Hooks are answered; those of this machine by default.
         ready: called with the address of the first page, once it listens.
         log: where a line is written of each request; by default nowhere.
+        recording: records each determination of a program before it is given; by default there are no records.
 
     Raises:
         KbError: nothing can listen there.
@@ -55,7 +58,7 @@ def serve(
     keep_little()
     with listening(host, port) as (bound, address):
         ready(f"{address}/")
-        run(application(bench, hosts, pool, max_rows, clients, log), bound)
+        run(application(bench, hosts, pool, max_rows, clients, log, recording), bound)
 
 
 @contextmanager

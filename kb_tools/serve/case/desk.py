@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache, cached_property
 from io import BytesIO
@@ -25,6 +25,7 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 from kb_tools.printable import escaped
 from kb_tools.rdf.shacl import fastest
+from kb_tools.records.recorder import RecordMaker
 from kb_tools.render import determination_fhir, determination_turtle
 from kb_tools.serve.case import answer, assess
 from kb_tools.serve.case.answer import SOURCE, Answer, Slip
@@ -33,6 +34,8 @@ from kb_tools.serve.case.fields import Fields, Written, fit, of_case, of_json, w
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.case.words import in_form
 
+# The address at which programs have cases determined.
+DOOR = "/api/determine"
 # The most nodes that a case may have here: findings, and what they and the request consist of. And the most bytes, but
 # of FHIR, where much else stands beside them.
 MAX_PARTS, MAX_PLAIN = 500, 512 * 1024
@@ -73,10 +76,19 @@ class Told(TypedDict):
 
 
 class Desk:
-    """Reads and determines cases. What is learned of their pieces is kept, and serves the next."""
+    """Reads and determines cases. What is learned of their pieces is kept, and serves the next.
 
-    def __init__(self, kb: Repository) -> None:
+    Args:
+        maker: makes the records of what is given to programs; None for no records.
+
+    Attributes:
+        records: of what was determined for a program, to be written before it is given.
+    """
+
+    def __init__(self, kb: Repository, maker: RecordMaker | None = None) -> None:
         self.kb = kb
+        self.records: list[dict[str, Any]] = []
+        self._maker = maker
         self.forms = CaseForms(kb)
         self._reader = CaseReader(kb)
         self._engine = fastest()
@@ -172,14 +184,42 @@ class Desk:
 
     # ------------------------------------------------------------------ for programs
 
-    def determine(self, format_: str, chosen: Chosen, form: str, data: bytes) -> Message:
-        """What the cases in a body come to: `Told`, with the answer in a form of FORMS."""
+    def determine(self, format_: str, chosen: Chosen, form: str, data: bytes, door: str = DOOR) -> Message:
+        """What the cases in a body come to: `Told`, with the answer in a form of FORMS.
+
+        Args:
+            door: to which they came; records say it.
+        """
         answered = self.answers(data, format_, chosen)
+        self.record(answered, door, chosen)
         return Message(told(answered), FORMS[form](self.kb, answered))
 
     def answers(self, data: bytes, format_: str | None, chosen: Chosen) -> list[Answered | KbError]:
         """What each case in a body comes to; in place of what cannot be read stands the error."""
         return list(self.under(chosen).stream(self.found(data, format_)))
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether what is determined for a program is recorded."""
+        return self._maker is not None
+
+    def record(
+        self, answered: Iterable[object], door: str, chosen: Chosen | None = None, preview: bool = False
+    ) -> None:
+        """Have the determinations among some answers recorded before they are given, where records are made.
+
+        Args:
+            door: to which the cases came.
+            preview: whether what was determined is an order that is not placed yet.
+
+        Raises:
+            Unrecorded: they cannot be.
+        """
+        if self._maker is None:
+            return
+        as_of = date.fromisoformat(chosen["asOf"]) if chosen and chosen["asOf"] else None
+        more: dict[str, Any] = {"door": door} | ({"preview": True} if preview else {})
+        self.records += self._maker.contents(answered, engine=self._engine, as_of=as_of, **more)
 
     # ------------------------------------------------------------------ for orders of FHIR
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from kb_tools.as_json import compact
-from kb_tools.batch.rows import Row, RowMaker, values_of
+from kb_tools.batch.opening import id_of
+from kb_tools.batch.rows import Row, RowMaker, names_of, values_of
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.reader import is_fhir
 from kb_tools.determine.result import Determination
@@ -14,7 +15,7 @@ from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.history import Selection
 from kb_tools.rdf.terms import local_name
-from kb_tools.serve.case.desk import Chosen, Desk, Told, told
+from kb_tools.serve.case.desk import DOOR, Chosen, Desk, Told, told
 from kb_tools.serve.case.messages import Message
 
 # Longer lines, which may hold more parts than a case may have, are read before they are determined.
@@ -41,9 +42,12 @@ class LineDesk:
             place: self._read(number, lines[place]) for place, number in enumerate(numbers) if _is_read(lines[place])
         }
         maker = self._maker(chosen["policy"], chosen["revision"], chosen["asOf"])
-        plain = iter(maker.of_lines([line for place, line in enumerate(lines) if place not in found]))
-        read = iter(maker.of_read([lines[place] for place in found], list(found.values())))
-        rows = [next(read if place in found else plain) for place in range(len(lines))]
+        if self._desk.is_recording:
+            rows = self._recorded(maker, chosen, lines, [found.get(place) for place in range(len(lines))])
+        else:
+            plain = iter(maker.of_lines([line for place, line in enumerate(lines) if place not in found]))
+            read = iter(maker.of_read([lines[place] for place in found], list(found.values())))
+            rows = [next(read if place in found else plain) for place in range(len(lines))]
         account: Told = {
             "read": sum(row.outcome != "Unreadable" for row in rows),
             "outcomes": [row.outcome for row in rows],
@@ -56,10 +60,23 @@ class LineDesk:
         written = (_row(number, row, order.get(row.revision, ())) for number, row in zip(numbers, rows, strict=True))
         return Message(account, b"\n".join(written))
 
+    def _recorded(
+        self, maker: RowMaker, chosen: Chosen, lines: Sequence[bytes], found: Sequence[Case | KbError | None]
+    ) -> list[Row]:
+        """A row for each line, made of the whole determination, which is recorded."""
+        cases = [maker.read(line) if case is None else case for line, case in zip(lines, found, strict=True)]
+        answered = list(self._desk.under(chosen).stream(cases))
+        self._desk.record(answered, DOOR, chosen)
+        plain = names_of(lines, cases, id_of)
+        read = names_of(lines, cases)
+        names = (one if case is None else other for one, other, case in zip(plain, read, found, strict=True))
+        return [maker.of_answer(name, answer) for name, answer in zip(names, answered, strict=True)]
+
     def full(self, chosen: Chosen, numbers: Sequence[int], data: bytes) -> Message:
         """`Told`, and the full answer for each line, a JSON object a line."""
         found = (self._read(number, line) for number, line in zip(numbers, data.split(b"\n"), strict=True))
         answered = list(self._desk.under(chosen).stream(found))
+        self._desk.record(answered, DOOR, chosen)
         lines = (_full(number, answer) for number, answer in zip(numbers, answered, strict=True))
         return Message({**told(answered), "errors": []}, b"\n".join(lines))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -14,10 +15,12 @@ class Message:
     Attributes:
         content: JSON values.
         body: bytes that go as they are; None for none.
+        records: what is to be recorded before the answer is given.
     """
 
     content: Any
     body: bytes | None = None
+    records: Sequence[Mapping[str, Any]] = ()
 
 
 def send(file: IO[bytes], message: Message) -> None:
@@ -27,7 +30,7 @@ def send(file: IO[bytes], message: Message) -> None:
         OSError: nobody reads.
     """
     length = None if message.body is None else len(message.body)
-    file.write(json.dumps([message.content, length]).encode() + b"\n" + (message.body or b""))
+    file.write(json.dumps([message.content, length, message.records]).encode() + b"\n" + (message.body or b""))
     file.flush()
 
 
@@ -36,8 +39,8 @@ def receive(file: IO[bytes]) -> Message | None:
     line = file.readline()
     if not line.endswith(b"\n"):
         return None
-    content, length = json.loads(line)
+    content, length, records = json.loads(line)
     if length is None:
-        return Message(content)
+        return Message(content, None, records)
     body = file.read(length)
-    return Message(content, body) if len(body) == length else None
+    return Message(content, body, records) if len(body) == length else None

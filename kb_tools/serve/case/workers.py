@@ -11,17 +11,20 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import LifoQueue
 from threading import BoundedSemaphore, Condition, Thread
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kb_tools.ask.answer import error_as_json, error_of_json
 from kb_tools.errors import Busy, KbError
 from kb_tools.serve.case.messages import Message, receive, send
+
+if TYPE_CHECKING:
+    from kb_tools.serve.case.desk import Desk
 
 # Takes what ends an operation before its time.
 Started: TypeAlias = Callable[[Callable[[], None]], None]
@@ -40,6 +43,8 @@ class Workers:
         root: the folder of the knowledge base.
         number: of processes; by default two, if the machine has as many processors.
         held: the digest of the files that each must answer from; "" for any.
+        records: the folder of the records of what is determined; None for no records.
+        keep_cases: whether the cases are kept there.
 
     Attributes:
         number: of processes.
@@ -47,13 +52,16 @@ class Workers:
         seconds: after which a process that does not answer is ended.
     """
 
-    def __init__(self, root: Path, number: int = 0, held: str = "") -> None:
+    def __init__(
+        self, root: Path, number: int = 0, held: str = "", records: Path | None = None, keep_cases: bool = False
+    ) -> None:
         self.seconds = SECONDS
         self.warm_ones = 0
         self.number = number = number or min(2, os.cpu_count() or 1)
         # The one that was asked last has most in its memory.
         self._free: LifoQueue[_Worker] = LifoQueue()
-        self._workers = [_Worker(root, held) for _ in range(number)]
+        begun_with = [str(root), held, str(records or ""), "keep" if keep_cases else ""]
+        self._workers = [_Worker(begun_with) for _ in range(number)]
         for worker in self._workers:
             self._free.put(worker)
         self._room = BoundedSemaphore(number * (1 + WAITING))
@@ -156,9 +164,8 @@ _CLOCK = Clock()
 class _Worker:
     """One process, which starts when it is asked and has none."""
 
-    def __init__(self, root: Path, held: str) -> None:
-        self.root = root
-        self.held = held
+    def __init__(self, begun_with: Sequence[str]) -> None:
+        self.begun_with = begun_with
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
@@ -187,15 +194,15 @@ class _Worker:
             raise KbError(what, hint="send less, or use kb validate")
         if "error" in found.content:
             raise error_of_json(found.content)
-        return Message(found.content["answer"], found.body)
+        return Message(found.content["answer"], found.body, found.records)
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Not multiprocessing, which would run the main module again, whatever program that is. What the process says
         # on its standard error could quote a case: nobody hears it.
-        code = "import sys; sys.path[:] = sys.argv[3:]; "
-        code += "from kb_tools.serve.case.workers import serve; serve(*sys.argv[1:3])"
+        code = "import sys; sys.path[:] = sys.argv[5:]; "
+        code += "from kb_tools.serve.case.workers import serve; serve(*sys.argv[1:5])"
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code, str(self.root), self.held, *sys.path],
+            [sys.executable, "-P", "-c", code, *self.begun_with, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -232,13 +239,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 # ---------------------------------------------------------------------- in the process
 
 
-def serve(root: str, held: str) -> None:
+def serve(root: str, held: str, records: str = "", kept: str = "") -> None:
     """The process: answers each message on standard input with one, until there are no more.
 
     It begins with what is wrong with the knowledge base, if anything is, and then ends.
     """
     from kb_tools.ask import confine
     from kb_tools.model.repository import Repository
+    from kb_tools.records.folder import RecordFolder
+    from kb_tools.records.recorder import RecordMaker
     from kb_tools.serve.case.desk import Desk, operations
     from kb_tools.serve.case.lines import LineDesk
     from kb_tools.serve.fhir import work
@@ -252,7 +261,7 @@ def serve(root: str, held: str) -> None:
     try:
         if held:
             kb.hold(held)
-        desk = Desk(kb)
+        desk = Desk(kb, RecordMaker(kb, RecordFolder(Path(records)), bool(kept)) if records else None)
     except KbError as error:
         send(out, Message(error_as_json(error)))
         return
@@ -268,7 +277,7 @@ def serve(root: str, held: str) -> None:
     with suppress(KeyboardInterrupt):
         frozen = False
         while asked := receive(sys.stdin.buffer):
-            send(out, _answer(known, asked))
+            send(out, _answer(desk, known, asked))
             if not frozen:
                 # What was loaded for the first stays: it need not be looked through for garbage again and again.
                 gc.collect()
@@ -276,8 +285,9 @@ def serve(root: str, held: str) -> None:
                 frozen = True
 
 
-def _answer(known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
+def _answer(desk: Desk, known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
     operation, arguments = asked.content
+    desk.records = []
     given = arguments if asked.body is None else [*arguments, asked.body]
     try:
         found = known[operation](*given)
@@ -288,4 +298,4 @@ def _answer(known: Mapping[str, Callable[..., Any]], asked: Message) -> Message:
         what = f"unexpected {type(error).__name__}"
         return Message(error_as_json(KbError(what, hint="kb validate says more")))
     answer = found if isinstance(found, Message) else Message(found)
-    return Message({"answer": answer.content}, answer.body)
+    return Message({"answer": answer.content}, answer.body, desk.records)

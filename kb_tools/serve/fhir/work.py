@@ -21,6 +21,9 @@ from kb_tools.serve.case.desk import Chosen, Desk, Told, told
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.fhir.dtr import Packages
 
+# The operations by which cases are determined, and what is before them in the addresses that records name.
+DETERMINE, SUBMIT = "$determine", "Claim/$submit"
+_DOORS = "/fhir/"
 # Where the request that a response answers stands in its bundle.
 _FIRST = "entry[0] Claim"
 
@@ -46,7 +49,7 @@ def operations(desk: Desk) -> dict[str, Callable[..., Message]]:
         return _submit(desk, chosen, data)
 
     package = Packages(desk).answer
-    return {"$determine": determine, "Claim/$submit": submit, "Questionnaire/$questionnaire-package": package}
+    return {DETERMINE: determine, SUBMIT: submit, "Questionnaire/$questionnaire-package": package}
 
 
 def _determine(desk: Desk, chosen: Chosen, data: bytes) -> Message:
@@ -55,7 +58,7 @@ def _determine(desk: Desk, chosen: Chosen, data: bytes) -> Message:
         _resource(data)
     except UnreadableInput as error:
         return _refused(400, [("structure", line) for line in error.lines()])
-    found = desk.determine("json", chosen, "fhir", data)
+    found = desk.determine("json", chosen, "fhir", data, _DOORS + DETERMINE)
     if not found.content["read"]:
         return _refused(422, [("processing", line) for line in found.content["errors"]], found.content)
     return Message(Outcome(status=200, issues=[], told=found.content), found.body)
@@ -80,6 +83,7 @@ def _submit(desk: Desk, chosen: Chosen, data: bytes) -> Message:
     if not _is_of_the_first(found):
         what = "the first entry is not the request that was read; put the Claim that is asked for first"
         return _refused(422, [("invalid", what)])
+    desk.record([found], _DOORS + SUBMIT, chosen)
     response = response_bundle(desk.forms, request, found, uuid4(), datetime.now(UTC))
     return Message(Outcome(status=200, issues=[], told=told(answered)), compact(response))
 

@@ -61,6 +61,8 @@ class Hooks:
                 found = self._come_to(call.version, {"order": order, **call.chart}, policy, today)
                 if not _is_about(found):
                     continue
+                door = f"/cds-services/{call.hook}"
+                self.desk.record([found], door, preview=order.get("status") == "draft")
                 shown.append(self._card(call, policy, order, found, base))
                 informed = self._informed(call, policy, informed, found, base, today) or informed
             if informed is not order:

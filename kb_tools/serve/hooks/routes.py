@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
 from functools import wraps
 from typing import Any
@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kb_tools.cases.fhir import r4
-from kb_tools.errors import UnreadableInput
+from kb_tools.errors import UnreadableInput, Unrecorded
 from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.serve.determining import Determining
 from kb_tools.serve.hooks.call import SOURCE
 from kb_tools.serve.hooks.clients import Clients, Untrusted
 from kb_tools.serve.hooks.services import HOOKS, discovery
+from kb_tools.serve.refusals import refusal
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _FHIR = "application/fhir+json"
@@ -37,7 +38,11 @@ def routes(determining: Determining, clients: Clients) -> list[Route]:
         if not _is_json(request):
             return _outcome(415, "not-supported", "a call is JSON; send Content-Type: application/json")
         base = str(request.base_url).rstrip("/")
-        found = await determining.exchange("hook", id_, base, date.today().isoformat(), body=await request.body())
+        try:
+            found = await determining.exchange("hook", id_, base, date.today().isoformat(), body=await request.body())
+        except Unrecorded as error:
+            told = refusal(error)
+            return _outcome(told.status, "transient", told.text, told.headers)
         media_type = "application/json" if found.content == 200 else _FHIR
         return Response(found.body, found.content, media_type=media_type)
 
@@ -94,5 +99,5 @@ def _is_feedback(content: Any) -> bool:
     )
 
 
-def _outcome(status: int, code: str, what: str) -> Response:
-    return JSONResponse(operation_outcome([(code, what)]), status, media_type=_FHIR)
+def _outcome(status: int, code: str, what: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(operation_outcome([(code, what)]), status, headers, _FHIR)

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kb_tools.as_json import compact
-from kb_tools.errors import Busy, KbError
+from kb_tools.errors import Busy, KbError, Unrecorded
 from kb_tools.serve.case.desk import Chosen
 from kb_tools.serve.determining import Determining
 from kb_tools.serve.happened import Happened, happened
@@ -181,6 +181,9 @@ class _Answers(Response):
                 )
             except Busy:
                 await asyncio.sleep(_AGAIN)
+            except Unrecorded as error:
+                known.add(["NotDetermined"] * len(lines), ())
+                return [self._refused(number, refusal(error).text, "NotDetermined") for number in numbers]
             except KbError as error:
                 if len(lines) == 1:
                     known.add(["Unreadable"], ())
@@ -192,11 +195,11 @@ class _Answers(Response):
                 assert found.body is not None
                 return found.body.split(b"\n")
 
-    def _refused(self, number: int | None, why: str) -> bytes:
+    def _refused(self, number: int | None, why: str, outcome: str = "Unreadable") -> bytes:
         """What is said of a line that is not determined, as of one that cannot be read."""
         if self._rows == "full":
             return compact({"line": number, "errors": [why]})
-        return compact({"line": number, "outcome": "Unreadable", "reasons": [why]})
+        return compact({"line": number, "outcome": outcome, "reasons": [why]})
 
 
 async def _taken(sending: Awaitable[None]) -> None:

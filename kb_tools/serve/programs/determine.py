@@ -12,14 +12,14 @@ from starlette.routing import Route
 
 from kb_tools import as_json
 from kb_tools.errors import KbError, did_you_mean
-from kb_tools.serve.case.desk import Chosen
+from kb_tools.serve.case.desk import DOOR, Chosen
 from kb_tools.serve.determining import FORMS, Determining
 from kb_tools.serve.formats import asked_for
 from kb_tools.serve.happened import happened
 from kb_tools.serve.programs.asked import body, media_type, parameters
 from kb_tools.serve.programs.batch import LINES, ROWS, Batches
 
-API = "/api/determine"
+API = DOOR
 # The largest body of cases, in bytes.
 MAX_CASE = 4 * 1024 * 1024
 TOO_LARGE = f"a case of more than {MAX_CASE // 2**20} MiB; send less, or use kb validate"
