@@ -204,7 +204,7 @@ def main() -> None:
     kb = kb_tools.open().repository
     lines = [line.rstrip() for line in varied(kb, max(COUNTS))]
     reader = maker(kb, FASTEST)
-    read = [reader._read(line) for line in lines[: 2 * count]]
+    read = [reader.read(line) for line in lines[: 2 * count]]
     cases = [case for case in read if isinstance(case, Case)]
     checker = CaseChecker(kb, FASTEST)
     checked = [

@@ -339,8 +339,8 @@ def test_two_servers_on_one_folder_share_one_chain(tmp_path: Path) -> None:
     assert numbers[::2] == numbers[1::2]
     assert sorted(numbers[::2]) == list(range(40))
     assert (servers[0].made + servers[1].made, found[-1].head in [one.head for one in servers]) == (80, True)
-    for one in servers:
-        one.close()
+    for server in servers:
+        server.close()
 
 
 def test_what_waits_while_the_disk_is_waited_for_goes_into_one_write(
