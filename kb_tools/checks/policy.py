@@ -14,10 +14,9 @@ from kb_tools.checks.core import Problem, in_each, name, names, problem_of, rela
 from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
-from kb_tools.model.logic import OPERATORS
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
-from kb_tools.model.revision import DamagedTree, Revision, parts_of
+from kb_tools.model.revision import PARTS, DamagedTree, Revision, parts_of
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import BASE, CASE, CITO, POL
 from kb_tools.rdf.terms import local_name
@@ -128,13 +127,16 @@ def criteria(kb: Repository) -> Iterator[Problem]:
 def _malformed(kb: Repository, policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
     """What is wrong with the trees of a revision's own graph; to read them could take for ever."""
     graph = policy.own_graph(entry)
-    trees = {node for operator in OPERATORS for node in graph.subjects(POL[operator], None)}
+    trees = {node for link in PARTS for node in graph.subjects(link, None)}
     for node in sorted(trees, key=str):
         yield from (Problem(where, message) for message in _tree_problems(kb, graph, node))
 
 
 def _tree_problems(kb: Repository, graph: Graph, node: Node) -> Iterator[str]:
-    """One operator with one list that is not empty: of more only one would be read, and an empty allOf always holds."""
+    """One operator with one list that is not empty, and a count that can be reached.
+
+    Of more only one would be read, and an empty allOf always holds.
+    """
     try:
         parts_of(graph, node)
         if node in _below(graph, node, set()):
@@ -146,8 +148,8 @@ def _tree_problems(kb: Repository, graph: Graph, node: Node) -> Iterator[str]:
 def _below(graph: Graph, node: Node, seen: set[Node]) -> set[Node]:
     """Every part of a tree, and their parts; of one that is damaged, none: it is reported by itself."""
     with suppress(DamagedTree):
-        _, parts = parts_of(graph, node) or ("", [])
-        for part in set(parts) - seen:
+        found = parts_of(graph, node)
+        for part in set(found.nodes if found else ()) - seen:
             seen.add(part)
             _below(graph, part, seen)
     return seen

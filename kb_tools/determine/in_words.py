@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,19 +37,36 @@ class Ask:
 
 @dataclass(frozen=True)
 class AskGroup:
-    """Things to send in: all of them, or any one of them ("all", "any")."""
+    """Things to send in: all of them, any one of them, or at least so many ("all", "any", "atLeast").
+
+    Attributes:
+        least, more: as of the need that it says in words (kb_tools.determine.result).
+    """
 
     operator: str
     parts: tuple[Asks, ...]
+    least: int = 0
+    more: bool = False
+
+    @property
+    def how_many(self) -> str:
+        """How many of its parts, in words: "all of", "one of", "at least 2 more of"."""
+        return how_many(self)
 
     def __str__(self) -> str:
-        joined = (", or: " if self.operator == "any" else ", and: ").join(
+        joined = {"any": ", or: ", "all": ", and: ", "atLeast": "; "}[self.operator].join(
             f"({part})" if isinstance(part, AskGroup) else str(part) for part in self.parts
         )
-        return f"One of: {joined}" if self.operator == "any" else joined
+        return joined if self.operator == "all" else f"{self.how_many.capitalize()}: {joined}"
 
 
 Asks: TypeAlias = Ask | AskGroup
+
+
+def how_many(wanted: Need | AskGroup) -> str:
+    """How many of the parts are to be sent in, in words: "all of", "one of", "at least 2 more of"."""
+    at_least = f"at least {wanted.least} {'more ' if wanted.more else ''}of"
+    return {"all": "all of", "any": "one of", "atLeast": at_least}[wanted.operator]
 
 
 # ---------------------------------------------------------------------- what to send in
@@ -57,28 +74,44 @@ Asks: TypeAlias = Ask | AskGroup
 
 def to_send_in(found: Determination) -> AskGroup | None:
     """What to send in, each thing once; None where the outcome is settled."""
-    return AskGroup(found.needs.operator, _distinct(found, found.needs)) if found.needs else None
+    return _group(found, found.needs) if found.needs else None
+
+
+def _group(found: Determination, need: Need) -> AskGroup:
+    return AskGroup(need.operator, _distinct(found, need), need.least, need.more)
 
 
 def _asks(found: Determination, part: Need | str) -> Asks:
     if isinstance(part, str):
         return to_ask(found.condition_results[part])
-    parts = _distinct(found, part)
-    return parts[0] if len(parts) == 1 else AskGroup(part.operator, parts)
+    group = _group(found, part)
+    return group.parts[0] if len(group.parts) == 1 else group
 
 
 def _distinct(found: Determination, need: Need) -> tuple[Asks, ...]:
-    """The parts of a need; of those that ask for the same in whatever order, the first."""
-    parts: dict[object, Asks] = {}
-    for part in need.parts:
+    """The parts of a need; of those that ask for the same in whatever order, the first.
+
+    Where parts are counted, it says for how many of them it stands.
+    """
+    parts: dict[object, list[Asks]] = {}
+    for number, part in enumerate(need.parts):
         asks = _asks(found, part)
-        parts.setdefault(_content(asks), asks)
-    return tuple(parts.values())
+        apart = number if need.operator == "atLeast" and isinstance(asks, AskGroup) else None
+        parts.setdefault((_content(asks), apart), []).append(asks)
+    return tuple(_counting(alike) if need.operator == "atLeast" else alike[0] for alike in parts.values())
+
+
+def _counting(alike: Sequence[Asks]) -> Asks:
+    """One of several that ask for the same, with how many it can count for."""
+    first = alike[0]
+    if len(alike) == 1 or isinstance(first, AskGroup):
+        return first
+    return Ask(first.what, (*first.remarks, f"can count for {len(alike)} of them"))
 
 
 def _content(asks: Asks) -> object:
     """What is asked for, without its order."""
-    return asks if isinstance(asks, Ask) else (asks.operator, frozenset(map(_content, asks.parts)))
+    return asks if isinstance(asks, Ask) else (asks.operator, asks.least, frozenset(map(_content, asks.parts)))
 
 
 def to_ask(result: ConditionResult) -> Ask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kb_tools.determine.result import Need
 from kb_tools.memory import Memory
@@ -45,20 +45,41 @@ def needed(
 ) -> Need | str | None:
     """What to send in so that a tree may come to hold (or, if not `wanted`, to fail); None where it is settled.
 
-    Conditions of which any one suffices are grouped as alternatives.
+    Conditions of which any one suffices are grouped as alternatives; those of which it takes some, by how many.
     """
     if evaluate(part, values).settled:
         return None
     if not isinstance(part, Tree):
         return part if part in asked else None
+    if part.operator == "atLeast":
+        return _counted(part, values, asked, wanted)
     # noneOf is allOf of the negated parts; a tree that is to fail needs any of what one that is to hold needs all.
     every = (part.operator == "anyOf") != wanted
     below = wanted != (part.operator == "noneOf")
+    return _joined("all" if every else "any", [needed(child, values, asked, below) for child in part.parts])
+
+
+def _joined(operator: str, needs: Iterable[Need | str | None]) -> Need | str | None:
+    """All of some needs, or any of them, each once; None where there are none."""
     found: list[Need | str] = []
-    for child in part.parts:
-        need = needed(child, values, asked, below)
-        flat = need.parts if isinstance(need, Need) and need.operator == ("all" if every else "any") else (need,)
+    for need in needs:
+        flat = need.parts if isinstance(need, Need) and need.operator == operator else (need,)
         found.extend(one for one in flat if one is not None and one not in found)
     if not found:
         return None
-    return found[0] if len(found) == 1 else Need("all" if every else "any", tuple(found))
+    return found[0] if len(found) == 1 else Need(operator, tuple(found))
+
+
+def _counted(tree: Tree, values: Mapping[str, Value], asked: frozenset[str], wanted: bool) -> Need | str | None:
+    """What to send in so that enough parts of a tree hold; if not `wanted`, so that enough fail."""
+    # What cannot change the outcome is taken to fail: it comes to the same however it turns out.
+    assumed = {iri: value if value.settled or iri in asked else Value.FAILS for iri, value in values.items()}
+    if evaluate(tree, assumed).settled:
+        return None
+    found = [need for part in tree.parts if (need := needed(part, assumed, asked, wanted)) is not None]
+    enough = tree.least if wanted else len(tree.parts) - tree.least + 1
+    there = [evaluate(part, assumed) for part in tree.parts].count(Value.HOLDS if wanted else Value.FAILS)
+    least = enough - there
+    if 1 < least < len(found) and len(set(found)) > 1:
+        return Need("atLeast", tuple(found), least, more=there > 0)
+    return _joined("any" if least == 1 else "all", found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -123,10 +123,24 @@ class CriterionResult:
 
 @dataclass(frozen=True)
 class Need:
-    """What to send in: all of its parts, or any of them; a part is another need or the IRI of a condition."""
+    """What to send in: all of its parts, any of them, or at least so many; a part is another need or a condition.
+
+    Attributes:
+        operator: "all", "any" or "atLeast".
+        parts: needs, or IRIs of conditions. Of "atLeast", what would settle two of those that are counted stands twice.
+        least: of "atLeast", how many of them; else 0.
+        more: of "atLeast", whether others that are counted are settled that way already.
+    """
 
     operator: str
     parts: tuple[Need | str, ...]
+    least: int = 0
+    more: bool = False
+
+    def to_dict(self, of_part: Callable[[Need | str], Any]) -> dict[str, Any]:
+        """Give the need as JSON values; `of_part` gives a part as such."""
+        parts = [of_part(part) for part in self.parts]
+        return {"atLeast": self.least, "of": parts} if self.operator == "atLeast" else {f"{self.operator}Of": parts}
 
 
 @dataclass(frozen=True)
@@ -217,7 +231,7 @@ class Determination(AsJson):
                 "toSettle": list(result.settling),
                 "leftOpenBy": [fact.text for fact in result.left_open_by],
             }
-        return {f"{need.operator}Of": [self._need(part) for part in need.parts]}
+        return need.to_dict(self._need)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,23 @@ def none_of(values: Sequence[Value]) -> Value:
     return ~any_of(values)
 
 
+def at_least(least: int, values: Sequence[Value]) -> Value:
+    """Holds if that many parts hold, fails if so few can still hold that the count is out of reach, else is open.
+
+    Of what is open it is conflicting if any part is, else unknown. It counts parts, never findings: one fact that is
+    stated twice makes one condition hold. `all_of` and `any_of` are its two ends.
+    """
+    if values.count(_HOLDS) >= least:
+        return _HOLDS
+    if len(values) - values.count(_FAILS) < least:
+        return _FAILS
+    return _CONFLICTING if _CONFLICTING in values else _UNKNOWN
+
+
+# The operators that need no number; "atLeast" is the other one.
 OPERATORS = {"allOf": all_of, "anyOf": any_of, "noneOf": none_of}
+# The property of a tree that lists its parts, by its operator.
+LISTED_BY = {**{operator: operator for operator in OPERATORS}, "atLeast": "of"}
 
 
 @dataclass(frozen=True)
@@ -70,9 +86,10 @@ class Tree:
     """A tree of conditions.
 
     Attributes:
-        operator: "allOf", "anyOf" or "noneOf".
+        operator: "allOf", "anyOf", "noneOf" or "atLeast".
         parts: trees, or IRIs of conditions.
         iri, notation, label: where the document gives this part of a criterion a place of its own.
+        least: of "atLeast", how many of its parts must hold; else 0.
     """
 
     operator: str
@@ -80,6 +97,7 @@ class Tree:
     iri: str = ""
     notation: str = ""
     label: str = ""
+    least: int = 0
 
     def conditions(self) -> Iterator[str]:
         """The IRIs of the conditions in the tree, in its order, repeated where the tree repeats them."""
@@ -108,7 +126,8 @@ def negation(part: Tree | str) -> Tree:
 def evaluate(part: Tree | str, values: Mapping[str, Value]) -> Value:
     """The value of a tree or condition, given the value of every condition in it."""
     if isinstance(part, Tree):
-        return OPERATORS[part.operator]([evaluate(child, values) for child in part.parts])
+        of_parts = [evaluate(child, values) for child in part.parts]
+        return at_least(part.least, of_parts) if part.operator == "atLeast" else OPERATORS[part.operator](of_parts)
     return values[part]
 
 
@@ -150,11 +169,21 @@ class Assignments:
         """The assignments in which a tree or condition holds; in all others it fails."""
         if not isinstance(part, Tree):
             return self._holding[part]
+        if part.operator == "atLeast":
+            return self._at_least(part.least, map(self.where, part.parts))
         result = self.everything
         for below in part.parts:
             holding = self.where(below)
             result &= holding if part.operator == "allOf" else ~holding
         return ~result if part.operator == "anyOf" else result
+
+    def _at_least(self, least: int, sets: Iterable[BDDFunction]) -> BDDFunction:
+        """The assignments that are in at least so many of the sets."""
+        reached = [self.everything, *[self.nothing] * least]  # By how many of the sets met so far they are in.
+        for one in sets:
+            for count in range(least, 0, -1):
+                reached[count] |= reached[count - 1] & one
+        return reached[least]
 
     def given(self, values: Mapping[str, Value], *sets: BDDFunction) -> list[BDDFunction]:
         """The sets that are left where conditions are determined that are open here.

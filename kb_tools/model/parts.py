@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kb_tools.model.logic import Tree
+
 # The parts that a revision has on file or not, and that its log tells of.
 DOCUMENT_PARTS = {
     "Criteria": "criteria",
@@ -28,4 +30,9 @@ BASES = {
     "InferredFromLog": "inferred from the log",
     "NotOnFile": "not on file",
 }
-OPERATOR_WORDS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of"}
+_OPERATOR_WORDS = {"allOf": "all of", "anyOf": "any of", "noneOf": "none of", "atLeast": "at least {} of"}
+
+
+def operator_words(tree: Tree) -> str:
+    """How a tree combines its parts, in words: "all of", "at least 2 of"."""
+    return _OPERATOR_WORDS[tree.operator].format(tree.least)

@@ -39,7 +39,7 @@ SELECT ?revision ?s ?p ?o WHERE {
         GRAPH ?revision { ?revision pol:borrowsDefinition [ pol:definition ?shared ; pol:borrowedFrom ?source ] }
     }
     GRAPH ?source {
-        ?shared (pol:allOf|pol:anyOf|pol:noneOf|rdf:first|rdf:rest|pol:statedIn)* ?s .
+        ?shared (pol:allOf|pol:anyOf|pol:noneOf|pol:of|rdf:first|rdf:rest|pol:statedIn)* ?s .
         ?s ?p ?o
     }
     FILTER (?p != cito:citesAsEvidence)

@@ -6,39 +6,65 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from rdflib import Graph, URIRef
-from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.history import RevisionEntry
-from kb_tools.model.logic import OPERATORS, Tree, named_parts
+from kb_tools.model.logic import LISTED_BY, Tree, named_parts
 from kb_tools.model.policy import Policy
 from kb_tools.model.statements import ROLES, Advisory, Condition, Criterion, Passage, Reference
 from kb_tools.rdf.namespaces import BIBO, CITO, POL
 from kb_tools.rdf.terms import local_name
 
-# The properties that give the parts of a criterion.
-PARTS = {POL[operator] for operator in OPERATORS}
+# The properties that give the parts of a criterion, or say how many of them must hold.
+PARTS = {POL.atLeast, *(POL[listed] for listed in LISTED_BY.values())}
+_GIVE = "pol:allOf, pol:anyOf, pol:noneOf, or pol:atLeast with pol:of"
 
 
 class DamagedTree(Exception):
     """What is wrong with the parts of a criterion, and after a semicolon what to do."""
 
 
-def parts_of(graph: Graph, node: Node) -> tuple[str, list[Node]] | None:
+class Parts(NamedTuple):
+    """The parts that a node of a criterion has; `least`: of "atLeast", how many of them must hold, else 0."""
+
+    operator: str
+    nodes: list[Node]
+    least: int
+
+
+def parts_of(graph: Graph, node: Node) -> Parts | None:
     """The operator and the parts that a node has; None where it has none, as a condition.
 
     Raises:
-        DamagedTree: it has several lists of parts, an empty one, or one that is no list.
+        DamagedTree: it has several lists of parts, an empty one, or one that is no list; or how many of them must hold
+            is missing, no whole number, or out of range.
     """
-    heads = [(operator, head) for operator in OPERATORS for head in graph.objects(node, POL[operator])]
+    heads = [(operator, head) for operator, link in LISTED_BY.items() for head in graph.objects(node, POL[link])]
+    counts = list(graph.objects(node, POL.atLeast))
     if not heads:
+        if counts:
+            raise DamagedTree("has pol:atLeast without pol:of; list the parts by pol:of")
         return None
     if len(heads) > 1:
-        raise DamagedTree(f"has {len(heads)} lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf")
+        raise DamagedTree(f"has {len(heads)} lists of parts; give one {_GIVE}")
     operator, head = heads[0]
+    nodes = _listed(graph, head)
+    if operator != "atLeast":
+        if counts:
+            raise DamagedTree(f"has pol:atLeast beside pol:{operator}; list the parts by pol:of")
+        return Parts(operator, nodes, 0)
+    if len(set(nodes)) < len(nodes):
+        raise DamagedTree("lists one part twice, which would count twice; list it once")
+    return Parts(operator, nodes, _least(counts, len(nodes)))
+
+
+def _listed(graph: Graph, head: Node) -> list[Node]:
+    """The members of a list."""
     parts: list[Node] = []
     seen: set[Node] = set()
     while head != RDF.nil:
@@ -52,7 +78,20 @@ def parts_of(graph: Graph, node: Node) -> tuple[str, list[Node]] | None:
         head = rests[0]
     if not parts:
         raise DamagedTree("has no parts; list them")
-    return operator, parts
+    return parts
+
+
+def _least(counts: list[Node], parts: int) -> int:
+    """How many of so many parts must hold."""
+    wanted = f"give one pol:atLeast, a whole number from 1 to {parts}, the number of its parts"
+    if len(counts) != 1:
+        raise DamagedTree(f"has {len(counts) or 'no'} pol:atLeast beside pol:of; {wanted}")
+    (count,) = counts
+    if not isinstance(count, Literal) or count.datatype != XSD.integer or not isinstance(count.value, int):
+        raise DamagedTree(f"has as pol:atLeast what is no whole number, {str(count)!r}; {wanted}")
+    if not 1 <= count.value <= parts:
+        raise DamagedTree(f"asks by pol:atLeast for {count.value} of {parts} parts; {wanted}")
+    return count.value
 
 
 @dataclass(frozen=True)
@@ -200,7 +239,7 @@ class Revision:
             raise KnowledgeBaseError(
                 f"{self.policy.kb.curie(str(node))} has no content in revision {self.entry.name}",
                 where=str(self.policy.folder / self.entry.name),
-                hint="add pol:allOf, pol:anyOf or pol:noneOf",
+                hint=f"add {_GIVE}",
             )
         return Criterion(
             iri=str(node),
@@ -226,15 +265,17 @@ class Revision:
             if node in above:
                 raise DamagedTree("is a part of itself; correct the tree")
             found = parts_of(self.graph, node)
+            if found is None:
+                return None
+            parts = tuple(self._part(part, (*above, node)) for part in found.nodes)
+            if found.operator == "atLeast" and len(set(parts)) < len(parts):
+                raise DamagedTree("lists two parts that say the same, which would count twice; list one of them")
         except DamagedTree as damage:
             what, _, hint = f"{self._called(node)} {damage}".rpartition("; ")
             raise KnowledgeBaseError(what, where=str(self._file_of(node)), hint=hint) from None
-        if found is None:
-            return None
-        operator, nodes = found
-        parts = tuple(self._part(part, (*above, node)) for part in nodes)
         iri = str(node) if isinstance(node, URIRef) else ""
-        return Tree(operator, parts, iri, self._text(node, SKOS.notation), self._text(node, RDFS.label))
+        notation, label = self._text(node, SKOS.notation), self._text(node, RDFS.label)
+        return Tree(found.operator, parts, iri, notation, label, found.least)
 
     def _part(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | str:
         return self._tree(node, above) or str(node)

@@ -186,6 +186,8 @@ class _Composer:
         self.graph = graph
         self.revision = revision
         self.sides = sides
+        # The parts of the trees that count, once where they hold and once where they fail.
+        self._counted: dict[Tree, dict[bool, list[Node]]] = {}
 
     def named(self, name: str, tree: Tree, notation: str = "") -> dict[bool, Node]:
         """Named shapes for a tree: True for where it holds, False for where it fails."""
@@ -195,20 +197,51 @@ class _Composer:
             self.graph.add((shape, RDF.type, SH.NodeShape))
             if notation:
                 self.graph.add((shape, SKOS.notation, Literal(notation)))
-            inner = self.tree(tree, holds)
-            for predicate, object_ in list(self.graph.predicate_objects(inner)):
-                self.graph.add((shape, predicate, object_))
-            self.graph.remove((inner, None, None))
+            self._name(self.tree(tree, holds), shape)
             shapes[holds] = shape
         return shapes
+
+    def _name(self, inner: Node, shape: URIRef) -> None:
+        """Gives what an unnamed shape says to a named one."""
+        for predicate, object_ in list(self.graph.predicate_objects(inner)):
+            self.graph.add((shape, predicate, object_))
+        self.graph.remove((inner, None, None))
 
     def tree(self, part: Tree | str, holds: bool) -> Node:
         if not isinstance(part, Tree):
             return self.condition(part, holds)
+        if part.operator == "atLeast":
+            return self.counted(part, holds)
         below = holds != (part.operator == "noneOf")
         every = (part.operator == "anyOf") != holds
         parts = [self.tree(child, below) for child in part.parts]
         return self.junction(SH["and"] if every else SH["or"], parts)
+
+    def counted(self, tree: Tree, holds: bool) -> BNode:
+        """At least so many parts hold; or so many fail that the others are too few.
+
+        SHACL Core counts no shapes. So a named shape says "at least k of the last m parts": the first of these and k-1
+        of those after it, or k of those after it. There are no more than k times m of them.
+        """
+        if tree not in self._counted:
+            self._counted[tree] = {side: [self.tree(child, side) for child in tree.parts] for side in (True, False)}
+        number, parts = list(self._counted).index(tree) + 1, self._counted[tree][holds]
+        name = f"{self.revision.iri}/shape/count-{number}-{'hold' if holds else 'fail'}"
+        return self._at_least(tree.least if holds else len(parts) - tree.least + 1, parts, name)
+
+    def _at_least(self, least: int, parts: list[Node], name: str) -> BNode:
+        """A shape for at least so many of some parts; those for fewer parts are named."""
+        if least == 1 or least == len(parts):
+            return self.junction(SH["or"] if least == 1 else SH["and"], parts)
+        fewer, same = (self._of_last(count, parts[1:], name) for count in (least - 1, least))
+        return self.junction(SH["or"], [self.junction(SH["and"], [parts[0], fewer]), same])
+
+    def _of_last(self, least: int, parts: list[Node], name: str) -> URIRef:
+        shape = URIRef(f"{name}-{least}-of-last-{len(parts)}")
+        if (shape, RDF.type, SH.NodeShape) not in self.graph:
+            self.graph.add((shape, RDF.type, SH.NodeShape))
+            self._name(self._at_least(least, parts, name), shape)
+        return shape
 
     def condition(self, iri: str, holds: bool) -> Node:
         shape = URIRef(f"{self.revision.iri}/shape/{local_name(iri)}-{'holds' if holds else 'fails'}")

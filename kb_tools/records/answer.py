@@ -74,7 +74,7 @@ def _value(result: ConditionResult) -> str | list[str]:
 
 
 def _need(need: Need | str) -> str | dict[str, Any]:
-    return need if isinstance(need, str) else {f"{need.operator}Of": [_need(part) for part in need.parts]}
+    return need if isinstance(need, str) else need.to_dict(_need)
 
 
 def chosen_notices(found: Determination) -> tuple[str, ...]:

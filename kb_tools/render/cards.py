@@ -23,7 +23,7 @@ LONGEST_SUMMARY = 139
 # The topics of cards by version of CRD.
 _TOPICS = {"2.1": TEMP, "2.2": "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"}
 _MARKED = re.compile(r"([\\`*_\[\]<>#|~])")
-_OF = {"all": "All of these", "any": "Any one of these"}
+_OF = {"all": "All of", "any": "Any one of"}
 # The URL of the page of an IRI.
 PageOf = Callable[[str], str]
 
@@ -116,7 +116,7 @@ def _asked(asks: Asks, depth: int) -> Iterator[str]:
         return
     assert isinstance(asks, AskGroup)
     if len(asks.parts) > 1:
-        yield f"{indent}- {_OF[asks.operator]}:"
+        yield f"{indent}- {_OF.get(asks.operator, asks.how_many.capitalize())} these:"
         depth += 1
     for part in asks.parts:
         yield from _asked(part, depth)

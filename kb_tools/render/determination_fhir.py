@@ -223,7 +223,10 @@ def _need(found: Determination, need: Need | str) -> dict[str, Any]:
         condition = found.revision.conditions[need]
         settling = [_text("toSettle", text) for text in found.condition_results[need].settling]
         return {"name": "send", "part": [_uri("condition", need), _text("asksFor", condition.asks_for), *settling]}
-    return {"name": f"{need.operator}Of", "part": [_need(found, part) for part in need.parts]}
+    parts = [_need(found, part) for part in need.parts]
+    if need.operator == "atLeast":
+        return {"name": "atLeast", "part": [{"name": "count", "valueInteger": need.least}, *parts]}
+    return {"name": f"{need.operator}Of", "part": parts}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from kb_tools.model.parts import BASES
 from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Advisory, Criterion, Passage, Reference
 
-_OF = {"all": " all of", "any": " one of"}
 # The wording of passages, by their IRIs, in the reader's own copy of the document.
 Quotes: TypeAlias = Mapping[str, str]
 TITLES = {
@@ -139,7 +138,7 @@ def _send_in(out: Console, asked: AskGroup) -> None:
     only = asked.parts[0]
     if not several and isinstance(only, AskGroup):
         asked, several = only, True
-    out.print(f"  Send in{_OF[asked.operator] if several else ''}:")
+    out.print(f"  Send in{f' {asked.how_many}' if several else ''}:")
     out.print(Padding(_asked(asked.parts, numbered=True), (0, 0, 0, 4)))
 
 
@@ -151,7 +150,7 @@ def _asked(parts: Sequence[Asks], numbered: bool = False) -> Table:
     for number, part in enumerate(parts, 1):
         mark = f"{number}." if numbered else "-"
         if isinstance(part, AskGroup):
-            table.add_row(mark, Group(Text(f"{_OF[part.operator].strip().capitalize()}:"), _asked(part.parts)))
+            table.add_row(mark, Group(Text(f"{part.how_many.capitalize()}:"), _asked(part.parts)))
         else:
             table.add_row(mark, Text("\n".join((part.what, *part.remarks))))
     return table

@@ -73,9 +73,7 @@ def add_determination(graph: Graph, found: Determination) -> URIRef:
     for predicate, object_ in pairs:
         graph.add((node, predicate, object_))
     for part in found.needs.parts if found.needs else ():
-        group = _blank(graph, node, CASE.sendGroup)
-        for iri in _leaves(part):
-            graph.add((group, CASE.condition, URIRef(iri)))
+        _add_send_group(graph, node, part)
     for result in found.every_criterion:
         for within in result.parts:
             graph.add((URIRef(within.criterion.iri), DCTERMS.isPartOf, URIRef(result.criterion.iri)))
@@ -149,6 +147,14 @@ def _add_fact(graph: Graph, value: Node, fact: Fact) -> None:
         graph.add((node, CASE.doubtText, Literal(doubt.why, lang="en")))
     if fact.age is not None:
         graph.add((node, CASE.ageInDays, Literal(fact.age, datatype=XSD.integer)))
+
+
+def _add_send_group(graph: Graph, determination: Node, part: Need | str) -> None:
+    group = _blank(graph, determination, CASE.sendGroup)
+    if isinstance(part, Need) and part.operator == "atLeast":
+        graph.add((group, POL.atLeast, Literal(part.least)))
+    for iri in _leaves(part):
+        graph.add((group, CASE.condition, URIRef(iri)))
 
 
 def _leaves(need: Need | str) -> list[str]:

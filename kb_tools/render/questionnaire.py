@@ -17,13 +17,14 @@ from rdflib import URIRef
 from rdflib.namespace import RDF, XSD
 
 from kb_tools.cases.form import CaseForms, Form, Key
+from kb_tools.determine.in_words import how_many
 from kb_tools.determine.result import REVIEW, Determination, Need
 from kb_tools.rdf.namespaces import BASE, CASE
 from kb_tools.rdf.terms import local_name
 
 _TYPES = {XSD.boolean: "boolean", XSD.integer: "integer", XSD.decimal: "decimal", XSD.date: "date"}
 _HOW = "Answer what is known and leave out the rest. Nothing dated after the service date counts."
-_GROUPS = {"any": "Any one of these can be enough:", "all": "All of these:"}
+_ANY, _ALL = "Any one of these can be enough:", "All of these:"
 _ABSENT = "Only where there was none: what there was none of, up to the date given."
 _CONTRADICTING = "What the case says of this contradicts itself: say what is true, and correct what is not."
 # R4 knows no exclusive bounds: there the case shapes refuse what is out of range.
@@ -131,22 +132,22 @@ class _Items:
         if isinstance(part, str):
             return tuple(thing.link_id for thing in asked(self.plain, self.found, [part]))
         inner = [self._things(child) for child in self._distinct(part)]
-        return inner[0] if len(inner) == 1 else (part.operator, *sorted(map(str, inner)))
+        return inner[0] if len(inner) == 1 else (part.operator, str(part.least), *sorted(map(str, inner)))
 
     def _part(self, part: Need | str, number: str) -> list[dict[str, Any]]:
         if isinstance(part, Need):
             if len(self._distinct(part)) == 1:
                 return self._part(part.parts[0], number)
-            return [self._group(number, part.operator, self.under(part, number))]
+            return [self._group(number, _how_many(part), self.under(part, number))]
         items = [item for thing in asked(self.plain, self.found, [part]) for item in self._asked(thing, number)]
         if not items:
             text = f"Send with the request itself: {self.found.revision.conditions[part].asks_for}"
             return [{"linkId": number, "text": text, "type": "display"}]
-        return items if len(items) == 1 else [self._group(number, "any", items)]
+        return items if len(items) == 1 else [self._group(number, _ANY, items)]
 
     @staticmethod
-    def _group(number: str, operator: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"linkId": number, "text": _GROUPS[operator], "type": "group", "item": items}
+    def _group(number: str, text: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"linkId": number, "text": text, "type": "group", "item": items}
 
     def _asked(self, thing: Asked, number: str) -> Iterator[dict[str, Any]]:
         """The item of a thing, and of a finding that there was none, if the case states none."""
@@ -231,6 +232,12 @@ class _Items:
         """One answer; the disease treated is chosen beforehand where a disease is to be named."""
         option = {"valueCoding": coding(self.plain, iri)}
         return {**option, "initialSelected": True} if iri == self.reason else option
+
+
+def _how_many(need: Need) -> str:
+    """The text over the items of a need; where it counts, one item can ask for several of what is counted."""
+    counted = f"{how_many(need).capitalize()} what these ask for:"
+    return {"any": _ANY, "all": _ALL}.get(need.operator, counted)
 
 
 def coding(plain: CaseForms, iri: str) -> dict[str, str]:

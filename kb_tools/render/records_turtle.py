@@ -131,6 +131,6 @@ def _leaves(need: Any) -> Iterator[str]:
     if isinstance(need, str):
         yield need
     elif need:
-        for parts in need.values():
-            for part in parts:
-                yield from _leaves(part)
+        (parts,) = (found for found in need.values() if isinstance(found, list))
+        for part in parts:
+            yield from _leaves(part)

@@ -14,8 +14,8 @@ from rich.tree import Tree as RichTree
 
 from kb_tools import as_json
 from kb_tools.model.history import RevisionEntry
-from kb_tools.model.logic import Tree
-from kb_tools.model.parts import BASES, DOCUMENT_PARTS, OPERATOR_WORDS
+from kb_tools.model.logic import LISTED_BY, Tree
+from kb_tools.model.parts import BASES, DOCUMENT_PARTS, operator_words
 from kb_tools.model.policy import Policy
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion, Passage
@@ -109,7 +109,7 @@ def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> R
 
 
 def _add_tree(branch: RichTree, shown: Revision, tree: Tree) -> None:
-    operator = branch.add(OPERATOR_WORDS[tree.operator])
+    operator = branch.add(operator_words(tree))
     for part in tree.parts:
         if isinstance(part, Tree):
             named = operator.add(f"{part.notation}  {part.label}") if part.notation else operator
@@ -184,7 +184,9 @@ def criterion_dict(shown: Revision, criterion: Criterion) -> dict[str, Any]:
 def _tree_json(shown: Revision, part: Tree | str) -> dict[str, Any]:
     if isinstance(part, str):
         return {"condition": part, "label": shown.conditions[part].label}
-    content: dict[str, Any] = {part.operator: [_tree_json(shown, child) for child in part.parts]}
+    parts = [_tree_json(shown, child) for child in part.parts]
+    counted = {"atLeast": part.least} if part.operator == "atLeast" else {}
+    content: dict[str, Any] = {**counted, LISTED_BY[part.operator]: parts}
     if part.notation:
         content["place"] = part.notation
     return content

@@ -10,7 +10,7 @@ from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.model.logic import Tree
-from kb_tools.model.parts import OPERATOR_WORDS
+from kb_tools.model.parts import operator_words
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Advisory, Criterion
 from kb_tools.rdf.namespaces import POL
@@ -37,7 +37,7 @@ def content_of(criterion: Criterion, ordered: bool = False) -> object:
         if part.iri and not top:
             return part.iri
         parts = [content(child) for child in part.parts]
-        return part.operator, tuple(parts if ordered else sorted(parts, key=repr))
+        return operator_words(part), tuple(parts if ordered else sorted(parts, key=repr))
 
     return criterion.role, content(criterion.tree, top=True) if criterion.tree else None
 
@@ -89,7 +89,7 @@ def _tree_lines(side: Revision, part: Tree | str, depth: int = 0, full: bool = T
         return [f"{indent}{part.notation}, {part.label}"]
     name = f" ({part.notation}, {part.label})" if part.notation and depth else ""
     below = [line for child in part.parts for line in _tree_lines(side, child, depth + 1, full)]
-    return [f"{indent}{OPERATOR_WORDS[part.operator]}{name}", *below]
+    return [f"{indent}{operator_words(part)}{name}", *below]
 
 
 # What is said of a thing and is not compared: its class, its place, our own remarks, and what a draft asks for.

@@ -27,6 +27,7 @@ from rdflib import Dataset, Graph, URIRef
 from rdflib.namespace import RDF, SKOS
 from rdflib.query import ResultRow
 from rdflib.term import Node
+from signs import with_al2
 
 from kb_tools import cli
 from kb_tools.ask import dataset
@@ -570,6 +571,20 @@ def test_the_tree_of_a_criterion_shows_how_its_conditions_are_joined() -> None:
         ("2", "pol:noneOf", "1", "cond:disease-relapsed-refractory-or-progressing"),
         ("2", "pol:noneOf", "2", "cond:mrd-is-detected"),
         ("2", "pol:noneOf", "3", "cond:relapse-risk-is-raised"),
+    ]
+
+
+def test_the_tree_of_a_criterion_that_counts_says_how_many_and_is_walked(tmp_path: Path) -> None:
+    root = with_al2(tmp_path)
+    given = {"criterion": f"{BASE}AL.2/criterion/signs"}
+    asked = Inquiry(root, question="criterion-tree", parameters=given, policy="AL.2", revision="2024-01")
+    rows = table(resolve(the_kb(root), asked))
+    assert columns(rows, "depth", "operator", "position", "condition") == [
+        ("1", "pol:atLeast 2", "1", "cond:mrd-is-detected"),
+        ("1", "pol:atLeast 2", "2", "cond:relapse-risk-is-raised"),
+        ("1", "pol:atLeast 2", "3", "cond:chimerism-is-mixed"),
+        ("2", "pol:anyOf", "1", "cond:disease-is-relapsed"),
+        ("2", "pol:anyOf", "2", "cond:earlier-dli-was-given"),
     ]
 
 

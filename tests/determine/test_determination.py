@@ -402,6 +402,28 @@ NEEDS: dict[str, tuple[Tree, bool, Need | str | None]] = {
         True,
         every(any_("a", "b"), "c"),
     ),
+    "as many as it takes": (Tree("atLeast", ("a", "b", "c"), least=2), True, Need("atLeast", ("a", "b", "c"), 2)),
+    "as many as it takes, for a count to be out of reach": (
+        Tree("atLeast", ("a", "b", "c", "d"), least=3),
+        False,
+        Need("atLeast", ("a", "b", "c", "d"), 2),
+    ),
+    "a count of one is any": (Tree("atLeast", ("a", Tree("anyOf", ("b", "c"))), least=1), True, any_("a", "b", "c")),
+    "a count of all is all": (
+        Tree("allOf", ("a", Tree("atLeast", ("b", "c"), least=2))),
+        True,
+        every("a", "b", "c"),
+    ),
+    "a count within what is needed": (
+        Tree("allOf", ("a", Tree("noneOf", (Tree("atLeast", ("b", "c", "d"), least=2),)))),
+        True,
+        every("a", Need("atLeast", ("b", "c", "d"), 2)),
+    ),
+    "what settles two that are counted stands twice": (
+        Tree("atLeast", (Tree("allOf", ("a",)), Tree("anyOf", ("a",)), "b", "c"), least=2),
+        True,
+        Need("atLeast", ("a", "a", "b", "c"), 2),
+    ),
 }
 
 
@@ -417,6 +439,28 @@ def test_what_is_settled_is_not_asked_for() -> None:
     assert need_of(tree, values) == "e"
     assert need_of(tree, values | {"e": HOLDS}) is None
     assert need_of(tree, values | {"a": FAILS}) is None
+
+
+def test_what_is_counted_already_is_not_asked_for_again() -> None:
+    tree = Tree("atLeast", ("a", "b", "c", "d", "e"), least=3)
+    values = {"a": HOLDS, "b": FAILS, "c": UNKNOWN, "d": CONFLICTING, "e": UNKNOWN}
+    assert need_of(tree, values) == Need("atLeast", ("c", "d", "e"), 2, more=True)
+    assert need_of(tree, values | {"c": HOLDS}) == any_("d", "e")
+    assert need_of(tree, values | {"c": FAILS}) == every("d", "e")
+    assert need_of(tree, values | {"c": FAILS, "d": FAILS}) is None
+    assert need_of(tree, values | {"c": HOLDS, "d": HOLDS}) is None
+    # For it to fail, three of five have to: one does.
+    assert need_of(tree, values, wanted=False) == Need("atLeast", ("c", "d", "e"), 2, more=True)
+
+
+def test_what_is_counted_and_can_change_nothing_counts_as_it_must() -> None:
+    """Of a condition and its negation one holds, whichever: so one more is needed, and not two."""
+    tree = Tree("atLeast", ("a", Tree("noneOf", ("a",)), "b", "c", "d"), least=3)
+    values = all_open("a", "b", "c", "d")
+    assert needed(tree, values, frozenset("bcd")) == Need("atLeast", ("b", "c", "d"), 2, more=True)
+    pair = Tree("atLeast", ("a", Tree("noneOf", ("a",)), "b"), least=2)
+    assert needed(pair, values, frozenset("b")) == "b"
+    assert needed(pair, values, frozenset()) is None
 
 
 def test_what_cannot_change_the_outcome_is_not_asked_for() -> None:
@@ -443,9 +487,12 @@ def test_groups_alternate_and_are_never_empty_or_single() -> None:
         while waiting:
             need = waiting.pop()
             if isinstance(need, Need):
-                assert len(need.parts) > 1
-                assert len(set(need.parts)) == len(need.parts)
-                assert all(isinstance(part, str) or part.operator != need.operator for part in need.parts)
+                assert len(set(need.parts)) > 1
+                if need.operator == "atLeast":
+                    assert 1 < need.least < len(need.parts)
+                else:
+                    assert len(set(need.parts)) == len(need.parts)
+                    assert all(isinstance(part, str) or part.operator != need.operator for part in need.parts)
                 waiting.extend(need.parts)
 
     checked()

@@ -10,8 +10,9 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import counted
 from oxidd.bdd import BDDFunction
-from strategies import CONDITIONS, TREES, VALUES, Part, examples
+from strategies import CONDITIONS, TREES, VALUES, Part, counting, examples
 
 from kb_tools.errors import KbError
 from kb_tools.model import logic
@@ -22,6 +23,7 @@ from kb_tools.model.logic import (
     Value,
     all_of,
     any_of,
+    at_least,
     evaluate,
     negation,
     none_of,
@@ -73,8 +75,30 @@ def test_an_operator_gives_what_its_definition_says_of_every_tuple(operator: str
     }
 
 
-def test_the_operators_are_the_three_of_the_policy_vocabulary() -> None:
+def test_the_operators_without_a_number_are_the_three_of_the_policy_vocabulary() -> None:
     assert {"allOf": all_of, "anyOf": any_of, "noneOf": none_of} == OPERATORS
+
+
+def test_a_count_is_what_every_way_of_settling_what_is_open_says() -> None:
+    some = [(least, values) for values in TUPLES for least in range(1, len(values) + 1)]
+    assert len(some) == 4 + 2 * 16 + 3 * 64
+    assert {(least, values): at_least(least, values).value for least, values in some} == {
+        (least, values): counted(least, [value.value for value in values]) for least, values in some
+    }
+
+
+def test_all_and_any_are_the_ends_of_a_count() -> None:
+    for values in TUPLES:
+        assert at_least(len(values), values) is all_of(values)
+        assert at_least(1, values) is any_of(values)
+
+
+def test_a_count_that_an_open_part_can_still_reach_does_not_fail() -> None:
+    assert at_least(2, [HOLDS, FAILS, UNKNOWN]) is UNKNOWN
+    assert at_least(2, [HOLDS, FAILS, CONFLICTING]) is CONFLICTING
+    assert at_least(2, [FAILS, FAILS, UNKNOWN]) is FAILS
+    assert at_least(2, [FAILS, FAILS, CONFLICTING]) is FAILS
+    assert at_least(2, [HOLDS, HOLDS, CONFLICTING]) is HOLDS
 
 
 def test_contradictory_and_missing_data_do_not_turn_a_case_down() -> None:
@@ -107,7 +131,10 @@ def test_only_what_holds_or_fails_is_settled_and_is_turned_by_negation() -> None
 def worded(part: Part, values: Mapping[str, Value]) -> Value:
     if isinstance(part, str):
         return values[part]
-    return WORDED[part.operator]([worded(child, values) for child in part.parts])
+    parts = [worded(child, values) for child in part.parts]
+    if part.operator == "atLeast":
+        return Value(counted(part.least, [value.value for value in parts]))
+    return WORDED[part.operator](parts)
 
 
 def true_of(part: Part, holding: set[str]) -> bool:
@@ -119,6 +146,7 @@ def true_of(part: Part, holding: set[str]) -> bool:
         "allOf": lambda: all(parts),
         "anyOf": lambda: any(parts),
         "noneOf": lambda: not any(parts),
+        "atLeast": lambda: sum(parts) >= part.least,
     }
     return rules[part.operator]()
 
@@ -159,8 +187,9 @@ def test_a_tree_has_the_value_that_the_definitions_give_it(tree: Part, values: d
 EIGHT = tuple("abcdefgh")
 LARGE_TREES: st.SearchStrategy[Part] = st.recursive(
     st.sampled_from(EIGHT),
-    lambda parts: st.builds(
-        Tree, st.sampled_from(sorted(OPERATORS)), st.lists(parts, min_size=1, max_size=4).map(tuple)
+    lambda parts: st.one_of(
+        st.builds(Tree, st.sampled_from(sorted(OPERATORS)), st.lists(parts, min_size=1, max_size=4).map(tuple)),
+        counting(parts, most=4),
     ),
     max_leaves=20,
 )
@@ -301,6 +330,15 @@ def test_the_order_of_the_conditions_keeps_diagrams_small() -> None:
         held = Assignments(dict.fromkeys(side_by_side(ordered, {}), UNKNOWN))
         # One node for each condition, and the two ends.
         assert [held.where(tree).node_count() for tree in trees] == [30 + 2, 60 + 2]
+
+
+def test_a_count_of_many_needs_a_node_for_each_place_and_number() -> None:
+    names = [f"c{number:02}" for number in range(40)]
+    held = Assignments(dict.fromkeys(names, UNKNOWN))
+    tree = held.where(Tree("atLeast", tuple(names), least=20))
+    # Below each of the 40 conditions at most 20 numbers are open; then the two ends.
+    assert tree.node_count() == 20 * 21 + 2
+    assert held.can_change(tree) == set(names)
 
 
 def test_criteria_too_entangled_for_diagrams_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ condition comes to where findings perhaps count, it finds by trying every choice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from pathlib import Path
 from typing import TypeAlias
 
@@ -548,3 +548,16 @@ def values(picture: Picture) -> Both:
         any_way = any(holds for holds, _ in sides), any(fails for _, fails in sides)
         found[name] = (_VALUES[next(iter(sides))] if len(sides) == 1 else "unknown", _VALUES[any_way])
     return found
+
+
+# ---------------------------------------------------------------------- parts that are counted (design, section 3.2)
+
+
+def counted(least: int, values: Sequence[str]) -> str:
+    """What "at least so many of" comes to, by every way in which the parts that are open can turn out."""
+    settled = ("holds", "fails")
+    ways = product(*([value] if value in settled else settled for value in values))
+    reached = {way.count("holds") >= least for way in ways}
+    if len(reached) == 1:
+        return "holds" if reached.pop() else "fails"
+    return "conflicting" if "conflicting" in values else "unknown"

@@ -463,7 +463,15 @@ CONDITIONS = ("a", "b", "c", "d", "e")
 
 def _composed(parts: st.SearchStrategy[Part]) -> st.SearchStrategy[Part]:
     lists = st.lists(parts, min_size=0, max_size=3).map(tuple)
-    return st.builds(Tree, st.sampled_from(sorted(OPERATORS)), lists)
+    return st.one_of(st.builds(Tree, st.sampled_from(sorted(OPERATORS)), lists), counting(parts))
+
+
+def counting(parts: st.SearchStrategy[Part], most: int = 3) -> st.SearchStrategy[Tree]:
+    """Trees that hold where at least so many of their parts do."""
+    lists = st.lists(parts, min_size=1, max_size=most).map(tuple)
+    return lists.flatmap(
+        lambda chosen: st.integers(1, len(chosen)).map(lambda least: Tree("atLeast", chosen, least=least))
+    )
 
 
 # Trees over a few conditions, which they repeat, and values for all of these.

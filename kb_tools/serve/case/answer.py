@@ -46,7 +46,10 @@ class CriterionValue(TypedDict):
 
 
 class Sending(TypedDict):
-    """What to send in: a text with remarks, or all or any one ("all", "any") of several things."""
+    """What to send in: a text with remarks, or several things.
+
+    `operator`: "all" or "any" of these, or in words how many ("at least 2 more of").
+    """
 
     text: str
     remarks: list[str]
@@ -185,5 +188,6 @@ def _criteria(found: Determination) -> list[CriterionValue]:
 
 def _sending(asks: Asks) -> Sending:
     if isinstance(asks, AskGroup):
-        return {"text": "", "remarks": [], "operator": asks.operator, "parts": [_sending(part) for part in asks.parts]}
+        operator = asks.how_many if asks.operator == "atLeast" else asks.operator
+        return {"text": "", "remarks": [], "operator": operator, "parts": [_sending(part) for part in asks.parts]}
     return {"text": asks.what, "remarks": list(asks.remarks), "operator": "", "parts": []}

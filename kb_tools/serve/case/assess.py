@@ -64,13 +64,20 @@ class SendIn(TypedDict):
 class AllOf(TypedDict):
     """All of these are to be sent in."""
 
-    allOf: list[SendIn | AllOf | AnyOf]
+    allOf: list[SendIn | AllOf | AnyOf | AtLeast]
 
 
 class AnyOf(TypedDict):
     """Any one of these can be enough."""
 
-    anyOf: list[SendIn | AllOf | AnyOf]
+    anyOf: list[SendIn | AllOf | AnyOf | AtLeast]
+
+
+class AtLeast(TypedDict):
+    """At least so many of these are to be sent in, beside what counts already; what can count twice stands twice."""
+
+    atLeast: int
+    of: list[SendIn | AllOf | AnyOf | AtLeast]
 
 
 class KeyTaken(TypedDict):
@@ -119,7 +126,7 @@ class Determined(TypedDict):
     because: str
     referredTo: str | None
     criteria: list[CriterionStatus]
-    toSend: AllOf | AnyOf | None
+    toSend: AllOf | AnyOf | AtLeast | None
     advisories: list[Advice]
     notices: list[str]
     review: str

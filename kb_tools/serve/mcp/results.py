@@ -8,6 +8,7 @@ from kb_tools.serve.case.assess import (
     Advice,
     AllOf,
     AnyOf,
+    AtLeast,
     CriterionStatus,
     Missing,
     OutcomeName,
@@ -18,7 +19,7 @@ from kb_tools.serve.case.assess import (
 )
 from kb_tools.serve.typed import TypedDict
 
-__all__ = ["Advice", "AllOf", "AnyOf", "CriterionStatus", "SendIn", "ValueName", "WrittenAs"]
+__all__ = ["Advice", "AllOf", "AnyOf", "AtLeast", "CriterionStatus", "SendIn", "ValueName", "WrittenAs"]
 
 Basis = Literal["DocumentOnFile", "InferredFromLog", "NotOnFile"]
 
@@ -58,11 +59,16 @@ class Leaf(TypedDict):
 
 
 class Tree(TypedDict):
-    """Parts of a criterion: all of them, any of them or none of them. `place` is that of the document."""
+    """Parts of a criterion: all of them, any of them, none of them, or at least so many `of` them.
+
+    `place` is that of the document.
+    """
 
     allOf: NotRequired[list[Leaf | Tree]]
     anyOf: NotRequired[list[Leaf | Tree]]
     noneOf: NotRequired[list[Leaf | Tree]]
+    atLeast: NotRequired[int]
+    of: NotRequired[list[Leaf | Tree]]
     place: NotRequired[str]
 
 
@@ -140,7 +146,7 @@ class MissingFound(TypedDict):
     because: str
     settled: bool
     missing: list[Missing]
-    toSend: AllOf | AnyOf | None
+    toSend: AllOf | AnyOf | AtLeast | None
     review: str
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypedDict
 
 from kb_tools.model.logic import Tree, Value
-from kb_tools.model.parts import COMPARED_PARTS, DOCUMENT_PARTS, OPERATOR_WORDS
+from kb_tools.model.parts import COMPARED_PARTS, DOCUMENT_PARTS, operator_words
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
@@ -344,7 +344,7 @@ class Shown:
         return {
             "mark": "" if shared else mark,
             "condition": None,
-            "operator": OPERATOR_WORDS[part.operator],
+            "operator": operator_words(part),
             "criterion": within,
             "parts": [self._part(below, theirs, mark, key) for below in part.parts],
         }
@@ -443,7 +443,7 @@ def _anchors(changes: Iterable[Found]) -> list[str]:
 
 def _name(part: Tree | str) -> str:
     """What makes a part of a tree the same as one of another: its condition, or its operator and its criterion."""
-    return f"{part.operator} {part.iri}" if isinstance(part, Tree) else part
+    return f"{operator_words(part)} {part.iri}" if isinstance(part, Tree) else part
 
 
 def _keys(part: Tree | str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

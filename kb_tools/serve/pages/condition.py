@@ -14,7 +14,7 @@ from kb_tools.serve.pages.thing import Referring, referring, subjects
 from kb_tools.serve.view import Link, View
 
 # What leads to a condition and is shown otherwise.
-_TREES = (POL.allOf, POL.anyOf, POL.noneOf)
+_TREES = (POL.allOf, POL.anyOf, POL.noneOf, POL.of)
 _TOLD = {str(link) for link in (POL.concerns, POL.adviseWhen, POL.adviseUnless, *_TREES)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from kb_tools.model.logic import Tree
-from kb_tools.model.parts import OPERATOR_WORDS
+from kb_tools.model.parts import operator_words
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion as Stated
 from kb_tools.model.statements import Passage
@@ -77,7 +77,7 @@ def part_of(view: View, revision: Revision, part: Tree | str) -> Part:
         return {"condition": view.link(part), "operator": None, "criterion": None, "parts": []}
     named: Link | None = {"iri": part.iri, "label": part.label, "notation": part.notation} if part.iri else None
     parts = [part_of(view, revision, below) for below in part.parts]
-    return {"condition": None, "operator": OPERATOR_WORDS[part.operator], "criterion": named, "parts": parts}
+    return {"condition": None, "operator": operator_words(part), "criterion": named, "parts": parts}
 
 
 def open_at(view: View, revision: Revision, iri: str, places: tuple[Passage, ...]) -> list[Discrepancy]:
