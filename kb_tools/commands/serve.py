@@ -39,6 +39,13 @@ from kb_tools.commands.common import (
     help="Add a line of JSON for each request: what happened, never of whom. - is standard output; default: no log.",
 )
 @record_options
+@click.option(
+    "--show-records",
+    "shown",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Show the records in this folder on pages of the workbench, to whoever reads it.",
+)
 @click.option("--open", "open_", is_flag=True, help="Open the first page in the browser.")
 @kb_option
 def command(
@@ -52,6 +59,7 @@ def command(
     log: str | None,
     records: Path | None,
     case: str,
+    shown: Path | None,
     open_: bool,
     root: Path | None,
 ) -> None:
@@ -66,6 +74,7 @@ def command(
 
     With --record, each determination that a program asks for is recorded before it is given, for kb replay; where that
     is not possible, it is not given: docs/records.md. What a reader tries on the page "Try a case" is not recorded.
+    --show-records has pages of records: whether the chain is whole, what the cases came to, and each record.
 
     Programs of an EHR ask it by CDS Hooks under /cds-services; from other machines only with --trusted-clients, whose
     clients sign every call (pip install 'kb-tools[jwt]').
@@ -80,7 +89,7 @@ def command(
       kb serve --port 0
       kb serve --workers 8 --timeout 10
       kb serve --log requests.jsonl
-      kb serve --record records
+      kb serve --record records --show-records records
       kb serve --host 0.0.0.0 --allow-host policies.example.org
       kb serve --trusted-clients clients.json
     """
@@ -88,6 +97,7 @@ def command(
 
     require()
     from kb_tools.ask.pool import Pool
+    from kb_tools.records.shelf import Shelf
     from kb_tools.serve.hooks import clients
     from kb_tools.serve.programs.watching import Log
     from kb_tools.serve.recording import Recording
@@ -103,6 +113,7 @@ def command(
     if records is None and case == "keep":
         raise click.UsageError("--case keep goes with --record.")
     recording = Recording(records, case == "keep") if records else None
+    shelf = Shelf(shown) if shown else None
     written = Log(log) if log else None
 
     def ready(address: str) -> None:
@@ -113,6 +124,6 @@ def command(
 
     trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written, recording)
+    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written, recording, shelf)
     if recording and records:
         say_recorded(recording.made, records, recording.head)

@@ -7,7 +7,7 @@ Of the input nothing stands in it: no name of a file or of a node, no text, no d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kb_tools.as_json import compact
@@ -116,3 +116,41 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple
         else:
             found.append((key, "", one, other))
     return found
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def is_whole(content: Mapping[str, Any]) -> bool:
+    """Whether a record says all that a record says."""
+    match content:
+        case {
+            "made": str(),
+            "state": str(),
+            "policy": str(),
+            "revision": str(),
+            "chosen": str(),
+            "case": {"sha256": str(), "kept": str() | None},
+            "answer": dict(said),
+        }:
+            return set(ANSWER) <= set(said)
+    return False
+
+
+def determinations(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """The answers that a record holds.
+
+    Yields:
+        the revision, the answer, and how many cases came to it.
+    """
+    yield content["revision"], content["answer"], 1
+
+
+def leaves(need: Any) -> Iterator[str]:
+    """The conditions to send in something for, of what a record holds of that."""
+    if isinstance(need, str):
+        yield need
+    elif need:
+        (parts,) = (found for found in need.values() if isinstance(found, list))
+        for part in parts:
+            yield from leaves(part)

@@ -16,7 +16,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,39 @@ def _read(file: int, size: int) -> bytes:
 # ---------------------------------------------------------------------- reading
 
 
+@dataclass(frozen=True)
+class Position:
+    """A place between two lines of a file.
+
+    Attributes:
+        offset: the bytes before it.
+        line: the lines before it.
+        before: the last record before it.
+        certain: whether that is as it was written, so that its digest is known.
+    """
+
+    offset: int = 0
+    line: int = 0
+    before: Head = Head()
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a file.
+
+    Attributes:
+        start, end: the places before and behind it; the same for a last line that is not complete yet.
+        record: what it says; None where it is not as it was written.
+        broken: in what the chain does not hold there.
+    """
+
+    start: Position
+    end: Position
+    record: Record | None
+    broken: tuple[Broken, ...]
+
+
 def read(path: Path, expected: Head | None = None) -> Iterator[Record | Broken]:
     """The records of a file, in their order, and where the chain is broken.
 
@@ -242,40 +275,71 @@ def read(path: Path, expected: Head | None = None) -> Iterator[Record | Broken]:
     Raises:
         KbError: the file cannot be read, or has a record in a format that this version does not know.
     """
-    before, certain = Head(), True
-    seen = expected is None or expected == before
-    try:
-        for number, line in enumerate(_lines(path), 1):
-            found = _parsed(line)
-            if found is None:
-                yield Broken(number, _altered(line, before.number + 1))
-                before, certain = Head(before.number + 1), False
-                continue
-            digest, content = found
-            _check_format(content, path)
-            here = Head(content["number"], digest)
-            yield from (Broken(number, what) for what in _misplaced(here, content["previous"], before, certain))
-            if expected is not None and here.number == expected.number:
-                seen = True
-                if here != expected:
-                    yield Broken(number, f"record {here.number} is another than the one that was expected")
-            if here.number > before.number:
-                before, certain = here, True
-            yield Record(here, number, content)
-    except OSError as error:
-        raise KbError(
-            error.strerror or "cannot be read", where=str(path), hint="check the folder and its permissions"
-        ) from error
+    seen = expected is None or expected == Head()
+    for line in follow(path):
+        yield from line.broken
+        if line.record is None:
+            continue
+        here = line.record.head
+        if expected is not None and here.number == expected.number:
+            seen = True
+            if here != expected:
+                yield Broken(line.record.line, f"record {here.number} is another than the one that was expected")
+        yield line.record
     if not seen and expected is not None:
         yield Broken(0, f"record {expected.number}, which was expected, is not there: the records end before it")
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines that are written completely when reading begins, however the file grows meanwhile."""
+def follow(path: Path, position: Position = Position()) -> Iterator[Line]:
+    """The lines of a file behind a place, held to what stands before it.
+
+    Raises:
+        KbError: the file cannot be read, or has a record in a format that this version does not know.
+    """
+    try:
+        for line in _lines(path, position.offset):
+            found = _line_at(path, position, line)
+            yield found
+            position = found.end
+    except OSError as error:
+        raise KbError(
+            error.strerror or "cannot be read", where=str(path), hint="check the folder and its permissions"
+        ) from error
+
+
+def _line_at(path: Path, at: Position, line: bytes) -> Line:
+    number, before = at.line + 1, at.before
+    end = replace(at, offset=at.offset + len(line), line=number)
+    found = _parsed(line)
+    if found is None:
+        altered = Broken(number, _altered(line, before.number + 1))
+        behind = replace(end, before=Head(before.number + 1), certain=False) if line.endswith(b"\n") else at
+        return Line(at, behind, None, (altered,))
+    digest, content = found
+    _check_format(content, path)
+    here = Head(content["number"], digest)
+    broken = tuple(Broken(number, what) for what in _misplaced(here, content["previous"], before, at.certain))
+    if here.number > before.number:
+        end = replace(end, before=here, certain=True)
+    return Line(at, end, Record(here, number, content), broken)
+
+
+def record_at(path: Path, position: Position) -> Record | None:
+    """The record behind a place of a file; None where it is not as it was written.
+
+    Raises:
+        KbError: the file cannot be read.
+    """
+    found = next(follow(path, position), None)
+    return found.record if found else None
+
+
+def _lines(path: Path, offset: int = 0) -> Iterator[bytes]:
+    """The lines behind a byte that are written completely when reading begins, however the file grows meanwhile."""
     with _opened(path, os.O_RDONLY) as descriptor:
         with locked(descriptor, shared=True):
-            left = os.fstat(descriptor).st_size
-        os.lseek(descriptor, 0, os.SEEK_SET)
+            left = os.fstat(descriptor).st_size - offset
+        os.lseek(descriptor, offset, os.SEEK_SET)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             while left > 0 and (line := file.readline(min(MAX_LINE, left))):
                 left -= len(line)

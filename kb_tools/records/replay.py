@@ -20,7 +20,7 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 from kb_tools.records import answer, kept, state
-from kb_tools.records.answer import ANSWER
+from kb_tools.records.answer import is_whole
 from kb_tools.records.chain import Broken, Head, Record, read
 from kb_tools.records.folder import CASES, STATES, Altered, RecordFolder
 from kb_tools.records.recorder import BY_DAY, NAMED, TOGETHER
@@ -149,7 +149,7 @@ def sound(folder: RecordFolder, expected: Head | None, broken: list[Broken]) -> 
     for item in read(folder.chain, expected):
         if isinstance(item, Broken):
             broken.append(item)
-        elif _is_whole(item.content):
+        elif is_whole(item.content):
             yield item
         else:
             broken.append(Broken(item.line, f"record {item.head.number} does not say what a record says"))
@@ -367,22 +367,6 @@ class Replay:
 
     def _name(self, iri: str) -> str:
         return self.kb.curie(iri) if iri else ""
-
-
-def _is_whole(content: Mapping[str, Any]) -> bool:
-    """Whether a record says all that a record says."""
-    match content:
-        case {
-            "made": str(),
-            "state": str(),
-            "policy": str(),
-            "revision": str(),
-            "chosen": str(),
-            "case": {"sha256": str(), "kept": str() | None},
-            "answer": dict(said),
-        }:
-            return set(ANSWER) <= set(said)
-    return False
 
 
 @dataclass(frozen=True)

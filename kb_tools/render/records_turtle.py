@@ -17,6 +17,7 @@ from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CASE, POL
 from kb_tools.rdf.terms import Triple
+from kb_tools.records.answer import leaves
 from kb_tools.records.chain import Broken, Head, Record
 from kb_tools.records.folder import STATES, RecordFolder
 from kb_tools.records.replay import sound
@@ -78,7 +79,7 @@ def _record(record: Record) -> Iterator[Triple]:
     ]
     if number > 1:
         pairs.append((CASE.previousRecord, URIRef(_RECORD + said["previous"])))
-    pairs += [(CASE.toSend, URIRef(iri)) for iri in _leaves(answer["toSend"])]
+    pairs += [(CASE.toSend, URIRef(iri)) for iri in leaves(answer["toSend"])]
     pairs += [(CASE.advisory, URIRef(iri)) for iri in answer["advisories"]]
     pairs += [(CASE.noticeKind, Literal(kind)) for kind in answer["notices"]]
     yield from ((node, predicate, object_) for predicate, object_ in pairs)
@@ -124,13 +125,3 @@ def _state(node: URIRef, digest: str, content: Mapping[str, Any]) -> Iterator[Tr
 
 def _value(name: str) -> URIRef:
     return POL[Value(name).name.capitalize()]
-
-
-def _leaves(need: Any) -> Iterator[str]:
-    """The conditions to send in something for, of what a record holds of that."""
-    if isinstance(need, str):
-        yield need
-    elif need:
-        (parts,) = (found for found in need.values() if isinstance(found, list))
-        for part in parts:
-            yield from _leaves(part)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager
 from datetime import date
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from mimetypes import guess_type
 from typing import Any
 
@@ -25,7 +25,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kb_tools import as_json
 from kb_tools.ask.pool import Pool
 from kb_tools.errors import Changed, KbError
-from kb_tools.serve import answers, description, editor, html, openapi, programs, sparql
+from kb_tools.records.shelf import Shelf
+from kb_tools.serve import answers, description, editor, html, openapi, programs, recorded, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
 from kb_tools.serve.bodies import TOO_LARGE, Limited, ReadAway
 from kb_tools.serve.case import routes as case
@@ -60,6 +61,7 @@ def application(
     clients: Clients | None = None,
     log: Log | None = None,
     recording: Recording | None = None,
+    shelf: Shelf | None = None,
 ) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
@@ -70,7 +72,9 @@ def application(
         clients: whose calls of CDS Hooks are answered; those of this machine by default.
         log: where a line is written of each request; by default nowhere.
         recording: records each determination of a program before it is given; by default there are no records.
+        shelf: decision records that are shown; by default none are.
     """
+    bench = bench.showing(shelf) if shelf else bench
     pool = pool or Pool(bench.kb)
     asker, remembered = Asker(pool, max_rows), Remembered(pool)
     determining, metrics = Determining(bench.kb, recording=recording), Metrics()
@@ -87,6 +91,7 @@ def application(
     routes = [*sparql.routes(bench, asker), *asked, *editor.routes(bench, asker)]
     routes += programs.routes(bench, determining, metrics, asked[-1].endpoint)
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
+    routes += recorded.routes(bench, shelf, partial(_answer, bench)) if shelf else []
     routes += [*case.routes(bench, determining), *hooks.routes(determining, clients or ThisMachine())]
     routes += [
         Route(COMPARE.path, _choose(bench)),

@@ -20,6 +20,7 @@ from kb_tools.serve.workbench import Workbench
 MENU = (("/", "Policies"), ("/questions", "Questions"), ("/model", "Model"))
 # What a folder of files cannot answer.
 _SERVED_MENU = (("/query", "Query editor"), ("/try", "Try a case"))
+_RECORDS_MENU = (("/records", "Records"),)
 
 # A term as a query writes it.
 _TERM = re.compile(r"\b([a-z]+):([A-Za-z][\w-]*)")
@@ -50,7 +51,8 @@ class Shown:
 
     def menu(self, bench: Workbench) -> tuple[tuple[str, str], ...]:
         """The pages that every page links to, each with its name."""
-        return (*MENU[:1], *self._compare(bench), *MENU[1:], *(() if self.fixed else _SERVED_MENU))
+        served = () if self.fixed else (*_SERVED_MENU, *(_RECORDS_MENU if bench.shelf else ()))
+        return (*MENU[:1], *self._compare(bench), *MENU[1:], *served)
 
     def _compare(self, bench: Workbench) -> tuple[tuple[str, str], ...]:
         """The page on which revisions are chosen: of the policy that the page belongs to, else of the first one."""

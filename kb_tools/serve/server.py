@@ -15,6 +15,7 @@ from kb_tools.errors import KbError
 from kb_tools.serve.heap import keep_little
 
 if TYPE_CHECKING:
+    from kb_tools.records.shelf import Shelf
     from kb_tools.serve.hooks.clients import Clients
     from kb_tools.serve.programs.watching import Log
     from kb_tools.serve.recording import Recording
@@ -36,6 +37,7 @@ def serve(
     ready: Callable[[str], None] = lambda address: None,
     log: Log | None = None,
     recording: Recording | None = None,
+    shelf: Shelf | None = None,
 ) -> None:
     """Serve the workbench until interrupted.
 
@@ -49,6 +51,7 @@ def serve(
         ready: called with the address of the first page, once it listens.
         log: where a line is written of each request; by default nowhere.
         recording: records each determination of a program before it is given; by default there are no records.
+        shelf: decision records that are shown; by default none are.
 
     Raises:
         KbError: nothing can listen there.
@@ -58,7 +61,7 @@ def serve(
     keep_little()
     with listening(host, port) as (bound, address):
         ready(f"{address}/")
-        run(application(bench, hosts, pool, max_rows, clients, log, recording), bound)
+        run(application(bench, hosts, pool, max_rows, clients, log, recording, shelf), bound)
 
 
 @contextmanager

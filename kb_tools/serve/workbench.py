@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,6 +25,7 @@ from kb_tools.model.statements import Criterion
 from kb_tools.rdf.canonical import nested
 from kb_tools.rdf.namespaces import BASE, BIBO, CITO, OA, POL, SH
 from kb_tools.rdf.terms import local_name
+from kb_tools.records.shelf import Shelf
 from kb_tools.serve.comparisons import Comparisons
 
 # Properties that name a thing in words, the most telling first.
@@ -88,7 +90,11 @@ class Thing:
 
 
 class Workbench:
-    """A knowledge base, read once."""
+    """A knowledge base, read once.
+
+    Attributes:
+        shelf: the decision records that are shown; None for none.
+    """
 
     def __init__(self, kb: Repository) -> None:
         self.kb = kb
@@ -96,6 +102,13 @@ class Workbench:
         self._turtle: dict[str, str] = {}
         self._subclasses: dict[str, frozenset[str]] = {}
         self.comparisons = Comparisons(kb)
+        self.shelf: Shelf | None = None
+
+    def showing(self, shelf: Shelf) -> Workbench:
+        """The same with decision records that are shown."""
+        found = copy(self)
+        found.shelf = shelf
+        return found
 
     def read(self) -> None:
         """Read all that pages, queries and determinations are made of, so that what is broken is known at once.

@@ -20,6 +20,7 @@ from kb_tools.serve.pages import (
     model,
     policy,
     questions,
+    recorded,
     reference,
     revision,
     search,
@@ -66,6 +67,9 @@ MODEL = Page("model", "/model", "The classes of the vocabularies and what links 
 FIXED = (START, SEARCH, QUESTIONS, QUESTION, MODEL)
 # A page of its own: it takes what is sent to it, and is only there where the workbench is served.
 TRY = Page("try", "/try", "The form of a case, and which revisions can be chosen", trial.data, rdf=False)
+# Pages that are only there where records are shown.
+RECORDS = Page("records", "/records", "The decision records, and what they come to", recorded.data, rdf=False)
+RECORD = Page("record", "/records/{number}", "One decision record", recorded.one, rdf=False)
 
 COMPARE = Page(
     "compare",
