@@ -95,7 +95,7 @@ class Held(TypedDict):
 
 
 class Needed(TypedDict):
-    """What to send in: all, any or at least so many of its parts (`operator`), or something for one condition, and then no parts."""
+    """What to send in: all, any or at least so many of its parts (`operator`), or something for one condition."""
 
     operator: str
     parts: list[Needed]
