@@ -128,7 +128,7 @@ class Pieces:
         self._alike: Memory[Frozen, Piece] = Memory(ALIKE)
         self._stated: Memory[Frozen, Piece] = Memory(ALIKE)
         self._together: Memory[str, Stated] = Memory(AS_WRITTEN)
-        self._visible = visible(kb.conditions)
+        self._visible = visible(kb.evaluated)
         # What was learned since `release`: it is known until then, whatever the memories forget.
         self._held_findings: dict[str, Piece] = {}
         self._held_together: dict[str, Stated] = {}

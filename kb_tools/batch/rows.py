@@ -208,7 +208,7 @@ class RowMaker:
         """The row of a case; None where something is to be learned first.
 
         Raises:
-            _ByReference: the reader refuses a part of it.
+            _ByReference: the reader refuses a part of it, or the revision looks at how old findings are.
         """
         stated = self._pieces.stated(opened.stated)
         findings = self._pieces.findings(opened.findings)
@@ -221,13 +221,15 @@ class RowMaker:
         return None
 
     def _of_pieces(self, opened: Opened, stated: Stated, findings: list[Piece], missing: _Missing) -> Row | None:
-        """The row of a case of which all pieces are known."""
+        """The row of a case of which all pieces are known. Arguments and errors are those of `_row`."""
         ruled = [piece.finding for piece in findings]
         if stated.refused or None in ruled:
             return self._refused(opened, stated.pieces, findings)
         sight = self._of_day.get(opened.service) or self._sight_of(opened.service)
         if isinstance(sight, KbError):
             return Row(opened.case, "", NOT_DETERMINED, reasons=(sight.what,))
+        if sight.looks_at_ages:
+            raise _ByReference  # A piece is a finding without its date.
         standing = CaseFindings(
             self._pieces.vocabulary,
             opened.service,

@@ -88,6 +88,8 @@ class Sight:
         self.name = self.revision.entry.name
         self._determiner = determiner
         self._evaluator = determiner.evaluator
+        # Whether a condition looks at how long before the service date a finding lies.
+        self.looks_at_ages = self._evaluator.looks_at_ages
         self.kinds = tuple(self._evaluator.by_kind)
         self.conditions = tuple(condition for kind in self.kinds for condition in self._evaluator.by_kind[kind])
         self._kind_of = {

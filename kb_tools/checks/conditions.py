@@ -12,7 +12,7 @@ from rdflib.term import Node
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.determine import locality
-from kb_tools.model.certainty import faults_of_form
+from kb_tools.model.certainty import counted_shapes, faults_of_form
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
@@ -41,12 +41,19 @@ def conditions(kb: Repository) -> Iterator[Problem]:
                     )
         if set(graph.objects(condition, POL.holdsWhen)) & set(graph.objects(condition, POL.failsWhen)):
             yield Problem(name(kb, condition), "holds and fails by one shape; evidence for and against are two")
+        if (condition, POL.within, None) in graph and not _counts_findings(graph, condition):
+            yield Problem(name(kb, condition), "states pol:within, but counts no findings; remove it")
         missing = {POL.Holds, POL.Fails, POL.Unknown} - set(graph.objects(condition, POL.possibleValue))
         if missing:
             yield Problem(
                 name(kb, condition),
                 f"does not list {names(kb, missing)} as pol:possibleValue; add what cases must show",
             )
+
+
+def _counts_findings(graph: Graph, condition: URIRef) -> bool:
+    shapes = [shape for link in (POL.holdsWhen, POL.failsWhen) for shape in graph.objects(condition, link)]
+    return any(counted_shapes(graph, shape) for shape in shapes)
 
 
 def condition_reads(kb: Repository) -> Iterator[Problem]:

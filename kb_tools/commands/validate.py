@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 @policy_option
 @click.option("--explain", is_flag=True, help="Every condition with its facts, the places and the citations.")
 @document_option
-@click.option("--prepare", is_flag=True, help="Print the cases with what counts of them derived, as Turtle, and stop.")
+@click.option(
+    "--prepare",
+    is_flag=True,
+    help="Print the cases with what counts of them derived (for --revision) as Turtle, and stop.",
+)
 @input_format_option
 @terminology_option
 @record_options
@@ -105,7 +109,7 @@ def command(
     record = not prepare and (explain or format_ in ("json", "turtle"))
     read = read_cases(kb, cases, input_format, errors, terminology, record)
     if prepare:
-        _print_prepared(kb, engine, read, errors)
+        _print_prepared(kb, engine, read, errors, _ages_asked(kb, policy, revision))
         return
     named = click.get_current_context().get_parameter_source("engine") is not ParameterSource.DEFAULT
     by_pieces = pieces if pieces is not None else not named
@@ -164,7 +168,22 @@ def _writer(format_: str) -> Callable[[Repository, Sequence[Answer], Sequence[Kb
     return answers
 
 
-def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], errors: list[KbError]) -> None:
+def _ages_asked(kb: KnowledgeBase, policy: str | None, revision: str | None) -> bool:
+    """Whether a revision that is named has conditions that look at how old findings are."""
+    from kb_tools.determine.ages_seen import looks_at_ages
+    from kb_tools.model.revision import Revision
+
+    if revision is None:
+        return False
+    chosen = kb.repository.policy_of(policy, revision)
+    loaded = Revision.load(chosen, chosen.require_criteria(chosen.entry(revision)))
+    return looks_at_ages(kb.repository.evaluated, loaded.conditions.values())
+
+
+def _print_prepared(
+    kb: KnowledgeBase, engine: str, cases: Iterator[Case], errors: list[KbError], with_ages: bool
+) -> None:
+    from kb_tools.cases.ages import aged
     from kb_tools.cases.case import Malformed
     from kb_tools.cases.check import CaseChecker
     from kb_tools.cases.prepare import prepared
@@ -175,5 +194,6 @@ def _print_prepared(kb: KnowledgeBase, engine: str, cases: Iterator[Case], error
         if isinstance(item, Malformed):
             for violation in item.violations:
                 warn(f"{item.case.title}: malformed, not prepared: {violation.place}: {violation.message}")
-    put(printable.escaped(prepared(kb.repository, sound).serialize(format="longturtle")))
+    found = [aged(case) for case in sound] if with_ages else sound
+    put(printable.escaped(prepared(kb.repository, found).serialize(format="longturtle")))
     sys.exit(2 if errors else int(len(sound) < len(checked)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
+from kb_tools.cases.ages import lies_within
 from kb_tools.cases.case import Case
 from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.evaluate import Evaluator, Evidence, Known
@@ -12,7 +14,7 @@ from kb_tools.determine.result import ConditionResult, CriterionResult, Determin
 from kb_tools.model.logic import Value, evaluate
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
-from kb_tools.model.statements import Advisory
+from kb_tools.model.statements import Advisory, Condition
 
 
 class Determiner:
@@ -45,14 +47,16 @@ class Determiner:
         to_send, outcome, criteria = self.concluder.conclude(values)
         read = {found.facts for found in evidence.values()}
         words = {facts: tuple(facts_in_words(self.kb, case, facts)) for facts in read}
+        service = case.service_date
         results = {
-            iri: ConditionResult(revision.conditions[iri], found.value, found.perhaps, words[found.facts])
+            iri: ConditionResult(condition, found.value, found.perhaps, within(condition, words[found.facts], service))
             for iri, found in evidence.items()
+            for condition in (revision.conditions[iri],)
         }
         return Determination(
             case=case,
             revision=revision,
-            service_date=case.service_date,
+            service_date=service,
             outcome=outcome,
             applicability=evaluate(revision.applicability_tree, values),
             criteria=evaluate(revision.criteria_tree, values),
@@ -69,6 +73,14 @@ class Determiner:
                 *age_notice(criteria, results),
             ),
         )
+
+
+def within(condition: Condition, facts: tuple[Fact, ...], service: date) -> tuple[Fact, ...]:
+    """The facts that a condition read, without the findings that are older than its window."""
+    window = condition.within
+    if window is None:
+        return facts
+    return tuple(fact for fact in facts if fact.day is None or lies_within(window, fact.day, service))
 
 
 def is_given(advisory: Advisory, values: Mapping[str, Value], perhaps: Mapping[str, Value]) -> bool:

@@ -21,6 +21,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, Case
+from kb_tools.determine.ages_seen import AgesSeen
 from kb_tools.determine.looks import Counted, Looks, counted_by
 from kb_tools.memory import Memory
 from kb_tools.model.certainty import Form, in_form, value_of
@@ -104,14 +105,20 @@ class Evaluator:
         self.engine = engine
         self.conditions = tuple(conditions)
         self._concepts = list(concept_facts(kb.ontology))
-        self._shapes = kb.conditions
+        self._shapes = kb.evaluated
         self._seen = visible(self._shapes)
         self._known = known or Known()
         self.by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
             self.by_kind.setdefault(condition.reads, []).append(condition)
+        self._ages = {kind: AgesSeen(self._shapes, conditions) for kind, conditions in self.by_kind.items()}
         self._of_kind: dict[frozenset[str], Graph] = {}
         self._iris = {kind: tuple(one.iri for one in conditions) for kind, conditions in self.by_kind.items()}
+
+    @property
+    def looks_at_ages(self) -> bool:
+        """Whether a condition looks at how long before the service date a finding lies."""
+        return any(ages.properties for ages in self._ages.values())
 
     def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
         """What every condition comes to on every case; one engine call for all of them."""
@@ -206,11 +213,12 @@ class Evaluator:
     ) -> Facts:
         findings = {node: counting for class_ in kind for node, counting in by_class.get(class_, {}).items()}
         mine = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
+        ages = self._ages[kind]
         shown = [
             (
                 counting,
-                self._content(case, node),
-                _ordered({self._content(case, other) for other in case.values(node, CASE.contradictedBy)}),
+                self._content(case, node, ages),
+                _ordered({self._content(case, other, ages) for other in case.values(node, CASE.contradictedBy)}),
             )
             for node, counting in findings.items()
         ]
@@ -220,9 +228,14 @@ class Evaluator:
             (_ordered(shown), _ordered(statement for _, statement in mine)),
         )
 
-    def _content(self, case: Case, node: Node) -> Content:
+    def _content(self, case: Case, node: Node, ages: AgesSeen) -> Content:
         assert isinstance(node, URIRef)
-        return content_of(case.about[node], self._seen)
+        about = case.about[node]
+        day = case.value(node, CASE.date) if ages.properties else None
+        if day is not None:
+            service = case.value(case.value(case.node, CASE.request), CASE.serviceDate)
+            about = [*about, *ages.of(str(day), str(service))]
+        return content_of(about, self._seen)
 
     # ------------------------------------------------------------------ asking SHACL
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeAlias
 
 from rdflib import URIRef
 from rdflib.namespace import RDF
 
+from kb_tools.cases.ages import lies_within
 from kb_tools.determine.evaluate import finding_class
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome
 from kb_tools.model.logic import Value, evaluate, grounds
@@ -202,13 +204,13 @@ def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str
     labels = found.revision.policy.kb.labels
     absent: list[str] = []
     not_counting: list[str] = []
-    late: list[str] = []
+    outside: list[str] = []
     for result in conditions:
         kinds = not_counting if is_stated(found, result) else absent
         kinds.append("no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)))
-        late.extend(after_service(found, result))
+        outside.extend(dated_outside(found, result))
     phrases = [_listed(absent, "and")] if absent else []
-    remark = f" ({_listed(late, 'and')})" if late else ""
+    remark = f" ({_listed(outside, 'and')})" if outside else ""
     phrases += [f"{_listed(not_counting, 'and')} that counts{remark}"] if not_counting else []
     return f"the case states {', and '.join(phrases)}" if phrases else ""
 
@@ -218,18 +220,28 @@ def is_stated(found: Determination, result: ConditionResult) -> bool:
     return any(True for _ in _findings_read(found, result))
 
 
-def after_service(found: Determination, result: ConditionResult) -> list[str]:
-    """The findings that a condition would read if they were not dated after the service, each in words."""
+def dated_outside(found: Determination, result: ConditionResult) -> list[str]:
+    """The findings that a condition would read if they had another date, each in words.
+
+    These are the findings dated after the service, and of those older than the window of the condition the latest.
+    """
     case, labels = found.case, found.revision.policy.kb.labels
     day = found.service_date.isoformat()
-    dated = {
-        (str(case.value(node, CASE.date)), str(case.value(node, RDF.type))) for node in _findings_read(found, result)
-    }
-    return [
-        f"the {labels.get(kind, kind)} of {late} is after the service date, {day}"
-        for late, kind in sorted(dated)
-        if late > day
+    dated = sorted(
+        {(str(case.value(node, CASE.date)), str(case.value(node, RDF.type))) for node in _findings_read(found, result)}
+    )
+    late = [
+        f"the {labels.get(kind, kind)} of {late} is after the service date, {day}" for late, kind in dated if late > day
     ]
+    window = result.condition.within
+    if window is None:
+        return late
+    old = [
+        f"the {labels.get(kind, kind)} of {old} is older than {window.words} before the service date, {day}"
+        for old, kind in dated
+        if old <= day and not lies_within(window, date.fromisoformat(old), found.service_date)
+    ]
+    return old[-1:] + late
 
 
 def _findings_read(found: Determination, result: ConditionResult) -> Iterator[URIRef]:

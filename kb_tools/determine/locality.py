@@ -181,7 +181,7 @@ class _Walk:
 
     def conditions(self) -> None:
         """Walks through the shapes of conditions."""
-        self._shapes = self.kb.conditions
+        self._shapes = self.kb.evaluated
         for predicate in sorted(_TARGETS):
             for shape, target in sorted(self._shapes.subject_objects(predicate)):
                 self._report(shape, f"has the target {self._name(predicate)} {self._name(target)}")

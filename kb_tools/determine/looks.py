@@ -77,7 +77,7 @@ class Looks:
                 wrapper = _wrapper(number, place)
                 shapes.add((wrapper, RDF.type, SH.NodeShape))
                 shapes.add((wrapper, SH.targetClass, _target(number)))
-                shapes.add((wrapper, SH.node, fresh_copy(shape, self._kb.conditions, shapes)))
+                shapes.add((wrapper, SH.node, fresh_copy(shape, self._kb.evaluated, shapes)))
         for position, (counted, (content, contradicting)) in enumerate(asked):
             node = URIRef(_node(position))
             data.add((node, RDF.type, _target(kinds[counted])))

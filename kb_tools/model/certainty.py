@@ -13,7 +13,7 @@ So nobody has to try every choice of doubtful findings (docs: design, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 from rdflib import BNode, Graph, Literal, URIRef
@@ -69,18 +69,41 @@ def in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> URIRef:
 
 
 def _in_form(shapes: Graph, shape: Node, form: Form, target: Graph) -> Node:
+    def count(name: Node, counting: Node) -> None:
+        for predicate, object_ in shapes.predicate_objects(counting):
+            if predicate == SH.path:
+                _add_path(name, _counts_more(shapes, counting) is (form is Form.PERHAPS), target)
+            else:
+                target.add((name, predicate, fresh_copy(object_, shapes, target)))
+
+    return rewritten(shapes, shape, form.value, count, target)
+
+
+def rewritten(shapes: Graph, shape: Node, ending: str, count: Callable[[Node, Node], None], target: Graph) -> Node:
+    """Copies a shape, and all that it holds against the same node, with what counts findings written otherwise.
+
+    Args:
+        shapes: holds the shape as written.
+        ending: of the names of the copies, after a hyphen.
+        count: given the name of a copy and the shape that counts findings, states of the copy what that is to ask.
+        target: gets the copy; a shape that reads no findings is copied as it is, under its own name.
+
+    Returns:
+        The name of the copy.
+    """
     if not reads_findings(shapes, shape):
         return fresh_copy(shape, shapes, target)
-    name = URIRef(f"{shape}-{form.value}") if isinstance(shape, URIRef) else BNode()
+    name = URIRef(f"{shape}-{ending}") if isinstance(shape, URIRef) else BNode()
     if (name, None, None) in target:
         return name
+    if shapes.value(shape, SH.path) == CASE.currentFinding:
+        count(name, shape)
+        return name
     for predicate, object_ in shapes.predicate_objects(shape):
-        if predicate == SH.path and object_ == CASE.currentFinding:
-            _add_path(name, _counts_more(shapes, shape) is (form is Form.PERHAPS), target)
-        elif predicate in _SHAPES:
-            target.add((name, predicate, _in_form(shapes, object_, form, target)))
+        if predicate in _SHAPES:
+            target.add((name, predicate, rewritten(shapes, object_, ending, count, target)))
         elif predicate in _LISTS:
-            parts = [_in_form(shapes, part, form, target) for part in Collection(shapes, object_)]
+            parts = [rewritten(shapes, part, ending, count, target) for part in Collection(shapes, object_)]
             target.add((name, predicate, list_of(target, parts)))
         else:
             target.add((name, predicate, fresh_copy(object_, shapes, target)))

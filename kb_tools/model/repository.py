@@ -13,6 +13,7 @@ from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, did_you_mean
 from kb_tools.model.policy import Policy
+from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
 from kb_tools.rdf.namespaces import SH
 from kb_tools.rdf.terms import Triple, graph_of
@@ -24,6 +25,8 @@ CASE_SHAPES, FINDING_SHAPES = "shapes/case.ttl", "shapes/findings"
 SUBMISSION = "shapes/submission.ttl"
 # What derives what counts of a case.
 DERIVATION = "shapes/derivation.ttl"
+# Derives how old findings are; reached by revisions with conditions that look at that.
+AGE_RULES = "shapes/ages.ttl"
 # The copy inside an installed wheel; in an editable install, the checkout itself.
 _PACKAGE = Path(__file__).parents[1]
 INSTALLED = (_PACKAGE / "data", _PACKAGE.parent)
@@ -187,6 +190,11 @@ class Repository:
     def conditions(self) -> Graph:
         """The reusable conditions and their shapes."""
         return self.graph(self.files("shapes/conditions"))
+
+    @cached_property
+    def evaluated(self) -> Graph:
+        """The same as they are evaluated: with the window of each condition in its shapes."""
+        return with_windows(self.conditions)
 
     @cached_property
     def prefixes(self) -> dict[str, str]:

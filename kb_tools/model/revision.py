@@ -17,6 +17,7 @@ from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import LISTED_BY, Tree, named_parts
 from kb_tools.model.policy import Policy
 from kb_tools.model.statements import ROLES, Advisory, Condition, Criterion, Passage, Reference
+from kb_tools.model.windows import DamagedWindow, Window
 from kb_tools.rdf.namespaces import BIBO, CITO, POL
 from kb_tools.rdf.terms import local_name
 
@@ -300,17 +301,40 @@ class Revision:
             raise KnowledgeBaseError(
                 f"{self.policy.kb.curie(iri)} is no condition", where=str(self.policy.kb.root / "shapes/conditions")
             )
+        window = self._window(node)
+        asks_for = self._text(node, POL.asksFor)
+        if window:
+            asks_for = f"{asks_for.rstrip('.')}, dated within the {window.words} before the service date."
+        # As it is evaluated: its window is in its shapes.
+        evaluated = self.policy.kb.evaluated
         return Condition(
             iri=iri,
             label=self._label(node),
             definition=self._text(node, SKOS.definition),
             notes=self._notes(node),
-            asks_for=self._text(node, POL.asksFor),
+            asks_for=asks_for,
             reads=frozenset(str(term) for term in self.graph.objects(node, POL.reads)),
-            holds_when=self._text(node, POL.holdsWhen),
-            fails_when=self._text(node, POL.failsWhen),
+            holds_when=str(evaluated.value(node, POL.holdsWhen) or ""),
+            fails_when=str(evaluated.value(node, POL.failsWhen) or ""),
             possible=frozenset(local_name(value) for value in self.graph.objects(node, POL.possibleValue)),
+            within=window,
         )
+
+    def _window(self, node: Node) -> Window | None:
+        """How old a finding may be to count for a condition; None for any age.
+
+        Raises:
+            KnowledgeBaseError: what it states is no window, or it states several.
+        """
+        stated = sorted(map(str, self.graph.objects(node, POL.within)))
+        try:
+            if len(stated) > 1:
+                raise DamagedWindow(f"{' and '.join(stated)} are {len(stated)} windows; state one")
+            return Window.parse(stated[0]) if stated else None
+        except DamagedWindow as damage:
+            what, _, hint = f"{self._called(node)} pol:within {damage}".partition("; ")
+            where = str(self.policy.kb.root / "shapes/conditions")
+            raise KnowledgeBaseError(what, where=where, hint=hint) from None
 
     def places(self, node: Node) -> tuple[Passage, ...]:
         """Where in the document a statement stands, in the document's order."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kb_tools.model.logic import Tree
+from kb_tools.model.windows import Window
 from kb_tools.rdf.namespaces import POL
 
 # The roles a criterion can have, in the order in which a reader wants them, by the property that gives them.
@@ -54,6 +55,7 @@ class Condition:
         reads: the classes of findings and the properties that it reads, and nothing else.
         holds_when, fails_when: the IRIs of its two node shapes.
         possible: the local names of the values that it can take ("Holds", …).
+        within: how old a finding may be to count for it; None for any age.
     """
 
     iri: str
@@ -65,6 +67,7 @@ class Condition:
     holds_when: str
     fails_when: str
     possible: frozenset[str]
+    within: Window | None = None
 
 
 @dataclass(frozen=True)

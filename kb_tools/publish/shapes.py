@@ -16,11 +16,13 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
+from kb_tools.cases.ages import AGES
+from kb_tools.determine.ages_seen import looks_at_ages
 from kb_tools.determine.result import Outcome
 from kb_tools.model.certainty import Form, copy_of, in_form, list_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Tree
-from kb_tools.model.repository import DERIVATION, PREFIX_TABLE, Repository
+from kb_tools.model.repository import AGE_RULES, DERIVATION, PREFIX_TABLE, Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CASE, SH, SHAPE
 from kb_tools.rdf.terms import local_name
@@ -40,7 +42,12 @@ def outcome_shape(revision: Revision, outcome: Outcome) -> URIRef:
 
 def self_contained(kb: Repository, revision: Revision) -> Graph:
     """The case shapes, the conditions of the revision, its criteria composed of them, and the rules."""
-    graph = kb.graph([*kb.case_shape_files, kb.root / DERIVATION])
+    conditions = [revision.conditions[iri] for iri in revision.deciding_conditions]
+    with_ages = looks_at_ages(kb.evaluated, conditions)
+    rules = [DERIVATION, *([AGE_RULES] if with_ages else [])]
+    graph = kb.graph([*kb.case_shape_files, *(kb.root / file for file in rules)])
+    if with_ages:
+        _allow_ages(graph)
     sides = _both_forms(kb, revision, graph)
     _list_classes(graph, kb.ontology)
     _list_groups(graph, kb.ontology)
@@ -60,12 +67,22 @@ def _both_forms(kb: Repository, revision: Revision, graph: Graph) -> dict[tuple[
     """Adds the shapes of each deciding condition in both forms, and returns their names."""
     return {
         (iri, form): (
-            in_form(kb.conditions, URIRef(revision.conditions[iri].holds_when), form, graph),
-            in_form(kb.conditions, URIRef(revision.conditions[iri].fails_when), form, graph),
+            in_form(kb.evaluated, URIRef(revision.conditions[iri].holds_when), form, graph),
+            in_form(kb.evaluated, URIRef(revision.conditions[iri].fails_when), form, graph),
         )
         for iri in revision.deciding_conditions
         for form in Form
     }
+
+
+def _allow_ages(graph: Graph) -> None:
+    """Lets the closed shapes of findings pass the ages that the rules derive, as they pass what else is derived."""
+    for shape, head in list(graph.subject_objects(SH.ignoredProperties)):
+        ignored = list(Collection(graph, head))
+        if CASE.contradictedBy in ignored:
+            graph.remove((shape, SH.ignoredProperties, head))
+            _remove_list(graph, head)
+            graph.add((shape, SH.ignoredProperties, list_of(graph, [*ignored, *AGES])))
 
 
 # ---------------------------------------------------------------------- what the vocabularies say, listed

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kb_tools.cases.case import Malformed
-from kb_tools.determine.in_words import AskGroup, Asks, after_service, is_stated, keeps_open, open_for, to_send_in
+from kb_tools.determine.in_words import AskGroup, Asks, dated_outside, is_stated, keeps_open, open_for, to_send_in
 from kb_tools.determine.result import REVIEW, ConditionResult, CriterionResult, Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.model.parts import BASES
@@ -129,7 +129,7 @@ def _nothing(found: Determination, result: ConditionResult) -> str:
     """What stands in place of facts where a condition read none."""
     if not is_stated(found, result):
         return "not stated"
-    return "; ".join(("nothing that counts", *after_service(found, result)))
+    return "; ".join(("nothing that counts", *dated_outside(found, result)))
 
 
 def _send_in(out: Console, asked: AskGroup) -> None:

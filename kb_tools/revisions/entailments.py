@@ -112,7 +112,7 @@ def ties_of(kb: Repository, conditions: Iterable[Condition], engine: str) -> fro
 
 def conditions_of(kb: Repository) -> list[Condition]:
     """Every condition of the knowledge base that has two shapes and says what it reads."""
-    graph = kb.conditions
+    graph = kb.evaluated
     found = []
     for node in sorted(
         condition for condition in graph.subjects(RDF.type, POL.Condition) if isinstance(condition, URIRef)

@@ -54,7 +54,7 @@ class Lens:
 
     def __init__(self, kb: Repository, engine: str) -> None:
         self._concepts = list(concept_facts(kb.ontology))
-        self._shapes = kb.conditions
+        self._shapes = kb.evaluated
         self._engine = engine
 
     def distinguished(

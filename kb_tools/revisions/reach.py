@@ -4,8 +4,9 @@ The seal of a revision covers it, in four layers:
 
 - revision: what the revision's folder states, with the criteria and definitions that it shares filled in;
 - conditions: every condition that these statements name, with all shapes it reaches and the definition it names;
-- case-shapes-and-derivation: the rules that derive what counts of a case, and the shapes that a case must pass. Of
-  shapes for findings, those of the classes that the conditions or the rules name;
+- case-shapes-and-derivation: the rules that derive what counts of a case (and how old its findings are, where a
+  condition looks at that), and the shapes that a case must pass. Of shapes for findings, those of the classes that the
+  conditions or the rules name;
 - vocabulary-facts: what shapes and rules ask of the vocabularies. Of each class of findings that is read: how its
   findings count. Of each concept that is reached: its class, and which of the others are broader.
 
@@ -31,10 +32,11 @@ from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.ask.sparql import names_in
+from kb_tools.cases.ages import AGES
 from kb_tools.model.concepts import concept_classes
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import DERIVATION, Repository
+from kb_tools.model.repository import AGE_RULES, DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.terms import Triple
 
@@ -61,7 +63,8 @@ def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
     shapes: list[Triple] = []
     facts: list[Triple] = []
     if conditions:
-        rules = [triple for triple in kb.graph([kb.root / DERIVATION]) if triple[1] not in _PROSE]
+        files = [DERIVATION, *([AGE_RULES] if _looks_at_ages(conditions) else [])]
+        rules = [triple for triple in kb.graph(kb.root / file for file in files) if triple[1] not in _PROSE]
         asked = _named(kb, rules)
         findings = set(_along(kb.ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)))
         read = findings & {*_named(kb, conditions), *asked}
@@ -70,6 +73,11 @@ def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
         facts = [*_vocabulary_facts(kb.ontology, {*read, *concepts}, asked), *_hierarchy(kb.ontology, concepts)]
     layers = (list(stated), conditions, shapes, facts)
     return {name: list(map(_with_line_feeds, layer)) for name, layer in zip(LAYERS, layers, strict=True)}
+
+
+def _looks_at_ages(conditions: Iterable[Triple]) -> bool:
+    """Whether a condition has a window, or its shapes look at how long before the service date a finding lies."""
+    return any(predicate == POL.within or object_ in AGES for _, predicate, object_ in conditions)
 
 
 def _with_line_feeds(triple: Triple) -> Triple:

@@ -37,7 +37,7 @@ class ShapeWalk:
     """
 
     def __init__(self, kb: Repository, group: Iterable[Condition]) -> None:
-        self.shapes = kb.conditions
+        self.shapes = kb.evaluated
         self.ways: dict[URIRef, tuple[URIRef, ...]] = {}
         self.counted: dict[Node, None] = {}
         self.named: dict[URIRef, set[Node]] = {}

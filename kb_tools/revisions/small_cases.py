@@ -4,6 +4,7 @@ The source is the knowledge base's design, section 3.2. A small case says nothin
 
 - of a number, a value at each limit and on each side of it, stated exactly, at least, at most and below;
 - of a concept, every member of each list and group that is named, and one concept outside;
+- of the age of a finding, every one that the calendar has on each side of each limit that is named;
 - findings, each alone or contradicted by another, in any number; a stated absence; and nothing at all.
 
 Shapes count the findings that conform to a shape of one finding. So of findings of which the same shapes count the same
@@ -16,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import cached_property
 from itertools import chain, combinations, pairwise, product
 from typing import TypeAlias
 
@@ -24,7 +26,9 @@ from rdflib.collection import Collection
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
+from kb_tools.cases.ages import AGES
 from kb_tools.cases.case import Case, Statements
+from kb_tools.determine.ages_seen import AgesSeen
 from kb_tools.model.concepts import concept_classes
 from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Condition
@@ -118,11 +122,12 @@ class _View:
     """What cases can say that the shapes of a group of conditions tell apart.
 
     Attributes:
+        conditions: the group.
         classes: the classes of findings that they read.
     """
 
     def __init__(self, kb: Repository, group: Sequence[Condition], walk: ShapeWalk) -> None:
-        self.ontology, self.walk = kb.ontology, walk
+        self.ontology, self.walk, self.conditions = kb.ontology, walk, group
         self.case_shapes = kb.case_shapes
         reads = {iri for condition in group for iri in condition.reads}
         finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
@@ -151,17 +156,26 @@ class _View:
         units: list[Unit] = [alike[0] for alike in singles]
         latest_counts = self._flag(class_, CASE.latestCounts)
         if self._sees_contradictions and latest_counts:
-            units += [(one, two) for (one,), (two,) in combinations(units, 2)]
+            units += [(one, two) for (one,), (two,) in combinations(units, 2) if _age(one) == _age(two)]
             # Two that look alike here can differ.
-            units += [(alike[0][0], alike[1][0]) for alike in singles if len(alike) > 1]
+            for (first,), *others in singles:
+                units += [(first, other) for (other,) in others if _age(other) == _age(first)][:1]
         if class_ in self.walk.named.get(CLIN.absenceOf, ()):
-            units.append((((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, class_)),))
+            absent = ((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, class_))
+            units += [((*absent, *age),) for age in self._ages]
         counted = lens.distinguished(units, lambda graph: self.walk.counted)
         keyed = self._flag(class_, CASE.ofReasonOnly) or (class_, CASE.keyProperty, None) in self.ontology
         if self._sees_contradictions and latest_counts and not keyed:
             # Two that count are of one day, and contradict each other or say the same.
             return [(), *((alike[0],) for alike in counted.values())]
-        return self._sums({counts: alike[0] for counts, alike in counted.items()})
+        if not latest_counts or keyed:
+            return self._sums({counts: alike[0] for counts, alike in counted.items()})
+        # All that count are of one day.
+        by_day: dict[Content, dict[tuple[int, ...], Unit]] = {}
+        for counts, alike in counted.items():
+            for unit in alike:
+                by_day.setdefault(_age(unit[0]), {}).setdefault(counts, unit)
+        return list(dict.fromkeys(chain.from_iterable(map(self._sums, by_day.values()))))
 
     def _sums(self, units: Mapping[tuple[int, ...], Unit]) -> list[tuple[Unit, ...]]:
         """Choices of units, the smallest for each of the counts that choices can come to."""
@@ -187,12 +201,18 @@ class _View:
         choices += [
             [(), *(((property_, value),) for value in self._values(property_))] for property_ in sorted(mine - measured)
         ]
+        choices.append(self._ages)
         counting = set(self.ontology.objects(class_, CASE.countedBy))
         return [
             ((RDF.type, class_), *content)
             for content in (tuple(chain.from_iterable(chosen)) for chosen in product(*choices))
             if not counting & mine or any(property_ in counting for property_, _ in content)
         ]
+
+    @cached_property
+    def _ages(self) -> list[Content]:
+        """The ages of findings that the shapes tell apart; one empty where they look at none."""
+        return AgesSeen(self.walk.shapes, self.conditions).all_ages() or [()]
 
     def _values(self, property_: URIRef) -> list[Node]:
         """The values of a property that is no number, as the case shapes have them: of those that look alike one."""
@@ -287,3 +307,8 @@ class _View:
             path = graph.value(shape, SH.path)
             if path is not None and (path, RDF.first, CASE.contradictedBy) in graph:
                 yield of_the_other(graph, shape, path)
+
+
+def _age(content: Content) -> Content:
+    """What a finding states of its age."""
+    return tuple(pair for pair in content if pair[0] in AGES)

@@ -15,9 +15,11 @@ from rdflib import BNode, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
+from kb_tools.cases.ages import AGES
 from kb_tools.cases.case import ISOLATED, Case, Statements
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.cases.reader import CaseReader
+from kb_tools.determine.ages_seen import AgesSeen
 from kb_tools.determine.evaluate import Evaluator, finding_class, statements
 from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import UnreadableInput
@@ -48,9 +50,14 @@ class _Example:
 
 @dataclass(frozen=True)
 class _Made:
-    """Facts of one kind, made from what the shapes name, and the values that they give to the conditions."""
+    """Facts of one kind, made from what the shapes name, and the values that they give to the conditions.
+
+    Attributes:
+        ages: what the shapes see of how old findings are.
+    """
 
     small: SmallCase
+    ages: AgesSeen
     values: dict[str, Value]
 
 
@@ -168,7 +175,8 @@ class WitnessBuilder:
         """The small cases of the conditions that read a kind of fact."""
         of_kind = [self._conditions[iri] for iri in wanted if self._kinds[iri] == kind]
         for group in derive(self.kb, of_kind, self.replayer.engine):
-            yield from (_Made(small, values) for small, values in group.cases)
+            ages = AgesSeen(self.kb.evaluated, [one for one in of_kind if one.iri in group.conditions])
+            yield from (_Made(small, ages, values) for small, values in group.cases)
 
     def _exchanged(
         self, case: Case, kinds: Sequence[frozenset[str]], choices: Sequence[Sequence[_Source]]
@@ -178,7 +186,9 @@ class WitnessBuilder:
             yield case
             return
         for source in choices[0]:
-            donor = written(self.kb, source.small, case) if isinstance(source, _Made) else self._case(source)
+            donor = (
+                written(self.kb, source.small, case, source.ages) if isinstance(source, _Made) else self._case(source)
+            )
             if donor:
                 yield from self._exchanged(with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
 
@@ -275,23 +285,27 @@ def silent_case(day: date) -> Case:
     return Case(source="", name="", iri="", node=node, about=about, names={node: node})
 
 
-def written(kb: Repository, small: SmallCase, case: Case) -> Case:
+def written(kb: Repository, small: SmallCase, case: Case, ages: AgesSeen) -> Case:
     """A small case as one that can be submitted: its findings with date, basis and what distinguishes them.
 
     Args:
-        case: the case that the facts are for; they are dated the day before its service, and are of its disease.
+        case: the case that the facts are for; they are dated as long before its service as they say, else the day
+            before it, and are of its disease.
+        ages: what the shapes see of how old findings are.
     """
     node = URIRef(f"{ISOLATED}made:0")
     about: Statements = {node: [(RDF.type, CASE.Case)]}
     for place, unit in enumerate(small.units):
         apart = list(_apart(kb, unit, place, case, alone=len(small.units) == 1))
         for content in unit:
+            old = tuple(pair for pair in content if pair[0] in AGES)
+            day = ages.day_of(old, case.service_date) or case.service_date - timedelta(1)
             finding = _fresh(about, node)
             about[node].append((CASE.finding, finding))
             about[finding] = [
-                *content,
+                *(pair for pair in content if pair not in old),
                 *apart,
-                (CASE.date, Literal(case.service_date - timedelta(1))),
+                (CASE.date, Literal(day)),
                 (CASE.basis, CASE.ChartEvidence),
             ]
     for path, property_, value in small.stated:

@@ -20,6 +20,7 @@ from strategies import CONCEPTS, DAYS_BEFORE, ROOT, VOCABULARY, Finding, Picture
 
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
+from kb_tools.determine.ages_seen import AgesSeen
 from kb_tools.determine.evaluate import Evaluator
 from kb_tools.model.logic import Assignments, Value
 from kb_tools.model.repository import Repository
@@ -198,6 +199,7 @@ def test_the_small_cases_bring_each_condition_to_every_value_that_it_can_take(ki
 def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> None:
     checker = CaseChecker(VOCABULARY, "pyshifty")
     evaluator = Evaluator(VOCABULARY, conditions_of(VOCABULARY), "pyshifty")
+    none_seen = AgesSeen(VOCABULARY.evaluated, ())
     for group in groups("pyshifty"):
         for small, values in group.cases:
             case = silent_case(DAY)
@@ -205,7 +207,7 @@ def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> 
             assert isinstance(request, URIRef)
             # A group, so that statuses of two of its kinds can count beside each other.
             case.about[request].append((CASE.reason, CLIN.NonHodgkinLymphoma))
-            (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case))])
+            (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case, none_seen))])
             assert isinstance(checked, Case), small
             (found,) = evaluator.evaluate([checked])
             assert {iri: evidence.value for iri, evidence in found.items() if iri in group.conditions} == values, small

@@ -120,7 +120,7 @@ def _condition(office: Office, shown: Revision, condition: Condition) -> Conditi
     kb = office.kb
     used = (one for one in shown.all_criteria.values() if one.tree and condition.iri in one.tree.conditions())
     holds, fails = (
-        shape_text(kb.conditions, shape, kb.prefixes) for shape in (condition.holds_when, condition.fails_when)
+        shape_text(kb.evaluated, shape, kb.prefixes) for shape in (condition.holds_when, condition.fails_when)
     )
     return {
         "condition": condition.iri,

@@ -1,0 +1,121 @@
+"""What the shapes of conditions see of how long before the service date a finding lies."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from datetime import date, timedelta
+from functools import lru_cache
+from math import floor
+from typing import TypeAlias
+
+from rdflib import Graph, Literal, URIRef
+from rdflib.namespace import RDF, XSD
+from rdflib.term import Node
+
+from kb_tools.cases.ages import AGES, ages, months_before
+from kb_tools.model.statements import Condition
+from kb_tools.rdf.namespaces import SH
+
+# What shapes see of the age of a finding: properties with their values.
+Age: TypeAlias = tuple[tuple[URIRef, Node], ...]
+
+_LIMITS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive, SH.hasValue, RDF.first)
+_NUMBERS = (XSD.integer, XSD.decimal)
+# How many days before the service date a day is looked for; no window is longer than some years.
+_FURTHEST = 36_500
+# Pairs of dates of which it is kept what the shapes see.
+ROOM = 20_000
+
+
+class AgesSeen:
+    """The ages of findings that the shapes of some conditions look at.
+
+    Shapes compare an age with limits. So one age stands for all that lie between the same limits, and findings of many
+    days are evaluated once.
+
+    Attributes:
+        properties: those of AGES that the shapes look at; none for most conditions.
+    """
+
+    def __init__(self, shapes: Graph, conditions: Iterable[Condition]) -> None:
+        reached = _reached(shapes, conditions)
+        self.properties = tuple(property_ for property_ in AGES if property_ in reached)
+        named = {value for link in _LIMITS for node in reached for value in shapes.objects(node, link)}
+        self._limits = sorted(
+            float(str(value)) for value in named if isinstance(value, Literal) and value.datatype in _NUMBERS
+        )
+        self._places = tuple(place for place, property_ in enumerate(AGES) if property_ in reached)
+        self._of = lru_cache(maxsize=ROOM)(self._look)
+
+    def of(self, day: str, service: str) -> Age:
+        """What the shapes see of the age of a finding; nothing where they do not look at it.
+
+        Args:
+            day, service: the date of the finding and that of the service, as YYYY-MM-DD.
+        """
+        return self._of(day, service) if self.properties else ()
+
+    def day_of(self, age: Age, service: date) -> date | None:
+        """The last day before the service on which a finding has this age, or else the service date, or else None."""
+        furthest = 31 * (floor(self._limits[-1]) + 2) if self.properties and self._limits else 1
+        for days in (*range(1, min(furthest, _FURTHEST) + 1), 0):
+            day = service - timedelta(days)
+            if self._stated(self.standing(day, service)) == age:
+                return day
+        return None
+
+    def all_ages(self) -> list[Age]:
+        """Every age that a finding can have, as the calendar has its days and months together.
+
+        Every day of four years is tried as the service date, so that months of every length and a leap day lie on both
+        sides of each limit.
+        """
+        found: set[tuple[int, ...]] = set()
+        for service in (date(2023, 1, 1) + timedelta(day) for day in range(4 * 365 + 1) if self.properties):
+            days = {service}
+            for limit in map(floor, self._limits):
+                days |= {service - timedelta(limit)} if limit <= _FURTHEST else set()
+                days |= {months_before(service, limit)} if 31 * limit <= _FURTHEST else set()
+            for day in {day + timedelta(more) for day in days for more in (-1, 0, 1)}:
+                if day <= service:
+                    found.add(self.standing(day, service))
+        return list(map(self._stated, sorted(found)))
+
+    def standing(self, day: date, service: date) -> tuple[int, ...]:
+        """The age of a finding by each of the properties: the first that lies the same way to every limit."""
+        found = ages(day, service)
+        return tuple([self._first(found[place]) for place in self._places])
+
+    def _look(self, day: str, service: str) -> Age:
+        if day > service:
+            return ()
+        return self._stated(self.standing(date.fromisoformat(day), date.fromisoformat(service)))
+
+    def _stated(self, standing: tuple[int, ...]) -> Age:
+        return tuple((property_, Literal(age)) for property_, age in zip(self.properties, standing, strict=True))
+
+    def _first(self, age: int) -> int:
+        place = bisect_left(self._limits, age)
+        if place < len(self._limits) and self._limits[place] == age:
+            return age
+        return max(0, floor(self._limits[place - 1]) + 1) if place else 0
+
+
+def looks_at_ages(shapes: Graph, conditions: Iterable[Condition]) -> bool:
+    """Whether the shapes of conditions look at how long before the service date a finding lies."""
+    return not _reached(shapes, conditions).isdisjoint(AGES)
+
+
+def _reached(shapes: Graph, conditions: Iterable[Condition]) -> set[Node]:
+    """All nodes that the shapes of conditions lead to."""
+    waiting: list[Node] = [
+        URIRef(shape) for condition in conditions for shape in (condition.holds_when, condition.fails_when)
+    ]
+    seen = set(waiting)
+    for node in waiting:
+        if not isinstance(node, Literal):
+            new = set(shapes.objects(node)) - seen
+            seen |= new
+            waiting.extend(new)
+    return seen
