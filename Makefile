@@ -49,7 +49,7 @@ fhir-validator: .venv/ready
 	npm install --no-save --no-audit --no-fund --prefix .venv fhir@4.12.0
 
 check: .venv/ready
-	$(BIN)/kb check
+	$(BIN)/kb check --all
 
 examples: .venv/ready
 	$(BIN)/kb test --coverage

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -522,6 +522,22 @@ class KnowledgeBase:
 
         wanted = () if only is None else [_typed("only", name, str) for name in _listed("only", only)]
         return run_checks(self.repository, wanted)
+
+    def check_what_changed(
+        self, everything: bool = False, watched: Callable[[Iterator[Any]], Iterator[Any]] = iter
+    ) -> list[CheckResult]:
+        """Run all conformance checks, those alone on what changed since the last time, on all cores.
+
+        Args:
+            everything: whether all is checked again.
+            watched: hands on what is found on the way, as somebody wants to see it.
+
+        >>> [result.check.id for result in kb.check_what_changed() if not result.passed]
+        []
+        """
+        from kb_tools.checks.incremental import check_what_changed
+
+        return check_what_changed(self.repository, everything, watched)
 
     def test(self, coverage: bool = False, *, engine: str = "pyshacl") -> tuple[ExamplesReport, ...]:
         """Determine the example cases of every policy, and compare with what they must come to.

@@ -131,27 +131,11 @@ class Cache:
 
     def text(self, name: str) -> bytes | None:
         """What a file that is kept holds; None where there is none, or it is not what was written."""
-        path = self.folder / name
-        try:
-            # What is no file, a named pipe for instance, could be waited for without end.
-            if not path.is_file():
-                return None
-            line, end, written = path.read_bytes().partition(b"\n")
-        except OSError:
-            return None
-        return written if line + end == _digest_line(written) else None
+        return kept_text(self.folder / name)
 
     def keep_text(self, name: str, written: bytes) -> None:
-        """Keeps a file where it can be written: a comment with the digest of the text, and the text.
-
-        Only its owner may read it. What is no file is left as it is.
-        """
-        target = self.folder / name
-        with suppress(OSError):
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if target.exists() and not target.is_file():
-                return
-            write_atomically({target: _digest_line(written) + written}, private=True)
+        """Keeps a file where it can be written: see `keep_text`."""
+        if keep_text(self.folder / name, written):
             self.prune()
 
     def prune(self) -> None:
@@ -170,6 +154,34 @@ def cache_folder() -> Path:
         return (Path(base) if base else Path.home() / ".cache") / "kb-tools"
     except RuntimeError as error:
         raise KbError("no home folder to keep things in", hint="set XDG_CACHE_HOME") from error
+
+
+def kept_text(path: Path) -> bytes | None:
+    """What a file that is kept holds; None where there is none, or it is not what was written."""
+    try:
+        # What is no file, a named pipe for instance, could be waited for without end.
+        if not path.is_file():
+            return None
+        line, end, written = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return written if line + end == _digest_line(written) else None
+
+
+def keep_text(path: Path, written: bytes) -> bool:
+    """Keeps a file where it can be written: a comment with the digest of the text, and the text.
+
+    Only its owner may read it. What is no file is left as it is.
+
+    Returns:
+        whether it is kept.
+    """
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists() or path.is_file():
+            write_atomically({path: _digest_line(written) + written}, private=True)
+            return True
+    return False
 
 
 def _digest_line(written: bytes) -> bytes:

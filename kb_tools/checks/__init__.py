@@ -5,155 +5,234 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, shapes, vocabulary
-from kb_tools.checks.core import Check, CheckResult, Problem, Severity, problem_of
+from kb_tools.checks.core import Check, CheckResult, Problem, Scope, Severity
+from kb_tools.checks.units import Checker, merged, units
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
-__all__ = ["CHECKS", "Check", "CheckResult", "Problem", "Severity", "run_checks"]
-
-_PARSES = Check(
-    "parses", "Every file of the knowledge base is Turtle", Severity.ERROR, files.parses, needs_graphs=False
-)
+__all__ = ["CHECKS", "Check", "CheckResult", "Problem", "Scope", "Severity", "run_checks"]
 
 CHECKS: tuple[Check, ...] = (
-    _PARSES,
     Check(
-        "files-read", "Every RDF file stands where kb reads it", Severity.ERROR, files.files_read, needs_graphs=False
+        "parses",
+        "Every file of the knowledge base is Turtle",
+        Severity.ERROR,
+        files.parses,
+        Scope.FILES,
+        needs_graphs=False,
+    ),
+    Check(
+        "files-read",
+        "Every RDF file stands where kb reads it",
+        Severity.ERROR,
+        files.files_read,
+        Scope.FILES,
+        needs_graphs=False,
     ),
     Check(
         "prefixes",
         "Every file uses the prefix table, and every prefix that it declares",
         Severity.ERROR,
         files.prefixes,
+        Scope.FILES,
     ),
-    Check("blank-node-labels", "No file labels a blank node", Severity.ERROR, files.blank_node_labels),
-    Check("literals", "Every literal is a value of its datatype", Severity.ERROR, files.literals),
+    Check("blank-node-labels", "No file labels a blank node", Severity.ERROR, files.blank_node_labels, Scope.FILES),
+    Check("literals", "Every literal is a value of its datatype", Severity.ERROR, files.literals, Scope.FILES),
     Check(
         "ontology-headers",
         "Every ontology file has one header, with a version",
         Severity.ERROR,
         vocabulary.ontology_headers,
+        Scope.VOCABULARY,
     ),
     Check(
         "terms-defined",
         "Every term and condition has a label and a definition, every property shape a message",
         Severity.ERROR,
         vocabulary.terms_defined,
+        Scope.VOCABULARY,
     ),
     Check(
         "undefined-terms",
         "No term of the project is used without a definition",
         Severity.ERROR,
         vocabulary.undefined_terms,
+        Scope.FILES,
     ),
     Check(
         "terms-in-place",
         "Every term of the project is described in one place",
         Severity.ERROR,
         vocabulary.terms_in_place,
+        Scope.FILES,
     ),
     Check(
         "property-kinds",
         "Every property of the project is used as declared",
         Severity.ERROR,
         vocabulary.property_kinds,
+        Scope.FILES,
     ),
     Check(
         "dangling-iris",
         "Every IRI of the project that is pointed to is described",
         Severity.ERROR,
         vocabulary.dangling_iris,
+        Scope.FILES,
     ),
-    Check("hierarchy", "Each broader concept is stated once, by skos:broader", Severity.ERROR, vocabulary.hierarchy),
+    Check(
+        "hierarchy",
+        "Each broader concept is stated once, by skos:broader",
+        Severity.ERROR,
+        vocabulary.hierarchy,
+        Scope.VOCABULARY,
+    ),
     Check(
         "terminology",
         "Every code of another system is mapped to terms and values that exist",
         Severity.ERROR,
         vocabulary.terminology,
+        Scope.VOCABULARY,
     ),
-    Check("owl-rl-profile", "The vocabularies stay inside OWL 2 RL", Severity.ERROR, vocabulary.owl_rl_profile),
+    Check(
+        "owl-rl-profile",
+        "The vocabularies stay inside OWL 2 RL",
+        Severity.ERROR,
+        vocabulary.owl_rl_profile,
+        Scope.VOCABULARY,
+    ),
     Check(
         "owl-rl-consistent",
         "No revision, closed under OWL 2 RL with the vocabularies, contradicts itself",
         Severity.ERROR,
         reasoning.owl_rl_consistent,
+        Scope.POLICY,
     ),
     Check(
         "shape-form",
         "Every shape is SHACL Core and of its form, and every rule a SPARQL rule",
         Severity.ERROR,
         shapes.shape_form,
+        Scope.FILES,
     ),
     Check(
         "conditions",
         "Every condition has a shape for, a shape against, a question and its values",
         Severity.ERROR,
         conditions.conditions,
+        Scope.VOCABULARY,
     ),
     Check(
         "condition-reads",
         "Every condition sees what it says that it reads, and no more",
         Severity.ERROR,
         conditions.condition_reads,
+        Scope.VOCABULARY,
     ),
     Check(
         "condition-form",
         "Every condition asks that some findings have a property, or that none has it",
         Severity.ERROR,
         conditions.condition_form,
+        Scope.VOCABULARY,
     ),
     Check(
         "pieces-are-local",
         "Every case shape and condition can be decided piece by piece",
         Severity.WARNING,
         conditions.pieces_are_local,
+        Scope.VOCABULARY,
     ),
     Check(
         "condition-severity",
         "No shape on file carries a severity, and conditions are SHACL Core",
         Severity.ERROR,
         conditions.condition_severity,
+        Scope.VOCABULARY,
     ),
     Check(
         "entailments",
         "What a condition is stated to entail or exclude follows from the shapes",
         Severity.ERROR,
         conditions.entailments,
+        Scope.VOCABULARY,
     ),
-    Check("conditions-used", "Every condition is read by a revision", Severity.WARNING, conditions.conditions_used),
+    Check(
+        "conditions-used",
+        "Every condition is read by a revision",
+        Severity.WARNING,
+        conditions.conditions_used,
+        Scope.ALL_POLICIES,
+    ),
     Check(
         "finding-classes",
         "Every class of findings can be stated, is closed, and says what counts",
         Severity.ERROR,
         conditions.finding_classes,
+        Scope.VOCABULARY,
     ),
-    Check("policy-shapes", "Every revision conforms to shapes/policy.ttl", Severity.ERROR, policy.policy_shapes),
-    Check("history", "Folder, revision and log row agree", Severity.ERROR, history.history),
-    Check("log-dates", "The dates of the log are those printed", Severity.ERROR, history.log_dates),
     Check(
-        "in-force", "On every day one revision is in force, or an error says why none", Severity.ERROR, history.in_force
+        "policy-shapes",
+        "Every revision conforms to shapes/policy.ttl",
+        Severity.ERROR,
+        policy.policy_shapes,
+        Scope.POLICY,
     ),
-    Check("on-file", "What is marked as on file is stated, and nothing else", Severity.ERROR, policy.on_file),
-    Check("inferences", "Every inference names all it rests on", Severity.ERROR, policy.inferences),
-    Check("criteria", "The criteria of every revision on file can be read in full", Severity.ERROR, policy.criteria),
+    Check("history", "Folder, revision and log row agree", Severity.ERROR, history.history, Scope.POLICY),
+    Check("log-dates", "The dates of the log are those printed", Severity.ERROR, history.log_dates, Scope.POLICY),
+    Check(
+        "in-force",
+        "On every day one revision is in force, or an error says why none",
+        Severity.ERROR,
+        history.in_force,
+        Scope.POLICY,
+    ),
+    Check(
+        "on-file", "What is marked as on file is stated, and nothing else", Severity.ERROR, policy.on_file, Scope.POLICY
+    ),
+    Check("inferences", "Every inference names all it rests on", Severity.ERROR, policy.inferences, Scope.POLICY),
+    Check(
+        "criteria",
+        "The criteria of every revision on file can be read in full",
+        Severity.ERROR,
+        policy.criteria,
+        Scope.POLICY,
+    ),
     Check(
         "stable-iris",
         "No IRI that lasts across revisions names a revision",
         Severity.ERROR,
         policy.stable_iris,
+        Scope.POLICY,
     ),
-    Check("reference-numbers", "References are numbered 1 to n", Severity.ERROR, policy.reference_numbers),
-    Check("citations", "Everything cited is in the list of references", Severity.ERROR, policy.citations),
+    Check(
+        "reference-numbers", "References are numbered 1 to n", Severity.ERROR, policy.reference_numbers, Scope.POLICY
+    ),
+    Check("citations", "Everything cited is in the list of references", Severity.ERROR, policy.citations, Scope.POLICY),
     Check(
         "passages",
         "Every passage of a document is stated or marked as left out",
         Severity.ERROR,
         passages.passages_accounted,
+        Scope.POLICY,
     ),
-    Check("to-do", "No revision is a draft", Severity.ERROR, passages.nothing_to_do),
-    Check("examples", "Every example case has an expectation", Severity.ERROR, policy.examples),
-    Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, seal.sealed),
+    Check("to-do", "No revision is a draft", Severity.ERROR, passages.nothing_to_do, Scope.POLICY),
+    Check("examples", "Every example case has an expectation", Severity.ERROR, policy.examples, Scope.POLICY),
+    Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, seal.sealed, Scope.POLICY),
 )
+
+
+def checks_named(only: Collection[str] = ()) -> list[Check]:
+    """The checks of these ids, in their order; all where none is named.
+
+    Raises:
+        KbError: one is unknown; the error lists those that are known.
+    """
+    known = [check.id for check in CHECKS]
+    unknown = [asked for asked in only if asked not in known]
+    if unknown:
+        raise KbError(f"no check {', '.join(unknown)}", hint=f"known: {', '.join(known)}")
+    return [check for check in CHECKS if not only or check.id in only]
 
 
 def run_checks(kb: Repository, only: Collection[str] = ()) -> Iterator[CheckResult]:
@@ -165,37 +244,13 @@ def run_checks(kb: Repository, only: Collection[str] = ()) -> Iterator[CheckResu
     Raises:
         KbError: `only` names an unknown check; the error lists those that are known.
     """
-    known = [check.id for check in CHECKS]
-    unknown = [asked for asked in only if asked not in known]
-    if unknown:
-        raise KbError(f"no check {', '.join(unknown)}", hint=f"known: {', '.join(known)}")
-    return _results(kb, [check for check in CHECKS if not only or check.id in only])
+    checks = checks_named(only)
+    checkers = [Checker(kb, unit) for unit in units(kb)]
 
+    def described() -> set[str]:
+        return {iri for one in checkers for iri in one.described}
 
-def _results(kb: Repository, checks: Collection[Check]) -> Iterator[CheckResult]:
-    parsed = _result(kb, _PARSES)
-    for check in checks:
-        if check is _PARSES:
-            yield parsed
-        elif check.needs_graphs and not parsed.passed:
-            first = parsed.problems[0]
-            why = f"not run, because the check parses failed: {first.where}: {first.message}"
-            yield CheckResult(check, (), skipped=why)
-        else:
-            yield _result(kb, check)
-
-
-def _result(kb: Repository, check: Check) -> CheckResult:
-    problems: list[Problem] = []
-    try:
-        problems.extend(check.run(kb))
-    except KbError as error:
-        problems.append(problem_of(kb, error, str(kb.root)))
-    except Exception as error:
-        # Broken data can break the code that reads it anywhere. No check may stop the others, or count as passed.
-        problems.append(
-            Problem(
-                str(kb.root), f"the check stopped: {type(error).__name__}: {error}; correct the data it was reading"
-            )
-        )
-    return CheckResult(check, tuple(dict.fromkeys(problems)))
+    return (
+        merged(check, {one.unit.name: one.outcome(check) for one in checkers if one.unit.concerns(check)}, described)
+        for check in checks
+    )

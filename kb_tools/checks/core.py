@@ -29,6 +29,15 @@ class Severity(Enum):
     WARNING = "warning"
 
 
+class Scope(Enum):
+    """What a check looks at, and so what must be checked again after a change."""
+
+    VOCABULARY = "the vocabularies and shapes"
+    FILES = "each file, beside what the vocabularies, the shapes and its own policy say"
+    POLICY = "each policy by itself, with the vocabularies and shapes"
+    ALL_POLICIES = "whether something is true in any policy: a problem is one only if every policy has it"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong.
@@ -36,10 +45,12 @@ class Problem:
     Attributes:
         where: the file, folder or CURIE that it is about.
         message: what is wrong and what to do, in one line.
+        unless: the IRI of what nothing describes, where that is the problem: it is none if any policy describes it.
     """
 
     where: str
     message: str
+    unless: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Check:
         id: its name, in kebab case.
         title: the statement, in words.
         run: finds what contradicts it.
+        scope: what it looks at.
         needs_graphs: whether it can be run only where every file parses.
     """
 
@@ -57,6 +69,7 @@ class Check:
     title: str
     severity: Severity
     run: Callable[[Repository], Iterator[Problem]]
+    scope: Scope
     needs_graphs: bool = True
 
 
@@ -65,7 +78,7 @@ class CheckResult(AsJson):
     """What a check came to.
 
     Attributes:
-        skipped: why it was not run, "" where it was.
+        skipped: why it was not run on all that it is about, "" where it was.
     """
 
     check: Check
@@ -74,7 +87,7 @@ class CheckResult(AsJson):
 
     @property
     def passed(self) -> bool:
-        """Whether it was run and found nothing, warnings included."""
+        """Whether it was run, on all that it is about, and found nothing, warnings included."""
         return not self.problems and not self.skipped
 
     @property
@@ -84,8 +97,8 @@ class CheckResult(AsJson):
 
     @property
     def status(self) -> str:
-        """In a word: "passed", "failed", "warning" or "not run"."""
-        if self.skipped:
+        """In a word: "passed", "failed", "warning" or "not run"; "failed" too where it was run in part and did."""
+        if self.skipped and not self.problems:
             return "not run"
         return "passed" if self.passed else "failed" if self.failed else "warning"
 

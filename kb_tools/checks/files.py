@@ -12,7 +12,7 @@ from rdflib.namespace import XSD
 
 from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
 from kb_tools.errors import KnowledgeBaseError
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import POLICIES, Repository
 from kb_tools.rdf.files import FORMATS
 
 
@@ -20,7 +20,7 @@ def parses(kb: Repository) -> Iterator[Problem]:
     """Files that are no Turtle, and folders without a file, over which every other check would pass."""
     for folder in FOLDERS:
         files = kb.files(folder)
-        if not files:
+        if not files and (folder != POLICIES or kb.shown is None):
             yield Problem(folder, "holds no .ttl file; restore the folder")
         for path in files:
             try:
@@ -32,7 +32,7 @@ def parses(kb: Repository) -> Iterator[Problem]:
 def files_read(kb: Repository) -> Iterator[Problem]:
     """RDF files that no command ever reads, because of their name or their place."""
     for folder in FOLDERS:
-        for path in sorted((kb.root / folder).rglob("*")):
+        for path in kb.paths(folder):
             if path.suffix.lower() in FORMATS and (path.suffix != ".ttl" or not _in_place(kb, path)):
                 yield Problem(
                     relative(kb, path),

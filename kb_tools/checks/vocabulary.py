@@ -131,6 +131,7 @@ def dangling_iris(kb: Repository) -> Iterator[Problem]:
                 file,
                 f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which "
                 "nothing describes; correct the IRI or describe it",
+                unless=str(object_),
             )
 
 

@@ -280,14 +280,19 @@ def read_cases(
     return readable(found, report)
 
 
-def progress(items: Iterator[T], what: str) -> Iterator[T]:
-    """The items, with a count on stderr while a terminal shows that and stdout is busy with nothing else."""
+def progress(items: Iterator[T], what: str, alone: bool = False) -> Iterator[T]:
+    """The items, with a count on stderr while a terminal shows that and stdout is busy with nothing else.
+
+    Args:
+        alone: whether nothing is printed on the way, so that stdout may be the terminal too.
+    """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     err = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.completed} " + what), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or sys.stdout.isatty()) as bar:
+    hidden = not err.is_terminal or (sys.stdout.isatty() and not alone)
+    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
         task = bar.add_task(what, total=None)
         for item in items:
             yield item

@@ -27,6 +27,8 @@ SUBMISSION = "shapes/submission.ttl"
 DERIVATION = "shapes/derivation.ttl"
 # Derives how old findings are; reached by revisions with conditions that look at that.
 AGE_RULES = "shapes/ages.ttl"
+# The folder of the policies, one folder for each.
+POLICIES = "policies"
 # The copy inside an installed wheel; in an editable install, the checkout itself.
 _PACKAGE = Path(__file__).parents[1]
 INSTALLED = (_PACKAGE / "data", _PACKAGE.parent)
@@ -55,12 +57,27 @@ def find_root(given: Path | None = None) -> Path:
 
 
 class Repository:
-    """The files under one root, each loaded once, each as a graph with a name."""
+    """The files under one root, each loaded once, each as a graph with a name.
+
+    Attributes:
+        shown: the names of the folders of the policies that it shows; None where it shows all.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.shown: frozenset[str] | None = None
         self._files: dict[Path, list[Triple]] = {}
         self._held: dict[Path, bytes] | None = None
+
+    def showing(self, policies: Iterable[str]) -> Repository:
+        """The same knowledge base as if no other policies were on file; what was loaded once is shared.
+
+        Args:
+            policies: the names of their folders.
+        """
+        view = Repository(self.root)
+        view.shown, view._files, view._held = frozenset(policies), self._files, self._held
+        return view
 
     # ------------------------------------------------------------------ files
 
@@ -97,8 +114,25 @@ class Repository:
 
     def _found(self) -> list[Path]:
         if self._held is not None:
-            return list(self._held)
-        return [path for folder, pattern in _READ for path in sorted((self.root / folder).rglob(pattern))]
+            return [path for path in self._held if self._shows(path)]
+        return [path for folder, pattern in _READ for path in self.paths(folder, pattern)]
+
+    def paths(self, folder: str, pattern: str = "*") -> list[Path]:
+        """What is on the disk under a folder, given relative to the root, in the order of the names."""
+        above = self.root / folder
+        if self.shown is None or folder != POLICIES:
+            return sorted(above.rglob(pattern))
+        inside = (path for name in self.shown for path in (above / name).rglob(pattern))
+        return sorted([*(path for path in above.glob(pattern) if self._shows(path)), *inside])
+
+    def _shows(self, path: Path) -> bool:
+        """Whether a path is none of a policy that is not shown."""
+        if self.shown is None:
+            return True
+        match path.relative_to(self.root).parts:
+            case (folder, name, *below) if folder == POLICIES:
+                return name in self.shown or not (below or path.is_dir())
+        return True
 
     def content(self, path: Path) -> bytes:
         """The content of one file of the knowledge base.
@@ -135,9 +169,10 @@ class Repository:
         for folder in folders:
             above = self.root / folder
             if self._held is None:
-                found.extend(sorted(above.rglob("*.ttl")))
+                found.extend(self.paths(folder, "*.ttl"))
             else:
-                found.extend(path for path in self._held if path.suffix == ".ttl" and above in path.parents)
+                inside = (path for path in self._held if path.suffix == ".ttl" and above in path.parents)
+                found.extend(path for path in inside if self._shows(path))
         return found
 
     def files_in(self, folder: Path, pattern: str = "*.ttl") -> list[Path]:
@@ -146,12 +181,17 @@ class Repository:
         Args:
             folder: below the root.
         """
-        if self._held is None:
-            return sorted(folder.glob(pattern))
         depth = len(folder.parts) + len(Path(pattern).parts)
-        return sorted(
-            path for path in self._held if folder in path.parents and len(path.parts) == depth and path.match(pattern)
+        found = (
+            folder.glob(pattern)
+            if self._held is None
+            else (
+                path
+                for path in self._held
+                if folder in path.parents and len(path.parts) == depth and path.match(pattern)
+            )
         )
+        return sorted(filter(self._shows, found))
 
     def has(self, path: Path) -> bool:
         """Whether there is such a file."""
@@ -228,8 +268,13 @@ class Repository:
 
     # ------------------------------------------------------------------ policies and revisions
 
+    def folders_of_policies(self) -> list[Path]:
+        """What stands under policies/ as a folder, whether it holds a policy or not."""
+        return [path for path in sorted((self.root / POLICIES).glob("*")) if path.is_dir() and self._shows(path)]
+
     @cached_property
     def policy_folders(self) -> list[Path]:
+        """The folders that hold a policy."""
         return [path.parent for path in self.files_in(self.root / "policies", "*/policy.ttl")]
 
     def policy(self, identifier: str | None = None) -> Policy:

@@ -15,7 +15,7 @@ import pyoxigraph as ox
 import pytest
 from history import REVISIONS
 
-from kb_tools.checks import CHECKS, Check, Problem, Severity
+from kb_tools.checks import CHECKS, Check, Problem, Scope, Severity
 from kb_tools.checks.seal import sealed
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
@@ -691,7 +691,7 @@ def test_a_revision_that_cannot_be_read_is_a_problem_and_the_others_are_checked(
 
 
 def test_kb_check_fails_on_a_broken_seal(small: Path, run_kb: RunKb, monkeypatch: pytest.MonkeyPatch) -> None:
-    check = Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, sealed)
+    check = Check("seal", "No released revision has changed since it was sealed", Severity.ERROR, sealed, Scope.POLICY)
     monkeypatch.setattr("kb_tools.checks.CHECKS", (*(check for check in CHECKS if check.id != "seal"), check))
     assert run_kb("check", "--only", "seal", "--kb", str(small)).returncode == 0
     manifest(small).write_text("{}", encoding="utf-8")
