@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ pytest_plugins = ["agents", "browsers", "fhir_fixtures", "fhir_validator", "run_
 ROOT = Path(__file__).parents[1]
 # As kb has it: little of what is read becomes garbage.
 gc.set_threshold(100_000, 20, 20)
+# A shell starts its background jobs with Ctrl-C ignored, and whatever they start ignores it too: the tests of Ctrl-C
+# would wait for ever. What pytest and its workers start gets the default back with this.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
