@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 CASES  := policies/CP.MP.101/cases
+# What is imported is compiled once. Containers often set this, and each of the hundreds of processes that the tests
+# start would compile all that it imports anew, which takes longer than what most of them do.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test tests test-extended test-browser fhir-validator lint check examples bench docs clean
 

@@ -28,6 +28,8 @@ def abbreviation(definition: str) -> str:
 def concept_facts(ontology: Graph) -> Iterator[Triple]:
     """Every concept with its class and what is broader: all that shapes ask of the vocabularies."""
     classes = concept_classes(ontology)
+    # rdflib takes its time over each look into a namespace.
+    broader, type_ = SKOS.broader, RDF.type
     for subject, predicate, object_ in ontology:
-        if predicate == SKOS.broader or (predicate == RDF.type and object_ in classes):
+        if predicate == broader or (predicate == type_ and object_ in classes):
             yield subject, predicate, object_
