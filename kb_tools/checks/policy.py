@@ -159,13 +159,9 @@ def _unreadable(kb: Repository, policy: Policy, entry: RevisionEntry, where: str
     """Whatever keeps a revision from being read as kb reads it to determine a case."""
     revision = Revision.load(policy, entry)
     try:
-        indications = len(revision.of_role("indication"))
-        _ = revision.conditions
+        _ = revision.indications, revision.conditions
     except KbError as error:
         yield problem_of(kb, error, where)
-        return
-    if indications != 1:
-        yield Problem(where, f"has {indications} indications; state one with pol:indication")
 
 
 # Statements whose IRIs stay the same from revision to revision.

@@ -56,9 +56,10 @@ class Concluder:
         revision = self._revision
         applies = evaluate(revision.applicability_tree, values)
         met = evaluate(revision.criteria_tree, values)
+        ways = {iri: evaluate(tree, values) for iri, tree in revision.ways.items()}
         to_send = frozenset[str]() if applies is Value.FAILS else self._open.of(values)
         outcome = outcome_of(applies, met, any(values[iri] is Value.CONFLICTING for iri in to_send))
-        return Consequences(to_send, outcome, tuple([make.result(values, outcome) for make in self._criteria]))
+        return Consequences(to_send, outcome, tuple([make.result(values, outcome, ways) for make in self._criteria]))
 
     def needs(self, values: Mapping[str, Value]) -> Need | None:
         """What to send in so that the criteria may come to hold; None where the outcome is settled."""
@@ -79,7 +80,7 @@ class _CriterionMaker:
         self._revision = revision
         self._criterion = criterion
         self._remainder = criterion.tree is None
-        tree = revision.indication.tree if self._remainder else criterion.tree
+        tree = revision.indication_tree if self._remainder else criterion.tree
         assert tree is not None
         self._tree: Tree = tree
         self._conditions = tuple(
@@ -93,14 +94,14 @@ class _CriterionMaker:
         self._values: Memory[tuple[Value, ...], Value] = Memory(ROOM)
         self._results: Memory[tuple[tuple[Value, ...], bool], CriterionResult] = Memory(ROOM)
 
-    def result(self, values: Mapping[str, Value], outcome: Outcome) -> CriterionResult:
-        """What the criterion comes to."""
+    def result(self, values: Mapping[str, Value], outcome: Outcome, ways: Mapping[str, Value]) -> CriterionResult:
+        """What the criterion comes to; `ways`: what each way to meet the criteria does, by its indication."""
         key = tuple([values[iri] for iri in self._conditions])
         value = self._values.get(key)
         if value is None:
             value = evaluate(self._tree, values)
             value = self._values.put(key, ~value if self._remainder else value)
-        decides = _decides(self._criterion, value, outcome)
+        decides = decides_outcome(self._revision, self._criterion, value, outcome, ways)
         return self._results.get((key, decides)) or self._results.put(
             (key, decides), self._result(values, value, decides)
         )
@@ -109,7 +110,7 @@ class _CriterionMaker:
         because = tuple(dict.fromkeys(grounds(self._tree, values)))
         reason = self._reason(because, values)
         if self._remainder:
-            reason = f"everything that criterion {self._revision.indication.notation} does not cover"
+            reason = self._revision.uncovered
         deciding = frozenset(bearing(self._tree, values)) if decides else frozenset[str]()
         parts = self._parts(self._criterion, values, deciding)
         return CriterionResult(self._criterion, value, decides, because, reason, parts)
@@ -148,10 +149,24 @@ def _undetermined_need(revision: Revision, values: Mapping[str, Value], asked: f
     return Need("all", tuple(parts))
 
 
-def _decides(criterion: Criterion, value: Value, outcome: Outcome) -> bool:
-    """Whether a settled outcome rests on this criterion."""
+def decides_outcome(
+    revision: Revision, criterion: Criterion, value: Value, outcome: Outcome, ways: Mapping[str, Value]
+) -> bool:
+    """Whether a settled outcome rests on a criterion.
+
+    Args:
+        value: what the criterion comes to.
+        ways: what each way to meet the criteria comes to, by the IRI of its indication: the indication, and what limits
+            it alone.
+    """
     if outcome is Outcome.NOT_APPLICABLE:
         return criterion.role == "applicability" and value is Value.FAILS
-    if outcome is Outcome.NOT_MET:
-        return value is {"indication": Value.FAILS, "applicability": None}.get(criterion.role, Value.HOLDS)
-    return outcome is Outcome.MET and criterion.role != "remainder"
+    own = (criterion,) if criterion.role == "indication" else revision.limited_by(criterion)
+    if outcome is Outcome.MET:
+        return criterion.role != "remainder" and (not own or any(ways[one.iri] is Value.HOLDS for one in own))
+    if outcome is not Outcome.NOT_MET or criterion.role == "applicability":
+        return False
+    # One way that holds or is open is closed by what limits all of them, and by nothing else.
+    if own and any(way is not Value.FAILS for way in ways.values()):
+        return False
+    return value is (Value.FAILS if criterion.role == "indication" else Value.HOLDS)

@@ -145,9 +145,17 @@ def because(found: Determination) -> str:
     deciding = [result for result in found.criterion_results if result.decides and result.criterion.tree]
     if found.outcome is not Outcome.MET:
         return _decided(found, deciding)
-    bars = any(result.criterion.role in ("limitation", "exclusion") for result in deciding)
-    indication = [result for result in deciding if result.criterion.role == "indication"]
-    return _decided(found, indication) + ("; no limitation or exclusion holds" if bars else "")
+    indications = [result for result in deciding if result.criterion.role == "indication"]
+    return _decided(found, indications) + _no_bar(found, deciding)
+
+
+def _no_bar(found: Determination, deciding: Sequence[CriterionResult]) -> str:
+    """That nothing speaks against criteria that are met; "" where nothing could."""
+    bars = [result for result in found.criterion_results if result.criterion in found.revision.bars]
+    if not any(bar in deciding for bar in bars):
+        return ""
+    concerned = "" if all(bar.value is Value.FAILS for bar in bars) else " that concerns this"
+    return f"; no limitation or exclusion{concerned} holds"
 
 
 def _decided(found: Determination, criteria: Iterable[CriterionResult]) -> str:
@@ -159,14 +167,15 @@ def _decided(found: Determination, criteria: Iterable[CriterionResult]) -> str:
         facts = dict.fromkeys(fact.text for ground in grounds for fact in ground.facts)
         new = [text for text in facts if text not in named]
         named.update(new)
-        phrases.append(f"{_name(result)} {result.value.value}: {'; '.join(new) or 'the same facts'}")
+        phrases.append(f"{_name(found, result)} {result.value.value}: {'; '.join(new) or 'the same facts'}")
     return "; ".join(phrases)
 
 
-def _name(result: CriterionResult) -> str:
-    """What a criterion is called in a sentence: "exclusion II.B"."""
-    place = result.criterion.notation
-    return _ROLES.get(result.criterion.role, "") + (f"“{place}”" if "," in place else place)
+def _name(found: Determination, result: CriterionResult) -> str:
+    """What a criterion is called in a sentence: "exclusion II.B", "exclusion II.B of criterion I.A"."""
+    place, scope = result.criterion.notation, found.revision.scope_of(result.criterion)
+    name = _ROLES.get(result.criterion.role, "") + (f"“{place}”" if "," in place else place)
+    return f"{name} {scope}".rstrip()
 
 
 def keeps_open(found: Determination, result: CriterionResult) -> bool:
@@ -177,7 +186,7 @@ def keeps_open(found: Determination, result: CriterionResult) -> bool:
 
 def _open(found: Determination) -> str:
     """Why an outcome is open: contradictions first, what is missing last."""
-    names = [_name(result) for result in found.criterion_results if keeps_open(found, result)]
+    names = [_name(found, result) for result in found.criterion_results if keeps_open(found, result)]
     conditions = [result for iri, result in found.condition_results.items() if iri in found.to_send]
     conditions.sort(key=lambda result: result.value is not Value.CONFLICTING)
     missing = [result for result in conditions if result.value is Value.UNKNOWN and not result.facts]

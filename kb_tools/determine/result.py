@@ -109,6 +109,7 @@ class CriterionResult:
         return {
             "criterion": self.criterion.iri,
             "role": self.criterion.role,
+            **({"limits": list(self.criterion.limits)} if self.criterion.limits else {}),
             "place": self.criterion.notation,
             "label": self.criterion.label,
             "value": self.value.value,

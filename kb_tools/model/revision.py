@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,16 @@ def _least(counts: list[Node], parts: int) -> int:
     return count.value
 
 
+def _any_of(trees: list[Tree]) -> Tree:
+    return trees[0] if len(trees) == 1 else Tree("anyOf", tuple(trees))
+
+
+def _named(indications: Sequence[Criterion]) -> str:
+    """Indications by their places: "criterion I", "criteria I.A and I.B"."""
+    *first, last = (indication.notation for indication in indications)
+    return f"criteria {', '.join(first)} and {last}" if first else f"criterion {last}"
+
+
 @dataclass(frozen=True)
 class Revision:
     """One revision, read from the graph that holds it and all it shares."""
@@ -148,7 +158,8 @@ class Revision:
         return tuple(criterion for criterion in self.criteria if criterion.role in roles)
 
     @cached_property
-    def indication(self) -> Criterion:
+    def indications(self) -> tuple[Criterion, ...]:
+        """Its indications, in the order of the document; of several any is enough."""
         found = self.of_role("indication")
         if not found:
             raise KnowledgeBaseError(
@@ -156,7 +167,7 @@ class Revision:
                 where=str(self.policy.folder / self.entry.name),
                 hint="add pol:indication",
             )
-        return found[0]
+        return found
 
     @cached_property
     def applicability_tree(self) -> Tree:
@@ -164,10 +175,53 @@ class Revision:
         return Tree("allOf", tuple(self._content(criterion) for criterion in self.of_role("applicability")))
 
     @cached_property
+    def indication_tree(self) -> Tree:
+        """Holds where an indication does, whatever limits it."""
+        return _any_of([self._content(indication) for indication in self.indications])
+
+    @cached_property
+    def ways(self) -> dict[str, Tree]:
+        """The ways to meet the criteria, by the IRI of the indication: it holds, and nothing that limits it alone."""
+        return {indication.iri: self._way(indication) for indication in self.indications}
+
+    @cached_property
+    def ways_tree(self) -> Tree:
+        """Holds where one of the ways to meet the criteria does."""
+        return _any_of(list(self.ways.values()))
+
+    @cached_property
     def criteria_tree(self) -> Tree:
-        """Holds where the criteria hold: the indication does, and none of the limitations and exclusions."""
-        against = tuple(self._content(criterion) for criterion in self.of_role("limitation", "exclusion"))
-        return Tree("allOf", (self._content(self.indication), Tree("noneOf", against)))
+        """Holds where the criteria hold: one of the ways does, and no limitation or exclusion of the whole revision."""
+        against = tuple(self._content(bar) for bar in self.bars if not self.limited_by(bar))
+        return Tree("allOf", (self.ways_tree, Tree("noneOf", against)))
+
+    @property
+    def bars(self) -> tuple[Criterion, ...]:
+        """Its limitations and exclusions."""
+        return self.of_role("limitation", "exclusion")
+
+    def limited_by(self, bar: Criterion) -> tuple[Criterion, ...]:
+        """The indications that a limitation or exclusion limits, where these are not all there are."""
+        if not bar.limits:
+            return ()
+        found = tuple(indication for indication in self.indications if indication.iri in bar.limits)
+        return found if len(found) < len(self.indications) else ()
+
+    def _way(self, indication: Criterion) -> Tree:
+        own = tuple(self._content(bar) for bar in self.bars if indication in self.limited_by(bar))
+        content = self._content(indication)
+        return Tree("allOf", (content, Tree("noneOf", own))) if own else content
+
+    def scope_of(self, bar: Criterion) -> str:
+        """What a limitation or exclusion limits, in words: "of criterion I.A"; "" where it limits all there is."""
+        limited = self.limited_by(bar)
+        return f"of {_named(limited)}" if limited else ""
+
+    @property
+    def uncovered(self) -> str:
+        """What a remainder covers, in words."""
+        does = "does" if len(self.indications) == 1 else "do"
+        return f"everything that {_named(self.indications)} {does} not cover"
 
     @staticmethod
     def _content(criterion: Criterion) -> Tree:
@@ -254,7 +308,31 @@ class Revision:
             citations=self.citations(node),
             otherwise=(self._text(other, DCTERMS.identifier) or local_name(other), str(other)) if other else None,
             parts=tuple(self._criterion(URIRef(part.iri), "part") for part in named_parts(tree)),
+            limits=self._limits(node, role),
         )
+
+    def _limits(self, node: Node, role: str) -> tuple[str, ...]:
+        """The indications that a criterion limits.
+
+        Raises:
+            KnowledgeBaseError: it limits what is no indication of the revision, or is no limitation or exclusion.
+        """
+        limited = sorted(self.graph.objects(node, POL.limits), key=str)
+        indications = set(self.graph.objects(self.iri, POL.indication))
+        wrong = [found for found in limited if found not in indications]
+        what = ""
+        if limited and role not in ("limitation", "exclusion"):
+            what = f"has pol:limits and is no limitation or exclusion ({role})"
+        elif wrong:
+            what = f"limits {self._called(wrong[0])}, which is no indication of revision {self.entry.name}"
+        if what:
+            raise KnowledgeBaseError(
+                f"{self._called(node)} {what}",
+                where=str(self._file_of(node)),
+                hint="name by pol:limits what pol:indication names, of a limitation or exclusion; "
+                "without it, it limits all",
+            )
+        return tuple(map(str, limited))
 
     def _tree(self, node: Node, above: tuple[Node, ...] = ()) -> Tree | None:
         """The tree that a node has, None for a condition. `above` are the nodes that it is a part of.

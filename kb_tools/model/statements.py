@@ -76,9 +76,10 @@ class Criterion:
 
     Attributes:
         role: a key of ROLES, or "part" for one that stands within another.
-        tree: its content; None for a remainder, which holds where the indication fails.
+        tree: its content; None for a remainder, which holds where every indication fails.
         otherwise: title and IRI of the policy to read where an applicability fails.
         parts: the criteria within it that the document gives a place of their own, each with its own parts.
+        limits: of a limitation or exclusion, the IRIs of the indications that it limits; none where it limits all.
     """
 
     iri: str
@@ -92,6 +93,7 @@ class Criterion:
     citations: tuple[Reference, ...]
     otherwise: tuple[str, str] | None
     parts: tuple[Criterion, ...] = ()
+    limits: tuple[str, ...] = ()
 
     def with_parts(self) -> Iterator[Criterion]:
         """The criterion, then its parts, each followed by its own."""

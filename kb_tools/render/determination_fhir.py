@@ -202,6 +202,7 @@ def _criterion(plain: CaseForms, result: CriterionResult) -> dict[str, Any]:
     parts = [
         _uri("criterion", criterion.iri),
         {"name": "role", "valueCode": criterion.role},
+        *(_uri("limits", limited) for limited in criterion.limits),
         _text("place", criterion.notation),
         _text("label", criterion.label),
         _value(plain, "value", result.value),

@@ -102,7 +102,9 @@ def _criteria(found: Determination) -> Table:
     for top in sorted(found.criterion_results, key=lambda result: id(result) not in deciding):
         for result in top.with_parts():
             bold = result.decides or id(top) in deciding
-            why = Text(result.criterion.label, "bold" if bold else "").append(_cited(result.criterion), "default")
+            scope = found.revision.scope_of(result.criterion)
+            label = f"{result.criterion.label} ({scope})" if scope else result.criterion.label
+            why = Text(label, "bold" if bold else "").append(_cited(result.criterion), "default")
             for line in reasons(found, result):
                 why.append(f"\n{line}", "default")
             table.add_row(result.criterion.notation, result.value.value, why)

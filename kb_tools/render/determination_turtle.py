@@ -110,6 +110,8 @@ def _statement(graph: Graph, statement: Criterion | Advisory) -> URIRef:
         graph.add((URIRef(place.iri), SKOS.notation, Literal(place.notation)))
     for reference in statement.citations:
         graph.add((node, CITO.citesAsEvidence, URIRef(reference.iri)))
+    for limited in statement.limits if isinstance(statement, Criterion) else ():
+        graph.add((node, POL.limits, URIRef(limited)))
     return node
 
 

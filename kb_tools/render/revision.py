@@ -94,15 +94,14 @@ _DECIDING = ("indication", "limitation", "remainder", "exclusion")
 
 def _add_criterion(branch: RichTree, shown: Revision, criterion: Criterion) -> RichTree:
     cited = f" [{', '.join(str(citation.number) for citation in criterion.citations)}]" if criterion.citations else ""
-    node = branch.add(
-        Text(criterion.notation, "bold").append(f"  {criterion.label} ({criterion.role}){cited}", "default")
-    )
+    role = f"{criterion.role} {shown.scope_of(criterion)}".rstrip()
+    node = branch.add(Text(criterion.notation, "bold").append(f"  {criterion.label} ({role}){cited}", "default"))
     if criterion.otherwise:
         node.add(f"otherwise see {criterion.otherwise[0]}")
     if criterion.tree:
         _add_tree(node, shown, criterion.tree)
     else:
-        node.add(f"everything that criterion {shown.indication.notation} does not cover")
+        node.add(shown.uncovered)
     for note in criterion.notes:
         node.add(Text(f"Reading: {note}", "italic"))
     return node
@@ -170,6 +169,7 @@ def criterion_dict(shown: Revision, criterion: Criterion) -> dict[str, Any]:
     return {
         "criterion": criterion.iri,
         "role": criterion.role,
+        **({"limits": list(criterion.limits)} if criterion.limits else {}),
         "place": criterion.notation,
         "label": criterion.label,
         "definition": criterion.definition,

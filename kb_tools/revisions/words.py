@@ -39,7 +39,7 @@ def content_of(criterion: Criterion, ordered: bool = False) -> object:
         parts = [content(child) for child in part.parts]
         return operator_words(part), tuple(parts if ordered else sorted(parts, key=repr))
 
-    return criterion.role, content(criterion.tree, top=True) if criterion.tree else None
+    return criterion.role, criterion.limits, content(criterion.tree, top=True) if criterion.tree else None
 
 
 def wording_of(side: Revision, criterion: Criterion) -> dict[str, str]:
@@ -67,10 +67,11 @@ def _facts(wording: Mapping[str, str], alone: bool = False) -> tuple[str, ...]:
 
 def lines_of(side: Revision, criterion: Criterion, other: Criterion | None = None) -> tuple[str, ...]:
     """A criterion in words: its definition, its tree, and those of its readings that the other side does not share."""
-    rest = f"everything that criterion {side.indication.notation} does not cover"
-    tree = _tree_lines(side, criterion.tree) if criterion.tree else [rest]
+    tree = _tree_lines(side, criterion.tree) if criterion.tree else [side.uncovered]
     definition = [criterion.definition] if criterion.definition else []
     role = [f"as {criterion.role}:"] if other and other.role != criterion.role else []
+    if criterion.limits or (other and other.limits):
+        role = [f"as {criterion.role} {side.scope_of(criterion) or 'of the whole revision'}:"]
     notes = (f"Reading: {note}" for note in criterion.notes if not other or note not in other.notes)
     return (*role, *definition, *tree, *referral_of(criterion), *notes)
 

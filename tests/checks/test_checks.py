@@ -1033,14 +1033,21 @@ SLIPS = [
     ),
     Slip(
         "criteria",
-        "a revision has two indications",
+        "a revision has no indication",
+        replaced(f"{POLICY}/2019-10/criteria.ttl", "pol:indication crit:indication ;", ""),
+        f"{POLICY}/2019-10",
+        "revision 2019-10 states no indication; add pol:indication",
+    ),
+    Slip(
+        "criteria",
+        "an exclusion limits what is no indication",
         replaced(
             f"{POLICY}/2019-10/criteria.ttl",
-            "pol:indication crit:indication",
-            "pol:indication crit:indication , crit:chimerism-conversion",
+            "crit:manipulated-lymphocytes\n    a pol:Exclusion ;",
+            "crit:manipulated-lymphocytes\n    a pol:Exclusion ;\n    pol:limits crit:repeat-infusion ;",
         ),
-        f"{POLICY}/2019-10",
-        "has 2 indications",
+        f"{POLICY}/2019-10/criteria.ttl",
+        "crit:manipulated-lymphocytes limits crit:repeat-infusion, which is no indication of revision 2019-10",
     ),
     Slip(
         "stable-iris",

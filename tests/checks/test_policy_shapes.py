@@ -194,6 +194,14 @@ REFUSED = {
         "DELETE { crit:acute-gvhd pol:allOf ?x } WHERE { crit:acute-gvhd pol:allOf ?x }",
         {"crit:acute-gvhd CriterionContent"},
     ),
+    "an_exclusion_that_limits_a_limitation": (
+        "INSERT DATA { crit:acute-gvhd pol:limits crit:chimerism-alone }",
+        {"crit:acute-gvhd Limit-limits"},
+    ),
+    "an_applicability_that_limits_an_indication": (
+        "INSERT DATA { crit:service pol:limits crit:indication }",
+        {"crit:service Limit"},
+    ),
     "a_remainder_with_content": (
         "INSERT DATA { crit:other-indications pol:allOf ( cond:mrd-is-detected ) }",
         {"crit:other-indications Remainder-content"},
@@ -322,6 +330,15 @@ PASSED = {
     "an_inference_that_names_its_row": (
         "DELETE { ?h pol:basis ?b } INSERT { ?h pol:basis pol:InferredFromLog ; pol:inferredFrom log:2023-11 }"
         " WHERE { ?h pol:part pol:Criteria ; pol:basis ?b }"
+    ),
+    "a_second_indication_with_an_exclusion_of_its_own": (
+        "DELETE { ?r pol:limitation crit:chimerism-alone . crit:chimerism-alone a pol:Limitation }"
+        " INSERT { ?r pol:indication crit:chimerism-alone . crit:chimerism-alone a pol:Indication ."
+        " crit:acute-gvhd pol:limits crit:chimerism-alone } WHERE { ?r pol:limitation crit:chimerism-alone }"
+    ),
+    "a_count": (
+        "DELETE { crit:acute-gvhd pol:allOf ?x } INSERT { crit:acute-gvhd pol:atLeast 1 ; pol:of ?x }"
+        " WHERE { crit:acute-gvhd pol:allOf ?x }"
     ),
     "trees_four_deep": (
         "DELETE { crit:acute-gvhd pol:allOf ?x } INSERT { crit:acute-gvhd pol:anyOf ( [ pol:allOf ( [ pol:noneOf ("

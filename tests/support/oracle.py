@@ -550,7 +550,7 @@ def values(picture: Picture) -> Both:
     return found
 
 
-# ---------------------------------------------------------------------- parts that are counted (design, section 3.2)
+# ---------------------------------------------------------------------- what is combined (design, sections 3.2 and 3.3)
 
 
 def counted(least: int, values: Sequence[str]) -> str:
@@ -561,3 +561,26 @@ def counted(least: int, values: Sequence[str]) -> str:
     if len(reached) == 1:
         return "holds" if reached.pop() else "fails"
     return "conflicting" if "conflicting" in values else "unknown"
+
+
+def outcome_by_trial(
+    values: Mapping[str, str], meets: Callable[[Mapping[str, bool]], bool]
+) -> tuple[str, frozenset[str]]:
+    """The outcome of a case to which the policy applies, and what can still change it, by every way it can turn out.
+
+    Args:
+        values: of the conditions.
+        meets: whether a case meets the criteria, by which of the conditions hold on it.
+    """
+    is_open = [name for name, value in values.items() if value in ("unknown", "conflicting")]
+    settled = {name: value == "holds" for name, value in values.items() if name not in is_open}
+    ways = [dict(zip(is_open, way, strict=True)) for way in product((True, False), repeat=len(is_open))]
+    can_change = frozenset(
+        name
+        for name in is_open
+        if any(meets(settled | way | {name: True}) != meets(settled | way | {name: False}) for way in ways)
+    )
+    if not can_change:
+        return ("CriteriaMet" if meets(settled | ways[0]) else "CriteriaNotMet"), can_change
+    conflicting = any(values[name] == "conflicting" for name in can_change)
+    return ("InformationConflicting" if conflicting else "InformationNeeded"), can_change

@@ -60,7 +60,7 @@ _REQUEST: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"purposes": ["LowerRelapseRisk"]},
     ),
     "lymphocytes-manipulated-ex-vivo": (
-        {"product": {"processing": ["ExVivoActivation"]}},
+        {"product": {"processing": ["Enrichment"]}},
         {"product": {"processing": ["Unmanipulated"]}},
     ),
 }
@@ -87,5 +87,8 @@ def written(name: str, values: Mapping[str, str]) -> str:
 def cases_of(kb: Repository, file: Path, rows: Iterable[Mapping[str, str]]) -> list[Case]:
     """Cases in which conditions have these values, in the order of the rows."""
     file.write_text("".join(f"{written(str(number), row)}\n" for number, row in enumerate(rows)), encoding="utf-8")
-    found = list(CaseReader(kb).stream(file.name, file, BytesIO()))
-    return [case for case in found if isinstance(case, Case)]
+    cases = []
+    for found in CaseReader(kb).stream(file.name, file, BytesIO()):
+        assert isinstance(found, Case), found
+        cases.append(found)
+    return cases

@@ -39,9 +39,7 @@ class Slip(TypedDict):
     text: str
 
 
-class CriterionStatus(TypedDict):
-    """The value of one criterion. `within` is the IRI of the criterion that it is a part of, null for none."""
-
+class _CriterionStatus(TypedDict):
     criterion: str
     role: str
     place: str
@@ -50,6 +48,15 @@ class CriterionStatus(TypedDict):
     decides: bool
     reason: str
     within: str | None
+
+
+class CriterionStatus(_CriterionStatus, total=False):
+    """The value of one criterion. `within` is the IRI of the criterion that it is a part of, null for none.
+
+    `limits`: of a limitation or exclusion that limits some indications only, the IRIs of these.
+    """
+
+    limits: list[str]
 
 
 class SendIn(TypedDict):
@@ -223,7 +230,7 @@ def _status(forms: CaseForms, found: Determination) -> Status:
 
 def _criterion(result: CriterionResult, within: str | None) -> Iterator[CriterionStatus]:
     criterion = result.criterion
-    yield {
+    status: CriterionStatus = {
         "criterion": criterion.iri,
         "role": criterion.role,
         "place": criterion.notation,
@@ -233,6 +240,9 @@ def _criterion(result: CriterionResult, within: str | None) -> Iterator[Criterio
         "reason": result.reason,
         "within": within,
     }
+    if criterion.limits:
+        status["limits"] = list(criterion.limits)
+    yield status
     for part in result.parts:
         yield from _criterion(part, criterion.iri)
 

@@ -75,11 +75,13 @@ class Tree(TypedDict):
 class CriterionRead(TypedDict):
     """A criterion: what it asks for, how it is read, where it stands and what it cites.
 
-    `content` is null for one that holds where the indication does not.
+    `content` is null for one that holds where no indication does. `limits`: of a limitation or exclusion that limits
+    some indications only, the IRIs of these.
     """
 
     criterion: str
     role: str
+    limits: NotRequired[list[str]]
     place: str
     label: str
     definition: str

@@ -21,6 +21,7 @@ from kb_tools.revisions.verdict import Verdict as Assessed
 from kb_tools.revisions.verdict import Witness as Assigned
 from kb_tools.serve.comparisons import Compared as Made
 from kb_tools.serve.marks import Line, Run, lines, side, words
+from kb_tools.serve.pages.criteria import scope_of
 from kb_tools.serve.pages.examples import sentence
 from kb_tools.serve.view import Link, View
 
@@ -100,18 +101,23 @@ class MarkedPart(TypedDict):
     parts: list[MarkedPart]
 
 
-class Stated(TypedDict):
-    """A criterion on one side, marked where the other side has it and says something else.
-
-    `content` is null for a remainder, which covers what its indication does not.
-    """
-
+class _Stated(TypedDict):
     place: list[Run]
     label: list[Run]
     role: str
     definition: list[Run]
     content: MarkedPart | None
     otherwiseSee: Link | None
+
+
+class Stated(_Stated, total=False):
+    """A criterion on one side, marked where the other side has it and says something else.
+
+    `content` is null for a remainder, which covers what its indication does not. With several indications, `scope` says
+    which of them a limitation or exclusion limits, if not all, and what a remainder covers.
+    """
+
+    scope: str
 
 
 class Beside(TypedDict):
@@ -313,7 +319,7 @@ class Shown:
             return side(words(text, theirs) if mark == "gone" else words(theirs, text), mark)
 
         theirs = Counter(_keys(other.tree) if other.tree else ())
-        return {
+        found: Stated = {
             "place": marked(stated.notation, other.notation),
             "label": marked(stated.label, other.label),
             "role": stated.role,
@@ -321,6 +327,9 @@ class Shown:
             "content": self._part(stated.tree, theirs, mark) if stated.tree else None,
             "otherwiseSee": self._link(stated.otherwise[1]) if stated.otherwise else None,
         }
+        if scope := scope_of(self.old if mark == "gone" else self.new, stated):
+            found["scope"] = scope
+        return found
 
     def _part(
         self, part: Tree | str, theirs: Counter[tuple[str, ...]], mark: str, above: tuple[str, ...] = ()

@@ -25,13 +25,7 @@ class Part(TypedDict):
     parts: list[Part]
 
 
-class Criterion(TypedDict):
-    """A criterion as a revision states it.
-
-    `role` is "applicability", "indication", "limitation", "remainder", "exclusion" or "part". `content` is null for a
-    remainder, which covers all that its indication (`remainderOf`) does not.
-    """
-
+class _Stated(TypedDict):
     iri: str
     label: str
     role: str
@@ -46,11 +40,22 @@ class Criterion(TypedDict):
     discrepancies: list[Discrepancy]
 
 
+class Criterion(_Stated, total=False):
+    """A criterion as a revision states it.
+
+    `role` is "applicability", "indication", "limitation", "remainder", "exclusion" or "part". `content` is null for a
+    remainder, which covers all that its indication (`remainderOf`) does not. With several indications, `scope` says
+    which of them a limitation or exclusion limits, if not all, and what a remainder covers.
+    """
+
+    scope: str
+
+
 def criterion_of(view: View, revision: Revision, stated: Stated) -> Criterion:
     """A criterion of a revision as JSON values."""
-    graphs = (revision.entry.iri,)
+    graphs, alone = (revision.entry.iri,), revision.indications
     rest = stated.tree is None and stated.role == "remainder"
-    return {
+    found: Criterion = {
         "iri": stated.iri,
         "label": stated.label,
         "role": stated.role,
@@ -58,12 +63,21 @@ def criterion_of(view: View, revision: Revision, stated: Stated) -> Criterion:
         "definition": stated.definition,
         "readings": list(stated.notes),
         "content": content(view, revision, stated),
-        "remainderOf": view.link(revision.indication.iri, graphs) if rest else None,
+        "remainderOf": view.link(alone[0].iri, graphs) if rest and len(alone) == 1 else None,
         "otherwiseSee": view.link(stated.otherwise[1], graphs) if stated.otherwise else None,
         "places": [place(found) for found in stated.places],
         "citations": [citation(found) for found in stated.citations],
         "discrepancies": open_at(view, revision, stated.iri, stated.places),
     }
+    if scope := scope_of(revision, stated):
+        found["scope"] = scope
+    return found
+
+
+def scope_of(revision: Revision, stated: Stated) -> str:
+    """Which of several indications a limitation or exclusion limits; what a remainder of several covers."""
+    rest = stated.role == "remainder" and len(revision.indications) > 1
+    return revision.uncovered if rest else revision.scope_of(stated)
 
 
 def content(view: View, revision: Revision, stated: Stated) -> Part | None:

@@ -116,5 +116,5 @@ def _value(view: View, expected: Expectation, policy: str, target: str) -> Value
         return None
     tree = stated.tree
     if tree is None:
-        return ~evaluate(view.bench.revision(revision).criteria_tree.parts[0], expected.values)
+        return ~evaluate(view.bench.revision(revision).indication_tree, expected.values)
     return evaluate(tree, expected.values)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from kb_tools.cases.form import CaseForms
+from kb_tools.determine.conclude import decides_outcome
 from kb_tools.determine.examples import Expectation
 from kb_tools.determine.result import Outcome
 from kb_tools.errors import KbError, UnknownRevision, did_you_mean
@@ -198,18 +199,14 @@ def _deciding(bench: Workbench, revision: str, expected: Expectation) -> list[st
     """The places of the criteria that make an example case come to what it does, or that leave it open."""
     outcome = Outcome(expected.outcome)
     places = []
-    for criterion in bench.revision(revision).criteria:
+    stated = bench.revision(revision)
+    ways = {iri: evaluate(way, expected.values) for iri, way in stated.ways.items()}
+    for criterion in stated.criteria:
         if criterion.tree is None:
             continue
         value = evaluate(criterion.tree, expected.values)
-        # What must hold, and what must not.
-        against = Value.FAILS if criterion.role in ("applicability", "indication") else Value.HOLDS
-        wanted = {
-            Outcome.NOT_MET: against if criterion.role != "applicability" else None,
-            Outcome.NOT_APPLICABLE: against if criterion.role == "applicability" else None,
-            Outcome.NEEDED: Value.UNKNOWN,
-            Outcome.CONFLICTING: Value.CONFLICTING,
-        }.get(outcome)
-        if value is wanted:
+        kept_open = {Outcome.NEEDED: Value.UNKNOWN, Outcome.CONFLICTING: Value.CONFLICTING}.get(outcome)
+        turned_away = outcome is not Outcome.MET and decides_outcome(stated, criterion, value, outcome, ways)
+        if value is kept_open or turned_away:
             places.append(criterion.notation)
     return places
