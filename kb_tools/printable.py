@@ -23,6 +23,8 @@ def text(value: str) -> str:
 
 def line(value: str) -> str:
     """The text as part of one line: line ends and tabs are replaced as well."""
+    if value.isprintable():
+        return value
     return _OBEYED_IN_LINE.sub(_REPLACEMENT, value)
 
 
@@ -31,4 +33,7 @@ def escaped(written: str) -> str:
 
     Outside of strings and IRIs these languages have none of them.
     """
+    # To Python, none of them is printable.
+    if written.isprintable():
+        return written
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)

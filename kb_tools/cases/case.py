@@ -88,7 +88,9 @@ class Case:
     def values(self, node: Node | None, predicate: URIRef) -> list[Node]:
         if not isinstance(node, URIRef):
             return []
-        return [object_ for property_, object_ in self.about.get(node, ()) if property_ == predicate]
+        # As texts, which takes a fraction of rdflib's own comparison.
+        same = predicate.__str__().__eq__
+        return [object_ for property_, object_ in self.about.get(node, ()) if same(property_)]
 
     def value(self, node: Node | None, predicate: URIRef) -> Node | None:
         return next(iter(self.values(node, predicate)), None)

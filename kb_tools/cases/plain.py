@@ -5,28 +5,30 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 from rdflib import BNode, URIRef
-from rdflib.namespace import XSD
+from rdflib.namespace import RDF, XSD
 from rdflib.term import Node
 
+from kb_tools.cases.case import is_term
 from kb_tools.cases.form import ROOT, CaseForms, Key
 from kb_tools.cases.isolate import Content
 from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import Slips, UnreadableInput
-from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import GIVEN
-from kb_tools.rdf.terms import local_name
+from kb_tools.rdf.terms import local_name, named, typed
 
 if TYPE_CHECKING:
     from kb_tools.cases.terminology import Terminology
+    from kb_tools.rdf.terms import Triple
 
+_TYPE, _DATE, _BOOLEAN, _INTEGER, _DECIMAL = RDF.type, XSD.date, XSD.boolean, XSD.integer, XSD.decimal
 # How much of a value is shown, in characters.
 MAX_SHOWN = 60
 # A key that begins so is a note to people, of any content, and is not read.
@@ -75,20 +77,6 @@ class PlainReader:
 
         return Terminology(self.forms.kb)
 
-    @cached_property
-    def _context(self) -> Mapping[str, str]:
-        """The entries of the JSON-LD context, by what they are of; and those that every case may need."""
-        return {name: f"{json.dumps(name)}:{json.dumps(meaning)}" for name, meaning in self.forms.context.items()}
-
-    @cached_property
-    def _always(self) -> tuple[str, ...]:
-        return ("@version", "id", "type", *self.forms.code_prefixes)
-
-    def _context_of(self, node: Mapping[str, Any]) -> str:
-        """As much of the context as a node can refer to: most of it is terms that one case does not have."""
-        used = {*self._always, *_names(node)}
-        return ",".join(entry for name, entry in self._context.items() if name in used)
-
     def read(self, data: bytes, where: str, part: str = "") -> Content:
         """What one case says, with the place in the file of each of its blank nodes.
 
@@ -102,17 +90,21 @@ class PlainReader:
         """
         reading = _Reading(self, where)
         content = load(data, where, _DIALECT, bool(part), reading.slips)
-        node: dict[str, Any] = {}
-        with reading.going_on():
-            node = reading.object((ROOT,), content, "")
+        try:
+            root = reading.object((ROOT,), content, "")
+        except UnreadableInput as slip:
+            reading.slips.append(slip)
         if reading.slips:
             raise reading.refusal()
-        document = f'{{"@context":{{{self._context_of(node)}}},{json.dumps(node)[1:]}'
-        return Content(where, parse(document.encode(), ox.RdfFormat.JSON_LD, where), reading.places, part=part)
+        # One that is called by the IRI of a term is refused where all formats come together.
+        return Content(where, reading.triples, reading.places, part=part, root=None if is_term(root) else root)
 
 
 class _Reading:
-    """One JSON value on its way to JSON-LD: what that would drop or misread is refused, and types are written out."""
+    """One JSON value on its way to triples: those that JSON-LD gives with the context of `CaseForms`.
+
+    Nothing is dropped or misread on the way: it is refused.
+    """
 
     def __init__(self, reader: PlainReader, where: str) -> None:
         self.reader = reader
@@ -120,15 +112,8 @@ class _Reading:
         self.where = where
         self.places: dict[Node, str] = {}
         self.slips: list[UnreadableInput] = []
+        self.triples: list[Triple] = []
         self._count = 0
-
-    @contextmanager
-    def going_on(self) -> Iterator[None]:
-        """Keeps what is wrong with one part, so that the others are read too."""
-        try:
-            yield
-        except UnreadableInput as slip:
-            self.slips.append(slip)
 
     def refusal(self) -> UnreadableInput:
         """All that is wrong, as one error."""
@@ -138,85 +123,106 @@ class _Reading:
         rest = [UnreadableInput(f"{more} more slips", where=self.where, hint="correct these first")] if more > 0 else []
         return Slips([*self.slips[:MOST], *rest])
 
-    def object(self, classes: tuple[str, ...], value: Any, path: str) -> dict[str, Any]:
-        """An object as the JSON-LD of a node of one of the classes."""
-        if not isinstance(value, dict):
-            raise self._refused(path, value, "{}, but an object is expected")
-        name = classes[0]
-        for other, hint in _OTHER_FORMATS.items():
-            if other in value:
-                raise self._refusal(path, f"unknown key {shown(other)}", hint)
-        if len(classes) > 1:
-            if "type" not in value:
-                raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
-            name = self._one_of(classes, value["type"], f"{path}.type")
+    def object(self, classes: tuple[str, ...], value: Any, path: str) -> Node:
+        """The node of an object, which is of one of the classes."""
+        name = self._class_of(classes, value, path)
         form = self.forms.forms[name]
         own = {"id"} if name == ROOT else {"type"} if len(classes) > 1 else set()
-        node = self._node(name, path)
-        holders: dict[str, dict[str, Any]] = {}
+        node = self._node(path)
+        said: list[tuple[URIRef, Node]] = [(_TYPE, form.iri)]
+        holders: dict[str, Node] = {}
         for key in form.keys.values():
             if key.holder and key.holder.name not in holders:
-                holders[key.holder.name] = node[key.holder.name] = self._node(key.holder.classes[0], path)
+                holder = holders[key.holder.name] = self._node(path)
+                said.append((key.holder.path, holder))
+                self.triples.append((holder, _TYPE, self.forms.forms[key.holder.classes[0]].iri))
         for given, content in value.items():
             place = f"{path}.{given}" if path else given
             if given.startswith(NOTE) or (given == "type" and "type" in own) or (given == SCHEMA and name == ROOT):
                 continue
-            with self.going_on():
+            # What is wrong with one part is kept, so that the others are read too.
+            try:
                 if given == "id" and "id" in own:
-                    del self.places[BNode(node["@id"][2:])]
-                    node["@id"] = self._name(content, "case/", place)
+                    name_given = self._name(content, "case/", place)
+                    del self.places[node]
+                    node = name_given
                 elif given in form.keys:
                     key = form.keys[given]
-                    (holders[key.holder.name] if key.holder else node)[given] = self._values(key, content, place)
+                    # What a list says twice it says once.
+                    values = self._values(key, content, place)
+                    for one in dict.fromkeys(values) if len(values) > 1 else values:
+                        if key.holder:
+                            self.triples.append((holders[key.holder.name], key.path, one))
+                        else:
+                            said.append((key.path, one))
                 else:
                     raise self._unknown(given, [*sorted(own), *form.keys], path)
+            except UnreadableInput as slip:
+                self.slips.append(slip)
+        self.triples += [(node, property_, object_) for property_, object_ in said]
         return node
 
-    def _node(self, name: str, path: str) -> dict[str, Any]:
-        self._count += 1
-        label = f"n{self._count}"
-        self.places[BNode(label)] = path or "the case"
-        return {"@id": f"_:{label}", "@type": name}
+    def _class_of(self, classes: tuple[str, ...], value: Any, path: str) -> str:
+        """The name of the class that an object is of."""
+        if not isinstance(value, dict):
+            raise self._refused(path, value, "{}, but an object is expected")
+        for other, hint in _OTHER_FORMATS.items():
+            if other in value:
+                raise self._refusal(path, f"unknown key {shown(other)}", hint)
+        if len(classes) == 1:
+            return classes[0]
+        if "type" not in value:
+            raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
+        return self._one_of(classes, value["type"], f"{path}.type")
 
-    def _values(self, key: Key, content: Any, path: str) -> Any:
+    def _node(self, path: str) -> Node:
+        self._count += 1
+        node = BNode(f"n{self._count}")
+        self.places[node] = path or "the case"
+        return node
+
+    def _values(self, key: Key, content: Any, path: str) -> list[Node]:
         if not key.many or content is None:
-            return self._value(key, content, path)
+            return [self._value(key, content, path)]
         if not isinstance(content, list):
             raise self._refused(path, content, "{}, but an array is expected", "put the values in brackets")
         values = []
         for index, item in enumerate(content):
-            with self.going_on():
+            try:
                 values.append(self._value(key, item, f"{path}[{index}]"))
+            except UnreadableInput as slip:
+                self.slips.append(slip)
         return values
 
-    def _value(self, key: Key, value: Any, path: str) -> Any:
+    def _value(self, key: Key, value: Any, path: str) -> Node:
         if value is None:
             raise self._refusal(path, "null says nothing", "leave the key out: what is not stated is unknown")
         if key.classes:
             return self.object(key.classes, value, path)
         if key.terms:
-            return self._term(key, value, path)
+            return named(key.terms[self._term(key, value, path)])
         if key.is_code:
             if not isinstance(value, str) or not re.fullmatch(key.pattern, value):
                 raise self._refused(path, value, "{} is not a code", key.hint)
-            return value
+            prefix, _, code = value.partition(":")
+            return named(self.forms.code_prefixes[prefix] + code)
         if key.datatype is None:
-            return {"@id": self._name(value, key.name + "/", path)}
-        return self._typed(key.datatype, key.pattern, value, path)
+            return self._name(value, key.name + "/", path)
+        return typed(self._written(key.datatype, key.pattern, value, path), key.datatype)
 
-    def _typed(self, datatype: URIRef, pattern: str, value: Any, path: str) -> Any:
-        """A value that is what its datatype is in JSON; its bounds are for the case shapes."""
-        if datatype in (XSD.integer, XSD.decimal):
-            value = _without_exponent(value, datatype == XSD.integer) if isinstance(value, JsonNumber) else value
-        if datatype == XSD.boolean:
+    def _written(self, datatype: URIRef, pattern: str, value: Any, path: str) -> str:
+        """How RDF writes a value that is what its datatype is in JSON; its bounds are for the case shapes."""
+        if datatype == _DATE:
+            fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
+        elif datatype == _BOOLEAN:
             fits, due = isinstance(value, bool), "true or false"
-        elif datatype == XSD.integer:
+        elif datatype == _INTEGER:
+            value = _without_exponent(value, True) if isinstance(value, JsonNumber) else value
             fits, due = isinstance(value, JsonNumber) and value.lstrip("-").isdecimal(), "a whole number"
-        elif datatype == XSD.decimal:
+        elif datatype == _DECIMAL:
+            value = _without_exponent(value, False) if isinstance(value, JsonNumber) else value
             fits = isinstance(value, JsonNumber) and "e" not in value.lower()
             due = f"a number of at most {_DIGITS} digits" if isinstance(value, JsonNumber) else "a number"
-        elif datatype == XSD.date:
-            fits, due = isinstance(value, str) and bool(re.fullmatch(pattern, value)), "a full date, as YYYY-MM-DD,"
         else:
             fits, due = isinstance(value, str) and not isinstance(value, JsonNumber), "a text"
             if fits and _HALF.search(value):
@@ -224,14 +230,14 @@ class _Reading:
                 raise self._refusal(path, "half of a surrogate pair, which is no character, stands in the text", hint)
         if not fits:
             raise self._refused(path, value, f"{{}}, but {due} is expected")
-        return value
+        return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
-    def _name(self, value: Any, under: str, path: str) -> str:
+    def _name(self, value: Any, under: str, path: str) -> URIRef:
         """The IRI that a name of the file stands for."""
         if isinstance(value, str) and not isinstance(value, JsonNumber) and re.fullmatch(NAME, value):
             iri = GIVEN + under + value if re.fullmatch(TOKEN, value) else value
             with suppress(ValueError):
-                return ox.NamedNode(iri).value
+                return URIRef(ox.NamedNode(iri).value)
         hint = "write letters, digits, '.', '_', '-', or an IRI (https: or urn:)"
         # What is no name may be that of a person: it is not shown.
         raise self._refusal(path, "not an allowed name", hint)
@@ -285,20 +291,6 @@ class _Reading:
     def _refused(self, path: str, value: Any, said: str, hint: str = SEE_SCHEMA) -> UnreadableInput:
         """That a value is none that stands at its place; `said` has {} where the value is shown."""
         return self._refusal(path, said.format(shown(value)), hint, said.format(_kind(value)))
-
-
-def _names(value: Any) -> Iterator[str]:
-    """Every key and text of a JSON value, and what stands in a text before a colon: all that a context may explain."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _names(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _names(inner)
-    elif isinstance(value, str):
-        yield value
-        yield value.partition(":")[0]
 
 
 def _meant(value: str, names: Mapping[str, str]) -> str:

@@ -45,6 +45,8 @@ _Asked: TypeAlias = tuple[tuple[str, ...], Signature]
 
 T = TypeVar("T")
 
+_TYPE = RDF.type
+
 # Signatures of which the values are kept, in one generation.
 ROOM = 50_000
 
@@ -52,9 +54,9 @@ ROOM = 50_000
 COUNTING = (CASE.currentFinding, CASE.perhapsFinding)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
-    """What a condition reads of one case.
+    """What a condition reads of one case; equal to itself alone, so that no comparison looks through it.
 
     Attributes:
         findings: findings that count or perhaps count, by node.
@@ -320,7 +322,7 @@ def statements(case: Case, node: URIRef, path: tuple[URIRef, ...] = ()) -> Itera
 
 def finding_class(case: Case, node: URIRef) -> Node | None:
     """The class that a finding speaks of: its own, or for a stated absence the class that was absent."""
-    own = case.value(node, RDF.type)
+    own = case.value(node, _TYPE)
     return case.value(node, CLIN.absenceOf) if own == CLIN.StatedAbsence else own
 
 

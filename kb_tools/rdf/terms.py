@@ -59,6 +59,25 @@ def _made(term: ox.NamedNode | ox.Literal) -> Node:
 _kept = lru_cache(KEPT)(_made)
 
 
+@lru_cache(KEPT)
+def named(iri: str) -> URIRef:
+    """An IRI of a term, of which there are few; it is not looked at again whether it is one."""
+    return URIRef(iri)
+
+
+def typed(text: str, datatype: URIRef) -> Literal:
+    """The literal of a datatype that is written so, as `to_rdflib` makes it."""
+    return _typed(text, datatype) if len(text) <= LONGEST_KEPT else _typed.__wrapped__(text, datatype)
+
+
+@lru_cache(KEPT)
+def _typed(text: str, datatype: URIRef) -> Literal:
+    if datatype == XSD.string:
+        return Literal(text)
+    with without_remarks():
+        return Literal(text, datatype=datatype, normalize=False)
+
+
 def to_oxigraph(term: Node) -> ox.NamedNode | ox.BlankNode | ox.Literal:
     """The pyoxigraph term for an rdflib term."""
     if isinstance(term, URIRef):

@@ -15,6 +15,7 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 
 from kb_tools.errors import Busy, KbError, UnknownRevision, Unrecorded
+from kb_tools.memory import Memory
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
@@ -26,6 +27,8 @@ from kb_tools.serve.view import NoPage, day_asked
 
 # The form of an answer, as kb validate --format calls it, by its media type.
 FORMS = {"application/json": "json", "application/fhir+json": "fhir", "text/turtle": "turtle"}
+# Choices of a revision that are kept, in one generation.
+CHOICES = 500
 # A case that is determined before any other.
 _FIRST = '{"patient": "p", "request": {"serviceDate": "2026-07-01"}}'
 
@@ -61,6 +64,8 @@ class Determining:
         self.recording = recording
         folder, keeps = (recording.folder.path, recording.keep_cases) if recording else (None, False)
         self.workers = Workers(kb.root, number, kb.held, folder, keeps)
+        # Choices that were made before, so that no folder is looked into for each request.
+        self._choices: Memory[tuple[str | None, ...], Chosen] = Memory(CHOICES)
         self._room = self.workers.number * (1 + WAITING)
         self._threads = CapacityLimiter(self._room)
 
@@ -73,6 +78,10 @@ class Determining:
             NoPage: there is no such policy or revision, or its criteria are not on file; with those that are near.
             KbError: a revision and a day, or no calendar day.
         """
+        asked = (policy, revision, as_of)
+        return self._choices.get(asked) or self._choices.put(asked, self._chosen(*asked))
+
+    def _chosen(self, policy: str | None, revision: str | None, as_of: str | None) -> Chosen:
         if revision and as_of:
             raise KbError("a revision and a day", hint="give revision or asOf")
         day = day_asked(as_of, "asOf")

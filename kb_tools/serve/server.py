@@ -87,9 +87,16 @@ def listening(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
 
 def run(app: ASGIApp, bound: socket.socket) -> None:
     """Answer what comes to a socket, until interrupted."""
+    uvicorn.Server(configured(app)).run(sockets=[bound])
+
+
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """How an application is served."""
     # The server logs nothing of a request, no traceback either, which can quote one.
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
+        # It bounds what it reads of headers that do not end. httptools, which is taken where it is installed, does not.
+        http="h11",
         log_config=None,
         log_level="critical",
         access_log=False,
@@ -97,4 +104,3 @@ def run(app: ASGIApp, bound: socket.socket) -> None:
         timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=LEAVING,
     )
-    uvicorn.Server(config).run(sockets=[bound])

@@ -857,6 +857,50 @@ def test_what_is_published_is_current(run_kb: RunKb, arguments: list[str], file:
     assert run_kb("case", "schema", *arguments).stdout == (ROOT / "docs" / file).read_text(encoding="utf-8")
 
 
+def test_plain_json_says_what_json_ld_says_with_the_published_context(
+    kb: Repository, policy: Policy, plain: CaseForms
+) -> None:
+    """Every fifth example, and a case with a value of every kind."""
+    context = json.loads((ROOT / "docs/case-context.jsonld").read_text(encoding="utf-8"))
+    reader = CaseReader(kb)
+    files = [one.path for one in read_manifest(kb, policy.cases_folder)][::5]
+    every_kind = varied("request.product.withinClinicalTrial", False)
+    every_kind["request"]["procedureCodes"] *= 2
+    every_kind["findings"][3]["inDoubt"] = 'a text, "with" \u0000, \n and \u202e'
+    cases = [write(plain, case) for file in files for case in reader.read(file.name, file)]
+    for content in (*cases, every_kind):
+        (read,) = reader.stream("case.json", None, io.BytesIO(json.dumps(content).encode()), "json")
+        # JSON-LD would give a number that is no text another datatype.
+        texts = json.loads(json.dumps(content), parse_float=str, parse_int=str)
+        linked = json.dumps({**context, **as_json_ld(texts)}).encode()
+        (expected,) = reader.stream("case.jsonld", None, io.BytesIO(linked), "jsonld")
+        assert isinstance(read, Case) and isinstance(expected, Case)
+        assert (read.digest, read.iri, len(read.about)) == (expected.digest, expected.iri, len(expected.about))
+        assert sum(map(len, read.about.values())) == sum(map(len, expected.about.values()))
+    assert len(cases) > 30
+
+
+def as_json_ld(content: dict[str, Any]) -> dict[str, Any]:
+    """A case as JSON-LD: its objects with their classes, the coverage as one, and names as IRIs."""
+    given = "https://w3id.org/policykb/given/"
+    request = {"type": "Request", **content["request"]}
+    if "product" in request:
+        request["product"] = {"type": "Product", **request["product"]}
+    others = {key: value for key, value in content.items() if key not in ("id", "patient", "request", "lineOfBusiness")}
+    line = {"lineOfBusiness": content["lineOfBusiness"]} if "lineOfBusiness" in content else {}
+    name = content.get("id")
+    return {
+        "type": "Case",
+        **({"id": name if "//" in name else f"{given}case/{name}"} if name else {}),
+        "coverage": {"type": "Coverage", **line},
+        "patient": {
+            "id": f"{given}patient/{content['patient']}" if "//" not in content["patient"] else content["patient"]
+        },
+        "request": request,
+        **others,
+    }
+
+
 def test_the_schema_is_one_of_its_draft(plain: CaseForms, validator: jsonschema.Draft202012Validator) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(plain))
     validator.validate(CASE)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from kb_tools.ask.pool import Pool
 from kb_tools.serve import bodies
 from kb_tools.serve.app import application
 from kb_tools.serve.bodies import MAX_BODY, ReadAway
+from kb_tools.serve.server import configured
 from kb_tools.serve.workbench import Workbench
 
 LINE = "a body of more than 16 MiB; send less"
@@ -30,7 +32,9 @@ def port(bench: Workbench) -> Iterator[int]:
     app = application(bench, pool=pool)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", http="h11"))
+        config = configured(app)
+        config.lifespan = "off"
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started:
@@ -98,6 +102,18 @@ def test_a_body_up_to_the_limit_is_read(port: int) -> None:
     head = HEAD.format(path="/sparql", host="localhost", type_=QUERY) + f"Content-Length: {MAX_BODY}\n"
     status, body = sent(port, head, whole(MAX_BODY))
     assert (status, f"a query of {MAX_BODY} characters" in body) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["X-Long: " + "x" * 400_000, "\n".join(f"X-{number}: many" for number in range(10_000))],
+    ids=["one", "many"],
+)
+def test_headers_that_are_too_long_are_refused_whatever_is_installed(port: int, headers: str) -> None:
+    head = HEAD.format(path="/sparql", host="localhost", type_=QUERY) + headers + "\n"
+    # Who still sends when the connection is closed may not hear the answer.
+    with suppress(ConnectionResetError):
+        assert sent(port, head, iter(())) == (400, "Invalid HTTP request received.")
 
 
 def test_a_body_that_waits_to_be_asked_for_is_not_waited_for(port: int) -> None:

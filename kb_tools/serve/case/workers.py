@@ -32,6 +32,8 @@ Started: TypeAlias = Callable[[Callable[[], None]], None]
 SECONDS = 20.0
 # How often it is looked which processes take too long, in seconds.
 _EVERY = 0.2
+# Bytes that are read from a process at once: most answers, so that its thread waits for no other in between.
+_BUFFER = 64 * 1024
 # How many cases may wait for each process.
 WAITING = 4
 
@@ -206,6 +208,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=_BUFFER,
         )
         self._end = weakref.finalize(self, _end, process)
         # Its start is no part of the time that a case may take.
