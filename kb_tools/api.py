@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from kb_tools.calendar_day import calendar_day
-from kb_tools.errors import ArgumentError, KbError, UnreadableInput
+from kb_tools.errors import ArgumentError, KbError, KnowledgeBaseError, UnreadableInput
 
 if TYPE_CHECKING:
     from rdflib import Graph
@@ -100,6 +100,14 @@ class KnowledgeBase:
         ['CP.MP.101']
         """
         return tuple(self.repository.policies())
+
+    @property
+    def skipped(self) -> Mapping[str, KbError]:
+        """The policies that were left out so far since they cannot be read, each with what is wrong with it.
+
+        One policy that is broken stops no other. What is asked of it by name raises that error.
+        """
+        return self.repository.skipped
 
     def revisions(self, policy: str | None = None) -> tuple[RevisionEntry, ...]:
         """List the revisions of a policy, oldest first, drafts included.
@@ -505,14 +513,15 @@ class KnowledgeBase:
 
     # ------------------------------------------------------------------ the knowledge base itself
 
-    def check(self, only: str | Iterable[str] | None = None) -> Iterator[CheckResult]:
+    def check(self, only: str | Iterable[str] | None = None, *, policy: str | None = None) -> Iterator[CheckResult]:
         """Run the conformance checks, and give each result as soon as it is known.
 
         Args:
             only: the ids of the checks to run; None for all.
+            policy: leave out what is wrong with other policies than this one; what all share is checked too.
 
         Raises:
-            KbError: there is no such check.
+            KbError: there is no such check, or no such policy.
             ArgumentError: an argument is of another type.
 
         >>> [result.status for result in kb.check("prefixes")]
@@ -521,43 +530,63 @@ class KnowledgeBase:
         from kb_tools.checks import run_checks
 
         wanted = () if only is None else [_typed("only", name, str) for name in _listed("only", only)]
-        return run_checks(self.repository, wanted)
+        return run_checks(self.repository, wanted, _text("policy", policy))
 
     def check_what_changed(
-        self, everything: bool = False, watched: Callable[[Iterator[Any]], Iterator[Any]] = iter
+        self,
+        everything: bool = False,
+        watched: Callable[[Iterator[Any]], Iterator[Any]] = iter,
+        *,
+        policy: str | None = None,
     ) -> list[CheckResult]:
         """Run all conformance checks, those alone on what changed since the last time, on all cores.
 
         Args:
             everything: whether all is checked again.
             watched: hands on what is found on the way, as somebody wants to see it.
+            policy: leave out what is wrong with other policies than this one; what all share is checked too.
+
+        Raises:
+            KbError: there is no such policy.
+            ArgumentError: an argument is of another type.
 
         >>> [result.check.id for result in kb.check_what_changed() if not result.passed]
         []
         """
         from kb_tools.checks.incremental import check_what_changed
 
-        return check_what_changed(self.repository, everything, watched)
+        return check_what_changed(self.repository, everything, watched, _text("policy", policy))
 
-    def test(self, coverage: bool = False, *, engine: str = "pyshacl") -> tuple[ExamplesReport, ...]:
+    def test(
+        self, coverage: bool = False, *, policy: str | None = None, engine: str = "pyshacl"
+    ) -> tuple[ExamplesReport, ...]:
         """Determine the example cases of every policy, and compare with what they must come to.
 
         Args:
             coverage: whether to look for what the cases leave uncovered too.
+            policy: its identifier; None for all: those that cannot be read are then left out, see `skipped`.
             engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras.
 
         Raises:
-            KnowledgeBaseError: a policy has no manifest, or one that is not complete.
+            KnowledgeBaseError: the policy has no manifest, or one that is not complete, or cannot be read.
             ArgumentError: an argument is of another value.
         """
         from kb_tools.determine.coverage import coverage as covered_by
         from kb_tools.determine.examples import ExamplesReport, run_manifest
+        from kb_tools.model.soundness import skip_or_raise
 
+        kb, named = self.repository, _text("policy", policy)
         reports = []
-        for policy in self.repository.policies():
-            results = tuple(run_manifest(self.repository, policy, _engine(engine)))
-            covered, gaps = covered_by(self.repository, results) if coverage else ((), ())
-            reports.append(ExamplesReport(policy.identifier, results, tuple(covered), tuple(gaps)))
+        for chosen in [kb.policy(named)] if named else kb.policies():
+            try:
+                results = tuple(run_manifest(kb, chosen, _engine(engine)))
+                covered, gaps = covered_by(kb, chosen, results) if coverage else ((), ())
+            except KnowledgeBaseError as error:
+                if named:
+                    raise
+                skip_or_raise(chosen, error)
+            else:
+                reports.append(ExamplesReport(chosen.identifier, results, tuple(covered), tuple(gaps)))
         return tuple(reports)
 
     def trace(

@@ -17,7 +17,7 @@ from kb_tools.errors import KbError
 from kb_tools.writing import write_atomically
 
 # Changes when graphs are laid out differently, so that an older store is not used.
-LAYOUT = "2"
+LAYOUT = "3"
 # What was made of an earlier state of the files is removed when it was not used for this long, in seconds.
 UNUSED = 24 * 60 * 60
 # The names of what is being made begin with this.

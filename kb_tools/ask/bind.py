@@ -114,7 +114,7 @@ class Binder:
     def _revision(self, parameter: Parameter, value: str) -> RevisionEntry:
         kb = self.names.kb
         value = revision_name(kb, self.policy.identifier if self.policy else None, parameter.name, value)
-        owner = kb.policy(value.split("/")[-2]) if "/" in value else self.policy or kb.policy()
+        owner = kb.policy_of(None if "/" in value or not self.policy else self.policy.identifier, value)
         return self.policies[owner.identifier].entry(value)
 
     def _thing(self, parameter: Parameter, value: str, choices: list[str]) -> ox.NamedNode:

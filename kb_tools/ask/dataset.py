@@ -26,6 +26,7 @@ from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.history import LogRow, RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy, filled_in
 from kb_tools.model.repository import Repository
+from kb_tools.model.soundness import skip_broken
 from kb_tools.rdf.files import parse, unix_lines
 from kb_tools.rdf.namespaces import BASE
 from kb_tools.rdf.terms import graph_of, to_quads
@@ -60,6 +61,11 @@ def graph_names(kb: Repository) -> dict[Path, str]:
     return names
 
 
+def _read(kb: Repository) -> dict[Path, str]:
+    """The same without the files of policies that are skipped."""
+    return {path: name for path, name in graph_names(kb).items() if not kb.is_skipped(path)}
+
+
 def filled_in_name(entry: RevisionEntry) -> str:
     """The named graph of what a revision shares with another."""
     return entry.iri + FILLED_IN
@@ -76,7 +82,7 @@ def _shared(kb: Repository) -> list[str]:
     """The named graphs that belong to no revision."""
     folders = set(kb.policy_folders)
     # In folders of a policy's folder stand its revisions and its cases, which are not shared.
-    shared = [name for path, name in graph_names(kb).items() if not folders.intersection(path.parent.parents)]
+    shared = [name for path, name in _read(kb).items() if not folders.intersection(path.parent.parents)]
     return list(dict.fromkeys(shared))
 
 
@@ -90,8 +96,9 @@ def open_store(kb: Repository) -> ox.Store:
     if on_disk(kb):
         load(kb)
         return _cache(kb).open(_GRAPHS)
+    skip_broken(kb)
     store = ox.Store()
-    for path, name in graph_names(kb).items():
+    for path, name in _read(kb).items():
         with _says_which(path):
             store.load(unix_lines(kb.content(path)), format=ox.RdfFormat.TURTLE, to_graph=ox.NamedNode(name))
     store.bulk_extend(filled_in(store))
@@ -194,15 +201,19 @@ def entailed(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) 
 
 def policies(kb: Repository) -> dict[str, Policy]:
     """The policies by identifier; where the graphs are many, with histories, and a prefix table, kept with them."""
-    found = _policies(kb)
+    found = dict(_policies(kb))
     if on_disk(kb):
         load(kb)
         with _cache(kb).reading(ValueError, KeyError, TypeError):
             kept = json.loads((_cache(kb).folder / _GRAPHS / _CATALOG).read_text(encoding="utf-8"))
-            kb.prefixes = kept["prefixes"]
+            kb.prefixes, kb.clashing_prefixes = kept["prefixes"], kept["clashing"]
+            for identifier, said in kept["skipped"].items():
+                kb.skip(identifier, KnowledgeBaseError(**said))
             for identifier, entries in kept["histories"].items():
                 found[identifier].history = [_entry(**entry) for entry in entries]
-    return found
+    else:
+        skip_broken(kb)
+    return {identifier: policy for identifier, policy in found.items() if identifier not in kb.skipped}
 
 
 @lru_cache(maxsize=2)
@@ -212,8 +223,13 @@ def _policies(kb: Repository) -> dict[str, Policy]:
 
 
 def _catalog(kb: Repository) -> str:
+    skipped = {
+        identifier: {"what": error.what, "where": error.where, "hint": error.hint}
+        for identifier, error in skip_broken(kb).items()
+    }
     histories = {policy.identifier: [asdict(entry) for entry in policy.history] for policy in kb.policies()}
-    return json.dumps({"prefixes": kb.prefixes, "histories": histories}, default=str)
+    tables = {"prefixes": kb.prefixes, "clashing": kb.clashing_prefixes}
+    return json.dumps({**tables, "histories": histories, "skipped": skipped}, default=str)
 
 
 def _entry(month: str, row: dict[str, Any] | None, **same: Any) -> RevisionEntry:
@@ -254,7 +270,7 @@ def _make_graphs(kb: Repository, folder: Path) -> None:
     (folder / _CATALOG).write_text(_catalog(kb), encoding="utf-8")
     store = ox.Store(str(folder / "store"))
     # In one go, which is faster by far than file by file.
-    store.bulk_extend(quad for path, name in graph_names(kb).items() for quad in _quads(kb, path, ox.NamedNode(name)))
+    store.bulk_extend(quad for path, name in _read(kb).items() for quad in _quads(kb, path, ox.NamedNode(name)))
     store.bulk_extend(filled_in(store))
     store.flush()
     # Else each copy, see `extended`, would tidy up for itself, and share no file with this one.

@@ -62,13 +62,13 @@ def execute_on(store: ox.Store, request: Request, max_size: int) -> RawResult:
     Raises:
         QueryError: it cannot be run, or finds too much.
     """
-    kb, checked = request.kb, request.checked
+    checked = request.checked
     result = replace(request.frame, rows=[], notes=list(request.frame.notes))
     try:
         found = store.query(
             checked.text,
             base_iri=BASE,
-            prefixes=kb.prefixes,
+            prefixes=result.prefixes,
             # Given, they stand in place of those of FROM.
             default_graph=None if checked.graphs is None else [ox.DefaultGraph()],
             named_graphs=None if checked.named is None else list(map(ox.NamedNode, checked.named)),

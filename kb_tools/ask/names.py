@@ -67,7 +67,8 @@ class Names:
     Args:
         graphs: the named graphs that the query reads; None for all.
         where: the same in words.
-        policy: the IRI of the policy whose things are meant where a name fits those of several; "" for none.
+        policy: the IRI of the policy whose things are meant where a name fits those of several, and whose prefixes
+            count before those of others; "" for none.
         checked: whether an IRI must be of a thing on file; False where the user adds data.
     """
 
@@ -79,6 +80,7 @@ class Names:
         self.where = where
         self.policy = policy
         self.checked = checked
+        self.prefixes = next((one.prefixes for one in kb.policies() if one.iri == policy), kb.prefixes)
 
     @cached_property
     def store(self) -> ox.Store:
@@ -171,7 +173,7 @@ class Names:
 
     def namespace(self, given: str) -> str:
         """What IRIs begin with: the namespace of a prefix, or the text itself."""
-        return self.kb.prefixes.get(given.removesuffix(":"), given)
+        return self.prefixes.get(given.removesuffix(":"), given)
 
     # ------------------------------------------------------------------ in words
 
@@ -239,15 +241,15 @@ class Names:
         with suppress(ValueError):
             if given.startswith("<") and given.endswith(">"):
                 return ox.NamedNode(absolute(given[1:-1])).value
-            if colon and prefix in self.kb.prefixes:
-                return ox.NamedNode(self.kb.prefixes[prefix] + local).value
+            if colon and prefix in self.prefixes:
+                return ox.NamedNode(self.prefixes[prefix] + local).value
             if "://" in given:
                 return ox.NamedNode(given).value
         return ""
 
     def _node(self, curie: str) -> ox.NamedNode:
         prefix, _, local = curie.partition(":")
-        return ox.NamedNode(self.kb.prefixes[prefix] + local)
+        return ox.NamedNode(self.prefixes[prefix] + local)
 
     def _quads(self, subject: Any, predicate: Any, object_: Any) -> Iterator[ox.Quad]:
         return self.store.quads_for_pattern(subject, predicate, object_, None)

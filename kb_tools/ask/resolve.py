@@ -78,6 +78,12 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
         policy = chosen[0][0] if chosen else known[kb.policy(asked.policy).identifier]
     frame.graphs = _in_words(chosen)
     graphs = default_graph(kb, chosen) if chosen else None
+    # What is asked of one policy is asked by its prefixes.
+    owners = {owner.identifier: owner for owner, _ in chosen}
+    of_one = policy or (next(iter(owners.values())) if len(owners) == 1 else None)
+    if of_one:
+        frame.prefixes = of_one.prefixes
+    frame.notes += [f"{identifier} is skipped: {error}" for identifier, error in kb.skipped.items()]
     names = Names(kb, graphs, frame.graphs, policy.iri if policy else "", checked=not asked.data)
     bound = Bound(asked.text)
     parts = question.parts if question else ()
@@ -97,7 +103,7 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
     read = bound.revisions or chosen or [(owner, entry) for owner in known.values() for entry in owner.history]
     basis = basis_of(names, parts, read)
     frame.basis, frame.missing = list(basis.lines), basis.missing
-    checked = _checked(kb, asked, bound.text, chosen)
+    checked = _checked(kb, asked, bound.text, chosen, frame.prefixes)
     return Request(
         kb=kb,
         checked=checked,
@@ -118,13 +124,15 @@ def _in_words(chosen: Sequence[Chosen]) -> str:
     return ", ".join(names) or "all graphs"
 
 
-def _checked(kb: Repository, asked: Inquiry, text: str, chosen: Sequence[Chosen]) -> Checked:
+def _checked(
+    kb: Repository, asked: Inquiry, text: str, chosen: Sequence[Chosen], prefixes: Mapping[str, str]
+) -> Checked:
     """The query, which may run and fits the format and the closure that are asked for.
 
     Raises:
         QueryError: it is refused, is no SPARQL, or does not fit them.
     """
-    checked = trusted(text) if asked.ready else check(text, kb.prefixes)
+    checked = trusted(text) if asked.ready else check(text, prefixes, kb.clashing_prefixes)
     if asked.dataset:
         graphs, named = (sorted(set(map(_named, given))) for given in asked.dataset)
         checked = replace(checked, graphs=graphs, named=named)
@@ -164,7 +172,7 @@ def _choose(
         if named not in (None, owner):
             what = f"revision {revision} is not of {named}"
             raise QueryError(what, hint="name one policy", unquoted="the revision is not of the policy")
-        policy = known[kb.policy(owner).identifier]
+        policy = known[kb.policy_of(owner, revision).identifier]
         return [(policy, policy.entry(revision))]
     chosen: list[Chosen] = []
     missing: UnknownRevision | None = None

@@ -7,7 +7,7 @@ string to the one can be a SERVICE to the other. So both are given a text that t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,11 +46,14 @@ class Checked:
     named: list[str] | None
 
 
-def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
+def check(
+    text: str, prefixes: Mapping[str, str] | None = None, clashing: Mapping[str, Sequence[str]] | None = None
+) -> Checked:
     """Refuses what may not run, by the parsed query.
 
     Args:
         prefixes: those that the query need not declare; None if they are not known yet.
+        clashing: prefixes that several policies declare differently, each with their identifiers.
 
     Raises:
         QueryError: an update, a query with SERVICE, one too long or too deeply nested, or no SPARQL.
@@ -87,6 +90,10 @@ def check(text: str, prefixes: Mapping[str, str] | None = None) -> Checked:
         if part.name == "pname" and (part.prefix or "") not in table and prefixes is not None:
             place = re.search(rf"(?<![\w.:-]){re.escape(part.prefix or '')}:", text)
             line = _line(text, place.start() if place else 0)
+            if owners := (clashing or {}).get(part.prefix or ""):
+                what = f"{line}: prefix {part.prefix}: is declared differently by {' and '.join(owners)}"
+                hint = "ask one of them with --policy, or declare it with PREFIX"
+                raise QueryError(what, hint=hint, unquoted=f"{line}: a prefix is declared differently by policies")
             what = f"{line}: prefix {part.prefix or ''}: is not declared"
             raise QueryError(what, hint="declare it with PREFIX", unquoted=f"{line}: a prefix is not declared")
     iris = {_resolved(term, base, table) for part in parts for term in _terms(part)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kb_tools.checks import conditions, files, history, passages, policy, reasoning, seal, shapes, vocabulary
+from kb_tools.checks import conditions, files, history, naming, passages, policy, reasoning, seal, shapes, vocabulary
 from kb_tools.checks.core import Check, CheckResult, Problem, Scope, Severity
-from kb_tools.checks.units import Checker, merged, units
+from kb_tools.checks.units import Checker, across, asked, merged, units
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
         Severity.ERROR,
         files.prefixes,
         Scope.FILES,
+        across=files.clashing_prefixes,
     ),
     Check("blank-node-labels", "No file labels a blank node", Severity.ERROR, files.blank_node_labels, Scope.FILES),
     Check("literals", "Every literal is a value of its datatype", Severity.ERROR, files.literals, Scope.FILES),
@@ -199,6 +200,13 @@ CHECKS: tuple[Check, ...] = (
         Scope.POLICY,
     ),
     Check(
+        "named-by",
+        "What names a policy is what its conditions on the service say",
+        Severity.ERROR,
+        naming.named_by,
+        Scope.POLICY,
+    ),
+    Check(
         "stable-iris",
         "No IRI that lasts across revisions names a revision",
         Severity.ERROR,
@@ -235,22 +243,25 @@ def checks_named(only: Collection[str] = ()) -> list[Check]:
     return [check for check in CHECKS if not only or check.id in only]
 
 
-def run_checks(kb: Repository, only: Collection[str] = ()) -> Iterator[CheckResult]:
+def run_checks(kb: Repository, only: Collection[str] = (), policy: str | None = None) -> Iterator[CheckResult]:
     """Runs the checks in their order and gives each result as soon as it is known.
 
     Args:
         only: the ids of the checks to run; all of them where it is empty.
+        policy: leave out what is wrong with other policies than this one.
 
     Raises:
-        KbError: `only` names an unknown check; the error lists those that are known.
+        KbError: `only` names an unknown check, or `policy` an unknown policy; the error lists those that are known.
     """
     checks = checks_named(only)
+    chosen = kb.policy(policy).identifier if policy else None
     checkers = [Checker(kb, unit) for unit in units(kb)]
 
     def described() -> set[str]:
         return {iri for one in checkers for iri in one.described}
 
-    return (
-        merged(check, {one.unit.name: one.outcome(check) for one in checkers if one.unit.concerns(check)}, described)
-        for check in checks
-    )
+    def result(check: Check) -> CheckResult:
+        found = {one.unit.name: one.outcome(check) for one in checkers if one.unit.concerns(check)}
+        return across(kb, merged(check, asked(check, found, chosen), described), chosen)
+
+    return (result(check) for check in checks)

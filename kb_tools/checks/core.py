@@ -14,7 +14,7 @@ from rdflib.term import Node
 from kb_tools.as_json import AsJson
 from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
-from kb_tools.model.policy import Policy
+from kb_tools.model.policy import POLICY_FILE, Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.terms import Triple
 
@@ -63,6 +63,7 @@ class Check:
         run: finds what contradicts it.
         scope: what it looks at.
         needs_graphs: whether it can be run only where every file parses.
+        across: finds what contradicts it between policies, each of which may be sound by itself.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Check:
     run: Callable[[Repository], Iterator[Problem]]
     scope: Scope
     needs_graphs: bool = True
+    across: Callable[[Repository], Iterator[Problem]] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,13 @@ class CheckResult(AsJson):
 def relative(kb: Repository, path: Path | str) -> str:
     """A path as seen from the root of the knowledge base, a line number behind it included."""
     return str(path).removeprefix(f"{kb.root}/")
+
+
+def policy_at(kb: Repository, where: str) -> str:
+    """The identifier of the policy in whose folder a place lies, as seen from the root; "" for none."""
+    kind, _, rest = where.partition("/")
+    identifier = rest.partition("/")[0]
+    return identifier if kind == "policies" and kb.has(kb.root / kind / identifier / POLICY_FILE) else ""
 
 
 def problem_of(kb: Repository, error: KbError, where: str) -> Problem:

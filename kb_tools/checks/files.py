@@ -10,8 +10,9 @@ from pathlib import Path
 from rdflib import Literal, URIRef
 from rdflib.namespace import XSD
 
-from kb_tools.checks.core import FOLDERS, Problem, name, problem_of, relative, statements
+from kb_tools.checks.core import FOLDERS, Problem, name, policy_at, problem_of, relative, statements
 from kb_tools.errors import KnowledgeBaseError
+from kb_tools.model.policy import POLICY_FILE
 from kb_tools.model.repository import POLICIES, Repository
 from kb_tools.rdf.files import FORMATS
 
@@ -72,19 +73,29 @@ def _bare(path: Path) -> str:
     return _QUOTED.sub(lambda found: found["iri"] or "\n" * found[0].count("\n"), path.read_text(encoding="utf-8"))
 
 
+def clashing_prefixes(kb: Repository) -> Iterator[Problem]:
+    """Prefixes that a policy declares for its own, and another policy or the shared table for something else."""
+    for prefix, owners in sorted(kb.clashing_prefixes.items()):
+        where = relative(kb, kb.root / POLICIES / owners[-1] / POLICY_FILE)
+        others = ", ".join([*owners[:-1], *(["the shared table"] if prefix in kb.shared_prefixes else [])])
+        yield Problem(where, f"prefix {prefix}: is declared for something else by {others}; choose another")
+
+
 def prefixes(kb: Repository) -> Iterator[Problem]:
     """Declarations that the prefix table does not know or contradicts, that stand twice, or that nothing uses."""
+    tables = {policy.identifier: policy.prefixes for policy in (kb.policies() if kb.policy_folders else ())}
     for path in kb.files(*FOLDERS):
+        table = tables.get(policy_at(kb, relative(kb, path)), kb.prefixes)
         text = _bare(path)
         body = re.sub(_IRI, "", _DECLARATION.sub("", text))
         seen: set[str] = set()
         for found in _DECLARATION.finditer(text):
             prefix, namespace = found["prefix"], found["iri"][1:-1]
             where = f"{relative(kb, path)}:{text.count(chr(10), 0, found.start()) + 1}"
-            if prefix and prefix not in kb.prefixes:
+            if prefix and prefix not in table:
                 yield Problem(where, f"prefix {prefix}: is not in the prefix table; add it there or use one that is")
-            elif prefix and kb.prefixes[prefix] != namespace:
-                yield Problem(where, f"prefix {prefix}: is {kb.prefixes[prefix]} in the prefix table; use that")
+            elif prefix and table[prefix] != namespace:
+                yield Problem(where, f"prefix {prefix}: is {table[prefix]} in the prefix table; use that")
             if prefix in seen:
                 yield Problem(where, f"prefix {prefix}: is declared twice; keep one")
             if not re.search(rf"(?<![\w.-]){re.escape(prefix)}:", body):

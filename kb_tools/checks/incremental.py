@@ -24,8 +24,19 @@ from typing import Any
 from kb_tools import __version__
 from kb_tools.cache import cache_folder, keep_text, kept_text
 from kb_tools.checks import CHECKS
-from kb_tools.checks.core import CheckResult, Problem
-from kb_tools.checks.units import SHARED, VOCABULARIES, Checker, Outcome, Unit, merged, named_in, units
+from kb_tools.checks.core import Check, CheckResult, Problem
+from kb_tools.checks.units import (
+    SHARED,
+    VOCABULARIES,
+    Checker,
+    Outcome,
+    Unit,
+    across,
+    asked,
+    merged,
+    named_in,
+    units,
+)
 from kb_tools.model.repository import POLICIES, Repository
 
 # Changes when the file is laid out differently, so that an older one is not used.
@@ -173,14 +184,22 @@ def _digest(texts: Iterable[str]) -> str:
 
 
 def check_what_changed(
-    kb: Repository, everything: bool = False, watched: Callable[[Iterator[Found]], Iterator[Found]] = iter
+    kb: Repository,
+    everything: bool = False,
+    watched: Callable[[Iterator[Found]], Iterator[Found]] = iter,
+    policy: str | None = None,
 ) -> list[CheckResult]:
     """What all checks come to, as `run_checks` gives it; only what changed since the last time is checked again.
 
     Args:
         everything: whether all is checked again.
         watched: hands on what is found, unit by unit, as somebody wants to see it.
+        policy: leave out what is wrong with other policies than this one.
+
+    Raises:
+        KbError: there is no such policy.
     """
+    chosen = kb.policy(policy).identifier if policy else None
     memory = Memory(kb)
     every = memory.units()
     found = {} if everything else {unit: kept for unit in every if (kept := memory.recall(unit)) is not None}
@@ -192,10 +211,11 @@ def check_what_changed(
     def described() -> set[str]:
         return {iri for outcomes in found.values() for iri in outcomes.described}
 
-    return [
-        merged(check, {unit.name: found[unit].by_check[check.id] for unit in every if unit.concerns(check)}, described)
-        for check in CHECKS
-    ]
+    def result(check: Check) -> CheckResult:
+        outcomes = {unit.name: found[unit].by_check[check.id] for unit in every if unit.concerns(check)}
+        return across(kb, merged(check, asked(check, outcomes, chosen), described), chosen)
+
+    return [result(check) for check in CHECKS]
 
 
 def _on_all_cores(kb: Repository, changed: Sequence[Unit]) -> Iterator[Found]:

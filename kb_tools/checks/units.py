@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kb_tools.checks.core import FOLDERS, Check, CheckResult, Problem, Scope, problem_of
@@ -138,6 +138,29 @@ class Checker:
         paths = self.view.showing([self.unit.name]).files(POLICIES)
         subjects = {str(subject) for path in paths for subject, _, _ in self.view.triples(path)}
         return frozenset(iri for iri in subjects if iri.startswith(BASE) and not iri.startswith(own))
+
+
+def asked(check: Check, outcomes: Mapping[str, Outcome], policy: str | None) -> dict[str, Outcome]:
+    """What a check came to in the vocabularies and in one policy; in all units where no policy is named.
+
+    What must be so in some policy is looked for in all that can be read.
+    """
+    if policy is None:
+        return dict(outcomes)
+    if check.scope is Scope.ALL_POLICIES:
+        return {name: outcome for name, outcome in outcomes.items() if name == policy or not outcome.skipped}
+    return {name: outcome for name, outcome in outcomes.items() if name in (VOCABULARIES, policy)}
+
+
+def across(kb: Repository, result: CheckResult, policy: str | None) -> CheckResult:
+    """The result with what the check finds between policies: each time anew, whatever changed.
+
+    Args:
+        policy: with what concerns this one alone.
+    """
+    found = result.check.across(kb) if result.check.across else ()
+    mine = (one for one in found if policy is None or policy in f"{one.where} {one.message}")
+    return replace(result, problems=tuple(dict.fromkeys((*result.problems, *mine))))
 
 
 def merged(check: Check, outcomes: Mapping[str, Outcome], described: Callable[[], Collection[str]]) -> CheckResult:

@@ -48,14 +48,9 @@ def kb_option(command: F) -> F:
     )(command)
 
 
-def policy_option(command: F) -> F:
-    """--policy ID."""
-    return click.option(
-        "--policy",
-        metavar="ID",
-        shell_complete=completion.policies,
-        help="The policy; needed only when several are on file.",
-    )(command)
+def policy_option(text: str) -> Callable[[F], F]:
+    """--policy ID; `text` says what it does, and what is done without it."""
+    return click.option("--policy", metavar="ID", shell_complete=completion.policies, help=text)
 
 
 def revision_option(text: str) -> Callable[[F], F]:
@@ -201,10 +196,12 @@ def say_recorded(number: int, folder: Path, head: Head | None) -> None:
 
 
 def open_kb(root: Path | None) -> KnowledgeBase:
-    """The knowledge base that the options call for."""
+    """The knowledge base that the options call for; of each policy that is skipped, it says so in a line on stderr."""
     import kb_tools
 
-    return kb_tools.open(root)
+    kb = kb_tools.open(root)
+    kb.repository.on_skip = lambda identifier, error: warn(f"{identifier} is skipped: {error}")
+    return kb
 
 
 def warn_of_slow_shapes(kb: KnowledgeBase) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.command("diff")
 @click.argument("old", metavar="OLD", shell_complete=completion.revisions)
 @click.argument("new", metavar="NEW", shell_complete=completion.revisions)
-@policy_option
+@policy_option("The policy; default: that of the revisions.")
 @click.option("--cases", multiple=True, metavar="PATH", help="Also replay these cases under both; may be repeated.")
 @click.option(
     "--fail-on",

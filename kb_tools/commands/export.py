@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @revision_option("One revision with what is shared; default: everything.")
-@policy_option
+@policy_option("The policy; default: that of the revision.")
 @click.option(
     "--entail",
     type=click.Choice(["none", "rdfs", "owlrl"]),
@@ -73,6 +74,7 @@ def command(
         raise click.UsageError("--to sends N-Triples, and writes no file: leave out --format and --output.")
     if not url and (user_from_env or again):
         raise click.UsageError("--user-from-env and --again go with --to.")
+    from kb_tools.model.soundness import require_sound, skip_broken
     from kb_tools.publish import graphs as publish_graphs
     from kb_tools.rdf import canonical as rdf_canonical
 
@@ -81,23 +83,26 @@ def command(
     if revision:
         named = kb.policy_of(policy, revision)
         chosen = (named, named.entry(revision))
+        require_sound(named)
+    skip_broken(kb)
     if chosen and entail != "none":
         quads = publish_graphs.entailed_statements(kb, *chosen, entail)
     else:
         quads = publish_graphs.statements(kb, chosen)
     if url:
         _load(url, list(publish_graphs.graphs(quads)), user_from_env, again, all_graphs=chosen is None)
-        return
+        sys.exit(2 if kb.skipped else 0)
     written = rdf_canonical.serialize(quads, format_, kb.prefixes)
     if output is None:
         put(written)
-        return
+        sys.exit(2 if kb.skipped else 0)
     from kb_tools.writing import write_atomically
 
     try:
         write_atomically({output: written})
     except OSError as error:
         raise KbError(error.strerror or "cannot be written", where=str(output), hint="name another file") from error
+    sys.exit(2 if kb.skipped else 0)
 
 
 def _load(url: str, graphs: list[NamedGraph], user_from_env: bool, again: bool, all_graphs: bool) -> None:

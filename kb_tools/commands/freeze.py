@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("revision", required=False, metavar="[REVISION]", shell_complete=completion.revisions)
 @click.option("--all", "every", is_flag=True, help="Every revision on file.")
 @click.option("--again", is_flag=True, help="Replace a seal that differs, once the change is reviewed.")
-@policy_option
+@policy_option("The policy; default: that of the REVISION, or all.")
 @format_option("text", "json")
 @kb_option
 def command(
@@ -41,6 +41,7 @@ def command(
     """
     if every == bool(revision):
         raise click.UsageError("Name a revision, or use --all.")
+    from kb_tools.model.soundness import skip_broken
     from kb_tools.revisions.seal import freeze
 
     kb = open_kb(root).repository
@@ -48,6 +49,8 @@ def command(
         chosen = kb.policy_of(policy, revision)
         wanted = [(chosen, chosen.entry(revision))]
     else:
+        if not policy:
+            skip_broken(kb)
         policies = [kb.policy(policy)] if policy else list(kb.policies())
         wanted = [(owner, entry) for owner in policies for entry in owner.history if not entry.draft]
     done: list[Frozen] = []
@@ -64,7 +67,7 @@ def command(
             click.echo(_line(frozen))
     if format_ == "json":
         put(_json(done, errors))
-    sys.exit(2 if errors else 0)
+    sys.exit(2 if errors or kb.skipped else 0)
 
 
 def _line(frozen: Frozen) -> str:

@@ -34,12 +34,14 @@ def command(http: bool, port: int, workers: int, timeout: float, max_rows: int, 
 
     require("mcp")
     from kb_tools.ask.pool import Pool
+    from kb_tools.model.soundness import skip_broken
     from kb_tools.serve.mcp.listen import over_http, over_stdio
     from kb_tools.serve.mcp.office import Office
 
     kb = open_kb(root)
     # All that answer do so from one reading of the files.
     kb.repository.hold()
+    skip_broken(kb.repository)
     with Office(Pool(kb.repository, workers, timeout), max_rows=max_rows) as office:
         if http:
             over_http(office, port, lambda address: click.echo(f"{kb.root}: {address} (Ctrl-C ends it)"))

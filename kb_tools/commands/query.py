@@ -58,7 +58,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--all", "union", is_flag=True, help="The union of all graphs: a criterion then shows every revision at once."
 )
-@policy_option
+@policy_option("The policy; default: that of the revision, or all.")
 @click.option(
     "--data",
     multiple=True,

@@ -76,7 +76,7 @@ OUTCOMES = (
     "--column", metavar="NAME", default="", help="The column of .parquet files with the cases; default: the only one."
 )
 @terminology_option
-@policy_option
+@policy_option("The policy of all cases; default: that of the revision, or the only one.")
 @format_option("text", "json")
 @engine_option
 @kb_option

@@ -14,7 +14,7 @@ FORMATS = ("turtle", "ntriples", "jsonld")
 
 @click.command("shapes")
 @click.argument("revision", metavar="REVISION", shell_complete=completion.revisions)
-@policy_option
+@policy_option("The policy; default: that of the REVISION.")
 @format_option(*FORMATS)
 @kb_option
 def command(revision: str, policy: str | None, format_: str, root: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def command(out: Path, on: date | None, root: Path | None) -> None:
 
     The links are relative and the search is included, so the folder can be published under any address, or opened from
     a disk. The same knowledge base gives the same bytes. A folder that kb site wrote is replaced; any other that holds
-    something is refused.
+    something is refused. A policy that cannot be read is left out, one line says so, and the exit code is 2.
 
     \b
     Examples:
@@ -34,7 +35,11 @@ def command(out: Path, on: date | None, root: Path | None) -> None:
     from kb_tools.serve.extra import require
 
     require()
+    from kb_tools.model.soundness import skip_broken
     from kb_tools.serve.site import write_site
 
-    count = write_site(open_kb(root).repository, out, on)
+    kb = open_kb(root).repository
+    skip_broken(kb, whole=True)
+    count = write_site(kb, out, on)
     click.echo(f"{out}: {count} files; begin with {out / 'index.html'}")
+    sys.exit(2 if kb.skipped else 0)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("trace")
 @click.argument("document", type=click.Path(path_type=Path), metavar="DOCUMENT")
 @revision_option("The revision; default: the latest of which digests are kept.")
-@policy_option
+@policy_option("The policy; default: that of the revision, or the only one.")
 @click.option(
     "--draft", metavar="YYYY-MM", help="Also write the skeleton of this new revision into the policy's folder."
 )

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 @click.command("validate")
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
 @case_revision_options
-@policy_option
+@policy_option(
+    "The policy, or all for an answer under each; default: that of the revision, else the one that a case names."
+)
 @click.option("--explain", is_flag=True, help="Every condition with its facts, the places and the citations.")
 @document_option
 @click.option(
@@ -142,7 +144,8 @@ def command(
         put(_writer(format_)(kb.repository, answers, errors, explain))
     if recorded:
         say_recorded(len(recorded.heads), recorded.folder, recorded.head)
-    sys.exit(2 if errors else worst)
+    # Of a policy that is skipped nobody knows what the case comes to under it, or whether the case names it too.
+    sys.exit(2 if errors or kb.repository.skipped else worst)
 
 
 def _exit_code(answer: Answer) -> int:

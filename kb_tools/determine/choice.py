@@ -12,6 +12,7 @@ from kb_tools.cases.case import Case
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
+from kb_tools.model.soundness import skip_broken, skip_or_raise
 from kb_tools.rdf.namespaces import CASE
 
 # The word that asks for every policy on file.
@@ -26,13 +27,11 @@ class PolicyChoice:
     Attributes:
         policies: those to choose among.
         every: whether each case is determined under all of them.
-        broken: what is wrong with policies that cannot be chosen, since what names them cannot be read.
     """
 
     def __init__(self, policies: Iterable[Policy], every: bool = False) -> None:
         self.policies: tuple[Policy, ...] = tuple(policies)
         self.every = every
-        self.broken: tuple[KbError, ...] = ()
         self._named_by: dict[str, list[Policy]] | None = None
 
     @property
@@ -89,15 +88,15 @@ class PolicyChoice:
     def _names(self) -> dict[str, list[Policy]]:
         """The policies that each service or code names."""
         if self._named_by is None:
-            found: dict[str, list[Policy]] = {}
-            broken = []
+            self._named_by = {}
             for policy in self.policies:
                 try:
-                    for term in policy.named_by:
-                        found.setdefault(term, []).append(policy)
+                    named_by = policy.named_by
                 except KbError as error:
-                    broken.append(error)
-            self._named_by, self.broken = found, tuple(broken)
+                    skip_or_raise(policy, error)
+                    continue
+                for term in named_by:
+                    self._named_by.setdefault(term, []).append(policy)
         return self._named_by
 
 
@@ -112,6 +111,7 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
         KbError: there is no such policy, or no policy with such a revision.
     """
     if policy == ALL:
+        skip_broken(kb)
         return PolicyChoice(kb.policies(), every=True).having(revision)
     if policy or len(kb.policy_folders) < 2 or (revision and "/" in revision):
         return PolicyChoice([kb.policy_of(policy, *filter(None, [revision]))])

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from rdflib import Literal, URIRef
 from rdflib.collection import Collection
-from rdflib.namespace import RDF, RDFS
+from rdflib.namespace import RDFS
 
 from kb_tools.determine.result import Determination, Outcome
+from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import CASE, SH, SHAPE
 
 if TYPE_CHECKING:
     from kb_tools.determine.examples import ExampleResult
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------------- coverage
 
 
-def coverage(kb: Repository, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
-    """What the cases show, as lines, and what no case shows.
+def coverage(kb: Repository, policy: Policy, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
+    """What the cases of a policy show, as lines, and what no case shows.
 
-    Every condition must be seen in each value that it can take, every outcome under each revision, and every criterion
-    must decide a settled case: the indication one that is met and one that is not, the others one where they stand
-    against the request, or the policy does not apply. And of every class of findings that conditions read, each doubt
-    that a finding of it can be in must keep such a condition unknown in some case.
+    Every condition that its revisions read must be seen in each value that it can take, every outcome under each
+    revision, and every criterion must decide a settled case: the indication one that is met and one that is not, the
+    others one where they stand against the request, or the policy does not apply. And of every class of findings that
+    conditions read, each doubt that a finding of it can be in must keep such a condition unknown in some case.
     """
     lines: list[str] = []
     gaps: list[str] = []
@@ -51,7 +53,9 @@ def coverage(kb: Repository, examples: Sequence[ExampleResult]) -> tuple[list[st
         outcomes = {determination.outcome for determination in found}
         gaps.extend(f"{revision}: no case comes to {outcome.value}" for outcome in Outcome if outcome not in outcomes)
     lines.extend(_doubted(kb, examples, gaps))
-    unseen = sorted(set(map(str, kb.conditions.subjects(RDF.type, POL.Condition))) - seen.keys())
+    entries = [entry for entry in policy.history if entry.criteria_on_file]
+    read = {iri for entry in entries for iri in Revision.load(policy, entry).conditions}
+    unseen = sorted(read - seen.keys())
     gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
     return lines, gaps
 

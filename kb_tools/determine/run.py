@@ -21,11 +21,12 @@ from kb_tools.determine.evaluate import Known
 from kb_tools.determine.locality import faults
 from kb_tools.determine.looks import Looks
 from kb_tools.determine.result import REVIEW, Determination, NotDetermined
-from kb_tools.errors import KbError
+from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.history import Selection
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
+from kb_tools.model.soundness import skip_or_raise
 
 # How many cases share one call of the engine: enough to spread its fixed cost, few enough to show progress.
 BATCH = 200
@@ -202,7 +203,8 @@ class Run:
         for group in groups.values():
             _, policy, selection = group[0]
             for (case, _, _), answer in zip(group, self._of_group(policy, selection, group), strict=True):
-                answers[case.node][policy.iri] = answer
+                if answer is not None:
+                    answers[case.node][policy.iri] = answer
         order = ("", *(policy.iri for policy in self._choice.policies)) if self._choice.every else ()
         return [
             [found[iri] for iri in order if iri in found] if len(found) > 1 else list(found.values())
@@ -211,8 +213,8 @@ class Run:
 
     def _of_group(
         self, policy: Policy, selection: Selection, group: list[tuple[Case, Policy, Selection]]
-    ) -> Sequence[Answer]:
-        """The answers for cases of one revision."""
+    ) -> Sequence[Answer | None]:
+        """The answers for cases of one revision; None where every policy is asked, and this one cannot be read."""
         cases = [case for case, _, _ in group]
         try:
             return self._determiner(policy, selection).determine(cases, [chosen.notices for _, _, chosen in group])
@@ -220,6 +222,9 @@ class Run:
             # Where other policies are asked too, one that is broken stops none of them.
             if self._choice.only:
                 raise
+            if self._choice.every and isinstance(error, KnowledgeBaseError):
+                skip_or_raise(policy, error)
+                return [None] * len(cases)
             return [NotDetermined(case, error, policy.identifier) for case in cases]
 
     def stream(self, found: Iterable[Case | KbError]) -> Iterator[Answer | KbError]:

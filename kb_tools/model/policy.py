@@ -15,7 +15,7 @@ from rdflib.namespace import DCTERMS, RDFS
 from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
 from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
-from kb_tools.rdf.namespaces import BASE, POL
+from kb_tools.rdf.namespaces import BASE, POL, SH
 from kb_tools.rdf.terms import local_name, to_quads, to_rdflib
 
 if TYPE_CHECKING:
@@ -68,6 +68,23 @@ class Policy(AsJson):
     @cached_property
     def title(self) -> str:
         return str(self.shared.value(URIRef(self.iri), DCTERMS.title) or self.identifier)
+
+    @cached_property
+    def own_prefixes(self) -> dict[str, str]:
+        """The prefixes that the policy declares; of one that it declares twice, the first by name.
+
+        Raises:
+            KnowledgeBaseError: its file cannot be read.
+        """
+        table: dict[str, str] = {}
+        for prefix, namespace in declared_prefixes(self.kb.graph([self.folder / POLICY_FILE])):
+            table.setdefault(prefix, namespace)
+        return table
+
+    @cached_property
+    def prefixes(self) -> dict[str, str]:
+        """The prefix table as the policy sees it: what it declares itself counts before what other policies do."""
+        return {**self.kb.prefixes, **self.own_prefixes, **self.kb.shared_prefixes}
 
     @cached_property
     def named_by(self) -> frozenset[str]:
@@ -257,6 +274,12 @@ class Policy(AsJson):
     def own_graph(self, entry: RevisionEntry) -> Graph:
         """What the files in the revision's own folder say."""
         return self.kb.graph(self.kb.files_in(self.revision_folders[entry.name]))
+
+
+def declared_prefixes(graph: Graph) -> list[tuple[str, str]]:
+    """The prefixes that a graph declares, each with its namespace, in order."""
+    rows = graph.objects(None, SH.declare)
+    return sorted((str(graph.value(row, SH.prefix)), str(graph.value(row, SH.namespace))) for row in rows)
 
 
 def filled_in(store: ox.Store) -> list[ox.Quad]:

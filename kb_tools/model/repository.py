@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +13,9 @@ from rdflib import Graph
 from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, did_you_mean
-from kb_tools.model.policy import Policy
+from kb_tools.model.policy import POLICY_FILE, Policy, declared_prefixes
 from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
-from kb_tools.rdf.namespaces import SH
 from kb_tools.rdf.terms import Triple, graph_of
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
@@ -68,6 +68,9 @@ class Repository:
         self.shown: frozenset[str] | None = None
         self._files: dict[Path, list[Triple]] = {}
         self._held: dict[Path, bytes] | None = None
+        # Of policies that are left out, why; and who is told of each.
+        self._skipped: dict[str, KbError] = {}
+        self.on_skip: Callable[[str, KbError], None] = lambda identifier, error: None
 
     def showing(self, policies: Iterable[str]) -> Repository:
         """The same knowledge base as if no other policies were on file; what was loaded once is shared.
@@ -77,6 +80,7 @@ class Repository:
         """
         view = Repository(self.root)
         view.shown, view._files, view._held = frozenset(policies), self._files, self._held
+        view._skipped = self._skipped
         return view
 
     # ------------------------------------------------------------------ files
@@ -173,7 +177,7 @@ class Repository:
             else:
                 inside = (path for path in self._held if path.suffix == ".ttl" and above in path.parents)
                 found.extend(path for path in inside if self._shows(path))
-        return found
+        return found if not self._skipped else [path for path in found if not self.is_skipped(path)]
 
     def files_in(self, folder: Path, pattern: str = "*.ttl") -> list[Path]:
         """The files of a folder itself that fit a pattern, which may begin with folders in it; in order of their names.
@@ -238,25 +242,58 @@ class Repository:
 
     @cached_property
     def prefixes(self) -> dict[str, str]:
-        """The prefix table: the shared rows and those that each policy declares for its own namespaces.
+        """The prefix table: the shared rows, and those that policies declare for their own namespaces.
+
+        Without the prefixes that two policies declare for different namespaces: each is that of its own policy alone,
+        see `Policy.prefixes`.
 
         Raises:
-            KnowledgeBaseError: one prefix is declared for two namespaces.
+            KnowledgeBaseError: the shared rows are missing, or two of them differ.
         """
+        return self._prefixes[0]
+
+    @cached_property
+    def clashing_prefixes(self) -> dict[str, list[str]]:
+        """Prefixes that policies declare differently, of each other or of the shared rows, with their identifiers."""
+        return self._prefixes[1]
+
+    @cached_property
+    def shared_prefixes(self) -> dict[str, str]:
+        """The shared rows of the prefix table.
+
+        Raises:
+            KnowledgeBaseError: there are none, or two of them differ.
+        """
+        path = self.root / PREFIX_TABLE
         table: dict[str, str] = {}
-        for path in (self.root / PREFIX_TABLE, *(folder / "policy.ttl" for folder in self.policy_folders)):
-            graph = self.graph([path])
-            if not table and (None, SH.declare, None) not in graph:
-                raise KnowledgeBaseError("declares no prefix", where=str(path), hint="restore it from version control")
-            for row in graph.objects(None, SH.declare):
-                prefix, namespace = str(graph.value(row, SH.prefix)), str(graph.value(row, SH.namespace))
-                if table.setdefault(prefix, namespace) != namespace:
-                    raise KnowledgeBaseError(
-                        f"prefix {prefix} is declared for {table[prefix]} and for {namespace}",
-                        where=str(path),
-                        hint="choose another prefix",
-                    )
+        for prefix, namespace in declared_prefixes(self.graph([path])):
+            if table.setdefault(prefix, namespace) != namespace:
+                what = f"prefix {prefix} is declared for {table[prefix]} and for {namespace}"
+                raise KnowledgeBaseError(what, where=str(path), hint="choose another prefix")
+        if not table:
+            raise KnowledgeBaseError("declares no prefix", where=str(path), hint="restore it from version control")
         return table
+
+    @cached_property
+    def _prefixes(self) -> tuple[dict[str, str], dict[str, list[str]]]:
+        shared = self.shared_prefixes
+        declared: dict[str, dict[str, list[str]]] = {}
+        for policy in self._policies():
+            # Of a policy that cannot be read, whoever asks for it is told.
+            with suppress(KnowledgeBaseError):
+                for prefix, namespace in policy.own_prefixes.items():
+                    declared.setdefault(prefix, {}).setdefault(namespace, []).append(policy.identifier)
+        table, clashing = dict(shared), {}
+        for prefix, namespaces in declared.items():
+            owners = [owner for of_one in namespaces.values() for owner in of_one]
+            if prefix in shared:
+                if namespaces.keys() != {shared[prefix]}:
+                    clashing[prefix] = owners
+            elif len(namespaces) > 1:
+                clashing[prefix] = owners
+            else:
+                table[prefix] = next(iter(namespaces))
+        return table, clashing
 
     def curie(self, iri: str) -> str:
         """The IRI with its prefix, or in angle brackets where none fits."""
@@ -272,10 +309,34 @@ class Repository:
         """What stands under policies/ as a folder, whether it holds a policy or not."""
         return [path for path in sorted((self.root / POLICIES).glob("*")) if path.is_dir() and self._shows(path)]
 
-    @cached_property
+    @property
     def policy_folders(self) -> list[Path]:
-        """The folders that hold a policy."""
-        return [path.parent for path in self.files_in(self.root / "policies", "*/policy.ttl")]
+        """The folders of the policies, but for those that are skipped."""
+        return [folder for folder in self._policy_folders if folder.name not in self._skipped]
+
+    @cached_property
+    def _policy_folders(self) -> list[Path]:
+        return [path.parent for path in self.files_in(self.root / "policies", f"*/{POLICY_FILE}")]
+
+    @property
+    def skipped(self) -> dict[str, KbError]:
+        """The policies that are left out since they cannot be read, each with what is wrong with it."""
+        return dict(self._skipped)
+
+    def skip(self, identifier: str, error: KbError) -> None:
+        """Leave a policy out from here on, as though its folder were not there: one that is broken stops no other.
+
+        Args:
+            error: what is wrong with it, which is raised where it is named.
+        """
+        if identifier not in self._skipped:
+            self._skipped[identifier] = error
+            self.on_skip(identifier, error)
+
+    def is_skipped(self, path: Path) -> bool:
+        """Whether a file is one of a policy that is skipped."""
+        parts = path.relative_to(self.root).parts
+        return len(parts) > 1 and parts[0] == "policies" and parts[1] in self._skipped
 
     def policy(self, identifier: str | None = None) -> Policy:
         """The policy named, or the only one.
@@ -283,6 +344,8 @@ class Repository:
         Raises:
             KbError: there is none of that name, or several and none was named.
         """
+        if identifier in self._skipped:
+            raise self._skipped[identifier]
         known = [folder.name for folder in self.policy_folders] or [policy.identifier for policy in self.policies()]
         if identifier is None:
             if len(known) != 1:
@@ -324,14 +387,19 @@ class Repository:
         return [policy for policy in self.policies() if all(name in policy.revision_folders for name in revisions)]
 
     def policies(self) -> Iterator[Policy]:
-        """Every policy on file.
+        """Every policy on file, but for those that are skipped.
 
         Raises:
             KnowledgeBaseError: there is none, and so nothing that could be right or wrong.
         """
         if not self.policy_folders:
+            for error in self._skipped.values():
+                raise error
             raise KnowledgeBaseError(
                 "no policy on file", where=str(self.root / "policies"), hint="restore the folders of the policies"
             )
+        yield from self._policies()
+
+    def _policies(self) -> Iterator[Policy]:
         for folder in self.policy_folders:
-            yield self.policy(folder.name)
+            yield Policy(self, folder)

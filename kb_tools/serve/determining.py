@@ -14,7 +14,7 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 
-from kb_tools.errors import Busy, KbError, UnknownRevision, Unrecorded
+from kb_tools.errors import Busy, KbError, KnowledgeBaseError, UnknownRevision, Unrecorded
 from kb_tools.memory import Memory
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
@@ -63,7 +63,7 @@ class Determining:
         self.kb = kb
         self.recording = recording
         folder, keeps = (recording.folder.path, recording.keep_cases) if recording else (None, False)
-        self.workers = Workers(kb.root, number, kb.held, folder, keeps)
+        self.workers = Workers(kb.root, number, kb.held, folder, keeps, kb.skipped)
         # Choices that were made before, so that no folder is looked into for each request.
         self._choices: Memory[tuple[str | None, ...], Chosen] = Memory(CHOICES)
         self._room = self.workers.number * (1 + WAITING)
@@ -114,6 +114,8 @@ class Determining:
             return known[self.kb.policy_of(named or None, *revisions).identifier]
         except UnknownRevision as error:
             raise NoPage(error.what, (), error.hint) from None
+        except KnowledgeBaseError:
+            raise
         except KbError as error:
             asked = {named, *(revision.split("/")[-2] for revision in revisions if "/" in revision)} - {None, ""}
             if len(asked) != 1:

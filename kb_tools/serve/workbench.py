@@ -21,6 +21,7 @@ from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
+from kb_tools.model.soundness import skip_broken
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.canonical import nested
 from kb_tools.rdf.namespaces import BASE, BIBO, CITO, OA, POL, SH
@@ -113,10 +114,13 @@ class Workbench:
     def read(self) -> None:
         """Read all that pages, queries and determinations are made of, so that what is broken is known at once.
 
+        Policies that are broken are skipped.
+
         Raises:
-            KnowledgeBaseError: it is broken; the error names the file.
+            KnowledgeBaseError: what all share is broken, or every policy is; the error names the file.
         """
-        for path in self.kb.files("ontology", "shapes", "policies"):
+        skip_broken(self.kb, whole=True)
+        for path in self.kb.files("ontology", "shapes"):
             self.kb.triples(path)
         for iri in self.entries:
             self.criteria_of(iri)

@@ -1165,6 +1165,32 @@ SLIPS = [
         "cond:AcuteGvHDGrade2OrHigher-finding changed: - sh:qualifiedValueShape/sh:property/sh:minInclusive 2 + ",
         only_revision="2026-02",
     ),
+    Slip(
+        "named-by",
+        "nothing names the policy",
+        replaced(f"{POLICY}/policy.ttl", "    pol:namedBy clin:DonorLymphocyteInfusion , cpt:38242 ;\n", ""),
+        f"{POLICY}/policy.ttl",
+        "is named by no service and no code, so no case finds it; add pol:namedBy",
+        only_revision="2026-02",
+    ),
+    Slip(
+        "named-by",
+        "a code that the conditions take as the service does not name the policy",
+        replaced(
+            f"{POLICY}/policy.ttl", "clin:DonorLymphocyteInfusion , cpt:38242 ;", "clin:DonorLymphocyteInfusion ;"
+        ),
+        f"{POLICY}/policy.ttl",
+        "does not say that cpt:38242 names it, as its conditions on the service do; add it to pol:namedBy",
+        only_revision="2026-02",
+    ),
+    Slip(
+        "named-by",
+        "a service names the policy that its conditions take for another",
+        replaced(f"{POLICY}/policy.ttl", "pol:namedBy ", "pol:namedBy clin:StemCellBoost , "),
+        f"{POLICY}/policy.ttl",
+        "says that clin:StemCellBoost names it, against its conditions on the service; remove it from pol:namedBy",
+        only_revision="2026-02",
+    ),
 ]
 
 
@@ -1172,7 +1198,7 @@ SLIPS = [
 
 
 def test_the_checks_are_counted_and_each_has_a_slip() -> None:
-    assert len(IDS) == len(set(IDS)) == 38
+    assert len(IDS) == len(set(IDS)) == 39
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 
@@ -1249,10 +1275,20 @@ def test_a_check_named_alone_does_not_pass_where_a_file_does_not_parse(copied: C
 
 def test_an_error_of_the_knowledge_base_is_a_problem_of_the_check(copied: Callable[[bool], Path]) -> None:
     root = copied(False)
-    replaced(f"{POLICY}/policy.ttl", 'sh:prefix "crit"', 'sh:prefix "cond"')(root)
+    replaced("ontology/prefixes.ttl", 'sh:prefix "hcpcs"', 'sh:prefix "cpt"')(root)
     result = result_of(root, "undefined-terms")
-    assert [problem.where for problem in result.problems] == [f"{POLICY}/policy.ttl"]
+    assert [problem.where for problem in result.problems] == ["ontology/prefixes.ttl"]
     assert result.problems[0].message.endswith("; choose another prefix")
+
+
+def test_a_policy_that_declares_a_shared_prefix_for_something_else_is_told(copied: Callable[[bool], Path]) -> None:
+    root = copied(False)
+    replaced(f"{POLICY}/policy.ttl", 'sh:prefix "log" ', 'sh:prefix "cond" ')(root)
+    result = result_of(root, "prefixes")
+    told = Problem(
+        f"{POLICY}/policy.ttl", "prefix cond: is declared for something else by the shared table; choose another"
+    )
+    assert told in result.problems
 
 
 def test_a_month_that_is_none_is_a_problem_of_its_file(copied: Callable[[bool], Path]) -> None:

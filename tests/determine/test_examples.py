@@ -69,7 +69,7 @@ def test_the_manifest_expects_something_of_every_example_case() -> None:
 
 
 def test_the_example_cases_leave_nothing_uncovered() -> None:
-    lines, gaps = coverage(VOCABULARY, verdicts_of("pyshifty"))
+    lines, gaps = coverage(VOCABULARY, VOCABULARY.policy("CP.MP.101"), verdicts_of("pyshifty"))
     assert gaps == []
     conditions = {line.partition(":")[2].partition(":")[0] for line in lines if line.startswith("cond:")}
     assert conditions == {
@@ -92,7 +92,7 @@ def some_verdicts(*names: str) -> list[ExampleResult]:
 
 
 def test_coverage_names_what_no_case_shows() -> None:
-    lines, gaps = coverage(VOCABULARY, some_verdicts("acute-gvhd-of-grade-2-excludes"))
+    lines, gaps = coverage(VOCABULARY, VOCABULARY.policy("CP.MP.101"), some_verdicts("acute-gvhd-of-grade-2-excludes"))
     assert "cond:acute-gvhd-of-grade-2-or-higher: holds" in lines
     assert "2026-02: II.B decides 1 cases of CriteriaNotMet" in lines
     about_gvhd = [gap for gap in gaps if gap.startswith("cond:acute-gvhd")]
@@ -122,7 +122,7 @@ def test_coverage_names_a_value_that_a_condition_is_said_not_to_take(monkeypatch
     assert verdict.determination is not None
     condition = verdict.determination.condition_results[COND + "acute-gvhd-of-grade-2-or-higher"].condition
     monkeypatch.setitem(condition.__dict__, "possible", frozenset({"Unknown"}))
-    _, gaps = coverage(VOCABULARY, [verdict])
+    _, gaps = coverage(VOCABULARY, VOCABULARY.policy("CP.MP.101"), [verdict])
     assert "cond:acute-gvhd-of-grade-2-or-higher cannot be holds and is" in gaps
 
 

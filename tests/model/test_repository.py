@@ -124,16 +124,28 @@ def test_the_longest_namespace_that_fits_gives_the_prefix_and_none_gives_bracket
     assert kb.curie("https://w3id.org/policykb/CP.MP.101") == "<https://w3id.org/policykb/CP.MP.101>"
 
 
-def test_a_prefix_for_two_namespaces_is_an_error_that_names_the_file(copy: Path) -> None:
+def test_a_prefix_of_two_policies_is_that_of_each_in_its_own_and_of_neither_elsewhere(copy: Path) -> None:
     folder = copy / "policies/TST.7"
     shutil.copytree(DATA / "TST.7", folder)
     text = (folder / "policy.ttl").read_text(encoding="utf-8")
     (folder / "policy.ttl").write_text(text.replace('sh:prefix "tcrit"', 'sh:prefix "crit"'), encoding="utf-8")
+    kb = Repository(copy)
+    assert kb.clashing_prefixes == {"crit": ["CP.MP.101", "TST.7"]}
+    assert "crit" not in kb.prefixes
+    assert kb.policy("CP.MP.101").prefixes["crit"] == CRITERION
+    assert kb.policy("TST.7").prefixes["crit"] == "https://w3id.org/policykb/TST.7/criterion/"
+
+
+def test_a_shared_prefix_for_two_namespaces_is_an_error_that_names_the_file(copy: Path) -> None:
+    table = copy / "ontology/prefixes.ttl"
+    text = table.read_text(encoding="utf-8")
+    row = '[ sh:prefix "cpt" ; sh:namespace "https://example.org/"^^xsd:anyURI ] ,'
+    table.write_text(text.replace("sh:declare", f"sh:declare {row}", 1), encoding="utf-8")
     with pytest.raises(KnowledgeBaseError) as error:
         _ = Repository(copy).prefixes
     assert str(error.value) == (
-        f"{folder / 'policy.ttl'}: prefix crit is declared for {CRITERION} "
-        "and for https://w3id.org/policykb/TST.7/criterion/; choose another prefix"
+        f"{table}: prefix cpt is declared for https://example.org/ and for https://w3id.org/policykb/code/cpt/; "
+        "choose another prefix"
     )
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from threading import BoundedSemaphore, Condition, Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kb_tools.ask.answer import error_as_json, error_of_json
-from kb_tools.errors import Busy, KbError
+from kb_tools.errors import Busy, KbError, KnowledgeBaseError
 from kb_tools.serve.case.messages import Message, receive, send
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Workers:
         held: the digest of the files that each must answer from; "" for any.
         records: the folder of the records of what is determined; None for no records.
         keep_cases: whether the cases are kept there.
+        skipped: the policies that are left out.
 
     Attributes:
         number: of processes.
@@ -55,14 +56,20 @@ class Workers:
     """
 
     def __init__(
-        self, root: Path, number: int = 0, held: str = "", records: Path | None = None, keep_cases: bool = False
+        self,
+        root: Path,
+        number: int = 0,
+        held: str = "",
+        records: Path | None = None,
+        keep_cases: bool = False,
+        skipped: Iterable[str] = (),
     ) -> None:
         self.seconds = SECONDS
         self.warm_ones = 0
         self.number = number = number or min(2, os.cpu_count() or 1)
         # The one that was asked last has most in its memory.
         self._free: LifoQueue[_Worker] = LifoQueue()
-        begun_with = [str(root), held, str(records or ""), "keep" if keep_cases else ""]
+        begun_with = [str(root), held, str(records or ""), "keep" if keep_cases else "", ",".join(skipped)]
         self._workers = [_Worker(begun_with) for _ in range(number)]
         for worker in self._workers:
             self._free.put(worker)
@@ -201,8 +208,8 @@ class _Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         # Not multiprocessing, which would run the main module again, whatever program that is. What the process says
         # on its standard error could quote a case: nobody hears it.
-        code = "import sys; sys.path[:] = sys.argv[5:]; "
-        code += "from kb_tools.serve.case.workers import serve; serve(*sys.argv[1:5])"
+        code = "import sys; sys.path[:] = sys.argv[6:]; "
+        code += "from kb_tools.serve.case.workers import serve; serve(*sys.argv[1:6])"
         self._process = process = subprocess.Popen(
             [sys.executable, "-P", "-c", code, *self.begun_with, *sys.path],
             stdin=subprocess.PIPE,
@@ -242,8 +249,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 # ---------------------------------------------------------------------- in the process
 
 
-def serve(root: str, held: str, records: str = "", kept: str = "") -> None:
+def serve(root: str, held: str, records: str = "", kept: str = "", skipped: str = "") -> None:
     """The process: answers each message on standard input with one, until there are no more.
+
+    Args:
+        skipped: the policies that are left out, with commas between them.
 
     It begins with what is wrong with the knowledge base, if anything is, and then ends.
     """
@@ -264,6 +274,8 @@ def serve(root: str, held: str, records: str = "", kept: str = "") -> None:
     try:
         if held:
             kb.hold(held)
+        for identifier in filter(None, skipped.split(",")):
+            kb.skip(identifier, KnowledgeBaseError("the policy cannot be read", hint="run kb check"))
         desk = Desk(kb, RecordMaker(kb, RecordFolder(Path(records)), bool(kept)) if records else None)
     except KbError as error:
         send(out, Message(error_as_json(error)))

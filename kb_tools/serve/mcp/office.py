@@ -41,7 +41,7 @@ class Office:
     def __init__(self, pool: Pool, workers: Workers | None = None, max_rows: int = 10_000) -> None:
         self.kb: Repository = pool.kb
         self.pool = pool
-        self.workers = workers or Workers(pool.kb.root, held=pool.kb.held)
+        self.workers = workers or Workers(pool.kb.root, held=pool.kb.held, skipped=pool.kb.skipped)
         self.comparisons = Comparisons(pool.kb)
         self.max_rows = max_rows
         self._revisions: dict[str, Revision] = {}
