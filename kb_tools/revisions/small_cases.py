@@ -215,7 +215,9 @@ class _View:
         return AgesSeen(self.walk.shapes, self.conditions).all_ages() or [()]
 
     def _values(self, property_: URIRef) -> list[Node]:
-        """The values of a property that is no number, as the case shapes have them: of those that look alike one."""
+        """The values of a property, as the case shapes have them: of those that look alike one."""
+        if self.walk.limits.get(property_):
+            return list(self._numbers(property_, self.walk.limits[property_]))
         named = self.walk.named.get(property_, set())
         class_ = self.ontology.value(property_, RDFS.range)
         if class_ in concept_classes(self.ontology):

@@ -252,10 +252,10 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("request.Service", "x", 'request: unknown key "Service"; did you mean service?'),
     ("request.service_date", "x", 'request: unknown key "service_date"; did you mean serviceDate?'),
     ("request.a\x1b[1m\n", 1, r'request: unknown key "a\u001b[1m\n"; known keys: service, procedureCodes, '
-     "serviceDate, reason, purposes, product"),
+     "serviceDate, patientAge, reason, purposes, product"),
     ("@context", {}, 'unknown key "@context"; this is JSON-LD: name the file .jsonld, or use --input-format jsonld'),
-    ("request.@type", "x", 'request: unknown key "@type"; known keys: service, procedureCodes, serviceDate, reason, '
-     "purposes, product"),
+    ("request.@type", "x", 'request: unknown key "@type"; known keys: service, procedureCodes, serviceDate, '
+     "patientAge, reason, purposes, product"),
     ("findings.1.type", ..., f"findings[1]: no type; give it one: {FINDINGS}"),
     ("findings.1.type", "Transplants", 'findings[1].type: "Transplants" is not a value of this key; did you mean '
      "Transplant?"),
@@ -762,7 +762,7 @@ def test_the_template_of_a_second_policy_asks_for_what_that_one_reads(run_kb: Ru
     ]
     asked = [note.partition(" Asked for by ")[2] for key, note in blank["request"].items() if key != "product"]
     service = "Scope: The service requested, or its procedure code."
-    assert asked == [service, service, "", "", ""]
+    assert asked == [service, service, "", "", "", ""]
 
 
 # ---------------------------------------------------------------------- codes and abbreviations of diseases

@@ -18,7 +18,7 @@ from kb_tools.cases.case import Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.form import CaseForms
 from kb_tools.cases.prepare import prepared
-from kb_tools.checks import run_checks
+from kb_tools.checks.conditions import conditions as check_conditions
 from kb_tools.determine.ages_seen import AgesSeen
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
@@ -454,5 +454,6 @@ def test_what_is_no_window_stops_no_other_revision(with_wn3: Repository, stated:
 def test_a_window_on_what_has_no_date_is_a_problem(with_wn3: Repository) -> None:
     kb = Repository(with_wn3.root)
     kb.conditions.add((COND["service-is-dli"], POL.within, Literal("P30D", datatype=XSD.duration)))
-    (result,) = run_checks(kb, ["conditions"])
-    assert [problem.message for problem in result.problems] == ["states pol:within, but counts no findings; remove it"]
+    assert [problem.message for problem in check_conditions(kb)] == [
+        "states pol:within, but counts no findings; remove it"
+    ]

@@ -50,9 +50,9 @@ def gvhd(day: str, grade: int) -> dict[str, Any]:
     return {"type": "AcuteGvHDAssessment", "date": day, "basis": "ChartEvidence", "grade": grade}
 
 
-def line(service: str, *findings: dict[str, Any]) -> bytes:
+def line(service: str, *findings: dict[str, Any], **request: Any) -> bytes:
     """A case for WN.3 as a line of plain JSON."""
-    request = {"service": "DonorLymphocyteInfusion", "serviceDate": service, "reason": "AcuteMyeloidLeukemia"}
+    request |= {"service": "DonorLymphocyteInfusion", "serviceDate": service, "reason": "AcuteMyeloidLeukemia"}
     content = {"patient": "p", "lineOfBusiness": "Commercial", "request": request, "findings": list(findings)}
     return json.dumps(content).encode()
 

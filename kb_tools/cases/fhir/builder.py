@@ -37,7 +37,7 @@ from kb_tools.cases.fhir.doubts import DoubtCollector
 from kb_tools.cases.fhir.graph import CaseGraph
 from kb_tools.cases.fhir.notes import notes_of
 from kb_tools.cases.fhir.observations import ObservationReader
-from kb_tools.cases.fhir.patient import identify_patient, report_death
+from kb_tools.cases.fhir.patient import identify_patient, report_death, state_age
 from kb_tools.cases.fhir.procedures import ProcedureReader
 from kb_tools.cases.fhir.r4 import HINTING, KNOWN_TYPES, STATING
 from kb_tools.cases.fhir.reports import ReportReader
@@ -55,6 +55,7 @@ from kb_tools.cases.isolate import Content
 from kb_tools.cases.record import Reading
 from kb_tools.cases.terminology import Terminology
 from kb_tools.errors import UnreadableInput
+from kb_tools.rdf.namespaces import CASE, POL
 
 PATIENT = "urn:policykb:patient:"
 
@@ -151,6 +152,9 @@ def _read_request(assembly: Assembly) -> None:
     requests = RequestSelector(assembly, services).select()
     RequestReader(assembly, services).read(requests)
     report_death(assembly)
+    # Of a person no more is read than some condition on file asks for.
+    if (None, POL.reads, CASE.patientAge) in assembly.codes.terminology.kb.conditions:
+        state_age(assembly)
     CoverageReader(assembly).read(requests[0])
     for request in requests:
         request.note(USED, "as the request", *request.root.read())

@@ -1,16 +1,24 @@
-"""Who the patient of the resources is, and whether that patient is recorded as having died."""
+"""Who the patient of the resources is, how old, and whether recorded as having died."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import date
+
+from rdflib import Literal
 
 from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.facts import Statement
 from kb_tools.cases.fhir.r4 import SUBJECT
 from kb_tools.cases.fhir.references import last_two, unversioned
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.fhir.skipped import IGNORED, USED
+from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED
 from kb_tools.errors import UnreadableInput
+from kb_tools.rdf.namespaces import CASE
+
+# The age that stands for all above it.
+OLDEST = 90
 
 
 def identify_patient(assembly: Assembly) -> str:
@@ -104,6 +112,40 @@ def report_death(assembly: Assembly) -> None:
         patient.note(IGNORED, what, element)
         notices[f"{patient.place}: {what}."] = None
     assembly.notices += notices
+
+
+def state_age(assembly: Assembly) -> None:
+    """States the patient's age on the day of service, where a date of birth tells it; that itself enters no case.
+
+    Ages of 90 and above are 90, as in a data set without what identifies a person (45 CFR 164.514(b)(2)(i)(C)).
+    """
+    service = assembly.service_day
+    assert service is not None
+    for patient in (resource for resource in assembly.everything() if resource in assembly.patients):
+        if not patient.aside.get("birthDate"):
+            continue
+        born = patient.aside.days("birthDate")
+        patient.root.get("birthDate")
+        what = ""
+        if born is None:
+            what = "the date of birth is not understood, so the age is not stated"
+        elif born[0] > service:
+            what = "the date of birth is after the service date, so the age is not stated"
+        elif _age(born[0], service) != _age(min(born[1], service), service):
+            ages = f"{_age(min(born[1], service), service)} or {_age(born[0], service)}"
+            what = f"the date of birth is not full, and the patient may be {ages} years old, so the age is not stated"
+        if what or born is None:
+            patient.note(NOT_UNDERSTOOD, what, "birthDate")
+            assembly.notify(f"{patient.place}: {what}.")
+            continue
+        age = _age(born[0], service)
+        statement = Statement(patient, f"as the patient's age on the service date: {age}", ("birthDate",))
+        assembly.state(CASE.Request, CASE.patientAge, Literal(age), statement)
+
+
+def _age(born: date, service: date) -> int:
+    """An age in whole years, at most `OLDEST`."""
+    return min(service.year - born.year - ((service.month, service.day) < (born.month, born.day)), OLDEST)
 
 
 def _identity(people: Sequence[Resource], strangers: Iterable[str]) -> str:
