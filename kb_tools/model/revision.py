@@ -193,7 +193,7 @@ class Revision:
     def criteria_tree(self) -> Tree:
         """Holds where the criteria hold: one of the ways does, and no limitation or exclusion of the whole revision."""
         against = tuple(self._content(bar) for bar in self.bars if not self.limited_by(bar))
-        return Tree("allOf", (self.ways_tree, Tree("noneOf", against)))
+        return Tree("allOf", (self.ways_tree, *([Tree("noneOf", against)] if against else [])))
 
     @property
     def bars(self) -> tuple[Criterion, ...]:

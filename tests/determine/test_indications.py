@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from installed import FAST
 from oracle import outcome_by_trial
+from rdflib.namespace import RDF
 from signs import AL2, cases_of, with_al2
 
 from kb_tools.cases.case import Case
@@ -24,7 +25,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.publish.shapes import outcome_shape, self_contained
 from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import BASE, COND
+from kb_tools.rdf.namespaces import BASE, COND, SH
 from kb_tools.rdf.terms import graph_of
 from kb_tools.render import determination_fhir, determination_turtle
 from kb_tools.render.revision import revision_dict
@@ -116,6 +117,27 @@ def test_the_exported_shapes_give_each_case_its_outcome(
     ]
     assert list(found.values()) == expected
     assert len({tuple(shapes) for shapes in expected}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("2024-01", " ;\n    pol:exclusion alcrit:gvhd .", " ."),
+        ("2026-01", "    pol:exclusion alcrit:gvhd , ", "    pol:exclusion "),
+    ],
+)
+def test_a_revision_that_excludes_nothing_of_all_is_exported_without_an_empty_list(
+    tmp_path: Path, name: str, old: str, new: str
+) -> None:
+    """SHACL allows no empty list of shapes, and pySHACL refuses the whole graph for one."""
+    root = with_al2(tmp_path)
+    path = root / f"policies/AL.2/{name}/criteria.ttl"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    kb = Repository(root)
+    graph = self_contained(kb, loaded(kb, name))
+    assert [node for link in (SH["and"], SH["or"]) for node in graph.subjects(link, RDF.nil)] == []
 
 
 # The values of the second sign, what limits the signs alone, relapse, what limits it alone, and GvHD; the outcome, and
