@@ -43,6 +43,8 @@ from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
 from kb_tools.rdf.files import read_bytes
+from kb_tools.records.chain import Made
+from kb_tools.records.folder import RecordFolder
 
 MANIFEST, SUMMARY, WORDS = "manifest.json", "summary.json", "words.parquet"
 # So many times in a row workers may end without a single part before the run is given up.
@@ -80,8 +82,10 @@ class Plan:
         return sum(one.cases for one in self.ranges)
 
     def missing(self) -> list[Range]:
-        """The ranges whose parts are not there, or are not whole."""
-        return [one for one in self.ranges if self.part(one) is None]
+        """The ranges whose parts are not there or not whole, and those that lack the record that they should have."""
+        records = self.settings.records
+        made = Made(RecordFolder(Path(records)).chain, self.settings.run) if records else None
+        return [one for one in self.ranges if self.part(one) is None or (made and made.of(one.number) is None)]
 
     def part(self, one: Range) -> Part | None:
         """The part of a range, held with the answers beside it to their digests; None unless both are whole."""
@@ -168,7 +172,7 @@ def plan(
         "libraries": {name: found for name in _LIBRARIES if (found := version_of(name))},
         "policy": policy.identifier,
         "knowledgeBase": kb.digest,
-        **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run")},
+        **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run", "records")},
         "seals": {
             name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))
         },

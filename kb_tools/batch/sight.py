@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.determiner import Determiner, is_given
 from kb_tools.determine.evaluate import Shown, Statement
 from kb_tools.determine.looks import Looks, Seen
@@ -243,6 +244,18 @@ class Sight:
         return bytes(4 * _CODES[result.value] + _CODES[result.perhaps] for result in found)
 
     # ------------------------------------------------------------------ conclusions
+
+    @property
+    def concluder(self) -> Concluder:
+        """What follows from the values of the conditions."""
+        return self._determiner.concluder
+
+    def read(self, vector: bytes) -> dict[str, tuple[Value, Value]]:
+        """The values that a vector stands for: of each condition the value, and the one that it perhaps has."""
+        return {
+            condition.iri: (VALUES[code >> 2], VALUES[code & 3])
+            for condition, code in zip(self.conditions, vector, strict=True)
+        }
 
     def conclusion(self, vector: bytes) -> Conclusion:
         """What follows from the values of all conditions."""

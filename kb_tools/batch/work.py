@@ -17,6 +17,7 @@ from kb_tools.batch.flips import Attribution
 from kb_tools.batch.learned import Learned
 from kb_tools.batch.ranges import Range
 from kb_tools.batch.reading import OtherReader
+from kb_tools.batch.recorded import RowsRecorder, same_groups
 from kb_tools.batch.rows import Row, RowMaker
 from kb_tools.batch.store import Location, location
 from kb_tools.cases.record import NDJSON
@@ -25,6 +26,8 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.history import Selection
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.files import read_bytes
+from kb_tools.records.chain import Made
+from kb_tools.records.folder import RecordFolder
 
 # Lines whose pieces are learned together: enough to spread the fixed cost of an engine's call.
 TOGETHER = 2_000
@@ -44,6 +47,7 @@ class Settings:
         pieces: whether pieces of cases are decided once; without, each case is determined by itself.
         terminology: the files that say what the codes of a plan's own systems mean, each with its SHA-256.
         run: the digest of all that the run depends on.
+        records: the folder of the records of what is determined; "" for no records.
     """
 
     root: str
@@ -56,6 +60,7 @@ class Settings:
     pieces: bool = True
     terminology: tuple[tuple[str, str], ...] = ()
     run: str = ""
+    records: str = ""
 
     def of(self, one: Range) -> str:
         """By what the part of a range is known again."""
@@ -95,6 +100,13 @@ class Worker:
             maker.restore(learned)
         orders = {name: tuple(condition.iri for condition in sight.conditions) for name, sight in sights.items()}
         every = tuple(sorted({iri for order in orders.values() for iri in order}))
+        # Every line has the record of its range before its row is written.
+        self._recorder: RowsRecorder | None = None
+        self._made: Made | None = None
+        if settings.records:
+            inside = RecordFolder(Path(settings.records))
+            chosen = (settings.engine, settings.revision, as_of)
+            self._recorder = RowsRecorder(kb, policy, inside, *chosen, self._makers[0])
         self.columns = parts.Columns(every, orders, settings.compare is not None)
         terminology = [path for path, _ in settings.terminology]
         # Full answers have the record of the reading, as those of kb validate do; for rows it would take time only.
@@ -117,6 +129,8 @@ class Worker:
         for start in range(0, len(read), together):
             for rows, made in zip(by_maker, self._rows(one, read[start : start + together]), strict=True):
                 rows.extend(made)
+        if self._recorder:
+            self._record(self._recorder, settings, one, [text or b"" for _, text in read], by_maker[0])
         others: Sequence[Row | None] = by_maker[1] if len(by_maker) > 1 else [None] * len(read)
         numbered = [
             (one.source, number, row, other) for (number, _), row, other in zip(read, by_maker[0], others, strict=True)
@@ -136,6 +150,25 @@ class Worker:
         for maker, learned in zip(self._makers, self._learned, strict=False):
             maker.keep(learned)
         return len(numbered)
+
+    def _record(
+        self, recorder: RowsRecorder, settings: Settings, one: Range, lines: Sequence[bytes], rows: Sequence[Row]
+    ) -> None:
+        """Records the rows of a range, unless they are; done again, a range has no second record.
+
+        Raises:
+            Unrecorded: that is not possible.
+            KbError: it was recorded before, and came to something else.
+        """
+        if self._made is None or self._made.run != settings.run:
+            self._made = Made(RecordFolder(Path(settings.records)).chain, settings.run)
+        pinned = {"run": settings.run, "range": one.number, "sha256": one.sha256}
+        terminology = [digest for _, digest in settings.terminology]
+        content = recorder.content(lines, rows, run={**pinned, "terminology": terminology})
+        there = self._made.append(one.number, content)
+        if there is not None and not same_groups(there, content):
+            what = f"came to something else than record {there['number']} says"
+            raise KbError(what, where=f"{one.path} line {one.line}", hint="keep both, and report it")
 
     def _rows(self, one: Range, read: list[tuple[int, bytes | None]]) -> Iterator[list[Row]]:
         """The rows of some lines: under the first revision and, where there is one, under the second."""

@@ -71,6 +71,13 @@ OUTCOMES = (
 @click.option(
     "--on", "address", metavar="ADDRESS", help="A Dask scheduler whose workers do it (pip install 'kb-tools[cluster]')."
 )
+@click.option(
+    "--record",
+    "records",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Record what every case comes to in this folder, for kb replay, before its row is written.",
+)
 @pieces_option("Default: by pieces.")
 @click.option(
     "--column", metavar="NAME", default="", help="The column of .parquet files with the cases; default: the only one."
@@ -89,6 +96,7 @@ def command(
     where: tuple[str, ...],
     workers: int | None,
     address: str | None,
+    records: Path | None,
     pieces: bool | None,
     column: str,
     terminology: tuple[Path, ...],
@@ -104,24 +112,37 @@ def command(
     files with a row for each case, one that cannot be read or is malformed included, and a summary. A run that was
     broken off goes on where it was when the same command is given again, and ends with the same rows.
 
+    With --record, what every case comes to is recorded before its row is written, a record for each range of the input:
+    docs/records.md.
+
     Exit code 0 if there is a row for every case, 2 if the run could not be finished; what is there is kept.
 
     \b
     Examples:
       kb run requests.jsonl --to rows --revision 2026-02
       kb run requests/ --to flips --revision 2025-02 --compare 2026-02 --where CriteriaNotMet
+      kb run requests.jsonl --to rows --record records
       kb run s3://plan/requests.parquet --column request --to s3://plan/rows
     """
-    if revision and as_of:
-        raise click.UsageError("--revision and --as-of exclude each other.")
-    if address and workers:
-        raise click.UsageError("--on and --workers exclude each other.")
+    excluding = {
+        "--revision and --as-of": revision and as_of,
+        "--on and --workers": address and workers,
+        "--record and --compare": records and compare,
+        "--record and --on": records and address,
+    }
+    for both, given in excluding.items():
+        if given:
+            raise click.UsageError(f"{both} exclude each other.")
     from kb_tools.batch.run import carry_out, plan
     from kb_tools.batch.store import location, write, writing
     from kb_tools.batch.work import Settings, learned_of
     from kb_tools.render.run import drawn, summarize
 
     kb = open_kb(root)
+    if records:
+        from kb_tools.records.folder import RecordFolder
+
+        RecordFolder(records).begin()
     by_pieces = pieces is not False
     settings = Settings(
         root="",
@@ -132,6 +153,7 @@ def command(
         compare=compare,
         where=tuple(sorted(set(where))),
         pieces=by_pieces,
+        records=str(records.resolve()) if records else "",
     )
     planned = plan(
         kb.repository,
@@ -172,6 +194,10 @@ def command(
         put(json.dumps(summary.to_dict(), indent=2) + "\n")
     else:
         summarize(console(), found, summary, folder)
+    if records:
+        from kb_tools.records.chain import last
+
+        warn(f"every range of the run is recorded in {records}; head {last(RecordFolder(records).chain)}")
     sys.exit(0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -191,10 +191,7 @@ class Determination(AsJson):
     @property
     def referred_to(self) -> tuple[str, str] | None:
         """Identifier and IRI of the policy to read where this one does not apply."""
-        if self.outcome is not Outcome.NOT_APPLICABLE:
-            return None
-        found = (result.criterion.otherwise for result in self.criterion_results if result.decides)
-        return next((other for other in found if other), None)
+        return referral(self.outcome, self.criterion_results)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the determination, as `kb validate --format json` lists it under "determinations"."""
@@ -250,6 +247,14 @@ class NotDetermined(AsJson):
     def to_dict(self) -> dict[str, Any]:
         """Give the case and the reason, as `kb validate --format json` lists it under "notDetermined"."""
         return {**self.case.identity(), "policy": self.policy or None, "error": str(self.error)}
+
+
+def referral(outcome: Outcome, criteria: Iterable[CriterionResult]) -> tuple[str, str] | None:
+    """Identifier and IRI of the policy to read where this one does not apply."""
+    if outcome is not Outcome.NOT_APPLICABLE:
+        return None
+    found = (result.criterion.otherwise for result in criteria if result.decides)
+    return next((other for other in found if other), None)
 
 
 def outcome_of(applicability: Value, criteria: Value, open_conflict: bool) -> Outcome:

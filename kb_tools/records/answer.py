@@ -7,12 +7,14 @@ Of the input nothing stands in it: no name of a file or of a node, no text, no d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kb_tools.as_json import compact
 from kb_tools.determine.determiner import age_notice, difference_notices
-from kb_tools.determine.result import ConditionResult, Determination, Need, Outcome
+from kb_tools.determine.result import CriterionResult, Determination, Need, Outcome, referral
+from kb_tools.model.logic import Value, evaluate
+from kb_tools.model.revision import Revision
 
 # What a notice is about, in the order in which a determination gives them; as the rows of `kb run` call them.
 NOTICES = ("in-force", "revision", "reading", "findings-differ", "age-of-findings")
@@ -48,29 +50,57 @@ def _without_nodes(value: Any) -> Any:
 
 def content_of(found: Determination) -> dict[str, Any]:
     """What a record holds of a determination."""
-    criteria = found.every_criterion
-    disposition = found.revision.disposition if found.outcome is Outcome.NOT_MET else None
+    said = said_of(
+        found.revision,
+        found.outcome,
+        found.criterion_results,
+        {iri: (result.value, result.perhaps) for iri, result in found.condition_results.items()},
+        found.needs,
+        [advisory.iri for advisory in found.advisories],
+        _notices(found),
+    )
+    return {"sha256": hashlib.sha256(written(found)).hexdigest(), **said}
+
+
+def said_of(
+    revision: Revision,
+    outcome: Outcome,
+    criteria: Sequence[CriterionResult],
+    conditions: Mapping[str, tuple[Value, Value]],
+    needs: Need | None,
+    advisories: Sequence[str],
+    notices: Sequence[str],
+) -> dict[str, Any]:
+    """What a record holds of an answer, but for its digest.
+
+    Args:
+        criteria: the values of the criteria, as a determination has them.
+        conditions: the value of each condition, and the value that it perhaps has.
+        advisories: IRIs.
+        notices: some of NOTICES.
+    """
+    every = [part for result in criteria for part in result.with_parts()]
+    values = {iri: value for iri, (value, _) in conditions.items()}
+    disposition = revision.disposition if outcome is Outcome.NOT_MET else None
+    referred = referral(outcome, criteria)
     return {
-        "sha256": hashlib.sha256(written(found)).hexdigest(),
-        "outcome": found.outcome.value,
+        "outcome": outcome.value,
         "disposition": disposition[0] if disposition else None,
-        "referredTo": found.referred_to[1] if found.referred_to else None,
-        "applicability": found.applicability.value,
-        "criteria": found.criteria.value,
-        "criterionValues": {result.criterion.iri: result.value.value for result in criteria},
-        "decides": [result.criterion.iri for result in criteria if result.decides],
-        "conditionValues": {iri: _value(result) for iri, result in found.condition_results.items()},
-        "toSend": _need(found.needs) if found.needs else None,
-        "advisories": [advisory.iri for advisory in found.advisories],
-        "notices": list(_notices(found)),
+        "referredTo": referred[1] if referred else None,
+        "applicability": evaluate(revision.applicability_tree, values).value,
+        "criteria": evaluate(revision.criteria_tree, values).value,
+        "criterionValues": {result.criterion.iri: result.value.value for result in every},
+        "decides": [result.criterion.iri for result in every if result.decides],
+        "conditionValues": {iri: _value(*found) for iri, found in conditions.items()},
+        "toSend": _need(needs) if needs else None,
+        "advisories": list(advisories),
+        "notices": list(notices),
     }
 
 
-def _value(result: ConditionResult) -> str | list[str]:
+def _value(value: Value, perhaps: Value) -> str | list[str]:
     """The value of a condition; where a doubt keeps it unknown, with the value that it perhaps has."""
-    if result.value is result.perhaps:
-        return result.value.value
-    return [result.value.value, result.perhaps.value]
+    return value.value if value is perhaps else [value.value, perhaps.value]
 
 
 def _need(need: Need | str) -> str | dict[str, Any]:
@@ -121,9 +151,24 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple
 # ---------------------------------------------------------------------- reading
 
 
+def is_of_many(content: Mapping[str, Any]) -> bool:
+    """Whether a record is one of many cases, as `kb run` and compact rows have them."""
+    return "groups" in content
+
+
 def is_whole(content: Mapping[str, Any]) -> bool:
     """Whether a record says all that a record says."""
     match content:
+        case {
+            "made": str(),
+            "policy": str(),
+            "chosen": str(),
+            "engine": str(),
+            "values": list(),
+            "conditions": dict(),
+            "groups": list(groups),
+        }:
+            return all(_is_group(group) for group in groups)
         case {
             "made": str(),
             "state": str(),
@@ -137,13 +182,30 @@ def is_whole(content: Mapping[str, Any]) -> bool:
     return False
 
 
+def _is_group(group: Any) -> bool:
+    match group:
+        case {"revision": str(), "state": str(), "answer": dict(said), "cases": list()}:
+            return set(ANSWER) - {"sha256", "conditionValues"} <= set(said)
+    return False
+
+
+def states_of(content: Mapping[str, Any]) -> list[str]:
+    """The states that a record names, each once, by their SHA-256."""
+    named = [group["state"] for group in content["groups"]] if is_of_many(content) else [content["state"]]
+    return list(dict.fromkeys(map(str, named)))
+
+
 def determinations(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
     """The answers that a record holds.
 
     Yields:
-        the revision, the answer, and how many cases came to it.
+        the revision, the answer, and how many cases came to it; of many cases without the values of conditions.
     """
-    yield content["revision"], content["answer"], 1
+    if is_of_many(content):
+        for group in content["groups"]:
+            yield group["revision"], group["answer"], len(group["cases"])
+    else:
+        yield content["revision"], content["answer"], 1
 
 
 def leaves(need: Any) -> Iterator[str]:

@@ -26,6 +26,9 @@ from kb_tools.records.locks import locked
 
 # Changes when a record is laid out differently.
 FORMAT = 1
+# That of records of many cases, which older versions do not know.
+FORMAT_OF_MANY = 2
+_KNOWN = (FORMAT, FORMAT_OF_MANY)
 # The digest that the first record gives of the one before it.
 START = "0" * 64
 # No record is nearly as long as this.
@@ -133,6 +136,66 @@ def append(path: Path, contents: Sequence[Mapping[str, Any]], after: Head | None
     except OSError as error:
         raise _unwritten(error, path) from error
     return heads
+
+
+class Made:
+    """The records of one run that are in a file: what is read of it is read once.
+
+    Args:
+        run: the digest of the run.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self.path = path
+        self.run = run
+        self._mark = f'"run":{{"run":"{run}",'.encode()
+        self._offset = 0
+        self._records: dict[int, Mapping[str, Any]] = {}
+
+    def of(self, range_: int) -> Mapping[str, Any] | None:
+        """What the record of a range says; None where there is none.
+
+        Raises:
+            KbError: the file cannot be read.
+        """
+        try:
+            with _opened(self.path, os.O_RDONLY) as file, locked(file, shared=True):
+                self._read_on(file)
+        except OSError as error:
+            raise _unwritten(error, self.path) from error
+        return self._records.get(range_)
+
+    def append(self, range_: int, content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Write the record of a range, unless there is one.
+
+        Returns:
+            what the record says that was there; None where it is new.
+
+        Raises:
+            Unrecorded: it cannot be written, or the last record there is not as it was written.
+        """
+        try:
+            with _opened(self.path, os.O_RDWR | os.O_APPEND) as file, locked(file):
+                self._read_on(file)
+                if range_ not in self._records:
+                    head, end, unfinished = _tail(self.path, file)
+                    line, _ = _line_of(head, {**content, **unfinished})
+                    if len(line) >= MAX_LINE:
+                        raise Unrecorded("more cases than one record can hold", where=str(self.path))
+                    _write(file, end, line)
+                    return None
+        except OSError as error:
+            raise _unwritten(error, self.path) from error
+        return self._records[range_]
+
+    def _read_on(self, file: int) -> None:
+        os.lseek(file, self._offset, os.SEEK_SET)
+        with os.fdopen(os.dup(file), "rb") as lines:
+            while (line := lines.readline(MAX_LINE)).endswith(b"\n"):
+                self._offset += len(line)
+                if self._mark in line and (found := _parsed(line)):
+                    content = found[1]
+                    self._records[content["run"]["range"]] = content
 
 
 def last(path: Path) -> Head:
@@ -393,11 +456,11 @@ def _check_format(content: Mapping[str, Any], path: Path) -> None:
     Raises:
         KbError: it is such.
     """
-    if content.get("format") != FORMAT:
+    if content.get("format") not in _KNOWN:
         tool, format_ = (str(content.get(key))[:40] for key in ("tool", "format"))
         raise KbError(
             f"record {content['number']} was written by {tool} in format {format_}, and this is kb {__version__}, "
-            f"which reads format {FORMAT}",
+            f"which reads formats {' and '.join(map(str, _KNOWN))}",
             where=str(path),
             hint="use the version that wrote it, or a later one",
         )

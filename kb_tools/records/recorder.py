@@ -30,13 +30,17 @@ TOGETHER = 200
 
 
 class RecordMaker:
-    """Makes the contents of records, and writes what they refer to; the chain itself is written by others."""
+    """Makes the contents of records, and writes what they refer to; the chain itself is written by others.
+
+    Attributes:
+        folder: where the records are.
+        keeps_cases: whether each case is kept as it was read, so that it need not be given for a replay.
+    """
 
     def __init__(self, kb: Repository, folder: RecordFolder, keep_cases: bool = False) -> None:
-        """`keep_cases`: whether each case is kept as it was read, so that it need not be given for a replay."""
         self._kb = kb
-        self._keeps = keep_cases
-        self._inside = folder
+        self.keeps_cases = keep_cases
+        self.folder = folder
         self._states: dict[tuple[str, str, str], str] = {}
         self._numbers = count(1)
 
@@ -64,16 +68,16 @@ class RecordMaker:
             "policy": found.revision.policy.identifier,
             "revision": found.revision.entry.name,
             **_choice(found, as_of),
-            "case": {"sha256": found.case.digest, "kept": self._kept(found) if self._keeps else None},
+            "case": {"sha256": found.case.digest, "kept": self._kept(found) if self.keeps_cases else None},
             "answer": content_of(found),
         }
 
     def _state(self, found: Determination, engine: str) -> str:
         key = (found.revision.policy.identifier, found.revision.entry.name, engine)
         known = self._states.get(key)
-        if known is None or not self._inside.has(STATES, known):
+        if known is None or not self.folder.has(STATES, known):
             now = state.encoded(state.state_of(self._kb, found.revision, engine))
-            self._states[key] = self._inside.put(STATES, now)
+            self._states[key] = self.folder.put(STATES, now)
         return self._states[key]
 
     def _kept(self, found: Determination) -> str:
@@ -84,7 +88,7 @@ class RecordMaker:
             raise Unrecorded(
                 "the case cannot be kept: read again it says something else", hint="record without --case keep"
             )
-        return self._inside.put(CASES, content)
+        return self.folder.put(CASES, content)
 
 
 class Recorder:

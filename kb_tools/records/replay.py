@@ -10,6 +10,7 @@ from datetime import date
 from enum import Enum
 from itertools import count, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kb_tools.as_json import AsJson
@@ -20,18 +21,19 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 from kb_tools.records import answer, kept, state
-from kb_tools.records.answer import is_whole
+from kb_tools.records.answer import determinations, is_of_many, is_whole, states_of
 from kb_tools.records.chain import Broken, Head, Record, read
 from kb_tools.records.folder import CASES, STATES, Altered, RecordFolder
 from kb_tools.records.recorder import BY_DAY, NAMED, TOGETHER
 
-NOT_GIVEN = "its case was not given"
+NOT_GIVEN, MANY_NOT_GIVEN = "its case was not given", "none of its cases was given"
 
 
 class Status(Enum):
     """What became of a record that was replayed."""
 
     SAME = "same bytes"
+    SAME_VALUES = "same values"
     REWORDED = "same determination, other words"
     DIFFERS = "differs"
     NOT_REPLAYED = "not replayed"
@@ -60,6 +62,21 @@ class Difference:
         return {"what": self.what, "of": self.of or None, "name": self.name or None, "was": self.before, "is": self.now}
 
 
+@dataclass
+class Many:
+    """What became of the cases of a record of many.
+
+    Attributes:
+        cases: how many came to what.
+        differences: the first in which they differ, each with the digest of its case.
+        reason: why some were not replayed although they were given; "" for none.
+    """
+
+    cases: Counter[Status]
+    differences: list[Difference]
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Replayed:
     """What became of one record.
@@ -72,6 +89,7 @@ class Replayed:
         differences: in what the answer differs.
         state: the SHA-256 of the state that it names.
         again: the determination that was made now, if one was.
+        cases: of a record of many cases, how many came to what.
     """
 
     head: Head
@@ -80,10 +98,22 @@ class Replayed:
     reason: str = ""
     differences: tuple[Difference, ...] = ()
     again: Determination | None = field(default=None, repr=False)
+    cases: Mapping[Status, int] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        return str(self.content["state"])
+        """The state that it names; of many cases, the first."""
+        return next(iter(states_of(self.content)), "")
+
+    @property
+    def revisions(self) -> list[str]:
+        """The revisions under which its cases were determined."""
+        return list(dict.fromkeys(revision for revision, _, _ in determinations(self.content)))
+
+    @property
+    def outcome(self) -> str | None:
+        """What its case came to; None for many cases."""
+        return None if is_of_many(self.content) else str(self.content["answer"]["outcome"])
 
     def to_dict(self, answers: bool = False) -> dict[str, Any]:
         """Give the record and what became of it as JSON values.
@@ -97,8 +127,9 @@ class Replayed:
             "sha256": self.head.digest,
             "made": self.content["made"],
             "policy": self.content["policy"],
-            "revision": self.content["revision"],
-            "outcome": self.content["answer"]["outcome"],
+            "revision": ", ".join(self.revisions),
+            "outcome": self.outcome,
+            "cases": {status.value: number for status, number in self.cases.items()} or None,
             "state": self.state,
             "status": self.status.value,
             "reason": self.reason or None,
@@ -172,6 +203,7 @@ class Replay:
         cases: Iterable[Case] = (),
         expected: Head | None = None,
         engine: str | None = None,
+        many: Mapping[Head, Many] = MappingProxyType({}),
     ) -> None:
         """Prepare a replay.
 
@@ -179,10 +211,12 @@ class Replay:
             cases: cases that may be those of the records: each is found by its digest.
             expected: a head that was kept elsewhere: that record must be there.
             engine: the engine for all; None for that of each record.
+            many: what became of the cases of records of many (`kb_tools.batch.replaying`).
 
         Raises:
             KbError: the folder holds no records.
         """
+        self._many = many
         self.kb = kb
         self.broken: list[Broken] = []
         self.states: dict[str, StateNow] = {}
@@ -203,7 +237,7 @@ class Replay:
     def is_same(self) -> bool:
         """Whether all is as it was recorded, as far as it was looked at."""
         idle = self.counts[Status.NOT_REPLAYED]
-        differs = self.counts.total() - idle - self.counts[Status.SAME]
+        differs = self.counts.total() - idle - self.counts[Status.SAME] - self.counts[Status.SAME_VALUES]
         return not (self.broken or differs or (idle and any(found.differences for found in self.states.values())))
 
     def records(self) -> Iterator[Replayed]:
@@ -220,10 +254,13 @@ class Replay:
                 yield replayed
 
     def _replayed(self, records: list[Record]) -> Iterator[Replayed]:
-        cases = {record.head: self._cases_of(record) for record in records}
+        singles = [record for record in records if not is_of_many(record.content)]
+        cases = {record.head: self._cases_of(record) for record in singles}
         groups: dict[tuple[Any, ...], list[tuple[Record, Case]]] = defaultdict(list)
         for record in records:
-            self._state(record).records += 1
+            for name in states_of(record.content):
+                self._state(record, name).records += 1
+        for record in singles:
             for case in cases[record.head][0]:
                 groups[self._key(record)].append((record, case))
         made: dict[Head, list[Replayed]] = defaultdict(list)
@@ -232,8 +269,27 @@ class Replay:
                 made[record.head].append(self._compared(record, case, again))
         order = list(Status)
         for record in records:
+            if is_of_many(record.content):
+                yield self._replayed_many(record)
+                continue
             idle = Replayed(record.head, record.content, Status.NOT_REPLAYED, cases[record.head][1])
             yield min(made[record.head], key=lambda found: order.index(found.status), default=idle)
+
+    def _replayed_many(self, record: Record) -> Replayed:
+        """What became of a record of many cases: it holds no words, but what it rests on does."""
+        found = self._many.get(record.head, Many(Counter(), []))
+        same, differs = found.cases[Status.SAME_VALUES], found.cases[Status.DIFFERS]
+        states = [self._state(record, name) for name in states_of(record.content)]
+        words = [difference for state_now in states for _, difference in state_now.rewordings]
+        status, differences = Status.SAME_VALUES, found.differences
+        if differs:
+            status = Status.DIFFERS
+        elif not same and (found.cases or record.content["groups"]):
+            status = Status.NOT_REPLAYED
+        elif words:
+            status, differences = Status.REWORDED, words
+        reason = (found.reason or MANY_NOT_GIVEN) if status is Status.NOT_REPLAYED else ""
+        return Replayed(record.head, record.content, status, reason, tuple(differences), cases=dict(found.cases))
 
     # ------------------------------------------------------------------ what a record names
 
@@ -253,9 +309,9 @@ class Replay:
                     return [], str(error)
         return self._given.get(named["sha256"], []), "its case is kept no longer" if named["kept"] else NOT_GIVEN
 
-    def _state(self, record: Record) -> StateNow:
+    def _state(self, record: Record, name: str = "") -> StateNow:
         """The state that a record names, held against what it is now; looked up once."""
-        name = str(record.content["state"])
+        name = name or str(record.content["state"])
         if name not in self.states:
             self.states[name] = self._compared_state(record, name)
         return self.states[name]

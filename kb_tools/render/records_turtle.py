@@ -17,7 +17,7 @@ from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CASE, POL
 from kb_tools.rdf.terms import Triple
-from kb_tools.records.answer import leaves
+from kb_tools.records.answer import is_of_many, leaves
 from kb_tools.records.chain import Broken, Head, Record
 from kb_tools.records.folder import STATES, RecordFolder
 from kb_tools.records.replay import sound
@@ -25,8 +25,8 @@ from kb_tools.records.replay import sound
 _RECORD, _CASE, _STATE = BASE + "record/", BASE + "recorded-case/", BASE + "state/"
 
 
-def records(kb: Repository, folder: Path, expected: Head | None) -> tuple[str, list[Broken]]:
-    """All records of a folder, and where they are broken.
+def records(kb: Repository, folder: Path, expected: Head | None) -> tuple[str, list[Broken], int]:
+    """The records of a folder that are of one case; where records are broken; and how many are of many cases.
 
     Raises:
         KbError: the folder holds no records, or they cannot be read.
@@ -37,7 +37,11 @@ def records(kb: Repository, folder: Path, expected: Head | None) -> tuple[str, l
         graph.bind(prefix, namespace)
     broken: list[Broken] = []
     states: set[str] = set()
+    of_many = 0
     for record in sound(inside, expected, broken):
+        if is_of_many(record.content):
+            of_many += 1
+            continue
         for triple in _record(record):
             graph.add(triple)
         name = str(record.content["state"])
@@ -54,7 +58,7 @@ def records(kb: Repository, folder: Path, expected: Head | None) -> tuple[str, l
             continue
         for triple in _state(URIRef(_STATE + name), name, json.loads(content)):
             graph.add(triple)
-    return printable.escaped(graph.serialize(format="longturtle")), broken
+    return printable.escaped(graph.serialize(format="longturtle")), broken, of_many
 
 
 def _record(record: Record) -> Iterator[Triple]:

@@ -61,12 +61,19 @@ def _record(replayed: Replayed) -> Iterator[str]:
         number = said["unfinished"].get("bytes")
         yield f"before record {replayed.head.number}: a write was broken off; its {number} bytes were removed"
     reason = f": {replayed.reason}" if replayed.reason else ""
-    what = f"{said['policy']}/{said['revision']}  {said['answer']['outcome']}"
+    what = f"{said['policy']}/{', '.join(replayed.revisions) or 'none'}  {replayed.outcome or _cases(replayed)}"
     yield f"record {replayed.head.number}  {said['made']}  {what}  {replayed.status.value}{reason}"
     for difference in replayed.differences:
         yield f"  - {_difference(difference)}"
     if replayed.status is Status.REWORDED and not replayed.differences:
         yield "  - words that are no label or text of the knowledge base: of the tool, or of how the case was read"
+
+
+def _cases(replayed: Replayed) -> str:
+    """How many cases a record of many has, and how many of them came to what."""
+    counted = ", ".join(f"{number} {status.value}" for status, number in replayed.cases.items())
+    number = replayed.content["determined"]
+    return f"{number} case{'s'[: number != 1]}{f' ({counted})' if len(replayed.cases) > 1 else ''}"
 
 
 def _difference(found: Difference) -> str:

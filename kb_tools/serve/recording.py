@@ -32,8 +32,8 @@ class Recording:
         keep_cases: whether each case is kept as it was read. The folder then holds data about the health of people.
 
     Attributes:
-        made: how many records were made.
-        head: the last of them; before there is one, the last record that was there at the start.
+        made: how many determinations were recorded.
+        head: the last record; before there is one, the last record that was there at the start.
 
     Raises:
         KbError: it cannot be written to, or holds something else.
@@ -80,7 +80,7 @@ class Recording:
             return
         self._trouble = None
         self._looked = time.monotonic()
-        self.made += len(heads)
+        self.made += sum(content.get("determined", 1) for contents, _ in together for content in contents)
         self.head = heads[-1]
         for _, done in together:
             done.set_result(None)

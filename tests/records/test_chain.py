@@ -350,13 +350,13 @@ def test_a_reader_sees_whole_records_alone_while_others_write(tmp_path: Path) ->
 
 def test_a_record_in_a_format_of_another_version_is_refused(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("kb_tools.records.chain.FORMAT", 2)
+        patched.setattr("kb_tools.records.chain.FORMAT", 3)
         patched.setattr("kb_tools.records.chain.__version__", "9.1.0")
         other = chain.with_name("other.jsonl")
         append(other, CONTENTS)
     wanted = (
-        f"record 1 was written by kb 9.1.0 in format 2, and this is kb {__version__}, which reads format 1; use the "
-        "version that wrote it, or a later one"
+        f"record 1 was written by kb 9.1.0 in format 3, and this is kb {__version__}, which reads formats 1 and 2; use "
+        "the version that wrote it, or a later one"
     )
     with pytest.raises(KbError) as refused:
         list(read(other))

@@ -395,7 +395,7 @@ def test_a_folder_without_records_is_none(library: KnowledgeBase, tmp_path: Path
 def test_records_of_a_later_format_are_refused_in_one_line(
     folder: Path, run_kb: RunKb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kb_tools.records.chain.FORMAT", 2)
+    monkeypatch.setattr("kb_tools.records.chain._KNOWN", (2,))
     done = run_kb("replay", str(folder))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
@@ -542,6 +542,7 @@ def test_the_questions_on_determinations_count_records_too(
 def test_the_states_of_a_replay_name_what_they_are(library: KnowledgeBase, recorded: Path) -> None:
     assert [status.value for status in Status] == [
         "same bytes",
+        "same values",
         "same determination, other words",
         "differs",
         "not replayed",

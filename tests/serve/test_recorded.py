@@ -241,7 +241,7 @@ def test_a_record_of_another_format_is_told_without_where_it_lies(
     assert found.status_code == 500
     assert re.match(
         r"the records cannot be shown: record 5 was written by kb 9\.0 in format 99, and this is kb [0-9.]+, which "
-        r"reads format 1; use the version that wrote it, or a later one$",
+        r"reads formats 1 and 2; use the version that wrote it, or a later one$",
         found.json()["detail"],
     )
 

@@ -20,11 +20,16 @@ from pas import pas_of
 from starlette.testclient import TestClient
 from varied_cases import varied
 
+from kb_tools.batch.replaying import replayed
 from kb_tools.errors import KbError, Unrecorded
 from kb_tools.model.repository import Repository
 from kb_tools.records.chain import Broken, Record, append, read
+from kb_tools.records.folder import RecordFolder
+from kb_tools.records.recorder import RecordMaker
 from kb_tools.records.replay import Replay, Status
 from kb_tools.serve.app import application
+from kb_tools.serve.case.desk import Chosen, Desk
+from kb_tools.serve.case.lines import LineDesk
 from kb_tools.serve.programs.watching import Log
 from kb_tools.serve.recording import Recording
 from kb_tools.serve.workbench import Workbench
@@ -133,6 +138,26 @@ def test_rows_are_the_same_as_without_records_and_each_has_its_own(
         outcome for outcome in outcomes if outcome not in ("Malformed", "Unreadable", "NotDetermined")
     ]
     assert len(made) > 20
+
+
+def test_where_no_case_is_kept_the_rows_of_a_chunk_share_one_record(kb: Repository, tmp_path: Path) -> None:
+    folder = RecordFolder(tmp_path / "records")
+    folder.begin()
+    desk, lines = Desk(kb, RecordMaker(kb, folder)), [line.strip() for line in varied(kb, 40, 7)]
+    chosen: Chosen = {"policy": "CP.MP.101", "revision": None, "asOf": None}
+    numbers = list(range(len(lines)))
+    found = LineDesk(desk).rows(chosen, numbers, b"\n".join(lines))
+    assert found.body == LineDesk(Desk(kb)).rows(chosen, numbers, b"\n".join(lines)).body
+    (made,) = desk.records
+    without = ("Malformed", "Unreadable", "NotDetermined")
+    assert made["determined"] == sum(outcome not in without for outcome in found.content["outcomes"]) > 10
+    assert (made["of"], made["door"], made["chosen"]) == (40, "/api/determine", "service date")
+    append(folder.chain, desk.records)
+    (again,) = replayed(kb, folder.path, lines).values()
+    assert again.cases == {Status.SAME_VALUES: made["determined"]}
+    desk.records = []
+    LineDesk(desk).rows(chosen, [1], b"no case")
+    assert desk.records == []
 
 
 def test_what_is_not_determined_or_only_tried_is_not_recorded(served: Served) -> None:

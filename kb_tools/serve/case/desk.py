@@ -82,16 +82,17 @@ class Desk:
         maker: makes the records of what is given to programs; None for no records.
 
     Attributes:
+        maker, engine: as given; the SHACL engine that is asked.
         records: of what was determined for a program, to be written before it is given.
     """
 
     def __init__(self, kb: Repository, maker: RecordMaker | None = None) -> None:
         self.kb = kb
         self.records: list[dict[str, Any]] = []
-        self._maker = maker
+        self.maker = maker
         self.forms = CaseForms(kb)
         self._reader = CaseReader(kb)
-        self._engine = fastest()
+        self.engine = fastest()
         # One for each policy: the revisions that were loaded are kept, by whatever day they are chosen.
         self._run = cache(self._new_run)
 
@@ -198,11 +199,6 @@ class Desk:
         """What each case in a body comes to; in place of what cannot be read stands the error."""
         return list(self.under(chosen).stream(self.found(data, format_)))
 
-    @property
-    def is_recording(self) -> bool:
-        """Whether what is determined for a program is recorded."""
-        return self._maker is not None
-
     def record(
         self, answered: Iterable[object], door: str, chosen: Chosen | None = None, preview: bool = False
     ) -> None:
@@ -215,11 +211,11 @@ class Desk:
         Raises:
             Unrecorded: they cannot be.
         """
-        if self._maker is None:
+        if self.maker is None:
             return
         as_of = date.fromisoformat(chosen["asOf"]) if chosen and chosen["asOf"] else None
         more: dict[str, Any] = {"door": door} | ({"preview": True} if preview else {})
-        self.records += self._maker.contents(answered, engine=self._engine, as_of=as_of, **more)
+        self.records += self.maker.contents(answered, engine=self.engine, as_of=as_of, **more)
 
     # ------------------------------------------------------------------ for orders of FHIR
 
@@ -298,7 +294,7 @@ class Desk:
         return found
 
     def _new_run(self, policy: str | None) -> Run:
-        run = Run(self.kb, choice_of(self.kb, policy), self._engine, by_pieces=True)
+        run = Run(self.kb, choice_of(self.kb, policy), self.engine, by_pieces=True)
         run.begin_pieces()
         return run
 

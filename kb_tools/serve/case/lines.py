@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 
 from kb_tools.as_json import compact
 from kb_tools.batch.opening import id_of
+from kb_tools.batch.recorded import RowsRecorder
 from kb_tools.batch.rows import Row, RowMaker, names_of, values_of
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.reader import is_fhir
@@ -41,13 +43,16 @@ class LineDesk:
         found = {
             place: self._read(number, lines[place]) for place, number in enumerate(numbers) if _is_read(lines[place])
         }
-        maker = self._maker(chosen["policy"], chosen["revision"], chosen["asOf"])
-        if self._desk.is_recording:
+        maker, recorder = self._maker(chosen["policy"], chosen["revision"], chosen["asOf"])
+        keeping = self._desk.maker is not None and self._desk.maker.keeps_cases
+        if keeping:
             rows = self._recorded(maker, chosen, lines, [found.get(place) for place in range(len(lines))])
         else:
             plain = iter(maker.of_lines([line for place, line in enumerate(lines) if place not in found]))
             read = iter(maker.of_read([lines[place] for place in found], list(found.values())))
             rows = [next(read if place in found else plain) for place in range(len(lines))]
+        if recorder and not keeping and any(row.revision for row in rows):
+            self._desk.records.append(recorder.content(lines, rows, door=DOOR))
         account: Told = {
             "read": sum(row.outcome != "Unreadable" for row in rows),
             "outcomes": [row.outcome for row in rows],
@@ -63,7 +68,7 @@ class LineDesk:
     def _recorded(
         self, maker: RowMaker, chosen: Chosen, lines: Sequence[bytes], found: Sequence[Case | KbError | None]
     ) -> list[Row]:
-        """A row for each line, made of the whole determination, which is recorded."""
+        """A row for each line, made of the whole determination, which is recorded with the case."""
         cases = [maker.read(line) if case is None else case for line, case in zip(lines, found, strict=True)]
         answered = list(self._desk.under(chosen).stream(cases))
         self._desk.record(answered, DOOR, chosen)
@@ -85,8 +90,16 @@ class LineDesk:
         found = self._desk.found(line, "json", source)
         return found[0] if len(found) == 1 else UnreadableInput("no case", where=source, hint="write one on each line")
 
-    def _new_maker(self, policy: str | None, revision: str | None, as_of: str | None) -> RowMaker:
-        return RowMaker(self._desk.under({"policy": policy, "revision": revision, "asOf": as_of}))
+    def _new_maker(
+        self, policy: str | None, revision: str | None, as_of: str | None
+    ) -> tuple[RowMaker, RowsRecorder | None]:
+        """What makes rows under the revision that is chosen, and what makes their records, if any are made."""
+        run, desk = self._desk.under({"policy": policy, "revision": revision, "asOf": as_of}), self._desk
+        maker = RowMaker(run)
+        if desk.maker is None:
+            return maker, None
+        day = date.fromisoformat(as_of) if as_of else None
+        return maker, RowsRecorder(desk.kb, run.policy, desk.maker.folder, desk.engine, revision, day, maker)
 
 
 def _is_read(line: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from rdflib import URIRef
 
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.rdf.namespaces import BASE, POL
-from kb_tools.records.answer import determinations
+from kb_tools.records.answer import determinations, states_of
 from kb_tools.records.chain import Record
 from kb_tools.records.folder import STATES
 from kb_tools.records.shelf import Counts, Look, Shelf
@@ -20,6 +20,8 @@ from kb_tools.serve.view import Link, NoPage, View
 
 # Records on a page, and the longest that one request reads on in them, in seconds.
 PER_PAGE, SECONDS = 25, 2.0
+# So many answers of a record of many cases are shown, those of most cases first.
+ANSWERS = 10
 _CHOSEN = {
     "named": "it was named",
     "service date": "in force on the date of service",
@@ -133,7 +135,7 @@ class Basis(TypedDict):
 
 
 class RecordPage(TypedDict):
-    """One record."""
+    """One record. Of many cases, `answers` are those to which most came, and `moreAnswers` counts the others."""
 
     title: str
     number: int
@@ -149,6 +151,8 @@ class RecordPage(TypedDict):
     caseSha256: str
     caseKept: str
     answers: list[Answer]
+    moreAnswers: int
+    determinations: int
     states: list[Basis]
     unfinishedBefore: int
     hasPrevious: bool
@@ -343,7 +347,7 @@ def one(view: View, target: str) -> RecordPage:
         raise NoPage(f"there is no record {number} that is as it was written{more}")
     said = record.content
     held = list(determinations(said))
-    named = dict.fromkeys(str(state) for state in _states(said))
+    most = sorted(held, key=lambda found: -found[2])[:ANSWERS]
     unfinished = said.get("unfinished")
     return {
         "title": f"Record {number}",
@@ -359,16 +363,14 @@ def one(view: View, target: str) -> RecordPage:
         "asOf": str(said.get("asOf", "")),
         "caseSha256": str(said.get("case", {}).get("sha256", "")),
         "caseKept": _kept(said),
-        "answers": [_answer(view, said["policy"], *held_one) for held_one in held],
-        "states": [_basis(shelf, name) for name in named],
+        "answers": [_answer(view, said["policy"], *held_one) for held_one in most],
+        "moreAnswers": len(held) - len(most),
+        "determinations": sum(number for _, _, number in held),
+        "states": [_basis(shelf, name) for name in states_of(said)],
         "unfinishedBefore": int(unfinished.get("bytes", 0)) if isinstance(unfinished, dict) else 0,
         "hasPrevious": shelf.record(number - 1) is not None,
         "hasNext": shelf.record(number + 1) is not None,
     }
-
-
-def _states(said: Mapping[str, Any]) -> Iterable[Any]:
-    return [said["state"]]
 
 
 def _kept(said: Mapping[str, Any]) -> str:
@@ -389,7 +391,11 @@ def _answer(view: View, policy: str, revision: str, answer: Mapping[str, Any], c
             _held(view, iri, value, iri in answer["decides"], graphs)
             for iri, value in answer["criterionValues"].items()
         ],
-        "conditions": [_held(view, iri, value, False, graphs) for iri, value in answer["conditionValues"].items()],
+        "conditions": [
+            # Of many cases, each has values of its own.
+            _held(view, iri, value, False, graphs)
+            for iri, value in answer.get("conditionValues", {}).items()
+        ],
         "toSend": _needed(view, answer["toSend"], graphs) if answer["toSend"] else None,
         "advisories": view.links(answer["advisories"], graphs),
         "notices": list(answer["notices"]),
