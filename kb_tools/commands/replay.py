@@ -61,8 +61,8 @@ def command(
     verified. Those whose cases it keeps, or that are among the CASEs (files or folders, as for kb validate, found by
     their digests), are determined again by the same revision, and come to the same bytes, to the same determination in
     other words, or to something else; what differs is named. Cases of a run (kb run --record) are found by their lines,
-    in .jsonl, .ndjson and .parquet files, and come to the same values. With --format turtle nothing is determined: the records
-    are written as RDF, for kb query --data.
+    in .jsonl, .ndjson and .parquet files, and come to the same values. With --format turtle nothing is determined: the
+    records are written as RDF, for kb query --data.
 
     Exit code 0 if all is as it was recorded, 1 if something differs or is broken, 2 if it could not run.
 
