@@ -22,6 +22,9 @@ from kb_tools.rdf.terms import local_name
 ROOT = "Case"
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
 _LENGTHS = (SH.minLength, SH.maxLength)
+_STATED_BY = (CASE.atLeast, CASE.atMost, CASE.below)
+# The units of bare numbers and of shares: no number in another unit is one of these.
+BARE = ("1", "%")
 _WITHIN: dict[str, Callable[[float, float], bool]] = {
     "minInclusive": operator.ge,
     "maxInclusive": operator.le,
@@ -43,6 +46,7 @@ class Key:
         kind: the class of these terms, None where the shape lists them.
         datatype, pattern, bounds: of its value, where that is no term; a pattern without a datatype is that of a code.
         lengths: the least and the most characters of a text ("minLength", "maxLength").
+        unit: the code of UCUM of the unit in which its number is stated; "" for a bare number and for a share.
         holder: the key of the object that the property belongs to, where plain JSON writes no such object.
     """
 
@@ -60,6 +64,7 @@ class Key:
     pattern: str = ""
     bounds: tuple[tuple[str, str], ...] = ()
     lengths: tuple[tuple[str, int], ...] = ()
+    unit: str = ""
     holder: Key | None = None
 
     @property
@@ -211,8 +216,16 @@ class CaseForms:
             lengths=tuple(
                 (local_name(length), int(str(value_of(length)))) for length in _LENGTHS if value_of(length) is not None
             ),
+            unit=self._unit(path),
             holder=holder,
         )
+
+    def _unit(self, path: URIRef) -> str:
+        """The unit of a property that states a number, exactly or as a bound, where that is converted from others."""
+        ontology = self.kb.ontology
+        exact = [path, *(owner for bound in _STATED_BY for owner in ontology.subjects(bound, path))]
+        unit = next((str(found) for owner in exact for found in ontology.objects(owner, CASE.unit)), "")
+        return "" if unit in BARE else unit
 
     def _in_order(self, subject: Node, predicate: URIRef) -> Iterator[Node]:
         """The objects of a statement about the shapes, in the order of their file."""

@@ -90,8 +90,9 @@ class StandIns:
         """The numbers that are replaced, by key: all of a finding or none, since shapes can compare them."""
         found: dict[str, Decimal] = {}
         for key, value in items:
-            if key in self._keys and isinstance(value, tuple):
-                if len(value) != 1 or not _PLAIN.fullmatch(value[0]):
+            if key in self._keys:
+                # A number with its unit is text.
+                if not isinstance(value, tuple) or len(value) != 1 or not _PLAIN.fullmatch(value[0]):
                     return {}
                 found[key] = Decimal(value[0])
         return found

@@ -20,7 +20,8 @@ from kb_tools.cases.case import is_term
 from kb_tools.cases.form import ROOT, CaseForms, Key
 from kb_tools.cases.isolate import Content
 from kb_tools.cases.strict_json import Dialect, load
-from kb_tools.errors import Slips, UnreadableInput
+from kb_tools.cases.units import CannotConvert, converted
+from kb_tools.errors import KbError, Slips, UnreadableInput
 from kb_tools.rdf.namespaces import GIVEN
 from kb_tools.rdf.terms import local_name, named, typed
 
@@ -35,6 +36,8 @@ MAX_SHOWN = 60
 NOTE = "//"
 # The key with which editors name the JSON Schema of a file; it is not read either.
 SCHEMA = "$schema"
+# A number with its unit, as text: "220 [lb_av]".
+QUANTITY = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?) (\S{1,40})"
 TOKEN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = rf'^(?:{TOKEN}|(?:https?://|urn:)[^\x00-\x20<>"{{}}|\\^`]+)$'
 # Half of a surrogate pair: an escape of JSON can stand for one, and no text can hold it.
@@ -208,7 +211,22 @@ class _Reading:
             return named(self.forms.code_prefixes[prefix] + code)
         if key.datatype is None:
             return self._name(value, key.name + "/", path)
+        if key.unit and isinstance(value, str) and not isinstance(value, JsonNumber):
+            value = self._in_unit(key.unit, value, path)
         return typed(self._written(key.datatype, key.pattern, value, path), key.datatype)
+
+    def _in_unit(self, unit: str, value: str, path: str) -> JsonNumber:
+        """A number that is written with its unit, as it is in the unit of its key."""
+        found = re.fullmatch(QUANTITY, value)
+        if not found:
+            what = "{}, but a number, or one with its unit in UCUM, is expected"
+            raise self._refused(path, value, what, f"write 70, or in text 70 {unit}")
+        try:
+            return JsonNumber(f"{converted(Decimal(found[1]), found[2], unit):f}")
+        except CannotConvert as error:
+            raise self._refusal(path, str(error), f"state it in {unit}") from error
+        except KbError as error:
+            raise self._refusal(path, error.what, error.hint) from error
 
     def _written(self, datatype: URIRef, pattern: str, value: Any, path: str) -> str:
         """How RDF writes a value that is what its datatype is in JSON; its bounds are for the case shapes."""

@@ -9,7 +9,7 @@ from rdflib import URIRef
 from rdflib.namespace import RDFS, SKOS, XSD
 
 from kb_tools.cases.form import ROOT, CaseForms, Form, Key
-from kb_tools.cases.plain import NAME, NOTE, SCHEMA
+from kb_tools.cases.plain import NAME, NOTE, QUANTITY, SCHEMA
 from kb_tools.model.repository import TERMINOLOGY, Repository
 from kb_tools.rdf.namespaces import BASE, READ
 from kb_tools.rdf.terms import local_name
@@ -77,7 +77,8 @@ def _value(plain: CaseForms, key: Key, definitions: dict[str, Any]) -> dict[str,
         return {"type": "boolean"}
     if key.datatype in (XSD.integer, XSD.decimal):
         bounds = {_BOUNDS[name]: float(bound) if "." in bound else int(bound) for name, bound in key.bounds}
-        return {"type": "integer" if key.datatype == XSD.integer else "number", **bounds}
+        number = {"type": "integer" if key.datatype == XSD.integer else "number", **bounds}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{QUANTITY}$"}]} if key.unit else number
     pattern = key.pattern if key.datatype or key.is_code else NAME
     dated = {"format": "date"} if key.datatype == XSD.date else {}
     return {"type": "string", **dated, **({"pattern": pattern} if pattern else {}), **dict(key.lengths)}

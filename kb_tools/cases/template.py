@@ -94,7 +94,8 @@ def takes(key: Key) -> str:
         return "Takes a full date, as YYYY-MM-DD."
     if key.datatype in (XSD.integer, XSD.decimal):
         bounds = "".join(f", {_WORDS[name]} {bound}" for name, bound in key.bounds)
-        return f"Takes a {'whole ' if key.datatype == XSD.integer else ''}number{bounds}."
+        unit = f", in {key.unit}, or in text with another unit of UCUM" if key.unit else ""
+        return f"Takes a {'whole ' if key.datatype == XSD.integer else ''}number{bounds}{unit}."
     if key.datatype is None and not key.is_code:
         return NAME_HINT
     return key.hint

@@ -15,7 +15,7 @@ from kb_tools.cases.fhir.facts import Template
 from kb_tools.cases.fhir.observed import ObservedValue, names_of_values
 from kb_tools.cases.fhir.references import last_two, unversioned
 from kb_tools.cases.fhir.resource import Resource
-from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, Skipped
+from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, USED, Skipped
 from kb_tools.cases.fhir.standing import require_status
 from kb_tools.rdf.namespaces import CASE, CLIN
 
@@ -112,6 +112,9 @@ class ObservationReader:
             _require_value(valued)
         values = self._values.added(kind, values, root, element)
         self._assembly.find(observation, kind, day, values, root.read(), "effectiveDateTime")
+        conversion = self._values.conversion(kind, element)
+        if conversion:
+            observation.note(USED, conversion, element.at("valueQuantity"))
 
     # ------------------------------------------------------------------ what an observation is about
 

@@ -14,8 +14,12 @@ from rdflib.term import Node
 from kb_tools.cases.fhir.codes import Codes, unstated
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.numbers import number_literal, without_zeros
+from kb_tools.cases.fhir.r4 import Decimal as JsonDecimal
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
+from kb_tools.cases.form import BARE
+from kb_tools.cases.units import CannotConvert, converted
 from kb_tools.cases.vocabulary import Measure
+from kb_tools.errors import KbError
 from kb_tools.rdf.namespaces import CASE
 
 _VALUE = re.compile(r"value[A-Z]\w*")
@@ -24,6 +28,8 @@ _UCUM = "http://unitsofmeasure.org"
 _UNITS = {"%": "percent (%)", "1": "that of a bare number (1)"}
 # What a bound of one share says of the rest. Below 5 leaves more than 95, which is at least 95.
 _TURNED = {CASE.atLeast: CASE.atMost, CASE.atMost: CASE.atLeast, CASE.below: CASE.atLeast}
+# Numbers that are converted: those that are written without an exponent.
+_PLAIN = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 # Which property states a number with a comparator. More than 90 is at least 90.
 _COMPARATORS = {">=": CASE.atLeast, ">": CASE.atLeast, "<=": CASE.atMost, "<": CASE.below}
 
@@ -76,9 +82,19 @@ class ObservedValue:
         if measure is None or quantity is None:
             raise Skipped(NOT_UNDERSTOOD, "a value of a type that is not read for this finding", path)
         bare = measure.unit == "1" and not any(map(quantity.get, ("system", "code", "unit")))
-        if not bare and (quantity.text("system") != _UCUM or quantity.text("code") != measure.unit):
+        value, code = quantity.get("value"), quantity.text("code")
+        if not bare and (quantity.text("system") != _UCUM or (code != measure.unit and measure.unit in BARE)):
             raise Skipped(NOT_UNDERSTOOD, f"its unit is not {_UNITS.get(measure.unit, measure.unit)} in UCUM", path)
-        return self._number(kind, measure, quantity.get("value"), quantity.text("comparator"), path)
+        if not bare and code != measure.unit:
+            value = _in_unit(value, code, measure.unit, path)
+        return self._number(kind, measure, value, quantity.text("comparator"), path)
+
+    def conversion(self, kind: Node, element: Element) -> str:
+        """What a record says of a value that was converted into another unit; "" where none was."""
+        measure, quantity = self._terms.measure_of(kind), element.one("valueQuantity")
+        if measure is None or quantity is None or measure.unit in BARE or quantity.text("code") == measure.unit:
+            return ""
+        return f"its value in {quantity.text('code')} is converted into {measure.unit}"
 
     def _coded_value(self, kind: Node, codings: Sequence[Element], path: str) -> dict[URIRef, Node]:
         found = self._codes.values(kind, codings)
@@ -146,6 +162,22 @@ class ObservedValue:
             raise Skipped(
                 NOT_UNDERSTOOD, "value and interpretation contradict each other", element.at("interpretation")
             )
+
+
+def _in_unit(value: Any, code: str, unit: str, path: str) -> Any:
+    """A JSON number as it is in another unit.
+
+    Raises:
+        Skipped: it is no number, or cannot be converted safely.
+    """
+    text = value.text if isinstance(value, JsonDecimal) else str(value)
+    if isinstance(value, bool) or not _PLAIN.fullmatch(text):
+        raise Skipped(NOT_UNDERSTOOD, "not a number that this finding can have", path)
+    try:
+        found = converted(Decimal(text), code, unit)
+    except (CannotConvert, KbError) as error:
+        raise Skipped(NOT_UNDERSTOOD, f"its value is not in {unit}: {error}", path) from error
+    return int(found) if found == found.to_integral_value() else JsonDecimal(f"{found:f}")
 
 
 def names_of_values(element: Element) -> list[str]:
