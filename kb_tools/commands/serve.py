@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -14,6 +15,20 @@ from kb_tools.commands.common import (
     record_options,
     say_recorded,
 )
+
+# A web site as browsers name it (the header Origin).
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?")
+
+
+def _origin(given: str) -> str:
+    """A web site that was named.
+
+    Raises:
+        BadParameter: it is none; * would be every page that anybody opens.
+    """
+    if not _ORIGIN.fullmatch(given):
+        raise click.BadParameter(f"{given!a} is no origin; write scheme and host alone, as https://ehr.example")
+    return given
 
 
 @click.command("serve")
@@ -31,6 +46,14 @@ from kb_tools.commands.common import (
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="The clients of CDS Hooks with their public keys, as JSON; without it, this machine alone is answered.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=lambda context, parameter, given: tuple(map(_origin, given)),
+    help="A web site, as https://ehr.example, whose pages may call CDS Hooks from a browser; any number of times.",
 )
 @query_limits
 @click.option(
@@ -54,6 +77,7 @@ def command(
     allow_host: tuple[str, ...],
     workers: int,
     trusted_clients: Path | None,
+    origins: tuple[str, ...],
     timeout: float,
     max_rows: int,
     log: str | None,
@@ -77,7 +101,8 @@ def command(
     --show-records has pages of records: whether the chain is whole, what the cases came to, and each record.
 
     Programs of an EHR ask it by CDS Hooks under /cds-services; from other machines only with --trusted-clients, whose
-    clients sign every call (pip install 'kb-tools[jwt]').
+    clients sign every call (pip install 'kb-tools[jwt]'). A page of another web site can call them only with
+    --allow-origin.
 
     Before others may reach it, put a proxy in front that asks who they are and speaks TLS, that passes the Host header
     on as it came (name that host by --allow-host), that limits how much one reader may ask, and that logs neither the
@@ -124,6 +149,6 @@ def command(
 
     trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written, recording, shelf)
+    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written, recording, shelf, origins)
     if recording and records:
         say_recorded(recording.made, records, recording.head)

@@ -62,6 +62,7 @@ def application(
     log: Log | None = None,
     recording: Recording | None = None,
     shelf: Shelf | None = None,
+    origins: Collection[str] = (),
 ) -> ASGIApp:
     """The workbench on a knowledge base, as an ASGI application.
 
@@ -73,6 +74,7 @@ def application(
         log: where a line is written of each request; by default nowhere.
         recording: records each determination of a program before it is given; by default there are no records.
         shelf: decision records that are shown; by default none are.
+        origins: of pages of others whose browsers may call CDS Hooks; none by default.
     """
     bench = bench.showing(shelf) if shelf else bench
     pool = pool or Pool(bench.kb)
@@ -92,7 +94,7 @@ def application(
     routes += programs.routes(bench, determining, metrics, asked[-1].endpoint)
     routes += [Route(page.path, _fixed(bench, page), name=page.name) for page in FIXED]
     routes += recorded.routes(bench, shelf, partial(_answer, bench)) if shelf else []
-    routes += [*case.routes(bench, determining), *hooks.routes(determining, clients or ThisMachine())]
+    routes += case.routes(bench, determining)
     routes += [
         Route(COMPARE.path, _choose(bench)),
         Route(COMPARISON.path, _comparison(bench)),
@@ -118,9 +120,10 @@ def application(
         return _problem(bench, Request(scope), 400, f"{name} is given twice; give it once")
 
     once = Once(app, given_twice, sparql.MANY)
-    pages, operations = remembered.before(Limited(once, too_large, programs.is_streamed)), fhir.routes(determining)
-    answering = Guard(fhir.beside(pages, operations), hosts)
-    return Watched(ReadAway(answering), [*routes, *operations], metrics, log)
+    pages = remembered.before(Limited(once, too_large, programs.is_streamed))
+    operations, services = fhir.routes(determining), hooks.routes(determining, clients or ThisMachine())
+    answering = Guard(hooks.beside(fhir.beside(pages, operations), services, origins), hosts)
+    return Watched(ReadAway(answering), [*routes, *operations, *services], metrics, log)
 
 
 class Once:

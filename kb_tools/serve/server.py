@@ -38,6 +38,7 @@ def serve(
     log: Log | None = None,
     recording: Recording | None = None,
     shelf: Shelf | None = None,
+    origins: Collection[str] = (),
 ) -> None:
     """Serve the workbench until interrupted.
 
@@ -52,6 +53,7 @@ def serve(
         log: where a line is written of each request; by default nowhere.
         recording: records each determination of a program before it is given; by default there are no records.
         shelf: decision records that are shown; by default none are.
+        origins: of pages of others whose browsers may call CDS Hooks; none by default.
 
     Raises:
         KbError: nothing can listen there.
@@ -61,7 +63,7 @@ def serve(
     keep_little()
     with listening(host, port) as (bound, address):
         ready(f"{address}/")
-        run(application(bench, hosts, pool, max_rows, clients, log, recording, shelf), bound)
+        run(application(bench, hosts, pool, max_rows, clients, log, recording, shelf, origins), bound)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_a_token_is_for_the_address_that_is_called_whatever_it_asks(ehr: TestCli
     response = ehr.post("/cds-services/order-sign", content=b"{}", headers={"Authorization": f"Bearer {token()}"})
     assert response.status_code == 401
     called = token(aud=f"{URL}/order-sign")
-    response = ehr.post("/cds-services/order-sign", content=b"{}", headers={"Authorization": f"Bearer {called}"})
+    response = ehr.post("/cds-services/order-sign", json={}, headers={"Authorization": f"Bearer {called}"})
     assert response.status_code == 422
 
 

@@ -75,6 +75,10 @@ class Told(TypedDict):
     errors: list[str]
 
 
+# What became of a body in which no case could be read.
+UNREAD: Told = {"read": 0, "outcomes": ["Unreadable"], "revisions": [], "errors": []}
+
+
 class Desk:
     """Reads and determines cases. What is learned of their pieces is kept, and serves the next.
 

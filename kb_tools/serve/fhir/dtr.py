@@ -17,6 +17,7 @@ from kb_tools.as_json import compact
 from kb_tools.cases.case import Case
 from kb_tools.cases.fhir.r4 import load
 from kb_tools.determine.result import Determination, Outcome
+from kb_tools.determine.run import Answer
 from kb_tools.errors import UnreadableInput
 from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.render.population import Population
@@ -33,7 +34,7 @@ from kb_tools.render.questionnaire_package import (
     stated_terms,
 )
 from kb_tools.serve.case.answer import SOURCE
-from kb_tools.serve.case.desk import Chosen, Desk
+from kb_tools.serve.case.desk import UNREAD, Chosen, Desk, told
 from kb_tools.serve.case.messages import Message
 
 Json = dict[str, Any]
@@ -84,16 +85,19 @@ class Packages:
 
     def answer(self, chosen: Chosen, data: bytes) -> Message:
         """The status and the issues of a refusal, or the answer in JSON."""
+        come: list[Answer] = []
         try:
             asked = _asked(data)
-            content = self._answered(asked, chosen)
+            content = self._answered(asked, chosen, come)
         except _Refused as refused:
-            return Message({"status": refused.status, "issues": [(refused.code, refused.what)], "told": None})
+            issues, become = [(refused.code, refused.what)], told(come) if come else UNREAD
+            return Message({"status": refused.status, "issues": issues, "told": become})
         except UnreadableInput as error:
-            return Message({"status": 422, "issues": [("processing", line) for line in error.lines()], "told": None})
-        return Message({"status": 200, "issues": [], "told": None}, compact(content))
+            return Message({"status": 422, "issues": [("processing", line) for line in error.lines()], "told": UNREAD})
+        return Message({"status": 200, "issues": [], "told": told(come)}, compact(content))
 
-    def _answered(self, asked: _Asked, chosen: Chosen) -> Json:
+    def _answered(self, asked: _Asked, chosen: Chosen, come: list[Answer]) -> Json:
+        """The packages; `come` is added what each order comes to with its plans alone."""
         today = date.today()
         policy, revision = self._desk.kb.policy(chosen["policy"]).identifier, chosen["revision"]
         of_policy = _of_policy(asked, policy)
@@ -106,7 +110,7 @@ class Packages:
         remarks: list[str] = []
         orders: list[Json | None] = [*known] or [None]
         for order in orders:
-            found, parts = self._found(order, asked, today, policy, revision)
+            found, parts = self._found(order, asked, today, policy, revision, come if order else [])
             if found.outcome is Outcome.NOT_APPLICABLE or found.needs is None:
                 remarks.append(_SETTLED)
             if of_policy or order is None:
@@ -123,12 +127,13 @@ class Packages:
         return order["resourceType"] == "Claim" or self._desk.asks_for_a_known_service(order)
 
     def _found(
-        self, order: Json | None, asked: _Asked, today: date, policy: str, revision: str | None
+        self, order: Json | None, asked: _Asked, today: date, policy: str, revision: str | None, come: list[Answer]
     ) -> tuple[Determination, Json]:
-        """What an order comes to with its plans alone, and what it was read of."""
+        """What an order comes to with its plans alone, and what it was read of; the first is added to `come`."""
         plans = {f"coverage{number}": plan for number, plan in enumerate(asked.coverages, 1)} if order else {}
         parts = {"order": order or _BARE, **plans}
         (found,) = self._desk.come_to([self._desk.preview(parts, today)], policy, revision)
+        come.append(found)
         if not isinstance(found, Determination):
             text = str(found.error) if hasattr(found, "error") else "the order breaks the rules of a case"
             raise _Refused(422, "processing", text)
@@ -138,7 +143,7 @@ class Packages:
         self, asked: _Asked, order: Json | None, found: Determination, today: date, policy: str
     ) -> list[Json]:
         """The form of the whole policy, with what the order states filled in."""
-        bare, parts = self._found(None, asked, today, policy, found.revision.entry.name)
+        bare, parts = self._found(None, asked, today, policy, found.revision.entry.name, [])
         about = self._about(asked, order, found, today)
         return self._package(bare, self._made(bare, parts, today, policy), about, whole=True)
 

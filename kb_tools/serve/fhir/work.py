@@ -17,7 +17,7 @@ from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.render.pas import response_bundle
 from kb_tools.render.pas_request import CancelledRequest, pas_request
 from kb_tools.serve.case.answer import SOURCE
-from kb_tools.serve.case.desk import Chosen, Desk, Told, told
+from kb_tools.serve.case.desk import UNREAD, Chosen, Desk, Told, told
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.fhir.dtr import Packages
 
@@ -31,12 +31,12 @@ _FIRST = "entry[0] Claim"
 class Outcome(TypedDict):
     """What became of a request: the status, the issues where it is refused, and nothing of whom it was.
 
-    `told` is what became of the case, where it was read.
+    `told` is what became of the cases.
     """
 
     status: int
     issues: list[tuple[str, str]]
-    told: Told | None
+    told: Told
 
 
 def operations(desk: Desk) -> dict[str, Callable[..., Message]]:
@@ -117,5 +117,5 @@ def _is_of_the_first(found: Determination) -> bool:
     return any(note.place == _FIRST and note.treatment is Treatment.USED for note in notes)
 
 
-def _refused(status: int, issues: Iterable[tuple[str, str]], become: Told | None = None) -> Message:
+def _refused(status: int, issues: Iterable[tuple[str, str]], become: Told = UNREAD) -> Message:
     return Message(Outcome(status=status, issues=list(issues), told=become))

@@ -21,7 +21,7 @@ from kb_tools.render import cards
 from kb_tools.render.coverage_information import coverage_information, updated
 from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.render.questionnaire import questionnaire
-from kb_tools.serve.case.desk import Desk
+from kb_tools.serve.case.desk import UNREAD, Desk, told
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.hooks.call import Call, Refused, call_of, invalid
 from kb_tools.serve.links import path_of
@@ -38,21 +38,24 @@ class Hooks:
         self.desk = desk
 
     def answer(self, service: str, base: str, today: str, body: bytes) -> Message:
-        """The status of HTTP, and the answer in JSON.
+        """The status of HTTP, what became of the orders (`Told`), and the answer in JSON.
 
         Args:
             service: the id under which the call came.
             base: the URL under which the pages are served, without the slash at its end.
             today: the day, which a draft without a date is taken to be of.
         """
+        come: list[Answer] = []
         try:
             call = call_of(body, service)
-            content = self._answered(call, base, date.fromisoformat(today))
+            content = self._answered(call, base, date.fromisoformat(today), come)
         except Refused as refused:
-            return Message(refused.status, written(operation_outcome([(refused.code, str(refused))])))
-        return Message(200, written(content))
+            outcome = operation_outcome([(refused.code, str(refused))])
+            return Message({"status": refused.status, "told": UNREAD}, written(outcome))
+        return Message({"status": 200, "told": told(come)}, written(content))
 
-    def _answered(self, call: Call, base: str, today: date) -> dict[str, Any]:
+    def _answered(self, call: Call, base: str, today: date, come: list[Answer]) -> dict[str, Any]:
+        """The cards and actions; `come` is added what each order came to that something is said of."""
         shown: list[dict[str, Any]] = []
         actions: list[dict[str, Any]] = []
         for order in filter(self.desk.asks_for_a_known_service, call.orders):
@@ -61,6 +64,7 @@ class Hooks:
                 found = self._come_to(call.version, {"order": order, **call.chart}, policy, today)
                 if not _is_about(found):
                     continue
+                come.append(found)
                 door = f"/cds-services/{call.hook}"
                 self.desk.record([found], door, preview=order.get("status") == "draft")
                 shown.append(self._card(call, policy, order, found, base))

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date
 from functools import wraps
 from typing import Any
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from kb_tools.cases.fhir import r4
-from kb_tools.errors import UnreadableInput, Unrecorded
-from kb_tools.render.fhir_outcome import operation_outcome
+from kb_tools.errors import UnreadableInput
+from kb_tools.serve import outcomes
 from kb_tools.serve.determining import Determining
+from kb_tools.serve.fhir.capability import MEDIA_TYPE
+from kb_tools.serve.happened import happened
 from kb_tools.serve.hooks.call import SOURCE
 from kb_tools.serve.hooks.clients import Clients, Untrusted
 from kb_tools.serve.hooks.services import HOOKS, discovery
-from kb_tools.serve.refusals import refusal
+from kb_tools.serve.outcomes import failed, outcome
+from kb_tools.serve.programs.asked import media_type
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-_FHIR = "application/fhir+json"
+AT = "/cds-services"
+_NO_SERVICE = f"there is no such service; there are {', '.join(HOOKS)}"
+# What a browser may send from a page of another origin.
+_METHODS, _HEADERS = ("GET", "POST"), ("Authorization", "Content-Type")
 
 
 def routes(determining: Determining, clients: Clients) -> list[Route]:
@@ -34,37 +42,49 @@ def routes(determining: Determining, clients: Clients) -> list[Route]:
     async def service(request: Request) -> Response:
         id_ = request.path_params["id"]
         if id_ not in HOOKS:
-            return _outcome(404, "not-found", f"there is no such service; there are {', '.join(HOOKS)}")
-        if not _is_json(request):
-            return _outcome(415, "not-supported", "a call is JSON; send Content-Type: application/json")
+            return failed(404, _NO_SERVICE)
+        # One without a type could come from any page that a browser shows.
+        if media_type(request) not in ("application/json", MEDIA_TYPE):
+            return failed(415, "a call is JSON; send Content-Type: application/json")
         base = str(request.base_url).rstrip("/")
-        try:
-            found = await determining.exchange("hook", id_, base, date.today().isoformat(), body=await request.body())
-        except Unrecorded as error:
-            told = refusal(error)
-            return _outcome(told.status, "transient", told.text, told.headers)
-        media_type = "application/json" if found.content == 200 else _FHIR
-        return Response(found.body, found.content, media_type=media_type)
+        found = await determining.exchange("hook", id_, base, date.today().isoformat(), body=await request.body())
+        status, become = found.content["status"], found.content["told"]
+        happened(request.scope).add(become["outcomes"], become["revisions"])
+        return Response(found.body, status, media_type="application/json" if status == 200 else MEDIA_TYPE)
 
     async def feedback(request: Request) -> Response:
         if request.path_params["id"] not in HOOKS:
-            return _outcome(404, "not-found", f"there is no such service; there are {', '.join(HOOKS)}")
+            return failed(404, _NO_SERVICE)
         try:
             content = r4.load(await request.body(), SOURCE)
         except UnreadableInput:
             content = None
         if not _is_feedback(content):
-            return _outcome(400, "invalid", "feedback: send a list of objects with card, outcome and outcomeTimestamp")
+            return failed(400, "feedback: send a list of objects with card, outcome and outcomeTimestamp")
         return Response(status_code=200)
 
     async def discover(request: Request) -> Response:
         return JSONResponse(discovery())
 
     return [
-        Route("/cds-services", _trusted(clients, discover), methods=["GET"]),
-        Route("/cds-services/{id}", _trusted(clients, service), methods=["POST"]),
-        Route("/cds-services/{id}/feedback", _trusted(clients, feedback), methods=["POST"]),
+        Route(AT, _trusted(clients, discover), methods=["GET"]),
+        Route(f"{AT}/{{id}}", _trusted(clients, service), methods=["POST"]),
+        Route(f"{AT}/{{id}}/feedback", _trusted(clients, feedback), methods=["POST"]),
     ]
+
+
+def beside(app: ASGIApp, addresses: Sequence[Route], origins: Collection[str] = ()) -> ASGIApp:
+    """An application that answers what is at /cds-services by itself, errors too, and leaves all else to another.
+
+    Args:
+        origins: of pages in browsers that may call it, and read what it answers; none by default.
+    """
+
+    def for_browsers(inner: ASGIApp) -> ASGIApp:
+        # A page of the internet asks whether it may reach this machine, too.
+        return CORSMiddleware(inner, origins, _METHODS, _HEADERS, allow_private_network=True) if origins else inner
+
+    return outcomes.beside(app, AT, addresses, AT, for_browsers)
 
 
 def _trusted(clients: Clients, endpoint: Endpoint) -> Endpoint:
@@ -75,18 +95,13 @@ def _trusted(clients: Clients, endpoint: Endpoint) -> Endpoint:
         try:
             clients.check(request)
         except Untrusted as error:
-            refused = _outcome(error.status, "security", str(error))
+            refused = outcome(error.status, [("security", str(error))])
             if error.status == 401:
                 refused.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
             return refused
         return await endpoint(request)
 
     return guarded
-
-
-def _is_json(request: Request) -> bool:
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return sent in ("", "application/json", _FHIR)
 
 
 def _is_feedback(content: Any) -> bool:
@@ -97,7 +112,3 @@ def _is_feedback(content: Any) -> bool:
         and one["outcome"] in ("accepted", "overridden")
         for one in listed
     )
-
-
-def _outcome(status: int, code: str, what: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse(operation_outcome([(code, what)]), status, headers, _FHIR)
