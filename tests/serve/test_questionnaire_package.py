@@ -367,8 +367,8 @@ def test_nothing_of_a_patient_comes_out(ehr: TestClient, capfd: pytest.CaptureFi
 
 # ---------------------------------------------------------------------- the way round
 
-# What no answered form settles, and the doubt that keeps it open: the case states that a test is in doubt. A form cannot
-# say so, and is not read as a test then: what it may state puts the share that is answered later in doubt too.
+# What no answered form settles, and the doubt that keeps it open. The case states that a test is in doubt; a form
+# cannot say so, and is not read as a test then: what it may state puts the share that is answered later in doubt too.
 STAYS_OPEN = {
     "a-doubt-is-of-all-shares-of-one-lineage-and-day-that-differ-2019-10": {"inDoubt"},
     "chimerism-in-doubt-leaves-it-open-2019-10": {"inDoubt"},
