@@ -28,6 +28,7 @@ _SKOS = "http://www.w3.org/2004/02/skos/core#"
 _TERMS = "http://purl.org/dc/terms/"
 _POL = BASE + "policy#"
 _TYPE = ox.NamedNode(_RDF + "type")
+_VOCABULARY = ox.NamedNode("http://www.w3.org/2002/07/owl#Ontology")
 _SUBCLASS = ox.NamedNode(_RDFS + "subClassOf")
 _BROADER = ox.NamedNode(_SKOS + "broader")
 _DEFINITION = ox.NamedNode(_SKOS + "definition")
@@ -284,7 +285,9 @@ class Names:
         # A revision goes by its month as documents print it, too: "02/26".
         for month, graph in self._texts(node, [_MONTH]):
             thing.names.add((f"{month[5:7]}/{month[2:4]}", graph))
-        thing.names.update((_local(node.value), graph) for graph in thing.graphs)
+        # The last part of a vocabulary's IRI is its topic, which many things of it are called.
+        if not any(self._quads(node, _TYPE, _VOCABULARY)):
+            thing.names.update((_local(node.value), graph) for graph in thing.graphs)
         return thing
 
     def _texts(self, subject: Any, properties: Iterable[ox.NamedNode]) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import SKOS
 from rdflib.term import Node
 
+from kb_tools.model.periods import Starts, counts_since, starts
 from kb_tools.model.repository import DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 # The rules that this module follows: see `digest_of_rules`. Where they change, it must change with them, and the tests
 # of `tests/cases/test_standing.py` must pass again.
-RULES = "a31788b81b72937c4ace37d4c333ac0382db25de3bf4f7d9a006925c668027d2"
+RULES = "a3b5f25d63d1d23119b1a2eb97bf19d095855bf570d0bc53d9e2aabb8e9eb054"
 # Decimal places of the numbers that the rules compare by value.
 _PLACES = 18
 
@@ -49,8 +50,9 @@ class Flags:
         counted_by: the properties of which a finding that could count states one.
         differs_by: the properties in whose values two findings can differ.
         key: the property by which findings are told apart of which only the latest counts each; None for none.
-        latest, since_transplant, of_reason, on_service_date: case:latestCounts, case:sinceTransplant,
-            case:ofReasonOnly, case:onServiceDate.
+        latest, of_reason, on_service_date: case:latestCounts, case:ofReasonOnly, case:onServiceDate.
+        since: the classes whose findings start the periods since which those of this class count.
+        starts: how findings of this class start a period; None where they start none.
     """
 
     iri: URIRef
@@ -58,9 +60,10 @@ class Flags:
     differs_by: frozenset[Node]
     key: URIRef | None
     latest: bool
-    since_transplant: bool
     of_reason: bool
     on_service_date: bool
+    since: frozenset[Node]
+    starts: Starts | None
 
 
 class Vocabulary:
@@ -89,9 +92,10 @@ class Vocabulary:
             differs_by=frozenset(self._ontology.objects(class_, CASE.differsBy)),
             key=key if isinstance(key, URIRef) else None,
             latest=yes(CASE.latestCounts),
-            since_transplant=yes(CASE.sinceTransplant),
             of_reason=yes(CASE.ofReasonOnly),
             on_service_date=yes(CASE.onServiceDate),
+            since=counts_since(self._ontology, class_),
+            starts=starts(self._ontology, class_),
         )
 
     def same(self, value: T) -> T:
@@ -135,12 +139,12 @@ class Finding:
         in_doubt: whether its reader marked it so.
         disease: of a status.
         absent: of a stated absence, the class of which it says that there was none.
-        is_transplant, allogeneic, autologous: whether it is a transplant, and what its source is stated to be.
+        starts, may_start: whether it starts a new period, and whether it does or may.
     """
 
     __slots__ = (
         *("flags", "on_service_date", "countable", "key", "stated", "in_doubt", "disease", "absent"),
-        *("is_transplant", "allogeneic", "autologous"),
+        *("starts", "may_start"),
     )
 
     def __init__(self, vocabulary: Vocabulary, class_: Node, pairs: Sequence[tuple[URIRef, Node]]) -> None:
@@ -157,10 +161,9 @@ class Finding:
         self.in_doubt = CASE.inDoubt in stated
         self.disease = stated.get(CLIN.disease)
         self.absent = vocabulary.classes.get(stated[CLIN.absenceOf]) if CLIN.absenceOf in stated else None
-        self.is_transplant = class_ == CLIN.Transplant
-        source = stated.get(CLIN.graftSource) if self.is_transplant else None
-        self.allogeneic = vocabulary.under(source, CLIN.Allogeneic)
-        self.autologous = vocabulary.under(source, CLIN.Autologous)
+        starts = flags.starts
+        does = starts.does(value for property_, value in pairs if property_ == starts.by) if starts else False
+        self.starts, self.may_start = does is True, does is not False
 
     def with_numbers(self, numbers: Mapping[URIRef, Decimal]) -> Finding:
         """The same finding with other numbers."""
@@ -223,8 +226,9 @@ class CaseFindings:
         self._days = days
         self._findings = findings
         self._by_class: dict[Flags, list[int]] = {}
-        # The last day of a transplant stated to be allogeneic, and of one not stated to be autologous.
-        self._transplanted = self._maybe_transplanted = ""
+        # By class, the last day on which a finding starts a period, and on which one may start one.
+        self._started: dict[Node, str] = {}
+        self._maybe_started: dict[Node, str] = {}
         for number, (finding, day) in enumerate(zip(findings, days, strict=True)):
             if day > service or (day == service and not finding.on_service_date):
                 continue
@@ -233,11 +237,11 @@ class CaseFindings:
                 self._by_class[finding.flags] = [number]
             else:
                 of_class.append(number)
-            if finding.is_transplant:
-                if finding.allogeneic:
-                    self._transplanted = max(day, self._transplanted)
-                if not finding.autologous:
-                    self._maybe_transplanted = max(day, self._maybe_transplanted)
+            if finding.may_start:
+                class_ = finding.flags.iri
+                if finding.starts:
+                    self._started[class_] = max(day, self._started.get(class_, ""))
+                self._maybe_started[class_] = max(day, self._maybe_started.get(class_, ""))
 
     def standing(self) -> Standing:
         """How they stand."""
@@ -271,14 +275,14 @@ class CaseFindings:
         for number, others in superseded.items():
             yield from ((number, CASE.supersededBy, other) for other in others)
         findings, days = self._findings, self._days
-        every = [number for numbers in latest.values() for number in numbers]
-        transplants = [number for number in every if findings[number].is_transplant and not findings[number].autologous]
+        able = [number for numbers in self._by_class.values() for number in numbers]
+        starting = [number for number in able if findings[number].may_start]
         for flags, numbers in latest.items():
             for number in numbers:
                 yield None, CASE.latestFinding, number
-                if flags.since_transplant:
-                    earlier = (other for other in transplants if days[number] < days[other])
-                    yield from ((number, CASE.mayBeBefore, other) for other in earlier)
+                for other in starting:
+                    if findings[other].flags.iri in flags.since and days[number] < days[other]:
+                        yield number, CASE.mayBeBefore, other
                 if flags.of_reason and self._reason is not None and not self._is_of_reason(number):
                     yield number, CASE.mayNotBeOf, self._reason
         standing = self.standing()
@@ -307,7 +311,7 @@ class CaseFindings:
         Args:
             even_overtaken: whether the stated absences are among them that something later has overtaken.
         """
-        since = self._transplanted if flags.since_transplant else ""
+        since = self._last(self._started, flags)
         found = []
         for number in numbers:
             finding = self._findings[number]
@@ -326,14 +330,19 @@ class CaseFindings:
         return any(self._days[other] > day for other in self._by_class.get(absent, ()))
 
     def _is_doubtful(self, number: int) -> bool:
-        """Whether a finding is in doubt by itself, by a transplant, or since it may not be of the reason."""
+        """Whether a finding is in doubt by itself, by what may start a period, or since it may not be of the reason."""
         finding = self._findings[number]
         flags = finding.flags
         return (
             finding.in_doubt
-            or (flags.since_transplant and self._days[number] < self._maybe_transplanted)
+            or self._days[number] < self._last(self._maybe_started, flags)
             or (flags.of_reason and not self._is_of_reason(number))
         )
+
+    @staticmethod
+    def _last(started: Mapping[Node, str], flags: Flags) -> str:
+        """The last day on which a period started since which findings of a class count; "" for none."""
+        return max((started.get(class_, "") for class_ in flags.since), default="") if started else ""
 
     def _is_of_reason(self, number: int) -> bool:
         """Whether a status is of the disease treated, or of one under it."""

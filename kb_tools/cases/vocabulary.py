@@ -14,6 +14,7 @@ from rdflib.term import Node
 
 from kb_tools.cases.form import CaseForms, Key
 from kb_tools.cases.memo import remembered
+from kb_tools.model.periods import Starts, counts_since, starts
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, READ
 from kb_tools.rdf.terms import local_name
@@ -139,6 +140,30 @@ class Vocabulary:
         """What tells findings of a class apart, if anything does: a method, a lineage."""
         found = self.kb.ontology.value(kind, CASE.keyProperty)
         return found if isinstance(found, URIRef) else None
+
+    @remembered
+    def starts(self, kind: Node) -> Starts | None:
+        """How findings of a class start a new period; None where they start none."""
+        return starts(self.kb.ontology, kind)
+
+    @remembered
+    def counts_since(self, kind: Node) -> frozenset[Node]:
+        """The classes whose findings start the periods since which those of a class count."""
+        return counts_since(self.kb.ontology, kind)
+
+    def starting(self, kind: Node) -> str:
+        """With what value a finding of a class starts a new period, in words."""
+        return " or ".join(sorted(map(self.label, self.kb.ontology.objects(kind, CASE.startsPeriodWith))))
+
+    @remembered
+    def can_be_in_doubt(self, kind: Node) -> bool:
+        """Whether a finding of a class can be stated to be in doubt."""
+        return (kind, CASE.inDoubt) in self.keys
+
+    @remembered
+    def differ_by(self, kind: Node) -> frozenset[Node]:
+        """The properties in whose values two findings of a class can differ."""
+        return frozenset(self.kb.ontology.objects(kind, CASE.differsBy))
 
     def counts(self, kind: Node, values: Iterable[Node]) -> bool:
         """Whether a finding of a class with a date and values of these properties states anything that is counted."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rdflib import Graph, Literal, URIRef
-from rdflib.collection import Collection
-from rdflib.namespace import OWL, RDF, RDFS, XSD
+from rdflib.namespace import RDF, RDFS, XSD
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, names, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.determine import locality
 from kb_tools.model.certainty import counted_shapes, faults_of_form
+from kb_tools.model.listed import finding_classes as classes_of_findings
 from kb_tools.model.logic import Value
+from kb_tools.model.periods import counts_since, starts
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import CASE, POL, SH, SHAPE
+from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.revisions.entailments import conditions_of, derive
 
 
@@ -142,29 +143,22 @@ def conditions_used(kb: Repository) -> Iterator[Problem]:
 
 # ---------------------------------------------------------------------- classes of findings
 
-_FLAGS = (CASE.latestCounts, CASE.sinceTransplant, CASE.ofReasonOnly, CASE.onServiceDate)
+_FLAGS = (CASE.latestCounts, CASE.ofReasonOnly, CASE.onServiceDate)
 _PROPERTIES = (CASE.countedBy, CASE.differsBy, CASE.keyProperty)
 
 
 def finding_classes(kb: Repository) -> Iterator[Problem]:
     """Classes of findings that a case cannot state, that it can misspell, or that do not state what counts."""
     shapes = kb.case_shapes
-    head = shapes.value(SHAPE["Finding-class"], SH["in"])
-    listed = set(Collection(shapes, head)) if head else set()
-    classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
-    for unknown in sorted(listed - classes, key=str):
-        yield Problem(
-            name(kb, unknown), "is listed by shape:Finding-class and is no subclass of case:Finding; correct the list"
-        )
-    for finding in sorted(classes, key=str):
-        if finding not in listed:
+    for finding in sorted(classes_of_findings(kb.ontology), key=str):
+        for under in sorted(set(kb.ontology.subjects(RDFS.subClassOf, finding)), key=str):
             yield Problem(
-                name(kb, finding), "is not listed by shape:Finding-class; add it there, or no case can state it"
+                name(kb, under), f"stands under {name(kb, finding)}; a class of findings stands under case:Finding"
             )
         messages = (
             *_shape_problems(kb, shapes, finding),
             *_counting_problems(kb, finding),
-            *_disjointness_problems(kb, finding, classes),
+            *_period_problems(kb, shapes, finding),
         )
         yield from (Problem(name(kb, finding), message) for message in messages)
 
@@ -179,15 +173,15 @@ def _shape_problems(kb: Repository, shapes: Graph, finding: Node) -> Iterator[st
     if not closed:
         yield "is targeted by no closed node shape in shapes/findings; add one, or a misspelt property goes unnoticed"
         return
-    allowed = {
-        path
-        for shape in closed
-        for property_shape in shapes.objects(shape, SH.property)
-        for path in shapes.objects(property_shape, SH.path)
-    }
+    allowed = _allowed(shapes, finding)
     for predicate in _PROPERTIES:
         for property_ in sorted(set(kb.ontology.objects(finding, predicate)) - allowed, key=str):
             yield f"{name(kb, predicate)} {name(kb, property_)} is not allowed by its shape; correct one of them"
+
+
+def _allowed(shapes: Graph, finding: Node) -> set[Node]:
+    """The properties that shapes of the class describe."""
+    return set(shapes.objects(finding, ~SH.targetClass / SH.property / SH.path))
 
 
 def _counting_problems(kb: Repository, finding: Node) -> Iterator[str]:
@@ -205,12 +199,23 @@ def _counting_problems(kb: Repository, finding: Node) -> Iterator[str]:
         yield "states several case:keyProperty; state one at most"
 
 
-def _disjointness_problems(kb: Repository, finding: Node, classes: set[Node]) -> Iterator[str]:
-    """Whether the class is declared disjoint with every other: else no contradiction of classes can be found."""
-    disjoint: set[Node] = {finding}
-    for head in kb.ontology.objects(None, OWL.members):
-        members = set(Collection(kb.ontology, head))
-        if finding in members:
-            disjoint |= members
-    for other in sorted(classes - disjoint, key=str):
-        yield f"is not declared disjoint with {name(kb, other)}; add it to the owl:AllDisjointClasses of the findings"
+def _period_problems(kb: Repository, shapes: Graph, finding: Node) -> Iterator[str]:
+    """Whether what the class says of periods can be told of its findings, and never is in doubt."""
+    for since in sorted(counts_since(kb.ontology, finding), key=str):
+        if starts(kb.ontology, since) is None:
+            yield f"counts since {name(kb, since)}, whose findings start no period; give that a case:startsPeriodBy"
+    by = list(kb.ontology.objects(finding, CASE.startsPeriodBy))
+    if not by:
+        for link in (CASE.startsPeriodWith, CASE.startsNoPeriodWith):
+            if (finding, link, None) in kb.ontology:
+                yield f"states {name(kb, link)} and no case:startsPeriodBy; name the property"
+        return
+    if len(by) > 1:
+        yield "states several case:startsPeriodBy; state one"
+    allowed = _allowed(shapes, finding)
+    for property_ in sorted(set(by) - allowed - {RDF.type}, key=str):
+        yield f"case:startsPeriodBy {name(kb, property_)} is not allowed by its shape; correct one of them"
+    if (finding, CASE.startsPeriodWith, None) not in kb.ontology:
+        yield "states no case:startsPeriodWith, so no finding of it surely starts a period; name the value"
+    if CASE.inDoubt in allowed:
+        yield "starts a period, and so cannot be in doubt, which its shape allows; remove shape:Finding-inDoubt from it"

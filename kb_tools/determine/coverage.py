@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rdflib import Literal, URIRef
-from rdflib.collection import Collection
 from rdflib.namespace import RDFS
 
 from kb_tools.determine.result import Determination, Outcome
+from kb_tools.model.periods import counts_since, starts
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
@@ -91,16 +91,13 @@ def possible_doubts(kb: Repository, class_: URIRef) -> Iterator[str]:
             (shape, SH.property, SHAPE["Finding-inDoubt"]) in shapes for shape in shapes.subjects(SH.targetClass, kind)
         )
 
-    absent = {
-        kind for head in shapes.objects(SHAPE["StatedAbsence-absenceOf"], SH["in"]) for kind in Collection(shapes, head)
-    }
-    if says(CASE.sinceTransplant):
+    if any((start := starts(kb.ontology, since)) and start.may for since in counts_since(kb.ontology, class_)):
         yield "mayBeBefore"
     if (class_, CASE.keyProperty, None) in kb.ontology:
         yield "mayBeSupersededBy"
     if says(CASE.ofReasonOnly):
         yield "mayNotBeOf"
-    if may_state(class_) or class_ in absent:
+    if may_state(class_) or says(CASE.mayBeAbsent):
         yield "inDoubt"
     if may_state(class_) and says(CASE.latestCounts):
         yield "sharesDoubtOf"

@@ -14,6 +14,7 @@ from rdflib.term import Node
 from kb_tools import printable
 from kb_tools.cases.case import DERIVED_OF_FINDINGS, Case
 from kb_tools.determine.evaluate import Facts
+from kb_tools.model.periods import starts
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN
 
@@ -171,7 +172,7 @@ class _Words:
 
     def _doubts(self, node: URIRef) -> Iterator[Doubt]:
         """Why a finding only perhaps counts, as the rules of shapes/derivation.ttl found it."""
-        yield from self._of_others(node, CASE.mayBeBefore, self._before_transplant)
+        yield from self._of_others(node, CASE.mayBeBefore, self._before_start)
         yield from self._of_others(node, CASE.mayBeSupersededBy, self._superseded)
         for reason in self.case.values(node, CASE.mayNotBeOf):
             disease, treated = self.label(self.value(node, CLIN.disease)), self.label(reason)
@@ -199,20 +200,24 @@ class _Words:
                 f"the same for {more} more {'finding' if more == 1 else 'findings'} beside the {self.dated(node)}",
             )
 
-    def _before_transplant(self, node: URIRef, transplant: URIRef) -> Doubt:
-        source, given = self.value(transplant, CLIN.graftSource), self.day(transplant)
-        newer = f"{self.newer(node)}, dated {given} or later"
-        if source is None:
+    def _before_start(self, node: URIRef, start: URIRef) -> Doubt:
+        """Why a finding may be from before a period: of a later finding it is open whether one starts with it."""
+        kind = self.value(start, RDF.type)
+        how = starts(self.kb.ontology, kind)
+        assert how is not None, "only what can start a period may have started one"
+        stated, day, what = self.value(start, how.by), self.day(start), self.label(kind)
+        newer = f"{self.newer(node)}, dated {day} or later"
+        if_so = " or ".join(sorted(map(self.label, self.kb.ontology.objects(kind, CASE.startsPeriodWith))))
+        history = "this finding is from before it and does not count"
+        if stated is None:
             return Doubt(
                 "mayBeBefore",
-                f"the graft source of the later transplant of {given} is not stated; "
-                "if it was allogeneic, this finding is from before it and does not count",
-                f"the graft source of the transplant of {given}, or {newer}",
+                f"the {self.label(how.by)} of the later {what} of {day} is not stated; if it was {if_so}, {history}",
+                f"the {self.label(how.by)} of the {what} of {day}, or {newer}",
             )
         return Doubt(
             "mayBeBefore",
-            f"the later transplant of {given} was {self.label(source)}; "
-            "if that is taken as allogeneic, this finding is from before it and does not count",
+            f"the later {what} of {day} was {self.label(stated)}; if that is taken as {if_so}, {history}",
             newer,
         )
 

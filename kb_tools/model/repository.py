@@ -13,6 +13,7 @@ from rdflib import Graph
 from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, did_you_mean
+from kb_tools.model.listed import apart, list_terms
 from kb_tools.model.policy import POLICY_FILE, Policy, declared_prefixes
 from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
@@ -207,8 +208,9 @@ class Repository:
 
     @cached_property
     def ontology(self) -> Graph:
-        """The vocabularies; not the terminology, which is about the codes of others."""
-        return self.graph(path for path in self.files("ontology") if path != self.root / TERMINOLOGY)
+        """The vocabularies, and that no finding is of two classes; not the terminology, which is of others' codes."""
+        stated = self.graph(path for path in self.files("ontology") if path != self.root / TERMINOLOGY)
+        return graph_of([*stated, *apart(stated)])
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -222,13 +224,18 @@ class Repository:
 
     @cached_property
     def case_shapes(self) -> Graph:
-        """What a well-formed case is, the shapes of all classes of findings included."""
-        return self.graph(self.case_shape_files)
+        """What a well-formed case is, with the shapes of all classes of findings, which are listed."""
+        return self._listed(self.case_shape_files)
 
     @cached_property
     def submission_shapes(self) -> Graph:
         """What a case must be as it is submitted: well formed, and without statements that are derived."""
-        return self.graph([*self.case_shape_files, self.root / SUBMISSION])
+        return self._listed([*self.case_shape_files, self.root / SUBMISSION])
+
+    def _listed(self, paths: Iterable[Path]) -> Graph:
+        shapes = self.graph(paths)
+        list_terms(shapes, self.ontology)
+        return shapes
 
     @cached_property
     def conditions(self) -> Graph:

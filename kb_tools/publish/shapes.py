@@ -13,9 +13,10 @@ from typing import TypeAlias
 
 from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
-from rdflib.namespace import RDF, RDFS, SKOS
+from rdflib.namespace import OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
+from kb_tools.ask.sparql import names_in
 from kb_tools.cases.ages import AGES
 from kb_tools.determine.ages_seen import looks_at_ages
 from kb_tools.determine.result import Outcome
@@ -25,7 +26,7 @@ from kb_tools.model.logic import Tree
 from kb_tools.model.repository import AGE_RULES, DERIVATION, PREFIX_TABLE, Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CASE, SH, SHAPE
-from kb_tools.rdf.terms import local_name
+from kb_tools.rdf.terms import graph_of, local_name
 
 _SEVERITIES = {
     Outcome.NOT_MET: (SH.Violation, "The policy applies and its criteria are not met."),
@@ -44,15 +45,15 @@ def self_contained(kb: Repository, revision: Revision) -> Graph:
     """The case shapes, the conditions of the revision, its criteria composed of them, and the rules."""
     conditions = [revision.conditions[iri] for iri in revision.deciding_conditions]
     with_ages = looks_at_ages(kb.evaluated, conditions)
-    rules = [DERIVATION, *([AGE_RULES] if with_ages else [])]
-    graph = kb.graph([*kb.case_shape_files, *(kb.root / file for file in rules)])
+    rules = kb.graph(kb.root / file for file in (DERIVATION, *([AGE_RULES] if with_ages else [])))
+    graph = graph_of([*kb.case_shapes, *rules])
     if with_ages:
         _allow_ages(graph)
     sides = _both_forms(kb, revision, graph)
     _list_classes(graph, kb.ontology)
     _list_groups(graph, kb.ontology)
     _add_prefixes(graph, kb)
-    _add_facts_rule(graph, kb.ontology)
+    _add_facts_rule(graph, kb, rules)
     _add_outcomes(graph, revision, sides)
     for prefix, namespace in kb.prefixes.items():
         graph.bind(prefix, namespace)
@@ -143,15 +144,12 @@ def _add_prefixes(graph: Graph, kb: Repository) -> None:
         copy_of(subject, table, graph)
 
 
-def _add_facts_rule(graph: Graph, ontology: Graph) -> None:
+def _add_facts_rule(graph: Graph, kb: Repository, rules: Graph) -> None:
     """A rule that states, before the others run, what they ask of the vocabularies."""
-    asked = (CASE.countedBy, CASE.differsBy, CASE.keyProperty, CASE.latestCounts, CASE.sinceTransplant)
-    facts = [triple for triple in concept_facts(ontology) if triple[1] == SKOS.broader]
-    facts += [
-        triple
-        for property_ in (*asked, CASE.ofReasonOnly, CASE.onServiceDate)
-        for triple in ontology.triples((None, property_, None))
-    ]
+    named = {name for text in rules.objects(None, SH.construct) for name in names_in(str(text), kb.prefixes)}
+    asked = named & set(kb.ontology.subjects(RDF.type, OWL.AnnotationProperty))
+    facts = [triple for triple in concept_facts(kb.ontology) if triple[1] == SKOS.broader]
+    facts += [triple for property_ in asked for triple in kb.ontology.triples((None, property_, None))]
     rows = sorted("(" + " ".join(term.n3() for term in triple) + ")" for triple in facts)
     rule = SHAPE.VocabularyFacts
     graph.add((rule, RDF.type, SH.SPARQLRule))

@@ -6,7 +6,8 @@ The seal of a revision covers it, in four layers:
 - conditions: every condition that these statements name, with all shapes it reaches and the definition it names;
 - case-shapes-and-derivation: the rules that derive what counts of a case (and how old its findings are, where a
   condition looks at that), and the shapes that a case must pass. Of shapes for findings, those of the classes that the
-  conditions or the rules name;
+  conditions or the rules name, and of those that start the periods since which these count. Of what a case may leave
+  out, what conditions and rules read;
 - vocabulary-facts: what shapes and rules ask of the vocabularies. Of each class of findings that is read: how its
   findings count. Of each concept that is reached: its class, and which of the others are broader.
 
@@ -35,9 +36,12 @@ from kb_tools.ask.sparql import names_in
 from kb_tools.cases.ages import AGES
 from kb_tools.model.concepts import concept_classes
 from kb_tools.model.history import RevisionEntry
+from kb_tools.model.listed import finding_classes
+from kb_tools.model.periods import counts_since
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import AGE_RULES, DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
+from kb_tools.rdf.paths import routes
 from kb_tools.rdf.terms import Triple, graph_of, local_name
 
 # The statements of each layer, by the layer's name.
@@ -66,11 +70,13 @@ def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
         files = [DERIVATION, *([AGE_RULES] if _looks_at_ages(conditions) else [])]
         rules = [triple for triple in kb.graph(kb.root / file for file in files) if triple[1] not in _PROSE]
         asked = _named(kb, rules)
-        findings = set(_along(kb.ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)))
-        read = findings & {*_named(kb, conditions), *asked}
-        shapes = [*_case_shapes(kb, findings - read), *rules]
-        concepts = _concepts(kb, [*stated, *conditions, *shapes])
-        facts = [*_vocabulary_facts(kb.ontology, {*read, *concepts}, asked), *_hierarchy(kb.ontology, concepts)]
+        findings = {CASE.Finding, *finding_classes(kb.ontology)}
+        read = _with_their_periods(kb.ontology, findings & {*_named(kb, conditions), *asked})
+        named = {*_named(kb, conditions), *asked, *_counting_properties(kb.ontology, read)}
+        shapes = [*_CaseShapes(kb, findings - read, named).reached(), *rules]
+        counting = list(_vocabulary_facts(kb.ontology, read, asked))
+        concepts = _concepts(kb, [*stated, *conditions, *shapes, *counting])
+        facts = [*counting, *_vocabulary_facts(kb.ontology, concepts, asked), *_hierarchy(kb.ontology, concepts)]
     layers = (list(stated), conditions, shapes, facts)
     return {name: list(map(_with_line_feeds, layer)) for name, layer in zip(LAYERS, layers, strict=True)}
 
@@ -78,6 +84,18 @@ def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
 def _looks_at_ages(conditions: Iterable[Triple]) -> bool:
     """Whether a condition has a window, or its shapes look at how long before the service date a finding lies."""
     return any(predicate == POL.within or object_ in AGES for _, predicate, object_ in conditions)
+
+
+def _with_their_periods(ontology: Graph, classes: Iterable[Node]) -> set[Node]:
+    """Classes of findings, and those whose findings start the periods since which they count."""
+    found: set[Node] = set()
+    waiting = list(classes)
+    while waiting:
+        class_ = waiting.pop()
+        if class_ not in found:
+            found.add(class_)
+            waiting.extend(counts_since(ontology, class_))
+    return found
 
 
 def _with_line_feeds(triple: Triple) -> Triple:
@@ -140,28 +158,71 @@ def _definition(kb: Repository, definition: Node) -> Iterator[Triple]:
             return
 
 
-def _case_shapes(kb: Repository, unread: Set[Node]) -> Iterator[Triple]:
-    """The shapes that a case must pass, without those for findings of classes that are not read.
+def _counting_properties(ontology: Graph, classes: Iterable[Node]) -> Iterator[Node]:
+    """The properties by which findings of classes count, differ, are told apart and start periods."""
+    links = (CASE.countedBy, CASE.differsBy, CASE.keyProperty, CASE.startsPeriodBy)
+    return (property_ for class_ in classes for link in links for property_ in ontology.objects(class_, link))
 
-    Nor are such classes among what a finding may be: a list of values is sealed without them, so that a new class
-    breaks no seal.
+
+class _CaseShapes:
+    """The shapes that a case must pass, without those of what is not read.
+
+    Not read are the findings of some classes, and what a case may say, and need not, by a property that neither
+    conditions nor rules name. Nor are such classes among what a finding may be: a list of values is sealed without
+    them. So neither a new class nor a new property breaks a seal.
     """
-    graph = kb.submission_shapes
-    described = set(graph.subjects())
-    waiting = list({shape for shape, link, target in graph if link in _TARGETS and target not in unread})
-    seen = set(waiting)
-    while waiting:
-        for triple in graph.triples((waiting.pop(), None, None)):
-            shape, predicate, object_ = triple
-            if predicate in _PROSE or (predicate == SH.targetClass and object_ in unread):
-                continue
-            if predicate == SH["in"]:
-                yield from _list_without(graph, shape, object_, unread)
-                continue
-            yield triple
-            if object_ in described and object_ not in seen:
-                seen.add(object_)
-                waiting.append(object_)
+
+    def __init__(self, kb: Repository, unread: Set[Node], named: Set[Node]) -> None:
+        """Prepares the walk.
+
+        Args:
+            unread: the classes of findings that are not read.
+            named: the terms that conditions and rules name.
+        """
+        self._graph = kb.submission_shapes
+        self._unread, self._read = unread, named
+        self._closed = set(self._graph.objects(None, ~SH.closed / SH.targetClass))
+
+    def reached(self) -> Iterator[Triple]:
+        """The statements of the shapes that are reached, from their targets on."""
+        graph = self._graph
+        described = set(graph.subjects())
+        waiting = list({shape for shape, link, target in graph if link in _TARGETS and self._looks(shape, target)})
+        seen = set(waiting)
+        while waiting:
+            for triple in graph.triples((waiting.pop(), None, None)):
+                shape, predicate, object_ = triple
+                if predicate in _PROSE or (predicate == SH.targetClass and object_ in self._unread):
+                    continue
+                if predicate == SH["in"]:
+                    yield from _list_without(graph, shape, object_, self._unread)
+                    continue
+                if predicate == SH.property and (shape, SH.closed, None) in graph and self._is_left_out(object_):
+                    continue
+                yield triple
+                if object_ in described and object_ not in seen:
+                    seen.add(object_)
+                    waiting.append(object_)
+
+    def _looks(self, shape: Node, target: Node) -> bool:
+        """Whether a shape looks at what is read of its target: a closed one always does."""
+        if target in self._unread:
+            return False
+        if (shape, SH.closed, None) in self._graph:
+            return True
+        looked_at = list(self._graph.objects(shape, (SH.node | SH["not"]) * "*" / SH.property))
+        return not looked_at or any(map(self._is_read, looked_at))
+
+    def _is_left_out(self, shape: Node) -> bool:
+        """Whether what a property shape is of need not be stated, leads to nothing that is read, and is not read."""
+        required = int(str(self._graph.value(shape, SH.minCount) or 0)) > 0
+        leads_on = self._graph.value(shape, SH["class"]) in self._closed
+        return not (required or leads_on or self._is_read(shape))
+
+    def _is_read(self, shape: Node) -> bool:
+        """Whether conditions or rules name a property at which the path of a property shape begins."""
+        path = self._graph.value(shape, SH.path)
+        return path is None or any(route[0] in self._read for route in routes(self._graph, path))
 
 
 def _list_without(graph: Graph, shape: Node, head: Node, left_out: Set[Node]) -> Iterator[Triple]:

@@ -296,10 +296,12 @@ SLIPS = [
         "undefined-terms",
         "a property is misspelt in the text of a rule",
         replaced(
-            "shapes/derivation.ttl", "case:sinceTransplant ?sinceTransplant", "case:sinceTranplant ?sinceTransplant"
+            "shapes/derivation.ttl",
+            "?class case:countsSince ?starting .\n            ?starting",
+            "?class case:countsSinse ?starting .\n            ?starting",
         ),
         "shapes/derivation.ttl",
-        "case:sinceTranplant is not defined",
+        "case:countsSinse is not defined",
     ),
     Slip(
         "undefined-terms",
@@ -771,25 +773,61 @@ SLIPS = [
     ),
     Slip(
         "finding-classes",
-        "a class is not among those that a case can state",
+        "a class stands under another",
         replaced(
-            "shapes/case.ttl",
-            "clin:AcuteGvHDAssessment clin:ChronicGvHDAssessment clin:EarlierInfusion clin:StatedAbsence",
-            "clin:AcuteGvHDAssessment clin:EarlierInfusion clin:StatedAbsence",
+            "ontology/clinical/gvhd.ttl", "clin:grade\n", "clin:Late rdfs:subClassOf clin:MRDTest .\n\nclin:grade\n"
         ),
-        "clin:ChronicGvHDAssessment",
-        "is not listed by shape:Finding-class",
+        "clin:Late",
+        "stands under clin:MRDTest; a class of findings stands under case:Finding",
     ),
     Slip(
         "finding-classes",
-        "something else is among those that a case can state",
+        "a class counts since what starts no period",
         replaced(
-            "shapes/case.ttl",
-            "clin:AcuteGvHDAssessment clin:ChronicGvHDAssessment",
-            "clin:AcuteGvHDAssessment clin:Disease clin:ChronicGvHDAssessment",
+            "ontology/clinical/mrd.ttl", "case:countsSince clin:Transplant", "case:countsSince clin:EarlierInfusion"
         ),
-        "clin:Disease",
-        "is listed by shape:Finding-class and is no subclass of case:Finding",
+        "clin:MRDTest",
+        "counts since clin:EarlierInfusion, whose findings start no period",
+    ),
+    Slip(
+        "finding-classes",
+        "a class starts a period by what it cannot state",
+        replaced(
+            "ontology/clinical/transplant.ttl",
+            "case:startsPeriodBy clin:graftSource",
+            "case:startsPeriodBy clin:method",
+        ),
+        "clin:Transplant",
+        "case:startsPeriodBy clin:method is not allowed by its shape",
+    ),
+    Slip(
+        "finding-classes",
+        "it is not said by what a period starts",
+        replaced(
+            "ontology/clinical/mrd.ttl",
+            "    case:keyProperty clin:method ;\n",
+            "    case:keyProperty clin:method ;\n    case:startsPeriodWith clin:MRDDetected ;\n",
+        ),
+        "clin:MRDTest",
+        "states case:startsPeriodWith and no case:startsPeriodBy",
+    ),
+    Slip(
+        "finding-classes",
+        "no finding surely starts a period",
+        replaced("ontology/clinical/transplant.ttl", "    case:startsPeriodWith clin:Allogeneic ;\n", ""),
+        "clin:Transplant",
+        "states no case:startsPeriodWith",
+    ),
+    Slip(
+        "finding-classes",
+        "what starts a period can be in doubt",
+        replaced(
+            "shapes/findings/transplant.ttl",
+            "    sh:property shape:Finding-basis ;\n",
+            "    sh:property shape:Finding-basis ;\n    sh:property shape:Finding-inDoubt ;\n",
+        ),
+        "clin:Transplant",
+        "starts a period, and so cannot be in doubt",
     ),
     Slip(
         "finding-classes",

@@ -57,7 +57,7 @@ def condition(code: str, day: str, clinical: str, **changes: Any) -> dict[str, A
 
 
 def perhaps_transplanted(day: str, place: str = "entry[7] Procedure") -> str:
-    reading = f"read as transplant of unstated source, of {day} at the latest."
+    reading = f"read as transplant of unstated graft source, of {day} at the latest."
     return f"{place} may be an allogeneic transplant: {reading}"
 
 

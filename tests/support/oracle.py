@@ -57,7 +57,7 @@ class Flags:
         differs_by: two findings differ when they state different values of one of these.
         key: what tells findings of the class apart; None where nothing does.
         latest: whether only the latest of a key counts.
-        since_transplant: whether what is from before the latest allogeneic transplant stops counting.
+        since: the classes whose findings start the periods since which those of this class count.
         of_reason: whether it must be of the reason of the request.
         on_service_date: whether it counts on the service date itself.
     """
@@ -65,8 +65,8 @@ class Flags:
     counted_by: frozenset[str]
     differs_by: frozenset[str]
     key: str | None
+    since: frozenset[str]
     latest: bool
-    since_transplant: bool
     of_reason: bool
     on_service_date: bool
 
@@ -83,12 +83,13 @@ def flags() -> dict[str, Flags]:
             frozenset(values["countedBy"]),
             frozenset(values["differsBy"]),
             key[0] if key else None,
-            *(values[name] == ["true"] for name in _FLAGS[3:]),
+            frozenset(values["countsSince"]),
+            *(values[name] == ["true"] for name in _FLAGS[4:]),
         )
     return found
 
 
-_FLAGS = ("countedBy", "differsBy", "keyProperty", "latestCounts", "sinceTransplant", "ofReasonOnly", "onServiceDate")
+_FLAGS = ("countedBy", "differsBy", "keyProperty", "countsSince", "latestCounts", "ofReasonOnly", "onServiceDate")
 
 
 @cache
@@ -203,7 +204,7 @@ def _able(picture: Picture, finding: Finding) -> bool:
         for transplant in _transplants(picture)
         if under(transplant.value("clin:graftSource"), "clin:Allogeneic")
     ]
-    return not (flag.since_transplant and allogeneic and finding.day < max(allogeneic))
+    return not (_TRANSPLANT in flag.since and allogeneic and finding.day < max(allogeneic))
 
 
 def _transplants(picture: Picture) -> Iterator[Finding]:
@@ -242,7 +243,7 @@ def _in_doubt(picture: Picture, finding: Finding, able: Collection[Finding]) -> 
     flag = flags()[finding.kind]
     if finding.value("case:inDoubt") is not None:
         return True
-    if flag.since_transplant and any(
+    if _TRANSPLANT in flag.since and any(
         finding.day < transplant.day and transplant.value("clin:graftSource") in _NOT_KNOWN_TO_BE_ALLOGENEIC
         for transplant in _transplants(picture)
     ):

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
@@ -20,6 +19,7 @@ from kb_tools.cases.fhir.dates import day_literal
 from kb_tools.cases.fhir.facts import Doubt, Finding, new_node
 from kb_tools.cases.fhir.r4 import STATING
 from kb_tools.cases.fhir.skipped import USED
+from kb_tools.model.periods import Starts
 from kb_tools.rdf.namespaces import CASE, CLIN
 
 
@@ -32,8 +32,8 @@ class Withholder:
 
     def mark(self) -> None:
         """Marks all findings that must not decide beside the doubts collected."""
-        # Transplants first: what is from before one that could not be read is in doubt.
-        for doubt in sorted(self._assembly.doubts, key=lambda doubt: doubt.kind != CLIN.Transplant):
+        # What starts a period first: what is from before one that could not be read is in doubt.
+        for doubt in sorted(self._assembly.doubts, key=lambda doubt: self._terms.starts(doubt.kind) is None):
             self._mark_for(doubt)
         self._mark_early_relapses()
         self._mark_contradicting_numbers()
@@ -52,47 +52,56 @@ class Withholder:
         if assembly.made and doubt.resource.type in STATING and (first - assembly.made).days > 1:
             return
         self._mark(self._absences(doubt.kind), doubt.why)
-        if doubt.kind == CLIN.Transplant:
-            self._state_transplant(doubt, last)
+        how = self._terms.starts(doubt.kind)
+        if how is not None:
+            self._state_start(doubt, how, last)
         elif self._may_count(doubt, last):
             same = [finding for finding in self._findings() if finding.kind == doubt.kind]
             self._mark([finding for finding in same if self._may_contradict(doubt, last, finding)], doubt.why)
 
-    def _state_transplant(self, doubt: Doubt, last: date) -> None:
-        """States a transplant that could not be read and may be allogeneic, as one of unstated source.
+    def _state_start(self, doubt: Doubt, how: Starts, last: date) -> None:
+        """States what could not be read and may start a period, leaving open whether it does.
 
-        Its day is the last that it can be of, so that all that it may have made history is from before it.
+        A transplant that may be allogeneic is stated as one of unstated source. Its day is the last that it can be of,
+        so that all that it may have made history is from before it.
         """
-        assembly = self._assembly
-        sources = doubt.values.get(CLIN.graftSource, frozenset())
-        autologous = bool(sources) and all(CLIN.Autologous in self._terms.broader[source] for source in sources)
-        if assembly.service_day is None or autologous:
+        assembly, label = self._assembly, self._terms.label
+        possible = doubt.values.get(how.by, frozenset())
+        starts_none = bool(possible) and all(how.does([value]) is False for value in possible)
+        if assembly.service_day is None or starts_none:
             return
         day = min(last, assembly.service_day)
         stated: dict[Node, Node] = {
-            RDF.type: CLIN.Transplant,
+            RDF.type: doubt.kind,
             CASE.date: day_literal(day),
             CASE.basis: CASE.ChartEvidence,
         }
-        text = f"transplant of unstated source, of {day} at the latest"
-        finding = Finding(new_node(), CLIN.Transplant, day, {}, doubt.resource, text, [doubt.resource])
+        kind = label(doubt.kind)
+        of = f" of unstated {label(how.by)}" if how.may else ""
+        text = f"{kind}{of}, of {day} at the latest"
+        finding = Finding(new_node(), doubt.kind, day, {}, doubt.resource, text, [doubt.resource])
         if assembly.findings.setdefault(frozenset(stated.items()), finding) is finding:
             why = f"{text}, since it may be one and could not be read"
             doubt.resource.note(USED, why, *doubt.resource.root.read())
-            assembly.notices.append(f"{doubt.resource.place} may be an allogeneic transplant: read as {text}.")
+            what = f"{self._terms.starting(doubt.kind)} {kind}" if how.may else kind
+            article = "an" if what[0] in "aeiou" else "a"
+            assembly.notices.append(f"{doubt.resource.place} may be {article} {what}: read as {text}.")
 
     def _mark_early_relapses(self) -> None:
-        """Marks each relapse that is recorded after a transplant and may have begun before it.
+        """Marks each relapse that is recorded after what may start a period, and may have begun before it.
 
         The code of a relapse has no date but that of its record, and records are made anew.
         """
-        transplants = [found.day for found in self._transplants() if CLIN.Autologous not in self._source(found)]
-        onsets = self._assembly.onsets
-        early = [relapse for relapse, onset in onsets if any(onset <= day <= relapse.day for day in transplants)]
+        early = [
+            relapse
+            for relapse, onset in self._assembly.onsets
+            if any(onset <= day <= relapse.day for day in self._starts_of(relapse.kind, even_perhaps=True))
+        ]
         for relapse in dict.fromkeys(early):
             # Another source of the same may say that it is a relapse of that day.
             if early.count(relapse) == len(relapse.sources):
-                self._mark([relapse], f"the onset in {relapse.place} may be before the transplant")
+                start = " or ".join(sorted(map(self._terms.label, self._terms.counts_since(relapse.kind))))
+                self._mark([relapse], f"the onset in {relapse.place} may be before the {start}")
 
     def _mark_contradicting_numbers(self) -> None:
         """Marks a number and a bound that exclude each other: a bound may be no evidence of its own."""
@@ -115,8 +124,7 @@ class Withholder:
 
     def _may_count(self, doubt: Doubt, last: date) -> bool:
         """Whether what a resource may state would count at all, or be history or of another disease."""
-        resets = [found.day for found in self._transplants() if CLIN.Allogeneic in self._source(found)]
-        if resets and last < max(resets) and self._terms.says(doubt.kind, CASE.sinceTransplant):
+        if any(last < day for day in self._starts_of(doubt.kind)):
             return False
         diseases = doubt.values.get(CLIN.disease, frozenset())
         reasons = self._assembly.parts[CASE.Request].get(CASE.reason, {})
@@ -150,12 +158,20 @@ class Withholder:
     def _findings(self) -> list[Finding]:
         return list(self._assembly.findings.values())
 
-    def _transplants(self) -> list[Finding]:
-        return [finding for finding in self._findings() if finding.kind == CLIN.Transplant]
+    def _starts_of(self, kind: Node, even_perhaps: bool = False) -> list[date]:
+        """The days on which a period starts since which findings of a class count.
 
-    def _source(self, transplant: Finding) -> set[Node | None]:
-        source = transplant.values.get(CLIN.graftSource)
-        return self._terms.broader[source] if source else set()
+        Args:
+            even_perhaps: whether those are among them on which one may start.
+        """
+        found = []
+        for start in self._findings():
+            how = self._terms.starts(start.kind) if start.kind in self._terms.counts_since(kind) else None
+            if how is not None:
+                does = how.does([start.kind if how.by == RDF.type else start.values.get(how.by)])
+                if does or (even_perhaps and does is None):
+                    found.append(start.day)
+        return found
 
     def _absences(self, kind: Node) -> list[Finding]:
         """The statements that there was no finding of a class."""
@@ -171,25 +187,29 @@ class Withholder:
     def _mark(self, findings: Iterable[Finding], why: str) -> None:
         """Marks findings as in doubt.
 
-        That an infusion was given is never in doubt: of one that may not be the latest, the response is not stated.
+        Some cannot be, as that an infusion was given: of one that may not be the latest, the response is not stated.
         """
         for finding in findings:
-            if finding.kind == CLIN.EarlierInfusion:
-                self._leave_out_response(finding, why)
+            if not self._terms.can_be_in_doubt(finding.kind):
+                self._leave_out(finding, why)
             elif why not in finding.doubts:
                 finding.doubts.append(why)
 
-    def _leave_out_response(self, infusion: Finding, why: str) -> None:
-        if CLIN.response not in infusion.values:
+    def _leave_out(self, finding: Finding, why: str) -> None:
+        """States a finding without the values in which it may differ from one that is newer."""
+        differing = self._terms.differ_by(finding.kind) & finding.values.keys()
+        if not differing:
             return
         findings = self._assembly.findings
-        key = next(key for key, finding in findings.items() if finding is infusion)
-        response = (CLIN.response, infusion.values[CLIN.response])
-        values: dict[URIRef, Node] = {p: value for p, value in infusion.values.items() if p != CLIN.response}
+        key = next(key for key, found in findings.items() if found is finding)
+        values = {path: value for path, value in finding.values.items() if path not in differing}
         del findings[key]
-        findings.setdefault(key - {response}, replace(infusion, values=values))
-        _add_to_note(infusion, f"its response is not used: {why}")
-        self._assembly.notify(f"Not used: the response to the infusion of {infusion.day}, since {why}.")
+        left: frozenset[tuple[Node, Node]] = frozenset(pair for pair in key if pair[0] not in differing)
+        findings.setdefault(left, replace(finding, values=values))
+        names = " and ".join(sorted(map(self._terms.label, differing)))
+        _add_to_note(finding, f"its {names} is not used: {why}")
+        kind = self._terms.label(finding.kind)
+        self._assembly.notify(f"Not used: the {names} of the {kind} of {finding.day}, since {why}.")
 
 
 def _add_to_note(finding: Finding, text: str) -> None:
