@@ -100,15 +100,17 @@ def _distinct(found: Determination, need: Need) -> tuple[Asks, ...]:
         asks = _asks(found, part)
         apart = number if need.operator == "atLeast" and isinstance(asks, AskGroup) else None
         parts.setdefault((_content(asks), apart), []).append(asks)
-    return tuple(_counting(alike) if need.operator == "atLeast" else alike[0] for alike in parts.values())
+    return tuple(_counting(need, alike) if need.operator == "atLeast" else alike[0] for alike in parts.values())
 
 
-def _counting(alike: Sequence[Asks]) -> Asks:
-    """One of several that ask for the same, with how many it can count for."""
+def _counting(need: Need, alike: Sequence[Asks]) -> Asks:
+    """One of several that ask for the same, with how many of what is counted it can settle."""
     first = alike[0]
     if len(alike) == 1 or isinstance(first, AskGroup):
         return first
-    return Ask(first.what, (*first.remarks, f"can count for {len(alike)} of them"))
+    alone = f"for {how_many(need)} {len(alike)} conditions that it can settle"
+    counted = alone if len(alike) == len(need.parts) else f"can count for {len(alike)} of them"
+    return Ask(first.what, (*first.remarks, counted))
 
 
 def _content(asks: Asks) -> object:

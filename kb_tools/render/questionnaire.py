@@ -136,7 +136,7 @@ class _Items:
 
     def _part(self, part: Need | str, number: str) -> list[dict[str, Any]]:
         if isinstance(part, Need):
-            if len(self._distinct(part)) == 1:
+            if len(self._distinct(part)) == 1 and part.operator != "atLeast":
                 return self._part(part.parts[0], number)
             return [self._group(number, _how_many(part), self.under(part, number))]
         items = [item for thing in asked(self.plain, self.found, [part]) for item in self._asked(thing, number)]

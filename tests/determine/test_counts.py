@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from kb_tools.checks import CHECKS
 from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.examples import run_manifest
 from kb_tools.determine.in_words import Ask, AskGroup, to_send_in
-from kb_tools.determine.result import Determination, Outcome
+from kb_tools.determine.result import Determination, Need, Outcome
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
@@ -194,6 +195,33 @@ def test_so_many_more_are_asked_for_and_alternatives_of_one_part_stay_together(
         "chimerism-is-mixed",
         "",
     ]
+
+
+def test_what_can_settle_several_that_are_counted_is_asked_for_once_and_says_so(
+    al2: Repository, revisions: dict[str, Revision], tmp_path: Path
+) -> None:
+    found = one(al2, revisions["2024-01"], tmp_path, **{GVHD: "fails", INFUSION: "fails"})
+    mrd, risk = (f"{COND}{sign}" for sign in SIGNS[:2])
+    alone = replace(found.condition_results[mrd].condition, asks_for="Every sign, with its date.")
+    results = {iri: replace(result, condition=alone) for iri, result in found.condition_results.items() if iri != risk}
+    results[risk] = found.condition_results[risk]
+
+    def asked(*parts: Need | str) -> AskGroup | None:
+        return to_send_in(replace(found, condition_results=results, needs=Need("all", (Need("atLeast", parts, 2),))))
+
+    status, mixed = f"{COND}disease-is-relapsed", f"{COND}chimerism-is-mixed"
+    other = Ask("The latest assessment of the risk of relapse, with its date")
+    twice = Ask("Every sign, with its date", ("can count for 2 of them",))
+    assert asked(mrd, risk, mixed) == AskGroup("all", (AskGroup("atLeast", (twice, other), 2),))
+    thrice = Ask("Every sign, with its date", ("for at least 2 of 3 conditions that it can settle",))
+    assert asked(mrd, mixed, status) == AskGroup("all", (thrice,))
+    # Two of which each is enough for one of them stay two.
+    either, both = Need("any", (mrd, risk)), Need("any", (risk, mixed))
+    groups = asked(either, both, status)
+    assert groups is not None
+    (counted_,) = groups.parts
+    assert isinstance(counted_, AskGroup)
+    assert len(counted_.parts) == 3
 
 
 def test_nothing_more_is_said_where_nothing_is_counted_yet(
