@@ -18,7 +18,7 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 
-pytest_plugins = ["agents", "browsers", "fhir_fixtures", "fhir_validator", "run_fixtures", "served", "wn3"]
+pytest_plugins = ["agents", "browsers", "done_once", "fhir_fixtures", "fhir_validator", "run_fixtures", "served", "wn3"]
 ROOT = Path(__file__).parents[1]
 # As kb has it: little of what is read becomes garbage.
 gc.set_threshold(100_000, 20, 20)

@@ -16,7 +16,7 @@ from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
 from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
 from kb_tools.rdf.namespaces import BASE, POL, SH
-from kb_tools.rdf.terms import local_name, to_quads, to_rdflib
+from kb_tools.rdf.terms import extend, local_name, to_quads, to_rdflib
 
 if TYPE_CHECKING:
     from kb_tools.model.repository import Repository
@@ -249,7 +249,7 @@ class Policy(AsJson):
         """Everything needed to read one revision: vocabularies, conditions, the work, and what the revision states."""
         graph = self.stated_graph(entry)
         for shared in (self.kb.ontology, self.kb.conditions, self.shared):
-            graph += shared
+            extend(graph, shared)
         return graph
 
     def stated_graph(self, entry: RevisionEntry) -> Graph:

@@ -5,7 +5,7 @@ rdflib's store keeps, of every triple, the graphs that state it. Here a graph ha
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from rdflib import Graph, URIRef
@@ -14,9 +14,32 @@ from rdflib.term import Node
 
 _Triple: TypeAlias = tuple[Node, Node, Node]
 # Triples by two of their terms; a dict keeps the order in which they came.
-_Index: TypeAlias = dict[Node, dict[Node, dict[Node, None]]]
+_Terms: TypeAlias = dict[Node, dict[Node, dict[Node, None]]]
 _NOTHING: dict[Node, dict[Node, None]] = {}
 _NO_TERM: dict[Node, None] = {}
+
+
+class _Index:
+    """Triples by two of their terms, in the order in which they came; filled when it is first looked into.
+
+    Many graphs are made to be read once, or joined to others, and never looked into by all three of their terms.
+    """
+
+    def __init__(self, first: int, second: int, third: int) -> None:
+        self._order = first, second, third
+        self._filled: _Terms = {}
+        self.waiting: list[_Triple] = []
+
+    @property
+    def filled(self) -> _Terms:
+        """All that was added. Threads may look at once: each puts in what waits, and none what another would undo."""
+        if waiting := self.waiting:
+            first, second, third = self._order
+            filled = self._filled
+            for triple in waiting:
+                filled.setdefault(triple[first], {}).setdefault(triple[second], {})[triple[third]] = None
+            self.waiting = []
+        return self._filled
 
 
 class OneGraph(Store):
@@ -28,30 +51,43 @@ class OneGraph(Store):
 
     def __init__(self) -> None:
         super().__init__()
-        self._by_subject: _Index = {}
-        self._by_predicate: _Index = {}
-        self._by_object: _Index = {}
-        self._size = 0
+        self._by_subject = _Index(0, 1, 2)
+        self._by_predicate = _Index(1, 2, 0)
+        self._by_object = _Index(2, 0, 1)
+        # None where it is to be counted.
+        self._size: int | None = 0
         self._graphs: tuple[Graph, ...] = ()
         self._namespaces: dict[str, URIRef] = {}
 
     def __len__(self, context: Graph | None = None) -> int:
-        return self._size
+        size = self._size
+        if size is None:
+            by_subject = self._by_subject.filled
+            size = sum(len(objects) for by_predicate in by_subject.values() for objects in by_predicate.values())
+            self._size = size
+        return size
 
     def add(self, triple: Any, context: Any, quoted: bool = False) -> None:
-        subject, predicate, object_ = triple
-        if _put(self._by_subject, subject, predicate, object_):
-            _put(self._by_predicate, predicate, object_, subject)
-            _put(self._by_object, object_, subject, predicate)
-            self._size += 1
+        self.extend((triple,), context)
+
+    def extend(self, triples: Iterable[_Triple], context: Graph) -> None:
+        """Add many triples, without looking at each as rdflib does."""
+        added = list(triples)
+        if added:
+            for index in (self._by_subject, self._by_predicate, self._by_object):
+                index.waiting.extend(added)
+            self._size = None
             self._graphs = (context,)
 
     def remove(self, triple: Any, context: Any = None) -> None:
+        by_subject, by_predicate, by_object = (
+            index.filled for index in (self._by_subject, self._by_predicate, self._by_object)
+        )
         for (subject, predicate, object_), _ in list(self.triples(triple)):
-            del self._by_subject[subject][predicate][object_]
-            del self._by_predicate[predicate][object_][subject]
-            del self._by_object[object_][subject][predicate]
-            self._size -= 1
+            del by_subject[subject][predicate][object_]
+            del by_predicate[predicate][object_][subject]
+            del by_object[object_][subject][predicate]
+            self._size = None
 
     def triples(self, triple_pattern: Any, context: Any = None) -> Iterator[Any]:
         """Give the triples that fit; None fits every term. Triples added meanwhile are not given."""
@@ -62,26 +98,31 @@ class OneGraph(Store):
 
     def _about(self, subject: Node, predicate: Node | None, object_: Node | None) -> list[_Triple]:
         if predicate is not None:
-            objects = self._by_subject.get(subject, _NOTHING).get(predicate, _NO_TERM)
+            objects = self._by_subject.filled.get(subject, _NOTHING).get(predicate, _NO_TERM)
             if object_ is None:
                 return [(subject, predicate, found) for found in objects]
             return [(subject, predicate, object_)] if object_ in objects else []
         if object_ is not None:
-            predicates = self._by_object.get(object_, _NOTHING).get(subject, _NO_TERM)
+            predicates = self._by_object.filled.get(object_, _NOTHING).get(subject, _NO_TERM)
             return [(subject, found, object_) for found in predicates]
-        by_predicate = self._by_subject.get(subject, _NOTHING)
+        by_predicate = self._by_subject.filled.get(subject, _NOTHING)
         return [(subject, first, found) for first, objects in by_predicate.items() for found in objects]
 
     def _rest(self, predicate: Node | None, object_: Node | None) -> list[_Triple]:
         if predicate is not None:
-            by_object = self._by_predicate.get(predicate, _NOTHING)
+            by_object = self._by_predicate.filled.get(predicate, _NOTHING)
             if object_ is not None:
                 return [(found, predicate, object_) for found in by_object.get(object_, _NO_TERM)]
             return [(found, predicate, first) for first, subjects in by_object.items() for found in subjects]
         if object_ is not None:
-            by_subject = self._by_object.get(object_, _NOTHING)
+            by_subject = self._by_object.filled.get(object_, _NOTHING)
             return [(first, found, object_) for first, predicates in by_subject.items() for found in predicates]
-        return [triple for subject in self._by_subject for triple in self._about(subject, None, None)]
+        return [
+            (subject, first, found)
+            for subject, by_predicate in self._by_subject.filled.items()
+            for first, objects in by_predicate.items()
+            for found in objects
+        ]
 
     def contexts(self, triple: Any = None) -> Generator[Graph, None, None]:
         yield from self._graphs
@@ -105,17 +146,3 @@ class OneGraph(Store):
 
     def namespaces(self) -> Iterator[tuple[str, URIRef]]:
         return iter(list(self._namespaces.items()))
-
-
-def _put(index: _Index, first: Node, second: Node, third: Node) -> bool:
-    """Put a triple into an index; whether it was new."""
-    more = index.get(first)
-    if more is None:
-        more = index[first] = {}
-    last = more.get(second)
-    if last is None:
-        last = more[second] = {}
-    if third in last:
-        return False
-    last[third] = None
-    return True

@@ -104,11 +104,15 @@ def to_quads(triples: Iterable[Triple]) -> Iterator[ox.Quad]:
 
 def graph_of(triples: Iterable[Triple]) -> Graph:
     """A graph of the triples, without rdflib's own prefixes."""
-    store = OneGraph()
-    graph = Graph(store, bind_namespaces="none")
-    for triple in triples:
-        store.add(triple, graph)
+    graph = Graph(OneGraph(), bind_namespaces="none")
+    extend(graph, triples)
     return graph
+
+
+def extend(graph: Graph, triples: Iterable[Triple]) -> None:
+    """Adds triples to a graph that `graph_of` made, without looking at each as rdflib does."""
+    assert isinstance(graph.store, OneGraph)
+    graph.store.extend(triples, graph)
 
 
 def local_name(node: object) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from threading import Barrier
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import XSD
 
 from kb_tools.rdf.store import OneGraph
+from kb_tools.rdf.terms import graph_of
 
 NODES = [URIRef("urn:a"), URIRef("urn:b"), BNode("a"), Literal("a"), Literal("1", datatype=XSD.integer)]
 TRIPLES = list(product(NODES[:3], NODES[:2], NODES))
@@ -74,3 +77,21 @@ def test_prefixes_are_bound_as_rdflib_binds_them() -> None:
         found.append((sorted(graph.namespaces()), graph.serialize(format="longturtle")))
     assert found[0] == found[1]
     assert found[0][0] == [("a", URIRef("urn:z:")), ("b", URIRef("urn:y:"))]
+
+
+def test_threads_may_look_first_at_once() -> None:
+    """A graph is sorted when it is first looked into, by whoever looks."""
+    triples = [(URIRef(f"urn:{n % 50}"), URIRef(f"urn:{n % 7}"), Literal(str(n % 300))) for n in range(3_000)]
+    theirs = set(triples)
+    for _ in range(5):
+        graph = graph_of(triples)
+        together = Barrier(4)
+
+        def look(graph: Graph = graph, together: Barrier = together) -> list[object]:
+            together.wait()
+            by_object = {(s, p, o) for o in {o for _, _, o in triples} for s, p in graph.subject_predicates(o)}
+            return [by_object, {(s, p, o) for p in set(graph.predicates()) for s, o in graph[:p:]}, len(graph)]
+
+        with ThreadPoolExecutor(4) as threads:
+            looks = [threads.submit(look) for _ in range(4)]
+            assert [look.result() for look in looks] == [[theirs, theirs, len(theirs)]] * 4
