@@ -7,7 +7,6 @@ open; and conditions whose vocabularies and shapes are the same entail the same.
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,16 @@ def _parse(data: bytes, format_: ox.RdfFormat, where: str) -> list[Triple]:
 
 
 class _Known:
-    """What was derived, by what vocabularies and shapes say, in place of by knowledge base."""
+    """What was derived, by the vocabularies and shapes from which it follows, in place of by knowledge base."""
 
     def __init__(self) -> None:
-        self._states: WeakKeyDictionary[Repository, bytes] = WeakKeyDictionary()
-        self._known: dict[bytes, Any] = {}
+        self._states: WeakKeyDictionary[Repository, Any] = WeakKeyDictionary()
+        self._known: dict[Any, Any] = {}
 
     def setdefault(self, kb: Repository, new: dict[Any, Any]) -> Any:
         if kb not in self._states:
-            files = (kb.content(path) for path in kb.files("ontology", "shapes"))
-            self._states[kb] = b"".join(hashlib.sha256(content).digest() for content in files)
+            graphs = (kb.ontology, kb.conditions, kb.case_shapes)
+            self._states[kb] = tuple(frozenset(graph) for graph in graphs)
         return self._known.setdefault(self._states[kb], new)
 
 
