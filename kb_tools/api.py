@@ -97,7 +97,7 @@ class KnowledgeBase:
             KnowledgeBaseError: there is none.
 
         >>> [policy.identifier for policy in kb.policies()]
-        ['CP.MP.101']
+        ['CG-TRANS-03', 'CP.MP.101']
         """
         return tuple(self.repository.policies())
 
@@ -409,6 +409,8 @@ class KnowledgeBase:
     ) -> Diff:
         """Compare two revisions of a policy: what changed, stricter or looser, and does the log say so.
 
+        Revisions of two policies are compared by what each requires: what only one of them does, each with a case.
+
         Args:
             old, new: the revisions, as "2026-02" or "CP.MP.101/2026-02"; either may be a draft.
             cases: cases to determine under both; what becomes of them is the `impact` of the difference.
@@ -417,14 +419,14 @@ class KnowledgeBase:
 
         Raises:
             UnknownRevision: there is no such revision, or its criteria are not on file.
-            KbError: one revision twice, or revisions of two policies; the engine is not installed.
+            KbError: one revision twice; a policy is named and a revision is of another; the engine is not installed.
             ArgumentError: an argument is of another type.
 
         >>> kb.diff("2019-10", "2026-02").verdict.words
         'mixed, by applicability and criteria'
         """
         from kb_tools.cases.case import Case
-        from kb_tools.revisions.compare import compare
+        from kb_tools.revisions.compare import compare, compare_policies
         from kb_tools.revisions.impact import with_impact
 
         if isinstance(cases, Case):
@@ -432,8 +434,11 @@ class KnowledgeBase:
         if cases is not None and (not isinstance(cases, Iterable) or isinstance(cases, str | bytes | Mapping)):
             raise _no_case(cases)
         old, new = _typed("old", old, str), _typed("new", new, str)
-        chosen = self.repository.policy_of(_text("policy", policy), old, new)
-        found = compare(chosen, old, new, _engine(engine))
+        first, second = self.repository.policies_compared(_text("policy", policy), old, new)
+        if first.iri == second.iri:
+            found = compare(first, old, new, _engine(engine))
+        else:
+            found = compare_policies(first, old, second, new, _engine(engine))
         return found if cases is None else with_impact(found, _cases(cases), engine)
 
     # ------------------------------------------------------------------ questions
@@ -604,12 +609,12 @@ class KnowledgeBase:
             UnknownRevision: there is no such revision, or none of whose document digests are kept.
             ArgumentError: an argument is of another type.
         """
-        from kb_tools.document.passages import passages, traceable
+        from kb_tools.document.passages import passages, policy_traced, traceable
         from kb_tools.document.trace import trace, units_of
 
         path = Path(_path(document))
         named = _text("revision", revision)
-        chosen = self.repository.policy_of(_text("policy", policy), *filter(None, [named]))
+        chosen = policy_traced(self.repository, _text("policy", policy), named)
         entry = traceable(chosen, named)
         return trace(chosen, entry, path.name, units_of(path, passages(chosen, entry)))
 

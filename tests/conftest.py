@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from kb_tools.rdf.shacl import ENGINES
 
 pytest_plugins = ["agents", "browsers", "done_once", "fhir_fixtures", "fhir_validator", "run_fixtures", "served", "wn3"]
 ROOT = Path(__file__).parents[1]
+# Most tests are of one policy: it is the one that is meant where they name none.
+os.environ["KB_POLICY"] = "CP.MP.101"
 # As kb has it: little of what is read becomes garbage.
 gc.set_threshold(100_000, 20, 20)
 # A shell starts its background jobs with Ctrl-C ignored, and whatever they start ignores it too: the tests of Ctrl-C
@@ -46,9 +49,15 @@ def kb() -> Repository:
     return Repository(ROOT)
 
 
+@pytest.fixture
+def no_policy_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of several policies is meant where none is named."""
+    monkeypatch.delenv("KB_POLICY")
+
+
 @pytest.fixture(scope="session")
 def policy(kb: Repository) -> Policy:
-    """Its one policy."""
+    """The policy that most tests are of."""
     return kb.policy("CP.MP.101")
 
 

@@ -152,5 +152,7 @@ def reference() -> str:
 
 if __name__ == "__main__":
     os.environ.pop("KB_ROOT", None)
+    # What the errors show is what somebody sees who works with one policy.
+    os.environ["KB_POLICY"] = "CP.MP.101"
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     sys.stdout.write(reference())

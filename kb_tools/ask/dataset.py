@@ -72,9 +72,13 @@ def filled_in_name(entry: RevisionEntry) -> str:
 
 
 def default_graph(kb: Repository, revisions: Sequence[tuple[Policy, RevisionEntry]]) -> list[str]:
-    """The named graphs that make up the default graph for a revision of each policy."""
+    """The named graphs that make up the default graph for a revision of each policy.
+
+    Of the policies, only what those say whose revisions they are: the log of another is no part of what is asked about.
+    """
+    others = {policy.iri for policy in _policies(kb).values()} - {policy.iri for policy, _ in revisions}
     own = [name for _, entry in revisions for name in (entry.iri, filled_in_name(entry))]
-    return [*_shared(kb), *own]
+    return [*(name for name in _shared(kb) if name not in others), *own]
 
 
 @lru_cache(maxsize=2)
@@ -232,10 +236,11 @@ def _catalog(kb: Repository) -> str:
     return json.dumps({**tables, "histories": histories, "skipped": skipped}, default=str)
 
 
-def _entry(month: str, row: dict[str, Any] | None, **same: Any) -> RevisionEntry:
+def _entry(month: str, row: dict[str, Any] | None, in_part: list[str], **same: Any) -> RevisionEntry:
     if row and row["approval"]:
         row["approval"] = date.fromisoformat(row["approval"])
-    return RevisionEntry(month=date.fromisoformat(month), row=LogRow(**row) if row else None, **same)
+    since = date.fromisoformat(month)
+    return RevisionEntry(month=since, row=LogRow(**row) if row else None, in_part=tuple(in_part), **same)
 
 
 def on_disk(kb: Repository) -> bool:

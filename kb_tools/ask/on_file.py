@@ -25,7 +25,8 @@ class Basis:
     """What is to be said of the parts that an answer reads.
 
     Attributes:
-        lines: what is not on file, what is inferred, and which revisions are drafts; nothing of what is on file.
+        lines: what is not on file, or in part, what is inferred, and which revisions are drafts; nothing of what is on
+            file.
         missing: "all" if each revision lacks a part, so that no rows mean nothing; "some" if some do; else "".
     """
 
@@ -55,6 +56,14 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
     lines = [
         f"{names.label(POL + basis)}: {', '.join(sorted(names.label(POL + part) for part in having))} of {_list(named)}"
         for (basis, having), named in sorted(groups.items(), key=lambda group: group[0][0], reverse=True)
+    ]
+    in_part: dict[tuple[str, ...], list[str]] = {}
+    for policy, entry in released:
+        if known := tuple(part for part in entry.in_part if ALL in parts or f"pol:{part}" in parts):
+            in_part.setdefault(known, []).append(_name(policy, entry))
+    lines += [
+        f"on file in part: {', '.join(names.label(POL + part) for part in known)} of {_list(named)}"
+        for known, named in sorted(in_part.items())
     ]
     if drafts:
         lines.append(f"{'a draft' if len(drafts) == 1 else 'drafts'}, in force on no date: {_list(drafts)}")

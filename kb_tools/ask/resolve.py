@@ -71,11 +71,14 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
         revision = given.pop("revision")
     if question and union and not asked.union and (revision or asked.as_of):
         raise QueryError(f"question {question.name} reads all revisions", hint="leave out --revision and --as-of")
-    chosen = [] if union else _choose(kb, known, asked.policy, revision, asked.as_of, frame.notes)
+    named = asked.policy
+    if named is None and (preferred := kb.preferred) and not union and "/" not in (revision or ""):
+        named = preferred.identifier
+    chosen = [] if union else _choose(kb, known, named, revision, asked.as_of, frame.notes)
     # Of a policy that is named one revision is chosen, unless all are read.
     policy = None
-    if asked.policy:
-        policy = chosen[0][0] if chosen else known[kb.policy(asked.policy).identifier]
+    if named:
+        policy = chosen[0][0] if chosen else known[kb.policy(named).identifier]
     frame.graphs = _in_words(chosen)
     graphs = default_graph(kb, chosen) if chosen else None
     # What is asked of one policy is asked by its prefixes.

@@ -107,12 +107,16 @@ def log_dates(kb: Repository) -> Iterator[Problem]:
 def _agree(printed: str, taken: str) -> bool:
     """Whether a date as printed, in whatever order and with two digits of the year or four, has the numbers of `taken`.
 
-    A date printed with a month in letters is not compared.
+    Of a day that is printed the month may be taken: 10/01/2024 or 2024-10-01 for 2024-10. A date printed with a month
+    in letters is not compared.
     """
     if re.search(r"[A-Za-z]", printed):
         return bool(taken)
-    short = sorted(int(number) % 100 for number in re.findall(r"\d+", printed))
-    return short == sorted(int(number) % 100 for number in re.findall(r"\d+", taken))
+    shown, stated = ([int(number) % 100 for number in re.findall(r"\d+", text)] for text in (printed, taken))
+    if len(shown) == 3 and len(stated) == 2:
+        year_first = bool(re.match(r"\d{4}\D", printed))
+        shown = [shown[0], shown[1]] if year_first else [shown[0], shown[2]]
+    return sorted(shown) == sorted(stated)
 
 
 def in_force(kb: Repository) -> Iterator[Problem]:

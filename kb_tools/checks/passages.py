@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rdflib import Graph, URIRef
-from rdflib.namespace import DCTERMS, RDF
+from rdflib.namespace import DCTERMS, RDF, SKOS
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, revisions
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.namespaces import OA, POL
 
 
 def passages_accounted(kb: Repository) -> Iterator[Problem]:
     """Passages of a document with digests that nothing states, or that are both stated and marked as left out.
 
+    And what is said to be read from a document of which no passage is stated, or none has a digest without a reason.
     Not those of a draft, which `nothing_to_do` reports.
     """
-    for policy, entry, _ in revisions(kb):
+    for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
         known = set(graph.subjects(RDF.type, POL.Passage))
-        if entry.draft or not any((node, POL.digest, None) in graph for node in known):
+        if entry.draft:
+            continue
+        if not any((node, POL.digest, None) in graph for node in known):
+            if "DocumentOnFile" in entry.bases.values():
+                yield from _without_digests(kb, graph, known, where)
             continue
         stated = {place for source in (graph, policy.shared) for place in source.objects(None, POL.statedIn)}
         stated |= {parent for part in stated for parent in graph.objects(part, DCTERMS.isPartOf)}
@@ -38,6 +43,23 @@ def passages_accounted(kb: Repository) -> Iterator[Problem]:
             yield Problem(
                 f"{policy.identifier}/{entry.name}",
                 f"the passages are not numbered 1 to {len(orders)}: {wrong} is missing, or a number stands twice",
+            )
+
+
+def _without_digests(kb: Repository, graph: Graph, passages: set[Node], where: str) -> Iterator[Problem]:
+    """What is read from a document says where in it; and why no copy can be held against it, where none can."""
+    if not passages:
+        yield Problem(
+            where,
+            "says that it is read from its document, and states no passage of it; write passages.ttl, from the "
+            "document with kb trace DOCUMENT --draft, or by hand with the places that the statements rest on",
+        )
+    for document in sorted({str(document) for node in passages for document in graph.objects(node, OA.hasSource)}):
+        if (URIRef(document), SKOS.scopeNote, None) not in graph:
+            yield Problem(
+                name(kb, URIRef(document)),
+                "has passages without digests; make these with kb trace DOCUMENT --draft, or, if the document is not "
+                "on file, say so of it with skos:scopeNote, and how it is known",
             )
 
 

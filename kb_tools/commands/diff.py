@@ -63,6 +63,9 @@ def command(
     unconfirmed. With --cases, every case is determined under both and each flip is attributed to a criterion, a
     condition and the log. A draft can be compared, and is named as one.
 
+    Revisions of two policies, each named with its policy, are compared by what each requires: what only one of them
+    does, what both do, and for each difference a case that shows it. They have no log in common.
+
     Exit code 0 if nothing differs; 1 if something does (or, with --fail-on, what is named there; unexplained is a
     change that no log row tells of, or a log row that is not borne out) or a case is malformed; 2 if the two could not
     be compared or a case could not be read.
@@ -73,6 +76,7 @@ def command(
       kb diff 2025-02 2026-02 --format markdown
       kb diff 2019-10 2026-02 --cases policies/CP.MP.101/cases --fail-on unexplained
       kb diff 2019-10 2026-02 --format xlsx > comparison.xlsx
+      kb diff CP.MP.101/2026-02 CG-TRANS-03/2024-10
     """
     from kb_tools.render import spreadsheet
 
@@ -86,15 +90,17 @@ def command(
     errors: list[KbError] = []
     replayed = progress(read_cases(kb, cases, None, errors), "cases replayed") if cases else None
     found = kb.diff(old, new, replayed, policy=policy, engine=engine)
+    if "unexplained" in fail_on and found.of_two_policies:
+        raise KbError("two policies have no log in common", hint="leave out --fail-on unexplained")
     malformed = found.impact.malformed if found.impact else ()
     for answer in malformed:
         warn(f"{answer.case.title}: malformed, not determined; see kb validate")
     if witness:
-        if found.borne_out:
-            _write(kb, [replay.before.case for replay in found.borne_out.values()], witness)
+        if found.witness_cases:
+            _write(kb, found.witness_cases, witness)
         for lacking in found.verdict.unconfirmed:
             warn(f"{witness}: lacks a case of {lacking.direction.value}, which is unconfirmed: none could be made")
-        if not found.borne_out and not found.verdict.unconfirmed:
+        if not found.witness_cases and not found.verdict.unconfirmed:
             warn(f"{witness}: not written: where every case comes to the same there is no witness")
     _show(found, format_)
     if errors:

@@ -86,11 +86,11 @@ def command(
 def _leaks(kb: KnowledgeBase, document: Path, revision: str | None, policy: str | None, format_: str) -> int:
     from kb_tools.document.leaks import leaks
     from kb_tools.document.notation import notations
-    from kb_tools.document.passages import passages, traceable
+    from kb_tools.document.passages import passages, policy_traced, traceable
     from kb_tools.document.trace import units_of
     from kb_tools.render import trace as render
 
-    chosen = kb.repository.policy_of(policy, *filter(None, [revision]))
+    chosen = policy_traced(kb.repository, policy, revision)
     units = units_of(document, passages(chosen, traceable(chosen, revision)))
     found = list(leaks(kb.repository, list(zip(units, notations(units), strict=True))))
     put(render.leaks_json(found) if format_ == "json" else render.leaks(found))

@@ -104,7 +104,8 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
     """The choice that is asked for.
 
     Args:
-        policy: the name of one, or ALL; None for the only one on file, or for those that cases name.
+        policy: the name of one, or ALL; None for the only one on file, or the one that KB_POLICY names, or for those
+            that cases name.
         revision: by which the policy is chosen too: as "CP.MP.101/2026-02", or by a month that only one policy has.
 
     Raises:
@@ -113,7 +114,7 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
     if policy == ALL:
         skip_broken(kb)
         return PolicyChoice(kb.policies(), every=True).having(revision)
-    if policy or len(kb.policy_folders) < 2 or (revision and "/" in revision):
+    if kb.is_one(policy, revision):
         return PolicyChoice([kb.policy_of(policy, *filter(None, [revision]))])
     return PolicyChoice(kb.policies()).having(revision)
 

@@ -12,6 +12,7 @@ from rdflib.term import Node
 from kb_tools.errors import UnknownRevision
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
+from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CITO, POL
 
 # The kinds of statements, those whose error does most harm first. Those that are not in REVIEWED decide nothing, and
@@ -85,6 +86,19 @@ def traceable(policy: Policy, named: str | None = None) -> RevisionEntry:
         hint = f"digests are kept of: {', '.join(entry.name for entry in kept)}" if kept else "add its passages.ttl"
         raise UnknownRevision(f"no digests of the document of {policy.identifier}, {which}, are kept", hint=hint)
     return chosen[0]
+
+
+def policy_traced(kb: Repository, named: str | None, revision: str | None) -> Policy:
+    """The policy whose document a copy is held against: the one named, or the only one of which digests are kept.
+
+    Raises:
+        KbError: there is no such policy, or of several digests are kept and none is named.
+    """
+    if named is None and revision is None:
+        traced = [policy for policy in kb.policies() if revisions_with_digests(policy)]
+        if len(traced) == 1:
+            return traced[0]
+    return kb.policy_of(named, *filter(None, [revision]))
 
 
 def revisions_with_digests(policy: Policy) -> list[RevisionEntry]:

@@ -34,6 +34,7 @@ class RevisionEntry(AsJson):
         effective: the day from which it is taken to be in force: approval if the log gives one, else `month`.
         row: its row in the log, None where the log has none.
         bases: what is on file, by part (local name, "Criteria") and basis ("DocumentOnFile").
+        in_part: the parts of which only some of what the document says is known ("Codes").
         draft: whether its revision.ttl says of it what is still to be done (pol:toDo); then it is in force on no date,
             and nothing of it counts as on file.
     """
@@ -45,6 +46,7 @@ class RevisionEntry(AsJson):
     row: LogRow | None
     bases: dict[str, str] = field(hash=False)
     draft: bool = False
+    in_part: tuple[str, ...] = ()
 
     @property
     def effective(self) -> date:
@@ -69,6 +71,7 @@ class RevisionEntry(AsJson):
             "approval": self.row.approval_printed or None if self.row else None,
             "inLog": self.row is not None,
             "onFile": self.on_file,
+            **({"inPart": list(self.in_part)} if self.in_part else {}),
         }
 
 

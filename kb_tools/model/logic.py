@@ -185,6 +185,14 @@ class Assignments:
                 reached[count] |= reached[count - 1] & one
         return reached[least]
 
+    def with_values(self, values: Mapping[str, Value]) -> BDDFunction:
+        """The assignments in which open conditions hold or fail as given."""
+        found = self.everything
+        for iri, value in values.items():
+            holding = self._holding[iri]
+            found &= holding if value is _HOLDS else ~holding
+        return found
+
     def given(self, values: Mapping[str, Value], *sets: BDDFunction) -> list[BDDFunction]:
         """The sets that are left where conditions are determined that are open here.
 

@@ -125,6 +125,11 @@ class Policy(AsJson):
                 local_name(graph.value(holding, POL.part)): local_name(graph.value(holding, POL.basis))
                 for holding in graph.objects(iri, POL.partOnFile)
             }
+            in_part = {
+                local_name(graph.value(holding, POL.part))
+                for holding in graph.objects(iri, POL.partOnFile)
+                if (holding, POL.inPart, Literal(True)) in graph
+            }
             row = rows.get(str(iri))
             entries.append(
                 RevisionEntry(
@@ -135,6 +140,7 @@ class Policy(AsJson):
                     row=self._log_row(row) if isinstance(row, URIRef) else None,
                     bases=bases,
                     draft=(iri, POL.toDo, None) in graph,
+                    in_part=tuple(sorted(in_part)),
                 )
             )
         return sorted(entries, key=lambda entry: entry.month)

@@ -346,7 +346,7 @@ class Repository:
         return len(parts) > 1 and parts[0] == "policies" and parts[1] in self._skipped
 
     def policy(self, identifier: str | None = None) -> Policy:
-        """The policy named, or the only one.
+        """The policy named, or the only one, or of several the one that KB_POLICY names.
 
         Raises:
             KbError: there is none of that name, or several and none was named.
@@ -354,6 +354,8 @@ class Repository:
         if identifier in self._skipped:
             raise self._skipped[identifier]
         known = [folder.name for folder in self.policy_folders] or [policy.identifier for policy in self.policies()]
+        if identifier is None and (preferred := self.preferred):
+            return preferred
         if identifier is None:
             if len(known) != 1:
                 raise KbError(f"{len(known)} policies on file", hint=f"choose one with --policy: {', '.join(known)}")
@@ -363,8 +365,30 @@ class Repository:
             raise KbError(f"no policy {identifier} on file", hint=hint, unquoted="no such policy on file")
         return Policy(self, self.root / "policies" / identifier)
 
+    @property
+    def preferred(self) -> Policy | None:
+        """Of several policies, the one that the variable KB_POLICY of the environment names; None without.
+
+        Raises:
+            KbError: there is none of that name.
+        """
+        named = os.environ.get("KB_POLICY")
+        return self.policy(named) if named and len(self.policy_folders) > 1 else None
+
+    def is_one(self, named: str | None, revision: str | None) -> bool:
+        """Whether a name and a revision leave one policy, or none; where not, several have the revision, or all do."""
+        if named or len(self.policy_folders) < 2 or "/" in (revision or ""):
+            return True
+        preferred = self.preferred
+        if revision is None:
+            return preferred is not None
+        having = [policy.iri for policy in self.policies_with(revision)]
+        return len(having) < 2 or (preferred is not None and preferred.iri in having)
+
     def policy_of(self, named: str | None, *revisions: str) -> Policy:
         """The policy named; else that of the revisions: before their month ("CP.MP.101/2026-02"), or the only one.
+
+        Of several that have them, the one that KB_POLICY names.
 
         Raises:
             KbError: the revisions name more than one, or no policy is named and several have them, or none has.
@@ -376,6 +400,9 @@ class Repository:
         if names or not revisions or len(self.policy_folders) < 2:
             return self.policy(next(iter(names), None))
         having = self.policies_with(*revisions)
+        preferred = self.preferred
+        if preferred and (not having or preferred.iri in {policy.iri for policy in having}):
+            return preferred
         if len(having) == 1:
             return having[0]
         asked = " and ".join(dict.fromkeys(revisions))
@@ -392,6 +419,17 @@ class Repository:
     def policies_with(self, *revisions: str) -> list[Policy]:
         """The policies that have folders for all these revisions, whatever stands in them."""
         return [policy for policy in self.policies() if all(name in policy.revision_folders for name in revisions)]
+
+    def policies_compared(self, named: str | None, before: str, after: str) -> tuple[Policy, Policy]:
+        """The policies of two revisions that are compared: two only where each names another before its month.
+
+        Raises:
+            KbError: one is named and a revision is of another, or none where several are on file.
+        """
+        owners = {revision.split("/")[-2] for revision in (before, after) if "/" in revision}
+        if named or len(owners) < 2:
+            return (found := self.policy_of(named, before, after)), found
+        return self.policy_of(None, before), self.policy_of(None, after)
 
     def policies(self) -> Iterator[Policy]:
         """Every policy on file, but for those that are skipped.

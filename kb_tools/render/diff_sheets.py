@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kb_tools.model.parts import BASES, COMPARED_PARTS
+from kb_tools.render import two_policies
 from kb_tools.render.diff import named, not_compared
 from kb_tools.render.spreadsheet import Sheet, spreadsheet
 from kb_tools.revisions.change import Diff
+from kb_tools.revisions.words import required_by
 
 Row = tuple[str, str, str, str, str]
 
@@ -20,12 +22,19 @@ def workbook(diff: Diff) -> bytes:
     """
     old, new = named(diff.old.entry), named(diff.new.entry)
     title = f"{diff.new.policy.identifier}: revision {old} compared with {new}"
+    if diff.of_two_policies:
+        title = " compared with ".join(diff.names)
     return spreadsheet(title, sheets(diff))
 
 
 def sheets(diff: Diff) -> list[Sheet]:
     """The sheets, each with what `kb diff` shows of it; things that have an IRI with their IRI."""
-    old, new = diff.old.entry.name, diff.new.entry.name
+    old, new = diff.names
+    flips = Sheet(
+        "Flips", ("Case", f"Under {old}", f"Under {new}", "Criteria", "Conditions", "Log rows"), list(_flips(diff))
+    )
+    if diff.of_two_policies:
+        return [*_of_two_policies(diff), flips]
     return [
         Sheet(
             "Changes",
@@ -53,10 +62,38 @@ def sheets(diff: Diff) -> list[Sheet]:
                 for logged in diff.log
             ],
         ),
-        Sheet(
-            "Flips", ("Case", f"Under {old}", f"Under {new}", "Criteria", "Conditions", "Log rows"), list(_flips(diff))
-        ),
+        flips,
     ]
+
+
+def _of_two_policies(diff: Diff) -> Iterator[Sheet]:
+    """What each of two policies requires, with the cases that show it; the verdict; and the codes."""
+    old, new = diff.names
+    yield Sheet(
+        "Requirements",
+        ("Required by", "Place", "Requires", "IRI", "The other", f"A case under {old}", f"The case under {new}"),
+        [
+            (
+                diff.name_of(one.side),
+                one.requirement.place,
+                "\n".join(required_by(one.side, one.requirement)),
+                one.requirement.criterion.iri,
+                f"requires it too: {two_policies.places(one)}" if one.shared else "does not",
+                *two_policies.comes_to(one),
+            )
+            for one in diff.contrasts
+        ],
+    )
+    says = [("verdict", diff.verdict.words), ("in words", two_policies.in_a_sentence(diff))]
+    says += [(lacking, "\n".join(items)) for lacking, items in two_policies.differences(diff)]
+    says += [("note", line) for line in two_policies.notes(diff)]
+    says += [("not compared", line) for line in two_policies.not_compared(diff)]
+    yield Sheet("Verdict", ("About", "Says"), says)
+    yield Sheet(
+        "Codes",
+        ("Code", "For", "IRI", old, new),
+        [(code.number, code.gloss, code.iri, *two_policies.listed(code)) for code in diff.codes],
+    )
 
 
 def _rows(diff: Diff, statements: Iterable[str]) -> str:

@@ -38,14 +38,15 @@ def history(out: Console, policies: Iterable[Policy]) -> None:
         for entry in policy.history:
             approval = entry.row.approval_printed or "not given" if entry.row else "no row in the log"
             on_file, inferred = _parts(entry, "DocumentOnFile"), _parts(entry, "InferredFromLog")
-            complete = "all" if len(on_file) == len(DOCUMENT_PARTS) else ", ".join(on_file)
+            complete = "all" if on_file == list(DOCUMENT_PARTS.values()) else ", ".join(on_file)
             name, since = (f"{entry.name} (draft)", "-") if entry.draft else (entry.name, str(entry.effective))
             table.add_row(name, approval, since, complete or "-", ", ".join(inferred) or "-")
         out.print(table)
 
 
 def _parts(entry: RevisionEntry, basis: str) -> list[str]:
-    return [label for part, label in DOCUMENT_PARTS.items() if entry.on_file[part] == basis]
+    held = [(part, label) for part, label in DOCUMENT_PARTS.items() if entry.on_file[part] == basis]
+    return [f"{label} (in part)" if part in entry.in_part else label for part, label in held]
 
 
 def history_json(policies: Iterable[Policy]) -> str:

@@ -8,11 +8,15 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from rdflib.namespace import SKOS
+
 from kb_tools.as_json import AsJson
+from kb_tools.cases.case import Case
 from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
 from kb_tools.revisions.replay import Impact, Replay
+from kb_tools.revisions.requirements import Contrast
 from kb_tools.revisions.verdict import Direction, Verdict, Witness
 
 
@@ -84,6 +88,15 @@ class Change:
         }
 
 
+def names_of(old: Revision, new: Revision) -> tuple[str, str]:
+    """What the two sides are called: by their months, and with their policies where these are two."""
+    sides = (old, new)
+    if old.policy.iri == new.policy.iri:
+        return old.entry.name, new.entry.name
+    first, second = (f"{side.policy.identifier}/{side.entry.name}" for side in sides)
+    return first, second
+
+
 class LogVerdict(Enum):
     """What became of a log statement when held against the changes found."""
 
@@ -116,10 +129,33 @@ class LogFinding:
 
 
 @dataclass(frozen=True)
-class Diff(AsJson):
-    """All that differs between two revisions.
+class ListedCode:
+    """A billing code that one of two revisions lists, or both.
 
     Attributes:
+        number: the code itself.
+        gloss: what it is for, in words of our own.
+        listed: whether the old revision lists it, and the new one; None where its list is not on file, or in part only.
+    """
+
+    iri: str
+    number: str
+    gloss: str
+    listed: tuple[bool | None, bool | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the code as JSON values."""
+        return {"code": self.iri, "number": self.number, "oldLists": self.listed[0], "newLists": self.listed[1]}
+
+
+@dataclass(frozen=True)
+class Diff(AsJson):
+    """All that differs between two revisions, of one policy or of two.
+
+    Attributes:
+        changes: of two policies, the disposition alone; see `contrasts` and `codes`.
+        log: of two policies, which have no log in common, nothing.
+        contrasts: of two policies, what each requires, held against the other.
         unknown: the parts that are not compared, each with the sides that do not have it on file.
         borne_out: of each witness of the verdict, by its direction, the case that comes to what it says.
         impact: what became of the cases that were determined under both, where there were any to determine.
@@ -132,17 +168,36 @@ class Diff(AsJson):
     verdict: Verdict
     log: tuple[LogFinding, ...]
     borne_out: Mapping[Direction, Replay]
+    contrasts: tuple[Contrast, ...] = ()
     impact: Impact | None = None
+
+    @property
+    def of_two_policies(self) -> bool:
+        """Whether the two are revisions of two policies."""
+        return self.old.policy.iri != self.new.policy.iri
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two sides are called: "2019-10", or "CP.MP.101/2019-10" where the policies are two."""
+        return names_of(self.old, self.new)
+
+    def name_of(self, side: Revision) -> str:
+        """What one of the two sides is called."""
+        return self.names[0] if side.entry.iri == self.old.entry.iri else self.names[1]
 
     @property
     def unexplained(self) -> tuple[Change, ...]:
         """The changes that no row of the log between the two tells of, as far as that can be checked."""
+        if self.of_two_policies:
+            return ()
         return tuple(change for change in self.changes if not change.rows and change.part in DOCUMENT_PARTS)
 
     @property
     def differ(self) -> bool:
         """Whether anything differs."""
-        return bool(self.changes) or self.verdict.differs
+        if self.of_two_policies and any({True, False} == set(code.listed) for code in self.codes):
+            return True
+        return bool(self.changes) or self.verdict.differs or not all(one.shared for one in self.contrasts)
 
     @property
     def drafts(self) -> tuple[Revision, ...]:
@@ -165,9 +220,29 @@ class Diff(AsJson):
         return any(there[kind] for kind in what)
 
     @cached_property
+    def codes(self) -> tuple[ListedCode, ...]:
+        """The codes that either side lists, by their numbers."""
+        sides = (self.old, self.new)
+        lists = [set(side.graph.objects(side.iri, POL.lists)) for side in sides]
+        whole = [side.basis("Codes") != "NotOnFile" and "Codes" not in side.entry.in_part for side in sides]
+        found = []
+        for code in lists[0] | lists[1]:
+            graph = sides[code not in lists[0]].graph
+            first, second = (True if code in lists[side] else False if whole[side] else None for side in (0, 1))
+            number, gloss = (str(graph.value(code, said) or "") for said in (SKOS.notation, POL.gloss))
+            found.append(ListedCode(str(code), number, gloss, (first, second)))
+        return tuple(sorted(found, key=lambda code: (code.number, code.iri)))
+
+    @cached_property
     def conditions(self) -> Mapping[str, str]:
         """The label of every condition of either side."""
         return {iri: condition.label for side in (self.old, self.new) for iri, condition in side.conditions.items()}
+
+    @property
+    def witness_cases(self) -> list[Case]:
+        """The cases that show how the two differ: one for each direction, or of two policies for each requirement."""
+        shown = [one.replay for one in self.contrasts] if self.of_two_policies else self.borne_out.values()
+        return [replay.before.case for replay in shown if replay]
 
     @property
     def witnesses(self) -> tuple[Witness, ...]:
@@ -177,12 +252,17 @@ class Diff(AsJson):
     def to_dict(self) -> dict[str, Any]:
         """Give the difference, as `kb diff --format json` does."""
         impact = {"impact": self.impact.to_dict()} if self.impact else {}
+        sides, names = (self.old, self.new), self.names
+        contrasted: dict[str, Any] = {}
+        if self.of_two_policies:
+            contrasted["requirements"] = [one.to_dict() for one in self.contrasts]
+            contrasted["codes"] = [code.to_dict() for code in self.codes]
         return {
-            "policy": self.new.policy.identifier,
-            "old": self.old.entry.name,
-            "new": self.new.entry.name,
-            "drafts": [side.entry.name for side in self.drafts],
-            "basis": {side.entry.name: side.entry.on_file for side in (self.old, self.new)},
+            "policy": " and ".join(dict.fromkeys(side.policy.identifier for side in sides)),
+            "old": names[0],
+            "new": names[1],
+            "drafts": [name for name, side in zip(names, sides, strict=True) if side.entry.draft],
+            "basis": {name: side.entry.on_file for name, side in zip(names, sides, strict=True)},
             "verdict": {
                 "direction": self.verdict.direction.value,
                 "by": self.verdict.by or None,
@@ -198,5 +278,6 @@ class Diff(AsJson):
             "notCompared": [{"part": part, "notOnFileFor": side} for part, side in self.unknown],
             "log": [logged.to_dict() for logged in self.log],
             "unexplained": [change.iri for change in self.unexplained],
+            **contrasted,
             **impact,
         }

@@ -18,10 +18,11 @@ from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
-from kb_tools.revisions.change import CONTENT, LISTED, Change, Diff, Kind
+from kb_tools.revisions.change import CONTENT, LISTED, Change, Diff, Kind, names_of
 from kb_tools.revisions.entailments import Tie, ties_of
 from kb_tools.revisions.log import LogBetween
 from kb_tools.revisions.replay import Replay
+from kb_tools.revisions.requirements import contrasts_of
 from kb_tools.revisions.verdict import Direction, Witness, verdict_of
 from kb_tools.revisions.witness import WitnessBuilder
 from kb_tools.revisions.words import (
@@ -51,6 +52,16 @@ def compare(policy: Policy, before: str, after: str, engine: str = "pyshacl") ->
     return diff_of(Revision.load(policy, old), Revision.load(policy, new), engine)
 
 
+def compare_policies(old: Policy, before: str, new: Policy, after: str, engine: str = "pyshacl") -> Diff:
+    """The difference between a revision of one policy and one of another; either may be a draft.
+
+    Raises:
+        KbError: an unknown revision, or one whose criteria are not on file.
+    """
+    sides = (entry_of(old, before), entry_of(new, after))
+    return diff_of(Revision.load(old, sides[0]), Revision.load(new, sides[1]), engine)
+
+
 def entries_of(policy: Policy, before: str, after: str) -> tuple[RevisionEntry, RevisionEntry]:
     """Two revisions of a policy that can be compared, by their names.
 
@@ -60,13 +71,22 @@ def entries_of(policy: Policy, before: str, after: str) -> tuple[RevisionEntry, 
     old, new = policy.entry(before), policy.entry(after)
     if old.iri == new.iri:
         raise KbError(f"{old.name} is compared with itself", hint="name two revisions")
-    for entry in (old, new):
-        if not comparable(entry):
-            raise UnknownRevision(
-                f"the criteria of {policy.identifier} revision {entry.name} are not on file",
-                hint=f"on file: {', '.join(revision.name for revision in policy.history if comparable(revision))}",
-            )
-    return old, new
+    return entry_of(policy, before), entry_of(policy, after)
+
+
+def entry_of(policy: Policy, name: str) -> RevisionEntry:
+    """A revision that can be compared, by its name.
+
+    Raises:
+        UnknownRevision: there is none of that name, or its criteria are not on file.
+    """
+    entry = policy.entry(name)
+    if not comparable(entry):
+        raise UnknownRevision(
+            f"the criteria of {policy.identifier} revision {entry.name} are not on file",
+            hint=f"on file: {', '.join(other.name for other in policy.history if comparable(other)) or 'none'}",
+        )
+    return entry
 
 
 def comparable(entry: RevisionEntry) -> bool:
@@ -75,7 +95,12 @@ def comparable(entry: RevisionEntry) -> bool:
 
 
 def diff_of(old: Revision, new: Revision, engine: str = "pyshacl") -> Diff:
-    """The difference between two revisions that are loaded; the log is that of the new one's policy."""
+    """The difference between two revisions that are loaded, of one policy or of two.
+
+    Of one policy, the log is held against what changed. Two policies have no log in common, and nothing of the one is a
+    later form of something of the other: of them what each requires is compared, and how they class other uses, and the
+    codes that they list.
+    """
     return _Comparison(old, new, engine).diff()
 
 
@@ -108,6 +133,10 @@ class _Comparison:
             return replay is not None
 
         verdict = verdict_of(self.old, self.new, self._ties, bears_out)
+        if self.old.policy.iri != self.new.policy.iri:
+            changes = tuple(self._disposition())
+            contrasts = contrasts_of(self.old, self.new, self._ties, builder.build)
+            return Diff(self.old, self.new, changes, tuple(self._unknown()), verdict, (), borne_out, contrasts)
         found = [
             *self.criteria(),
             *self._disposition(),
@@ -125,7 +154,11 @@ class _Comparison:
     def _missing(self, part: str) -> list[str]:
         """The sides that do not have a part on file; advisories stand all over the document, and so need all of it."""
         parts = DOCUMENT_PARTS if part == "Advisories" else (part,)
-        return [side.entry.name for side in self.sides if any(side.basis(needed) == "NotOnFile" for needed in parts)]
+        return [
+            name
+            for side, name in zip(self.sides, names_of(self.old, self.new), strict=True)
+            if any(side.basis(needed) == "NotOnFile" for needed in parts)
+        ]
 
     def _unknown(self) -> Iterator[tuple[str, str]]:
         """The parts that one side, or both, do not have on file."""
@@ -220,6 +253,10 @@ class _Comparison:
             if old == new:
                 continue
             kind = Kind.REMOVED if new is None else Kind.ADDED if old is None else Kind.UPDATED
+            lacking = self.new if new is None else self.old
+            if (new is None or old is None) and part in lacking.entry.in_part:
+                # It may stand in what is not on file of the list.
+                continue
             wording = differing_wording(old or {}, new or {})
             if old and new and {key for key in (*old, *new) if old.get(key) != new.get(key)} == {"number"}:
                 kind = Kind.RENUMBERED

@@ -75,7 +75,7 @@ def flip_of(diff: Diff, replay: Replay) -> Flip:
         before=replay.before.outcome,
         after=replay.after.outcome,
         criteria=tuple(
-            f"{result.criterion.notation} of {revision.entry.name}, {result.criterion.label}: {result.value.value}"
+            f"{result.criterion.notation} of {diff.name_of(revision)}, {result.criterion.label}: {result.value.value}"
             for revision, result in cause.criteria
         ),
         conditions=_unique(

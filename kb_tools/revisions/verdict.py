@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rdflib.namespace import RDFS
 
 from kb_tools.determine.result import Outcome, outcome_of
-from kb_tools.model.logic import Assignments, Value, evaluate, side_by_side, within_limits
+from kb_tools.model.logic import Assignments, Tree, Value, evaluate, side_by_side, within_limits
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
@@ -200,13 +200,10 @@ def _tried(
 ) -> Iterator[tuple[Witness, bool]]:
     """Witnesses of a direction, the smallest first, each with whether a case bears it out, until one is."""
     for _ in range(ATTEMPTS):
-        witness = _smallest(direction, space, cases, sides)
+        witness = smallest(direction, space, cases, sides)
         found = bears_out(witness)
         yield witness, found
-        alike = space.everything
-        for iri, value in witness.values.items():
-            alike &= _where(space, iri, value)
-        cases &= ~alike
+        cases &= ~space.with_values(witness.values)
         if found or not cases.satisfiable():
             return
 
@@ -219,16 +216,26 @@ def _borrowed(side: Revision) -> Iterator[str]:
         yield f"{side.entry.name} as on file does not define {term}: the definition of {lender} is taken."
 
 
-def _smallest(
-    direction: Direction, space: Assignments, candidates: BDDFunction, sides: tuple[Revision, Revision]
+def smallest(
+    direction: Direction,
+    space: Assignments,
+    candidates: BDDFunction,
+    sides: tuple[Revision, Revision],
+    kept: Sequence[Tree] = (),
 ) -> Witness:
-    """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter."""
+    """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter.
+
+    Args:
+        kept: trees that hold in every candidate, and must hold in what is left too.
+    """
     values = space.smallest(candidates)
     wanted = [_outcome(side, values) for side in sides]
     # What fails is left open first: a witness reads best as what holds.
     for iri in sorted(values, key=lambda iri: (values[iri] is Value.HOLDS, iri)):
         trial = {**values, iri: Value.UNKNOWN}
-        if [_outcome(side, trial) for side in sides] == wanted:
+        if [_outcome(side, trial) for side in sides] == wanted and all(
+            evaluate(tree, trial) is Value.HOLDS for tree in kept
+        ):
             values = trial
     return Witness(direction, {iri: value for iri, value in values.items() if value.settled}, *wanted)
 

@@ -86,7 +86,11 @@ class WitnessBuilder:
     def _examples(self) -> list[_Example]:
         """The examples, those that say least first: what a witness does not need is not to distract."""
         return sorted(
-            _examples(self.kb, self.new.policy),
+            (
+                example
+                for policy in {side.policy.iri: side.policy for side in (self.new, self.old)}.values()
+                for example in _examples(self.kb, policy)
+            ),
             key=lambda example: (
                 example.path.stat().st_size if example.path.is_file() else 0,
                 example.path,
@@ -94,9 +98,16 @@ class WitnessBuilder:
             ),
         )
 
-    def build(self, witness: Witness) -> Replay | None:
-        """The witness as a case under both revisions; None where no case could be made that comes to what it says."""
-        name = f"witness-{self.old.entry.name}-{self.new.entry.name}-{witness.direction.value}"
+    def build(self, witness: Witness, which: str = "") -> Replay | None:
+        """The witness as a case under both revisions; None where no case could be made that comes to what it says.
+
+        Args:
+            which: what tells the case from those of other witnesses of the two; by default its direction.
+        """
+        names = [side.entry.name for side in (self.old, self.new)]
+        if self.old.policy.iri != self.new.policy.iri:
+            names = [f"{side.policy.identifier}-{side.entry.name}" for side in (self.old, self.new)]
+        name = f"witness-{'-'.join(names)}-{which or witness.direction.value}"
         self._evaluate(witness.values)
         for candidates in (self._of_examples, self._of_made_facts):
             for case in islice(candidates(witness.values), ATTEMPTS):

@@ -15,6 +15,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Advisory, Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
+from kb_tools.revisions.requirements import Requirement
 
 
 def name_of(criterion: Criterion) -> str:
@@ -74,6 +75,28 @@ def lines_of(side: Revision, criterion: Criterion, other: Criterion | None = Non
         role = [f"as {criterion.role} {side.scope_of(criterion) or 'of the whole revision'}:"]
     notes = (f"Reading: {note}" for note in criterion.notes if not other or note not in other.notes)
     return (*role, *definition, *tree, *referral_of(criterion), *notes)
+
+
+def required_by(side: Revision, requirement: Requirement) -> tuple[str, ...]:
+    """What a revision requires, in words, a line for each part."""
+    lines = _tree_lines(side, requirement.part)
+    if not requirement.excluded:
+        return tuple(lines)
+    if isinstance(requirement.part, Tree):
+        together = requirement.part.operator == "allOf"
+        return "excluded, where together:" if together else f"excluded: {lines[0]}", *lines[1:]
+    return (f"excluded: {lines[0]}",)
+
+
+def in_one_line(side: Revision, part: Tree | str) -> str:
+    """A tree in one line, what stands within another in brackets."""
+    if not isinstance(part, Tree):
+        return side.conditions[part].label
+    said = [in_one_line(side, child) for child in part.parts]
+    joined = (", and " if part.operator == "allOf" else ", or ").join(
+        f"({words})" if isinstance(child, Tree) else words for words, child in zip(said, part.parts, strict=True)
+    )
+    return joined if part.operator in ("allOf", "anyOf") else f"{operator_words(part)}: {joined}"
 
 
 def referral_of(criterion: Criterion) -> list[str]:

@@ -86,19 +86,13 @@ class Determining:
             raise KbError("a revision and a day", hint="give revision or asOf")
         day = day_asked(as_of, "asOf")
         found = None
-        if self._is_one(policy, revision):
+        if self.kb.is_one(policy, revision):
             found = self.policy(policy, *([revision] if revision else []))
             if revision:
                 self.entry(found, revision)
             if day:
                 self.in_force(found, day)
         return {"policy": found.identifier if found else None, "revision": revision or None, "asOf": as_of or None}
-
-    def _is_one(self, policy: str | None, revision: str | None) -> bool:
-        """Whether all cases are of one policy, or of none; where not, each is of the policy that it names."""
-        if policy or len(self._policies) < 2 or "/" in (revision or ""):
-            return True
-        return revision is not None and len(self.kb.policies_with(revision)) < 2
 
     def policy(self, named: str | None, *revisions: str) -> Policy:
         """The policy named, or that of the revisions, or the only one.
@@ -108,7 +102,7 @@ class Determining:
             KbError: several are on file and none is named, or two are.
         """
         known = self._policies
-        if not named and len(known) > 1 and not revisions:
+        if not revisions and not self.kb.is_one(named, None):
             raise KbError(f"{len(known)} policies on file", hint=f"choose one with policy: {', '.join(known)}")
         try:
             return known[self.kb.policy_of(named or None, *revisions).identifier]

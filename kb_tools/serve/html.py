@@ -55,8 +55,8 @@ class Shown:
         return (*MENU[:1], *self._compare(bench), *MENU[1:], *served)
 
     def _compare(self, bench: Workbench) -> tuple[tuple[str, str], ...]:
-        """The page on which revisions are chosen: of the policy that the page belongs to, else of the first one."""
-        known = [policy.identifier for policy in bench.policies.values()]
+        """The page on which revisions are chosen: of the policy that the page is of, else of the one meant first."""
+        known = [policy.identifier for policy in bench.first_meant]
         own = [name for name in known if self.path.startswith(f"/{name}/") or self.path == f"/{name}"]
         return tuple((f"/{name}/compare", "Compare") for name in (own or known)[:1])
 

@@ -138,6 +138,14 @@ class Workbench:
         """The policies on file, by IRI."""
         return {policy.iri: policy for policy in self.kb.policies()}
 
+    @property
+    def first_meant(self) -> list[Policy]:
+        """The policies, the one first that KB_POLICY names."""
+        preferred = self.kb.preferred
+        return sorted(
+            self.policies.values(), key=lambda policy: preferred is None or policy.identifier != preferred.identifier
+        )
+
     @cached_property
     def entries(self) -> dict[str, tuple[Policy, RevisionEntry]]:
         """The revisions of all policies, by IRI."""

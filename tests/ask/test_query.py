@@ -280,6 +280,12 @@ def criteria(root: Path = ROOT, **asked: Any) -> RawResult:
     return ask_execute.execute(resolve(kb, Inquiry(root, question="criteria", **asked)))
 
 
+def query_rows(root: Path, text: str, policy: str | None = None) -> list[list[str]]:
+    """The rows that a query finds in the default graph, in this process."""
+    found = ask_execute.execute(resolve(Repository(root), Inquiry(root, text, policy=policy)))
+    return [[term.value for term in row] for row in found.rows]  # type: ignore[union-attr]
+
+
 def in_this_process(text: str) -> RawResult:
     """What a query finds in all graphs, without the limits that the process of the command sets."""
     return ask_execute.execute(resolve(Repository(ROOT), Inquiry(ROOT, text, union=True)))
@@ -322,8 +328,8 @@ def test_the_default_graph_and_the_parameter_are_of_the_revision_asked_for(
         ),
         (["--as-of", "2023-09-01"], "the criteria of CP.MP.101 revision 2023-08 are not on file; nearest on file: "),
         (["--revision", "2026-99"], "CP.MP.101 has no revision 2026-99; known: 2015-11, "),
-        (["--revision", "XY.1/2026-02"], "no policy XY.1 on file; known: CP.MP.101"),
-        (["--policy", "XY.1"], "no policy XY.1 on file; known: CP.MP.101"),
+        (["--revision", "XY.1/2026-02"], "no policy XY.1 on file; known: CG-TRANS-03, CP.MP.101"),
+        (["--policy", "XY.1"], "no policy XY.1 on file; known: CG-TRANS-03, CP.MP.101"),
         (
             ["--policy", "XY.1", "--revision", "CP.MP.101/2026-02"],
             "revision CP.MP.101/2026-02 is not of XY.1; name one",
@@ -351,29 +357,45 @@ def test_one_way_to_choose_the_graphs_at_a_time(run_kb: RunKb, pair: list[str]) 
     assert "--revision, --as-of and --all exclude each other." in done.stderr
 
 
+@pytest.mark.usefixtures("no_policy_preferred")
 def test_of_several_policies_each_has_its_revision_in_the_default_graph(two_policies: Path) -> None:
     found = criteria(two_policies, as_of=date(2026, 7, 1))
-    assert found.graphs == "CP.MP.101/2026-02, TST.7/2024-01"
+    assert found.graphs == "CG-TRANS-03/2024-10, CP.MP.101/2026-02, TST.7/2024-01"
     policies = {iri.removeprefix(BASE).split("/")[0] for iri in column(found, "criterion")}
-    assert policies == {"CP.MP.101", "TST.7"}
+    assert policies == {"CG-TRANS-03", "CP.MP.101", "TST.7"}
     one = criteria(two_policies, as_of=date(2026, 7, 1), policy="TST.7")
     assert one.graphs == "TST.7/2024-01"
     assert {iri.removeprefix(BASE).split("/")[0] for iri in column(one, "criterion")} == {"TST.7"}
     assert criteria(two_policies, revision="TST.7/2024-01").rows == one.rows
 
 
+@pytest.mark.usefixtures("no_policy_preferred")
 def test_a_policy_without_a_revision_in_force_is_left_out_and_named(two_policies: Path) -> None:
     found = criteria(two_policies, as_of=date(2020, 1, 1))
     assert found.graphs == "CP.MP.101/2019-10"
-    (note,) = found.notes
+    first, note = found.notes
+    assert first == (
+        "CG-TRANS-03 is skipped: no revision of CG-TRANS-03 was in force on 2020-01-01; the first known is 2024-10, "
+        "from 2024-10-01"
+    )
     assert note.startswith(
         "TST.7 is skipped: no revision of TST.7 was in force on 2020-01-01; the first known is 2024-01"
     )
 
 
-def test_a_revision_of_several_policies_needs_its_policy(two_policies: Path) -> None:
-    with pytest.raises(KbError, match=r"2 policies on file; choose one with --policy: CP\.MP\.101, TST\.7"):
-        criteria(two_policies, revision="2026-02")
+@pytest.mark.usefixtures("no_policy_preferred")
+def test_a_revision_that_one_of_several_policies_has_is_of_that(two_policies: Path) -> None:
+    assert criteria(two_policies, revision="2026-02").graphs == "CP.MP.101/2026-02"
+    with pytest.raises(KbError, match=r"^no policy on file has revision 2020-01; kb show lists the policies"):
+        criteria(two_policies, revision="2020-01")
+
+
+def test_of_a_policy_that_is_named_no_other_is_read(two_policies: Path) -> None:
+    asked = "SELECT ?row { ?row a pol:LogRow } ORDER BY ?row"
+    rows = query_rows(two_policies, asked, policy="CG-TRANS-03")
+    assert rows == [[f"{BASE}CG-TRANS-03/log/2024-10"]]
+    # By the environment too.
+    assert all("/CP.MP.101/" in row[0] for row in query_rows(two_policies, asked))
 
 
 def test_with_all_a_criterion_shows_every_revision(ask: RunKb) -> None:

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import one_policy
 import pyoxigraph as ox
 import pytest
 from click.testing import CliRunner
@@ -45,7 +46,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CLIN
 from kb_tools.rdf.terms import Triple, to_oxigraph, without_remarks
 
-ROOT = Path(__file__).parents[2]
+ROOT = one_policy.root()
 EXPECTED = Path(__file__).parents[1] / "data/questions"
 SECOND_POLICY = Path(__file__).parents[1] / "data/TST.7"
 CASES = ROOT / "policies/CP.MP.101/cases"
@@ -1161,6 +1162,7 @@ def test_a_thing_of_the_users_own_data_may_be_named_by_its_iri(tmp_path: Path) -
     assert framed("finding-values", given, "2026-02", data=[tmp_path]).choices == []
 
 
+@pytest.mark.usefixtures("no_policy_preferred")
 def test_a_name_that_two_policies_have_is_that_of_the_policy_named(two_policies: Path) -> None:
     with pytest.raises(QueryError) as raised:
         framed("criterion-tree", {"criterion": "Scope"}, root=two_policies, as_of=date(2026, 7, 1))

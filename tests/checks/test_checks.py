@@ -1127,6 +1127,20 @@ SLIPS = [
     ),
     Slip(
         "passages",
+        "a revision that is read from its document states no passage of it",
+        removed("policies/CG-TRANS-03/2024-10/passages.ttl"),
+        "policies/CG-TRANS-03/2024-10",
+        "states no passage of it; write passages.ttl, from the document with kb trace DOCUMENT --draft, or by hand",
+    ),
+    Slip(
+        "passages",
+        "a document whose passages have no digests does not say why",
+        replaced("policies/CG-TRANS-03/2024-10/passages.ttl", "    skos:scopeNote ", "    rdfs:comment "),
+        "<https://w3id.org/policykb/CG-TRANS-03/2024-10/document>",
+        "has passages without digests; make these with kb trace DOCUMENT --draft, or, if the document is not on file",
+    ),
+    Slip(
+        "passages",
         "a sentence is neither stated nor left out",
         replaced(PASSAGES, "    pol:accountedAs pol:Boilerplate .", '    skos:scopeNote "Read."@en .'),
         "psg:reminder-1.1",

@@ -260,7 +260,7 @@ def test_a_process_of_its_own_says_nothing_more_than_what_is_wrong(tmp_path: Pat
 KNOWN = "2015-11, 2019-10, 2022-10, 2023-02, 2023-08, 2023-10, 2023-11, 2024-04, 2025-02, 2026-02"
 NO_REVISION = f"kb: CP.MP.101 has no revision 2027-01; known: {KNOWN}; nearest: 2026-02\n"
 NOT_ON_FILE = "kb: the criteria of CP.MP.101 revision 2015-11 are not on file; nearest on file: --revision 2019-10\n"
-NO_POLICY = "kb: no policy X on file; known: CP.MP.101\n"
+NO_POLICY = "kb: no policy X on file; known: CG-TRANS-03, CP.MP.101\n"
 
 
 @pytest.mark.parametrize(

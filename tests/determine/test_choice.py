@@ -17,6 +17,7 @@ from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.errors import ArgumentError, KbError, UnknownRevision
 
+pytestmark = pytest.mark.usefixtures("no_policy_preferred")
 RunKb = Callable[..., CompletedProcess[str]]
 DLI, TRANSPLANT = "DonorLymphocyteInfusion", "HematopoieticCellTransplantation"
 THREE = "CP.MP.101, TRN.1, TST.7"
@@ -104,10 +105,10 @@ def test_where_a_case_names_no_policy_or_several_the_line_says_so_with_the_choic
 
 @pytest.mark.parametrize("request_", [{}, {"procedureCodes": ["cpt:86950"]}, {"service": TRANSPLANT}])
 def test_with_one_policy_on_file_a_case_is_determined_under_it_whatever_it_names(
-    kb: Any, request_: dict[str, Any]
+    tmp_path: Path, request_: dict[str, Any]
 ) -> None:
     outcome = "PolicyNotApplicable" if request_.get("service") else "InformationNeeded"
-    assert list(answers(KnowledgeBase(kb), case(**request_))) == [("CP.MP.101/2026-02", outcome)]
+    assert list(answers(kb_tools.open(knowledge_base(tmp_path)), case(**request_))) == [("CP.MP.101/2026-02", outcome)]
 
 
 @pytest.mark.parametrize(

@@ -164,9 +164,30 @@ ON_FILE = {"2019-10": "DocumentOnFile", "2026-02": "DocumentOnFile"} | dict.from
 )
 
 
-def test_the_one_policy_need_not_be_named(kb: Repository) -> None:
-    assert kb.policy().identifier == kb.policy("CP.MP.101").identifier == "CP.MP.101"
-    assert [policy.title for policy in kb.policies()] == ["Donor Lymphocyte Infusion"]
+def test_a_policy_is_named_or_the_only_one_or_that_of_the_environment(
+    kb: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [policy.title for policy in kb.policies()] == [
+        "Donor Lymphocyte Infusion for Hematologic Malignancies after Allogeneic Transplant",
+        "Donor Lymphocyte Infusion",
+    ]
+    assert kb.policy("CG-TRANS-03").identifier == "CG-TRANS-03"
+    monkeypatch.setenv("KB_POLICY", "CP.MP.101")
+    assert kb.policy().identifier == kb.policy_of(None, "2026-02").identifier == "CP.MP.101"
+    # What names another policy is of that, and what the preferred one does not have is an error of its own.
+    assert kb.policy_of(None, "2024-10").identifier == "CG-TRANS-03"
+    assert kb.policy_of(None, "CG-TRANS-03/2024-10").identifier == "CG-TRANS-03"
+    assert kb.policy_of(None, "2020-01").identifier == "CP.MP.101"
+    monkeypatch.setenv("KB_POLICY", "CP.MP.102")
+    with pytest.raises(KbError, match=r"^no policy CP\.MP\.102 on file; did you mean CP\.MP\.101"):
+        kb.policy()
+    monkeypatch.delenv("KB_POLICY")
+    with pytest.raises(KbError, match=r"^2 policies on file; choose one with --policy: CG-TRANS-03, CP\.MP\.101$"):
+        kb.policy()
+    # Where one is on file, it is that, whatever the environment names.
+    monkeypatch.setenv("KB_POLICY", "CG-TRANS-03")
+    shutil.copytree(ROOT / "policies/CP.MP.101", tmp_path / "policies/CP.MP.101")
+    assert Repository(tmp_path).policy().identifier == "CP.MP.101"
 
 
 def test_a_policy_that_is_not_on_file_is_an_error_that_lists_those_that_are(kb: Repository) -> None:
@@ -436,9 +457,10 @@ def test_what_two_revisions_say_of_a_criterion_never_meets_in_one_graph(policy: 
 # ---------------------------------------------------------------------- a second policy
 
 
+@pytest.mark.usefixtures("no_policy_preferred")
 def test_a_second_policy_is_a_folder_with_prefixes_criteria_and_a_log_of_its_own(two_policies: Path) -> None:
     kb = Repository(two_policies)
-    assert [policy.identifier for policy in kb.policies()] == ["CP.MP.101", "TST.7"]
+    assert [policy.identifier for policy in kb.policies()] == ["CG-TRANS-03", "CP.MP.101", "TST.7"]
     assert kb.curie("https://w3id.org/policykb/TST.7/criterion/gvhd") == "tcrit:gvhd"
     second = kb.policy("TST.7")
     assert (second.title, [entry.name for entry in second.history]) == ("Residual Disease", ["2024-01"])
@@ -451,7 +473,7 @@ def test_a_second_policy_is_a_folder_with_prefixes_criteria_and_a_log_of_its_own
     assert content(revision.indication_tree) == ["anyOf", "mrd-is-detected", "relapse-risk-is-raised"]
     with pytest.raises(KbError) as error:
         kb.policy()
-    assert str(error.value) == "2 policies on file; choose one with --policy: CP.MP.101, TST.7"
+    assert str(error.value) == "3 policies on file; choose one with --policy: CG-TRANS-03, CP.MP.101, TST.7"
 
 
 def test_the_cases_of_a_second_policy_are_run_with_its_manifest(two_policies: Path) -> None:
@@ -482,6 +504,7 @@ def test_a_case_is_determined_under_the_policy_that_is_named(
     assert (ran.stdout.splitlines()[1], ran.stderr, ran.returncode) == (outcome, "", code)
 
 
+@pytest.mark.usefixtures("no_policy_preferred")
 def test_a_revision_that_one_policy_has_is_named_by_its_month_alone(two_policies: Path, run_kb: RunKb) -> None:
     root = str(two_policies)
     for name in ("2024-01", "TST.7/2024-01"):
@@ -508,6 +531,7 @@ def test_a_revision_that_one_policy_has_is_named_by_its_month_alone(two_policies
 def test_every_policy_on_file_is_shown_with_its_history(two_policies: Path, run_kb: RunKb) -> None:
     lines = run_kb("show", "--kb", str(two_policies)).stdout.splitlines()
     assert [line for line in lines if not line.startswith(("20", "Revision"))] == [
+        "CG-TRANS-03  Donor Lymphocyte Infusion for Hematologic Malignancies after Allogeneic Transplant",
         "CP.MP.101  Donor Lymphocyte Infusion",
         "TST.7  Residual Disease",
     ]

@@ -191,7 +191,7 @@ def test_a_change_in_one_graph_leaves_the_digests_of_the_others_as_they_were(eve
     changed = sorted([*everything, more], key=lambda quad: str(quad.graph_name))
     after = {graph.name: graph.digest for graph in publish_graphs.graphs(changed)}
     assert [graph_name for graph_name in before if before[graph_name] != after[graph_name]] == [name.value]
-    assert len(before) == len(after) == 35
+    assert before.keys() == after.keys() == {quad.graph_name.value for quad in everything}  # type: ignore[union-attr]
 
 
 iris = st.sampled_from([ox.NamedNode(f"https://example.org/{name}") for name in ("a", "b", "c.", "d%20/é", "#e")])

@@ -1359,10 +1359,22 @@ REFUSED = {
         "on file: 2019-10, 2023-10, 2023-11, 2024-04, 2025-02, 2026-02",
     ),
     "two_policies": (
-        ("CP.MP.101/2026-02", "X/2020-01"),
-        "revisions of two policies: CP.MP.101 and X; name two of one policy",
+        ("CP.MP.101/2026-02", "CG-TRANS-03/2024-10", "--policy", "CP.MP.101"),
+        "revisions of two policies: CG-TRANS-03 and CP.MP.101; name two of one policy",
     ),
-    "an_unknown_policy": (("X/2020-01", "X/2021-01"), "no policy X on file; known: CP.MP.101"),
+    "an_unknown_policy": (("X/2020-01", "X/2021-01"), "no policy X on file; known: CG-TRANS-03, CP.MP.101"),
+    "a_second_policy_that_is_unknown": (
+        ("CP.MP.101/2026-02", "X/2020-01"),
+        "no policy X on file; known: CG-TRANS-03, CP.MP.101",
+    ),
+    "a_second_policy_without_such_a_revision": (
+        ("CP.MP.101/2026-02", "CG-TRANS-03/2023-06"),
+        "CG-TRANS-03 has no revision CG-TRANS-03/2023-06; known: 2024-10; nearest: 2024-10",
+    ),
+    "the_log_of_two_policies": (
+        ("CP.MP.101/2026-02", "CG-TRANS-03/2024-10", "--fail-on", "unexplained", "--engine", "pyshifty"),
+        "two policies have no log in common; leave out --fail-on unexplained",
+    ),
     "flips_of_no_cases": (
         ("2019-10", "2026-02", "--fail-on", "flips"),
         "--fail-on flips without cases to flip; name some with --cases PATH",
@@ -1392,8 +1404,7 @@ def test_the_revision_named_is_looked_for_in_its_own_policy_where_there_are_two(
     )
     kb = ("--kb", str(root))
     refused = {
-        ("CP.MP.101/2026-02", "X/2020-01"): "revisions of two policies: CP.MP.101 and X; name two of one policy",
-        ("2025-02", "2026-02"): "2 policies on file; choose one with --policy: CP.MP.101, X",
+        ("CP.MP.101/2026-02", "X/2020-01"): "the criteria of X revision 2020-01 are not on file; on file: none",
         ("2025-02", "2026-02", "--policy", "X"): "X has no revision 2025-02; known: 2020-01; nearest: 2020-01",
         ("X/2020-01", "2026-02"): "X has no revision 2026-02; known: 2020-01; nearest: 2020-01",
         ("X/2020-01", "2026-02", "--policy", "CP.MP.101"): (

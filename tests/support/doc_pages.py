@@ -100,7 +100,7 @@ def run(text: str) -> list[tuple[Step, str]]:
             shutil.copytree(ROOT / name, Path(folder) / name)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "KB_PSEUDONYM_KEY": "of the pages"}
-        environment = {name: value for name, value in environment.items() if name != "KB_ROOT"}
+        environment = {name: value for name, value in environment.items() if name not in ("KB_ROOT", "KB_POLICY")}
         done = subprocess.run(
             ["bash"],
             input="\n".join(script).encode(),

@@ -1,9 +1,10 @@
-"""The workbench on the knowledge base of the checkout, loaded once a session, and a client that asks it."""
+"""The workbench on the knowledge base with CP.MP.101 alone, loaded once a session, and a client that asks it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import one_policy
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,8 +18,8 @@ HERE = ("127.0.0.1", 50000)
 
 
 @pytest.fixture(scope="session")
-def bench(kb: Repository) -> Workbench:
-    return Workbench(kb)
+def bench() -> Workbench:
+    return Workbench(Repository(one_policy.root()))
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def chosen_revision(bench: Workbench, chosen: str) -> tuple[Policy, str | None]:
         KbError: there is no such policy, or no such revision whose criteria are on file.
     """
     identifier, _, name = chosen.partition("/")
-    policy = bench.kb.policy(identifier or next(iter(bench.policies.values())).identifier)
+    policy = bench.kb.policy(identifier or bench.first_meant[0].identifier)
     return policy, policy.require_criteria(policy.entry(name)).name if name else None
 
 
