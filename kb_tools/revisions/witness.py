@@ -168,7 +168,8 @@ class WitnessBuilder:
             for kind in kinds
         ]
         if all(choices):
-            yield from self._exchanged(silent_case(self.new.entry.effective), kinds, choices)
+            silent = silent_case(self.new.entry.effective)
+            yield from self._exchanged(with_reason(self.kb, silent, kinds), kinds, choices)
 
     def _wrong(self, values: Mapping[str, Value], wanted: Mapping[str, Value]) -> list[frozenset[str]]:
         """The kinds of facts that do not give the wanted values."""
@@ -294,6 +295,24 @@ def silent_case(day: date) -> Case:
         request: [(RDF.type, CASE.Request), (CASE.serviceDate, Literal(day))],
     }
     return Case(source="", name="", iri="", node=node, about=about, names={node: node})
+
+
+def with_reason(kb: Repository, case: Case, kinds: Sequence[frozenset[str]]) -> Case:
+    """The case with a disease treated, where facts of these kinds must be of it and no condition says which it is."""
+    ontology = kb.ontology
+    of_reason = {str(class_) for class_ in ontology.subjects(CASE.ofReasonOnly, Literal(True))}
+    request = case.value(case.node, CASE.request)
+    # A group that is in no other: its kinds tell several findings apart.
+    diseases = ontology.subjects(RDF.type, ontology.value(CASE.reason, RDFS.range))
+    groups = [
+        disease
+        for disease in sorted(diseases, key=str)
+        if (None, SKOS.broader, disease) in ontology and (disease, SKOS.broader, None) not in ontology
+    ]
+    read = frozenset[str]().union(*kinds)
+    if not isinstance(request, URIRef) or not groups or str(CASE.reason) in read or not read & of_reason:
+        return case
+    return replace(case, about={**case.about, request: [*case.about[request], (CASE.reason, groups[0])]})
 
 
 def written(kb: Repository, small: SmallCase, case: Case, ages: AgesSeen) -> Case:
