@@ -25,7 +25,7 @@ from kb_tools.cache import Cache
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.history import LogRow, RevisionEntry
 from kb_tools.model.policy import FILLED_IN, Policy, filled_in
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import ONTOLOGY, SHAPES, Repository
 from kb_tools.model.soundness import skip_broken
 from kb_tools.rdf.files import parse, unix_lines
 from kb_tools.rdf.namespaces import BASE
@@ -44,8 +44,8 @@ _GRAPHS, _CATALOG = "graphs", "catalog.json"
 def graph_names(kb: Repository) -> dict[Path, str]:
     """The named graph of each file of the knowledge base.
 
-    A vocabulary or shapes file has one of its own; the files of a policy, those of a revision and those of the
-    example cases' manifest share one each. Example cases are no part of the knowledge base.
+    A vocabulary or shapes file has one of its own, that of one policy too; the other files of a policy, those of a
+    revision and those of the example cases' manifest share one each. Example cases are no part of the knowledge base.
     """
     names: dict[Path, str] = {}
     for path in kb.files("ontology", "shapes"):
@@ -53,6 +53,8 @@ def graph_names(kb: Repository) -> dict[Path, str]:
         names[path] = f"{BASE}{'/'.join(rest)}" if kind == "ontology" else f"{BASE}shapes/{'/'.join(rest)}"
     for policy in kb.policies():
         names |= dict.fromkeys(kb.files_in(policy.folder), policy.iri)
+        for path in (*kb.own_files(policy.folder, ONTOLOGY), *kb.own_files(policy.folder, SHAPES)):
+            names[path] = f"{policy.iri}/{'/'.join(path.relative_to(policy.folder).with_suffix('').parts)}"
         for name, folder in policy.revision_folders.items():
             names |= dict.fromkeys(kb.files_in(folder), f"{policy.iri}/{name}")
         manifest = policy.cases_folder / "manifest.ttl"
@@ -85,8 +87,9 @@ def default_graph(kb: Repository, revisions: Sequence[tuple[Policy, RevisionEntr
 def _shared(kb: Repository) -> list[str]:
     """The named graphs that belong to no revision."""
     folders = set(kb.policy_folders)
-    # In folders of a policy's folder stand its revisions and its cases, which are not shared.
-    shared = [name for path, name in _read(kb).items() if not folders.intersection(path.parent.parents)]
+    own = {path for folder in folders for kind in (ONTOLOGY, SHAPES) for path in kb.own_files(folder, kind)}
+    # In other folders of a policy's folder stand its revisions and its cases, which are not shared.
+    shared = [name for path, name in _read(kb).items() if path in own or not folders.intersection(path.parent.parents)]
     return list(dict.fromkeys(shared))
 
 

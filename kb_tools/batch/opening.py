@@ -23,7 +23,7 @@ from kb_tools.cases.strict_json import Dialect, load
 from kb_tools.errors import UnreadableInput
 from kb_tools.memory import Memory
 from kb_tools.rdf.files import MAX_BYTES
-from kb_tools.rdf.namespaces import GIVEN, TERM_NAMESPACES
+from kb_tools.rdf.namespaces import GIVEN, is_our_term
 
 Json: TypeAlias = dict[str, Any]
 # A JSON value that can be remembered by: arrays and objects as tuples, numbers as tuples of their text alone.
@@ -153,7 +153,7 @@ def _are_names(name: str, patient: str, is_named: bool) -> bool:
     if _TOKEN.fullmatch(patient) and (not is_named or _TOKEN.fullmatch(name)):
         return True
     for given in (name, patient):
-        if given.startswith((GIVEN, *TERM_NAMESPACES)) or not (given == "" or _is_name(given)):
+        if given.startswith(GIVEN) or is_our_term(given) or not (given == "" or _is_name(given)):
             return False
     return bool(patient and name) and name != patient
 

@@ -15,7 +15,7 @@ from kb_tools import printable
 from kb_tools.as_json import AsJson
 from kb_tools.cases.record import Reading
 from kb_tools.errors import KbError
-from kb_tools.rdf.namespaces import CASE, TERM_NAMESPACES
+from kb_tools.rdf.namespaces import CASE, is_our_term
 from kb_tools.rdf.terms import Triple
 
 # What is said of each node of a case.
@@ -152,7 +152,7 @@ class Malformed(AsJson):
 
 def is_term(node: Node) -> bool:
     """Whether a node is a term of the vocabularies, or a code, rather than something that a file describes."""
-    return isinstance(node, URIRef) and str.startswith(node, TERM_NAMESPACES)
+    return isinstance(node, URIRef) and is_our_term(node)
 
 
 def number_of(node: str) -> str:

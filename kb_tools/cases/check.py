@@ -20,7 +20,7 @@ from kb_tools.memory import Memory
 from kb_tools.model.concepts import concept_classes, concept_facts
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import CASE, SH, TERM_NAMESPACES
+from kb_tools.rdf.namespaces import CASE, SH, is_our_term
 from kb_tools.rdf.terms import Triple, graph_of
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class CaseChecker:
         """The term that a value, or the class of a value, comes close to when the vocabulary has none of its name."""
         kinds = case.values(URIRef(value), RDF.type) if value.startswith(ISOLATED) else []
         for iri in (value, *map(str, kinds)):
-            if iri.startswith(TERM_NAMESPACES) and (URIRef(iri), None, None) not in self.kb.ontology:
+            if is_our_term(iri) and (URIRef(iri), None, None) not in self.kb.ontology:
                 return difflib.get_close_matches(self.kb.curie(iri), self._terms, n=1, cutoff=_CLOSE)
         return []
 

@@ -15,7 +15,7 @@ from rdflib.term import Node
 
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.concepts import abbreviation
-from kb_tools.model.repository import CASE_SHAPES, Repository
+from kb_tools.model.repository import CASE_SHAPES, ONTOLOGY, Repository
 from kb_tools.rdf.namespaces import BASE, CASE, SH
 from kb_tools.rdf.terms import local_name
 
@@ -157,7 +157,7 @@ class CaseForms:
     @cached_property
     def _typed(self) -> list[tuple[Node, Node]]:
         """Each term of the vocabularies with its class, in the order of the files."""
-        stated = (triple for file in self.kb.files("ontology") for triple in self.kb.triples(file))
+        stated = (triple for file in self.kb.files_of(ONTOLOGY) for triple in self.kb.triples(file))
         return [(subject, object_) for subject, predicate, object_ in stated if predicate == RDF.type]
 
     def _key(self, shape: Node, holder: Key | None = None) -> Key:

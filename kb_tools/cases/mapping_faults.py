@@ -12,7 +12,7 @@ from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import UnreadableInput
 from kb_tools.model.repository import Repository
 from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import CASE, CLIN, READ, TERM_NAMESPACES
+from kb_tools.rdf.namespaces import CASE, CLIN, READ, is_our_term
 
 _SHAPES = "shapes/terminology.ttl"
 
@@ -25,7 +25,7 @@ def malformed(kb: Repository, graphs: Mapping[str, Graph]) -> Iterator[Unreadabl
     """
     shapes = kb.graph([kb.root / _SHAPES])
     for where, graph in graphs.items():
-        for term in sorted({str(subject) for subject in graph.subjects() if str(subject).startswith(TERM_NAMESPACES)}):
+        for term in sorted({str(subject) for subject in graph.subjects() if is_our_term(str(subject))}):
             yield UnreadableInput(
                 f"says something of {kb.curie(term)}, a term of the vocabulary",
                 where=where,

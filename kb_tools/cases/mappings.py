@@ -18,10 +18,12 @@ from kb_tools.cases.meaning import Meaning, System
 from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.errors import UnreadableInput
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import CASE, CLIN, READ
+from kb_tools.rdf.namespaces import CASE, CLIN, READ, namespace_of_policy
 
-# The systems of our own vocabularies: their codes are the terms.
-OWN = (str(CLIN), str(CASE))
+
+def is_own(system: str) -> bool:
+    """Whether a system of codes is a vocabulary of ours, or of a policy's own: its codes are the terms."""
+    return system in (str(CLIN), str(CASE)) or namespace_of_policy(system) == system != ""
 
 
 class Mappings:
@@ -96,7 +98,7 @@ class Mappings:
             aliases = sorted(map(str, graph.objects(node, READ.alias)))
             for name in (uri, *aliases):
                 taken = (name in self.systems and name != uri) or self.aliases.get(name, uri) != uri
-                if taken or name.startswith(OWN):
+                if taken or (is_own(name) or name.startswith((str(CLIN), str(CASE)))):
                     yield f"{name} is the URI of another code system", "map codes under that"
             unmapped = {
                 (str(graph.value(unmapped, READ.pattern)), URIRef(str(kind)))
@@ -168,7 +170,7 @@ class Mappings:
         for mapping in graph.subjects(RDF.type, READ.Mapping):
             system = str(graph.value(mapping, READ.system))
             codes = sorted(map(str, graph.objects(mapping, SKOS.notation)))
-            if system.startswith(OWN):
+            if is_own(system) or system.startswith((str(CLIN), str(CASE))):
                 yield f"codes of {system} are mapped, the terms of our own vocabulary", "leave the mapping out"
                 continue
             if self.aliases.get(system, system) not in self.systems:

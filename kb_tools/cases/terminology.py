@@ -16,7 +16,7 @@ from pathlib import Path
 from rdflib import URIRef
 
 from kb_tools.cases.mapping_faults import malformed
-from kb_tools.cases.mappings import OWN, Mappings
+from kb_tools.cases.mappings import Mappings, is_own
 from kb_tools.cases.meaning import Meaning, System
 from kb_tools.cases.memo import remembered
 from kb_tools.cases.vocabulary import Vocabulary
@@ -90,7 +90,7 @@ class Terminology:
     @remembered
     def meaning(self, system: str, code: str) -> Meaning | None:
         """What a code means; None where that is not known."""
-        if system in OWN:
+        if is_own(system):
             return self._mappings.own.get(system + code)
         uri = self._mappings.uri_of(system, code)
         return self._mappings.meanings.get((uri, code)) or self._classed(uri, code)
@@ -131,7 +131,7 @@ class Terminology:
 
         None where the code is known, or like none that is known.
         """
-        if system in OWN or self.meaning(system, code) is not None:
+        if is_own(system) or self.meaning(system, code) is not None:
             return None
         plain = code.strip().upper()
         dotted = f"{plain[:3]}.{plain[3:]}"
@@ -216,7 +216,7 @@ class Terminology:
         """How a record names a code: never anything that may be a text about a person."""
         if not uri:
             return "a code without a system"
-        if uri in OWN:
+        if is_own(uri):
             return self.kb.curie(uri + code) if uri + code in self._mappings.own else "a code of our vocabularies"
         system = self.system(uri, code)
         if system is None:

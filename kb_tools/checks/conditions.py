@@ -15,7 +15,7 @@ from kb_tools.model.certainty import counted_shapes, faults_of_form
 from kb_tools.model.listed import finding_classes as classes_of_findings
 from kb_tools.model.logic import Value
 from kb_tools.model.periods import counts_since, starts
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import SHAPES, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.revisions.entailments import conditions_of, derive
 
@@ -93,7 +93,7 @@ def pieces_are_local(kb: Repository) -> Iterator[Problem]:
 
 def condition_severity(kb: Repository) -> Iterator[Problem]:
     """Shapes with a severity, which changes what sh:not over them means, and conditions beyond SHACL Core."""
-    for _, (subject, predicate, object_) in statements(kb, "shapes"):
+    for subject, predicate, object_ in (triple for path in kb.files_of(SHAPES) for triple in kb.triples(path)):
         if predicate == SH.severity:
             yield Problem(
                 name(kb, subject),

@@ -38,7 +38,8 @@ def files_read(kb: Repository) -> Iterator[Problem]:
                 yield Problem(
                     relative(kb, path),
                     "is never read; put it, as .ttl, into a policy's folder with a policy.ttl, into a revision's "
-                    "folder with a revision.ttl, or into cases/",
+                    "folder with a revision.ttl, into cases/, or, for terms of the policy's own, into its ontology/, "
+                    "shapes/findings/ or shapes/conditions/",
                 )
 
 
@@ -49,6 +50,8 @@ def _in_place(kb: Repository, path: Path) -> bool:
         return True
     match parts:
         case [policy, _]:
+            return (kb.root / folder / policy / "policy.ttl").is_file()
+        case [policy, "ontology", *_] | [policy, "shapes", "findings" | "conditions", *_]:
             return (kb.root / folder / policy / "policy.ttl").is_file()
         case [_, "cases", *_]:
             return True

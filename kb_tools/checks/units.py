@@ -34,10 +34,12 @@ class Unit:
         folders: what it sees under policies/: of the policy and all that it names, directly or through others. The
             unit of the vocabularies sees those that hold no policy too, so that what stands in them is found. None
             where no policy is on file at all: then everything is one unit.
+        terms: whether it brings terms of its own, which are checked as those that all share.
     """
 
     name: str
     folders: frozenset[str] | None
+    terms: bool = False
 
     def concerns(self, check: Check) -> bool:
         """Whether a check looks at anything here that it looks at in no other unit."""
@@ -45,7 +47,7 @@ class Unit:
             return True
         if self.name == VOCABULARIES:
             return check.scope in (Scope.VOCABULARY, Scope.FILES)
-        return check.scope is not Scope.VOCABULARY
+        return self.terms or check.scope is not Scope.VOCABULARY
 
     def reports(self, check: Check, problem: Problem) -> bool:
         """Whether a problem is for it to report: those of the files of the vocabularies are not for each policy."""
@@ -79,7 +81,8 @@ def units(kb: Repository, named: Mapping[str, Collection[str]] | None = None) ->
             reached |= further
             waiting += further
         own = {path.name for path in kb.folders_of_policies()} - policies if unit == VOCABULARIES else {unit}
-        yield Unit(unit, frozenset(reached | own))
+        terms = any(kb.files(f"{POLICIES}/{name}/{kind}") for name in (reached | own) & policies for kind in SHARED)
+        yield Unit(unit, frozenset(reached | own), terms and unit != VOCABULARIES)
 
 
 # ---------------------------------------------------------------------- what checks come to

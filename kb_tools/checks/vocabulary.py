@@ -11,8 +11,8 @@ from rdflib.term import Node
 from kb_tools.ask.sparql import names_in
 from kb_tools.cases.terminology import Terminology
 from kb_tools.checks.core import FOLDERS, Problem, name, names, problem_of, relative, statements
-from kb_tools.model.repository import TERMINOLOGY, Repository
-from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE
+from kb_tools.model.repository import CONDITIONS, ONTOLOGY, POLICIES, SHAPES, TERMINOLOGY, Repository
+from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE, namespace_of_policy
 
 # Where the terms of each of our namespaces are described: a file or a folder.
 _PLACES = {
@@ -26,12 +26,12 @@ _PLACES = {
 
 
 def _is_own_term(node: Node | None) -> bool:
-    return isinstance(node, URIRef) and str(node).startswith(tuple(_PLACES))
+    return isinstance(node, URIRef) and bool(str(node).startswith(tuple(_PLACES)) or namespace_of_policy(node))
 
 
 def ontology_headers(kb: Repository) -> Iterator[Problem]:
     """Ontology files without exactly one header that names, describes and versions them."""
-    for path in kb.files("ontology"):
+    for path in kb.files_of(ONTOLOGY):
         graph = kb.graph([path])
         headers = list(graph.subjects(RDF.type, OWL.Ontology))
         if len(headers) != 1:
@@ -57,7 +57,7 @@ def terms_defined(kb: Repository) -> Iterator[Problem]:
     for graph, terms in ((kb.ontology, declared), (kb.conditions, conditions)):
         yield from _counted(kb, graph, terms, "label", RDFS.label, SKOS.prefLabel)
         yield from _counted(kb, graph, terms, "definition", SKOS.definition)
-    shapes = kb.graph(kb.files("shapes"))
+    shapes = kb.graph(kb.files_of(SHAPES))
     yield from _counted(kb, shapes, set(shapes.subjects(RDF.type, SH.PropertyShape)), "message", SH.message)
 
 
@@ -72,7 +72,8 @@ def _counted(kb: Repository, graph: Graph, nodes: set[Node], what: str, *predica
 
 def undefined_terms(kb: Repository) -> Iterator[Problem]:
     """Terms of our namespaces that are used and defined nowhere, the text of rules included."""
-    defined = {subject for _, (subject, predicate, _) in statements(kb, "ontology", "shapes") if predicate == RDF.type}
+    described = (triple for folder in (ONTOLOGY, SHAPES) for path in kb.files_of(folder) for triple in kb.triples(path))
+    defined = {subject for subject, predicate, _ in described if predicate == RDF.type}
     for file, triple in statements(kb, *FOLDERS):
         for term in dict.fromkeys((*triple, *_within(kb, triple[2]))):
             if _is_own_term(term) and term not in defined:
@@ -88,13 +89,29 @@ def _within(kb: Repository, node: Node) -> Iterator[Node]:
 
 
 def terms_in_place(kb: Repository) -> Iterator[Problem]:
-    """Statements on a term of our namespaces outside the file that describes it, as a policy might make them."""
+    """Statements on a term of our namespaces outside the file that describes it, as a policy might make them.
+
+    The terms of a policy's own namespaces are described in its own folders.
+    """
     for file, (subject, _, _) in statements(kb, *FOLDERS):
         for namespace, place in _PLACES.items():
             if str(subject).startswith(namespace) and not file.startswith(place):
                 yield Problem(
                     file, f"says something of {name(kb, subject)}; terms of its namespace are described in {place}"
                 )
+        place = _own_place(str(subject))
+        if place and not file.startswith(place):
+            yield Problem(
+                file, f"says something of {name(kb, subject)}; terms of its namespace are described in {place}"
+            )
+
+
+def _own_place(iri: str) -> str:
+    """The folder in which a term of a policy's own is described; "" where it is none."""
+    namespace = namespace_of_policy(iri)
+    policy, _, kind = namespace.removeprefix(BASE).partition("/")
+    folder = {"vocabulary#": ONTOLOGY, "condition#": CONDITIONS, "shape#": SHAPES}.get(kind)
+    return f"{POLICIES}/{policy}/{folder}/" if folder else ""
 
 
 def property_kinds(kb: Repository) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from rdflib import RDF, URIRef
 from rdflib.namespace import OWL, RDFS, SH, SKOS
 
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import ONTOLOGY, SHAPES, Repository
 from kb_tools.rdf.namespaces import POL
 
 
@@ -16,8 +16,8 @@ class Classes:
     """The vocabularies; and the shapes, which bind a link to a class where the vocabularies leave that open."""
 
     def __init__(self, kb: Repository) -> None:
-        self.curie, self.ontology, self.shapes = kb.curie, kb.ontology, kb.graph(kb.files("shapes"))
-        subjects = dict.fromkeys(triple[0] for path in kb.files("ontology") for triple in kb.triples(path))
+        self.curie, self.ontology, self.shapes = kb.curie, kb.ontology, kb.graph(kb.files_of(SHAPES))
+        subjects = dict.fromkeys(triple[0] for path in kb.files_of(ONTOLOGY) for triple in kb.triples(path))
         self.order = {term: number for number, term in enumerate(subjects)}
         self.code_lists = set(self.ontology.transitive_subjects(RDFS.subClassOf, SKOS.Concept)) & set(self.order)
         classes = self.sorted(set(self.ontology[: RDF.type : OWL.Class]) - self.code_lists)

@@ -23,6 +23,8 @@ PREFIX_TABLE = Path("ontology/prefixes.ttl")
 TERMINOLOGY = Path("ontology/terminology.ttl")
 # What a well-formed case is: in general, and each class of findings in a file of its topic. What no case may state.
 CASE_SHAPES, FINDING_SHAPES = "shapes/case.ttl", "shapes/findings"
+# The folders of vocabularies, shapes and conditions; a policy may have such folders of its own, for terms of its own.
+ONTOLOGY, SHAPES, CONDITIONS = "ontology", "shapes", "shapes/conditions"
 SUBMISSION = "shapes/submission.ttl"
 # What derives what counts of a case.
 DERIVATION = "shapes/derivation.ttl"
@@ -180,6 +182,26 @@ class Repository:
                 found.extend(path for path in inside if self._shows(path))
         return found if not self._skipped else [path for path in found if not self.is_skipped(path)]
 
+    def files_of(self, folder: str) -> list[Path]:
+        """The Turtle files of a folder that all policies share, and of that folder of each policy's own.
+
+        Without those of a policy whose own files cannot be read: who asks for that policy is told.
+        """
+        return [
+            *self.files(folder),
+            *(path for policy in self.policy_folders for path in self.own_files(policy, folder)),
+        ]
+
+    def own_files(self, policy: Path, folder: str) -> list[Path]:
+        """The Turtle files of a folder inside that of a policy, which is given; none if one cannot be read."""
+        found = self.files(f"{POLICIES}/{policy.name}/{folder}")
+        try:
+            for path in found:
+                self.triples(path)
+        except KnowledgeBaseError:
+            return []
+        return found
+
     def files_in(self, folder: Path, pattern: str = "*.ttl") -> list[Path]:
         """The files of a folder itself that fit a pattern, which may begin with folders in it; in order of their names.
 
@@ -209,7 +231,7 @@ class Repository:
     @cached_property
     def ontology(self) -> Graph:
         """The vocabularies, and that no finding is of two classes; not the terminology, which is of others' codes."""
-        stated = self.graph(path for path in self.files("ontology") if path != self.root / TERMINOLOGY)
+        stated = self.graph(path for path in self.files_of(ONTOLOGY) if path != self.root / TERMINOLOGY)
         return graph_of([*stated, *apart(stated)])
 
     @cached_property
@@ -220,7 +242,7 @@ class Repository:
     @property
     def case_shape_files(self) -> list[Path]:
         """The files of the shapes that say what a well-formed case is."""
-        return [self.root / CASE_SHAPES, *self.files(FINDING_SHAPES)]
+        return [self.root / CASE_SHAPES, *self.files_of(FINDING_SHAPES)]
 
     @cached_property
     def case_shapes(self) -> Graph:
@@ -240,7 +262,7 @@ class Repository:
     @cached_property
     def conditions(self) -> Graph:
         """The reusable conditions and their shapes."""
-        return self.graph(self.files("shapes/conditions"))
+        return self.graph(self.files_of(CONDITIONS))
 
     @cached_property
     def evaluated(self) -> Graph:

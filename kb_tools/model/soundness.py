@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.policy import Policy
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import ONTOLOGY, POLICIES, SHAPES, Repository
 from kb_tools.model.revision import Revision
 
 # What is read of a policy beside its own files and those of its revisions.
@@ -55,6 +55,7 @@ def require_sound(policy: Policy, whole: bool = False) -> None:
         raise KnowledgeBaseError(f"{policy.identifier} has no revision on file", where=str(policy.folder), hint=hint)
     folders = (policy.folder, *policy.revision_folders.values())
     paths = [path for folder in folders for path in kb.files_in(folder)]
+    paths += [path for kind in (ONTOLOGY, SHAPES) for path in kb.files(f"{POLICIES}/{policy.identifier}/{kind}")]
     if whole:
         paths = kb.files(f"policies/{policy.identifier}")
     elif kb.has(policy.folder / _MANIFEST):

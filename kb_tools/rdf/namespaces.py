@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rdflib import Namespace, URIRef
 
 
@@ -30,4 +32,19 @@ OA = Namespace("http://www.w3.org/ns/oa#")
 # The names that a user's file gives its nodes, where they are no whole IRIs, are IRIs under this one.
 GIVEN = BASE + "given/"
 # Everything under these is a term of ours or a code: a case may use it and may say nothing of it.
+# So is what stands in a namespace of a policy's own: `is_our_term`.
 TERM_NAMESPACES = (str(POL), str(CASE), str(CLIN), str(COND), str(SHAPE), str(READ), BASE + "code/")
+
+# The namespaces of a policy's own terms: its vocabulary, its conditions and its shapes.
+_OF_A_POLICY = re.compile(re.escape(BASE) + r"[^/#]+/(vocabulary|condition|shape)#")
+
+
+def namespace_of_policy(iri: str) -> str:
+    """The namespace of a policy's own terms that an IRI stands in; "" where it stands in none."""
+    found = _OF_A_POLICY.match(iri)
+    return found[0] if found else ""
+
+
+def is_our_term(iri: str) -> bool:
+    """Whether an IRI is of a term of ours or a code: one that all policies share, or one of a policy's own."""
+    return str.startswith(iri, TERM_NAMESPACES) or (str.startswith(iri, BASE) and bool(_OF_A_POLICY.match(iri)))
