@@ -219,8 +219,14 @@ def policies(kb: Repository) -> dict[str, Policy]:
             for identifier, entries in kept["histories"].items():
                 found[identifier].history = [_entry(**entry) for entry in entries]
     else:
-        skip_broken(kb)
+        _skip_broken(kb)
     return {identifier: policy for identifier, policy in found.items() if identifier not in kb.skipped}
+
+
+@lru_cache(maxsize=2)
+def _skip_broken(kb: Repository) -> None:
+    """Looks at the policies once: the process of a query may open no file any more."""
+    skip_broken(kb)
 
 
 @lru_cache(maxsize=2)

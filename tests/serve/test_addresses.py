@@ -73,7 +73,6 @@ def test_a_search_is_kept_by_no_cache_however_its_address_is_written(client: Tes
         ("GET", "/api/determine", "POST"),
         ("PUT", "/try", "GET, HEAD, POST"),
         ("DELETE", "/query", "GET, HEAD, POST"),
-        ("GET", "/cds-services/order-sign", "POST"),
         ("POST", "/search", "GET, HEAD"),
     ],
 )

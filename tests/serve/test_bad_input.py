@@ -218,6 +218,14 @@ def test_what_is_wrong_is_said_in_the_shape_of_the_door(
     assert wrong == "an unknown policy" or PLANTED not in response.text
 
 
+@pytest.mark.parametrize("door", [DETERMINE, SUBMIT, PACKAGE, SIGN])
+def test_another_method_is_told_which_is_answered(client: TestClient, door: str) -> None:
+    response = client.get(door)
+    (issue,) = response.json()["issue"]
+    assert (response.status_code, response.headers["allow"], response.headers["content-type"]) == (405, "POST", FHIR)
+    assert issue["details"]["text"] == "this address answers POST alone"
+
+
 def test_what_was_not_fetched_before_is_asked_for_on_a_card(client: TestClient) -> None:
     response = sent(client, SIGN, called(prefetch={}))
     (card,) = response.json()["cards"]
