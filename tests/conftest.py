@@ -19,7 +19,9 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 
-pytest_plugins = ["agents", "browsers", "done_once", "fhir_fixtures", "fhir_validator", "run_fixtures", "served", "wn3"]
+pytest_plugins = [
+    *("agents", "browsers", "bs6", "done_once", "fhir_fixtures", "fhir_validator", "run_fixtures", "served", "wn3"),
+]
 ROOT = Path(__file__).parents[1]
 # Most tests are of one policy: it is the one that is meant where they name none.
 os.environ["KB_POLICY"] = "CP.MP.101"

@@ -17,7 +17,7 @@ from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import LISTED_BY, Tree, named_parts
 from kb_tools.model.policy import Policy
 from kb_tools.model.statements import ROLES, Advisory, Condition, Criterion, Passage, Reference
-from kb_tools.model.windows import DamagedWindow, Window
+from kb_tools.model.windows import DamagedWindow, Window, asking
 from kb_tools.rdf.namespaces import BIBO, CITO, POL
 from kb_tools.rdf.terms import local_name
 
@@ -380,9 +380,6 @@ class Revision:
                 f"{self.policy.kb.curie(iri)} is no condition", where=str(self.policy.kb.root / "shapes/conditions")
             )
         window = self._window(node)
-        asks_for = self._text(node, POL.asksFor)
-        if window:
-            asks_for = f"{asks_for.rstrip('.')}, dated within the {window.words} before the service date."
         # As it is evaluated: its window is in its shapes.
         evaluated = self.policy.kb.evaluated
         return Condition(
@@ -390,7 +387,7 @@ class Revision:
             label=self._label(node),
             definition=self._text(node, SKOS.definition),
             notes=self._notes(node),
-            asks_for=asks_for,
+            asks_for=asking(self._text(node, POL.asksFor), window),
             reads=frozenset(str(term) for term in self.graph.objects(node, POL.reads)),
             holds_when=str(evaluated.value(node, POL.holdsWhen) or ""),
             fails_when=str(evaluated.value(node, POL.failsWhen) or ""),

@@ -72,6 +72,11 @@ class Window:
         return self.months or self.days
 
 
+def asking(text: str, window: Window | None) -> str:
+    """What to send in for a condition, with how old it may be."""
+    return f"{text.rstrip('.')}, dated within the {window.words} before the service date." if window else text
+
+
 def _plural(number: int, unit: str) -> str:
     return f"{number} {unit}{'s'[: number != 1]}"
 

@@ -99,7 +99,6 @@ clin:BodyWeightMeasurement
     case:countedBy clin:bodyWeight , clin:bodyWeightAtLeast ;
     case:differsBy clin:bodyWeight , clin:bodyWeightAtLeast ;
     case:latestCounts true ;
-    case:sinceTransplant false ;
     case:ofReasonOnly false ;
     case:onServiceDate true .
 
@@ -144,15 +143,6 @@ def weighing(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     ):
         shapes = shapes.replace(old, new)
     (root / "shapes/findings/weight.ttl").write_text(shapes, encoding="utf-8")
-    case = root / "shapes/case.ttl"
-    text = case.read_text(encoding="utf-8")
-    case.write_text(
-        text.replace(
-            "clin:EarlierInfusion clin:StatedAbsence )",
-            "clin:EarlierInfusion clin:StatedAbsence clin:BodyWeightMeasurement )",
-        ),
-        encoding="utf-8",
-    )
     return Repository(root)
 
 
