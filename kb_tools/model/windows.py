@@ -72,6 +72,14 @@ class Window:
         return self.months or self.days
 
 
+def window_of(conditions: Graph, condition: Node) -> Window | None:
+    """The window of a condition; None where it states none, or none that can be read."""
+    try:
+        return next((Window.parse(str(text)) for text in conditions.objects(condition, POL.within)), None)
+    except DamagedWindow:
+        return None
+
+
 def asking(text: str, window: Window | None) -> str:
     """What to send in for a condition, with how old it may be."""
     return f"{text.rstrip('.')}, dated within the {window.words} before the service date." if window else text

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
-from itertools import chain, combinations
+from itertools import combinations
 from typing import TypeAlias
 
-from rdflib import Graph, Literal, URIRef
+from rdflib import Graph, Literal
 from rdflib.namespace import DCTERMS, OWL, RDF, RDFS, SKOS
 from rdflib.term import Node
 
@@ -42,7 +42,7 @@ from kb_tools.model.policy import Policy
 from kb_tools.model.repository import AGE_RULES, DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.paths import routes
-from kb_tools.rdf.terms import Triple, graph_of, local_name
+from kb_tools.rdf.terms import Triple
 
 # The statements of each layer, by the layer's name.
 Layers: TypeAlias = dict[str, list[Triple]]
@@ -283,15 +283,12 @@ def _hierarchy(ontology: Graph, concepts: Set[Node]) -> Iterator[Triple]:
 
 
 def since_sealed(sealed: Layers, now: Layers) -> Layers:
-    """What a revision reaches now, without what is newer than its seal and no case that it decided could state.
+    """What a revision reaches now, without what the vocabularies say of concepts that are newer than its seal.
 
-    That is what the vocabularies say of concepts, and what a closed shape allows beside what it allowed: a case that
-    stated such a concept or property was malformed when the revision was sealed, so no case that it decided comes to
-    anything else by it. One thing excepted: a status of one group may be of another if there is a kind of both. So a
-    new concept stays where it is the first to stand under two groups.
+    A case that states such a concept was malformed when the revision was sealed, so no case that it decided comes to
+    anything else by what stands over or under it. One thing excepted: a status of one group may be of another if there
+    is a kind of both. So a new concept stays where it is the first to stand under two groups.
     """
-    shapes = LAYERS[2]
-    now = {**now, shapes: _without_new_properties(sealed, now[shapes])}
     facts = LAYERS[-1]
     known = {subject for subject, _, _ in sealed[facts]}
     kinds: defaultdict[Node, set[Node]] = defaultdict(set, {concept: {concept} for concept in known})
@@ -313,37 +310,3 @@ def since_sealed(sealed: Layers, now: Layers) -> Layers:
         if triple[0] in known and (triple[1] != SKOS.broaderTransitive or triple[2] in known)
     ]
     return {**now, facts: kept}
-
-
-def _without_new_properties(sealed: Layers, now: list[Triple]) -> list[Triple]:
-    """The case shapes without the property shapes by which closed shapes allow more than when they were sealed.
-
-    A property shape stays if it asks for something that a case may have left out, or is of a property that something
-    sealed names: that could change what a case comes to that was decided.
-    """
-    statements = list(chain.from_iterable(sealed.values()))
-    known = {subject for subject, _, _ in statements}
-    closed = {
-        subject for subject, predicate, object_ in statements if (predicate, object_) == (SH.closed, Literal(True))
-    }
-    texts = [str(object_) for _, _, object_ in statements if isinstance(object_, Literal)]
-    graph = graph_of(now)
-    new: set[Node] = set()
-    for shape, added in graph.subject_objects(SH.property):
-        path = graph.value(added, SH.path)
-        if (
-            shape in closed
-            and added not in known
-            and isinstance(path, URIRef)
-            and not any(path == object_ for _, _, object_ in statements)
-            and not any(local_name(path) in text for text in texts)
-            and int(str(graph.value(added, SH.minCount) or 0)) == 0
-        ):
-            new.add(added)
-    # With what stands in them: not beyond a shape that was sealed, whose nodes without names have other labels now.
-    gone, waiting = set(new), list(new)
-    while waiting:
-        inner = {node for node in graph.objects(waiting.pop()) if node not in known} - gone
-        gone |= inner
-        waiting.extend(inner)
-    return [triple for triple in now if triple[0] not in gone and triple[2] not in new]

@@ -28,7 +28,7 @@ from kb_tools.model.history import Selection
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import AGE_RULES, Repository
 from kb_tools.model.revision import Revision
-from kb_tools.model.windows import DamagedWindow, Window
+from kb_tools.model.windows import DamagedWindow, Window, asking, window_of
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import BASE, CASE, COND, POL, SH, SHAPE
@@ -322,6 +322,14 @@ def test_the_answer_says_how_old_a_finding_is_and_asks_for_one_within_the_window
     form = questionnaire(CaseForms(with_wn3), found)
     assert form is not None
     assert asked.rstrip(".") in str(form)
+
+
+def test_the_page_of_a_condition_asks_for_the_same(with_wn3: Repository) -> None:
+    stated = str(with_wn3.conditions.value(MRD_6, POL.asksFor))
+    asked = asking(stated, window_of(with_wn3.conditions, MRD_6))
+    assert asked == revision_of(with_wn3, "2024-01").conditions[str(MRD_6)].asks_for
+    assert window_of(with_stated(with_wn3, "PT5H").conditions, GVHD) is None
+    assert asking(stated, None) == stated
 
 
 def test_the_facts_of_a_condition_are_those_within_its_window(with_wn3: Repository) -> None:

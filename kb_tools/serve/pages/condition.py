@@ -7,7 +7,7 @@ from typing import TypedDict
 from rdflib import URIRef
 from rdflib.namespace import RDFS, SKOS
 
-from kb_tools.model.windows import Window, asking
+from kb_tools.model.windows import asking, window_of
 from kb_tools.rdf.namespaces import CASE, POL
 from kb_tools.serve.pages.examples import Example, by_value
 from kb_tools.serve.pages.open import Discrepancy, concerning
@@ -58,7 +58,6 @@ def data(view: View, target: str) -> Condition:
     """The content of the page of a condition."""
     bench, node = view.bench, URIRef(target)
     graph = bench.kb.conditions
-    within = graph.value(node, POL.within)
 
     def linked(link: URIRef) -> list[Link]:
         return view.links(sorted(map(str, graph.objects(node, link))))
@@ -68,7 +67,7 @@ def data(view: View, target: str) -> Condition:
         "title": str(graph.value(node, RDFS.label) or ""),
         "definition": str(graph.value(node, SKOS.definition) or ""),
         "readings": sorted(str(note) for note in graph.objects(node, SKOS.scopeNote)),
-        "asksFor": asking(str(graph.value(node, POL.asksFor) or ""), Window.parse(str(within)) if within else None),
+        "asksFor": asking(str(graph.value(node, POL.asksFor) or ""), window_of(graph, node)),
         "reads": linked(POL.reads),
         "values": linked(POL.possibleValue),
         "entails": linked(POL.entails),
