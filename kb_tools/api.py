@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rdflib import Graph
 
     from kb_tools.ask.result import QueryResult
+    from kb_tools.authoring.start import Started
     from kb_tools.cases.case import Case, Malformed
     from kb_tools.cases.reader import CaseReader
     from kb_tools.checks.core import CheckResult
@@ -593,6 +594,24 @@ class KnowledgeBase:
             else:
                 reports.append(ExamplesReport(chosen.identifier, results, tuple(covered), tuple(gaps)))
         return tuple(reports)
+
+    def draft(self, document: str | os.PathLike[str], revision: str, *, policy: str | None = None) -> Started:
+        """Begin a draft of a policy from a copy of its document, as `kb draft start` does. No text of it is kept.
+
+        Args:
+            document: the path of a plain text, PDF or HTML file.
+            revision: the month of the new revision, as "2027-02".
+            policy: its identifier; needed only where several are on file.
+
+        Raises:
+            UnreadableInput: the document cannot be read, or is of another policy.
+            KbError: the revision is there already, is no month, or cannot be written.
+            ArgumentError: an argument is of another type.
+        """
+        from kb_tools.authoring.start import start
+
+        chosen = self.repository.policy(_text("policy", policy))
+        return start(chosen, _typed("revision", revision, str), Path(_path(document)))
 
     def trace(
         self, document: str | os.PathLike[str], *, revision: str | None = None, policy: str | None = None

@@ -29,6 +29,7 @@ COMMANDS = {
     "query": "Ask the knowledge base: a ready question, or SPARQL of your own.",
     "diff": "Compare two revisions: what changed, stricter or looser, and does the log say so.",
     "trace": "Compare a copy of the policy's document with the knowledge base.",
+    "draft": "Carry a policy from its document to a frozen revision.",
     "shapes": "Print one self-contained SHACL graph of a revision, for other engines.",
     "freeze": "Write the digest that a released revision must keep.",
     "export": "Write the knowledge base for any triple store, or load it into one.",

@@ -22,6 +22,7 @@ LAYERS = (
     ("records",),
     ("batch",),
     ("checks",),
+    ("authoring",),
     ("api", "render"),
     ("serve",),
     ("commands",),

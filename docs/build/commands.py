@@ -64,7 +64,6 @@ ERRORS = {
     "kb trace": [
         "trace nowhere.txt",
         "trace tests/data/document/invented.txt",
-        "trace README.md --leaks --draft 2027-02",
     ],
     "kb shapes": ["shapes 2023-02"],
     "kb freeze": ["freeze", "freeze 2027-01"],

@@ -83,6 +83,11 @@ def nothing_to_do(kb: Repository) -> Iterator[Problem]:
     """What a draft still asks for."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
-        for node, to_do in sorted(graph.subject_objects(POL.toDo)):
+        rows = [
+            (row, to_do)
+            for row, to_do in policy.shared[: POL.toDo]
+            if (row, POL.records, URIRef(entry.iri)) in policy.shared
+        ]
+        for node, to_do in sorted([*graph[: POL.toDo], *rows]):
             which = "" if node == URIRef(entry.iri) else f"{name(kb, node)}: "
             yield Problem(where, f"{which}to do: {to_do}")

@@ -16,7 +16,6 @@ from kb_tools.commands.common import (
     policy_option,
     put,
     revision_option,
-    warn,
 )
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 @click.argument("document", type=click.Path(path_type=Path), metavar="DOCUMENT")
 @revision_option("The revision; default: the latest of which digests are kept.")
 @policy_option("The policy; default: that of the revision, or the only one.")
-@click.option(
-    "--draft", metavar="YYYY-MM", help="Also write the skeleton of this new revision into the policy's folder."
-)
 @click.option("--leaks", is_flag=True, help="Instead, look for wording that the project shares with the document.")
 @format_option("text", "markdown", "json")
 @kb_option
@@ -37,7 +33,6 @@ def command(
     document: Path,
     revision: str | None,
     policy: str | None,
-    draft: str | None,
     leaks: bool,
     format_: str,
     root: Path | None,
@@ -49,19 +44,17 @@ def command(
     a file. Of a new document: what is new, gone, moved or reworded, and which criteria, definitions, codes, references
     and evidence to review, worst first.
 
-    With --draft, what is unchanged is carried over into a new revision folder, and what is not is marked to do. With
-    --leaks, every literal and file of the project is searched for runs of eight words of the document.
+    `kb draft start` begins the next edition from such a document. With --leaks, every literal and file of the project
+    is searched for runs of eight words of the document.
 
     Exit code 0 if all is accounted for (or nothing leaks), 1 if not, 2 if the document could not be read.
 
     \b
     Examples:
       kb trace CP.MP.101.txt
-      kb trace next-year.pdf --draft 2027-02
+      kb trace next-year.pdf
       kb trace CP.MP.101.pdf --leaks
     """
-    if leaks and draft:
-        raise click.UsageError("--leaks and --draft exclude each other.")
     kb = open_kb(root)
     if leaks:
         sys.exit(_leaks(kb, document, revision, policy, format_))
@@ -75,11 +68,6 @@ def command(
         form.text(console(), render.document(kb.repository, found, quoted=True))
     else:
         put(form.markdown(render.document(kb.repository, found, quoted=False)))
-    if draft:
-        from kb_tools.document.draft import write_draft
-
-        folder, to_do = write_draft(found, draft)
-        warn(f"{folder}: written, with {to_do} things to do; kb check lists them")
     sys.exit(int(not found.complete))
 
 

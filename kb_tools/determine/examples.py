@@ -155,14 +155,19 @@ def _expectation(graph: Graph, path: Path, node: Node) -> Expectation:
 
 
 def run_manifest(
-    kb: Repository, policy: Policy, engine: str, progress: Callable[[int], None] = lambda done: None
+    kb: Repository,
+    policy: Policy,
+    engine: str,
+    progress: Callable[[int], None] = lambda done: None,
+    revision: str | None = None,
 ) -> Iterator[ExampleResult]:
     """Determines every case of a policy's manifest under the revision that it names, and compares.
 
     Args:
         progress: called with the number of results so far.
+        revision: determine the cases of this one alone.
     """
-    expectations = read_manifest(kb, policy.cases_folder)
+    expectations = [one for one in read_manifest(kb, policy.cases_folder) if revision in (None, one.revision)]
     reader = CaseReader(kb)
     files: dict[Path, dict[str, Case] | KbError] = {}
     by_revision: dict[str, list[Expectation]] = {}
@@ -175,9 +180,9 @@ def run_manifest(
             except UnreadableInput as error:
                 files[expectation.path] = error
     done = 0
-    for revision, group in sorted(by_revision.items()):
+    for name, group in sorted(by_revision.items()):
         try:
-            run = Run(kb, policy, engine, revision=revision)
+            run = Run(kb, policy, engine, revision=name)
         except KbError as error:
             yield from (ExampleResult(expectation, (str(error),), None) for expectation in group)
             continue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rdflib import Graph, Literal, URIRef
+from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
@@ -16,20 +16,29 @@ from kb_tools.document.passages import Passage
 from kb_tools.document.trace import Trace
 from kb_tools.document.unit import Unit
 from kb_tools.errors import KbError
-from kb_tools.rdf.namespaces import CITO, OA, POL
+from kb_tools.model.parts import DOCUMENT_PARTS
+from kb_tools.model.policy import Policy
+from kb_tools.rdf.namespaces import BIBO, CITO, OA, POL
 from kb_tools.rdf.terms import Triple, graph_of
 from kb_tools.writing import new_folder
 
-PASSAGES = "passages.ttl"
+REVISION, PASSAGES = "revision.ttl", "passages.ttl"
+# What is to do about a draft as a whole.
+A_DRAFT = "A draft. Do what is marked here, and give the revision its row in the log; then remove this mark."
+# What is to do about a passage that nothing accounts for.
+NEW = "New: state what it says and point here by pol:statedIn; if it says nothing of this policy, give pol:accountedAs."
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
-def write_draft(trace: Trace, name: str) -> tuple[Path, int]:
+def write_draft(trace: Trace, name: str, prefixes: Mapping[str, str] | None = None) -> tuple[Path, int]:
     """Writes the folder of the revision `name` ("2027-02") beside that of the revision traced. No text of the document.
 
     What stands in a passage that is unchanged is carried over; what rests on one that is gone or reworded is carried
     over with pol:toDo, and so is each passage that nothing accounts for. The revision itself has one too: as long as
     that stands, it is a draft and decides no case.
+
+    Args:
+        prefixes: with which it is written; where none are given, those of the knowledge base.
 
     Returns:
         the folder, and how many things are to do.
@@ -37,25 +46,80 @@ def write_draft(trace: Trace, name: str) -> tuple[Path, int]:
     Raises:
         KbError: the name is no month, or the revision is there already.
     """
-    policy = trace.policy
+    folder = folder_of(trace.policy, name)
+    graphs = _graphs(trace, f"{trace.policy.iri}/{name}")
+    return folder, _write(folder, graphs, prefixes or trace.policy.prefixes)
+
+
+def first_draft(
+    policy: Policy, name: str, units: Sequence[tuple[Unit, str]], prefixes: Mapping[str, str]
+) -> tuple[Path, int]:
+    """Writes the folder of the first revision of a policy: nothing is stated yet, and each passage is to do.
+
+    Args:
+        units: of its document, with their notations.
+
+    Returns:
+        the folder, and how many things are to do.
+
+    Raises:
+        KbError: as `write_draft`.
+    """
+    folder = folder_of(policy, name)
+    iri = f"{policy.iri}/{name}"
+    revision, document = URIRef(iri), URIRef(f"{iri}/document")
+    stated = Graph()
+    stated.add((revision, RDF.type, POL.Revision))
+    stated.add((revision, RDFS.label, Literal(f"{policy.identifier}, revision {printed(iri)}", lang="en")))
+    stated.add((revision, POL.revisionOf, URIRef(policy.iri)))
+    stated.add((revision, POL.revisionMonth, Literal(name, datatype=XSD.gYearMonth)))
+    stated.add((revision, POL.toDo, Literal(A_DRAFT, lang="en")))
+    for part in DOCUMENT_PARTS:
+        holding = BNode()
+        stated.add((revision, POL.partOnFile, holding))
+        stated.add((holding, RDF.type, POL.PartHolding))
+        stated.add((holding, POL.part, POL[part]))
+        stated.add((holding, POL.basis, POL.NotOnFile))
+    places = Graph()
+    places.add((document, RDF.type, BIBO.Document))
+    places.add((document, RDFS.label, Literal(f"document of revision {printed(iri)}", lang="en")))
+    taken: set[str] = set()
+    for unit, notation in units:
+        node = URIRef(new_name(iri, notation, taken))
+        taken.add(str(node))
+        for triple in _place(node, document, unit, notation, unit.digest, sketch(unit.text)):
+            places.add(triple)
+        places.add((node, POL.toDo, Literal(NEW, lang="en")))
+    return folder, _write(folder, {REVISION: stated, PASSAGES: places}, prefixes)
+
+
+def folder_of(policy: Policy, name: str) -> Path:
+    """Where a new revision goes.
+
+    Raises:
+        KbError: the name is no month, or the revision is there already.
+    """
     if not _MONTH.fullmatch(name):
         raise KbError(f"{name!r} names no revision", hint="write the month of the revision, as 2027-02")
     folder = policy.folder / name
     if folder.exists():
         raise KbError(f"revision {name} is there already", where=str(folder), hint="name another, or remove the folder")
-    graphs = _graphs(trace, f"{policy.iri}/{name}")
-    to_do = 0
+    return folder
+
+
+def _write(folder: Path, graphs: Mapping[str, Graph], prefixes: Mapping[str, str]) -> int:
+    """Writes the files of a draft; how many things are to do in it."""
     try:
         with new_folder(folder) as made:
             for file, graph in graphs.items():
-                (made / file).write_text(_turtle(graph, policy.kb.prefixes), encoding="utf-8")
-                to_do += len(list(graph.subject_objects(POL.toDo)))
+                (made / file).write_text(turtle(graph, prefixes), encoding="utf-8")
     except OSError as error:
         raise KbError(f"cannot be written: {error.strerror}", where=str(folder), hint="check the folder") from None
-    return folder, to_do
+    return sum(len(list(graph.subject_objects(POL.toDo))) for graph in graphs.values())
 
 
-def _turtle(graph: Graph, prefixes: Mapping[str, str]) -> str:
+def turtle(graph: Graph, prefixes: Mapping[str, str]) -> str:
+    """A graph as Turtle with the prefixes that it uses."""
     for prefix, namespace in prefixes.items():
         graph.bind(prefix, namespace)
     head, _, body = graph.serialize(format="longturtle", canon=True).partition("\n\n")
@@ -88,8 +152,8 @@ def _graphs(trace: Trace, iri: str) -> dict[str, Graph]:
             if str(node) in marks:
                 graph.add((node, POL.toDo, Literal(marks[str(node)], lang="en")))
         graphs[path.name] = graph
-    _date(graphs["revision.ttl"], URIRef(iri), old, trace)
-    label = f"document of revision {_printed(iri)}"
+    _date(graphs[REVISION], URIRef(iri), old, trace)
+    label = f"document of revision {printed(iri)}"
     graphs[PASSAGES].set((renamed[document], RDFS.label, Literal(label, lang="en")))
     graphs[PASSAGES] = graph_of([*graphs[PASSAGES], *_passages(trace, renamed[document], iri, names)])
     return graphs
@@ -98,13 +162,12 @@ def _graphs(trace: Trace, iri: str) -> dict[str, Graph]:
 def _date(graph: Graph, new: URIRef, old: URIRef, trace: Trace) -> None:
     """Gives the draft its own month, label and predecessor, and says that it is a draft."""
     graph.set((new, POL.revisionMonth, Literal(new.rpartition("/")[2], datatype=XSD.gYearMonth)))
-    graph.set((new, RDFS.label, Literal(f"{trace.policy.identifier}, revision {_printed(new)}", lang="en")))
+    graph.set((new, RDFS.label, Literal(f"{trace.policy.identifier}, revision {printed(new)}", lang="en")))
     graph.set((new, PROV.wasRevisionOf, old))
-    to_do = "A draft. Do what is marked here, and give the revision its row in the log; then remove this mark."
-    graph.set((new, POL.toDo, Literal(to_do, lang="en")))
+    graph.set((new, POL.toDo, Literal(A_DRAFT, lang="en")))
 
 
-def _printed(iri: str) -> str:
+def printed(iri: str) -> str:
     """The month of a revision as documents print it: "02/27"."""
     year, month = iri.rpartition("/")[2].split("-")
     return f"{month}/{year[2:]}"
@@ -148,9 +211,11 @@ def _passages(trace: Trace, document: Node, iri: str, names: Mapping[str, str]) 
     for part in trace.passages:
         if part.part_of and part.iri in names:
             parts[part.part_of].append(part)
+    taken = set(names.values())
     for unit, notation in trace.units:
         passage = passage_of.get(unit.order)
-        node = URIRef(names[passage.iri] if passage else f"{iri}/passage/new-{unit.order}")
+        node = URIRef(names[passage.iri] if passage else new_name(iri, notation, taken))
+        taken.add(str(node))
         yield from _place(node, document, unit, notation, unit.digest, sketch(unit.text))
         for mark in unit.marks:
             if str(mark) in works:
@@ -163,6 +228,21 @@ def _passages(trace: Trace, document: Node, iri: str, names: Mapping[str, str]) 
             own = URIRef(names[part.iri])
             yield from _place(own, document, unit, part.notation, part.digest, part.sketch)
             yield own, DCTERMS.isPartOf, node
+
+
+def new_name(revision: str, notation: str, taken: Collection[str]) -> str:
+    """An IRI for a place in the document of a revision: its passage namespace with "II.B", "background-4.3", "log-12".
+
+    Args:
+        taken: the IRIs that are those of other places.
+    """
+    first, *more = notation.replace("Revision Log", "log").split(", ")
+    head = first if re.fullmatch(r"[\w.]+", first) else "-".join(re.findall(r"\w+", first.lower()))
+    numbers = [part.rpartition(" ")[2] for part in more]
+    name = "-".join((head, ".".join(numbers))) if numbers else head
+    while f"{revision}/passage/{name}" in taken:
+        name += "-new"
+    return f"{revision}/passage/{name}"
 
 
 def _place(node: URIRef, document: Node, unit: Unit, notation: str, digest: str, likeness: str) -> Iterator[Triple]:
@@ -179,10 +259,7 @@ def _place(node: URIRef, document: Node, unit: Unit, notation: str, digest: str,
 def _to_do(trace: Trace, passage: Passage | None) -> str:
     """What is to do about a passage of the new revision that nothing carried over accounts for; "" if nothing."""
     if passage is None:
-        return (
-            "New: state what it says and point here by pol:statedIn; "
-            "if it says nothing of this policy, give pol:accountedAs."
-        )
+        return NEW
     if passage.accounted_as:
         kind = trace.policy.kb.labels[passage.accounted_as]
         return f"Reworded, and left out so far as {kind}: read it again."

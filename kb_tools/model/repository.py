@@ -86,6 +86,12 @@ class Repository:
         view._skipped = self._skipped
         return view
 
+    def instead(self, path: Path, triples: list[Triple]) -> Repository:
+        """The same knowledge base as if one of its files said something else."""
+        other = Repository(self.root)
+        other._files = {**self._files, path: triples}
+        return other
+
     # ------------------------------------------------------------------ files
 
     def hold(self, expected: str = "") -> str:

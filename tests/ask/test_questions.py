@@ -1183,7 +1183,7 @@ DRAFT_LINE = f"a draft, in force on no date: {DRAFT}"
 
 @pytest.fixture(scope="module")
 def drafted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the knowledge base with a draft of 2026-04, made from 2026-02 as kb trace --draft makes one.
+    """A copy of the knowledge base with a draft of 2026-04, made from 2026-02 as kb draft start makes one.
 
     Its row stands in the log already, without an approval.
     """

@@ -1,0 +1,206 @@
+"""The end of a draft: what keeps it from being released, and its release."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rdflib import Literal, URIRef
+from rdflib.term import Node
+
+from kb_tools.as_json import AsJson
+from kb_tools.authoring.left import Draft
+from kb_tools.cases.inputs import MANIFEST
+from kb_tools.checks import CHECKS, Severity, run_checks
+from kb_tools.determine.examples import read_manifest, run_manifest
+from kb_tools.document.draft import REVISION
+from kb_tools.errors import KbError
+from kb_tools.model.logic import Value
+from kb_tools.model.repository import Repository
+from kb_tools.model.revision import Revision
+from kb_tools.rdf.edits import TurtleText
+from kb_tools.rdf.namespaces import POL, SH
+from kb_tools.revisions.change import Diff
+from kb_tools.revisions.compare import compare
+from kb_tools.revisions.seal import Frozen, freeze
+from kb_tools.writing import write_atomically
+
+# What holds for released revisions alone.
+_AFTERWARDS = ("to-do", "seal")
+_LIMITS = {SH.minInclusive, SH.minExclusive, SH.maxInclusive, SH.maxExclusive, SH.hasValue}
+# How many characters of the digest of a comparison say that it was seen.
+_SHORT = 12
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One thing that keeps a draft from being released.
+
+    Attributes:
+        where: the statement, file or condition that it is about.
+        message: what is wrong and what to do, in one line.
+    """
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class Release(AsJson):
+    """A draft that is to be released, beside the edition before it.
+
+    Args:
+        engine: that determines the cases of the comparison.
+        kept: IRIs of statements that are right as they are although they speak of a value that is gone.
+    """
+
+    def __init__(self, kb: Repository, draft: Draft, engine: str, kept: Collection[str] = ()) -> None:
+        self.kb, self.draft, self.engine, self.kept = kb, draft, engine, kept
+        self.name = f"{draft.policy.identifier}/{draft.entry.name}"
+
+    @cached_property
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """All that keeps it from being released; where something is left to do, that alone."""
+        left = self.draft.left
+        if left:
+            decide = len(self.draft.to_decide)
+            message = (
+                f"{decide} to decide and {len(left) - decide} to point to their places; kb draft status lists them"
+            )
+            return (Obstacle(self.name, message),)
+        return (*self._log(), *self._examples(), *self._gone(), *self._checks(), *self._cases())
+
+    @cached_property
+    def diff(self) -> Diff | None:
+        """How it compares with the edition before; None of the first."""
+        before = self.draft.before
+        return compare(self.draft.policy, before.name, self.draft.entry.name, self.engine) if before else None
+
+    @cached_property
+    def digest(self) -> str:
+        """What says that this comparison was seen, and no other; "" of the first edition."""
+        return hashlib.sha256(self.diff.to_json().encode()).hexdigest()[:_SHORT] if self.diff else ""
+
+    def _log(self) -> Iterator[Obstacle]:
+        iri = URIRef(self.draft.entry.iri)
+        recorded = ((None, link, iri) in self.draft.policy.shared for link in (POL.records, POL.recordsMissingRowOf))
+        if not any(recorded):
+            yield Obstacle(
+                self.name, "has no row in the log; give it one, or a discrepancy with pol:recordsMissingRowOf"
+            )
+
+    def _examples(self) -> Iterator[Obstacle]:
+        """Conditions that the draft reads and that no example case of any policy shows to hold, or none to fail."""
+        revision = Revision.load(self.draft.policy, self.draft.entry)
+        manifests = (
+            policy.cases_folder for policy in self.kb.policies() if self.kb.has(policy.cases_folder / MANIFEST)
+        )
+        expected = [one for folder in manifests for one in read_manifest(self.kb, folder)]
+        for condition in revision.conditions.values():
+            seen = {one.values[condition.iri] for one in expected if condition.iri in one.values}
+            lacking = [value for value in (Value.HOLDS, Value.FAILS) if value not in seen]
+            if lacking:
+                words = " and none in which it ".join(value.value for value in lacking)
+                message = f"no example case in which it {words}; add one to cases/, with what it comes to"
+                yield Obstacle(self.kb.curie(condition.iri), message)
+
+    def _gone(self) -> Iterator[Obstacle]:
+        """What still speaks of a limit that the conditions of the edition before name, and those of this one do not."""
+        before = self.draft.before
+        if before is None or not before.criteria_on_file:
+            return
+        policy = self.draft.policy
+        old, new = (Revision.load(policy, entry).conditions for entry in (before, self.draft.entry))
+        gone = _numbers(self.kb, old.keys() - new.keys()) - _numbers(self.kb, new)
+        for subject, predicate, text in sorted(self.draft.graph):
+            if not isinstance(text, Literal) or not text.language or str(subject) in self.kept:
+                continue
+            for number in sorted(gone):
+                if re.search(rf"(?<![\w.]){re.escape(number)}(?![\w]|\.\d)", text):
+                    yield Obstacle(
+                        self.kb.curie(str(subject)),
+                        f"its {self.kb.curie(str(predicate))} speaks of {number}, which no condition names any more; "
+                        "say what holds now, or keep it with --keep",
+                    )
+
+    @cached_property
+    def _released(self) -> Repository:
+        """The knowledge base as it would be with the draft released."""
+        path = self.draft.folder / REVISION
+        mark = (URIRef(self.draft.entry.iri), POL.toDo)
+        return self.kb.instead(path, [triple for triple in self.kb.triples(path) if triple[:2] != mark])
+
+    def _cases(self) -> Iterator[Obstacle]:
+        """Example cases of the draft that come to something else than they must."""
+        policy = self._released.policy(self.draft.policy.identifier)
+        for result in run_manifest(self._released, policy, self.engine, revision=self.draft.entry.name):
+            for difference in result.differences:
+                yield Obstacle(f"{policy.identifier} {result.expectation.name}", difference)
+
+    def _checks(self) -> Iterator[Obstacle]:
+        ids = [check.id for check in CHECKS if check.id not in _AFTERWARDS and check.severity is Severity.ERROR]
+        for result in run_checks(self._released, ids, self.draft.policy.identifier):
+            yield from (Obstacle(one.where, f"{one.message} [kb check: {result.check.id}]") for one in result.problems)
+            if result.skipped:
+                yield Obstacle(self.name, f"{result.skipped} [kb check: {result.check.id}]")
+
+    def release(self, seen: str) -> Frozen:
+        """Takes the mark from the draft and freezes it.
+
+        Args:
+            seen: the digest of the comparison that a person has looked at.
+
+        Raises:
+            KbError: something keeps it from being released, the comparison was not looked at, or it cannot be written.
+        """
+        if self.obstacles:
+            raise KbError(f"{len(self.obstacles)} things keep it from being released", where=self.name)
+        if seen != self.digest:
+            hint = f"read it again, and give --seen {self.digest}"
+            raise KbError("the comparison that was looked at is another", where=self.name, hint=hint)
+        path = self.draft.folder / REVISION
+        before = path.read_bytes()
+        text = TurtleText(before.decode(), path)
+        for mark in self.draft.graph.objects(URIRef(self.draft.entry.iri), POL.toDo):
+            text.replace(URIRef(self.draft.entry.iri), POL.toDo, Literal(str(mark), lang="en"), "", None)
+        try:
+            write_atomically({path: text.text.encode()})
+        except OSError as error:
+            raise KbError(f"cannot be written: {error.strerror}", where=str(path), hint="check the folder") from None
+        try:
+            kb = Repository(self.kb.root)
+            policy = kb.policy(self.draft.policy.identifier)
+            return freeze(kb, policy, policy.entry(self.draft.entry.name))
+        except KbError:
+            write_atomically({path: before})
+            raise
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {
+            "revision": self.name,
+            "obstacles": [{"where": one.where, "message": one.message} for one in self.obstacles],
+            "comparison": None if self.obstacles else self.digest or None,
+        }
+
+
+def _numbers(kb: Repository, conditions: Collection[str]) -> set[str]:
+    """The limits that the shapes of conditions set for numbers, as they are written."""
+    found: set[str] = set()
+    waiting: list[Node] = [URIRef(condition) for condition in conditions]
+    seen = set(waiting)
+    while waiting:
+        for _, predicate, value in kb.conditions.triples((waiting.pop(), None, None)):
+            if isinstance(value, Literal):
+                if predicate in _LIMITS:
+                    found.add(str(value))
+            elif predicate not in (POL.entails, POL.excludes) and value not in seen:
+                seen.add(value)
+                waiting.append(value)
+    return found

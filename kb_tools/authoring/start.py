@@ -1,0 +1,180 @@
+"""A draft begun from a document: the next edition of a policy, or the first that is on file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdflib import Literal, URIRef
+from rdflib.namespace import RDF, SKOS
+
+from kb_tools.as_json import AsJson
+from kb_tools.document.draft import NEW, PASSAGES, first_draft, folder_of, printed, write_draft
+from kb_tools.document.notation import notations
+from kb_tools.document.passages import passages, revisions_with_digests
+from kb_tools.document.trace import Trace, trace, units_of
+from kb_tools.document.unit import REVISION_LOG, Unit
+from kb_tools.errors import KbError
+from kb_tools.model.policy import POLICY_FILE, Policy
+from kb_tools.rdf.edits import TurtleText, short
+from kb_tools.rdf.files import parse_file
+from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.terms import graph_of
+from kb_tools.writing import write_atomically
+
+LOG_FILE = "revision-log.ttl"
+TO_DO_OF_ROW = (
+    "Give the approval as it is printed (pol:approval, pol:approvalAsPrinted) and what the row says, statement by "
+    "statement (pol:says)."
+)
+
+
+@dataclass(frozen=True)
+class Started(AsJson):
+    """A draft that was begun.
+
+    Attributes:
+        folder: of the revision.
+        changed: the files of the policy that were changed besides.
+        to_do: how many things are to do.
+        traced: how its document compares with the edition before; None for the first document.
+    """
+
+    folder: Path
+    changed: tuple[Path, ...]
+    to_do: int
+    traced: Trace | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {
+            "folder": str(self.folder),
+            "changed": [str(path) for path in self.changed],
+            "toDo": self.to_do,
+            "trace": self.traced.to_dict() if self.traced else None,
+        }
+
+
+def start(policy: Policy, name: str, document: Path) -> Started:
+    """Begins the draft of the revision `name` ("2027-02") from a copy of its document. No text of it is kept.
+
+    From the edition before it, what is unchanged is carried over and the rest marked with pol:toDo. The passages of the
+    new document get a prefix in policy.ttl, and the revision a row in revision-log.ttl, marked as well.
+
+    Raises:
+        KbError: the document cannot be read or is of another policy; the name is no month, or the revision is there
+            already; or a file cannot be written.
+    """
+    folder_of(policy, name)
+    prefix = _prefix(policy, name)
+    namespace = f"{policy.iri}/{name}/passage/"
+    prefixes = {**policy.prefixes, prefix: namespace}
+    before = revisions_with_digests(policy)
+    if before:
+        known = passages(policy, before[-1])
+        found = trace(policy, before[-1], document.name, units_of(document, known))
+        units = found.units
+        folder, to_do = write_draft(found, name, prefixes)
+    elif policy.history:
+        raise KbError(
+            f"of no revision of {policy.identifier} are digests of the document kept, so none can be compared",
+            where=str(policy.folder),
+            hint="write the next one by hand: docs/governance.md",
+        )
+    else:
+        found = None
+        cut = units_of(document, [])
+        units = tuple(zip(cut, notations(cut), strict=True))
+        folder, to_do = first_draft(policy, name, units, prefixes)
+    changed = {policy.folder / POLICY_FILE: _with_prefix(policy, prefix, namespace)}
+    if (None, POL.records, URIRef(f"{policy.iri}/{name}")) not in policy.shared:
+        place = _place_of_row(folder, units, name)
+        changed[policy.folder / LOG_FILE] = _with_row(policy, name, place, prefixes)
+        if place is not None:
+            changed[folder / PASSAGES] = _stated(folder / PASSAGES, place)
+        to_do += place is None
+    try:
+        write_atomically({path: text.encode() for path, text in changed.items()})
+    except OSError as error:
+        raise KbError(
+            f"cannot be written: {error.strerror}", where=str(policy.folder), hint="check the folder"
+        ) from None
+    return Started(folder, tuple(changed), to_do, found)
+
+
+def _prefix(policy: Policy, name: str) -> str:
+    """A prefix for the passages of the new document: as those of other documents of the policy, with its month."""
+    known = sorted(prefix for prefix, namespace in policy.own_prefixes.items() if namespace.endswith("/passage/"))
+    stem = re.sub(r"\d+$", "", known[0]) if known else f"{re.sub(r'[^a-z]', '', policy.identifier.lower())}psg"
+    year, month = name.split("-")
+    for prefix in (f"{stem}{year[2:]}", f"{stem}{year[2:]}{month}", f"{stem}{year}{month}"):
+        if policy.prefixes.get(prefix, f"{policy.iri}/{name}/passage/") == f"{policy.iri}/{name}/passage/":
+            return prefix
+    raise KbError(
+        f"no prefix is left for the passages of {policy.identifier}/{name}",
+        where=str(policy.folder / POLICY_FILE),
+        hint="declare one by sh:declare",
+    )
+
+
+def _text(path: Path) -> TurtleText:
+    return TurtleText(path.read_text(encoding="utf-8") if path.is_file() else "", path)
+
+
+def _with_prefix(policy: Policy, prefix: str, namespace: str) -> str:
+    text = _text(policy.folder / POLICY_FILE)
+    if policy.own_prefixes.get(prefix) != namespace:
+        row = f'[ sh:prefix "{prefix}" ; sh:namespace "{namespace}"^^xsd:anyURI ]'
+        text.append(f"<{policy.iri}> sh:declare {row} .", policy.prefixes)
+    return text.text
+
+
+def _place_of_row(folder: Path, units: Sequence[tuple[Unit, str]], name: str) -> URIRef | None:
+    """The new place where the document's log prints the month of the revision; None where there is none, or two."""
+    year, month = name.split("-")
+    printed_month = re.compile(rf"(?<!\d)0?{int(month)}/(?:\d+/)?(?:{year[:2]})?{year[2:]}(?!\d)")
+    graph = graph_of(parse_file(folder / PASSAGES))
+    places = [
+        node
+        for unit, notation in units
+        if unit.section == REVISION_LOG and unit.kind == "row" and printed_month.search(unit.text)
+        for node in graph.subjects(SKOS.notation, Literal(notation))
+        if isinstance(node, URIRef) and (node, POL.toDo, Literal(NEW, lang="en")) in graph
+    ]
+    return places[0] if len(places) == 1 else None
+
+
+def _stated(path: Path, place: URIRef) -> str:
+    """The passages of the draft without the mark of a place that something states now."""
+    text = _text(path)
+    text.replace(place, POL.toDo, Literal(NEW, lang="en"), "", None)
+    return text.text
+
+
+def _with_row(policy: Policy, name: str, place: URIRef | None, prefixes: Mapping[str, str]) -> str:
+    """The log with a row for the new revision, which is marked."""
+    rows = sorted(str(row) for row in policy.shared.subjects(RDF.type, POL.LogRow))
+    namespace = rows[-1].rpartition("/")[0] + "/" if rows else f"{policy.iri}/log/"
+    iri = short(URIRef(namespace + name), prefixes)
+    as_printed = printed(f"{policy.iri}/{name}")
+    text = _text(policy.folder / LOG_FILE)
+    stated = f"    pol:statedIn {short(place, prefixes)} ;\n" if place else ""
+    text.append(
+        f"""
+# ---------------------------------------------------------------- {as_printed}
+
+{iri}
+    a pol:LogRow ;
+    rdfs:label "log row {as_printed}"@en ;
+    pol:order {len(rows) + 1} ;
+    pol:revisionMonth "{name}"^^xsd:gYearMonth ;
+    pol:revisionAsPrinted "{as_printed}" ;
+    pol:records <{policy.iri}/{name}> ;
+{stated}    pol:toDo "{TO_DO_OF_ROW}"@en .
+""",
+        prefixes,
+    )
+    return text.text

@@ -1,0 +1,60 @@
+"""A draft as a page: what is left to do in it, and what keeps it from being released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kb_tools.authoring.finish import Release
+from kb_tools.authoring.left import Draft, Left
+from kb_tools.authoring.start import Started
+from kb_tools.model.repository import Repository
+from kb_tools.render.page import Document, Paragraph, Table
+
+
+def started(kb: Repository, made: Started) -> Document:
+    """What was begun: the files, and how much of the document is as before."""
+    shown = Document(f"{made.folder.relative_to(kb.root)}: a draft, with {made.to_do} things to do")
+    files = [str(path.relative_to(kb.root)) for path in made.changed]
+    found = made.traced
+    shown.section(
+        "Written",
+        *(
+            [Paragraph(f"{len(found.found)} of {len(found.units)} units of the document are as before.")]
+            if found
+            else ()
+        ),
+        *[Paragraph(file, item=True) for file in files],
+        Paragraph("kb draft status lists what is to do."),
+    )
+    return shown
+
+
+def status(kb: Repository, draft: Draft) -> Document:
+    """What must be decided, and what only has to be pointed to its place in the new document."""
+    before = f", made from {draft.before.name}" if draft.before else ""
+    shown = Document(f"{draft.policy.identifier} draft {draft.entry.name}{before}")
+    decide, point = draft.to_decide, draft.mechanical
+    shown.section(f"To decide: {len(decide)}", Table(("Kind", "Place", "Statement", "What to do"), _rows(kb, decide)))
+    shown.section(
+        f"To point to its place: {len(point)}",
+        Table(
+            ("Place", "Stated there by"),
+            [(one.place, "\n".join(kb.curie(str(statement)) for statement in one.shared)) for one in point],
+        ),
+        Paragraph("The wording is as before: kb draft accept --all-mechanical does all of them."),
+    ) if point else None
+    if not draft.left:
+        name = f"{draft.policy.identifier}/{draft.entry.name}"
+        shown.section("Nothing is left", Paragraph(f"kb draft done {name} says whether it can be released."))
+    return shown
+
+
+def _rows(kb: Repository, left: Sequence[Left]) -> list[tuple[str, str, str, str]]:
+    return [(one.kind, one.place, f"{kb.curie(str(one.iri))} {one.label}".strip(), one.task) for one in left]
+
+
+def obstacles(release: Release) -> Document:
+    """What keeps a draft from being released."""
+    shown = Document(f"{release.name} cannot be released yet")
+    shown.section("What keeps it", *[Paragraph(str(one), item=True) for one in release.obstacles])
+    return shown

@@ -1,0 +1,299 @@
+"""A policy carried from its document to a frozen revision: kb draft start, status, accept and done."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from rdflib import Literal, URIRef
+from rdflib.namespace import RDF
+from several_policies import DATA, ROOT
+
+from kb_tools.authoring.accept import accept
+from kb_tools.authoring.finish import Release
+from kb_tools.authoring.left import Draft
+from kb_tools.authoring.start import start
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+from kb_tools.rdf.edits import TurtleText
+from kb_tools.rdf.namespaces import POL
+
+X = "https://w3id.org/policykb/EX.5/"
+NEW = X + "2025-02/passage/"
+DOCUMENT = DATA / "document/EX.5-2025-02.txt"
+ROW = """
+xlog:2025-02 pol:approval "2025-02-14"^^xsd:date ; pol:approvalAsPrinted "2/14/2025" ; pol:says xlog:2025-02-1 .
+xlog:2025-02-1 a pol:LogStatement ; rdfs:label "raised risk removed from I"@en ; pol:order 1 ;
+    pol:changeKind pol:Updated ; pol:affects <https://w3id.org/policykb/EX.5/criterion/residual-disease> ;
+    pol:statedIn xpsg25:log-3 .
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A knowledge base with one invented policy."""
+    for name in ("ontology", "shapes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(DATA / "EX.5", tmp_path / "policies/EX.5")
+    return tmp_path
+
+
+@pytest.fixture
+def begun(root: Path) -> Path:
+    """The same with the draft 2025-02."""
+    start(Repository(root).policy("EX.5"), "2025-02", DOCUMENT)
+    return root
+
+
+def draft(root: Path, name: str = "2025-02") -> Draft:
+    policy = Repository(root).policy("EX.5")
+    return Draft(policy, policy.entry(name))
+
+
+def left(root: Path) -> list[tuple[str, str, bool]]:
+    return [(one.kind, one.place or str(one.iri).removeprefix(X), one.mechanical) for one in draft(root).left]
+
+
+def appended(path: Path, text: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def edited(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+# ---------------------------------------------------------------------- start
+
+
+def test_a_draft_is_begun_with_a_prefix_a_row_and_all_that_is_left(begun: Path) -> None:
+    policy = Repository(begun).policy("EX.5")
+    assert policy.own_prefixes["xpsg25"] == NEW
+    row = URIRef(X + "log/2025-02")
+    assert set(policy.shared.objects(row, POL.statedIn)) == {URIRef(NEW + "log-3")}
+    assert (row, POL.records, URIRef(X + "2025-02")) in policy.shared
+    assert (row, POL.order, Literal(2)) in policy.shared
+    assert left(begun) == [
+        ("criterion", "I", False),
+        ("log row", "log/2025-02", False),
+        ("passage", "II.B", False),
+        ("passage", "Revision Log, row 2", True),
+    ]
+    assert "xpsg25:II.B" in (begun / "policies/EX.5/2025-02/passages.ttl").read_text(encoding="utf-8")
+
+
+def test_what_was_written_by_hand_stays_as_it_is(root: Path) -> None:
+    files = [root / "policies/EX.5" / name for name in ("policy.ttl", "revision-log.ttl")]
+    before = [path.read_text(encoding="utf-8") for path in files]
+    start(Repository(root).policy("EX.5"), "2025-02", DOCUMENT)
+    for path, text in zip(files, before, strict=True):
+        assert path.read_text(encoding="utf-8").startswith(text.rstrip())
+
+
+def test_a_first_document_has_every_passage_left(root: Path) -> None:
+    folder = root / "policies/EX.5"
+    shutil.rmtree(folder / "2024-01")
+    (folder / "revision-log.ttl").unlink()
+    made = start(Repository(root).policy("EX.5"), "2024-01", DATA / "document/EX.5-2024-01.txt")
+    assert (made.traced, made.to_do) == (None, 10)
+    found = draft(root, "2024-01")
+    assert (found.before, len(found.to_decide), found.mechanical) == (None, 9, [])
+    assert {one.kind for one in found.left} == {"log row", "passage"}
+    graph = found.graph
+    assert set(graph.objects(URIRef(X + "2024-01"), POL.revisionOf)) == {URIRef(X[:-1])}
+    assert {graph.value(one, POL.basis) for one in graph.subjects(RDF.type, POL.PartHolding)} == {POL.NotOnFile}
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "message"),
+    [
+        ("2024-01", DOCUMENT, "revision 2024-01 is there already; name another, or remove the folder"),
+        ("2025-2", DOCUMENT, "'2025-2' names no revision; write the month of the revision, as 2027-02"),
+        ("2025-02", ROOT / "README.md", "name the policy with --policy, or check the file"),
+        ("2025-02", DATA / "document/none.txt", "No such file or directory; check the path and its permissions"),
+    ],
+)
+def test_a_draft_that_cannot_be_begun_leaves_everything_as_it_was(
+    root: Path, name: str, document: Path, message: str
+) -> None:
+    before = {path: path.read_bytes() for path in root.rglob("*.ttl")}
+    with pytest.raises(KbError) as error:
+        start(Repository(root).policy("EX.5"), name, document)
+    assert str(error.value).endswith(message)
+    assert {path: path.read_bytes() for path in root.rglob("*.ttl")} == before
+
+
+# ---------------------------------------------------------------------- accept
+
+
+def test_what_is_unchanged_is_pointed_to_its_new_place(begun: Path) -> None:
+    found = draft(begun)
+    changed = accept(found, found.mechanical)
+    assert [path.name for path in changed] == ["passages.ttl", "revision-log.ttl"]
+    shared = draft(begun).policy.shared
+    old, new = URIRef(X + "2024-01/passage/log-1"), URIRef(NEW + "log-1")
+    for statement in ("log/2024-01", "log/2024-01-1"):
+        assert set(shared.objects(URIRef(X + statement), POL.statedIn)) == {old, new}
+    assert not draft(begun).mechanical
+
+
+def test_a_new_passage_must_be_stated_or_left_out(begun: Path) -> None:
+    found = draft(begun)
+    with pytest.raises(KbError) as error:
+        accept(found, [found.find("II.B")])
+    assert str(error.value) == (
+        "EX.5/2025-02, II.B: nothing states it; point to it by pol:statedIn, or leave it out with --as navigation or "
+        "--as boilerplate"
+    )
+    accept(found, [found.find("xpsg25:II.B")], "boilerplate")
+    assert set(draft(begun).graph.objects(URIRef(NEW + "II.B"), POL.accountedAs)) == {POL.Boilerplate}
+    assert ("passage", "II.B", False) not in left(begun)
+
+
+def test_a_passage_that_is_stated_is_not_left_out(begun: Path) -> None:
+    appended(begun / "policies/EX.5/2025-02/criteria.ttl", "\nxcrit:gvhd pol:statedIn xpsg25:II.B .\n")
+    found = draft(begun)
+    with pytest.raises(KbError, match="is stated, so it cannot be left out; accept it without --as"):
+        accept(found, [found.find("II.B")], "navigation")
+    accept(found, [found.find("II.B"), found.find("I")])
+    assert [one for one in left(begun) if not one[2]] == [("log row", "log/2025-02", False)]
+
+
+def test_nothing_is_changed_where_one_of_several_cannot_be_done(begun: Path) -> None:
+    before = {path: path.read_bytes() for path in begun.rglob("*.ttl")}
+    found = draft(begun)
+    with pytest.raises(KbError):
+        accept(found, [*found.mechanical, found.find("II.B")])
+    assert {path: path.read_bytes() for path in begun.rglob("*.ttl")} == before
+
+
+def test_a_place_where_nothing_is_left_is_refused_with_what_is_near(begun: Path) -> None:
+    with pytest.raises(KbError) as error:
+        draft(begun).find("II.BB")
+    assert str(error.value) == "nothing is left to do at 'II.BB' in EX.5/2025-02; did you mean II.B?"
+
+
+def test_a_released_revision_is_no_draft(begun: Path) -> None:
+    with pytest.raises(KbError, match=r"EX\.5/2024-01 is no draft; kb draft start begins one"):
+        draft(begun, "2024-01")
+
+
+# ---------------------------------------------------------------------- done
+
+
+@pytest.fixture
+def decided(begun: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The draft with everything decided: II.B is left out, and cases show each condition on both sides."""
+    monkeypatch.setattr("kb_tools.authoring.finish.run_checks", lambda kb, ids, policy: iter(()))
+    monkeypatch.setattr(Release, "_examples", lambda self: iter(()))
+    appended(begun / "policies/EX.5/revision-log.ttl", ROW)
+    edited(begun / "policies/EX.5/2025-02/criteria.ttl", "cond:relapse-risk-is-raised\n", "\n")
+    found = draft(begun)
+    accept(found, [one for one in found.left if one.place != "II.B"])
+    accept(draft(begun), [draft(begun).find("II.B")], "boilerplate")
+    return begun
+
+
+def release(root: Path, *kept: str) -> Release:
+    found = draft(root)
+    return Release(found.policy.kb, found, "pyshifty", kept)
+
+
+def test_while_anything_is_left_that_alone_is_said(begun: Path) -> None:
+    assert [str(one) for one in release(begun).obstacles] == [
+        "EX.5/2025-02: 3 to decide and 1 to point to their places; kb draft status lists them"
+    ]
+
+
+def test_a_draft_is_released_once_its_comparison_was_seen(decided: Path) -> None:
+    found = release(decided)
+    assert found.obstacles == ()
+    assert found.diff is not None
+    assert found.diff.verdict.words == "stricter, by criteria alone"
+    with pytest.raises(KbError, match=f"the comparison that was looked at is another; .* --seen {found.digest}"):
+        found.release("0123456789ab")
+    frozen = found.release(found.digest)
+    assert (frozen.status, frozen.entry.name) == ("frozen", "2025-02")
+    policy = Repository(decided).policy("EX.5")
+    assert not policy.entry("2025-02").draft
+    assert sorted(path.name for path in (decided / "policies/EX.5/2025-02").iterdir()) == [
+        "criteria.ttl", "passages.ttl", "revision.ttl", "seal.json", "seal.nq"
+    ]  # fmt: skip
+
+
+def test_another_draft_has_another_comparison(decided: Path) -> None:
+    before = release(decided).digest
+    edited(decided / "policies/EX.5/2025-02/criteria.ttl", "cond:mrd-is-detected\n", "cond:relapse-risk-is-raised\n")
+    assert release(decided).digest != before
+
+
+def test_without_a_row_in_the_log_it_is_not_released(decided: Path) -> None:
+    edited(decided / "policies/EX.5/revision-log.ttl", "pol:records <https://w3id.org/policykb/EX.5/2025-02> ;", "")
+    assert "EX.5/2025-02: has no row in the log; give it one, or a discrepancy with pol:recordsMissingRowOf" in [
+        str(one) for one in release(decided).obstacles
+    ]
+
+
+def test_a_case_that_comes_to_something_else_is_an_obstacle(decided: Path) -> None:
+    manifest = decided / "policies/EX.5/cases/manifest.ttl"
+    edited(manifest, "EX.5/2024-01> ;", "EX.5/2025-02> ;")
+    assert [str(one) for one in release(decided).obstacles] == [
+        "EX.5 raised-risk-2024-01: outcome: expected CriteriaMet, came to CriteriaNotMet",
+        "EX.5 raised-risk-2024-01: cond:relapse-risk-is-raised: expected holds, came to no value",
+    ]
+
+
+def test_a_text_that_speaks_of_a_limit_that_is_gone_is_an_obstacle_unless_it_is_kept(decided: Path) -> None:
+    criteria = decided / "policies/EX.5/2025-02/criteria.ttl"
+    edited(criteria, "cond:acute-gvhd-of-grade-2-or-higher", "cond:relapse-risk-is-raised")
+    gone = "speaks of 2, which no condition names any more; say what holds now, or keep it with --keep"
+    assert [str(one) for one in release(decided).obstacles] == [
+        f"xcrit:gvhd: its rdfs:label {gone}",
+        f"xcrit:gvhd: its skos:definition {gone}",
+    ]
+    assert release(decided, X + "criterion/gvhd").obstacles == ()
+
+
+def test_a_condition_that_no_case_shows_is_an_obstacle(begun: Path) -> None:
+    found = list(release(begun)._examples())
+    lacks = "no example case in which it {}; add one to cases/, with what it comes to"
+    assert [str(one) for one in found] == [
+        f"cond:service-is-dli: {lacks.format('fails')}",
+        f"cond:mrd-is-detected: {lacks.format('holds')}",
+        f"cond:relapse-risk-is-raised: {lacks.format('fails')}",
+        f"cond:acute-gvhd-of-grade-2-or-higher: {lacks.format('holds')}",
+    ]
+
+
+# ---------------------------------------------------------------------- edits of Turtle
+
+
+A_MARK = Literal("Do it.", lang="en")
+S, T, P = URIRef("urn:s"), URIRef("urn:t"), URIRef("urn:p")
+
+
+MARK = '<urn:p> "Do it."@en'
+OF_T = f"<urn:t> {MARK} ; <urn:q> 1 .\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (f"<urn:s> <urn:q> 1 ; # one\n    {MARK} ;\n    <urn:r> 2 .\n", "<urn:s> <urn:q> 1 ; # one\n    <urn:r> 2 .\n"),
+        (f"<urn:s> <urn:q> 1 ;\n    {MARK} .\n", "<urn:s> <urn:q> 1 ;\n     .\n"),
+        (f"{OF_T}<urn:s> {MARK} ; <urn:q> 1 .\n", f"{OF_T}<urn:s> <urn:q> 1 .\n"),
+    ],
+    ids=["a line of its own", "the last", "of this subject alone"],
+)
+def test_a_mark_is_removed_and_all_else_stays(text: str, after: str) -> None:
+    file = TurtleText(text, Path("x.ttl"))
+    file.replace(S, P, A_MARK, "", None)
+    assert file.text == after
+
+
+def test_a_mark_that_is_not_found_is_said() -> None:
+    file = TurtleText('<urn:s> <urn:p> "Do\\u0020it."@en .\n', Path("x.ttl"))
+    with pytest.raises(KbError, match=r'x.ttl: the mark "Do it." of <urn:s> is not found .*; remove it by hand'):
+        file.replace(S, P, A_MARK, "", None)
