@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from rdflib import URIRef
 
@@ -17,6 +18,7 @@ from kb_tools.revisions.requirements import Contrast
 from kb_tools.revisions.verdict import Direction
 from kb_tools.revisions.words import in_one_line, required_by
 
+PolicyRow: TypeAlias = tuple[str, str, str, str]
 # What is each policy's own, and is compared only between revisions of one.
 _OWN = ("Definitions", "References", "Evidence", "Advisories")
 
@@ -27,9 +29,7 @@ def document(diff: Diff) -> Document:
     shown = Document(f"{old} compared with {new}")
     shown.section(
         "The two policies",
-        Table(
-            ("Revision", "Title", "Publisher", "Criteria"), [_policy_row(diff, side) for side in (diff.old, diff.new)]
-        ),
+        Table(("Revision", "Title", "Publisher", "Criteria"), policies(diff)),
     )
     shown.section(
         "Verdict",
@@ -85,6 +85,15 @@ def document(diff: Diff) -> Document:
     if diff.impact:
         add_impact(shown, diff, diff.impact)
     return shown
+
+
+def policies(diff: Diff) -> list[PolicyRow]:
+    """What each side is called, its title, its publisher, and what its criteria rest on."""
+    rows = []
+    for side in (diff.old, diff.new):
+        publisher = str(side.policy.shared.value(URIRef(side.policy.iri), POL.publisherName) or "not stated")
+        rows.append((diff.name_of(side), side.policy.title, publisher, BASES[side.entry.bases["Criteria"]]))
+    return rows
 
 
 def alone(diff: Diff, side: Revision) -> list[Contrast]:
@@ -159,11 +168,6 @@ def not_compared(diff: Diff) -> Iterator[str]:
             yield f"{', '.join(parts)}: on file for {name} in part; what is not stated may be in it all the same."
     yield f"{', '.join(COMPARED_PARTS[part] for part in _OWN)}: each policy's own; compared between its own revisions."
     yield "revision log: two policies have none in common."
-
-
-def _policy_row(diff: Diff, side: Revision) -> tuple[str, ...]:
-    publisher = side.policy.shared.value(URIRef(side.policy.iri), POL.publisherName)
-    return diff.name_of(side), side.policy.title, str(publisher or "not stated"), BASES[side.entry.bases["Criteria"]]
 
 
 def _alone_row(diff: Diff, contrast: Contrast) -> tuple[str, ...]:

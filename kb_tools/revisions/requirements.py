@@ -71,6 +71,8 @@ class Contrast:
 
     Attributes:
         side: the revision that requires it.
+        name: what tells it from the other requirements of the two: whether the other side would be stricter or looser
+            for want of it, and its number: "looser-5".
         shared: whether the other requires it too.
         matches: of one that is shared, the requirements of the other that by themselves come to it.
         by_itself: of one that is not shared, whether a case can fail it and meet all else that `side` requires.
@@ -81,6 +83,7 @@ class Contrast:
 
     side: Revision
     requirement: Requirement
+    name: str
     shared: bool
     matches: tuple[Requirement, ...] = ()
     by_itself: bool = False
@@ -193,9 +196,9 @@ def _contrasted(
 ) -> Iterator[Contrast]:
     """The requirements of one side, each held against the other."""
     for number, (requirement, where) in enumerate(zip(one.requirements, one.where, strict=True)):
-        without = other.met & ~where
+        without, name = other.met & ~where, f"{direction.value}-{number + 1}"
         if not without.satisfiable():
-            yield Contrast(one.revision, requirement, True, _matching(one, number, other))
+            yield Contrast(one.revision, requirement, name, True, _matching(one, number, other))
             continue
         # As much else of what this side requires is kept as can be: if all of it can, the requirement tells by itself.
         cases, kept = without, [negation(requirement.tree)]
@@ -203,8 +206,8 @@ def _contrasted(
             if place != number and (narrowed := cases & one.where[place]).satisfiable():
                 cases = narrowed
                 kept.append(rest.tree)
-        witness, replay = _shown(direction, space, cases, sides, kept, f"{direction.value}-{number + 1}", build)
-        yield Contrast(one.revision, requirement, False, (), len(kept) == len(one.requirements), witness, replay)
+        witness, replay = _shown(direction, space, cases, sides, kept, name, build)
+        yield Contrast(one.revision, requirement, name, False, (), len(kept) == len(one.requirements), witness, replay)
 
 
 def _matching(one: _Side, number: int, other: _Side) -> tuple[Requirement, ...]:

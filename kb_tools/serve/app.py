@@ -36,8 +36,9 @@ from kb_tools.serve.formats import MEDIA_TYPES, asked_for
 from kb_tools.serve.hooks import routes as hooks
 from kb_tools.serve.hooks.clients import Clients, ThisMachine
 from kb_tools.serve.links import ServedLinks, path_of
-from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, Page, page_of
+from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, POLICIES_COMPARED, Page, page_of
 from kb_tools.serve.pages.compare import obstacle, pair_named
+from kb_tools.serve.pages.policies_compared import sides_named
 from kb_tools.serve.programs.metrics import Metrics
 from kb_tools.serve.programs.watching import GONE, Log, Watched
 from kb_tools.serve.recording import Recording
@@ -96,6 +97,7 @@ def application(
     routes += recorded.routes(bench, shelf, partial(_answer, bench)) if shelf else []
     routes += case.routes(bench, determining)
     routes += [
+        Route(POLICIES_COMPARED.path, _policies_compared(bench)),
         Route(COMPARE.path, _choose(bench)),
         Route(COMPARISON.path, _comparison(bench)),
         Route("/openapi.json", _openapi),
@@ -193,6 +195,17 @@ def _comparison(bench: Workbench) -> Callable[[Request], Awaitable[Response]]:
         if not obstacle(policy, before, after):
             await asyncio.wrap_future(bench.comparisons.of(policy, before.name, after.name))
         return await run_in_threadpool(_answer, bench, COMPARISON, request, target)
+
+    return endpoint
+
+
+def _policies_compared(bench: Workbench) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        """Waits as that of one policy does."""
+        target = "/".join(request.path_params.values())
+        first, before, second, after = await run_in_threadpool(sides_named, bench, target)
+        await asyncio.wrap_future(bench.comparisons.of(first, before, after, second))
+        return await run_in_threadpool(_answer, bench, POLICIES_COMPARED, request, target)
 
     return endpoint
 

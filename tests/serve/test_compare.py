@@ -265,7 +265,7 @@ def test_a_pair_is_compared_once_and_only_so_many_are_kept_or_wait(
     made: list[str] = []
     release = Event()
 
-    def compared(self: Comparisons, policy: object, before: str, after: str) -> Compared:
+    def compared(self: Comparisons, policy: object, before: str, other: object, after: str) -> Compared:
         release.wait(10)
         made.append(before)
         return Compared(None, {})  # type: ignore[arg-type]

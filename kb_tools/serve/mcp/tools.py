@@ -180,7 +180,7 @@ async def _compare_revisions(office: Office, given: takes.OfTwo) -> gives.Compar
                 policy.require_criteria(side)
         if sides[0].iri == sides[1].iri:
             raise KbError("one revision twice", hint="name two")
-        return office.comparisons.of(policy, *(side.name for side in sides))
+        return office.comparisons.of(policy, sides[0].name, sides[1].name)
 
     compared = await asyncio.wrap_future(await office.read(pair))
     return await office.read(_comparison, compared.diff)

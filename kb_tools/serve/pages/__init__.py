@@ -18,6 +18,7 @@ from kb_tools.serve.pages import (
     criterion,
     examples,
     model,
+    policies_compared,
     policy,
     questions,
     recorded,
@@ -86,8 +87,16 @@ COMPARISON = Page(
     rdf=False,
     writers={"markdown": compare.as_markdown, "xlsx": compare.as_spreadsheet},
 )
-# The pages under the path of a policy.
-COMPARING = (COMPARE, COMPARISON)
+POLICIES_COMPARED = Page(
+    "policies_compared",
+    "/compare/{first}/{before}/{second}/{after}",
+    "Revisions of two policies compared: what each requires, and a case for each difference",
+    policies_compared.data,
+    rdf=False,
+    writers={"markdown": policies_compared.as_markdown, "xlsx": policies_compared.as_spreadsheet},
+)
+# The pages of comparisons.
+COMPARING = (COMPARE, COMPARISON, POLICIES_COMPARED)
 
 POLICY = Page("policy", "/{policy}", "A policy: its history, its log and what is open", policy.data)
 REVISION = Page("revision", "/{policy}/{revision}", "A revision: criteria and all else that it says", revision.data)

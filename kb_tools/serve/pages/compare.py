@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TypedDict
@@ -40,13 +41,17 @@ class Choice(TypedDict):
 
 
 class Comparisons(TypedDict):
-    """Which revisions of a policy can be compared; `pairs` are those that follow each other."""
+    """Which revisions of a policy can be compared; `pairs` are those that follow each other.
+
+    `others` compare its latest revision with that of another policy on the same service.
+    """
 
     title: str
     policy: Link
     path: str
     choices: list[Choice]
     pairs: list[Pairing]
+    others: list[Pairing]
 
 
 class Comparison(TypedDict):
@@ -139,7 +144,27 @@ def choose(view: View, target: str) -> Comparisons:
         "path": f"/{policy.identifier}/compare",
         "choices": _choices(view, policy),
         "pairs": pairings(view, policy),
+        "others": list(_others(view, policy)),
     }
+
+
+def _others(view: View, policy: Policy) -> Iterator[Pairing]:
+    own = _latest(policy)
+    for other in view.bench.policies.values():
+        latest = _latest(other)
+        if other.iri != policy.iri and own and latest and other.named_by & policy.named_by:
+            path = path_between(policy, own.name, other, latest.name)
+            yield {"before": view.link(own.iri), "after": view.link(latest.iri), "path": path}
+
+
+def _latest(policy: Policy) -> RevisionEntry | None:
+    """The latest released revision that can be compared."""
+    return next((entry for entry in reversed(policy.released) if comparable(entry)), None)
+
+
+def path_between(first: Policy, before: str, second: Policy, after: str) -> str:
+    """The path of the comparison of two policies."""
+    return f"/compare/{first.identifier}/{before}/{second.identifier}/{after}"
 
 
 def as_markdown(view: View, target: str) -> bytes:

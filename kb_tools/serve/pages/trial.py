@@ -17,8 +17,9 @@ from kb_tools.rdf.namespaces import BASE, POL
 from kb_tools.render.determination_text import TITLES
 from kb_tools.serve.case.fields import Fields
 from kb_tools.serve.case.form import Section, section
-from kb_tools.serve.pages.compare import obstacle, pair_named, path_of
+from kb_tools.serve.pages.compare import obstacle, pair_named, path_between, path_of
 from kb_tools.serve.pages.examples import sentence
+from kb_tools.serve.pages.policies_compared import sides_named
 from kb_tools.serve.view import Link, NoPage, View
 from kb_tools.serve.workbench import Workbench
 
@@ -113,6 +114,8 @@ def witness(view: View, named: str) -> tuple[str, Witness]:
         Busy: too many others are being made.
     """
     target, _, direction = named.rpartition("/")
+    if target.count("/") == 3:
+        return _witness_between(view, target, direction)
     if target.count("/") != 2:
         raise NoPage(f"no witness {named!a}", hint="open one on the page of a comparison")
     policy, before, after = pair_named(view.bench, target)
@@ -130,6 +133,29 @@ def witness(view: View, named: str) -> tuple[str, Witness]:
                 "outcomes": outcomes,
             }
     raise NoPage(f"this comparison has no witness {direction!a}", hint="open one on the page of a comparison")
+
+
+def _witness_between(view: View, target: str, name: str) -> tuple[str, Witness]:
+    """The same of two policies: a case that fails what only one of them requires.
+
+    Args:
+        target: the comparison, as "CP.MP.101/2026-02/CG-TRANS-03/2024-10".
+        name: of the requirement, as "looser-5".
+    """
+    first, before, second, after = sides_named(view.bench, target)
+    made = view.bench.comparisons.of(first, before, after, second).result()
+    for found in made.diff.contrasts:
+        if found.name == name and found.witness and name in made.shown:
+            return made.shown[name], {
+                "path": f"{path_between(first, before, second, after)}#{name}",
+                "direction": found.witness.direction.value,
+                "before": view.link(made.diff.old.entry.iri),
+                "after": view.link(made.diff.new.entry.iri),
+                "outcomes": view.links(
+                    str(POL[outcome.value]) for outcome in (found.witness.before, found.witness.after)
+                ),
+            }
+    raise NoPage(f"this comparison has no witness {name!a}", hint="open one on the page of a comparison")
 
 
 @cache

@@ -41,6 +41,12 @@ def routes(bench: Workbench, determining: Determining, ask: Callable[[Request], 
         if missing:
             raise KbError(f"no {' and no '.join(missing)}", hint="name two revisions, as before=2019-10&after=2026-02")
         before, after = asked["before"], asked["after"]
+        if not asked.get("policy") and len({name.split("/")[-2] for name in (before, after) if "/" in name}) == 2:
+            asked_for = (before, after)
+            sides = [await run_in_threadpool(determining.policy, None, name) for name in asked_for]
+            first, second = (determining.entry(side, name).name for side, name in zip(sides, asked_for, strict=True))
+            found = await asyncio.wrap_future(bench.comparisons.of(sides[0], first, second, sides[1]))
+            return _json(found.diff.to_json())
         policy = await run_in_threadpool(determining.policy, asked.get("policy"), before, after)
         for name in (before, after):
             determining.entry(policy, name)
