@@ -8,6 +8,7 @@ from typing import Any
 from rdflib.namespace import XSD
 
 from kb_tools.cases.form import ROOT, CaseForms, Form, Key
+from kb_tools.cases.narrowed import narrowed
 from kb_tools.cases.plain import NOTE
 from kb_tools.cases.schema import ID_HINT, NAME_HINT
 from kb_tools.model.revision import Revision
@@ -24,6 +25,7 @@ def template(plain: CaseForms, revision: Revision) -> dict[str, Any]:
     It is plain JSON itself: notes are not read, so what is not filled in is not stated.
     """
     asks = asked(revision)
+    plain = narrowed(plain, [revision])
     intro = (
         f"A case for {revision.policy.identifier} revision {revision.entry.name}. A key that begins with {NOTE} is a "
         f"note and is not read. Where something is known, write the key without {NOTE}, and the value in place of the "

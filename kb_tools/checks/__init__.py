@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kb_tools.checks import conditions, files, history, naming, passages, policy, reasoning, seal, shapes, vocabulary
+from kb_tools.checks import (
+    conditions,
+    files,
+    generated,
+    history,
+    naming,
+    passages,
+    policy,
+    reasoning,
+    seal,
+    shapes,
+    vocabulary,
+)
 from kb_tools.checks.core import Check, CheckResult, Problem, Scope, Severity
 from kb_tools.checks.units import Checker, across, asked, merged, units
 from kb_tools.errors import KbError
@@ -223,6 +235,14 @@ CHECKS: tuple[Check, ...] = (
         Severity.ERROR,
         passages.passages_accounted,
         Scope.POLICY,
+    ),
+    Check(
+        "generated",
+        "What is generated from the vocabularies and case shapes is current",
+        Severity.ERROR,
+        generated.none,
+        Scope.VOCABULARY,
+        across=generated.stale,
     ),
     Check("to-do", "No revision is a draft", Severity.ERROR, passages.nothing_to_do, Scope.POLICY),
     Check("examples", "Every example case has an expectation", Severity.ERROR, policy.examples, Scope.POLICY),

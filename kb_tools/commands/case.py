@@ -62,18 +62,32 @@ def template(policy: str, revision: str | None, root: Path | None) -> None:
 
 @command.command("schema")
 @click.option("--context", is_flag=True, help="Print the JSON-LD context that maps keys and terms instead.")
+@click.option(
+    "--policy",
+    metavar="POLICY",
+    shell_complete=completion.policies,
+    help="Leave out what no revision of this policy reads.",
+)
 @kb_option
-def schema(context: bool, root: Path | None) -> None:
+def schema(context: bool, policy: str | None, root: Path | None) -> None:
     """Print the JSON Schema (draft 2020-12) of a case, generated from the vocabularies and the case shapes.
 
     \b
-    Example:
+    Examples:
       kb case schema > case.schema.json
+      kb case schema --policy CP.MP.101 > case.schema.json
     """
     from kb_tools.cases.form import CaseForms
+    from kb_tools.cases.narrowed import narrowed
     from kb_tools.cases.schema import schema as described
+    from kb_tools.model.revision import Revision
 
-    plain = CaseForms(open_kb(root).repository)
+    kb = open_kb(root).repository
+    plain = CaseForms(kb)
+    if policy:
+        chosen = kb.policy(policy)
+        entries = [entry for entry in chosen.history if entry.criteria_on_file]
+        plain = narrowed(plain, [Revision.load(chosen, entry) for entry in entries])
     _print({"@context": plain.context} if context else described(plain))
 
 

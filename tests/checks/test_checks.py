@@ -1387,3 +1387,20 @@ def test_a_problem_of_some_revisions_names_them(copied: Callable[[bool], Path]) 
         )
         == 1
     )
+
+
+def test_a_stale_schema_is_one_problem_that_says_what_renews_it(kb: Repository, tmp_path: Path) -> None:
+    assert result_of(kb.root, "generated").problems == ()
+    for folder in ("ontology", "shapes", "policies"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / "docs").mkdir()
+    assert result_of(tmp_path, "generated").problems == ()
+    for name in ("case.schema.json", "case-context.jsonld"):
+        shutil.copy(ROOT / "docs" / name, tmp_path / "docs" / name)
+    (tmp_path / "docs/case.schema.json").write_text('{"title": "an old one"}', encoding="utf-8")
+    (problem,) = result_of(tmp_path, "generated").problems
+    assert str(problem.where) == "docs/case.schema.json"
+    assert problem.message == (
+        "is not what the vocabularies and the case shapes say now; write it anew: kb case schema > "
+        "docs/case.schema.json (make docs writes all that is generated)"
+    )

@@ -16,6 +16,7 @@ from kb_tools.ask import dataset
 from kb_tools.cases.case import Case
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.form import CaseForms
+from kb_tools.cases.narrowed import narrowed
 from kb_tools.cases.reader import CaseReader
 from kb_tools.cases.schema import schema
 from kb_tools.checks import run_checks
@@ -137,6 +138,36 @@ def test_what_is_made_of_the_vocabularies_knows_the_terms_of_a_policy(known: Rep
     own = known.root / "policies/EX.5/ontology/weight.ttl"
     assert names[own] == f"{OWN}ontology/weight"
     assert f"{OWN}ontology/weight" in dataset.default_graph(known, [])
+
+
+def test_the_form_of_a_case_of_one_policy_holds_what_that_policy_reads(known: Repository) -> None:
+    plain = CaseForms(known)
+
+    def keys(policy: str, *months: str) -> dict[str, list[str]]:
+        chosen = known.policy(policy)
+        forms = narrowed(plain, [Revision.load(chosen, chosen.entry(month)) for month in months]).forms
+        return {name: list(form.keys) for name, form in forms.items()}
+
+    asked = keys("EX.5", "2024-01")
+    general, findings = (
+        {"Case", "Request"},
+        {"AcuteGvHDAssessment", "RelapseRiskAssessment", "StatedAbsence", "Transplant"},
+    )
+    assert set(asked) == general | findings | {"XOperation", "XWeight"}
+    assert asked["Request"] == ["service", "procedureCodes", "serviceDate"]
+    assert asked["XWeight"] == ["date", "basis", "inDoubt", "Xclass"]
+    assert "lineOfBusiness" not in asked["Case"]
+    old, new = keys("CP.MP.101", "2019-10"), keys("CP.MP.101", "2026-02")
+    assert (old["Product"], new["Product"]) == (
+        ["processing"],
+        ["processing", "lymphocyteDonor", "withinClinicalTrial"],
+    )
+    assert {"EarlierInfusion", "MRDTest"} & set(old) == {"EarlierInfusion"}
+    assert {"EarlierInfusion", "MRDTest"} & set(new) == {"MRDTest"}
+    assert "lineOfBusiness" in new["Case"]
+    described = schema(narrowed(plain, [Revision.load(known.policy("EX.5"), known.policy("EX.5").entry("2024-01"))]))
+    assert "MRDTest" not in described["$defs"]
+    assert described["$defs"]["StatedAbsence"]["properties"]["absenceOf"]["enum"] == ["XOperation", "Transplant"]
 
 
 def test_a_touched_class_breaks_the_seals_that_reach_it_and_no_other(grown: Path) -> None:

@@ -323,7 +323,7 @@ def test_slips_of_a_file_stand_beside_their_fields_and_what_has_none_above(clien
         ("case.findings[0].date", '"soon", but a full date, as YYYY-MM-DD, is expected'),
         ("case.findings[1].type", found[3][1]),
     ]
-    assert found[3][1].startswith('"Nothing" is not a value of this key; it takes Transplant,')
+    assert found[3][1].startswith('"Nothing" is not a value of this key; it takes AcuteGvHDAssessment,')
     text = TURTLE.decode().replace("clin:grade 2", 'clin:grade 7 ; clin:colour "red"')
     found = slips(post(client, {}, do="read", text=text).text)
     assert [field for field, _ in found] == ["case.findings[2].grade", ""]
