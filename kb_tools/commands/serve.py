@@ -149,6 +149,10 @@ def command(
 
     trusted = clients.trusted_clients(trusted_clients) if trusted_clients else None
     pool = Pool(kb.repository, workers, timeout)
-    serve(bench, pool, host, port, (*allow_host, host), max_rows, trusted, ready, written, recording, shelf, origins)
-    if recording and records:
-        say_recorded(recording.made, records, recording.head)
+    try:
+        hosts = (*allow_host, host)
+        serve(bench, pool, host, port, hosts, max_rows, trusted, ready, written, recording, shelf, origins)
+    finally:
+        # Ctrl-C ends it.
+        if recording and records:
+            say_recorded(recording.made, records, recording.head)

@@ -33,6 +33,7 @@ _KNOWN = (FORMAT, FORMAT_OF_MANY)
 START = "0" * 64
 # No record is nearly as long as this.
 MAX_LINE = 16 * 1024 * 1024
+TOO_MANY = "more cases than one record can hold"
 _BEGINNING = b'{"digest":"'
 _LINE = re.compile(rb'\{"digest":"([0-9a-f]{64})",([^\n]*)\n')
 _BLOCK = 64 * 1024
@@ -176,12 +177,13 @@ class Made:
         """
         try:
             with _opened(self.path, os.O_RDWR | os.O_APPEND) as file, locked(file):
+                # A last record that lacks nothing but its end gets that, and is seen.
+                head, end, unfinished = _tail(self.path, file)
                 self._read_on(file)
                 if range_ not in self._records:
-                    head, end, unfinished = _tail(self.path, file)
                     line, _ = _line_of(head, {**content, **unfinished})
                     if len(line) >= MAX_LINE:
-                        raise Unrecorded("more cases than one record can hold", where=str(self.path))
+                        raise Unrecorded(TOO_MANY, where=str(self.path), hint="give the cases in smaller files")
                     _write(file, end, line)
                     return None
         except OSError as error:

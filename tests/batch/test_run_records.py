@@ -204,6 +204,14 @@ def test_two_who_record_one_range_at_once_make_one_record(records: Path) -> None
     assert len(contents(records)) == 2
 
 
+def test_a_record_that_lacks_nothing_but_its_end_is_seen_and_not_made_twice(records: Path) -> None:
+    chain, content = records / "records.jsonl", {"run": {"run": "a" * 64, "range": 7}, "groups": []}
+    Made(chain, "a" * 64).append(7, content)
+    chain.write_bytes(chain.read_bytes()[:-1])
+    assert Made(chain, "a" * 64).append(7, content) is not None
+    assert ranges(records) == [7]
+
+
 # ---------------------------------------------------------------------- again
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from bundles import RunKb, content, data
-from hook_calls import call_of
+from hook_calls import call_of, drafts
 from jsonschema import Draft202012Validator
 from pas import pas_of
 from starlette.testclient import TestClient
@@ -158,6 +158,15 @@ def test_where_no_case_is_kept_the_rows_of_a_chunk_share_one_record(kb: Reposito
     desk.records = []
     LineDesk(desk).rows(chosen, [1], b"no case")
     assert desk.records == []
+
+
+def test_of_a_call_that_is_refused_no_order_is_recorded(served: Served) -> None:
+    call = call_of(content())
+    (first,) = call["context"]["draftOrders"]["entry"]
+    other = {**first["resource"], "id": "other", "occurrenceDateTime": "soon"}
+    call["context"]["draftOrders"] = drafts(first["resource"], other)
+    response, made = served.made(lambda: served.post("/cds-services/order-sign", json.dumps(call).encode(), JSON))
+    assert (response.status_code, made) == (422, [])
 
 
 def test_what_is_not_determined_or_only_tried_is_not_recorded(served: Served) -> None:
@@ -408,3 +417,18 @@ def test_a_folder_of_something_else_is_refused_at_the_start(tmp_path: Path) -> N
 def test_cases_are_kept_only_where_records_are_made(run_kb: RunKb) -> None:
     done = run_kb("serve", "--case", "keep")
     assert (done.returncode, "--case keep goes with --record." in done.stderr) == (2, True)
+
+
+def test_the_command_says_at_its_end_what_it_recorded_where(
+    run_kb: RunKb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def served(*arguments: Any) -> None:
+        (recording,) = (one for one in arguments if isinstance(one, Recording))
+        recording.record([{"n": 1}, {"n": 2}])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kb_tools.serve.server.serve", served)
+    done = run_kb("serve", "--record", "records")
+    head = json.loads((tmp_path / "records/records.jsonl").read_text().splitlines()[-1])
+    said = f"kb: 2 determinations recorded in records; head 2/{head['digest']}\nkb: interrupted\n"
+    assert (done.returncode, done.stderr) == (130, said)

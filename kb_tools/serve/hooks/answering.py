@@ -50,6 +50,8 @@ class Hooks:
             call = call_of(body, service)
             content = self._answered(call, base, date.fromisoformat(today), come)
         except Refused as refused:
+            # Nothing is given of the orders before the one that is refused.
+            self.desk.records.clear()
             outcome = operation_outcome([(refused.code, str(refused))])
             return Message({"status": refused.status, "told": UNREAD}, written(outcome))
         return Message({"status": 200, "told": told(come)}, written(content))
