@@ -7,6 +7,7 @@ as the reason, is what is left.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -18,6 +19,8 @@ URL = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-infor
 TEMP = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
 # The versions of CRD in which the extension is written; they differ in how a detail is written.
 VERSIONS = ("2.1", "2.2")
+# What `assertion_id` gives.
+_ASSERTION = re.compile(r"(.+)\.[0-9]{4}-[0-9]{2}\.[0-9a-f]{32}(?:\.partly)?")
 # How the status is said where not all of the chart was sent.
 PARTLY = " on what was sent, which is not all"
 NO_PROMISE = "The plan decides: this is the status of criteria, neither coverage nor an authorization."
@@ -80,15 +83,25 @@ def _policy_link(version: str, page: str) -> list[dict[str, Any]]:
 
 
 def updated(order: dict[str, Any], information: dict[str, Any]) -> dict[str, Any] | None:
-    """The order with the extension, in place of what was said of the same Coverage; None where that is not new."""
+    """The order with the extension, in place of what was said of the same Coverage and policy; None where not new.
+
+    What another policy on file says of the same Coverage stays beside it.
+    """
     kept = []
     for extension in order.get("extension", []):
-        if extension.get("url") == URL and _said(extension, "coverage") == _said(information, "coverage"):
+        same = extension.get("url") == URL and _said(extension, "coverage") == _said(information, "coverage")
+        if same and _policy(extension) in (None, _policy(information)):
             if _said(extension, "coverage-assertion-id") == _said(information, "coverage-assertion-id"):
                 return None
         else:
             kept.append(extension)
     return {**order, "extension": [*kept, information]}
+
+
+def _policy(extension: dict[str, Any]) -> str | None:
+    """The policy on whose criteria something was said; None where nothing of this tool was."""
+    found = _ASSERTION.fullmatch(str(_said(extension, "coverage-assertion-id")))
+    return found[1] if found else None
 
 
 def _said(extension: dict[str, Any], name: str) -> Any:

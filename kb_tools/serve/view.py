@@ -206,7 +206,8 @@ def day_asked(given: str | None, name: str = "on") -> date | None:
 
 def without_options(hint: str) -> str:
     """A hint in which nothing is written as an option of a command, which a reader of pages does not have."""
-    return hint.replace("--revision ", "revision ")
+    # Nor is a request of several policies, for which the command has --policy all.
+    return hint.replace("--revision ", "revision ").replace("--policy", "policy").removesuffix(", or all")
 
 
 def _sentence(text: str) -> str:

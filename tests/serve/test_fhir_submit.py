@@ -627,7 +627,7 @@ def test_what_no_terminal_should_obey_is_escaped_in_an_answer(desk: Desk) -> Non
 
 def test_a_revision_that_is_not_on_file_is_no_response(ask: Ask) -> None:
     bundle = of_claim(item=[{**ITEM, "servicedDate": "2022-11-01"}])
-    text = "the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: --revision 2023-10"
+    text = "the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: revision 2023-10"
     assert ask(bundle, chosen={**CHOSEN, "revision": None}) == (422, [("processing", text)])
 
 

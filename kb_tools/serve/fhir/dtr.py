@@ -98,16 +98,55 @@ class Packages:
 
     def _answered(self, asked: _Asked, chosen: Chosen, come: list[Answer]) -> Json:
         """The packages; `come` is added what each order comes to with its plans alone."""
+        packages: list[Json] = []
+        remarks: list[str] = []
+        refusals: list[_Refused] = []
+        for policy in self._policies(asked, chosen):
+            try:
+                self._add(asked, policy, chosen["revision"], come, packages, remarks)
+            except _Refused as refused:
+                refusals.append(refused)
+        # Where several policies could be meant, one that has nothing to do with it stops no other.
+        if refusals and not packages and not remarks:
+            raise refusals[0]
+        return output(asked.version, packages, _remark(*dict.fromkeys(remarks)) if remarks and not packages else None)
+
+    def _policies(self, asked: _Asked, chosen: Chosen) -> list[str]:
+        """The policies whose forms may be meant: the one that is named, by itself or by a form; else all."""
+        kb, revision = self._desk.kb, chosen["revision"]
+        known = [policy.identifier for policy in kb.policies()]
+        urls = {name.partition("|")[0] for name in asked.forms}
+        context = _ASSERTION.fullmatch(asked.context)
+        named = [
+            one for one in known if policy_url(one) in urls or (context and not asked.orders and context[1] == one)
+        ]
+        if chosen["policy"] or (kb.is_one(None, revision) and not named):
+            return [kb.policy_of(chosen["policy"], *filter(None, [revision])).identifier]
+        return named or [one.identifier for one in (kb.policies_with(revision) if revision else kb.policies())]
+
+    def _add(
+        self,
+        asked: _Asked,
+        policy: str,
+        revision: str | None,
+        come: list[Answer],
+        packages: list[Json],
+        remarks: list[str],
+    ) -> None:
+        """Add the packages of a policy, and what there is to remark where there is nothing to ask.
+
+        Raises:
+            _Refused: there is no such form, or what is sent cannot be determined.
+        """
         today = date.today()
-        policy, revision = self._desk.kb.policy(chosen["policy"]).identifier, chosen["revision"]
         of_policy = _of_policy(asked, policy)
         revision = revision or next((named for _, named in of_policy if named), None)
         # The form of a policy that is named can ask for the service too.
         known = [order for order in asked.orders if of_policy or self._is_known(order)]
         if asked.orders and not known:
-            return output(asked.version, [], _remark(_OTHER))
-        packages: list[Json] = []
-        remarks: list[str] = []
+            remarks.append(_OTHER)
+            return
+        told_before = len(packages) + len(remarks)
         orders: list[Json | None] = [*known] or [None]
         for order in orders:
             found, parts = self._found(order, asked, today, policy, revision, come if order else [])
@@ -118,10 +157,9 @@ class Packages:
             elif found.needs is not None and self._is_wanted(asked, found):
                 about = self._about(asked, order, None, today)
                 packages += self._package(found, self._made(found, parts, today, policy), about)
-        if not packages and not remarks:
+        if len(packages) + len(remarks) == told_before:
             what = "the form that is named is not that of this order: leave it out, or send the order as it was"
             raise _Refused(404, "not-found", what)
-        return output(asked.version, packages, _remark(*dict.fromkeys(remarks)) if remarks and not packages else None)
 
     def _is_known(self, order: Json) -> bool:
         return order["resourceType"] == "Claim" or self._desk.asks_for_a_known_service(order)

@@ -20,6 +20,7 @@ from kb_tools.serve.case.answer import SOURCE
 from kb_tools.serve.case.desk import UNREAD, Chosen, Desk, Told, told
 from kb_tools.serve.case.messages import Message
 from kb_tools.serve.fhir.dtr import Packages
+from kb_tools.serve.view import without_options
 
 # The operations by which cases are determined, and what is before them in the addresses that records name.
 DETERMINE, SUBMIT = "$determine", "Claim/$submit"
@@ -108,7 +109,7 @@ def why_not(found: Answer | KbError) -> list[tuple[str, str]]:
         return [("invalid", violation.message) for violation in found.violations]
     error = found.error if isinstance(found, NotDetermined) else found
     assert isinstance(error, KbError)
-    return [("processing", line) for line in error.lines()]
+    return [("processing", without_options(line)) for line in error.lines()]
 
 
 def _is_of_the_first(found: Determination) -> bool:

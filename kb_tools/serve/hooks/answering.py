@@ -60,9 +60,11 @@ class Hooks:
         """The cards and actions; `come` is added what each order came to that something is said of."""
         shown: list[dict[str, Any]] = []
         actions: list[dict[str, Any]] = []
+        meant = self.desk.kb.preferred
+        policies = [meant] if meant else list(self.desk.kb.policies())
         for order in filter(self.desk.asks_for_a_known_service, call.orders):
             informed = order
-            for policy in self.desk.kb.policies():
+            for policy in policies:
                 found = self._come_to(call.version, {"order": order, **call.chart}, policy, today)
                 if not _is_about(found):
                     continue

@@ -1,0 +1,98 @@
+"""The doors of an EHR where several policies are on file that are about one order, and none is named."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from bundles import content, data, resources
+from hook_calls import call_of, order_of
+from pas import pas_of
+
+from kb_tools.model.repository import Repository
+from kb_tools.render.coverage_information import URL
+from kb_tools.serve.case.desk import Chosen, Desk
+from kb_tools.serve.fhir import work
+from kb_tools.serve.fhir.dtr import Packages
+from kb_tools.serve.hooks.answering import Hooks
+
+pytest.importorskip("fhirclient")
+
+Json = dict[str, Any]
+NONE: Chosen = {"policy": None, "revision": None, "asOf": None}
+FORM = "https://w3id.org/policykb/Questionnaire/"
+COVERAGE = {"name": "coverage", "resource": resources(content())["Coverage"]}
+ORDER = {"name": "order", "resource": order_of(content())}
+
+
+@pytest.fixture
+def desk(kb: Repository, no_policy_preferred: None, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    # What need not be asked after each answer takes long to find out, and does not depend on this.
+    monkeypatch.setattr(Packages, "_made", lambda *_: [])
+    return Desk(kb)
+
+
+def signed(desk: Desk, **changes: Any) -> Json:
+    sent = data(call_of(content(), **changes))
+    found = Hooks(desk).answer("order-sign", "http://kb.example", date.today().isoformat(), sent)
+    assert (found.content["status"], found.body is not None) == (200, True)
+    answer: Json = json.loads(found.body or b"")
+    return answer
+
+
+def packages(desk: Desk, *given: Json, chosen: Chosen = NONE) -> list[str]:
+    """The forms that are given, by their canonicals."""
+    found = Packages(desk).answer(chosen, data({"resourceType": "Parameters", "parameter": [COVERAGE, *given]}))
+    assert found.content["status"] == 200, found.content
+    listed = json.loads(found.body or b"")["parameter"]
+    return [one["resource"]["entry"][0]["resource"]["url"] for one in listed if one["name"] == "PackageBundle"]
+
+
+def test_each_policy_has_its_card_its_coverage_information_and_its_form(desk: Desk) -> None:
+    answer = signed(desk)
+    assert [card["summary"] for card in answer["cards"]] == [
+        "CG-TRANS-03 revision 2024-10: information needed",
+        "CP.MP.101 revision 2026-02: criteria met",
+    ]
+    (action,) = answer["systemActions"]
+    said = [
+        {part["url"]: next(value for key, value in part.items() if key != "url") for part in extension["extension"]}
+        for extension in action["resource"]["extension"]
+        if extension["url"] == URL
+    ]
+    assert [one["coverage-assertion-id"].rsplit(".", 2)[0] for one in said] == ["CG-TRANS-03", "CP.MP.101"]
+    assert ["questionnaire" in one for one in said] == [True, False]
+    # The same again is nothing new, of either.
+    assert "systemActions" not in signed(desk, extension=action["resource"]["extension"])
+    assert said[0]["questionnaire"] in packages(desk, ORDER)
+    assert packages(desk, ORDER, {"name": "questionnaire", "valueCanonical": said[0]["questionnaire"]}) == [
+        said[0]["questionnaire"]
+    ]
+
+
+def test_the_policy_that_is_meant_has_the_only_card_and_form(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_POLICY", "CG-TRANS-03")
+    answer = signed(desk)
+    assert [card["summary"] for card in answer["cards"]] == ["CG-TRANS-03 revision 2024-10: information needed"]
+    assert len(packages(desk, ORDER)) == 1
+
+
+def test_a_form_that_is_named_says_which_policy_is_meant(desk: Desk) -> None:
+    for policy in ("CP.MP.101", "CG-TRANS-03"):
+        assert packages(desk, {"name": "questionnaire", "valueCanonical": f"{FORM}{policy}"}) == [f"{FORM}{policy}"]
+    context = {"name": "context", "valueString": f"CP.MP.101.2019-10.{'0' * 32}"}
+    assert packages(desk, context) == [f"{FORM}CP.MP.101"]
+    # Two forms from the two policies that the order is about; one where the address names a policy.
+    assert len(packages(desk, ORDER)) == 2
+    assert len(packages(desk, ORDER, chosen={**NONE, "policy": "CP.MP.101"})) == 1
+
+
+def test_a_request_for_authorization_is_asked_which_policy_is_meant(desk: Desk) -> None:
+    submit = work.operations(desk)["Claim/$submit"]
+    refused = submit(NONE, data(pas_of())).content
+    text = "the case names 2 policies; choose with policy: CG-TRANS-03, CP.MP.101"
+    assert (refused["status"], refused["issues"]) == (422, [("processing", text)])
+    assert refused["told"]["outcomes"] == ["NotDetermined"]
+    assert submit({**NONE, "policy": "CP.MP.101"}, data(pas_of())).content["status"] == 200
