@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from rdflib import Literal, URIRef
+from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.as_json import AsJson
@@ -18,6 +19,7 @@ from kb_tools.cases.inputs import MANIFEST
 from kb_tools.checks import CHECKS, Severity, run_checks
 from kb_tools.determine.examples import read_manifest, run_manifest
 from kb_tools.document.draft import REVISION
+from kb_tools.document.passages import KINDS
 from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
@@ -32,6 +34,8 @@ from kb_tools.writing import write_atomically
 # What holds for released revisions alone.
 _AFTERWARDS = ("to-do", "seal")
 _LIMITS = {SH.minInclusive, SH.minExclusive, SH.maxInclusive, SH.maxExclusive, SH.hasValue}
+# What says in words what holds. Evidence and references have numbers of their own.
+_SPEAKING = {kind for name in ("criterion", "definition", "advisory") for kind in KINDS[name]}
 # How many characters of the digest of a comparison say that it was seen.
 _SHORT = 12
 
@@ -120,6 +124,8 @@ class Release(AsJson):
         gone = _numbers(self.kb, old.keys() - new.keys()) - _numbers(self.kb, new)
         for subject, predicate, text in sorted(self.draft.graph):
             if not isinstance(text, Literal) or not text.language or str(subject) in self.kept:
+                continue
+            if not _SPEAKING & set(self.draft.graph.objects(subject, RDF.type)):
                 continue
             for number in sorted(gone):
                 if re.search(rf"(?<![\w.]){re.escape(number)}(?![\w]|\.\d)", text):
