@@ -86,8 +86,12 @@ def command(
     standard input. FHIR R4 is read too: a bundle (.json), bundles or bulk data (.ndjson), a folder of resources. A case
     that breaks the case shapes is reported as malformed and not determined.
 
-    Exit code 0 if every case meets the criteria, 1 if one does not (or is malformed), 2 if a file could not be read
-    or no revision could be used; all other cases are determined all the same.
+    Without --policy, and where no revision says it, a case is determined under the policy that its service or its codes
+    name, if several are on file; where it names none, or more than one, a line says so with the choice. With --policy
+    all it has an answer under each.
+
+    Exit code 0 if every answer is that the criteria are met, 1 if one is not (or a case is malformed), 2 if a file or a
+    policy could not be read or no revision could be used; all other cases are determined all the same.
 
     \b
     Examples:
@@ -95,6 +99,8 @@ def command(
       kb validate cases/ --revision 2026-02 --format json
       kb validate case.ttl --explain --document CP.MP.101.pdf
       kb validate case.ttl --record records
+      kb validate case.ttl --revision CP.MP.101/2026-02
+      kb validate case.ttl --policy all
     """
     wrong = {
         "--revision and --as-of exclude each other.": revision and as_of,
@@ -120,7 +126,7 @@ def command(
     )
     worst = 0
     answers: list[Answer] = []
-    counts: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     out = console()
     wording = None
     if format_ == "text":
@@ -134,8 +140,8 @@ def command(
             warn_of_slow_shapes(kb)
         worst = max(worst, _exit_code(answer))
         if format_ == "text":
-            text.answer(out, kb.repository, answer, explain, wording)
-            counts[text.outcome_of(answer)] += 1
+            text.answer(out, kb.repository, answer, explain, wording, policy == "all")
+            counts[text.policy_of(answer), text.outcome_of(answer)] += 1
         else:
             answers.append(answer)
     if format_ == "text":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -36,14 +37,26 @@ STYLES = {
 }
 
 
-def answer(out: Console, kb: Repository, answered: Answer, explain: bool, quotes: Quotes | None = None) -> None:
-    """One case: its determination, or why there is none."""
+def answer(
+    out: Console,
+    kb: Repository,
+    answered: Answer,
+    explain: bool,
+    quotes: Quotes | None = None,
+    several: bool = False,
+) -> None:
+    """One case: its determination, or why there is none.
+
+    Args:
+        several: whether the case has an answer under each of several policies: then it names its policy first.
+    """
+    under = f", under {policy_of(answered)}" if several and policy_of(answered) else ""
     if isinstance(answered, Determination):
-        determination(out, answered, explain, quotes)
+        determination(out, answered, explain, quotes, under)
     elif isinstance(answered, Malformed):
         malformed(out, answered)
     else:
-        out.print(Text(f"{answered.case.title}: NOT DETERMINED", "bold"))
+        out.print(Text(f"{answered.case.title}{under}: NOT DETERMINED", "bold"))
         _block(out, "", [str(answered.error)])
         out.print()
     if explain and answered.case.reading:
@@ -61,15 +74,18 @@ def malformed(out: Console, found: Malformed) -> None:
     out.print()
 
 
-def determination(out: Console, found: Determination, explain: bool, quotes: Quotes | None = None) -> None:
+def determination(
+    out: Console, found: Determination, explain: bool, quotes: Quotes | None = None, under: str = ""
+) -> None:
     """One determination, top down: outcome, because, the criteria, what to send in, advice, notes.
 
     Args:
+        under: which policy it is under, where a case has several determinations.
         explain: whether to add the standing advice, every condition, the places and the works cited.
         quotes: the passages in the reader's own copy of the document, to be printed with `explain`.
     """
     revision = found.revision
-    out.print(Text(found.case.title, "bold"))
+    out.print(Text(f"{found.case.title}{under}", "bold"))
     out.print(Text(TITLES[found.outcome], STYLES[found.outcome]).append(f" {consequence(found)}".rstrip(), "default"))
     out.print(Text(f"because {found.because}"))
     out.print(
@@ -195,18 +211,34 @@ def outcome_of(answer: Answer) -> str:
     return "malformed, not determined" if isinstance(answer, Malformed) else "not determined"
 
 
-def summary(out: Console, counts: Mapping[str, int], unread: int) -> None:
-    """How many cases came to what, by `outcome_of`; nothing for a single case."""
+def policy_of(answer: Answer) -> str:
+    """The identifier of the policy that an answer is under; "" where there is none."""
+    if isinstance(answer, Determination):
+        return answer.revision.policy.identifier
+    return "" if isinstance(answer, Malformed) else answer.policy
+
+
+def summary(out: Console, counts: Mapping[tuple[str, str], int], unread: int) -> None:
+    """How many cases came to what; nothing for a single case.
+
+    Args:
+        counts: by `policy_of` and `outcome_of`. The policies are named where there are several.
+    """
     lines = dict(counts)
     if unread:
-        lines["inputs that could not be read"] = unread
+        lines["", "inputs that could not be read"] = unread
     if sum(lines.values()) < 2:
         return
+    several = len({policy for policy, _ in lines} - {""}) > 1
+    together: Counter[tuple[str, str]] = Counter()
+    for (policy, what), count in lines.items():
+        together[policy if several else "", what] += count
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("Outcome")
+    for column in ("Policy", "Outcome") if several else ("Outcome",):
+        table.add_column(column)
     table.add_column("Cases", justify="right")
-    for what, count in sorted(lines.items()):
-        table.add_row(what, str(count))
+    for (policy, what), count in sorted(together.items()):
+        table.add_row(*((policy, what) if several else (what,)), str(count))
     out.print(table)
 
 

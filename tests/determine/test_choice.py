@@ -16,6 +16,9 @@ from kb_tools.api import KnowledgeBase
 from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.errors import ArgumentError, KbError, UnknownRevision
+from kb_tools.serve.case.desk import Chosen, Desk
+from kb_tools.serve.determining import Determining
+from kb_tools.serve.view import NoPage
 
 pytestmark = pytest.mark.usefixtures("no_policy_preferred")
 RunKb = Callable[..., CompletedProcess[str]]
@@ -186,3 +189,62 @@ def test_the_command_says_the_choice_and_takes_it(three: Path, run_kb: RunKb) ->
         ("TST.7", "2024-01", "CriteriaMet"),
     ]
     assert (content["notDetermined"], ran.stderr, ran.returncode) == ([], "", 0)
+
+
+# ---------------------------------------------------------------------- services
+
+
+@pytest.fixture(scope="module")
+def desk(base: KnowledgeBase) -> Desk:
+    return Desk(base.repository)
+
+
+def chosen(base: KnowledgeBase, **asked: str) -> Chosen:
+    return Determining(base.repository).chosen(asked.get("policy"), asked.get("revision"), asked.get("as_of"))
+
+
+def test_programs_may_leave_the_policy_to_the_case(base: KnowledgeBase, desk: Desk) -> None:
+    nobody: Chosen = {"policy": None, "revision": None, "asOf": None}
+    assert chosen(base) == nobody
+    lines = "\n".join(json.dumps(case(service=service)) for service in (TRANSPLANT, DLI)).encode()
+    found = desk.determine("jsonl", nobody, "json", lines)
+    content = json.loads(found.body or b"")
+    assert [(one["policy"], one["outcome"]) for one in content["determinations"]] == [("TRN.1", "InformationNeeded")]
+    assert [one["error"] for one in content["notDetermined"]] == [
+        "the case names 2 policies; choose with --policy: CP.MP.101, TST.7, or all"
+    ]
+    assert found.content["revisions"] == ["2024-01"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy"),
+    [
+        ({"policy": "TST.7"}, "TST.7"),
+        ({"revision": "2026-02"}, "CP.MP.101"),
+        ({"revision": "TRN.1/2024-01"}, "TRN.1"),
+        ({"revision": "2024-01"}, None),
+    ],
+)
+def test_a_parameter_names_the_policy_by_itself_or_with_the_revision(
+    base: KnowledgeBase, asked: dict[str, str], policy: str | None
+) -> None:
+    found = chosen(base, **asked)
+    assert (found["policy"], found["revision"]) == (policy, asked.get("revision"))
+
+
+def test_a_revision_that_no_policy_has_is_no_page(base: KnowledgeBase) -> None:
+    with pytest.raises(NoPage) as error:
+        chosen(base, revision="2020-01")
+    assert error.value.what == "no policy on file has revision 2020-01"
+
+
+def test_rows_of_programs_need_one_policy(base: KnowledgeBase) -> None:
+    determining = Determining(base.repository)
+    with pytest.raises(KbError) as none:
+        determining.policy(None)
+    assert str(none.value) == f"3 policies on file; choose one with policy: {THREE}"
+    with pytest.raises(KbError) as both:
+        determining.policy(None, "2024-01")
+    assert str(both.value) == (
+        "2 policies have revision 2024-01; write TRN.1/2024-01, or choose one with --policy: TRN.1, TST.7"
+    )

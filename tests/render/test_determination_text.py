@@ -241,7 +241,7 @@ def test_junit_counts_what_text_counts(kb: Repository, answers: Answers) -> None
     assert messages["malformed"].startswith(f"{EX}acute clin:grad 7: An acute GvHD assessment states ")
     assert messages["missing"] == "missing.ttl: no such file; check the path"
 
-    counts = Counter(map(text.outcome_of, answers.values()))
+    counts = Counter((text.policy_of(answer), text.outcome_of(answer)) for answer in answers.values())
     before = dict(counts)
     lines = on_screen(100, lambda out: text.summary(out, counts, 1))
     assert counts == before
@@ -347,8 +347,19 @@ def test_text_names_what_contradicts_and_what_to_send_in(kb: Repository, answers
 
 
 def test_the_summary_is_left_out_for_a_single_case(answers: Answers) -> None:
-    assert on_screen(100, lambda out: text.summary(out, Counter(["CriteriaMet"]), 0)) == []
+    assert on_screen(100, lambda out: text.summary(out, Counter([("CP.MP.101", "CriteriaMet")]), 0)) == []
     assert on_screen(100, lambda out: text.summary(out, Counter(), 1)) == []
+
+
+def test_the_summary_names_the_policies_where_there_are_several(answers: Answers) -> None:
+    counts = {("CP.MP.101", "CriteriaMet"): 2, ("TST.7", "CriteriaNotMet"): 3, ("", "malformed, not determined"): 1}
+    lines = [line.rstrip() for line in on_screen(100, lambda out: text.summary(out, counts, 0))]
+    assert lines == [
+        "Policy     Outcome                    Cases",
+        "           malformed, not determined      1",
+        "CP.MP.101  CriteriaMet                    2",
+        "TST.7      CriteriaNotMet                 3",
+    ]
 
 
 # ---------------------------------------------------------------------- json in detail
@@ -571,7 +582,7 @@ def test_no_line_is_wider_than_the_screen(kb: Repository, policy: Policy, answer
     def draw(out: Console) -> None:
         for answer in answers.values():
             text.answer(out, kb, answer, True)
-        text.summary(out, Counter(map(text.outcome_of, answers.values())), 1)
+        text.summary(out, Counter((text.policy_of(one), text.outcome_of(one)) for one in answers.values()), 1)
         show.history(out, [policy])
         for revision in revisions:
             show.revision(out, revision)

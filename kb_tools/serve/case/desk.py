@@ -332,8 +332,18 @@ def told(answered: Sequence[Answered | KbError]) -> Told:
     return {
         "read": len(answered) - len(errors),
         "outcomes": [_outcome(found) for found in answered],
-        "revisions": sorted({found.revision.entry.name for found in determined}),
+        "revisions": sorted(_revisions(determined)),
         "errors": [line for error in errors for line in error.lines()],
+    }
+
+
+def _revisions(determined: Sequence[Determination]) -> set[str]:
+    """The revisions that cases were determined under, as "2026-02"; of several policies, as "CP.MP.101/2026-02"."""
+    revisions = [found.revision for found in determined]
+    several = len({revision.policy.identifier for revision in revisions}) > 1
+    return {
+        f"{revision.policy.identifier}/{revision.entry.name}" if several else revision.entry.name
+        for revision in revisions
     }
 
 

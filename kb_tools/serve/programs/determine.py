@@ -45,7 +45,11 @@ def routes(determining: Determining) -> list[Route]:
         given = media_type(request)
         if given == LINES:
             asked = parameters(request, (*CHOICE, "rows"))
-            return batches.answers(_chosen(determining, asked), _rows(asked.get("rows", ROWS[0])))
+            chosen, rows = _chosen(determining, asked), _rows(asked.get("rows", ROWS[0]))
+            if rows != ROWS[0] and chosen["policy"] is None:
+                # Rows are of one policy.
+                determining.policy(None, *filter(None, [chosen["revision"]]))
+            return batches.answers(chosen, rows)
         if given not in FORMATS:
             known = ", ".join((*FORMATS, LINES))
             raise HTTPException(415, f"a case comes as {known}, named in the header Content-Type")
