@@ -1,7 +1,9 @@
 """Which policies a case is determined under: the one that is asked for, every one, or the one that the case names.
 
-A request names a policy by a service or a billing code that the policy states with pol:namedBy. Where it names none of
-several policies on file, or more than one, none is taken: a wrong guess could harm a patient.
+A request names a policy by a service or a billing code that the policy states with pol:namedBy; where the coverage
+states its payer, only policies of that payer (pol:payer) are named. Where a case names none of several policies on
+file, or more than one, none is taken: a wrong guess could harm a patient. A policy that is asked for is taken whatever
+the case names, and a notice says so where the coverage states another payer.
 """
 
 from __future__ import annotations
@@ -29,9 +31,24 @@ class PolicyChoice:
         every: whether each case is determined under all of them.
     """
 
-    def __init__(self, policies: Iterable[Policy], every: bool = False) -> None:
+    def __init__(
+        self,
+        policies: Iterable[Policy],
+        every: bool = False,
+        asked_for: bool = True,
+        others: Iterable[Policy] = (),
+    ) -> None:
+        """Prepare the choice.
+
+        Args:
+            asked_for: whether a single policy is asked for; else it is the only one, or the one that KB_POLICY names,
+                which is not meant where the coverage states another payer.
+            others: those to choose among then.
+        """
         self.policies: tuple[Policy, ...] = tuple(policies)
         self.every = every
+        self._asked_for = asked_for
+        self._among = tuple(others) or self.policies
         self._named_by: dict[str, list[Policy]] | None = None
 
     @property
@@ -68,28 +85,39 @@ class PolicyChoice:
         Raises:
             KbError: the case names none of several, or more than one.
         """
-        if self.every or self.only:
+        payer = str(case.value(case.value(case.node, CASE.coverage), CASE.payer) or "")
+        if self.every or (self.only and (self._asked_for or not payer or self.only.payer == payer)):
             return self.policies
+        if payer and not any(policy.payer == payer for policy in self._among):
+            what = "no policy on file is of the payer that the coverage states"
+            raise KbError(what, hint=f"choose with --policy: {_listed(self._among)}")
         request = case.value(case.node, CASE.request)
         stated = [*case.values(request, CASE.service), *case.values(request, CASE.procedureCode)]
         named_by = self._names()
-        found = tuple(dict.fromkeys(policy for term in stated for policy in named_by.get(str(term), ())))
+        named = dict.fromkeys(policy for term in stated for policy in named_by.get(str(term), ()))
+        found = tuple(policy for policy in named if not payer or policy.payer == payer)
         if len(found) == 1:
             return found
         if found:
             what = f"the case names {len(found)} policies"
-            raise KbError(what, hint=f"choose with --policy: {_listed(found)}, or all")
+            state = (
+                "" if payer or len({policy.payer for policy in found}) < 2 else "state the payer of the coverage, or "
+            )
+            raise KbError(what, hint=f"{state}choose with --policy: {_listed(found)}, or all")
+        if named:
+            what = f"the case names {_listed(tuple(named))}, and its coverage another payer"
+            raise KbError(what, hint=f"choose with --policy: {_listed(self._among)}")
         what = "neither its service nor its codes do" if stated else "it states no service and no code"
         raise KbError(
-            f"the case names none of {len(self.policies)} policies on file: {what}",
-            hint=f"choose with --policy: {_listed(self.policies)}",
+            f"the case names none of {len(self._among)} policies on file: {what}",
+            hint=f"choose with --policy: {_listed(self._among)}",
         )
 
     def _names(self) -> dict[str, list[Policy]]:
         """The policies that each service or code names."""
         if self._named_by is None:
             self._named_by = {}
-            for policy in self.policies:
+            for policy in self._among:
                 try:
                     named_by = policy.named_by
                 except KbError as error:
@@ -115,8 +143,23 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
         skip_broken(kb)
         return PolicyChoice(kb.policies(), every=True).having(revision)
     if kb.is_one(policy, revision):
-        return PolicyChoice([kb.policy_of(policy, *filter(None, [revision]))])
+        asked_for = bool(policy or revision)
+        chosen = kb.policy_of(policy, *filter(None, [revision]))
+        return PolicyChoice([chosen], asked_for=asked_for, others=() if asked_for else kb.policies())
     return PolicyChoice(kb.policies()).having(revision)
+
+
+def payer_notice(case: Case, policy: Policy) -> tuple[str, ...]:
+    """That the coverage states another payer than the policy's, if it does."""
+    payer = str(case.value(case.value(case.node, CASE.coverage), CASE.payer) or "")
+    if not payer or payer == policy.payer:
+        return ()
+    whose = (
+        f"{policy.identifier} is a policy of {policy.payer_label}"
+        if policy.payer
+        else f"{policy.identifier} names none"
+    )
+    return (f"The coverage states another payer: {whose}.",)
 
 
 def _listed(policies: Sequence[Policy]) -> str:

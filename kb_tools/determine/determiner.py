@@ -7,6 +7,7 @@ from datetime import date
 
 from kb_tools.cases.ages import lies_within
 from kb_tools.cases.case import Case
+from kb_tools.determine.choice import payer_notice
 from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.evaluate import Evaluator, Evidence, Known
 from kb_tools.determine.facts import Fact, facts_in_words
@@ -68,6 +69,7 @@ class Determiner:
             notices=(
                 *notices,
                 *revision.notices,
+                *payer_notice(case, revision.policy),
                 *case.notices,
                 *difference_notices(results.values()),
                 *age_notice(criteria, results),

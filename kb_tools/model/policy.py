@@ -92,6 +92,18 @@ class Policy(AsJson):
         graph = self.kb.graph([self.folder / POLICY_FILE])
         return frozenset(map(str, graph.objects(URIRef(self.iri), POL.namedBy)))
 
+    @cached_property
+    def payer(self) -> str:
+        """The IRI of the payer whose policy it is; "" where it is not stated."""
+        graph = self.kb.graph([self.folder / POLICY_FILE])
+        return str(graph.value(URIRef(self.iri), POL.payer) or "")
+
+    @cached_property
+    def payer_label(self) -> str:
+        """What its payer is called."""
+        graph = self.kb.graph([self.folder / POLICY_FILE])
+        return str(graph.value(URIRef(self.payer), RDFS.label) or local_name(URIRef(self.payer)))
+
     def to_dict(self) -> dict[str, Any]:
         """Give the policy and its revisions, as an element of the list of `kb show --format json`."""
         return {

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kb_tools.as_json import compact
+from kb_tools.determine.choice import payer_notice
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.result import CriterionResult, Determination, Need, Outcome, referral
 from kb_tools.model.logic import Value, evaluate
 from kb_tools.model.revision import Revision
 
 # What a notice is about, in the order in which a determination gives them; as the rows of `kb run` call them.
-NOTICES = ("in-force", "revision", "reading", "findings-differ", "age-of-findings")
+NOTICES = ("in-force", "revision", "payer", "reading", "findings-differ", "age-of-findings")
 # What stands in a record of an answer.
 ANSWER = (
     *("sha256", "outcome", "disposition", "referredTo", "applicability", "criteria", "criterionValues", "decides"),
@@ -117,6 +118,7 @@ def _counted(found: Determination) -> dict[str, int]:
     results = found.condition_results
     return {
         "revision": len(found.revision.notices),
+        "payer": len(payer_notice(found.case, found.revision.policy)),
         "reading": len(found.case.notices),
         "findings-differ": sum(1 for _ in difference_notices(results.values())),
         "age-of-findings": sum(1 for _ in age_notice(found.criterion_results, results)),

@@ -247,8 +247,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("findings.3.inDoubt", None, "findings[3].inDoubt: null says nothing; leave the key out: what is not stated is "
      "unknown"),
     ("findings.0.id", "x", 'findings[0]: unknown key "id"; known keys: type, date, basis, graftSource'),
-    ("type", "Case", 'unknown key "type"; known keys: id, patient, lineOfBusiness, request, findings'),
-    ("coverage", {}, 'unknown key "coverage"; known keys: id, patient, lineOfBusiness, request, findings'),
+    ("type", "Case", 'unknown key "type"; known keys: id, patient, lineOfBusiness, payer, request, findings'),
+    ("coverage", {}, 'unknown key "coverage"; known keys: id, patient, lineOfBusiness, payer, request, findings'),
     ("request.Service", "x", 'request: unknown key "Service"; did you mean service?'),
     ("request.service_date", "x", 'request: unknown key "service_date"; did you mean serviceDate?'),
     ("request.a\x1b[1m\n", 1, r'request: unknown key "a\u001b[1m\n"; known keys: service, procedureCodes, '

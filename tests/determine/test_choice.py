@@ -82,11 +82,13 @@ def test_a_case_is_determined_under_the_one_policy_that_its_service_or_its_codes
     [
         (
             {"service": DLI},
-            "the case names 2 policies; choose with --policy: CP.MP.101, TST.7, or all",
+            "the case names 2 policies; state the payer of the coverage, or choose with --policy: CP.MP.101, TST.7, "
+            "or all",
         ),
         (
             {"service": TRANSPLANT, "procedureCodes": ["cpt:38242"]},
-            "the case names 3 policies; choose with --policy: TRN.1, CP.MP.101, TST.7, or all",
+            "the case names 3 policies; state the payer of the coverage, or choose with --policy: TRN.1, CP.MP.101, "
+            "TST.7, or all",
         ),
         (
             {},
@@ -174,11 +176,64 @@ def test_under_every_policy_each_case_has_an_answer_for_each_that_names_it(base:
     ]
 
 
+# ---------------------------------------------------------------------- the payer
+
+
+@pytest.mark.parametrize(
+    ("payer", "request_", "found"),
+    [
+        ("pay:nobody", {"service": DLI}, ("TST.7/2024-01", "InformationNeeded")),
+        ("pay:centene", {"service": DLI}, ("CP.MP.101/2026-02", "InformationNeeded")),
+        (
+            "pay:centene",
+            {"service": TRANSPLANT},
+            (
+                "",
+                f"the case names TRN.1, and its coverage another payer; choose with --policy: {THREE}",
+            ),
+        ),
+        (
+            "pay:other",
+            {"service": DLI},
+            (
+                "",
+                f"no policy on file is of the payer that the coverage states; choose with --policy: {THREE}",
+            ),
+        ),
+    ],
+)
+def test_the_payer_of_the_coverage_tells_policies_on_one_service_apart(
+    base: KnowledgeBase, payer: str, request_: dict[str, Any], found: tuple[str, str]
+) -> None:
+    assert list(answers(base, {**case(**request_), "payer": payer})) == [found]
+
+
+def test_a_policy_that_is_asked_for_is_taken_and_a_notice_names_the_other_payer(base: KnowledgeBase) -> None:
+    content = {**case(service=DLI), "payer": "pay:nobody"}
+    (answer,) = base.determine([base.read_case(content)], policy="CP.MP.101", engine="pyshifty").determined
+    said = "The coverage states another payer: CP.MP.101 is a policy of Centene Corporation."
+    assert [notice for notice in answer.notices if "payer" in notice] == [said]
+    (answer,) = base.determine([base.read_case(content)], policy="TST.7", engine="pyshifty").determined
+    assert [notice for notice in answer.notices if "payer" in notice] == []
+
+
+def test_with_one_policy_on_file_a_case_of_another_payer_is_not_determined_under_it_unasked(kb: Any) -> None:
+    content = {**case(service=DLI), "payer": "pay:nobody"}
+    one = KnowledgeBase(kb)
+    assert list(answers(one, content)) == [
+        ("", "no policy on file is of the payer that the coverage states; choose with --policy: CP.MP.101")
+    ]
+    assert list(answers(one, content, policy="CP.MP.101")) == [("CP.MP.101/2026-02", "InformationNeeded")]
+    assert list(answers(one, content, revision="2026-02")) == [("CP.MP.101/2026-02", "InformationNeeded")]
+    assert list(answers(one, {**content, "payer": "pay:centene"})) == [("CP.MP.101/2026-02", "InformationNeeded")]
+
+
 def test_the_command_says_the_choice_and_takes_it(three: Path, run_kb: RunKb) -> None:
     arguments = ("validate", str(DATA / "case.ttl"), "--engine", "pyshifty", "--kb", str(three))
     ran = run_kb(*arguments)
     assert (ran.stderr, ran.returncode) == (
-        f"kb: {DATA}/case.ttl#case: the case names 2 policies; choose with --policy: CP.MP.101, TST.7, or all\n",
+        f"kb: {DATA}/case.ttl#case: the case names 2 policies; state the payer of the coverage, or choose with "
+        "--policy: CP.MP.101, TST.7, or all\n",
         2,
     )
     ran = run_kb(*arguments, "--policy", "all", "--format", "json")
@@ -211,7 +266,7 @@ def test_programs_may_leave_the_policy_to_the_case(base: KnowledgeBase, desk: De
     content = json.loads(found.body or b"")
     assert [(one["policy"], one["outcome"]) for one in content["determinations"]] == [("TRN.1", "InformationNeeded")]
     assert [one["error"] for one in content["notDetermined"]] == [
-        "the case names 2 policies; choose with --policy: CP.MP.101, TST.7, or all"
+        "the case names 2 policies; state the payer of the coverage, or choose with --policy: CP.MP.101, TST.7, or all"
     ]
     assert found.content["revisions"] == ["2024-01"]
 

@@ -130,7 +130,7 @@ def test_a_value_that_a_doubt_leaves_open_is_recorded_with_the_value_that_it_per
 
 
 def test_the_kinds_of_notices_are_those_of_the_rows_of_runs(library: KnowledgeBase, folder: Path) -> None:
-    assert NOTICES[2:] == (READING, DIFFER, AGE)
+    assert NOTICES == ("in-force", "revision", "payer", READING, DIFFER, AGE)
 
 
 def test_one_state_and_one_case_are_written_once_however_many_records_name_them(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
@@ -112,7 +113,7 @@ class _Sections:
 
     def _field(self, key: Key) -> Field:
         hint = "" if key.terms or key.classes else in_form(self.forms.kb, takes(key))
-        if key.is_code and self.codes:
+        if key.is_code and any(options["options"] for options in self._options(key)):
             hint += " A code that a policy on file lists can be given by its number alone."
         definition = in_form(self.forms.kb, key.definition)
         return {
@@ -126,7 +127,8 @@ class _Sections:
 
     def _options(self, key: Key) -> list[Options]:
         if key.is_code:
-            return [{"label": "", "options": [_option(code, label) for code, label in self.codes.items()]}]
+            fitting = {code: label for code, label in self.codes.items() if re.fullmatch(key.pattern, code)}
+            return [{"label": "", "options": [_option(code, label) for code, label in fitting.items()]}]
         groups: dict[str, list[Option]] = {}
         for name, iri in key.terms.items():
             definition = str(self.forms.kb.ontology.value(URIRef(iri), SKOS.definition) or "")
