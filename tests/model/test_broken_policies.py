@@ -110,7 +110,7 @@ def test_a_policy_whose_names_cannot_be_read_is_said_where_a_case_finds_another(
     _change(root / "policies/TST.7/policy.ttl", "a pol:Policy ;", "a pol:Policy ; oops")
     ran = run_kb("validate", CASE, "--engine", "pyshifty", "--kb", str(root))
     error = (
-        "TST.7/policy.ttl:11: not valid Turtle: Parser error at line 11 between columns 20 and 24: oops is not a valid "
+        "TST.7/policy.ttl:13: not valid Turtle: Parser error at line 13 between columns 20 and 24: oops is not a valid "
         "predicate; correct the syntax"
     )
     assert ran.stdout.splitlines()[1] == "CRITERIA MET"
