@@ -104,15 +104,18 @@ class Stated:
         refused: whether the reader refuses one of them, or one breaks a case shape.
         reason: the disease treated, where it is stated.
         masks: by revision, a mask for each kind of fact that its conditions read.
+        payer: the IRI of the payer that the coverage states; "" for none.
     """
 
-    __slots__ = ("masks", "pieces", "reason", "refused")
+    __slots__ = ("masks", "payer", "pieces", "reason", "refused")
 
     def __init__(self, pieces: tuple[Piece, ...]) -> None:
         self.pieces = pieces
         self.refused = any(piece.refused for piece in pieces)
         self.reason = next((piece.reason for piece in pieces if piece.reason is not None), None)
         self.masks: dict[str, tuple[int, ...]] = {}
+        payers = (value for piece in pieces for _, link, value in piece.statements if link == CASE.payer)
+        self.payer = str(next(payers, ""))
 
 
 class Pieces:

@@ -14,6 +14,7 @@ from kb_tools.batch.sight import VALUES, Sight, deciding_conditions, in_codes
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.plain import MOST
 from kb_tools.cases.standing import CaseFindings, Standing
+from kb_tools.determine.choice import payer_notice
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.locality import faults
 from kb_tools.determine.looks import Seen
@@ -26,7 +27,7 @@ from kb_tools.rdf.namespaces import GIVEN
 
 MALFORMED, UNREADABLE, NOT_DETERMINED = "Malformed", "Unreadable", "NotDetermined"
 # Notices that depend on the case, by their codes.
-READING, DIFFER, AGE = "reading", "findings-differ", "age-of-findings"
+PAYER, READING, DIFFER, AGE = "payer", "reading", "findings-differ", "age-of-findings"
 # Looks of contradicted findings that are kept in one generation.
 LOOKS = 5_000
 _SAID_OF = GIVEN + "case/"
@@ -178,6 +179,7 @@ class RowMaker:
         assert isinstance(answer, Determination)
         results = answer.condition_results
         notices = {
+            PAYER: bool(payer_notice(answer.case, answer.revision.policy)),
             READING: bool(answer.case.notices),
             DIFFER: any(True for _ in difference_notices(results.values())),
             AGE: any(True for _ in age_notice(answer.criterion_results, results)),
@@ -222,6 +224,9 @@ class RowMaker:
 
     def _of_pieces(self, opened: Opened, stated: Stated, findings: list[Piece], missing: _Missing) -> Row | None:
         """The row of a case of which all pieces are known. Arguments and errors are those of `_row`."""
+        if stated.payer and stated.payer != self._run.policy.payer:
+            # Rare, and whether the policy is meant at all the reference path finds out.
+            raise _ByReference
         ruled = [piece.finding for piece in findings]
         if stated.refused or None in ruled:
             return self._refused(opened, stated.pieces, findings)

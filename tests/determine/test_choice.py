@@ -13,8 +13,10 @@ from several_policies import DATA, copied, knowledge_base
 
 import kb_tools
 from kb_tools.api import KnowledgeBase
+from kb_tools.batch.rows import RowMaker
 from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import Determination, NotDetermined
+from kb_tools.determine.run import Run
 from kb_tools.errors import ArgumentError, KbError, UnknownRevision
 from kb_tools.serve.case.desk import Chosen, Desk
 from kb_tools.serve.determining import Determining
@@ -217,9 +219,36 @@ def test_a_policy_that_is_asked_for_is_taken_and_a_notice_names_the_other_payer(
     assert [notice for notice in answer.notices if "payer" in notice] == []
 
 
-def test_with_one_policy_on_file_a_case_of_another_payer_is_not_determined_under_it_unasked(kb: Any) -> None:
+def test_a_row_of_a_case_of_another_payer_says_so_and_is_otherwise_the_same(base: KnowledgeBase) -> None:
+    maker = RowMaker(Run(base.repository, base.repository.policy("CP.MP.101"), "pyshifty", "2026-02"))
+    content = {**case(service=DLI), "id": "1"}
+    plain, own, other = maker.of_lines(
+        [
+            json.dumps(one).encode()
+            for one in (content, *({**content, "payer": f"pay:{name}"} for name in ("centene", "nobody")))
+        ]
+    )
+    assert plain == own
+    assert (plain.notices, other.notices) == ((), ("payer",))
+    assert other._replace(notices=()) == plain
+
+
+def test_the_policy_that_the_environment_names_is_meant_unless_the_coverage_states_another_payer(
+    base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_POLICY", "CP.MP.101")
+    assert [name for name, _ in answers(base, case(service=DLI))] == ["CP.MP.101/2026-02"]
+    assert [name for name, _ in answers(base, {**case(service=DLI), "payer": "pay:nobody"})] == ["TST.7/2024-01"]
+    assert list(answers(base, {**case(service=TRANSPLANT), "payer": "pay:centene"})) == [
+        ("CP.MP.101/2026-02", "PolicyNotApplicable")
+    ]
+
+
+def test_with_one_policy_on_file_a_case_of_another_payer_is_not_determined_under_it_unasked(
+    tmp_path: Path,
+) -> None:
     content = {**case(service=DLI), "payer": "pay:nobody"}
-    one = KnowledgeBase(kb)
+    one = kb_tools.open(knowledge_base(tmp_path / "one"))
     assert list(answers(one, content)) == [
         ("", "no policy on file is of the payer that the coverage states; choose with --policy: CP.MP.101")
     ]

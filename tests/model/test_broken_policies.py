@@ -15,6 +15,7 @@ import kb_tools
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.serve.workbench import Workbench
 
+pytestmark = pytest.mark.usefixtures("no_policy_preferred")
 RunKb = Callable[..., CompletedProcess[str]]
 CASE = str(DATA / "case.ttl")
 INDICATION = "pol:anyOf ( cond:mrd-is-detected cond:relapse-risk-is-raised )"
