@@ -92,7 +92,7 @@ def test_a_form_that_is_named_says_which_policy_is_meant(desk: Desk) -> None:
 def test_a_request_for_authorization_is_asked_which_policy_is_meant(desk: Desk) -> None:
     submit = work.operations(desk)["Claim/$submit"]
     refused = submit(NONE, data(pas_of())).content
-    text = "the case names 2 policies; choose with policy: CG-TRANS-03, CP.MP.101"
+    text = "the case names 2 policies; state the payer of the coverage, or choose with policy: CG-TRANS-03, CP.MP.101"
     assert (refused["status"], refused["issues"]) == (422, [("processing", text)])
     assert refused["told"]["outcomes"] == ["NotDetermined"]
     assert submit({**NONE, "policy": "CP.MP.101"}, data(pas_of())).content["status"] == 200
