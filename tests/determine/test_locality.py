@@ -288,7 +288,7 @@ def test_what_is_not_local_is_found(copied: Copied, name: str) -> None:
     [
         (_shapes_with(PERCENT), PERCENT, f"{PERCENT}\n    sh:lessThanOrEquals clin:donorPercentAtMost ;"),
         (_shapes_with(PERCENT), PERCENT, f"{PERCENT}\n    sh:minExclusive -5 ;"),
-        (DERIVATION, "FILTER (?date < ?given)", "FILTER   (?date\n < ?given)"),
+        (DERIVATION, "?how skos:broader* ?with .", "?how   skos:broader*\n ?with ."),
         (GVHD, OF_GRADE, f"{OF_GRADE} sh:property [ sh:path case:contradictedBy ; sh:minCount 1 ] ;"),
         (GVHD, OF_GRADE, f"{OF_GRADE} sh:property [ sh:path clin:gradeAtLeast ; sh:lessThan clin:gradeAtMost ] ;"),
     ],
