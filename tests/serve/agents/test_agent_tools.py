@@ -274,7 +274,8 @@ def test_a_case_for_whose_date_no_revision_was_in_force_is_not_determined(office
 
 
 def test_the_policies_are_listed_with_what_is_on_file_of_each_revision(office: Office) -> None:
-    (policy,) = answered(office, "list_policies")["policies"]
+    peer, policy = answered(office, "list_policies")["policies"]
+    assert (peer["policy"], [one["revision"] for one in peer["revisions"]]) == ("CG-TRANS-03", ["2024-10"])
     assert (policy["policy"], policy["title"]) == ("CP.MP.101", "Donor Lymphocyte Infusion")
     assert len(policy["revisions"]) == 10
     assert policy["revisions"][-1]["revision"] == "2026-02"
@@ -520,8 +521,11 @@ def test_every_resource_that_is_listed_can_be_read(office: Office, mode: str) ->
         return found
 
     read = {uri: (type_, text) for uri, type_, text in in_memory(office, work, mode)}
-    assert len(read) == 3 + 6 * 3 + 1
-    assert list(read)[:4] == ["kb://policies", "kb://questions", "kb://case-schema", "kb://CP.MP.101/2019-10/revision"]
+    assert len(read) == 3 + (1 + 6) * 3 + 1
+    alone, first, then = list(read)[:3], list(read)[3:6], list(read)[6]
+    assert alone == ["kb://policies", "kb://questions", "kb://case-schema"]
+    assert first == [f"kb://CG-TRANS-03/2024-10/{kind}" for kind in ("revision", "criteria", "case-template")]
+    assert then == "kb://CP.MP.101/2019-10/revision"
     for type_, text in read.values():
         assert type_ == "text/turtle" or json.loads(text)
     schema = json.loads(read["kb://case-schema"][1])
