@@ -34,8 +34,8 @@ LABELLED = "policies/CP.MP.101/policy.ttl"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of the knowledge base, whose files can be changed."""
-    for folder in ("ontology", "shapes", "policies"):
+    """A copy of the knowledge base with one policy, whose files can be changed."""
+    for folder in ("ontology", "shapes", "policies/CP.MP.101"):
         shutil.copytree(ROOT / folder, tmp_path / "kb" / folder)
     return tmp_path / "kb"
 
