@@ -84,11 +84,14 @@ class WitnessBuilder:
 
     @cached_property
     def _examples(self) -> list[_Example]:
-        """The examples, those that say least first: what a witness does not need is not to distract."""
+        """The examples, those that say least first: what a witness does not need is not to distract.
+
+        Of two revisions of one policy, the examples on file beside the newer one.
+        """
         return sorted(
             (
                 example
-                for policy in {side.policy.iri: side.policy for side in (self.new, self.old)}.values()
+                for policy in {side.policy.iri: side.policy for side in (self.old, self.new)}.values()
                 for example in _examples(self.kb, policy)
             ),
             key=lambda example: (

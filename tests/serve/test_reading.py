@@ -225,7 +225,7 @@ def test_an_iri_with_a_fragment_leads_to_its_place_on_the_page_of_its_vocabulary
 
 
 def test_the_iri_of_a_version_leads_to_its_vocabulary(client: TestClient) -> None:
-    answer = client.get("/clinical/1.0.0?on=2024-05-01")
+    answer = client.get("/clinical/1.1.0?on=2024-05-01")
     assert (answer.status_code, answer.headers["location"]) == (303, "/clinical?on=2024-05-01")
     assert client.get("/clinical/9.0.0").status_code == 404
 
@@ -338,7 +338,8 @@ def test_what_belongs_to_no_revision_is_of_none(client: TestClient) -> None:
 def test_what_refers_to_a_code_is_the_condition_and_not_its_shape(client: TestClient) -> None:
     page = read(client, "/code/cpt/38242")
     assert [(group["words"], [thing["label"] for thing in group["things"]]) for group in page["referring"]] == [
-        ("conditions that read it", ["the service is donor lymphocyte infusion"])
+        ("named by", ["CP.MP.101, Donor Lymphocyte Infusion"]),
+        ("conditions that read it", ["the service is donor lymphocyte infusion"]),
     ]
     # A term that the text writes as a query does goes by its name.
     text = client.get("/code/cpt/38242").text
