@@ -70,6 +70,11 @@ ERRORS = {
     "kb draft status": ["draft status"],
     "kb draft accept": ["draft accept", "draft accept II.A"],
     "kb draft done": ["draft done CP.MP.101/2026-02"],
+    "kb new": ["new policy"],
+    "kb new condition": [
+        "new condition x --reads clin:MRDTest --is clin:MRDDetected --policy CP.MP.101",
+        "new condition x --reads clin:AcuteGvHDAssessment --policy CP.MP.101",
+    ],
     "kb shapes": ["shapes 2023-02"],
     "kb freeze": ["freeze", "freeze 2027-01"],
     "kb serve": ["serve --host nowhere.invalid", "serve --kb nowhere"],

@@ -16,12 +16,14 @@ from kb_tools.document.passages import KINDS
 from kb_tools.errors import KbError, did_you_mean
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
+from kb_tools.model.repository import CONDITIONS
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
 
 # The kinds of what is left, those whose error does most harm first.
-PLACE, SHARED = "passage", "place in the document"
-ORDER = (*KINDS, PLACE)
+PLACE = "passage"
+CONDITION = "condition"
+ORDER = (CONDITION, *KINDS, PLACE)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,11 @@ class Draft(AsJson):
     @cached_property
     def left(self) -> tuple[Left, ...]:
         """All that is left but the mark of the draft itself: what must be decided first, the worst first."""
-        found = [*self._of_files(self.folder, self.graph), *self._of_files(self.policy.folder, self.policy.shared)]
+        found = [
+            *self._of_files(self.folder, self.graph),
+            *self._of_files(self.policy.folder, self.policy.shared),
+            *self._of_conditions(),
+        ]
         return tuple(
             sorted(found, key=lambda one: (one.mechanical, ORDER.index(one.kind), self._order(one.iri), one.iri))
         )
@@ -147,6 +153,14 @@ class Draft(AsJson):
             label = str(graph.value(node, RDFS.label) or graph.value(node, POL.gloss) or "")
             same = bool(shared) and self._unchanged(node)
             yield Left(node, kind or PLACE, place, label, str(task), path, same, shared)
+
+    def _of_conditions(self) -> Iterator[Left]:
+        """The conditions that the draft reads and that were only begun."""
+        kb = self.policy.kb
+        for node, task in kb.conditions.subject_objects(POL.toDo):
+            if isinstance(node, URIRef) and (None, None, node) in self.graph:
+                path = next(path for path in kb.files_of(CONDITIONS) if self._marks(path, node))
+                yield Left(node, CONDITION, "", str(kb.conditions.value(node, RDFS.label) or ""), str(task), path)
 
     def _is_own(self, node: URIRef, graph: Graph) -> bool:
         """Whether a mark is of this draft: of the policy's own files, those of its row in the log alone."""

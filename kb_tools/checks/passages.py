@@ -80,7 +80,9 @@ def _problems(kb: Repository, graph: Graph, node: Node, stated: set[Node]) -> It
 
 
 def nothing_to_do(kb: Repository) -> Iterator[Problem]:
-    """What a draft still asks for."""
+    """What a draft still asks for, and conditions that were only begun."""
+    for condition, to_do in sorted(kb.conditions[: POL.toDo]):
+        yield Problem(name(kb, condition), f"to do: {to_do}")
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
         rows = [

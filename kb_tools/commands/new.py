@@ -1,0 +1,68 @@
+"""kb new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kb_tools.commands import completion
+from kb_tools.commands.common import kb_option, open_kb
+
+
+@click.group("new")
+def command() -> None:
+    """Write what a policy needs that is not on file yet, to go on from.
+
+    \b
+    Example:
+      kb new condition acute-gvhd-of-grade-3-or-higher --reads clin:AcuteGvHDAssessment --at-least 3 --policy CP.MP.101
+    """
+
+
+@command.command("condition")
+@click.argument("name", metavar="NAME")
+@click.option("--reads", metavar="CLASS", required=True, help="The class of findings that it reads.")
+@click.option("--at-least", metavar="N", help="It holds where the number is N or more.")
+@click.option("--at-most", metavar="N", help="It holds where the number is N or less.")
+@click.option(
+    "--is", "values", multiple=True, metavar="TERM", help="It holds where the value is this; may be repeated."
+)
+@click.option("--property", "property_", metavar="P", help="The property of the finding, where several fit.")
+@click.option(
+    "--policy", metavar="ID", required=True, shell_complete=completion.policies, help="Whose example cases are written."
+)
+@click.option("--own", is_flag=True, help="Write it into the policy's own folder, rather than for all policies.")
+@kb_option
+def condition(
+    name: str,
+    reads: str,
+    at_least: str | None,
+    at_most: str | None,
+    values: tuple[str, ...],
+    property_: str | None,
+    policy: str,
+    own: bool,
+    root: Path | None,
+) -> None:
+    """Write a condition on a class of findings: both shapes, words to go on from, and three example cases.
+
+    A bound counts only where the whole range lies on one side. The condition is marked with pol:toDo, and the cases
+    have no expectation yet: kb check says so until both are dealt with. Nothing is overwritten.
+
+    Exit code 0 if it is written, 2 if not.
+
+    \b
+    Examples:
+      kb new condition acute-gvhd-of-grade-3-or-higher --reads clin:AcuteGvHDAssessment --at-least 3 --policy CP.MP.101
+      kb new condition severe-gvhd --reads clin:ChronicGvHDAssessment --is clin:SevereChronicGvHD --policy CP.MP.101
+    """
+    from kb_tools.authoring.condition import Asked, Limit, write_condition
+
+    limits = [Limit(least, number) for least, number in ((True, at_least), (False, at_most)) if number is not None]
+    if len(limits) + bool(values) != 1:
+        raise click.UsageError("Give one of --at-least, --at-most and --is.")
+    kb = open_kb(root).repository
+    asked = Asked(name, reads, limits[0] if limits else None, values, property_ or "", own)
+    for path in write_condition(kb.policy(policy), asked):
+        click.echo(path.relative_to(kb.root))

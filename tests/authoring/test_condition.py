@@ -1,0 +1,169 @@
+"""kb new condition: both shapes, right for bounds, words to go on from, and example cases."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from rdflib import Graph, Literal, URIRef
+from rdflib.compare import isomorphic
+from rdflib.term import Node
+from several_policies import DATA, ROOT
+
+from kb_tools.authoring.condition import Asked, Limit, write_condition
+from kb_tools.cases.reader import CaseReader
+from kb_tools.checks import run_checks
+from kb_tools.errors import KbError
+from kb_tools.model.repository import Repository
+from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL, SH
+
+GVHD = "clin:AcuteGvHDAssessment"
+GRADE_3 = Asked("gvhd-3", GVHD, Limit(True, "3"))
+CHECKS = ("conditions", "condition-reads", "condition-form", "condition-severity", "pieces-are-local", "terms-in-place",
+          "undefined-terms", "terms-defined", "shape-form", "prefixes", "property-kinds")  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("ontology", "shapes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(DATA / "EX.5", tmp_path / "policies/EX.5")
+    return tmp_path
+
+
+def written(root: Path, asked: Asked) -> list[str]:
+    paths = write_condition(Repository(root).policy("EX.5"), asked)
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
+def shape(graph: Graph, node: Node, names: dict[Node, Node], old: Literal | None = None) -> Graph:
+    """What is said of a shape and all in it, under other names and with 3 in place of a number; without its message."""
+    found, waiting, seen = Graph(), [node], {node}
+    while waiting:
+        for subject, predicate, value in graph.triples((waiting.pop(), None, None)):
+            if predicate == SH.message:
+                continue
+            found.add((names.get(subject, subject), predicate, Literal(3) if value == old else names.get(value, value)))
+            if value not in seen and not isinstance(value, Literal):
+                seen.add(value)
+                waiting.append(value)
+    return found
+
+
+def test_a_threshold_has_the_shapes_of_the_one_on_file_with_another_number(root: Path) -> None:
+    files = written(root, GRADE_3)
+    assert files == [
+        "shapes/conditions/gvhd.ttl",
+        *(f"policies/EX.5/cases/gvhd-3-{side}.ttl" for side in ("holds", "fails", "unknown")),
+    ]
+    graph = Repository(root).conditions
+    for link, old, new in (
+        (POL.holdsWhen, "AcuteGvHDGrade2OrHigher", "Gvhd3"),
+        (POL.failsWhen, "AcuteGvHDBelowGrade2", "NotGvhd3"),
+    ):
+        assert graph.value(COND["gvhd-3"], link) == COND[new]
+        names: dict[Node, Node] = {COND[old]: COND[new], COND[f"{old}-finding"]: COND[f"{new}-finding"]}
+        assert isomorphic(shape(graph, COND[old], names, Literal(2)), shape(graph, COND[new], {}))
+
+
+def test_what_is_written_passes_the_checks_but_for_what_is_to_do(root: Path) -> None:
+    written(root, GRADE_3)
+    written(root, Asked("severe", "ChronicGvHDAssessment", values=("SevereChronicGvHD",), own=True))
+    kb = Repository(root)
+    found = {result.check.id: result.problems for result in run_checks(kb, [*CHECKS, "to-do", "examples"], "EX.5")}
+    assert {id_: problems for id_, problems in found.items() if problems and id_ not in ("to-do", "examples")} == {
+        # The definitions of another policy, which is not on file here.
+        "prefixes": found["prefixes"]
+    }
+    assert [problem.where for problem in found["prefixes"]] == ["shapes/conditions/chimerism.ttl:5"]
+    assert {problem.where for problem in found["to-do"]} == {"cond:gvhd-3", "ex5cond:severe"}
+    assert len(found["examples"]) == 6
+
+
+def test_a_condition_on_terms_may_be_the_policy_s_own(root: Path) -> None:
+    files = written(root, Asked("severe", "ChronicGvHDAssessment", values=("SevereChronicGvHD",), own=True))
+    assert files[:2] == ["policies/EX.5/shapes/conditions/severe.ttl", "policies/EX.5/policy.ttl"]
+    kb = Repository(root)
+    own = "https://w3id.org/policykb/EX.5/condition#"
+    assert kb.policy("EX.5").own_prefixes["ex5cond"] == own
+    listed = [
+        [
+            str(term).rpartition("#")[2]
+            for term in shape(kb.conditions, URIRef(own + name), {}).objects()
+            if "GvHD" in str(term)
+        ]
+        for name in ("Severe", "NotSevere")
+    ]
+    assert sorted(set(listed[0]) - {"ChronicGvHDAssessment"}) == ["SevereChronicGvHD"]
+    assert sorted(set(listed[1]) - {"ChronicGvHDAssessment"}) == [
+        "MildChronicGvHD", "ModerateChronicGvHD", "NoChronicGvHD"
+    ]  # fmt: skip
+
+
+def test_the_cases_state_a_value_on_each_side_and_none(root: Path) -> None:
+    written(root, Asked("gvhd-at-most-1", GVHD, Limit(False, "1")))
+    kb = Repository(root)
+    grades = []
+    for side in ("holds", "fails", "unknown"):
+        path = root / f"policies/EX.5/cases/gvhd-at-most-1-{side}.ttl"
+        [_] = CaseReader(kb).read(path.name, path)
+        grades.append([int(str(grade)) for grade in Graph().parse(path).objects(None, CLIN.grade)])
+    assert grades == [[1], [2], []]
+
+
+def test_a_bound_from_above_that_is_not_reached_counts_for_what_is_below(root: Path) -> None:
+    path = root / "ontology/clinical/gvhd.ttl"
+    path.write_text(path.read_text(encoding="utf-8") + "\nclin:grade case:below clin:gradeBelow .\n", encoding="utf-8")
+    written(root, GRADE_3)
+    text = (root / "shapes/conditions/gvhd.ttl").read_text(encoding="utf-8")
+    assert "[ sh:path clin:gradeBelow ; sh:minCount 1 ; sh:maxInclusive 3 ]" in text
+    graph = Repository(root).conditions
+    assert len(list(shape(graph, COND.NotGvhd3, {}).triples((None, SH["or"], None)))) == 1
+    assert not list(shape(graph, COND.Gvhd3, {}).triples((None, SH["or"], None)))
+    assert (CLIN.grade, CASE.below, CLIN.gradeBelow) in Repository(root).ontology
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (Asked("Gvhd", GVHD, Limit(True, "3")), "'Gvhd' is no name of a condition; write small letters and digits, "),
+        (
+            Asked("mrd-is-detected", GVHD, Limit(True, "3")),
+            "condition mrd-is-detected is there already; choose another",
+        ),
+        (
+            Asked("x", "clin:AcuteGvHDAsessment", Limit(True, "3")),
+            "no class of findings clin:AcuteGvHDAsessment; did you",
+        ),
+        (
+            Asked("x", "clin:MRDTest", values=("MRDDetected",)),
+            "findings of clin:MRDTest count apart for each clin:method;",
+        ),
+        (
+            Asked("x", "clin:Transplant", values=("Allogeneic",)),
+            "all findings of clin:Transplant count, not the latest",
+        ),
+        (
+            Asked("x", GVHD, values=("Severe",)),
+            "clin:AcuteGvHDAssessment has 0 properties whose value is a term; ask for",
+        ),
+        (Asked("x", GVHD, Limit(True, "three")), "'three' is no limit; give a whole number, as clin:grade takes"),
+        (Asked("x", GVHD, Limit(True, "2.5")), "'2.5' is no limit; give a whole number, as clin:grade takes"),
+        (Asked("x", GVHD, Limit(True, "0")), "clin:grade is never on both sides of 0; its shape says: minInclusive 0"),
+    ],
+)
+def test_what_cannot_be_written_is_one_line_and_nothing_is_changed(root: Path, asked: Asked, message: str) -> None:
+    before = {path: path.read_bytes() for path in root.rglob("*.ttl")}
+    with pytest.raises(KbError) as error:
+        written(root, asked)
+    assert str(error.value).startswith(message)
+    assert {path: path.read_bytes() for path in root.rglob("*.ttl")} == before
+
+
+def test_nothing_is_written_over(root: Path) -> None:
+    case = root / "policies/EX.5/cases/gvhd-3-fails.ttl"
+    case.write_text("# Mine.\n", encoding="utf-8")
+    with pytest.raises(KbError, match=r"gvhd-3-fails\.ttl: is there already; choose another name"):
+        written(root, GRADE_3)
+    assert "gvhd-3" not in (root / "shapes/conditions/gvhd.ttl").read_text(encoding="utf-8")
