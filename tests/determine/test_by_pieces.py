@@ -299,10 +299,10 @@ def test_what_is_known_is_not_asked_again(kb: Repository, monkeypatch: pytest.Mo
 
 
 def copied(kb: Repository, tmp_path: Path, old: str, new: str) -> Repository:
-    """A knowledge base with other case shapes, and no policies."""
+    """A knowledge base with other shapes of MRD tests, and no policies."""
     for folder in ("ontology", "shapes"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    path = tmp_path / "shapes/case.ttl"
+    path = tmp_path / "shapes/findings/mrd.ttl"
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), encoding="utf-8")
@@ -383,9 +383,9 @@ def test_a_named_engine_is_asked_about_each_case_unless_pieces_are_asked_for(
     runs: list[Run] = []
 
     class Watched(Run):
-        def answers(self, cases: Iterable[Case]) -> Iterator[Answer]:
+        def stream(self, found: Iterable[Case | KbError]) -> Iterator[Answer | KbError]:
             runs.append(self)
-            return super().answers(cases)
+            return super().stream(found)
 
     monkeypatch.setattr(determine_run, "Run", Watched)
     run_kb("validate", str(MET), *options)

@@ -15,6 +15,7 @@ from hypothesis import given
 from installed import FAST
 from rdflib import Graph, URIRef
 from rdflib.namespace import RDF
+from small_cases import every_condition
 from strategies import FINDINGS, VOCABULARY, Finding, Picture, batches, differing, examples, read
 
 from kb_tools.cases.case import Case, Malformed
@@ -25,10 +26,9 @@ from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Value
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
-from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Condition
 from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import CASE, COND, POL, SH
+from kb_tools.rdf.namespaces import CASE, COND, SH
 from kb_tools.rdf.terms import graph_of
 
 # Of each condition the value, and the value that it perhaps has.
@@ -37,19 +37,6 @@ Both: TypeAlias = dict[str, tuple[Value, Value]]
 
 def of_possible(condition: Condition) -> set[Value]:
     return {Value[name.upper()] for name in condition.possible}
-
-
-@cache
-def every_condition() -> tuple[Condition, ...]:
-    """Every condition of the knowledge base, as the revisions that read it have it."""
-    policy = VOCABULARY.policy()
-    found = {
-        iri: condition
-        for name in ("2026-02", "2019-10")
-        for iri, condition in Revision.load(policy, policy.entry(name)).conditions.items()
-    }
-    assert found.keys() == set(map(str, VOCABULARY.conditions.subjects(RDF.type, POL.Condition)))
-    return tuple(found[iri] for iri in sorted(found))
 
 
 @cache

@@ -493,6 +493,11 @@ def _lymphocyte_donor_differs(view: View) -> Sides:
     return donor == "clin:DifferentDonor", donor == "clin:TransplantDonor"
 
 
+def _lymphocytes_from_transplant_donor(view: View) -> Sides:
+    differs, same = _lymphocyte_donor_differs(view)
+    return same, differs
+
+
 def _chronic_gvhd_is_present(view: View) -> Sides:
     severities = view.stated("clin:ChronicGvHDAssessment", "clin:chronicSeverity").values()
     return any(severity != "clin:NoChronicGvHD" for severity in severities), "clin:NoChronicGvHD" in severities
@@ -523,6 +528,7 @@ CONDITIONS: Mapping[str, Callable[[View], Sides]] = {
         _plan_is_medicaid,
         _given_within_a_clinical_trial,
         _lymphocyte_donor_differs,
+        _lymphocytes_from_transplant_donor,
         _chronic_gvhd_is_present,
     )
 }

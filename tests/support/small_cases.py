@@ -15,6 +15,7 @@ from random import Random
 from typing import TypeAlias
 
 import oracle
+from rdflib.namespace import RDF
 from rdflib.term import Node
 from strategies import VOCABULARY, Finding, Picture, built
 
@@ -23,7 +24,7 @@ from kb_tools.cases.derive import Derivation
 from kb_tools.determine.evaluate import Evaluator
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Condition
-from kb_tools.rdf.namespaces import CASE, COND
+from kb_tools.rdf.namespaces import CASE, COND, POL
 
 SERVICE = date(2026, 7, 1)
 # So many cases at once: one call of the engine and one run of each rule.
@@ -33,12 +34,13 @@ DOUBT = ("case:inDoubt", '"a newer result could not be read"')
 
 @cache
 def every_condition() -> tuple[Condition, ...]:
-    """The conditions of the revisions whose criteria are of their own, which are all conditions on file."""
-    policy = VOCABULARY.policy()
+    """Every condition of the knowledge base, as the revisions whose criteria are of their own have it."""
     found: dict[str, Condition] = {}
-    for name in ("2026-02", "2019-10"):
+    for identifier, name in (("CP.MP.101", "2026-02"), ("CP.MP.101", "2019-10"), ("CG-TRANS-03", "2024-10")):
+        policy = VOCABULARY.policy(identifier)
         found |= Revision.load(policy, policy.entry(name)).conditions
-    return tuple(found.values())
+    assert found.keys() == set(map(str, VOCABULARY.conditions.subjects(RDF.type, POL.Condition)))
+    return tuple(found[iri] for iri in sorted(found))
 
 
 # ---------------------------------------------------------------------- sets of findings
