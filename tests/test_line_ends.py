@@ -40,8 +40,9 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("ontology", "shapes", "policies", QUESTIONS):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("seal.*"))
     kb = Repository(root)
-    for entry in kb.policy().history:
-        freeze(kb, kb.policy(), entry)
+    for policy in kb.policies():
+        for entry in policy.history:
+            freeze(kb, policy, entry)
     git(root, "init", "--quiet")
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "all")

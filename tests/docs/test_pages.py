@@ -68,7 +68,7 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
     counts = {
         language: sum(block.language == language for _, block in found) for language in ("console", "pycon", "sparql")
     }
-    assert counts == {"console": 64, "pycon": 3, "sparql": 3}
+    assert counts == {"console": 72, "pycon": 3, "sparql": 3}
     assert [(name, block.file) for name, block in found if block.file] == [
         ("README.md", "case.ttl"),
         ("docs/agents.md", "agent.py"),
@@ -79,9 +79,8 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
         ("docs/cases.md", "slips.json"),
         ("docs/cases.md", "grade.ttl"),
         ("docs/fhir.md", "bundle.json"),
-        ("docs/governance.md", "prefix.ttl"),
         ("docs/governance.md", "policies/EX.5/2025-02/criteria.ttl"),
-        ("docs/governance.md", "policies/EX.5/revision-log.ttl"),
+        ("docs/governance.md", "row.ttl"),
         ("docs/governance.md", "more.ttl"),
         ("docs/governance.md", "prefix.ttl"),
         ("docs/governance.md", "place.ttl"),
@@ -108,8 +107,8 @@ $ grep t \\
     note.txt
 two
 three
-$ kb show 2027-01
-kb: CP.MP.101 has no revision 2027-01; known: 1999-01
+$ kb show CP.MP.101/2027-01
+kb: CP.MP.101 has no revision CP.MP.101/2027-01; known: 1999-01
 ```
 
 ```pycon

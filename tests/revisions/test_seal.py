@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import one_policy
 import pyoxigraph as ox
 import pytest
 from history import REVISIONS
@@ -43,8 +44,8 @@ def copy_parts(source: Path, target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def frozen_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The knowledge base with every revision frozen. To be copied and not to be changed."""
-    root = copy_parts(ROOT, tmp_path_factory.mktemp("frozen"))
+    """The knowledge base of CP.MP.101 alone, every revision frozen. To be copied and not to be changed."""
+    root = copy_parts(one_policy.root(), tmp_path_factory.mktemp("frozen"))
     kb = Repository(root)
     for entry in kb.policy().history:
         assert freeze(kb, kb.policy(), entry).status == "frozen"
@@ -80,7 +81,7 @@ def small(frozen_once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A knowledge base of one's own without any seal."""
+    """A knowledge base of one's own, with both policies and without any seal."""
     return copy_parts(ROOT, tmp_path / "kb")
 
 
@@ -240,7 +241,8 @@ def test_all_revisions_on_file_are_frozen_at_once(bare: Path, run_kb: RunKb) -> 
     content = json.loads(done.stdout)
     assert (done.returncode, done.stderr, content["errors"]) == (0, "", [])
     assert [(entry["policy"], entry["revision"], entry["status"]) for entry in content["revisions"]] == [
-        ("CP.MP.101", name, "frozen") for name in REVISIONS
+        ("CG-TRANS-03", "2024-10", "frozen"),
+        *(("CP.MP.101", name, "frozen") for name in REVISIONS),
     ]
     assert content["revisions"][-1]["seal"] == json.loads(manifest(bare, "2026-02").read_text(encoding="utf-8"))
     assert problems(bare) == []
