@@ -100,7 +100,7 @@ def test_each_file_stands_in_the_graph_that_its_place_names(kb: Repository) -> N
         "policies/CP.MP.101/cases/manifest.ttl": "CP.MP.101/cases/manifest",
     }
     assert {path: names[path] for path in expected} == expected
-    cases = {"policies/CP.MP.101/cases/manifest.ttl"}
+    cases = {f"policies/{policy}/cases/manifest.ttl" for policy in ("CG-TRANS-03", "CP.MP.101")}
     assert {path for path in names if "/cases/" in path} == cases
     every = {
         str(path.relative_to(ROOT))
@@ -178,12 +178,15 @@ def test_the_default_graph_holds_what_is_shared_and_the_revision_with_what_it_sh
 
 
 def test_without_a_revision_only_what_is_shared_is_in_the_default_graph(kb: Repository) -> None:
-    assert {graph.removeprefix(BASE) for graph in dataset.default_graph(kb, [])} >= {
-        "policy",
-        "CP.MP.101",
-        "shapes/case",
-    }
-    assert not [graph for graph in dataset.default_graph(kb, []) if graph.startswith(f"{BASE}CP.MP.101/")]
+    graphs = {graph.removeprefix(BASE) for graph in dataset.default_graph(kb, [])}
+    assert graphs >= {"policy", "shapes/case"}
+    assert not [graph for graph in graphs if graph.startswith(("CP.MP.101", "CG-TRANS-03"))]
+
+
+def test_of_the_policies_only_that_of_the_revision_is_in_the_default_graph(kb: Repository, policy: Policy) -> None:
+    graphs = {graph.removeprefix(BASE) for graph in dataset.default_graph(kb, [(policy, policy.entry("2026-02"))])}
+    assert graphs >= {"policy", "CP.MP.101", "CP.MP.101/2026-02", "shapes/case"}
+    assert not [graph for graph in graphs if graph.startswith("CG-TRANS-03")]
 
 
 def test_the_union_makes_a_statement_of_several_graphs_once(kb: Repository) -> None:
@@ -233,13 +236,13 @@ def test_a_store_on_disk_is_loaded_once(copy: Path, on_disk: Path) -> None:
 
 def test_histories_and_prefixes_are_kept_with_the_store(copy: Path, on_disk: Path) -> None:
     plain, kb = Repository(copy), Repository(copy)
-    (policy,) = dataset.policies(kb).values()
+    policy = dataset.policies(kb)["CP.MP.101"]
     assert policy.history == plain.policy().history
     assert [entry.bases for entry in policy.history] == [entry.bases for entry in plain.policy().history]
     assert kb.prefixes == plain.prefixes
     assert set(kb._files) >= set(plain._files), "the first run reads the files"
     again = Repository(copy)
-    (policy,) = dataset.policies(again).values()
+    policy = dataset.policies(again)["CP.MP.101"]
     assert policy.entry("2026-02").label and again.prefixes
     assert list(again._files) == [], "the second does not"
 
@@ -251,7 +254,7 @@ def test_a_policy_that_cannot_be_read_is_left_out_of_what_is_kept_and_said_each_
         path.write_text("this is no Turtle", encoding="utf-8")
     for _ in range(2):
         kb = Repository(copy)
-        assert list(dataset.policies(kb)) == ["CP.MP.101"]
+        assert list(dataset.policies(kb)) == ["CG-TRANS-03", "CP.MP.101"]
         assert [str(error) for error in kb.skipped.values()] == [
             f"{broken}/policy.ttl:1: not valid Turtle: Parser error at line 1 between columns 1 and 5: this is not a "
             "valid subject or graph name; correct the syntax"
@@ -334,7 +337,7 @@ from kb_tools.ask import dataset
 from kb_tools.model.repository import Repository
 dataset.KEPT_FROM = 0
 kb = Repository(Path(sys.argv[1]))
-(policy,) = dataset.policies(kb).values()
+policy = dataset.policies(kb)["CP.MP.101"]
 entry = policy.entry("2026-02")
 store = dataset.open_view(kb, dataset.default_graph(kb, [(policy, entry)]))
 closed = sorted(str(quad) for quad in dataset.closure(kb, policy, entry, "rdfs") if "_:" not in str(quad))

@@ -1190,7 +1190,7 @@ from pathlib import Path
 from kb_tools.ask import confine, dataset, resolve, sparql, worker
 from kb_tools.ask.request import Inquiry
 dataset.KEPT_FROM = int(sys.argv[3])
-resolve.check = worker.check = lambda text, prefixes=None: sparql.Checked(text, "SELECT", [], None, None)
+resolve.check = worker.check = lambda text, *_: sparql.Checked(text, "SELECT", [], None, None)
 asked = Inquiry(Path(sys.argv[1]), sys.argv[2], union=True)
 while (answer := worker._answer(asked, loading=False)) is None:
     worker._answer(asked, loading=True)
