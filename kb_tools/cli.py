@@ -30,7 +30,7 @@ COMMANDS = {
     "diff": "Compare two revisions: what changed, stricter or looser, and does the log say so.",
     "trace": "Compare a copy of the policy's document with the knowledge base.",
     "draft": "Carry a policy from its document to a frozen revision.",
-    "new": "Write a condition that is not on file yet, with both shapes and example cases.",
+    "new": "Write what a policy needs that is not on file yet, to go on from.",
     "shapes": "Print one self-contained SHACL graph of a revision, for other engines.",
     "freeze": "Write the digest that a released revision must keep.",
     "export": "Write the knowledge base for any triple store, or load it into one.",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from click import Context, Parameter
+from click import Argument, Context, Parameter
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def policies(ctx: Context, param: Parameter, incomplete: str) -> list[Completion
 
 def revisions(ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the revisions of the policy named on the line, or of all; after `POLICY/` with that in front."""
-    named = ctx.params.get("policy")
+    named = ctx.params.get("policy") or _first_argument(ctx, "policy")
     offered = (
         (f"{policy.identifier}/{entry.name}" if "/" in incomplete else entry.name, entry.label)
         for policy in _policies(ctx)
@@ -47,13 +47,21 @@ def parameters(ctx: Context, param: Parameter, incomplete: str) -> list[Completi
     """Offer the parameters of the question named on the line, as NAME=."""
     from kb_tools.ask import library
 
-    # Where an option at the end of the line still lacks its value, Click has not yet told what is an argument.
-    named = ctx.params.get("question") or next(iter(ctx.args), None)
+    named = ctx.params.get("question") or _first_argument(ctx, "question")
     asked = (question for question in library.questions() if question.name == named)
     return _starting(
         incomplete,
         ((f"{parameter.name}=", parameter.meaning) for question in asked for parameter in question.parameters),
     )
+
+
+def _first_argument(ctx: Context, name: str) -> str | None:
+    """The first argument on the line, if the command calls it so.
+
+    Where an option at the end of the line still lacks its value, Click has not yet told what is an argument.
+    """
+    arguments = (parameter.name for parameter in ctx.command.params if isinstance(parameter, Argument))
+    return next(iter(ctx.args), None) if next(arguments, None) == name else None
 
 
 def _policies(ctx: Context) -> Iterator[Policy]:

@@ -13,6 +13,7 @@ from click.shell_completion import ShellComplete
 
 from kb_tools.cli import COMMANDS, kb
 from kb_tools.model.policy import Policy
+from kb_tools.model.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,10 +46,17 @@ def test_commands_are_offered() -> None:
         "kb query codes --revision",
         "kb export --revision",
         "kb trace a.txt --revision",
-        "kb case template CP.MP.101 --revision",
     ],
 )
-def test_every_revision_is_offered_where_one_is_named(line: str, policy: Policy) -> None:
+def test_every_revision_is_offered_where_one_is_named(line: str, kb: Repository) -> None:
+    assert offered(line) == [entry.name for policy in kb.policies() for entry in policy.history]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["kb case template CP.MP.101 --revision", "kb show --policy CP.MP.101", "kb trace --policy CP.MP.101 --revision"],
+)
+def test_of_a_policy_that_is_named_its_own_revisions_are_offered(line: str, policy: Policy) -> None:
     assert offered(line) == [entry.name for entry in policy.history]
 
 
@@ -63,13 +71,13 @@ def test_the_policy_named_on_the_line_says_whose_revisions(tmp_path: Path) -> No
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "tests/data/EX.5", tmp_path / "policies/EX.5")
     assert offered(f"kb show --kb {tmp_path} --policy EX.5") == ["2024-01"]
-    assert offered(f"kb show --kb {tmp_path}", "2024") == ["2024-04", "2024-01"]
-    assert offered(f"kb show --kb {tmp_path} --policy") == ["CP.MP.101", "EX.5"]
+    assert offered(f"kb show --kb {tmp_path}", "2024") == ["2024-10", "2024-04", "2024-01"]
+    assert offered(f"kb show --kb {tmp_path} --policy") == ["CG-TRANS-03", "CP.MP.101", "EX.5"]
 
 
 def test_policies_are_offered() -> None:
-    assert offered("kb validate a.ttl --policy") == ["CP.MP.101"]
-    assert offered("kb case template") == ["CP.MP.101"]
+    assert offered("kb validate a.ttl --policy") == ["CG-TRANS-03", "CP.MP.101"]
+    assert offered("kb case template") == ["CG-TRANS-03", "CP.MP.101"]
 
 
 def test_questions_and_their_parameters_are_offered() -> None:

@@ -567,8 +567,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "two lists": (
         tree("pol:anyOf ( cond:mrd-is-detected ) ; pol:allOf ( cond:after-allogeneic-transplant"),
-        f"{CRITERIA}: crit:indication has 2 lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf",
-        "crit:indication has 2 lists of parts; give one pol:allOf, pol:anyOf or pol:noneOf",
+        f"{CRITERIA}: crit:indication has 2 lists of parts; give one pol:allOf, pol:anyOf, pol:noneOf, "
+        "or pol:atLeast with pol:of",
+        "crit:indication has 2 lists of parts; give one pol:allOf, pol:anyOf, pol:noneOf, or pol:atLeast with pol:of",
     ),
     "a text for a list": (
         tree('pol:allOf "x" ; pol:parts ( cond:after-allogeneic-transplant'),
