@@ -58,6 +58,8 @@ def accept(draft: Draft, wanted: Iterable[Left], left_out: str = "") -> list[Pat
 def _check(draft: Draft, one: Left, left_out: str) -> None:
     where = f"{draft.policy.identifier}/{draft.entry.name}, {one.place or one.iri}"
     stated = (None, POL.statedIn, one.iri) in draft.graph or (None, POL.statedIn, one.iri) in draft.policy.shared
+    if one.kind == "log row" and (one.iri, POL.says, None) not in draft.policy.shared:
+        raise KbError("says nothing yet", where=where, hint="give it pol:says, statement by statement")
     if left_out and (one.kind != PLACE or stated or one.shared):
         what = "is no passage" if one.kind != PLACE else "is stated"
         raise KbError(f"{what}, so it cannot be left out", where=where, hint="accept it without --as")

@@ -72,7 +72,14 @@ def start(policy: Policy, name: str, document: Path) -> Started:
     prefix = _prefix(policy, name)
     namespace = f"{policy.iri}/{name}/passage/"
     prefixes = {**policy.prefixes, prefix: namespace}
-    before = revisions_with_digests(policy)
+    before = [entry for entry in revisions_with_digests(policy) if not entry.draft]
+    latest = max(policy.revision_folders, default="")
+    if name < latest:
+        raise KbError(
+            f"revision {latest} is there already, and later", where=str(policy.folder), hint="name a later month"
+        )
+    if any(entry.draft for entry in policy.history):
+        raise KbError(f"{policy.identifier} has a draft already", hint="kb draft status lists what is left of it")
     if before:
         known = passages(policy, before[-1])
         found = trace(policy, before[-1], document.name, units_of(document, known))

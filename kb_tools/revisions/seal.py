@@ -25,6 +25,7 @@ from kb_tools.errors import KbError, KnowledgeBaseError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
+from kb_tools.model.revision import Revision
 from kb_tools.rdf.canonical import canonical
 from kb_tools.rdf.files import unix_lines
 from kb_tools.rdf.terms import to_quads, to_rdflib, without_remarks
@@ -217,8 +218,8 @@ def freeze(kb: Repository, policy: Policy, entry: RevisionEntry, again: bool = F
         again: whether a seal that differs, or that cannot be read, is replaced.
 
     Raises:
-        KbError: there is such a seal and it is not to be replaced; the revision is a draft; or the files cannot be
-            written.
+        KbError: there is such a seal and it is not to be replaced; the revision is a draft, or its criteria cannot be
+            read; or the files cannot be written.
     """
     if entry.draft:
         raise KbError(
@@ -226,6 +227,10 @@ def freeze(kb: Repository, policy: Policy, entry: RevisionEntry, again: bool = F
             where=str(policy.revision_folders[entry.name]),
             hint="do what its pol:toDo ask for, and remove them",
         )
+    if entry.criteria_on_file:
+        # What cannot be read decides nothing, and could not be mended once it is sealed.
+        revision = Revision.load(policy, entry)
+        _ = revision.conditions, revision.criteria_tree, revision.applicability_tree
     layers = reached(kb, policy, entry)
     statements = canonical(_quads(entry.iri, layers))
     seal = Seal(entry.iri, _sha256(statements), digests(layers))

@@ -110,6 +110,7 @@ def test_a_first_document_has_every_passage_left(root: Path) -> None:
     ("name", "document", "message"),
     [
         ("2024-01", DOCUMENT, "revision 2024-01 is there already; name another, or remove the folder"),
+        ("2023-03", DOCUMENT, "revision 2024-01 is there already, and later; name a later month"),
         ("2025-2", DOCUMENT, "'2025-2' names no revision; write the month of the revision, as 2027-02"),
         ("2025-02", ROOT / "README.md", "name the policy with --policy, or check the file"),
         ("2025-02", DATA / "document/none.txt", "No such file or directory; check the path and its permissions"),
@@ -167,6 +168,17 @@ def test_nothing_is_changed_where_one_of_several_cannot_be_done(begun: Path) -> 
     with pytest.raises(KbError):
         accept(found, [*found.mechanical, found.find("II.B")])
     assert {path: path.read_bytes() for path in begun.rglob("*.ttl")} == before
+
+
+def test_one_draft_is_finished_before_another_is_begun(begun: Path) -> None:
+    with pytest.raises(KbError, match=r"EX\.5 has a draft already; kb draft status lists what is left of it"):
+        start(Repository(begun).policy("EX.5"), "2025-03", DOCUMENT)
+
+
+def test_a_row_of_the_log_that_says_nothing_keeps_its_mark(begun: Path) -> None:
+    found = draft(begun)
+    with pytest.raises(KbError, match="says nothing yet; give it pol:says, statement by statement"):
+        accept(found, [found.find("xlog:2025-02")])
 
 
 def test_a_place_where_nothing_is_left_is_refused_with_what_is_near(begun: Path) -> None:

@@ -15,6 +15,7 @@ import one_policy
 import pyoxigraph as ox
 import pytest
 from history import REVISIONS
+from several_policies import knowledge_base
 
 from kb_tools.checks import CHECKS, Check, Problem, Scope, Severity
 from kb_tools.checks.seal import sealed
@@ -702,3 +703,14 @@ def test_kb_check_fails_on_a_broken_seal(small: Path, run_kb: RunKb, monkeypatch
     (result,) = json.loads(failed.stdout)
     assert (result["check"], result["status"]) == ("seal", "failed")
     assert [problem["where"] for problem in result["problems"]] == [f"{POLICY}/2015-11/seal.json"]
+
+
+def test_a_revision_whose_criteria_cannot_be_read_is_not_frozen(tmp_path: Path) -> None:
+    root = knowledge_base(tmp_path, "EX.5")
+    criteria = root / "policies/EX.5/2024-01/criteria.ttl"
+    text = criteria.read_text(encoding="utf-8")
+    criteria.write_text(text.replace("pol:anyOf (", "pol:atLeast 4 ; pol:of (", 1), encoding="utf-8")
+    policy = Repository(root).policy("EX.5")
+    with pytest.raises(KbError, match=r"asks by pol:atLeast for 4 of 2 parts"):
+        freeze(policy.kb, policy, policy.entry("2024-01"))
+    assert not (criteria.parent / "seal.json").exists()
