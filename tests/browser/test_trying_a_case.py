@@ -98,7 +98,8 @@ def test_the_list_of_what_is_wrong_leads_to_the_fields(page: Page) -> None:
 
 
 def test_a_file_is_picked_and_read_into_the_form(page: Page) -> None:
-    page.goto("/try")
+    page.goto("/CP.MP.101/2026-02")
+    page.get_by_role("link", name="Try a case").last.click()
     page.get_by_text("Paste or drop a case").click()
     page.get_by_label("or a file").set_input_files(EXAMPLE)
     outcome(page, "Criteria not met")

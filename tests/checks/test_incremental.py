@@ -242,7 +242,7 @@ def test_all_processes_together_come_to_the_same(root: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", str(root.parent / "cache"))
     monkeypatch.setattr("kb_tools.checks.incremental.os.cpu_count", lambda: 2)
     edited(root / CRITERIA, "xpsg:I .", "xpsg:X .")
-    found = check_what_changed(Repository(root))
-    monkeypatch.setattr("kb_tools.checks.incremental.os.cpu_count", lambda: 1)
-    assert check_what_changed(Repository(root), everything=True) == found
-    assert check_what_changed(Repository(root)) == found
+    found = {result.check.id: result for result in check_what_changed(Repository(root))}
+    assert list(found) == [check.id for check in CHECKS]
+    assert {result.check.id: result for result in run_checks(Repository(root), FEW)} == {id_: found[id_] for id_ in FEW}
+    assert check_what_changed(Repository(root)) == list(found.values())

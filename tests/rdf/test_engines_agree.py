@@ -56,7 +56,7 @@ def test_on_the_case_shapes_of_the_examples() -> None:
 def test_on_the_conditions_of_the_examples() -> None:
     agreement = on_conditions(on_shapes(False)[1], REFERENCE, OTHER)
     assert agreement.differing == {}
-    assert agreement.results == 359
+    assert agreement.results == 363
 
 
 def test_on_the_composed_revision() -> None:
@@ -74,7 +74,7 @@ def test_on_the_case_shapes_of_varied_cases() -> None:
 def test_on_the_conditions_of_varied_cases() -> None:
     agreement = on_conditions(on_shapes(True)[1], REFERENCE, OTHER)
     assert agreement.differing == {}
-    assert agreement.results == 1060
+    assert agreement.results == 1064
 
 
 def test_every_slip_is_made() -> None:
