@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from rdflib import Graph, Literal, URIRef
 from rdflib.compare import isomorphic
 from rdflib.term import Node
-from several_policies import DATA, ROOT
+from several_policies import invented_alone
 
 from kb_tools.authoring.condition import Asked, Limit, write_condition
 from kb_tools.cases.reader import CaseReader
@@ -26,10 +25,7 @@ CHECKS = ("conditions", "condition-reads", "condition-form", "condition-severity
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("ontology", "shapes"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copytree(DATA / "EX.5", tmp_path / "policies/EX.5")
-    return tmp_path
+    return invented_alone(tmp_path, "EX.5")
 
 
 def written(root: Path, asked: Asked) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF
-from several_policies import DATA, ROOT
+from several_policies import DATA, ROOT, invented_alone
 
 from kb_tools.authoring.accept import accept
 from kb_tools.authoring.finish import Release
@@ -33,10 +33,7 @@ xlog:2025-02-1 a pol:LogStatement ; rdfs:label "raised risk removed from I"@en ;
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A knowledge base with one invented policy."""
-    for name in ("ontology", "shapes"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copytree(DATA / "EX.5", tmp_path / "policies/EX.5")
-    return tmp_path
+    return invented_alone(tmp_path, "EX.5")
 
 
 @pytest.fixture

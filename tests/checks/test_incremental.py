@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from several_policies import DATA, ROOT, copied
+from several_policies import copied, invented_alone
 
 from kb_tools.checks import CHECKS, Check, CheckResult, Problem, run_checks
 from kb_tools.checks.incremental import check_what_changed
@@ -28,11 +28,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(f"{module}.CHECKS", few)
     monkeypatch.setattr("kb_tools.checks.incremental.os.cpu_count", lambda: 1)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("ontology", "shapes"):
-        shutil.copytree(ROOT / name, tmp_path / "kb" / name)
-    for name in ("EX.5", "TST.7"):
-        shutil.copytree(DATA / name, tmp_path / "kb/policies" / name)
-    return tmp_path / "kb"
+    return invented_alone(tmp_path / "kb", "EX.5", "TST.7")
 
 
 @pytest.fixture

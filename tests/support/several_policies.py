@@ -21,6 +21,15 @@ def knowledge_base(root: Path, *invented: str) -> Path:
     return root
 
 
+def invented_alone(root: Path, *names: str) -> Path:
+    """A copy of the vocabularies and shapes, with policies of tests/data and no other."""
+    for folder in ("ontology", "shapes"):
+        shutil.copytree(ROOT / folder, root / folder)
+    for name in names:
+        shutil.copytree(DATA / name, root / "policies" / name)
+    return root
+
+
 def copied(root: Path, name: str, other: str, changes: dict[str, str]) -> Path:
     """One of the policies again under another name, with changes of its text; its folder."""
     folder = root / "policies" / other
