@@ -1,29 +1,36 @@
-"""A new condition on a class of findings: both shapes, words to go on from, and cases on each side and on neither."""
+"""A new condition: what it is to ask, held against what a case can state of it, and its files.
+
+A condition reads findings of a class, or what the request or the coverage states by one property. What counts for it
+and what against it follows from how that can be stated; `condition_text` writes it down.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from rdflib import Literal, URIRef
-from rdflib.namespace import RDF, RDFS, XSD
+from rdflib.namespace import RDF, RDFS, SKOS, XSD
 
+from kb_tools.authoring.condition_text import Question, Side, Writer
 from kb_tools.cases.form import CaseForms, Form, Key
 from kb_tools.errors import KbError, did_you_mean
 from kb_tools.model.policy import POLICY_FILE, Policy
 from kb_tools.model.repository import CONDITIONS
+from kb_tools.model.windows import DamagedWindow, Window
 from kb_tools.rdf.edits import TurtleText, short
 from kb_tools.rdf.namespaces import CASE, COND, POL
 from kb_tools.rdf.terms import local_name
 from kb_tools.writing import write_atomically
 
-TO_DO = "Say in words what the document says, read both shapes, and say in the manifest what the cases come to."
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# The date of service of the cases, and that of their finding.
-_SERVICE, _FOUND = "2026-07-01", "2026-06-15"
+_NUMBERS = (XSD.integer, XSD.decimal)
+_TRUTH = {"true": Literal(True), "false": Literal(False)}
+_BY_HAND = "write its shapes by hand; docs/policies.md names conditions to copy"
+# The objects of a case whose properties a condition can read, with the property that leads to each.
+_HOLDERS = {"Request": CASE.request, "Coverage": CASE.coverage}
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,12 @@ class Asked:
 
     Attributes:
         name: in kebab case; the end of its IRI.
-        reads: the class of findings, as a CURIE or a name.
+        reads: the class of findings, or the property of the request or the coverage, as a CURIE or a name.
         limit: for a number.
-        values: for a term: the terms of which one makes it hold, as CURIEs or names.
+        values: for a term, or true or false: those of which one makes it hold, as CURIEs or names.
         property: of the finding, where several fit; "" where one does.
+        of: what the findings are of, where they count apart for each: a term; "" where they do not.
+        within: how old a finding may be, as a duration: "P6M"; "" for any age.
         own: whether it is the policy's own, rather than shared by all.
     """
 
@@ -61,6 +70,8 @@ class Asked:
     limit: Limit | None = None
     values: tuple[str, ...] = ()
     property: str = ""
+    of: str = ""
+    within: str = ""
     own: bool = False
 
 
@@ -68,19 +79,21 @@ def write_condition(policy: Policy, asked: Asked) -> list[Path]:
     """Writes a condition and its cases; nothing that is there is overwritten.
 
     It holds where the latest finding says so, and fails where the latest says otherwise; a bound counts only where the
-    whole range lies on one side.
+    whole range lies on one side, a term only where it is, or is not, one of those asked for, whatever kind of it is
+    meant. Where all findings of a class count, one that says so is enough, and only a statement that there was none
+    speaks against it.
 
     Returns:
-        the files that were written or changed: that of the condition, then the cases.
+        the files that were written or changed: that of the condition, then the others.
 
     Raises:
         KbError: the name is taken or none, there is no such class, property or value; or findings of the class count in
             a way of which the shapes must be written by hand.
     """
-    return _Writer(policy, asked).write()
+    return _New(policy, asked).write()
 
 
-class _Writer:
+class _New:
     def __init__(self, policy: Policy, asked: Asked) -> None:
         self.policy, self.asked, self.kb = policy, asked, policy.kb
         if not _NAME.fullmatch(asked.name):
@@ -90,70 +103,198 @@ class _Writer:
         self.condition = URIRef(self.namespace + asked.name)
         if (self.condition, RDF.type, POL.Condition) in self.kb.conditions:
             raise KbError(f"condition {asked.name} is there already", hint="choose another name")
-        self.form = self._form()
-        self.key = self._key()
-        whole = self.key.datatype == XSD.integer
-        if asked.limit and not re.fullmatch(r"\d+" if whole else r"\d+(\.\d+)?", asked.limit.number):
-            hint = f"give a {'whole ' if whole else ''}number, as {self.kb.curie(str(self.key.path))} takes"
-            raise KbError(f"{asked.limit.number!r} is no limit", hint=hint)
+        self.case_forms = CaseForms(self.kb)
+        self.forms = self.case_forms.forms
+        self.question = self._question()
 
     # ------------------------------------------------------------------ what is asked
 
-    def _form(self) -> Form:
+    def _question(self) -> Question:
+        classes = set(self.kb.ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)) - {CASE.Finding}
+        stated = {key.path: (form, key) for form in _HOLDERS for key in self.forms[form].keys.values() if not key.many}
+        known = [URIRef(str(iri)) for iri in (*classes, *stated)]
+        read = self._term(self.asked.reads, known, "class of findings, nor property of the request or the coverage,")
+        if read in stated:
+            return self._of_request(*stated[read])
+        return self._of_findings(self.forms[local_name(read)])
+
+    def _of_request(self, holder: str, key: Key) -> Question:
+        for given, option in (
+            (self.asked.of, "--of"),
+            (self.asked.within, "--within"),
+            (self.asked.property, "--property"),
+        ):
+            if given:
+                raise KbError(
+                    f"{self.kb.curie(str(key.path))} is no class of findings",
+                    hint=f"leave {option} out: it is of findings",
+                )
+        codes = tuple(code for value in self.asked.values if (code := self._code(value)))
+        if codes and key.path != CASE.service:
+            raise KbError("codes name a service", hint="give them with --reads case:service")
+        holds, fails = self._holds(key), self._fails(key)
+        return Question(self.forms[holder], key, holds, fails, holder=_HOLDERS[holder], codes=codes)
+
+    def _of_findings(self, form: Form) -> Question:
         graph = self.kb.ontology
-        classes = {URIRef(str(one)) for one in graph.transitive_subjects(RDFS.subClassOf, CASE.Finding)} - {
-            CASE.Finding
-        }
-        found = self._term(self.asked.reads, classes, "class of findings")
-        by_hand = "write its shapes by hand; docs/policies.md names conditions to copy"
-        called = self.kb.curie(str(found))
-        if (found, CASE.keyProperty, None) in graph:
-            raise KbError(f"findings of {called} count apart for each {self._called(found)}", hint=by_hand)
-        if (found, CASE.latestCounts, Literal(True)) not in graph:
-            raise KbError(f"all findings of {called} count, not the latest alone", hint=by_hand)
-        return CaseForms(self.kb).forms[local_name(found)]
+        called = self.kb.curie(str(form.iri))
+        all_count = (form.iri, CASE.latestCounts, Literal(True)) not in graph
+        may_be_absent = (form.iri, CASE.mayBeAbsent, Literal(True)) in graph
+        if all_count and not may_be_absent:
+            hint = f"say of the class case:mayBeAbsent true, if that is so; or {_BY_HAND}"
+            raise KbError(f"all findings of {called} count, and that there was none cannot be stated", hint=hint)
+        of, key = self._of(form), self._key(form, optional=may_be_absent)
+        # One of all findings says nothing against another; nor does a finding against that there is one.
+        by_absence = all_count or key is None
+        holds = self._holds(key) if key else Side()
+        fails = None if by_absence or key is None else self._fails(key)
+        return Question(form, key, holds, fails, of=of, window=self._window())
 
-    def _called(self, class_: URIRef) -> str:
-        return self.kb.curie(str(self.kb.ontology.value(class_, CASE.keyProperty)))
+    def _of(self, form: Form) -> tuple[Key, URIRef] | None:
+        """What the findings are of, where they count apart for each."""
+        path = self.kb.ontology.value(form.iri, CASE.keyProperty)
+        called = self.kb.curie(str(form.iri))
+        if path is None:
+            if self.asked.of:
+                raise KbError(f"findings of {called} do not count apart", hint="leave --of out")
+            return None
+        key = next(key for key in form.keys.values() if key.path == path)
+        apart = f"findings of {called} count apart for each {self.kb.curie(str(path))}"
+        # One of a narrower term may speak for the wider one and not against it, one without a term for any.
+        nested = any((term, SKOS.broader, None) in self.kb.ontology for term in self._terms(key))
+        if not key.required or not key.terms or nested:
+            raise KbError(apart, hint=_BY_HAND)
+        if not self.asked.of:
+            raise KbError(apart, hint=f"say which with --of: {', '.join(self._named(key.terms.values()))}")
+        return key, self._term(self.asked.of, self._terms(key), f"value of {self.kb.curie(str(path))}")
 
-    def _key(self) -> Key:
-        """The property that states the value exactly."""
-        counted = set(self.kb.ontology.objects(self.form.iri, CASE.countedBy))
+    def _window(self) -> Window | None:
+        if not self.asked.within:
+            return None
+        try:
+            return Window.parse(self.asked.within)
+        except DamagedWindow as error:
+            message, _, hint = str(error).partition("; ")
+            raise KbError(message, hint=hint) from None
+
+    def _key(self, form: Form, *, optional: bool) -> Key | None:
+        """The property that states the value exactly; none where any finding of the class will do."""
+        wanted = bool(self.asked.limit or self.asked.values)
+        if optional and not wanted:
+            return None
         bounds = {
             bound for link in (CASE.atLeast, CASE.atMost, CASE.below) for bound in self.kb.ontology.objects(None, link)
         }
-        fits = {
+        truth = bool(self.asked.values) and set(self.asked.values) <= _TRUTH.keys()
+        of_kind = {
             key.path: key
-            for key in self.form.keys.values()
-            if key.path in counted - bounds
-            and (key.datatype in (XSD.integer, XSD.decimal) if self.asked.limit else bool(key.terms))
+            for key in form.keys.values()
+            if key.path not in bounds | {CASE.basis}
+            and (
+                key.datatype in _NUMBERS
+                if self.asked.limit
+                else key.datatype == XSD.boolean
+                if truth
+                else bool(key.terms)
+            )
         }
+        counted = set(self.kb.ontology.objects(form.iri, CASE.countedBy))
+        fits = {path: key for path, key in of_kind.items() if path in counted}
         if self.asked.property:
             return fits[self._term(self.asked.property, fits, "property")]
         if len(fits) != 1:
-            what = "number" if self.asked.limit else "term"
-            names = ", ".join(self.kb.curie(str(path)) for path in fits) or "none"
+            what = "a number" if self.asked.limit else "true or false" if truth else "a term"
+            called = self.kb.curie(str(form.iri))
+            if of_kind and not fits:
+                raise KbError(f"findings of {called} count whether or not they state {what}", hint=_BY_HAND)
+            names = ", ".join(self._named(fits))
             raise KbError(
-                f"{self.kb.curie(str(self.form.iri))} has {len(fits)} properties whose value is a {what}",
+                f"{called} has {len(fits)} properties whose value is {what}",
                 hint=f"choose one with --property: {names}" if fits else "ask for the other kind of value",
             )
         return next(iter(fits.values()))
 
+    def _holds(self, key: Key) -> Side:
+        """What speaks for it."""
+        if self.asked.limit:
+            return Side(limit=self._limit(key), words=self.asked.limit.words)
+        if key.datatype == XSD.boolean:
+            return Side(values=tuple(self._truth(value) for value in self.asked.values))
+        wanted = self._wanted(key)
+        words = " or ".join(self.kb.labels.get(str(value), local_name(value)) for value in wanted)
+        return Side(values=tuple(term for term in self._terms(key) if term in self._kinds(wanted)), words=words)
+
+    def _fails(self, key: Key) -> Side:
+        """What speaks against it: what is none of those asked for, whatever kind of it is meant."""
+        if self.asked.limit:
+            return Side(limit=self._limit(key), words=self.asked.limit.words)
+        if key.datatype == XSD.boolean:
+            named = [self._truth(value) for value in self.asked.values]
+            return Side(values=self._some(value for value in _TRUTH.values() if value not in named))
+        wanted = self._kinds(self._wanted(key))
+        return Side(values=self._some(term for term in self._terms(key) if not self._kinds([term]) & wanted))
+
+    def _limit(self, key: Key) -> tuple[bool, str]:
+        limit = self.asked.limit
+        assert limit is not None
+        curie = self.kb.curie(str(key.path))
+        if key.datatype not in _NUMBERS:
+            raise KbError(f"the value of {curie} is no number", hint="give the terms that it may be with --is")
+        whole = key.datatype == XSD.integer
+        if not re.fullmatch(r"\d+" if whole else r"\d+(\.\d+)?", limit.number):
+            raise KbError(
+                f"{limit.number!r} is no limit", hint=f"give a {'whole ' if whole else ''}number, as {curie} takes"
+            )
+        return limit.least, limit.number
+
+    @staticmethod
+    def _some(others: Iterable[URIRef | Literal]) -> tuple[URIRef | Literal, ...]:
+        found = tuple(others)
+        if not found:
+            raise KbError("every value makes it hold, so it never fails", hint="name fewer with --is")
+        return found
+
+    # ------------------------------------------------------------------ terms
+
     def _term(self, name: str, known: Iterable[URIRef], what: str) -> URIRef:
         by_name = {called: one for one in known for called in (self.kb.curie(str(one)), local_name(one), str(one))}
         if name not in by_name:
-            names = sorted({self.kb.curie(str(one)) for one in known})
+            names = self._named(set(by_name.values()))
             raise KbError(f"no {what} {name}", hint=did_you_mean(name, by_name) or f"known: {', '.join(names)}")
         return by_name[name]
 
-    @property
-    def _values(self) -> list[URIRef]:
-        known = [URIRef(iri) for iri in self.key.terms.values()]
-        return [
-            self._term(value, known, f"value of {self.kb.curie(str(self.key.path))}") for value in self.asked.values
-        ]
+    def _named(self, terms: Iterable[str]) -> list[str]:
+        return sorted(self.kb.curie(str(one)) for one in terms)
 
-    # ------------------------------------------------------------------ what is written
+    def _truth(self, value: str) -> Literal:
+        if value not in _TRUTH:
+            raise KbError(f"{value!r} is neither true nor false", hint="give --is true or --is false")
+        return _TRUTH[value]
+
+    def _code(self, value: str) -> URIRef | None:
+        """The code that is named, as cpt:38242; None where that is a term."""
+        prefix, _, rest = value.partition(":")
+        namespace = self.case_forms.code_prefixes.get(prefix)
+        return URIRef(namespace + rest) if namespace else None
+
+    def _terms(self, key: Key) -> list[URIRef]:
+        return [URIRef(iri) for iri in key.terms.values()]
+
+    def _wanted(self, key: Key) -> list[URIRef]:
+        curie = self.kb.curie(str(key.path))
+        if not key.terms:
+            raise KbError(f"the value of {curie} is no term", hint="give a limit with --at-least or --at-most")
+        named = [value for value in self.asked.values if not self._code(value)]
+        if not named:
+            raise KbError(f"no value of {curie} is named", hint="name the service besides its codes")
+        return [self._term(value, self._terms(key), f"value of {curie}") for value in named]
+
+    def _kinds(self, terms: Iterable[URIRef]) -> set[URIRef]:
+        """The terms and all that are narrower."""
+        narrower = self.kb.ontology.transitive_subjects
+        return {URIRef(str(kind)) for term in terms for kind in narrower(SKOS.broader, term)}
+
+    # ------------------------------------------------------------------ files
 
     def write(self) -> list[Path]:
         folder = self.policy.folder / CONDITIONS if self.asked.own else self.kb.root / CONDITIONS
@@ -163,10 +304,11 @@ class _Writer:
         if self.asked.own and self.namespace not in prefixes.values():
             prefixes[self._own_prefix()] = self.namespace
             changed[self.policy.folder / POLICY_FILE] = self._with_prefix()
-        text.append(self._turtle(prefixes), prefixes)
+        writer = Writer(self.policy, self.question, self.condition, prefixes)
+        text.append(writer.condition(), prefixes)
         changed[path] = text.text
-        for side, value in self._sides():
-            changed[self.policy.cases_folder / f"{self.asked.name}-{side}.ttl"] = self._case(side, value)
+        for side, content in writer.cases():
+            changed[self.policy.cases_folder / f"{self.asked.name}-{side}.ttl"] = content
         there = [one for one in changed if one.is_file() and one.parent == self.policy.cases_folder]
         if there:
             raise KbError("is there already", where=str(there[0]), hint="choose another name")
@@ -180,14 +322,16 @@ class _Writer:
         return [path, *(one for one in changed if one != path)]
 
     def _file_for(self, folder: Path) -> Path:
-        """The file with conditions that read the class; else a new one."""
+        """The file with conditions that read the same; else a new one."""
+        read = self.question.read
         for path in sorted(folder.glob("*.ttl")):
-            if any(p == POL.reads and o == self.form.iri for _, p, o in self.kb.triples(path)):
+            if any(p == POL.reads and o == read for _, p, o in self.kb.triples(path)):
                 return path
         return folder / f"{self.asked.name}.ttl"
 
     def _heading(self) -> str:
-        return f"# {self.form.label[:1].upper()}{self.form.label[1:]}: what is asked of it.\n"
+        label = self.question.label
+        return f"# {label[:1].upper()}{label[1:]}: what is asked of it.\n"
 
     def _own_prefix(self) -> str:
         return re.sub(r"[^a-z0-9]", "", self.policy.identifier.lower()) + "cond"
@@ -196,126 +340,5 @@ class _Writer:
         path = self.policy.folder / POLICY_FILE
         text = TurtleText(path.read_text(encoding="utf-8"), path)
         row = f'[ sh:prefix "{self._own_prefix()}" ; sh:namespace "{self.namespace}"^^xsd:anyURI ]'
-        text.append(f"<{self.policy.iri}> sh:declare {row} .", self.policy.prefixes)
+        text.append(f"{short(URIRef(self.policy.iri), {})} sh:declare {row} .", self.policy.prefixes)
         return text.text
-
-    def _turtle(self, prefixes: dict[str, str]) -> str:
-        camel = "".join(part.capitalize() for part in self.asked.name.split("-"))
-        holds, fails = (URIRef(f"{self.namespace}{prefix}{camel}") for prefix in ("", "Not"))
-        said = self.asked.limit.words if self.asked.limit else " or ".join(self._label(value) for value in self._values)
-        what = f"{self.form.label}: {self.key.label}"
-        name = short(self.condition, prefixes)
-        shapes = [
-            self._shape(short(shape, prefixes), side, f"No current {what} {denied}.", prefixes)
-            for shape, side, denied in ((holds, True, f"says {said}"), (fails, False, f"says otherwise than {said}"))
-        ]
-        return f"""
-{name}
-    a pol:Condition ;
-    rdfs:label "{what} {said}"@en ;
-    skos:definition "The latest {self.form.label} up to the service date states as {self.key.label} {said}."@en ;
-    pol:asksFor "The {self.key.label} and date of the latest {self.form.label}."@en ;
-    pol:reads {short(self.form.iri, prefixes)} ;
-    pol:possibleValue pol:Holds , pol:Fails , pol:Unknown , pol:Conflicting ;
-    pol:toDo "{TO_DO}"@en ;
-    pol:holdsWhen {short(holds, prefixes)} ;
-    pol:failsWhen {short(fails, prefixes)} .
-
-{shapes[0]}
-{shapes[1]}"""
-
-    def _label(self, term: URIRef) -> str:
-        return self.kb.labels.get(str(term), local_name(term))
-
-    def _shape(self, name: str, holds: bool, message: str, prefixes: dict[str, str]) -> str:
-        asks = [f"[ sh:property {one} ]" for one in self._asks(holds, prefixes)]
-        value = f"sh:or (\n            {(chr(10) + ' ' * 12).join(asks)} )" if len(asks) > 1 else asks[0][2:-2]
-        return f"""{name}
-    a sh:NodeShape ;
-    sh:property {name}-finding .
-
-{name}-finding
-    a sh:PropertyShape ;
-    sh:path case:currentFinding ;
-    sh:qualifiedValueShape [
-        sh:class {short(self.form.iri, prefixes)} ;
-        {value} ] ;
-    sh:qualifiedMinCount 1 ;
-    sh:message "{message}"@en .
-"""
-
-    def _asks(self, holds: bool, prefixes: dict[str, str]) -> Iterator[str]:
-        """The property shapes of which one must hold of the finding."""
-        exact = short(self.key.path, prefixes)
-        limit = self.asked.limit
-        if limit is None:
-            wanted = self._values
-            others = [URIRef(iri) for iri in self.key.terms.values() if URIRef(iri) not in wanted]
-            listed = " ".join(short(value, prefixes) for value in (wanted if holds else others))
-            yield f"[ sh:path {exact} ; sh:minCount 1 ; sh:in ( {listed} ) ]"
-            return
-        # A lower bound speaks for what is above, an upper one for what is below.
-        upwards = limit.least == holds
-        bounds = [short(bound, prefixes) for bound in self._bounds(CASE.atLeast if upwards else CASE.atMost)]
-        path = f"[ sh:alternativePath ( {' '.join([exact, *bounds])} ) ]" if bounds else exact
-        side = {(True, True): "minInclusive", (True, False): "minExclusive"}.get((upwards, holds)) or (
-            "maxInclusive" if holds else "maxExclusive"
-        )
-        yield f"[ sh:path {path} ; sh:minCount 1 ; sh:{side} {limit.number} ]"
-        # Below the bound is below the limit too, where the bound is no higher.
-        for bound in [] if upwards else self._bounds(CASE.below):
-            yield f"[ sh:path {short(bound, prefixes)} ; sh:minCount 1 ; sh:maxInclusive {limit.number} ]"
-
-    def _bounds(self, link: URIRef) -> list[URIRef]:
-        return [bound for bound in self.kb.ontology.objects(self.key.path, link) if isinstance(bound, URIRef)]
-
-    # ------------------------------------------------------------------ cases
-
-    def _sides(self) -> Iterator[tuple[str, str]]:
-        """A value on each side, as Turtle; "" for the case that does not say."""
-        if self.asked.limit:
-            number = Decimal(self.asked.limit.number)
-            step = Decimal(1) if self.key.datatype == XSD.integer else Decimal("0.1")
-            other = number - step if self.asked.limit.least else number + step
-            if not self.key.within(float(number)) or not self.key.within(float(other)):
-                bounds = ", ".join(f"{name} {bound}" for name, bound in self.key.bounds)
-                what = f"{self.kb.curie(str(self.key.path))} is never on both sides of {self.asked.limit.number}"
-                raise KbError(what, hint=f"its shape says: {bounds}")
-            yield from (("holds", str(number)), ("fails", str(other)))
-        else:
-            wanted = self._values
-            others = [URIRef(iri) for iri in self.key.terms.values() if URIRef(iri) not in wanted]
-            if not others:
-                raise KbError("every value makes it hold, so it never fails", hint="name fewer with --is")
-            yield from (
-                ("holds", short(wanted[0], self.policy.prefixes)),
-                ("fails", short(others[0], self.policy.prefixes)),
-            )
-        yield "unknown", ""
-
-    def _case(self, side: str, value: str) -> str:
-        prefixes = self.policy.prefixes
-        says = {"holds": "speaks for it", "fails": "speaks against it", "unknown": "does not say"}[side]
-        others = [
-            f" ;\n    {short(key.path, prefixes)} {short(URIRef(next(iter(key.terms.values()))), prefixes)}"
-            for key in self.form.keys.values()
-            if key.required and key.terms and key.path not in (CASE.basis, self.key.path)
-        ]
-        finding = f"""
-:finding a {short(self.form.iri, prefixes)} ;
-    case:date "{_FOUND}"^^xsd:date ;
-    case:basis case:ChartEvidence{"".join(others)} ;
-    {short(self.key.path, prefixes)} {value} .
-"""
-        text = TurtleText(f"# Example case for {self.asked.name}: it {says}.", self.policy.cases_folder)
-        text.append(
-            f"""
-:case a case:Case ;
-    case:patient :patient ;
-    case:coverage [ a case:Coverage ; case:lineOfBusiness case:Commercial ] ;
-    case:request [ a case:Request ; case:serviceDate "{_SERVICE}"^^xsd:date ]{" ;" if value else " ."}
-{"    case:finding :finding ." if value else ""}
-{finding if value else ""}""",
-            {"": f"{self.policy.iri}/cases/{self.asked.name}-{side}#", **prefixes},
-        )
-        return re.sub(r"\n{3,}", "\n\n", text.text)

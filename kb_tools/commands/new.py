@@ -22,12 +22,23 @@ def command() -> None:
 
 @command.command("condition")
 @click.argument("name", metavar="NAME")
-@click.option("--reads", metavar="CLASS", required=True, help="The class of findings that it reads.")
+@click.option(
+    "--reads",
+    metavar="CLASS",
+    required=True,
+    help="The class of findings that it reads, or a property of the request or the coverage.",
+)
 @click.option("--at-least", metavar="N", help="It holds where the number is N or more.")
 @click.option("--at-most", metavar="N", help="It holds where the number is N or less.")
 @click.option(
-    "--is", "values", multiple=True, metavar="TERM", help="It holds where the value is this; may be repeated."
+    "--is",
+    "values",
+    multiple=True,
+    metavar="TERM",
+    help="It holds where the value is this term, or true or false; may be repeated. Of a service, a code as well.",
 )
+@click.option("--of", metavar="TERM", default="", help="What the findings are of, where they count apart for each.")
+@click.option("--within", metavar="P6M", default="", help="How old a finding may be, at most.")
 @click.option("--property", "property_", metavar="P", help="The property of the finding, where several fit.")
 @click.option(
     "--policy", metavar="ID", required=True, shell_complete=completion.policies, help="Whose example cases are written."
@@ -40,15 +51,21 @@ def condition(
     at_least: str | None,
     at_most: str | None,
     values: tuple[str, ...],
+    of: str,
+    within: str,
     property_: str | None,
     policy: str,
     own: bool,
     root: Path | None,
 ) -> None:
-    """Write a condition on a class of findings: both shapes, words to go on from, and three example cases.
+    """Write a condition: both shapes, words to go on from, and three example cases.
 
-    A bound counts only where the whole range lies on one side. The condition is marked with pol:toDo, and the cases
-    have no expectation yet: kb check says so until both are dealt with. Nothing is overwritten.
+    It reads findings of a class, or what the request or the coverage states by a property. A bound counts only where
+    the whole range lies on one side; a term counts with all that are narrower, and a wider one for neither side. Where
+    all findings of a class count, one that says so is enough, and only that there was none speaks against it.
+
+    The condition is marked with pol:toDo, and the cases have no expectation yet: kb check says so until both are dealt
+    with. Nothing is overwritten.
 
     Exit code 0 if it is written, 2 if not.
 
@@ -56,13 +73,15 @@ def condition(
     Examples:
       kb new condition acute-gvhd-of-grade-3-or-higher --reads clin:AcuteGvHDAssessment --at-least 3 --policy CP.MP.101
       kb new condition severe-gvhd --reads clin:ChronicGvHDAssessment --is clin:SevereChronicGvHD --policy CP.MP.101
+      kb new condition adult --reads case:patientAge --at-least 18 --policy CP.MP.101
+      kb new condition infusion-within-a-year --reads clin:EarlierInfusion --within P1Y --policy CP.MP.101
     """
     from kb_tools.authoring.condition import Asked, Limit, write_condition
 
     limits = [Limit(least, number) for least, number in ((True, at_least), (False, at_most)) if number is not None]
-    if len(limits) + bool(values) != 1:
+    if len(limits) + bool(values) > 1:
         raise click.UsageError("Give one of --at-least, --at-most and --is.")
     kb = open_kb(root).repository
-    asked = Asked(name, reads, limits[0] if limits else None, values, property_ or "", own)
+    asked = Asked(name, reads, limits[0] if limits else None, values, property_ or "", of, within, own)
     for path in write_condition(kb.policy(policy), asked):
         click.echo(path.relative_to(kb.root))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from rdflib import Graph, Literal, URIRef
 from rdflib.compare import isomorphic
 from rdflib.term import Node
-from several_policies import invented_alone
+from several_policies import DATA, invented_alone
 
 from kb_tools.authoring.condition import Asked, Limit, write_condition
 from kb_tools.cases.reader import CaseReader
 from kb_tools.checks import run_checks
+from kb_tools.determine.result import Determination
+from kb_tools.determine.run import Run
 from kb_tools.errors import KbError
+from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL, SH
 
+SIDES = ("holds", "fails", "unknown")
 GVHD = "clin:AcuteGvHDAssessment"
 GRADE_3 = Asked("gvhd-3", GVHD, Limit(True, "3"))
 CHECKS = ("conditions", "condition-reads", "condition-form", "condition-severity", "pieces-are-local", "terms-in-place",
@@ -51,7 +56,7 @@ def test_a_threshold_has_the_shapes_of_the_one_on_file_with_another_number(root:
     files = written(root, GRADE_3)
     assert files == [
         "shapes/conditions/gvhd.ttl",
-        *(f"policies/EX.5/cases/gvhd-3-{side}.ttl" for side in ("holds", "fails", "unknown")),
+        *(f"policies/EX.5/cases/gvhd-3-{side}.ttl" for side in SIDES),
     ]
     graph = Repository(root).conditions
     for link, old, new in (
@@ -101,7 +106,7 @@ def test_the_cases_state_a_value_on_each_side_and_none(root: Path) -> None:
     written(root, Asked("gvhd-at-most-1", GVHD, Limit(False, "1")))
     kb = Repository(root)
     grades = []
-    for side in ("holds", "fails", "unknown"):
+    for side in SIDES:
         path = root / f"policies/EX.5/cases/gvhd-at-most-1-{side}.ttl"
         [_] = CaseReader(kb).read(path.name, path)
         grades.append([int(str(grade)) for grade in Graph().parse(path).objects(None, CLIN.grade)])
@@ -130,7 +135,7 @@ def test_a_bound_from_above_that_is_not_reached_counts_for_what_is_below(root: P
         ),
         (
             Asked("x", "clin:AcuteGvHDAsessment", Limit(True, "3")),
-            "no class of findings clin:AcuteGvHDAsessment; did you",
+            "no class of findings, nor property of the request or the coverage, clin:AcuteGvHDAsessment; did you",
         ),
         (
             Asked("x", "clin:MRDTest", values=("MRDDetected",)),
@@ -138,11 +143,36 @@ def test_a_bound_from_above_that_is_not_reached_counts_for_what_is_below(root: P
         ),
         (
             Asked("x", "clin:Transplant", values=("Allogeneic",)),
-            "all findings of clin:Transplant count, not the latest",
+            "findings of clin:Transplant count whether or not they state a term; write its",
         ),
         (
             Asked("x", GVHD, values=("Severe",)),
             "clin:AcuteGvHDAssessment has 0 properties whose value is a term; ask for",
+        ),
+        (
+            Asked("x", "clin:EarlierInfusion", Limit(True, "2")),
+            "clin:EarlierInfusion has 0 properties whose value is a",
+        ),
+        (Asked("x", GVHD), "clin:AcuteGvHDAssessment has 0 properties whose value is a term; ask for the other kind"),
+        (
+            Asked("x", GVHD, Limit(True, "2"), of="Marrow"),
+            "findings of clin:AcuteGvHDAssessment do not count apart; lea",
+        ),
+        (Asked("x", GVHD, Limit(True, "2"), within="6 months"), "'6 months' is no window; give whole years and months"),
+        (
+            Asked("x", "case:patientAge", values=("Adult",)),
+            "the value of case:patientAge is no term; give a limit with",
+        ),
+        (Asked("x", "case:reason", Limit(True, "2")), "the value of case:reason is no number; give the terms that it"),
+        (Asked("x", "case:reason", values=("cpt:38242",)), "codes name a service; give them with --reads case:service"),
+        (
+            Asked("x", "case:service", values=("cpt:38242",)),
+            "no value of case:service is named; name the service besid",
+        ),
+        (Asked("x", "case:reason", values=("DLBCL",)), "no value of case:reason DLBCL; "),
+        (
+            Asked("x", "case:patientAge", Limit(True, "18"), within="P1Y"),
+            "case:patientAge is no class of findings; leave",
         ),
         (Asked("x", GVHD, Limit(True, "three")), "'three' is no limit; give a whole number, as clin:grade takes"),
         (Asked("x", GVHD, Limit(True, "2.5")), "'2.5' is no limit; give a whole number, as clin:grade takes"),
@@ -163,3 +193,85 @@ def test_nothing_is_written_over(root: Path) -> None:
     with pytest.raises(KbError, match=r"gvhd-3-fails\.ttl: is there already; choose another name"):
         written(root, GRADE_3)
     assert "gvhd-3" not in (root / "shapes/conditions/gvhd.ttl").read_text(encoding="utf-8")
+
+
+# What is asked; and what a case states in place of the written ones: request, findings and what the condition comes to.
+OWN = "https://w3id.org/policykb/EX.5/condition#"
+TRIED: list[tuple[Asked, list[tuple[str, str, Value]]]] = [
+    (Asked("adult", "case:patientAge", Limit(True, "18"), own=True), []),
+    (
+        Asked("lymphoma", "case:reason", values=("NonHodgkinLymphoma",), own=True),
+        # A kind of it; what it is a kind of, which may be it or not.
+        [("case:reason clin:FollicularLymphoma", "", Value.HOLDS), ("case:reason clin:Lymphoma", "", Value.UNKNOWN)],
+    ),
+    (
+        Asked("infusion", "case:service", values=("DonorLymphocyteInfusion", "cpt:38242"), own=True),
+        [
+            ("case:procedureCode cpt:38242", "", Value.HOLDS),
+            ("case:procedureCode cpt:38999", "", Value.UNKNOWN),
+            ("case:procedureCode cpt:38242 ; case:service clin:StemCellBoost", "", Value.CONFLICTING),
+        ],
+    ),
+    (
+        Asked("infusion-within-a-year", "clin:EarlierInfusion", within="P1Y", own=True),
+        # The first day of the year, the day before it.
+        [
+            ("", 'clin:EarlierInfusion ; case:date "2025-07-01"^^xsd:date', Value.HOLDS),
+            ("", 'clin:EarlierInfusion ; case:date "2025-06-30"^^xsd:date', Value.UNKNOWN),
+        ],
+    ),
+    (
+        Asked("diet-of-6-months", "clin:SupervisedDiet", Limit(True, "6"), property="monthsOfDiet", own=True),
+        # Of all diets one is enough; a short one says nothing against that there was a longer one.
+        [
+            ("", 'clin:SupervisedDiet ; case:date "2026-05-01"^^xsd:date ; clin:monthsOfDiet 5', Value.UNKNOWN),
+            ("", 'clin:SupervisedDiet ; case:date "2026-05-01"^^xsd:date ; clin:monthsOfDietAtLeast 7', Value.HOLDS),
+        ],
+    ),
+    (
+        Asked("apnea", "clin:ComorbidityAssessment", values=("true",), of="SleepApnea", own=True),
+        [
+            (
+                "",
+                'clin:ComorbidityAssessment ; case:date "2026-05-01"^^xsd:date ; '
+                "clin:comorbidity clin:Hypertension ; clin:comorbidityPresent true",
+                Value.UNKNOWN,
+            )
+        ],
+    ),
+]
+
+
+def test_its_value_is_right_on_each_side_of_it(root: Path) -> None:
+    for name, place in (("vocabulary", "ontology/clinical/weight.ttl"), ("findings", "shapes/findings/weight.ttl")):
+        shutil.copy(DATA / "BS.6" / f"{name}.ttl", root / place)
+    for asked, _ in TRIED:
+        written(root, asked)
+    criteria = root / "policies/EX.5/2024-01/criteria.ttl"
+    listed = " ".join(f"<{OWN}{asked.name}>" for asked, _ in TRIED)
+    text = criteria.read_text(encoding="utf-8")
+    criteria.write_text(text.replace("cond:mrd-is-detected cond:relapse-risk-is-raised", listed), encoding="utf-8")
+    folder, expected = root / "policies/EX.5/cases", []
+    for asked, others in TRIED:
+        sides = ((side, value) for side, value in zip(SIDES, (Value.HOLDS, Value.FAILS, Value.UNKNOWN), strict=True))
+        expected += [(f"{asked.name}-{side}", asked.name, value) for side, value in sides]
+        for number, (request, finding, value) in enumerate(others):
+            name = f"{asked.name}-{number}"
+            shutil.copy(folder / f"{asked.name}-unknown.ttl", folder / f"{name}.ttl")
+            stated = (folder / f"{name}.ttl").read_text(encoding="utf-8").replace("-unknown#", f"-{number}#")
+            stated = f"PREFIX clin: <{CLIN}>\nPREFIX cpt: <https://w3id.org/policykb/code/cpt/>\n{stated}"
+            if request:
+                stated = stated.replace("a case:Request ;", f"a case:Request ; {request} ;")
+            if finding:
+                stated = stated.replace("^^xsd:date ] .", "^^xsd:date ] ; case:finding :finding .")
+                stated += f":finding a {finding} ; case:basis case:ChartEvidence .\n"
+            (folder / f"{name}.ttl").write_text(stated, encoding="utf-8")
+            expected.append((name, asked.name, value))
+    kb = Repository(root)
+    cases = [CaseReader(kb).read(f"{name}.ttl", folder / f"{name}.ttl")[0] for name, _, _ in expected]
+    answers = list(Run(kb, kb.policy("EX.5"), "pyshifty", "2024-01").answers(iter(cases)))
+    found = []
+    for (name, condition, _), answer in zip(expected, answers, strict=True):
+        assert isinstance(answer, Determination), (name, answer)
+        found.append((name, condition, answer.condition_results[OWN + condition].value))
+    assert found == expected
