@@ -31,6 +31,21 @@ DERIVED = DERIVED_LINKS | DERIVED_OF_FINDINGS
 ISOLATED = "urn:kb:"
 
 
+@dataclass(frozen=True)
+class UnreadPayer:
+    """A payer that is named, and of which it is not known which one of those on file it is: no other is taken for it.
+
+    Attributes:
+        why: why it is not known, without any value of the input.
+        named: whether it is named by a name or a number at all, and not only by a reference that leads nowhere.
+        among: the IRIs of the payers on file that are named, where it is not known which of them is meant.
+    """
+
+    why: str
+    named: bool
+    among: frozenset[str] = frozenset()
+
+
 @dataclass
 class Case:
     """One case, on nodes of its own.
@@ -47,6 +62,7 @@ class Case:
         reading: what was read of the FHIR resources that it is from, if it is from such.
         position: which input it is, in words without the name of its file.
         digest: of what it says.
+        unread_payer: the payer that its source names and that it does not state, if there is one.
     """
 
     source: str
@@ -60,6 +76,7 @@ class Case:
     reading: Reading | None = field(default=None, repr=False)
     position: str = ""
     digest: str = ""
+    unread_payer: UnreadPayer | None = None
 
     @property
     def given(self) -> str:

@@ -18,7 +18,7 @@ from kb_tools.errors import UnreadableInput
 from kb_tools.rdf.namespaces import CASE
 
 if TYPE_CHECKING:
-    from kb_tools.cases.case import Statements
+    from kb_tools.cases.case import Statements, UnreadPayer
     from kb_tools.cases.record import Reading
     from kb_tools.model.repository import Repository
     from kb_tools.rdf.terms import Triple
@@ -52,6 +52,7 @@ class Content:
         part: which part of the input it is, in words without the name of a file; "" where it is all of it.
         root: the node of its only case, where all else is linked to it, each statement is given once, of a node without
             a name, and all numbers are such as XML Schema writes (`number_or_text`); None where that is not sure.
+        unread_payer: a payer that it names and does not state, if there is one.
     """
 
     source: str
@@ -61,6 +62,7 @@ class Content:
     notices: tuple[str, ...] = ()
     part: str = ""
     root: Node | None = None
+    unread_payer: UnreadPayer | None = None
 
 
 def isolate(kb: Repository, content: Content, numbers: Iterator[int]) -> list[Case]:
@@ -172,6 +174,7 @@ def _isolated(content: Content, root: Node, about: _About, number: int) -> Case:
         reading=content.reading,
         position=content.part,
         digest=digest(case, mine),
+        unread_payer=content.unread_payer,
     )
 
 

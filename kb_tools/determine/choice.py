@@ -85,9 +85,12 @@ class PolicyChoice:
         Raises:
             KbError: the case names none of several, or more than one.
         """
-        payer = str(case.value(case.value(case.node, CASE.coverage), CASE.payer) or "")
-        if self.every or (self.only and (self._asked_for or not payer or self.only.payer == payer)):
+        payer, unread = _payer_of(case), case.unread_payer
+        among = {payer} if payer else unread.among if unread else set()
+        if self.every or (self.only and (self._asked_for or among <= {self.only.payer})):
             return self.policies
+        if unread and unread.named:
+            raise KbError(unread.why, hint=f"choose with --policy: {_listed(self._among)}")
         if payer and not any(policy.payer == payer for policy in self._among):
             what = "no policy on file is of the payer that the coverage states"
             raise KbError(what, hint=f"choose with --policy: {_listed(self._among)}")
@@ -95,11 +98,11 @@ class PolicyChoice:
         stated = [*case.values(request, CASE.service), *case.values(request, CASE.procedureCode)]
         named_by = self._names()
         named = dict.fromkeys(policy for term in stated for policy in named_by.get(str(term), ()))
-        found = tuple(policy for policy in named if not payer or policy.payer == payer)
+        found = tuple(policy for policy in named if among <= {policy.payer})
         if len(found) == 1:
             return found
         if found:
-            what = f"the case names {len(found)} policies"
+            what = f"the case names {len(found)} policies" + (f", and {unread.why}" if unread else "")
             state = (
                 "" if payer or len({policy.payer for policy in found}) < 2 else "state the payer of the coverage, or "
             )
@@ -151,7 +154,7 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
 
 def payer_notice(case: Case, policy: Policy) -> tuple[str, ...]:
     """That the coverage states another payer than the policy's, if it does."""
-    payer = str(case.value(case.value(case.node, CASE.coverage), CASE.payer) or "")
+    payer = _payer_of(case)
     if not payer or payer == policy.payer:
         return ()
     whose = (
@@ -160,6 +163,11 @@ def payer_notice(case: Case, policy: Policy) -> tuple[str, ...]:
         else f"{policy.identifier} names none"
     )
     return (f"The coverage states another payer: {whose}.",)
+
+
+def _payer_of(case: Case) -> str:
+    """The IRI of the payer that the coverage states; "" for none."""
+    return str(case.value(case.value(case.node, CASE.coverage), CASE.payer) or "")
 
 
 def _listed(policies: Sequence[Policy]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 from rdflib import Graph, Literal, URIRef
-from rdflib.namespace import DCTERMS, RDFS
+from rdflib.namespace import DCTERMS, RDFS, SKOS
 
 from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
@@ -103,6 +103,26 @@ class Policy(AsJson):
         """What its payer is called."""
         graph = self.kb.graph([self.folder / POLICY_FILE])
         return str(graph.value(URIRef(self.payer), RDFS.label) or local_name(URIRef(self.payer)))
+
+    @cached_property
+    def payer_names(self) -> frozenset[str]:
+        """What its payer is called, with the other names that it goes by (skos:altLabel)."""
+        graph = self.kb.graph([self.folder / POLICY_FILE])
+        found = (str(name) for link in (RDFS.label, SKOS.altLabel) for name in graph.objects(URIRef(self.payer), link))
+        return frozenset(found)
+
+    @cached_property
+    def payer_identifiers(self) -> frozenset[tuple[str, str]]:
+        """Numbers by which others know its payer, each after the system that issues it.
+
+        Stated as a search of FHIR writes them: dcterms:identifier "urn:oid:2.16.840.1.113883.6.300|12345". Its own name
+        here (pay:centene) is one, of the system of these names.
+        """
+        payer = URIRef(self.payer)
+        graph = self.kb.graph([self.folder / POLICY_FILE])
+        own = f"{self.payer.removesuffix(local_name(payer))}|{local_name(payer)}"
+        parts = (str(one).rpartition("|") for one in (own, *graph.objects(payer, DCTERMS.identifier)))
+        return frozenset((system, value) for system, _, value in parts if system and value)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the policy and its revisions, as an element of the list of `kb show --format json`."""

@@ -10,9 +10,11 @@ from rdflib import URIRef
 from rdflib.namespace import RDF
 from rdflib.term import Node
 
+from kb_tools.cases.case import UnreadPayer
 from kb_tools.cases.fhir.codes import Codes
 from kb_tools.cases.fhir.dates import day_literal
 from kb_tools.cases.fhir.facts import Doubt, Finding, Statement, new_node
+from kb_tools.cases.fhir.payers import Payers
 from kb_tools.cases.fhir.references import References
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, USED, Skipped
@@ -30,6 +32,7 @@ class Assembly:
 
     Attributes:
         codes: what codes say.
+        payers: by what names and numbers the payers on file are known.
         resources: all resources of the input, in their order.
         made: the day on which they were put together, where that is stated.
         notices: what a reader of the determination must know.
@@ -44,6 +47,7 @@ class Assembly:
         past: places that state that there was a finding of a class, and no more.
         parts: the values of each property of the request, the plan and the product, with where they are stated.
         unsettled: values of such properties that are not certain: nothing that differs may be taken.
+        unread_payer: the payer that is named, where it is not known which one of those on file it is.
         service_day: the day of the service, once the request is read.
         patients: the Patient resources of this patient.
         strangers: references to the patient that lead nowhere in the input.
@@ -55,6 +59,7 @@ class Assembly:
     """
 
     codes: Codes
+    payers: Payers
     resources: list[Resource]
     made: date | None
     notices: list[str]
@@ -70,6 +75,7 @@ class Assembly:
         default_factory=lambda: {class_: {} for class_ in PARTS.values()}
     )
     unsettled: dict[URIRef, dict[Node, list[Statement]]] = field(default_factory=dict)
+    unread_payer: UnreadPayer | None = None
     service_day: date | None = None
     patients: set[Resource] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)

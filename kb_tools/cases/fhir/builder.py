@@ -38,6 +38,7 @@ from kb_tools.cases.fhir.graph import CaseGraph
 from kb_tools.cases.fhir.notes import notes_of
 from kb_tools.cases.fhir.observations import ObservationReader
 from kb_tools.cases.fhir.patient import identify_patient, report_death, state_age
+from kb_tools.cases.fhir.payers import Payers
 from kb_tools.cases.fhir.procedures import ProcedureReader
 from kb_tools.cases.fhir.r4 import HINTING, KNOWN_TYPES, STATING
 from kb_tools.cases.fhir.reports import ReportReader
@@ -72,6 +73,7 @@ class CaseBuilder:
             record: whether each case gets the record of its reading.
         """
         self._codes = Codes(terminology)
+        self._payers = Payers(terminology.kb)
         self._pseudonyms = hmac.new(key, digestmod="sha256")
         self._notices = notices
         self._record = record
@@ -88,7 +90,8 @@ class CaseBuilder:
         """
         # A preview shows no pseudonym, so that nothing need be said of how long one holds.
         notices = [*(() if preview else self._notices), *contents.notices]
-        assembly = Assembly(self._codes, list(contents.resources), contents.made, notices, preview)
+        resources = list(contents.resources)
+        assembly = Assembly(self._codes, self._payers, resources, contents.made, notices, preview)
         try:
             return self._build(assembly, source, contents.unread)
         except UnreadableInput as error:
@@ -126,6 +129,7 @@ class CaseBuilder:
             notices=tuple(assembly.notices),
             places={finding.node: finding.place for finding in assembly.findings.values()},
             root=graph.case,
+            unread_payer=assembly.unread_payer,
         )
 
 
@@ -136,6 +140,8 @@ def _skip_unread(assembly: Assembly, texts: TextReader, doubts: DoubtCollector) 
             resource.note(NOT_READ)
             assembly.done.add(resource)
             continue
+        if resource.type == "Organization":
+            continue  # Most have nothing to do with the case; one that is followed is looked at then.
         reason = resource.invalid()
         if "meta" in resource.content and is_subsetted(resource.content):
             assembly.notices.append(f"{resource.place} is tagged SUBSETTED: send it with all its elements.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kb_tools.cases.fhir.bundle import may_state, warnings_of
-from kb_tools.cases.fhir.r4 import REQUESTS, SUBJECT, load, type_of
+from kb_tools.cases.fhir.r4 import REQUESTS, SHARED_TYPES, SUBJECT, load, type_of
 from kb_tools.cases.fhir.references import last_two, unversioned
 from kb_tools.cases.record import NDJSON
 from kb_tools.errors import UnreadableInput
@@ -50,15 +50,15 @@ class BulkIndex:
 
     Attributes:
         owners: what there is of each patient as the references name them, "" for what does not say of whom it is.
-        medications: where these stand, by type and id; they are of no patient.
-        unread: how many there are of each type that is not read.
+        shared: where what is of no patient stands, medications and payers, by type and id.
+        unread: how many there are of each type that is not read, or only where something refers to it.
         warnings: what the server said of the whole.
         lost: where what could not be read stands, and of which patient it is; "" where it may be of any.
         files: the files, each with what is reported to others in place of its name; "" where it is the only one.
     """
 
     owners: dict[str, BulkPatient] = field(default_factory=lambda: defaultdict(BulkPatient))
-    medications: dict[str, list[BulkLine]] = field(default_factory=lambda: defaultdict(list))
+    shared: dict[str, list[BulkLine]] = field(default_factory=lambda: defaultdict(list))
     unread: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     lost: list[tuple[str, BulkLine]] = field(default_factory=list)
@@ -76,8 +76,9 @@ class BulkIndex:
             self.unread[kind] += 1
             warnings = warnings_of(content, "OperationOutcome")
             self.warnings += [warning for warning in warnings if warning not in self.warnings]
-        elif kind == "Medication":
-            self.medications[f"Medication/{content.get('id')}"].append(line)
+        elif kind in SHARED_TYPES:
+            self.shared[f"{kind}/{content.get('id')}"].append(line)
+            self.unread[kind] += 1
         elif not may_state(kind, content):
             self.unread[kind] += 1
         elif owner and not _is_patient(owner):

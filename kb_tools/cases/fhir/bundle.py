@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from kb_tools.cases.fhir.r4 import CLINICAL, READ_TYPES, type_of, version_of
+from kb_tools.cases.fhir.r4 import CLINICAL, READ_TYPES, SHARED_TYPES, type_of, version_of
 from kb_tools.cases.fhir.resource import Resource, is_subsetted
 from kb_tools.errors import UnreadableInput
 
@@ -140,7 +140,7 @@ def entries_of(bundle: dict[str, Any], source: str, tracked: bool) -> tuple[list
             if version_of(inner):
                 what, hint = version_of(inner), "convert all to FHIR R4 (4.0.1)"
             raise UnreadableInput(f"entry[{i}] is {what}", where=source, hint=hint)
-        if kind == "Medication" or may_state(kind, inner):
+        if kind in SHARED_TYPES or may_state(kind, inner):
             place = f"entry[{i}] {kind}"
             resources.append(Resource(place, kind, inner, url if isinstance(url, str) else "", tracked=tracked))
         else:

@@ -9,6 +9,7 @@ from rdflib import URIRef
 from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.facts import Statement
+from kb_tools.cases.fhir.payer import PayerReader
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, NOWHERE, Skipped
 from kb_tools.cases.fhir.standing import require_patient, require_status
@@ -16,16 +17,18 @@ from kb_tools.rdf.namespaces import CASE
 
 
 class CoverageReader:
-    """Reads the line of business of the plans of one case."""
+    """Reads the line of business of the plans of one case, and who pays."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self._terms = assembly.terms
 
     def read(self, request: Resource) -> None:
-        """States the line of business of the plans that pay for a request, where it is known of each of them."""
+        """States the line of business and the payer of the plans of a request, where they are known of each of them."""
         plans, known = self._plans(request)
         found: list[tuple[Resource, URIRef]] = []
+        in_force: list[Resource] = []
+        every = known
         for plan in plans:
             self._assembly.done.add(plan)
             try:
@@ -33,7 +36,9 @@ class CoverageReader:
             except Skipped as skipped:
                 self._assembly.skip(plan, skipped)
                 known = known and skipped.treatment is IGNORED
+                every = every and skipped.treatment is IGNORED
                 continue
+            in_force.append(plan)
             try:
                 found.append((plan, self._line_of_business(plan)))
             except Skipped as skipped:
@@ -51,6 +56,7 @@ class CoverageReader:
             self._assembly.notices.append(
                 "The line of business is not stated for every plan that the request names: none is used."
             )
+        PayerReader(self._assembly).read(request, in_force, every)
         self._read_others({line for _, line in found})
 
     def _read_others(self, lines: set[URIRef]) -> None:

@@ -12,7 +12,7 @@ from kb_tools.cases import strict_json
 from kb_tools.cases.memo import KEPT
 from kb_tools.errors import KbError
 
-# The types of resources that are read. A Medication is read only where an administration refers to it.
+# The types of resources that are read.
 READ_TYPES = {
     "Claim",
     "ServiceRequest",
@@ -27,8 +27,10 @@ READ_TYPES = {
     "ClinicalImpression",
     "AdverseEvent",
 }
+# Those of no patient, which are read only where something refers to them: what was given, and who pays.
+SHARED_TYPES = {"Medication", "Organization"}
 # All that is looked at.
-KNOWN_TYPES = READ_TYPES | {"Medication"}
+KNOWN_TYPES = READ_TYPES | SHARED_TYPES
 # Those that state findings by their codes.
 STATING = ("Condition", "Procedure", "Observation", "MedicationAdministration")
 # Those of which no finding is made, and what they say may be so all the same.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,8 +15,16 @@ from typing import Any, BinaryIO
 
 from kb_tools.cases.fhir.builder import CaseBuilder
 from kb_tools.cases.fhir.bulk import PLAIN_LINES, BulkIndex, BulkLine, BulkPatient, lines_of_files, reference_of
-from kb_tools.cases.fhir.bundle import Contents, contents_of, contents_together, counts_in_words, is_hook, is_logged
-from kb_tools.cases.fhir.r4 import FIRST, KNOWN_TYPES, READ_TYPES, library, load, top, type_of
+from kb_tools.cases.fhir.bundle import (
+    Contents,
+    as_list,
+    contents_of,
+    contents_together,
+    counts_in_words,
+    is_hook,
+    is_logged,
+)
+from kb_tools.cases.fhir.r4 import FIRST, KNOWN_TYPES, READ_TYPES, SHARED_TYPES, library, load, top, type_of
 from kb_tools.cases.fhir.references import last_two
 from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.isolate import Content
@@ -257,14 +266,15 @@ class FhirReader:
             )
             raise UnreadableInput(what, where=title, hint="correct that, and send all again", reported=reported)
         found = [line.read() for line in patient.lines]
-        named = {name for content in found if (name := _medication(content)) in index.medications}
-        found += [line.read() for name in sorted(named) for line in index.medications[name]]
+        named = {name for content in found for name in _shared(content) if name in index.shared}
+        found += [line.read() for name in sorted(named) for line in index.shared[name]]
         resources: list[Resource] = []
         with _few_levels(title):
             for i, content in enumerate(found):
                 kind = type_of(content)
                 resources.append(Resource(f"resource[{i}] {kind}", kind, content, tracked=self._record))
-            contents = Contents(resources, counts_in_words(index.unread), notices=index.warnings)
+            unread = index.unread - Counter(resource.type for resource in resources if resource.type in SHARED_TYPES)
+            contents = Contents(resources, counts_in_words(unread), notices=index.warnings)
             return self._builder.build(title, contents)
 
     def _bundle(self, content: Any, source: str) -> Content:
@@ -292,9 +302,11 @@ def _few_levels(source: str) -> Iterator[None]:
         raise UnreadableInput("nested too deeply", where=source, hint="a FHIR resource has a few levels") from error
 
 
-def _medication(content: Any) -> str:
-    """The Medication that an administration names, as type and id."""
-    return last_two(reference_of(content.get("medicationReference")))
+def _shared(content: Any) -> list[str]:
+    """The Medication that an administration names, and the payers that a plan or a claim does, as type and id."""
+    payors = as_list(content.get("payor"))
+    references = map(reference_of, (content.get("medicationReference"), content.get("insurer"), *payors))
+    return [name for reference in references if (name := last_two(reference))]
 
 
 def _nothing(source: str) -> UnreadableInput:

@@ -1,0 +1,144 @@
+"""Who pays, as the payers of the plans (Coverage.payor) and the insurer of the claim (Claim.insurer) name it.
+
+In Da Vinci PAS both are the organization that receives the request. The case states a payer only where all of them are
+one payer on file; no other is ever taken for one that is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdflib import URIRef
+
+from kb_tools.cases.case import UnreadPayer
+from kb_tools.cases.fhir.assembly import Assembly
+from kb_tools.cases.fhir.element import Element
+from kb_tools.cases.fhir.facts import Statement
+from kb_tools.cases.fhir.payers import Identifier
+from kb_tools.cases.fhir.resource import Resource
+from kb_tools.cases.fhir.skipped import NOT_UNDERSTOOD, USED
+from kb_tools.rdf.namespaces import CASE
+
+
+@dataclass(frozen=True)
+class _Named:
+    """One reference to a payer.
+
+    Attributes:
+        payers: those on file that it may be; none where it names one that no policy on file is of.
+        anyone: whether it says at all who is meant.
+    """
+
+    holder: Resource
+    element: str
+    payers: frozenset[str]
+    anyone: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.holder.place} ({self.element.partition('[')[0]})"
+
+
+class PayerReader:
+    """Reads the payer of one case."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+
+    def read(self, request: Resource, plans: Sequence[Resource], every: bool) -> None:
+        """States the payer that the plans and the claim name, or keeps why none is stated.
+
+        Args:
+            plans: the plans in force that the request names.
+            every: whether these are all of them.
+        """
+        named = [self._named(plan, payor) for plan in plans for payor in plan.aside.all("payor")]
+        insurer = request.aside.one("insurer") if request.type == "Claim" else None
+        named += [self._named(request, insurer)] if insurer else []
+        among = frozenset[str]().union(*(one.payers for one in named))
+        if every and len(among) == 1 and all(one.payers for one in named):
+            self._state(named, next(iter(among)))
+            return
+        for one in named:
+            if one.payers:
+                one.holder.note(
+                    NOT_UNDERSTOOD, "payer: not all that is named is this payer, so none is used", one.element
+                )
+        why, told = self._why(named, among)
+        if why or not every:
+            why = why or "not every plan that the request names can be read"
+            self._assembly.unread_payer = UnreadPayer(why, told, among)
+            if told or among:
+                self._assembly.notices.append(f"No payer is used: {why}.")
+
+    def _state(self, named: Sequence[_Named], payer: str) -> None:
+        text = f"payer: {self._assembly.payers.label(payer)}"
+        for one in named:
+            # What of a claim is read is noted of it as the request.
+            noted = () if one.holder.type == "Claim" else (text, (one.element,))
+            self._assembly.state(CASE.Coverage, CASE.payer, URIRef(payer), Statement(one.holder, *noted))
+
+    @staticmethod
+    def _why(named: Sequence[_Named], among: frozenset[str]) -> tuple[str, bool]:
+        """Why no payer is stated, "" where none is named; and whether one is named that is not known, or two are."""
+        unknown = [one.place for one in named if one.anyone and not one.payers]
+        if len(among) > 1:
+            places = " and ".join(dict.fromkeys(one.place for one in named if one.payers))
+            return f"{places} {_name(places)} different payers", True
+        if unknown:
+            places = " and ".join(dict.fromkeys(unknown))
+            return f"{places} {_name(places)} a payer that no policy on file is of", True
+        nowhere = " and ".join(dict.fromkeys(one.place for one in named if not one.anyone))
+        return (f"{nowhere} {_name(nowhere, 'does', 'do')} not say who the payer is" if nowhere else ""), False
+
+    # ------------------------------------------------------------------ one reference
+
+    def _named(self, holder: Resource, reference: Element) -> _Named:
+        """What one reference to a payer says: by the organization that it leads to, its own name, its own number.
+
+        Args:
+            reference: taken for looked at only if it names anyone.
+        """
+        found = self._assembly.references.follow(holder, reference)
+        names, identifiers = {reference.text("display")}, {_identifier(reference.one("identifier"))}
+        if found and found.type == "Organization" and found not in self._assembly.rejected and not found.invalid():
+            root = found.root
+            names |= {root.text("name"), *(alias for alias in root.get("alias") or () if isinstance(alias, str))}
+            identifiers |= {_identifier(one) for one in root.all("identifier")}
+        names, known = names - {""}, [one for one in identifiers if one]
+        # A person who pays is no payer on file.
+        person = found is not None and found.type != "Organization"
+        one = _Named(holder, reference.path, self._assembly.payers.found(names, known), bool(names or known or person))
+        if one.anyone:
+            _look_at(one)
+            if found and not person and not found.notes:
+                found.note(USED, f"as the payer that {holder.place} names", *found.root.read())
+                self._assembly.done.add(found)
+            if not one.payers:
+                holder.note(NOT_UNDERSTOOD, "payer: no policy on file is of it", one.element)
+        return one
+
+
+def _look_at(one: _Named) -> None:
+    """Takes the elements that name a payer for looked at."""
+    name, _, number = one.element.partition("[")
+    root = one.holder.root
+    reference = root.all(name)[int(number[:-1])] if number else root.one(name)
+    if reference:
+        for part in ("reference", "type", "display"):
+            reference.get(part)
+        _identifier(reference.one("identifier"))
+
+
+def _identifier(stated: Element | None) -> Identifier | None:
+    """The system and the value of an Identifier; None where it does not state both."""
+    if stated is None:
+        return None
+    system, value = stated.text("system"), stated.text("value")
+    return (system, value) if system and value else None
+
+
+def _name(places: str, one: str = "names", several: str = "name") -> str:
+    """The verb for what stands at one place or at several."""
+    return several if " and " in places else one
