@@ -20,7 +20,18 @@ from kb_tools.model.repository import Repository
 from kb_tools.rdf.shacl import ENGINES
 
 pytest_plugins = [
-    *("agents", "browsers", "bs6", "done_once", "fhir_fixtures", "fhir_validator", "run_fixtures", "served", "wn3"),
+    *(
+        "agents",
+        "browsers",
+        "bs6",
+        "done_once",
+        "fhir_fixtures",
+        "fhir_validator",
+        "pr8",
+        "run_fixtures",
+        "served",
+        "wn3",
+    ),
 ]
 ROOT = Path(__file__).parents[1]
 # Most tests are of one policy: it is the one that is meant where they name none.

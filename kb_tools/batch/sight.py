@@ -160,9 +160,9 @@ class Sight:
     # ------------------------------------------------------------------ looks
 
     def statement(self, statement: Statement) -> Bits:
-        """The bits of something stated of the request, its product or the coverage."""
+        """The bits of something stated of the request, its products or the coverage."""
         found = []
-        for number in self.reading(str(statement[1])):
+        for number in self.reading(self._evaluator.read_as(statement)):
             bit = self._bits[number].get(statement)
             if bit is None:
                 bit = self._bits[number][statement] = self._add(number, statement)

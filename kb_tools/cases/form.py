@@ -42,6 +42,8 @@ class Key:
         hint: what the shape says to a person.
         many, required: whether its value is an array; whether a well-formed case has it.
         classes: the forms that its value can have, where that is an object.
+        one_of_each: whether it can have one value of each of these forms: an object stands for an array of one, and an
+            object that states no type is of the first form.
         terms: the IRIs of the terms that its value can be, by name.
         kind: the class of these terms, None where the shape lists them.
         datatype, pattern, bounds: of its value, where that is no term; a pattern without a datatype is that of a code.
@@ -58,6 +60,7 @@ class Key:
     many: bool
     required: bool
     classes: tuple[str, ...] = ()
+    one_of_each: bool = False
     terms: Mapping[str, str] = field(default_factory=dict)
     kind: URIRef | None = None
     datatype: URIRef | None = None
@@ -199,15 +202,17 @@ class CaseForms:
                 where=CASE_SHAPES,
                 hint="give it a sh:class, sh:datatype, sh:in or sh:pattern",
             )
+        one_of_each = any((other, SH.qualifiedMaxCount, None) in graph for other in graph.subjects(SH.path, path))
         return Key(
             name=str(ontology.value(path, CASE.jsonKey) or local_name(path)),
             path=path,
             label=self.kb.labels.get(str(path), local_name(path)),
             definition=str(ontology.value(path, SKOS.definition) or ""),
             hint=str(graph.value(shape, SH.message) or ""),
-            many=graph.value(shape, SH.maxCount) is None,
+            many=graph.value(shape, SH.maxCount) is None and not one_of_each,
             required=int(str(graph.value(shape, SH.minCount) or 0)) > 0,
             classes=tuple(map(local_name, classes)),
+            one_of_each=one_of_each,
             terms={local_name(term): str(term) for term in terms},
             kind=class_ if isinstance(class_, URIRef) and terms else None,
             datatype=URIRef(str(datatype)) if datatype else None,

@@ -12,6 +12,7 @@ from rdflib.term import Node
 from kb_tools.cases.form import ROOT, CaseForms, Form, Key
 from kb_tools.model.listed import finding_classes
 from kb_tools.model.periods import counts_since
+from kb_tools.model.products import product_kinds
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import CASE, CLIN
 
@@ -22,8 +23,9 @@ _ALWAYS = {CASE.service, CASE.procedureCode}
 def narrowed(plain: CaseForms, revisions: Iterable[Revision]) -> CaseForms:
     """The form of a case with what some revisions read, and what every case must state.
 
-    A class of findings is read if a condition reads it, or if its findings start the periods since which those of such
-    a class count. A statement that there was none is read with a class of which that can be stated.
+    A kind of product is read as a whole. A class of findings is read if a condition reads it, or if its findings start
+    the periods since which those of such a class count. A statement that there was none is read with a class of which
+    that can be stated.
     """
     ontology = plain.kb.ontology
     reads: set[Node] = {
@@ -38,12 +40,17 @@ def narrowed(plain: CaseForms, revisions: Iterable[Revision]) -> CaseForms:
     of_reason = any((class_, CASE.ofReasonOnly, Literal(True)) in ontology for class_ in classes)
     named = {*reads, *_ALWAYS, *([CASE.reason] if of_reason else [])}
     found = copy(plain)
-    found.forms = _forms(plain.forms, classes, named, {str(iri) for iri in absent})
+    kinds = set(product_kinds(ontology))
+    found.forms = _forms(plain.forms, classes | kinds & reads, kinds, named, {str(iri) for iri in absent})
     return found
 
 
-def _forms(forms: Mapping[str, Form], classes: set[Node], named: set[Node], absent: set[str]) -> dict[str, Form]:
-    findings = {name for key in forms[ROOT].keys.values() if len(key.classes) > 1 for name in key.classes}
+def _forms(
+    forms: Mapping[str, Form], classes: set[Node], kinds: set[URIRef], named: set[Node], absent: set[str]
+) -> dict[str, Form]:
+    """The forms that are kept: of `classes` as wholes; of what is neither a finding nor of `kinds`, what is named."""
+    wholes = {name for key in forms[ROOT].keys.values() if len(key.classes) > 1 for name in key.classes}
+    wholes |= {name for name, form in forms.items() if form.iri in kinds}
     kept: dict[str, Form] = {}
 
     def keep(form: Form) -> Form:
@@ -56,12 +63,12 @@ def _forms(forms: Mapping[str, Form], classes: set[Node], named: set[Node], abse
             return replace(key, classes=inner) if inner else None
         return key if key.required or key.path in named else None
 
-    for name in findings:
+    for name in wholes:
         form = forms[name]
         if form.iri in classes:
             keys = {key.name: _among(key, absent) if key.path == CLIN.absenceOf else key for key in form.keys.values()}
             kept[name] = replace(form, keys=keys)
-    others = [name for name in forms if name not in findings]
+    others = [name for name in forms if name not in wholes]
     # Those without objects in them first: an object of which nothing is read is left out.
     for name in sorted(others, key=lambda name: any(key.classes for key in forms[name].keys.values())):
         if name != ROOT:

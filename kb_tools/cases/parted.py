@@ -1,4 +1,4 @@
-"""A case taken apart: its findings, its product, and what the case, its coverage and its request state besides.
+"""A case taken apart: its findings, its products, and what the case, its coverage and its request state besides.
 
 Whether a part breaks the case shapes depends on nothing but the part, where the check `pieces-are-local` holds. So a
 part that was found sound in one case is sound in every other. The date of a finding and the date of service belong to
@@ -8,8 +8,8 @@ Of a finding, what it states by a property that no shape looks at together with 
 is known where each of its statements is, though it was never met as a whole.
 
 Only what is plainly of the known form is taken apart: a tree of one patient, one coverage, one request with at most one
-product, and findings, each of exactly one class, on nodes that are linked to once. Any other case is left to the case
-shapes as a whole.
+product of each kind, and findings, each of exactly one class, on nodes that are linked to once. Any other case is left
+to the case shapes as a whole.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.numbers import StandIns
 from kb_tools.cases.standing import Vocabulary
 from kb_tools.memory import Memory
+from kb_tools.model.products import product_kinds
 from kb_tools.rdf.namespaces import CASE, SH
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ Claim: TypeAlias = tuple[object, ...]
 Said: TypeAlias = frozenset[tuple[URIRef, Node]]
 
 _TYPE = RDF.type
-_CASE, _COVERAGE_CLASS, _REQUEST_CLASS, _PRODUCT_CLASS = CASE.Case, CASE.Coverage, CASE.Request, CASE.Product
+_CASE, _COVERAGE_CLASS, _REQUEST_CLASS = CASE.Case, CASE.Coverage, CASE.Request
 _PATIENT, _COVERAGE, _REQUEST, _PRODUCT = CASE.patient, CASE.coverage, CASE.request, CASE.product
 _FINDING, _DATE, _SERVICE_DATE, _REASON = CASE.finding, CASE.date, CASE.serviceDate, CASE.reason
 # What stands in every case, and is no part of it.
@@ -95,6 +96,7 @@ class Parting:
         self._form_of_days = re.compile(CaseForms(kb).forms["Request"].keys["serviceDate"].pattern)
         self._days: Memory[Node, str] = Memory(DAYS)
         self._classes = frozenset(Vocabulary(kb).classes)
+        self._kinds = frozenset({CASE.Product, *product_kinds(kb.ontology)})
         self._stand_ins = StandIns(kb)
         shapes = kb.submission_shapes
         self._alone: dict[Node | None, frozenset[URIRef]] = {
@@ -138,7 +140,7 @@ class Parting:
         # Every node is linked to, none of them twice, and of the patient nothing is said.
         if len(nodes) != len(about) or len(set(nodes)) != len(nodes) or about[patient]:  # type: ignore[index]
             raise _OTHER_FORM
-        if len(products) > 1 or len(reasons) > 1:
+        if len(reasons) > 1:
             raise _OTHER_FORM
         others = [Part(frozenset(), case.node, False)]
         for node, class_, stated in (
@@ -149,8 +151,13 @@ class Parting:
             for property_, values in stated.items():
                 said = [(_TYPE, class_), *((property_, value) for value in values)]
                 others.append(Part(_said(said), node, False))  # type: ignore[arg-type]
+        kinds = set()
         for product in products:
-            _stated(about, product, _PRODUCT_CLASS)
+            kind = dict(about.get(product, ())).get(_TYPE)  # type: ignore[call-overload]
+            if kind not in self._kinds or kind in kinds:
+                raise _OTHER_FORM
+            kinds.add(kind)
+            _stated(about, product, kind)
             others.append(Part(_said(about[product]), product, True))  # type: ignore[index,arg-type]
         days, parts = [], []
         for finding in findings:

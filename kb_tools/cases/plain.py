@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
@@ -126,9 +126,9 @@ class _Reading:
         rest = [UnreadableInput(f"{more} more slips", where=self.where, hint="correct these first")] if more > 0 else []
         return Slips([*self.slips[:MOST], *rest])
 
-    def object(self, classes: tuple[str, ...], value: Any, path: str) -> Node:
-        """The node of an object, which is of one of the classes."""
-        name = self._class_of(classes, value, path)
+    def object(self, classes: tuple[str, ...], value: Any, path: str, default: str = "") -> Node:
+        """The node of an object, which is of one of the classes; without a type, of the default, if there is one."""
+        name = self._class_of(classes, value, path, default)
         form = self.forms.forms[name]
         own = {"id"} if name == ROOT else {"type"} if len(classes) > 1 else set()
         node = self._node(path)
@@ -159,13 +159,14 @@ class _Reading:
                         else:
                             said.append((key.path, one))
                 else:
-                    raise self._unknown(given, [*sorted(own), *form.keys], path)
+                    others = classes if default and "type" not in value else ()
+                    raise self._unknown(given, [*sorted(own), *form.keys], path, others)
             except UnreadableInput as slip:
                 self.slips.append(slip)
         self.triples += [(node, property_, object_) for property_, object_ in said]
         return node
 
-    def _class_of(self, classes: tuple[str, ...], value: Any, path: str) -> str:
+    def _class_of(self, classes: tuple[str, ...], value: Any, path: str, default: str) -> str:
         """The name of the class that an object is of."""
         if not isinstance(value, dict):
             raise self._refused(path, value, "{}, but an object is expected")
@@ -174,6 +175,8 @@ class _Reading:
                 raise self._refusal(path, f"unknown key {shown(other)}", hint)
         if len(classes) == 1:
             return classes[0]
+        if "type" not in value and default:
+            return default
         if "type" not in value:
             raise self._refusal(path, "no type", f"give it one: {_listed(classes)}")
         return self._one_of(classes, value["type"], f"{path}.type")
@@ -185,7 +188,8 @@ class _Reading:
         return node
 
     def _values(self, key: Key, content: Any, path: str) -> list[Node]:
-        if not key.many or content is None:
+        is_one = key.one_of_each and not isinstance(content, list)
+        if is_one or not (key.many or key.one_of_each) or content is None:
             return [self._value(key, content, path)]
         if not isinstance(content, list):
             raise self._refused(path, content, "{}, but an array is expected", "put the values in brackets")
@@ -201,7 +205,7 @@ class _Reading:
         if value is None:
             raise self._refusal(path, "null says nothing", "leave the key out: what is not stated is unknown")
         if key.classes:
-            return self.object(key.classes, value, path)
+            return self.object(key.classes, value, path, key.classes[0] if key.one_of_each else "")
         if key.terms:
             return named(key.terms[self._term(key, value, path)])
         if key.is_code:
@@ -294,8 +298,11 @@ class _Reading:
         hint = self._meant(value, {name: name for name in names}) if isinstance(value, str) else ""
         raise self._refused(path, value, "{} is not a value of this key", hint or f"it takes {_listed(names)}")
 
-    def _unknown(self, given: str, known: list[str], path: str) -> UnreadableInput:
-        hint = self._meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
+    def _unknown(self, given: str, known: list[str], path: str, others: Iterable[str] = ()) -> UnreadableInput:
+        """That a key is not one of those known; `others` are the types that the object could have stated."""
+        of_type = next((name for name in others if given in self.forms.forms[name].keys), "")
+        hint = f'it is of a {of_type}: give the object "type": "{of_type}"' if of_type else ""
+        hint = hint or self._meant(given, {name: name for name in known}) or f"known keys: {', '.join(known)}"
         return self._refusal(path, f"unknown key {shown(given)}", hint, "an unknown key")
 
     def _meant(self, value: str, names: Mapping[str, str]) -> str:

@@ -36,13 +36,17 @@ def schema(plain: CaseForms) -> dict[str, Any]:
     }
 
 
-def _object(plain: CaseForms, form: Form, typed: bool, definitions: dict[str, Any]) -> dict[str, Any]:
+def _object(
+    plain: CaseForms, form: Form, typed: bool, definitions: dict[str, Any], default: str = ""
+) -> dict[str, Any]:
+    """The schema of an object; `typed` says whether it states its type, which it need not where that is the default."""
     properties: dict[str, Any] = {}
     if form.name == ROOT:
         properties[SCHEMA] = {"description": "The JSON Schema, for editors.", "type": "string"}
         properties["id"] = {"description": f"{ID_HINT} {NAME_HINT}", "type": "string", "pattern": NAME}
     if typed:
         properties["type"] = {"const": form.name}
+        typed = form.name != default
     for key in form.keys.values():
         value = _value(plain, key, definitions)
         about = {"title": key.label, "description": key.definition}
@@ -62,9 +66,11 @@ def _value(plain: CaseForms, key: Key, definitions: dict[str, Any]) -> dict[str,
     if key.classes:
         for name in key.classes:
             if name not in definitions:
-                definitions[name] = _object(plain, plain.forms[name], len(key.classes) > 1, definitions)
+                default = key.classes[0] if key.one_of_each else ""
+                definitions[name] = _object(plain, plain.forms[name], len(key.classes) > 1, definitions, default)
         found = [{"$ref": f"#/$defs/{name}"} for name in key.classes]
-        return found[0] if len(found) == 1 else {"oneOf": found}
+        one = found[0] if len(found) == 1 else {"oneOf": found}
+        return {"anyOf": [one, {"type": "array", "items": one}]} if key.one_of_each else one
     if key.terms and key.kind:
         name = local_name(key.kind)
         one_of: list[dict[str, Any]] = [{"const": term, **_about(plain.kb, iri)} for term, iri in key.terms.items()]

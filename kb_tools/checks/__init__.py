@@ -12,6 +12,7 @@ from kb_tools.checks import (
     naming,
     passages,
     policy,
+    products,
     reasoning,
     seal,
     shapes,
@@ -182,6 +183,13 @@ CHECKS: tuple[Check, ...] = (
         "Every class of findings can be stated, is closed, and says what counts",
         Severity.ERROR,
         conditions.finding_classes,
+        Scope.VOCABULARY,
+    ),
+    Check(
+        "product-kinds",
+        "Every kind of product can be stated, is closed, and states what no other does",
+        Severity.ERROR,
+        products.product_classes,
         Scope.VOCABULARY,
     ),
     Check(

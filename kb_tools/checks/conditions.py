@@ -15,6 +15,7 @@ from kb_tools.model.certainty import counted_shapes, faults_of_form
 from kb_tools.model.listed import finding_classes as classes_of_findings
 from kb_tools.model.logic import Value
 from kb_tools.model.periods import counts_since, starts
+from kb_tools.model.products import closed_shapes
 from kb_tools.model.repository import SHAPES, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.revisions.entailments import conditions_of, derive
@@ -165,12 +166,7 @@ def finding_classes(kb: Repository) -> Iterator[Problem]:
 
 def _shape_problems(kb: Repository, shapes: Graph, finding: Node) -> Iterator[str]:
     """Whether a closed shape targets the class and lets it state what counts."""
-    closed = [
-        shape
-        for shape in shapes.subjects(SH.targetClass, finding)
-        if (shape, SH.closed, Literal(True)) in shapes and (shape, RDF.type, SH.NodeShape) in shapes
-    ]
-    if not closed:
+    if not closed_shapes(shapes, finding):
         yield "is targeted by no closed node shape in shapes/findings; add one, or a misspelt property goes unnoticed"
         return
     allowed = _allowed(shapes, finding)

@@ -39,7 +39,7 @@ def files_read(kb: Repository) -> Iterator[Problem]:
                     relative(kb, path),
                     "is never read; put it, as .ttl, into a policy's folder with a policy.ttl, into a revision's "
                     "folder with a revision.ttl, into cases/, or, for terms of the policy's own, into its ontology/, "
-                    "shapes/findings/ or shapes/conditions/",
+                    "shapes/findings/, shapes/products/ or shapes/conditions/",
                 )
 
 
@@ -51,7 +51,7 @@ def _in_place(kb: Repository, path: Path) -> bool:
     match parts:
         case [policy, _]:
             return (kb.root / folder / policy / "policy.ttl").is_file()
-        case [policy, "ontology", *_] | [policy, "shapes", "findings" | "conditions", *_]:
+        case [policy, "ontology", *_] | [policy, "shapes", "findings" | "products" | "conditions", *_]:
             return (kb.root / folder / policy / "policy.ttl").is_file()
         case [_, "cases", *_]:
             return True

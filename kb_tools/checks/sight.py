@@ -17,6 +17,7 @@ from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.checks.core import name
+from kb_tools.model.products import read_as
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 from kb_tools.rdf.paths import CannotFollow, routes
@@ -59,7 +60,7 @@ class Sight:
     """What the shapes walked through so far see.
 
     Attributes:
-        reads: the classes of findings and the properties read.
+        reads: the classes of findings, the kinds of products and the properties read.
         unshown: ways of looking at what a condition is not shown, in words.
     """
 
@@ -68,6 +69,7 @@ class Sight:
         self.shapes = kb.conditions
         self.reads: set[Node] = set()
         self.unshown: list[str] = []
+        self._read_as = read_as(kb)
         self._finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding)) - {CLIN.StatedAbsence}
 
     def of_case(self, shape: Node) -> None:
@@ -172,7 +174,7 @@ class Sight:
             case _At.CASE, (CASE.currentFinding,):
                 return _At.ANY_FINDING
             case _At.CASE, (*links, last) if set(links) <= _LINKS and last not in _LINKS | _FINDINGS:
-                self.reads.add(last)
+                self.reads.add(self._read_as.get(last, last))
                 return _At.VALUE
             case _At.FINDING, (CASE.contradictedBy, *rest):
                 return self._after(tuple(rest), _At.CONTRADICTING)

@@ -1,9 +1,9 @@
 """What each condition reads of a case, and the value that SHACL gives it.
 
-A condition reads one kind of fact (pol:reads): findings of a class, or a property of the request, its product or the
-coverage. Its shapes are held against just these facts, on a node made for them. So facts that are alike, in whichever
-cases they stand, are evaluated once, and the facts that made a value are known. That no condition reads more than it
-says is a conformance check; that the values are those of the whole case is a test.
+A condition reads one kind of fact (pol:reads): findings of a class, a kind of product, or a property of the request,
+its cells or the coverage. Its shapes are held against just these facts, on a node made for them. So facts that are
+alike, in whichever cases they stand, are evaluated once, and the facts that made a value are known. That no condition
+reads more than it says is a conformance check; that the values are those of the whole case is a test.
 
 Findings that perhaps count are read too: each shape is held in both of its forms (kb_tools.model.certainty).
 """
@@ -27,6 +27,7 @@ from kb_tools.memory import Memory
 from kb_tools.model.certainty import Form, in_form, value_of
 from kb_tools.model.concepts import concept_facts
 from kb_tools.model.logic import Value
+from kb_tools.model.products import read_as
 from kb_tools.model.repository import Repository
 from kb_tools.model.statements import Condition
 from kb_tools.rdf import shacl
@@ -109,6 +110,7 @@ class Evaluator:
         self._concepts = list(concept_facts(kb.ontology))
         self._shapes = kb.evaluated
         self._seen = visible(self._shapes)
+        self._read_as = read_as(kb)
         self._known = known or Known()
         self.by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
@@ -206,6 +208,10 @@ class Evaluator:
         stated = list(statements(case, case.node))
         return {kind: self._facts(case, kind, by_class, stated) for kind in self.by_kind}
 
+    def read_as(self, statement: Statement) -> str:
+        """What a condition has to read to see a statement: its property, or the kind of product that it is of."""
+        return str(self._read_as.get(statement[1], statement[1]))
+
     def _facts(
         self,
         case: Case,
@@ -214,7 +220,7 @@ class Evaluator:
         stated: Iterable[tuple[URIRef, Statement]],
     ) -> Facts:
         findings = {node: counting for class_ in kind for node, counting in by_class.get(class_, {}).items()}
-        mine = [(node, statement) for node, statement in stated if str(statement[1]) in kind]
+        mine = [(node, statement) for node, statement in stated if self.read_as(statement) in kind]
         ages = self._ages[kind]
         shown = [
             (

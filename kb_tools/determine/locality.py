@@ -30,6 +30,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.numbers import StandIns
 from kb_tools.cases.standing import RULES, Vocabulary, digest_of_rules
 from kb_tools.model.certainty import faults_of_form
+from kb_tools.model.products import product_kinds, read_as
 from kb_tools.model.repository import DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.paths import CannotFollow, routes
@@ -88,8 +89,8 @@ _ALLOWED: dict[_At, set[URIRef]] = {
     _At.COUNTED: _OF_FINDING,
     _At.CONTRADICTING: _OF_FINDING,
 }
-# The classes of nodes of which each key is a piece, and that of those that are a piece, besides findings.
-_SHARED, _WHOLE = (CASE.Case, CASE.Coverage, CASE.Request), (CASE.Product,)
+# The classes of nodes of which each key is a piece. Products are one key of the request: all of them are a piece.
+_SHARED = (CASE.Case, CASE.Coverage, CASE.Request)
 _FROM_SHARED = {
     **{CASE.request: _At.SHARED, CASE.coverage: _At.SHARED, CASE.product: _At.WHOLE, CASE.finding: _At.WHOLE},
     **{CASE.patient: _At.PATIENT, CASE.serviceDate: _At.DAY},
@@ -119,7 +120,7 @@ def _of_reads(kb: Repository) -> Iterator[Fault]:
     """Conditions that read what no piece states, or a part of what another reads."""
     forms = CaseForms(kb).forms
     stated = {key.path for name in ("Case", "Request", "Product") for key in forms[name].keys.values()} - _ALWAYS_STATED
-    readable = stated | set(Vocabulary(kb).classes)
+    readable = stated - set(read_as(kb)) | set(product_kinds(kb.ontology)) | set(Vocabulary(kb).classes)
     reads = {
         condition: frozenset(kb.conditions.objects(condition, POL.reads))
         for condition in sorted(kb.conditions.subjects(RDF.type, POL.Condition), key=str)
@@ -167,7 +168,8 @@ class _Walk:
     def case_shapes(self) -> None:
         """Walks through the shapes of cases, from their targets on."""
         self._shapes = self.kb.submission_shapes
-        holders: dict[Node, _At] = dict.fromkeys([*_WHOLE, *Vocabulary(self.kb).classes], _At.WHOLE)
+        wholes = [CASE.Product, *product_kinds(self.kb.ontology), *Vocabulary(self.kb).classes]
+        holders: dict[Node, _At] = dict.fromkeys(wholes, _At.WHOLE)
         holders.update(dict.fromkeys(_SHARED, _At.SHARED))
         for predicate in sorted(_TARGETS):
             for shape, target in sorted(self._shapes.subject_objects(predicate)):
@@ -250,7 +252,7 @@ class _Walk:
     ) -> None:
         """A shape that counts the values of its path."""
         if predicate == SH.qualifiedValueShape:
-            if at is _At.SHARED:
+            if at is _At.SHARED and routes != [(CASE.product,)]:
                 self._report(shape, "counts the values of several pieces (sh:qualifiedValueShape)")
             return
         least = predicate in _LEAST

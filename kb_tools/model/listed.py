@@ -1,4 +1,4 @@
-"""What follows from the classes of findings, so that they are listed nowhere.
+"""What follows from the classes of findings, and of products, so that they are listed nowhere.
 
 A case holds no vocabulary, and engines are given none: so that a shape need not list the classes of findings, it names
 a node shape that asks what such a class is (`shape:ClassOfFindings`), and the list is made here.
@@ -13,6 +13,7 @@ from rdflib.collection import Collection
 from rdflib.namespace import OWL, RDF, RDFS
 from rdflib.term import Node
 
+from kb_tools.model.products import product_kinds
 from kb_tools.rdf.namespaces import CASE, SH
 from kb_tools.rdf.terms import Triple
 
@@ -40,8 +41,13 @@ def finding_classes(ontology: Graph) -> set[Node]:
 
 
 def apart(ontology: Graph) -> Iterator[Triple]:
-    """That no finding is of two classes, so that reasoning finds a contradiction where one is."""
-    classes, head = sorted(finding_classes(ontology), key=str), BNode()
+    """That no finding is of two classes and no product of two kinds, so that reasoning finds what contradicts that."""
+    for classes in (finding_classes(ontology), product_kinds(ontology)):
+        yield from _disjoint(sorted(classes, key=str))
+
+
+def _disjoint(classes: list[Node]) -> Iterator[Triple]:
+    head = BNode()
     if len(classes) > 1:
         listed = Graph()
         Collection(listed, head, classes)

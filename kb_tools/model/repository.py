@@ -9,20 +9,22 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from rdflib import Graph
+from rdflib import Graph, URIRef
 from rdflib.namespace import RDFS, SKOS
 
 from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, did_you_mean
 from kb_tools.model.listed import apart, list_terms
 from kb_tools.model.policy import POLICY_FILE, Policy, declared_prefixes
+from kb_tools.model.products import allow_kinds, product_kinds
 from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
 from kb_tools.rdf.terms import Triple, graph_of
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
 TERMINOLOGY = Path("ontology/terminology.ttl")
-# What a well-formed case is: in general, and each class of findings in a file of its topic. What no case may state.
-CASE_SHAPES, FINDING_SHAPES = "shapes/case.ttl", "shapes/findings"
+# What a well-formed case is: in general, and each class of findings and kind of product in a file of its topic. What no
+# case may state.
+CASE_SHAPES, FINDING_SHAPES, PRODUCT_SHAPES = "shapes/case.ttl", "shapes/findings", "shapes/products"
 # The folders of vocabularies, shapes and conditions; a policy may have such folders of its own, for terms of its own.
 ONTOLOGY, SHAPES, CONDITIONS = "ontology", "shapes", "shapes/conditions"
 SUBMISSION = "shapes/submission.ttl"
@@ -248,21 +250,26 @@ class Repository:
     @property
     def case_shape_files(self) -> list[Path]:
         """The files of the shapes that say what a well-formed case is."""
-        return [self.root / CASE_SHAPES, *self.files_of(FINDING_SHAPES)]
+        return [self.root / CASE_SHAPES, *self.files_of(FINDING_SHAPES), *self.files_of(PRODUCT_SHAPES)]
 
     @cached_property
     def case_shapes(self) -> Graph:
-        """What a well-formed case is, with the shapes of all classes of findings, which are listed."""
-        return self._listed(self.case_shape_files)
+        """What a well-formed case is, with the shapes of all classes of findings and kinds of products, listed."""
+        return self._listed(self.case_shape_files, product_kinds(self.ontology))
 
     @cached_property
     def submission_shapes(self) -> Graph:
         """What a case must be as it is submitted: well formed, and without statements that are derived."""
-        return self._listed([*self.case_shape_files, self.root / SUBMISSION])
+        return self.submission_shapes_of(product_kinds(self.ontology))
 
-    def _listed(self, paths: Iterable[Path]) -> Graph:
+    def submission_shapes_of(self, kinds: Iterable[URIRef]) -> Graph:
+        """The same as if, of the kinds of products under case:Product, there were these alone."""
+        return self._listed([*self.case_shape_files, self.root / SUBMISSION], kinds)
+
+    def _listed(self, paths: Iterable[Path], kinds: Iterable[URIRef]) -> Graph:
         shapes = self.graph(paths)
         list_terms(shapes, self.ontology)
+        allow_kinds(shapes, kinds)
         return shapes
 
     @cached_property

@@ -33,15 +33,18 @@ def _object(plain: CaseForms, form: Form, case: Case, node: Node) -> dict[str, A
     for key in form.keys.values():
         subject = case.value(node, key.holder.path) if key.holder else node
         values = [_value(plain, key, case, value) for value in case.values(subject, key.path)]
+        if key.one_of_each:
+            values.sort(key=lambda value: key.classes.index(value.get("type", key.classes[0])))
         if values:
-            found[key.name] = values if key.many else values[0]
+            found[key.name] = values if key.many or len(values) > 1 else values[0]
     return found
 
 
 def _value(plain: CaseForms, key: Key, case: Case, value: Node) -> Any:
     if key.classes:
         kind = local_name(case.value(value, RDF.type))
-        named = {"type": kind} if len(key.classes) > 1 else {}
+        is_plain = len(key.classes) == 1 or (key.one_of_each and kind == key.classes[0])
+        named = {} if is_plain else {"type": kind}
         return named | _object(plain, plain.forms[kind], case, value)
     if isinstance(value, Literal):
         return _literal(value, case.title)

@@ -39,6 +39,7 @@ from kb_tools.model.history import RevisionEntry
 from kb_tools.model.listed import finding_classes
 from kb_tools.model.periods import counts_since
 from kb_tools.model.policy import Policy
+from kb_tools.model.products import product_kinds
 from kb_tools.model.repository import AGE_RULES, DERIVATION, Repository
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.paths import routes
@@ -73,7 +74,9 @@ def reached(kb: Repository, policy: Policy, entry: RevisionEntry) -> Layers:
         findings = {CASE.Finding, *finding_classes(kb.ontology)}
         read = _with_their_periods(kb.ontology, findings & {*_named(kb, conditions), *asked})
         named = {*_named(kb, conditions), *asked, *_counting_properties(kb.ontology, read)}
-        shapes = [*_CaseShapes(kb, findings - read, named).reached(), *rules]
+        products = [kind for kind in product_kinds(kb.ontology) if kind in named]
+        unread = findings - read | set(product_kinds(kb.ontology)).difference(products)
+        shapes = [*_CaseShapes(kb.submission_shapes_of(products), unread, named).reached(), *rules]
         counting = list(_vocabulary_facts(kb.ontology, read, asked))
         concepts = _concepts(kb, [*stated, *conditions, *shapes, *counting])
         facts = [*counting, *_vocabulary_facts(kb.ontology, concepts, asked), *_hierarchy(kb.ontology, concepts)]
@@ -172,14 +175,15 @@ class _CaseShapes:
     them. So neither a new class nor a new property breaks a seal.
     """
 
-    def __init__(self, kb: Repository, unread: Set[Node], named: Set[Node]) -> None:
+    def __init__(self, shapes: Graph, unread: Set[Node], named: Set[Node]) -> None:
         """Prepares the walk.
 
         Args:
-            unread: the classes of findings that are not read.
+            shapes: those that a case must pass, as if there were no kinds of products but those that are read.
+            unread: the classes of findings and the kinds of products that are not read.
             named: the terms that conditions and rules name.
         """
-        self._graph = kb.submission_shapes
+        self._graph = shapes
         self._unread, self._read = unread, named
         self._closed = set(self._graph.objects(None, ~SH.closed / SH.targetClass))
 

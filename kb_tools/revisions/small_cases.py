@@ -110,7 +110,7 @@ def small_cases(kb: Repository, group: Iterable[Condition], engine: str) -> list
     view = _View(kb, listed, walk)
     lens = Lens(kb, engine)
     findings = [view.findings(class_, lens) for class_ in view.classes]
-    stated = [view.statements(property_) for property_ in walk.ways]
+    stated = view.statements()
     return [
         SmallCase(tuple(chain.from_iterable(units)), tuple(chain.from_iterable(statements)))
         for units in product(*findings)
@@ -136,8 +136,20 @@ class _View:
 
     # ------------------------------------------------------------------ what a case can say
 
-    def statements(self, property_: URIRef) -> list[tuple[Stated, ...]]:
-        """What a case can say by a property of the request, its product or the coverage: nothing, or some values."""
+    def statements(self) -> list[list[tuple[Stated, ...]]]:
+        """What a case can say of each thing that it states apart from findings: nothing, or some values."""
+        found, measured = [], set[URIRef]()
+        for property_, way in self.walk.ways.items():
+            family = self._family(property_)
+            if len(family) == 1:
+                found.append(self._stated(property_))
+            elif family["exact"] not in measured:
+                measured.add(family["exact"])
+                found.append([tuple((way, *pair) for pair in content) for content in self._measures(family["exact"])])
+        return found
+
+    def _stated(self, property_: URIRef) -> list[tuple[Stated, ...]]:
+        """What a case can say by a property of the request, its products or the coverage: nothing, or some values."""
         values = self._values(property_)
         # One value for what a condition asks, one against it, and one for what another condition asks.
         most = 1 if self._limit(property_, SH.maxCount) == 1 else self.walk.most + 2

@@ -25,6 +25,7 @@ from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import UnreadableInput
 from kb_tools.model.logic import Value
 from kb_tools.model.policy import Policy
+from kb_tools.model.products import read_as
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import BASE, CASE, CLIN
@@ -205,7 +206,7 @@ class WitnessBuilder:
                 written(self.kb, source.small, case, source.ages) if isinstance(source, _Made) else self._case(source)
             )
             if donor:
-                yield from self._exchanged(with_facts(case, kinds[0], donor), kinds[1:], choices[1:])
+                yield from self._exchanged(with_facts(self.kb, case, kinds[0], donor), kinds[1:], choices[1:])
 
 
 def _examples(kb: Repository, policy: Policy) -> Iterator[_Example]:
@@ -237,11 +238,14 @@ def _named(case: Case, name: str) -> Case:
     )
 
 
-def with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
+def with_facts(kb: Repository, case: Case, kind: frozenset[str], donor: Case) -> Case:
     """The case with its facts of one kind replaced by the donor's, on nodes of the case's own."""
-    about: Statements = {
-        node: [pair for pair in pairs if str(pair[0]) not in kind] for node, pairs in case.about.items()
-    }
+    kinds = read_as(kb)
+
+    def is_read(property_: Node) -> bool:
+        return str(kinds.get(property_, property_)) in kind
+
+    about: Statements = {node: [pair for pair in pairs if not is_read(pair[0])] for node, pairs in case.about.items()}
 
     def concerned(whose: Case) -> list[URIRef]:
         found = whose.values(whose.node, CASE.finding)
@@ -256,8 +260,8 @@ def with_facts(case: Case, kind: frozenset[str], donor: Case) -> Case:
         about[node] = list(donor.about[finding])
         about[case.node].append((CASE.finding, node))
     for _, (path, predicate, value) in statements(donor, donor.node):
-        if str(predicate) in kind:
-            about[_at(about, case.node, path, donor)].append((predicate, value))
+        if is_read(predicate):
+            about[_at(kb, about, case.node, path, predicate)].append((predicate, value))
     return replace(case, about=about)
 
 
@@ -266,16 +270,19 @@ def _fresh(about: Statements, root: URIRef) -> URIRef:
     return URIRef(f"{root}-{len(about)}")
 
 
-def _at(about: Statements, node: URIRef, path: Sequence[URIRef], donor: Case) -> URIRef:
-    """The node of a case at the end of a path; what is missing on the way is made as the donor has it."""
-    theirs: Node | None = donor.node
+def _at(kb: Repository, about: Statements, root: URIRef, path: Sequence[URIRef], property_: Node) -> URIRef:
+    """The node of a case that states a property at the end of a path; what is missing on the way is made."""
+    node = root
     for step in path:
-        theirs = donor.value(theirs, step)
-        following = next((value for predicate, value in about[node] if predicate == step), None)
-        if not isinstance(following, URIRef):
-            following = _fresh(about, node)
+        class_ = kb.ontology.value(step, RDFS.range)
+        if class_ == CASE.Product:
+            class_ = read_as(kb).get(property_, CASE.Product)
+        linked = (value for predicate, value in about[node] if predicate == step and isinstance(value, URIRef))
+        following = next((value for value in linked if (RDF.type, class_) in about[value]), None)
+        if following is None:
+            following = _fresh(about, root)
             about[node].append((step, following))
-            about[following] = [(RDF.type, kind) for kind in donor.values(theirs, RDF.type)]
+            about[following] = [] if class_ is None else [(RDF.type, class_)]
         node = following
     return node
 
@@ -342,15 +349,7 @@ def written(kb: Repository, small: SmallCase, case: Case, ages: AgesSeen) -> Cas
                 (CASE.basis, CASE.ChartEvidence),
             ]
     for path, property_, value in small.stated:
-        holder = node
-        for step in path:
-            following = next((object_ for predicate, object_ in about[holder] if predicate == step), None)
-            if not isinstance(following, URIRef):
-                following = _fresh(about, node)
-                about[holder].append((step, following))
-                about[following] = [(RDF.type, class_) for class_ in kb.ontology.objects(step, RDFS.range)]
-            holder = following
-        about[holder].append((property_, value))
+        about[_at(kb, about, node, path, property_)].append((property_, value))
     return Case(source="", name="", iri="", node=node, about=about, names={})
 
 

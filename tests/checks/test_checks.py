@@ -55,6 +55,13 @@ def written(file: str, text: str = "") -> Edit:
     return edit
 
 
+def moved(file: str, place: str) -> Edit:
+    def edit(root: Path) -> None:
+        (root / file).rename(root / place)
+
+    return edit
+
+
 def removed(path: str) -> Edit:
     def edit(root: Path) -> None:
         if (root / path).is_dir():
@@ -880,6 +887,42 @@ SLIPS = [
         replaced("ontology/clinical/relapse-risk.ttl", "    case:differsBy clin:relapseRisk ;\n", ""),
         "clin:RelapseRiskAssessment",
         "states no case:differsBy",
+    ),
+    Slip(
+        "product-kinds",
+        "the shape of a kind of product is open",
+        replaced("shapes/products/device.ttl", "    sh:closed true ;\n", ""),
+        "clin:Device",
+        "is targeted by no closed node shape in shapes/products; add one: until then no case can state it",
+    ),
+    Slip(
+        "product-kinds",
+        "the shape of a kind of product stands among those of findings",
+        moved("shapes/products/device.ttl", "shapes/findings/device.ttl"),
+        "clin:Device",
+        "has its shape shape:Device in shapes/findings/device.ttl; move it to shapes/products",
+    ),
+    Slip(
+        "product-kinds",
+        "a kind of product stands under another",
+        replaced(
+            "ontology/clinical/device.ttl",
+            "clin:deviceType\n",
+            "clin:Implant a owl:Class ; rdfs:subClassOf clin:Device .\nclin:deviceType\n",
+        ),
+        "clin:Device",
+        "has clin:Implant under it; a kind of product stands under case:Product",
+    ),
+    Slip(
+        "product-kinds",
+        "two kinds of products state the same",
+        replaced(
+            "shapes/products/site.ttl",
+            "    sh:property shape:SiteOfService-site ;\n",
+            "    sh:property shape:SiteOfService-site , shape:Device-deviceType ;\n",
+        ),
+        "clin:deviceType",
+        "is stated of clin:Device, clin:SiteOfService; a condition reads a kind of product as a whole",
     ),
     Slip(
         "policy-shapes",

@@ -211,7 +211,9 @@ def test_every_small_case_can_be_submitted_and_comes_to_what_it_is_said_to() -> 
             assert isinstance(request, URIRef)
             # A group, so that statuses of two of its kinds can count beside each other.
             case.about[request].append((CASE.reason, CLIN.NonHodgkinLymphoma))
-            (checked,) = checker.check([with_facts(case, group.kinds, written(VOCABULARY, small, case, none_seen))])
+            (checked,) = checker.check(
+                [with_facts(VOCABULARY, case, group.kinds, written(VOCABULARY, small, case, none_seen))]
+            )
             assert isinstance(checked, Case), small
             (found,) = evaluator.evaluate([checked])
             assert {iri: evidence.value for iri, evidence in found.items() if iri in group.conditions} == values, small
