@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyoxigraph as ox
 from rdflib.term import Node
@@ -23,7 +23,7 @@ from kb_tools import __version__
 from kb_tools.batch.impersonal import Impersonal
 from kb_tools.batch.opening import Frozen
 from kb_tools.batch.pieces import Bits, Look, Pieces
-from kb_tools.batch.sight import Sight, SightState
+from kb_tools.batch.sight import Ages, Sight, SightState
 from kb_tools.cache import Cache
 from kb_tools.determine.evaluate import COUNTING, Content, Shown, Statement
 from kb_tools.errors import KbError
@@ -32,7 +32,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.rdf.terms import to_oxigraph, to_rdflib
 
 # Changes when the file is laid out differently, so that an older one is not used.
-LAYOUT = 2
+LAYOUT = 3
 # How much more must have been learned before it is written again.
 GROWTH = 1.1
 
@@ -41,13 +41,17 @@ GROWTH = 1.1
 _OTHER_FORM = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
+# A finding by its place in the file, with how old it is.
+_Dated: TypeAlias = tuple[int, Ages]
+
+
 @dataclass(frozen=True)
 class _Kept:
     """What a file holds."""
 
     sights: dict[str, SightState]
     findings: list[tuple[Frozen, Content, str, dict[str, Any]]]
-    contradicted: list[tuple[str, int, list[int], Bits]]
+    looks: list[tuple[str, _Dated, list[_Dated], Bits]]
     stated: list[tuple[Frozen, tuple[Statement, ...], Node | None]]
 
 
@@ -82,24 +86,24 @@ class Learned:
             pass
         return str(path)
 
-    def load(self, pieces: Pieces, sights: Mapping[str, Sight], contradicted: Memory[Look, Bits]) -> None:
+    def load(self, pieces: Pieces, sights: Mapping[str, Sight], looks: Memory[Look, Bits]) -> None:
         """Puts what is kept into memories that are still empty; leaves them so where nothing is, or it is of no use.
 
         Args:
             sights: of each revision that may be asked for, by its name.
-            contradicted: what conditions see of findings that others contradict.
+            looks: what conditions see of findings of which they see how old they are, or that others contradict.
         """
         try:
             text = self._cache.text(self._name)
             kept = self._read(text) if text else None
             if kept is not None:
-                _put_back(kept, pieces, sights, contradicted)
+                _put_back(kept, pieces, sights, looks)
                 self._size = _size(pieces, sights)
         except KbError:
             return
         except _OTHER_FORM:
             pieces.forget()
-            contradicted.clear()
+            looks.clear()
             for sight in sights.values():
                 sight.forget()
 
@@ -125,8 +129,8 @@ class Learned:
                 for items, pairs, reads, seen in content["findings"]
             ],
             [
-                (name, int(finding), [int(other) for other in others], _frozen(found))
-                for name, finding, others, found in content["contradicted"]
+                (name, _frozen(finding), [_frozen(other) for other in others], _frozen(found))
+                for name, finding, others, found in content["looks"]
             ],
             [
                 (
@@ -138,7 +142,7 @@ class Learned:
             ],
         )
 
-    def save(self, pieces: Pieces, sights: Mapping[str, Sight], contradicted: Memory[Look, Bits]) -> None:
+    def save(self, pieces: Pieces, sights: Mapping[str, Sight], looks: Memory[Look, Bits]) -> None:
         """Writes what is known, where that is notably more than what was written last, and can be written."""
         size = _size(pieces, sights)
         if size <= self._size * GROWTH:
@@ -172,10 +176,10 @@ class Learned:
                 ]
                 for items, piece in findings
             ],
-            "contradicted": [
-                [name, place[like], [place[other] for other in others], bits]
-                for (name, like, others), bits in contradicted.items()
-                if like in place and all(other in place for other in others)
+            "looks": [
+                [name, [place[like], ages], [[place[other], of_other] for other, of_other in others], bits]
+                for (name, (like, ages), others), bits in looks.items()
+                if like in place and all(other in place for other, _ in others)
             ],
             "stated": [
                 [
@@ -195,7 +199,7 @@ class Learned:
             return  # There is no home folder: the next run learns again.
 
 
-def _put_back(kept: _Kept, pieces: Pieces, sights: Mapping[str, Sight], contradicted: Memory[Look, Bits]) -> None:
+def _put_back(kept: _Kept, pieces: Pieces, sights: Mapping[str, Sight], looks: Memory[Look, Bits]) -> None:
     """Puts what a file holds into memories that are still empty.
 
     Raises:
@@ -208,9 +212,10 @@ def _put_back(kept: _Kept, pieces: Pieces, sights: Mapping[str, Sight], contradi
     for items, pairs, reads, seen in kept.findings:
         bits = {name: found for name, found in seen.items() if name in sights}
         likes.append(pieces.restore_finding(items, pairs, reads, bits))
-    for name, finding, others, found in kept.contradicted:
+    for name, (finding, ages), others, found in kept.looks:
         if name in sights:
-            contradicted.put((name, likes[finding], tuple(sorted(likes[other] for other in others))), found)
+            of_others = tuple(sorted((likes[other], of_other) for other, of_other in others))
+            looks.put((name, (likes[finding], ages), of_others), found)
     for item, statements, reason in kept.stated:
         pieces.restore_statement(item, statements, reason)
 

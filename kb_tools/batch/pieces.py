@@ -16,6 +16,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.batch.opening import Frozen, Json, as_text, items_of_case, items_of_finding, thawed, thawed_items
+from kb_tools.batch.sight import Ages
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.form import CaseForms
@@ -31,8 +32,8 @@ from kb_tools.rdf.namespaces import CASE
 
 # What conditions see of a finding: each kind of fact that it is, the bit where it counts, and where it perhaps does.
 Bits: TypeAlias = tuple[tuple[int, int, int], ...]
-# A revision, a finding, and those that contradict it, each by `Piece.like`.
-Look: TypeAlias = tuple[str, int, tuple[int, ...]]
+# A revision, a finding, and those that contradict it; each by `Piece.like` and with how old it is.
+Look: TypeAlias = tuple[str, tuple[int, Ages], tuple[tuple[int, Ages], ...]]
 
 # Pieces kept in one generation: as they are written, and by what the shapes can tell apart of them.
 AS_WRITTEN, ALIKE = 20_000, 10_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -10,12 +10,14 @@ from typing import NamedTuple
 from kb_tools.batch.learned import Learned
 from kb_tools.batch.opening import DAYS, Opened, Opener, digest, id_of
 from kb_tools.batch.pieces import FIRST, Bits, Look, Piece, Pieces, Slip, Stated, slips_of
-from kb_tools.batch.sight import VALUES, Sight, deciding_conditions, in_codes
+from kb_tools.batch.sight import VALUES, Ages, Sight, deciding_conditions, in_codes
+from kb_tools.cases.ages import lies_within
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.plain import MOST
 from kb_tools.cases.standing import CaseFindings, Standing
 from kb_tools.determine.choice import payer_notice
 from kb_tools.determine.determiner import age_notice, difference_notices
+from kb_tools.determine.evaluate import Content
 from kb_tools.determine.locality import faults
 from kb_tools.determine.looks import Seen
 from kb_tools.determine.result import Determination, NotDetermined
@@ -23,13 +25,14 @@ from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.memory import Memory
 from kb_tools.model.history import Selection
+from kb_tools.model.windows import Window
 from kb_tools.rdf.namespaces import GIVEN
 
 MALFORMED, UNREADABLE, NOT_DETERMINED = "Malformed", "Unreadable", "NotDetermined"
 # Notices that depend on the case, by their codes.
 PAYER, READING, DIFFER, AGE = "payer", "reading", "findings-differ", "age-of-findings"
-# Looks of contradicted findings that are kept in one generation.
-LOOKS = 5_000
+# Looks of findings, of which more is seen than what they state, that are kept in one generation.
+LOOKS = 20_000
 _SAID_OF = GIVEN + "case/"
 
 
@@ -83,6 +86,13 @@ def names_of(
     return [name or digest(line) for name, line in zip(given, lines, strict=True)]
 
 
+class _Dated(NamedTuple):
+    """A finding, and how old it is in the eyes of each kind of fact that it is."""
+
+    piece: Piece
+    ages: Ages
+
+
 @dataclass(slots=True)
 class _Missing:
     """What is to be learned before the rows of some cases can be made."""
@@ -90,7 +100,7 @@ class _Missing:
     findings: list[str] = field(default_factory=list)
     stated: list[str] = field(default_factory=list)
     pieces: list[tuple[str, Piece]] = field(default_factory=list)
-    contradicted: list[tuple[str, Piece, tuple[Piece, ...]]] = field(default_factory=list)
+    looks: list[tuple[str, _Dated, tuple[_Dated, ...]]] = field(default_factory=list)
     masks: list[tuple[str, list[int]]] = field(default_factory=list)
 
 
@@ -112,7 +122,7 @@ class RowMaker:
         self._sights: dict[str, Sight] = {}
         # By the date of service: what the revision sees under which the case is determined, or why there is none.
         self._of_day: Memory[str, Sight | KbError] = Memory(DAYS)
-        self._contradicted: Memory[Look, Bits] = Memory(LOOKS)
+        self._looks: Memory[Look, Bits] = Memory(LOOKS)
         # Looks of the cases at hand: known until they have their rows, whatever the memory forgets.
         self._held: dict[Look, Bits] = {}
 
@@ -126,12 +136,12 @@ class RowMaker:
     def restore(self, learned: Learned) -> None:
         """Starts with what was learned in an earlier run, for the revisions whose `sight` was asked for."""
         if self._by_pieces:
-            learned.load(self._pieces, self._sights, self._contradicted)
+            learned.load(self._pieces, self._sights, self._looks)
 
     def keep(self, learned: Learned) -> None:
         """Keeps for later runs what was learned."""
         if self._by_pieces:
-            learned.save(self._pieces, self._sights, self._contradicted)
+            learned.save(self._pieces, self._sights, self._looks)
 
     def of_lines(self, lines: Sequence[bytes]) -> list[Row]:
         """One row for each line of plain JSON, in their order."""
@@ -200,7 +210,7 @@ class RowMaker:
     def _forget(self) -> None:
         """Forgets all that was learned, so that no memory grows without end."""
         self._pieces.forget()
-        self._contradicted = Memory(LOOKS)
+        self._looks = Memory(LOOKS)
         for sight in self._sights.values():
             sight.forget()
 
@@ -210,7 +220,7 @@ class RowMaker:
         """The row of a case; None where something is to be learned first.
 
         Raises:
-            _ByReference: the reader refuses a part of it, or the revision looks at how old findings are.
+            _ByReference: the reader refuses a part of it.
         """
         stated = self._pieces.stated(opened.stated)
         findings = self._pieces.findings(opened.findings)
@@ -233,8 +243,6 @@ class RowMaker:
         sight = self._of_day.get(opened.service) or self._sight_of(opened.service)
         if isinstance(sight, KbError):
             return Row(opened.case, "", NOT_DETERMINED, reasons=(sight.what,))
-        if sight.looks_at_ages:
-            raise _ByReference  # A piece is a finding without its date.
         standing = CaseFindings(
             self._pieces.vocabulary,
             opened.service,
@@ -242,7 +250,7 @@ class RowMaker:
             opened.days,
             ruled,  # type: ignore[arg-type]
         ).standing()
-        masks = self._masks(sight, stated, standing, findings, missing)
+        masks = self._masks(sight, opened, stated, standing, findings, missing)
         if masks is None:
             return None
         vector = sight.vector(masks)
@@ -251,9 +259,14 @@ class RowMaker:
             return None
         conclusion = sight.conclusion(vector)
         notices: tuple[str, ...] = ()
-        if standing.contradicted and self._differ(sight, masks, standing, findings):
+        if standing.contradicted and self._differ(sight, opened, masks, standing, findings):
             notices = (DIFFER,)
-        if any(sight.has_counting(number, masks[number]) for number in conclusion.deciding):
+        if any(
+            sight.has_counting(number, masks[number])
+            if window is None
+            else self._counts_within(window, sight, number, opened, standing, findings)
+            for number, window in conclusion.deciding
+        ):
             notices = (*notices, AGE)
         return Row(
             opened.case,
@@ -292,7 +305,13 @@ class RowMaker:
         return Row(opened.case, "", MALFORMED, reasons=tuple(sorted(broken)))
 
     def _masks(
-        self, sight: Sight, stated: Stated, standing: Standing, findings: list[Piece], missing: _Missing
+        self,
+        sight: Sight,
+        opened: Opened,
+        stated: Stated,
+        standing: Standing,
+        findings: list[Piece],
+        missing: _Missing,
     ) -> list[int] | None:
         """A mask for each kind of fact: what is stated, and the findings that count or perhaps count.
 
@@ -305,9 +324,14 @@ class RowMaker:
         for surely, numbers in ((True, standing.current), (False, standing.perhaps)):
             for number in numbers:
                 piece = findings[number]
-                if number in standing.contradicted:
-                    others = [findings[other] for other in standing.contradicted[number]]
-                    found = self._look(name, piece, others, missing)
+                others = standing.contradicted.get(number, ())
+                ages = sight.ages(piece.reads, opened.days[number], opened.service)
+                if others or ages:
+                    of_others = [
+                        _Dated(findings[other], sight.ages(piece.reads, opened.days[other], opened.service))
+                        for other in others
+                    ]
+                    found = self._look(name, _Dated(piece, ages), of_others, missing)
                 else:
                     found = piece.seen.get(name)
                     if found is None:
@@ -319,20 +343,36 @@ class RowMaker:
                     masks[kind] |= current if surely else perhaps
         return masks if complete else None
 
-    def _look(self, revision: str, piece: Piece, others: list[Piece], missing: _Missing) -> Bits | None:
-        """The bits of a finding that others contradict; None where they are to be learned."""
-        key = _look_of(revision, piece, others)
-        found = self._contradicted.get(key)
+    def _look(self, revision: str, finding: _Dated, others: list[_Dated], missing: _Missing) -> Bits | None:
+        """The bits of a finding whose age is seen, or that others contradict; None where they are to be learned."""
+        key = _look_of(revision, finding, others)
+        found = self._looks.get(key)
         if found is None:
             found = self._held.get(key)
         if found is None:
-            missing.contradicted.append((revision, piece, tuple(others)))
+            missing.looks.append((revision, finding, tuple(others)))
         return found
 
-    def _differ(self, sight: Sight, masks: list[int], standing: Standing, findings: list[Piece]) -> bool:
+    @staticmethod
+    def _counts_within(
+        window: Window, sight: Sight, number: int, opened: Opened, standing: Standing, findings: list[Piece]
+    ) -> bool:
+        """Whether a finding of a kind of fact surely counts that lies within a window."""
+        service = date.fromisoformat(opened.service)
+        return any(
+            number in sight.reading(findings[place].reads)
+            and lies_within(window, date.fromisoformat(opened.days[place]), service)
+            for place in standing.current
+        )
+
+    @staticmethod
+    def _differ(sight: Sight, opened: Opened, masks: list[int], standing: Standing, findings: list[Piece]) -> bool:
         """Whether findings of one day differ, and no condition that reads them is conflicting."""
-        numbers = {number for place in standing.contradicted for number in sight.reading(findings[place].reads)}
-        return any(not sight.conflicting(number, masks[number]) for number in numbers)
+        return any(
+            sight.passes_over(number, masks[number], opened.days[place], opened.service)
+            for place in standing.contradicted
+            for number in sight.reading(findings[place].reads)
+        )
 
     def _sight_of(self, day: str) -> Sight | KbError:
         """What the revision sees for a date of service, or why there is none."""
@@ -349,20 +389,30 @@ class RowMaker:
         for revision, piece in missing.pieces:
             for number in self._sights[revision].reading(piece.reads):
                 asked.setdefault(revision, {})[number, (piece.content, ())] = None
-        for revision, piece, others in missing.contradicted:
-            for number in self._sights[revision].reading(piece.reads):
-                asked.setdefault(revision, {})[number, _contradicted(piece, others)] = None
+        for revision, finding, others in missing.looks:
+            for number, seen in self._seen_of(revision, finding, others):
+                asked.setdefault(revision, {})[number, seen] = None
         known = {revision: self._sights[revision].look(seen) for revision, seen in asked.items()}
         for revision, piece in missing.pieces:
             numbers = self._sights[revision].reading(piece.reads)
             piece.seen[revision] = tuple((number, *known[revision][number, (piece.content, ())]) for number in numbers)
-        for revision, piece, others in missing.contradicted:
-            numbers = self._sights[revision].reading(piece.reads)
-            key, seen = _look_of(revision, piece, others), _contradicted(piece, others)
-            bits = tuple((number, *known[revision][number, seen]) for number in numbers)
-            self._held[key] = self._contradicted.put(key, bits)
+        for revision, finding, others in missing.looks:
+            seen_of = self._seen_of(revision, finding, others)
+            bits = tuple((number, *known[revision][number, seen]) for number, seen in seen_of)
+            key = _look_of(revision, finding, others)
+            self._held[key] = self._looks.put(key, bits)
         for revision in {revision for revision, _ in missing.masks}:
             self._sights[revision].learn_values(masks for other, masks in missing.masks if other == revision)
+
+    def _seen_of(self, revision: str, finding: _Dated, others: Sequence[_Dated]) -> Iterator[tuple[int, Seen]]:
+        """What each kind of fact that a finding is sees of it, with the number of the kind."""
+        sight = self._sights[revision]
+        for place, number in enumerate(sight.reading(finding.piece.reads)):
+
+            def content(one: _Dated, place: int = place, number: int = number) -> Content:
+                return sight.at_age(one.piece.content, number, one.ages[place] if one.ages else ())
+
+            yield number, (content(finding), tuple(sorted({content(other) for other in others}, key=repr)))
 
     # ------------------------------------------------------------------ by the reference path
 
@@ -407,12 +457,9 @@ def _learn_masks(sight: Sight, stated: Stated) -> tuple[int, ...]:
     return stated.masks[sight.name]
 
 
-def _contradicted(piece: Piece, others: Iterable[Piece]) -> Seen:
-    return piece.content, tuple(sorted({other.content for other in others}, key=repr))
-
-
-def _look_of(revision: str, piece: Piece, others: Iterable[Piece]) -> Look:
-    return revision, piece.like, tuple(sorted({other.like for other in others}))
+def _look_of(revision: str, finding: _Dated, others: Iterable[_Dated]) -> Look:
+    piece, ages = finding
+    return revision, (piece.like, ages), tuple(sorted({(other.like, of_other) for other, of_other in others}))
 
 
 def _shapes_of(answer: Malformed) -> tuple[str, ...]:

@@ -13,20 +13,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeAlias
 
+from kb_tools.cases.ages import lies_within
+from kb_tools.determine.ages_seen import Standing
 from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.determiner import Determiner, is_given
-from kb_tools.determine.evaluate import Shown, Statement
+from kb_tools.determine.evaluate import Content, Shown, Statement, at_age
 from kb_tools.determine.looks import Looks, Seen
 from kb_tools.determine.result import ConditionResult, CriterionResult
 from kb_tools.memory import Memory
 from kb_tools.model.logic import Value
+from kb_tools.model.windows import Window
 from kb_tools.rdf.namespaces import CASE
 from kb_tools.rdf.terms import local_name
 
 # The bits of a piece, each with the number of the kind of fact in whose mask it stands.
 Bits: TypeAlias = tuple[tuple[int, int], ...]
+# How old a finding is in the eyes of each kind of fact that it is; none where no kind looks at that.
+Ages: TypeAlias = tuple[Standing, ...]
 
 VALUES = tuple(Value)
 _CODES = {value: code for code, value in enumerate(VALUES)}
@@ -45,7 +51,7 @@ class Conclusion:
         advisories: what the document advises besides.
         criteria: the criteria on which a settled outcome rests, with their values, in codes.
         conditions: the conditions that give these their values, likewise.
-        deciding: the kinds of fact on which a settled outcome rests, by their numbers.
+        deciding: the kinds of fact on which a settled outcome rests, by their numbers, with how old findings may be.
     """
 
     outcome: str
@@ -53,7 +59,7 @@ class Conclusion:
     advisories: tuple[str, ...]
     criteria: tuple[str, ...]
     conditions: tuple[str, ...]
-    deciding: tuple[int, ...]
+    deciding: tuple[tuple[int, Window | None], ...]
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,11 @@ class Sight:
         self.name = self.revision.entry.name
         self._determiner = determiner
         self._evaluator = determiner.evaluator
-        # Whether a condition looks at how long before the service date a finding lies.
-        self.looks_at_ages = self._evaluator.looks_at_ages
         self.kinds = tuple(self._evaluator.by_kind)
         self.conditions = tuple(condition for kind in self.kinds for condition in self._evaluator.by_kind[kind])
+        self._windows = [[condition.within for condition in self._evaluator.by_kind[kind]] for kind in self.kinds]
         self._kind_of = {
-            condition.iri: number
+            condition.iri: (number, condition.within)
             for number, kind in enumerate(self.kinds)
             for condition in self._evaluator.by_kind[kind]
         }
@@ -106,6 +111,12 @@ class Sight:
         for number, kind in enumerate(self.kinds):
             for read in kind:
                 self._numbers_of.setdefault(read, []).append(number)
+        self._ages = [self._evaluator.ages[kind] for kind in self.kinds]
+        self._aged = {
+            read
+            for read, numbers in self._numbers_of.items()
+            if any(self._ages[number].properties for number in numbers)
+        }
         self.forget()
 
     def forget(self) -> None:
@@ -169,6 +180,20 @@ class Sight:
             found.append((number, 1 << bit))
         return tuple(found)
 
+    def ages(self, reads: str, day: str, service: str) -> Ages:
+        """How old a finding of a class is in the eyes of each kind of fact that it is, in the order of `reading`.
+
+        Args:
+            day, service: its date and the date of service, as YYYY-MM-DD.
+        """
+        if reads not in self._aged:
+            return ()
+        return tuple([self._ages[number].standing_of(day, service) for number in self._numbers_of[reads]])
+
+    def at_age(self, content: Content, number: int, standing: Standing) -> Content:
+        """What is said of a finding, and how old it is in the eyes of a kind of fact."""
+        return at_age(content, self._ages[number].stated(standing))
+
     def look(self, asked: Iterable[tuple[int, Seen]]) -> dict[tuple[int, Seen], tuple[int, int]]:
         """Asks SHACL what is so of findings, all in one call of the engine.
 
@@ -203,9 +228,19 @@ class Sight:
         """Whether a finding surely counts among what a mask of a kind of fact stands for."""
         return self._counting[number] & mask != 0
 
-    def conflicting(self, number: int, mask: int) -> bool:
-        """Whether a condition of a kind of fact is conflicting, surely or perhaps."""
-        return any(_CONFLICTING in (code >> 2, code & 3) for code in self._values[number][mask])
+    def passes_over(self, number: int, mask: int, day: str, service: str) -> bool:
+        """Whether conditions of a kind of fact read the findings of a day, and none of them is conflicting.
+
+        Args:
+            day, service: as `ages` has them.
+        """
+        values = self._values[number][mask]
+        read = [
+            code
+            for code, window in zip(values, self._windows[number], strict=True)
+            if window is None or lies_within(window, date.fromisoformat(day), date.fromisoformat(service))
+        ]
+        return bool(read) and not any(_CONFLICTING in (code >> 2, code & 3) for code in read)
 
     def vector(self, masks: Sequence[int]) -> bytes | None:
         """The values of all conditions, a byte each; None where SHACL is still to be asked about a mask."""
@@ -271,7 +306,7 @@ class Sight:
             advisories=self._advice(vector, values),
             criteria=in_codes((result.criterion.iri, result.value) for result in criteria if result.decides),
             conditions=in_codes((iri, values[iri]) for iri in conditions),
-            deciding=tuple(sorted({self._kind_of[iri] for iri in conditions})),
+            deciding=tuple(dict.fromkeys(self._kind_of[iri] for iri in conditions)),
         )
 
     def _advice(self, vector: bytes, values: Mapping[str, Value]) -> tuple[str, ...]:

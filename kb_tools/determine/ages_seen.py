@@ -19,6 +19,8 @@ from kb_tools.rdf.namespaces import SH
 
 # What shapes see of the age of a finding: properties with their values.
 Age: TypeAlias = tuple[tuple[URIRef, Node], ...]
+# The same as numbers alone, in the order of the properties; none where shapes see no age.
+Standing: TypeAlias = tuple[int, ...]
 
 _LIMITS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive, SH.hasValue, RDF.first)
 _NUMBERS = (XSD.integer, XSD.decimal)
@@ -54,14 +56,22 @@ class AgesSeen:
         Args:
             day, service: the date of the finding and that of the service, as YYYY-MM-DD.
         """
+        return self.stated(self.standing_of(day, service))
+
+    def standing_of(self, day: str, service: str) -> Standing:
+        """The age of a finding as `of` has it, as numbers alone."""
         return self._of(day, service) if self.properties else ()
+
+    def stated(self, standing: Standing) -> Age:
+        """An age, from its numbers."""
+        return tuple((property_, Literal(age)) for property_, age in zip(self.properties, standing, strict=False))
 
     def day_of(self, age: Age, service: date) -> date | None:
         """The last day before the service on which a finding has this age, or else the service date, or else None."""
         furthest = 31 * (floor(self._limits[-1]) + 2) if self.properties and self._limits else 1
         for days in (*range(1, min(furthest, _FURTHEST) + 1), 0):
             day = service - timedelta(days)
-            if self._stated(self.standing(day, service)) == age:
+            if self.stated(self.standing(day, service)) == age:
                 return day
         return None
 
@@ -71,7 +81,7 @@ class AgesSeen:
         Every day of four years is tried as the service date, so that months of every length and a leap day lie on both
         sides of each limit.
         """
-        found: set[tuple[int, ...]] = set()
+        found: set[Standing] = set()
         for service in (date(2023, 1, 1) + timedelta(day) for day in range(4 * 365 + 1) if self.properties):
             days = {service}
             for limit in map(floor, self._limits):
@@ -80,20 +90,15 @@ class AgesSeen:
             for day in {day + timedelta(more) for day in days for more in (-1, 0, 1)}:
                 if day <= service:
                     found.add(self.standing(day, service))
-        return list(map(self._stated, sorted(found)))
+        return list(map(self.stated, sorted(found)))
 
-    def standing(self, day: date, service: date) -> tuple[int, ...]:
+    def standing(self, day: date, service: date) -> Standing:
         """The age of a finding by each of the properties: the first that lies the same way to every limit."""
         found = ages(day, service)
         return tuple([self._first(found[place]) for place in self._places])
 
-    def _look(self, day: str, service: str) -> Age:
-        if day > service:
-            return ()
-        return self._stated(self.standing(date.fromisoformat(day), date.fromisoformat(service)))
-
-    def _stated(self, standing: tuple[int, ...]) -> Age:
-        return tuple((property_, Literal(age)) for property_, age in zip(self.properties, standing, strict=True))
+    def _look(self, day: str, service: str) -> Standing:
+        return () if day > service else self.standing(date.fromisoformat(day), date.fromisoformat(service))
 
     def _first(self, age: int) -> int:
         place = bisect_left(self._limits, age)

@@ -21,7 +21,7 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.cases.case import DERIVED_LINKS, Case
-from kb_tools.determine.ages_seen import AgesSeen
+from kb_tools.determine.ages_seen import Age, AgesSeen
 from kb_tools.determine.looks import Counted, Looks, counted_by
 from kb_tools.memory import Memory
 from kb_tools.model.certainty import Form, in_form, value_of
@@ -115,14 +115,14 @@ class Evaluator:
         self.by_kind: dict[frozenset[str], list[Condition]] = {}
         for condition in self.conditions:
             self.by_kind.setdefault(condition.reads, []).append(condition)
-        self._ages = {kind: AgesSeen(self._shapes, conditions) for kind, conditions in self.by_kind.items()}
+        self.ages = {kind: AgesSeen(self._shapes, conditions) for kind, conditions in self.by_kind.items()}
         self._of_kind: dict[frozenset[str], Graph] = {}
         self._iris = {kind: tuple(one.iri for one in conditions) for kind, conditions in self.by_kind.items()}
 
     @property
     def looks_at_ages(self) -> bool:
         """Whether a condition looks at how long before the service date a finding lies."""
-        return any(ages.properties for ages in self._ages.values())
+        return any(ages.properties for ages in self.ages.values())
 
     def evaluate(self, cases: Sequence[Case]) -> list[dict[str, Evidence]]:
         """What every condition comes to on every case; one engine call for all of them."""
@@ -221,7 +221,7 @@ class Evaluator:
     ) -> Facts:
         findings = {node: counting for class_ in kind for node, counting in by_class.get(class_, {}).items()}
         mine = [(node, statement) for node, statement in stated if self.read_as(statement) in kind]
-        ages = self._ages[kind]
+        ages = self.ages[kind]
         shown = [
             (
                 counting,
@@ -368,6 +368,11 @@ def visible(conditions: Graph) -> set[Node]:
 def content_of(pairs: Iterable[tuple[URIRef, Node]], properties: Collection[Node]) -> Content:
     """What is said of a finding by these properties."""
     return _ordered(pair for pair in pairs if pair[0] in properties)
+
+
+def at_age(content: Content, age: Age) -> Content:
+    """What is said of a finding, and how old it is."""
+    return _ordered((*content, *age)) if age else content
 
 
 def _ordered(items: Iterable[T]) -> tuple[T, ...]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from run_cases import ENGINE
 from varied_cases import varied
+from wn3 import gvhd, mrd
 
 from kb_tools.batch import pieces, rows, sight
+from kb_tools.batch.learned import Learned
 from kb_tools.batch.opening import Opened, digest, id_of
 from kb_tools.batch.rows import Row, RowMaker
 from kb_tools.cases.case import Case, Malformed
@@ -20,6 +24,7 @@ from kb_tools.cases.form import CaseForms
 from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.run import Run
 from kb_tools.errors import KbError, UnreadableInput
+from kb_tools.model.history import Selection
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE as CASE_NAMESPACE
 from kb_tools.rdf.namespaces import GIVEN
@@ -184,7 +189,7 @@ def test_memories_stay_as_small_as_they_should(kb: Repository) -> None:
         assert len(maker._pieces._findings) <= 16
         assert len(maker._pieces._alike) <= 16
         assert len(maker._pieces._stated) <= 16
-        assert len(maker._contradicted) <= 8
+        assert len(maker._looks) <= 8
         assert before[0] is maker._pieces._bare
     assert forgotten > 1
 
@@ -507,6 +512,50 @@ def test_hostile_lines_have_them_in_any_order(kb: Repository, wanted: dict[str, 
     maker = maker_of(kb, None)
     found = {name: maker.of_lines([HOSTILE[name]])[0] for name in reversed(HOSTILE)}
     assert {name: (found[name], row) for name, row in wanted.items() if found[name] != row} == {}
+
+
+# Of windows of 6 and 12 months and of 30 days: findings on the first day of each, of the day before, and between them.
+NEAR = (29, 30, 31, 180, 181, 182, 184, 185, 364, 365, 366)
+
+
+def near_windows(kb: Repository, count: int) -> Iterator[bytes]:
+    """Varied cases, in which some findings of one day that differ are dated about the first day of a window."""
+    chance = Random(count)
+    for line in varied(kb, count, seed=77, findings=12):
+        if b'"serviceDate"' not in line or not line.rstrip().endswith(b"}"):
+            continue
+        case = json.loads(line)
+        try:
+            service = date.fromisoformat(case["request"]["serviceDate"])
+        except (KeyError, ValueError, TypeError):
+            continue
+        for _ in range(2):
+            day = (service - timedelta(chance.choice(NEAR))).isoformat()
+            for result in chance.sample(["MRDDetected", "MRDNotDetected"], chance.randint(1, 2)):
+                case["findings"].append(mrd(day, result, method="FlowCytometry"))
+            case["findings"] += [gvhd(day, grade) for grade in chance.sample(range(5), chance.randint(1, 2))]
+        yield json.dumps(case).encode()
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_conditions_with_windows_are_decided_by_pieces_too(with_wn3: Repository) -> None:
+    policy = with_wn3.policy("WN.3")
+
+    def maker() -> Watched:
+        found = Watched(Run(with_wn3, policy, ENGINE, "2024-01"))
+        found.sight(Selection(policy.entry("2024-01"), ()))
+        return found
+
+    lines = list(near_windows(with_wn3, 60))
+    first = maker()
+    assert differing(first, lines)[:1] == []
+    assert first.by_reference < 2 * 10
+    # What was learned of them, kept and put back, in another order.
+    first.keep(Learned(with_wn3, ENGINE, "WN.3", "2024-01"))
+    second = maker()
+    second.restore(Learned(with_wn3, ENGINE, "WN.3", "2024-01"))
+    assert len(second._looks) > 50
+    assert second.of_lines(lines[::-1])[::-1] == first.of_lines(lines)
 
 
 @pytest.mark.parametrize(
