@@ -86,7 +86,7 @@ class PolicyChoice:
             KbError: the case names none of several, or more than one.
         """
         payer, unread = _payer_of(case), case.unread_payer
-        among = {payer} if payer else unread.among if unread else set()
+        among = _among(case)
         if self.every or (self.only and (self._asked_for or among <= {self.only.payer})):
             return self.policies
         if unread and unread.named:
@@ -152,6 +152,12 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
     return PolicyChoice(kb.policies()).having(revision)
 
 
+def is_of_another_payer(case: Case, policy: Policy) -> bool:
+    """Whether the coverage of a case names payers on file, and not the one whose policy it is."""
+    among = _among(case)
+    return bool(among) and policy.payer not in among
+
+
 def payer_notice(case: Case, policy: Policy) -> tuple[str, ...]:
     """That the coverage states another payer than the policy's, if it does."""
     payer = _payer_of(case)
@@ -163,6 +169,12 @@ def payer_notice(case: Case, policy: Policy) -> tuple[str, ...]:
         else f"{policy.identifier} names none"
     )
     return (f"The coverage states another payer: {whose}.",)
+
+
+def _among(case: Case) -> frozenset[str]:
+    """The IRIs of the payers on file that the coverage names: the one that is stated, or those of which none is."""
+    payer, unread = _payer_of(case), case.unread_payer
+    return frozenset([payer]) if payer else unread.among if unread else frozenset()
 
 
 def _payer_of(case: Case) -> str:

@@ -134,6 +134,13 @@ class Run:
         other._choose(revision, as_of)
         return other
 
+    def choosing(self, choice: PolicyChoice) -> Run:
+        """The same run for policies chosen in another way; what was loaded and learned is shared."""
+        other = copy(self)
+        other._all = choice
+        other._choose(None, None)
+        return other
+
     @property
     def choice(self) -> PolicyChoice:
         """How the policy of a case is chosen."""

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kb_tools import as_json
 from kb_tools.ask.pool import Pool
-from kb_tools.errors import Changed, KbError
+from kb_tools.errors import Changed, KbError, Unrecorded
 from kb_tools.records.shelf import Shelf
 from kb_tools.serve import answers, description, editor, html, openapi, programs, recorded, sparql
 from kb_tools.serve.asking import MAX_ROWS, Asker
@@ -291,7 +291,7 @@ def _refused(bench: Workbench) -> Callable[[Request, Exception], Response]:
         assert isinstance(error, KbError)
         told = refusal(error)
         near = error.near if isinstance(error, NoPage) else ()
-        title = "Not what was read at the start" if isinstance(error, Changed) else ""
+        title = next((title for kind, title in _TITLES_OF.items() if isinstance(error, kind)), "")
         return _problem(bench, request, told.status, told.text, near, told.headers, title)
 
     return handler
@@ -321,7 +321,12 @@ _TITLES = {
     413: "Too large",
     415: "Not in this form",
     500: "Something went wrong",
-    503: "Too many queries at once",
+    503: "Too many requests at once",
+}
+# Of errors that say more than their status.
+_TITLES_OF: dict[type[KbError], str] = {
+    Changed: "Not what was read at the start",
+    Unrecorded: "The decision record could not be written",
 }
 
 

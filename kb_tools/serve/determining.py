@@ -72,7 +72,8 @@ class Determining:
     def chosen(self, policy: str | None = None, revision: str | None = None, as_of: str | None = None) -> Chosen:
         """The choice of a revision, as the options of kb validate make it.
 
-        Without a policy, and where several have the revision, if one is given, each case is of the one that it names.
+        Without a policy, and where several have the revision, if one is given, each case is of the one that it names,
+        or that KB_POLICY names, as kb validate chooses it.
 
         Raises:
             NoPage: there is no such policy or revision, or its criteria are not on file; with those that are near.
@@ -92,7 +93,9 @@ class Determining:
                 self.entry(found, revision)
             if day:
                 self.in_force(found, day)
-        return {"policy": found.identifier if found else None, "revision": revision or None, "asOf": as_of or None}
+        # One that nobody asked for is an operator's choice, which the payer of a case can gainsay.
+        named = found.identifier if found and (policy or revision) else None
+        return {"policy": named, "revision": revision or None, "asOf": as_of or None}
 
     def policy(self, named: str | None, *revisions: str) -> Policy:
         """The policy named, or that of the revisions, or the only one.
@@ -150,7 +153,8 @@ class Determining:
 
     def start(self) -> None:
         """Starts the processes, beside all else, and lets each determine a case: what takes time at first is done."""
-        chosen: Chosen = {"policy": next(self.kb.policies()).identifier, "revision": None, "asOf": None}
+        meant = self.kb.preferred or next(self.kb.policies())
+        chosen: Chosen = {"policy": meant.identifier, "revision": None, "asOf": None}
         self.workers.start("read", _FIRST, "json", chosen)
 
     def close(self) -> None:

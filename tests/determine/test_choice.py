@@ -316,6 +316,18 @@ def test_a_parameter_names_the_policy_by_itself_or_with_the_revision(
     assert (found["policy"], found["revision"]) == (policy, asked.get("revision"))
 
 
+def test_a_policy_that_the_environment_names_is_no_more_than_an_operators_choice_for_programs_too(
+    base: KnowledgeBase, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_POLICY", "CP.MP.101")
+    nobody = chosen(base)
+    assert (nobody["policy"], chosen(base, policy="CP.MP.101")["policy"]) == (None, "CP.MP.101")
+    cases = (case(service=DLI), {**case(service=DLI), "payer": "pay:nobody"})
+    lines = "\n".join(map(json.dumps, cases)).encode()
+    content = json.loads(Desk(base.repository).determine("jsonl", nobody, "json", lines).body or b"")
+    assert [one["policy"] for one in content["determinations"]] == ["CP.MP.101", "TST.7"]
+
+
 def test_a_revision_that_no_policy_has_is_no_page(base: KnowledgeBase) -> None:
     with pytest.raises(NoPage) as error:
         chosen(base, revision="2020-01")

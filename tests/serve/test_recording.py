@@ -294,6 +294,7 @@ def test_records_that_were_taken_away_meanwhile_are_not_begun_anew(served: Serve
         number = served.recording.head.number
         what = f"record {number}, which was written here, is there no more, so nothing was recorded after it"
         assert (said.status_code, said.json()["detail"]) == (503, f"{what}; {NOT_GIVEN}")
+        assert said.json()["title"] == "The decision record could not be written"
         assert chain.read_bytes() == left
     chain.write_bytes(before)
     assert served.determine().status_code == 200

@@ -34,17 +34,24 @@ def desk(kb: Repository, no_policy_preferred: None, monkeypatch: pytest.MonkeyPa
     return Desk(kb)
 
 
-def signed(desk: Desk, **changes: Any) -> Json:
-    sent = data(call_of(content(), **changes))
+def of_payer(name: str) -> Json:
+    """The meeting bundle, with a plan of this payer."""
+    bundle = content()
+    resources(bundle)["Coverage"]["payor"] = [{"display": name}]
+    return bundle
+
+
+def signed(desk: Desk, bundle: Json | None = None, **changes: Any) -> Json:
+    sent = data(call_of(bundle or content(), **changes))
     found = Hooks(desk).answer("order-sign", "http://kb.example", date.today().isoformat(), sent)
     assert (found.content["status"], found.body is not None) == (200, True)
     answer: Json = json.loads(found.body or b"")
     return answer
 
 
-def packages(desk: Desk, *given: Json, chosen: Chosen = NONE) -> list[str]:
+def packages(desk: Desk, *given: Json, chosen: Chosen = NONE, coverage: Json = COVERAGE) -> list[str]:
     """The forms that are given, by their canonicals."""
-    found = Packages(desk).answer(chosen, data({"resourceType": "Parameters", "parameter": [COVERAGE, *given]}))
+    found = Packages(desk).answer(chosen, data({"resourceType": "Parameters", "parameter": [coverage, *given]}))
     assert found.content["status"] == 200, found.content
     listed = json.loads(found.body or b"")["parameter"]
     return [one["resource"]["entry"][0]["resource"]["url"] for one in listed if one["name"] == "PackageBundle"]
@@ -92,7 +99,35 @@ def test_a_form_that_is_named_says_which_policy_is_meant(desk: Desk) -> None:
 def test_a_request_for_authorization_is_asked_which_policy_is_meant(desk: Desk) -> None:
     submit = work.operations(desk)["Claim/$submit"]
     refused = submit(NONE, data(pas_of())).content
-    text = "the case names 2 policies; state the payer of the coverage, or choose with policy: CG-TRANS-03, CP.MP.101"
+    choice = "choose with policy: CG-TRANS-03, CP.MP.101"
+    text = f"entry[0] Claim (insurer) names a payer that no policy on file is of; {choice}"
     assert (refused["status"], refused["issues"]) == (422, [("processing", text)])
     assert refused["told"]["outcomes"] == ["NotDetermined"]
     assert submit({**NONE, "policy": "CP.MP.101"}, data(pas_of())).content["status"] == 200
+
+
+def test_a_request_for_authorization_finds_its_policy_by_its_insurer(desk: Desk) -> None:
+    submit = work.operations(desk)["Claim/$submit"]
+    bundle = pas_of()
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "Organization" and entry["resource"]["id"] == "insurer":
+            entry["resource"]["name"] = "Anthem"
+        if entry["resource"]["resourceType"] == "Coverage":
+            entry["resource"]["payor"] = [{"reference": "Organization/insurer"}]
+    content_ = submit(NONE, data(bundle)).content
+    assert (content_["status"], content_["told"]["revisions"]) == (200, ["2024-10"])
+
+
+def test_of_a_plan_whose_payer_is_known_only_that_payers_policy_has_a_card_and_a_form(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cards(bundle: Json) -> list[str]:
+        return [card["summary"].partition(" ")[0] for card in signed(desk, bundle)["cards"]]
+
+    anthem, centene = of_payer("Anthem"), of_payer("Centene Corporation")
+    assert (cards(anthem), cards(centene)) == (["CG-TRANS-03"], ["CP.MP.101"])
+    assert cards(of_payer("Acme")) == ["CG-TRANS-03", "CP.MP.101"]
+    coverage = {"name": "coverage", "resource": resources(anthem)["Coverage"]}
+    assert len(packages(desk, ORDER, coverage=coverage)) == 1
+    monkeypatch.setenv("KB_POLICY", "CP.MP.101")
+    assert (cards(anthem), cards(of_payer("Acme"))) == (["CG-TRANS-03"], ["CP.MP.101"])

@@ -316,7 +316,7 @@ def test_full_is_503_with_the_time_to_come_again(bench: Workbench) -> None:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert detail(answer) == "as many queries run as may; ask again in a moment"
     for page in (full.get("/questions/codes"), full.post("/query", data={"query": "ASK {}"})):
-        assert (page.status_code, "Too many queries at once" in page.text) == (503, True)
+        assert (page.status_code, "Too many requests at once" in page.text) == (503, True)
     assert full.get("/CP.MP.101").status_code == 200
 
 

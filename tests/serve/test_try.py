@@ -522,10 +522,11 @@ def test_of_several_policies_each_has_its_revisions_to_choose(tmp_path: Path) ->
     shutil.copytree(ROOT / "policies/CP.MP.101", tmp_path / "policies/CP.MP.101", ignore=without)
     found = data(View(Workbench(Repository(tmp_path)), date(2026, 7, 1)), "EX.5")
     assert [(group["label"], group["choices"][0]["value"]) for group in found["revisions"]] == [
+        ("", ""),
         ("CP.MP.101", "CP.MP.101"),
         ("EX.5", "EX.5"),
     ]
-    assert found["revisions"][1]["choices"][1]["value"].startswith("EX.5/")
+    assert found["revisions"][2]["choices"][1]["value"].startswith("EX.5/")
 
 
 # ---------------------------------------------------------------------- words, codes, witnesses, examples

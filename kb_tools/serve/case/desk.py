@@ -97,7 +97,7 @@ class Desk:
         self.forms = CaseForms(kb)
         self._reader = CaseReader(kb)
         self.engine = fastest()
-        # One for each policy: the revisions that were loaded are kept, by whatever day they are chosen.
+        # One for each policy that can be asked for, and one for where none is.
         self._run = cache(self._new_run)
 
     # ------------------------------------------------------------------ for the page
@@ -158,6 +158,12 @@ class Desk:
             for violation in (checked.violations if isinstance(checked, Malformed) else ())
             if violation.path not in self._fields and violation.message not in shown
         ]
+        if read.unread_payer and not page["answer"]["slips"]:
+            # The form has no field for a payer that is not known: no policy is found as though none were named.
+            try:
+                self.under(chosen).choice.of(read)
+            except KbError as error:
+                page["answer"] = answer.refused([], str(error))
         page = self._in_form(page)
         if others:
             page["answer"] = answer.refused([*answer.of_file(others), *page["answer"]["slips"]])
@@ -297,10 +303,15 @@ class Desk:
         (found,) = self.under(chosen).answers([case])
         return found
 
-    def _new_run(self, policy: str | None) -> Run:
-        run = Run(self.kb, choice_of(self.kb, policy), self.engine, by_pieces=True)
+    @cached_property
+    def _any(self) -> Run:
+        """What was loaded and learned, for whichever policy."""
+        run = Run(self.kb, choice_of(self.kb), self.engine, by_pieces=True)
         run.begin_pieces()
         return run
+
+    def _new_run(self, policy: str | None) -> Run:
+        return self._any.choosing(choice_of(self.kb, policy))
 
     def _answer(self, case: Case, chosen: Chosen, found: Written, fields: Fields) -> Answer:
         answered = self._determined(case, chosen)

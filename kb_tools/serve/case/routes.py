@@ -72,6 +72,9 @@ class _Trial:
         elif query.get("example"):
             path = example(self.bench, query["example"])
             text, name = self.bench.kb.content(path), path.stem
+            if not chosen and len(self.bench.policies) > 1:
+                # An example is one of its policy.
+                chosen = query["example"].partition("/")[0]
         if format_ == "json":
             view = self._view(request)
             content = {"page": TRY.name, "on": view.day.isoformat(), **TRY.data(view, chosen)}
@@ -141,8 +144,9 @@ class _Trial:
     def _page(
         self, request: Request, chosen: str, page: Page, text: str = "", witness: Witness | None = None
     ) -> Response:
-        view = self._view(request)
-        data = TRY.data(view, chosen)
+        view, come = self._view(request), page["answer"]["status"]
+        # Beside its fields the form asks what the policy asks that the case was found to be of.
+        data = TRY.data(view, chosen or (f"{come['policy']}/{come['revision']}" if come else ""))
         content = {
             **data,
             **_answered(page, data["form"]),
@@ -167,7 +171,7 @@ class _Trial:
 
     def _under(self, chosen: str) -> Chosen:
         policy, revision = chosen_revision(self.bench, chosen)
-        return {"policy": policy.identifier, "revision": revision, "asOf": None}
+        return {"policy": policy.identifier if policy else None, "revision": revision, "asOf": None}
 
 
 def _too_large() -> HTTPException:

@@ -17,6 +17,8 @@ _SHOWN = (
 # What a reader wrote is quoted as it is.
 _TERM = re.compile(r"(?<!\")\b([a-z]+):([A-Za-z]\w*)")
 _REVISION = re.compile(r"--revision (\S+)")
+# Where a policy is chosen: an option of the command, a list on the page.
+_POLICY = re.compile(r"choose with --policy: (.*?)(?:, or all)?$")
 
 
 def in_form(kb: Repository, text: str) -> str:
@@ -28,4 +30,5 @@ def in_form(kb: Repository, text: str) -> str:
         label = kb.labels.get(kb.prefixes.get(match[1], "") + match[2])
         return f"“{label}”" if label else match[0]
 
-    return _REVISION.sub(r"revision \1", _TERM.sub(named, text))
+    chosen = _POLICY.sub(r"choose under “Determine under”: \1", text)
+    return _REVISION.sub(r"revision \1", _TERM.sub(named, chosen))

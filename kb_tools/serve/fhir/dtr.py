@@ -16,6 +16,7 @@ from typing import Any
 from kb_tools.as_json import compact
 from kb_tools.cases.case import Case
 from kb_tools.cases.fhir.r4 import load
+from kb_tools.determine.choice import is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import UnreadableInput
@@ -54,6 +55,7 @@ _ASSERTION = re.compile(r"(.+)\.([0-9]{4}-[0-9]{2})\.[0-9a-f]{32}(\.partly)?")
 _REMEMBERED = 64
 _SETTLED = "the order and its plan settle the criteria by themselves: there is nothing to ask"
 _OTHER = "no policy on file is about what is ordered"
+_ANOTHER_PAYER = "the plan of the order is another payer's"
 
 
 class _Refused(Exception):
@@ -101,9 +103,10 @@ class Packages:
         packages: list[Json] = []
         remarks: list[str] = []
         refusals: list[_Refused] = []
-        for policy in self._policies(asked, chosen):
+        policies = self._policies(asked, chosen)
+        for policy in policies:
             try:
-                self._add(asked, policy, chosen["revision"], come, packages, remarks)
+                self._add(asked, policy, len(policies) == 1, chosen["revision"], come, packages, remarks)
             except _Refused as refused:
                 refusals.append(refused)
         # Where several policies could be meant, one that has nothing to do with it stops no other.
@@ -128,12 +131,16 @@ class Packages:
         self,
         asked: _Asked,
         policy: str,
+        meant: bool,
         revision: str | None,
         come: list[Answer],
         packages: list[Json],
         remarks: list[str],
     ) -> None:
         """Add the packages of a policy, and what there is to remark where there is nothing to ask.
+
+        Args:
+            meant: whether no other policy could be meant.
 
         Raises:
             _Refused: there is no such form, or what is sent cannot be determined.
@@ -150,6 +157,9 @@ class Packages:
         orders: list[Json | None] = [*known] or [None]
         for order in orders:
             found, parts = self._found(order, asked, today, policy, revision, come if order else [])
+            if not (meant or of_policy) and is_of_another_payer(found.case, found.revision.policy):
+                remarks.append(_ANOTHER_PAYER)
+                continue
             if found.outcome is Outcome.NOT_APPLICABLE or found.needs is None:
                 remarks.append(_SETTLED)
             if of_policy or order is None:

@@ -9,10 +9,11 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
-from kb_tools.cases.case import Malformed
+from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.bundle import as_list
 from kb_tools.cases.fhir.r4 import Decimal
 from kb_tools.cases.fhir.references import last_two
+from kb_tools.determine.choice import is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError, UnreadableInput
@@ -60,13 +61,11 @@ class Hooks:
         """The cards and actions; `come` is added what each order came to that something is said of."""
         shown: list[dict[str, Any]] = []
         actions: list[dict[str, Any]] = []
-        meant = self.desk.kb.preferred
-        policies = [meant] if meant else list(self.desk.kb.policies())
         for order in filter(self.desk.asks_for_a_known_service, call.orders):
             informed = order
-            for policy in policies:
+            for policy in self._meant(call, order, today):
                 found = self._come_to(call.version, {"order": order, **call.chart}, policy, today)
-                if not _is_about(found):
+                if not _is_about(found) or is_of_another_payer(found.case, policy):
                     continue
                 come.append(found)
                 door = f"/cds-services/{call.hook}"
@@ -82,16 +81,31 @@ class Hooks:
             **({"systemActions": actions} if actions else {}),
         }
 
+    def _meant(self, call: Call, order: dict[str, Any], today: date) -> list[Policy]:
+        """The policy that KB_POLICY names, unless the plan is another payer's; else all."""
+        meant = self.desk.kb.preferred
+        if meant and not is_of_another_payer(self._read(call.version, {"order": order, **call.chart}, today), meant):
+            return [meant]
+        return list(self.desk.kb.policies())
+
+    def _read(self, version: str, parts: Mapping[str, Any], today: date) -> Case:
+        """The case of an order with what else is known.
+
+        Raises:
+            Refused: it is not one case of FHIR R4.
+        """
+        try:
+            return self.desk.preview(parts, today)
+        except UnreadableInput as error:
+            raise invalid(version, error.what + (f"; {error.hint}" if error.hint else "")) from error
+
     def _come_to(self, version: str, parts: Mapping[str, Any], policy: Policy, today: date) -> Answer:
         """What an order comes to with what else is known.
 
         Raises:
             Refused: it is not one case of FHIR R4.
         """
-        try:
-            (found,) = self.desk.come_to([self.desk.preview(parts, today)], policy.identifier)
-        except UnreadableInput as error:
-            raise invalid(version, error.what + (f"; {error.hint}" if error.hint else "")) from error
+        (found,) = self.desk.come_to([self._read(version, parts, today)], policy.identifier)
         return found
 
     def _card(self, call: Call, policy: Policy, order: dict[str, Any], found: Answer, base: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
@@ -39,7 +40,11 @@ class Choices(TypedDict):
 
 
 class Try(TypedDict):
-    """The form of a case. Of `revisions` the first of a policy stands for that in force on the service date."""
+    """The form of a case.
+
+    Of `revisions` the first of a policy stands for that in force on the service date. Where several policies are on
+    file, the first of all, without a value, stands for the one that the case names.
+    """
 
     title: str
     revisions: list[Choices]
@@ -51,31 +56,40 @@ def data(view: View, target: str) -> Try:
     """The content of the page on which a case is tried.
 
     Args:
-        target: the revision chosen, as "CP.MP.101/2026-02"; "" for that in force on the service date.
+        target: the revision chosen, as "CP.MP.101/2026-02", or a policy, for that in force on the service date; "" for
+            the policy that the case names.
     """
     bench = view.bench
     policy, name = chosen_revision(bench, target)
-    try:
-        asking: str | None = (policy.entry(name) if name else policy.in_force(view.day).revision).iri
-    except UnknownRevision:
-        asking = None
+    asks = policy or _meant(bench)
+    asking: str | None = None
+    # Without a policy, and without a revision in force, nothing is asked.
+    with suppress(UnknownRevision):
+        asking = (asks.entry(name) if name else asks.in_force(view.day).revision).iri if asks else None
     return {
         "title": "Try a case",
-        "revisions": [_revisions(policy, bench) for policy in bench.policies.values()],
+        "revisions": [*_unasked(bench), *(_revisions(policy, bench) for policy in bench.policies.values())],
         "examples": _examples(bench),
         "form": _form(bench, asking),
     }
 
 
-def chosen_revision(bench: Workbench, chosen: str) -> tuple[Policy, str | None]:
-    """The policy and the name of the revision that a choice stands for; None for that in force on the service date.
+def _meant(bench: Workbench) -> Policy | None:
+    """The only policy, or the one that KB_POLICY names; None where each case names its own."""
+    return bench.kb.preferred or (next(iter(bench.policies.values())) if len(bench.policies) == 1 else None)
+
+
+def chosen_revision(bench: Workbench, chosen: str) -> tuple[Policy | None, str | None]:
+    """The policy that a choice stands for, and the name of the revision.
+
+    Without a policy, the case is of the one that it names; without a revision, under that in force on its service date.
 
     Raises:
         KbError: there is no such policy, or no such revision whose criteria are on file.
     """
     identifier, _, name = chosen.partition("/")
-    policy = bench.kb.policy(identifier or bench.first_meant[0].identifier)
-    return policy, policy.require_criteria(policy.entry(name)).name if name else None
+    policy = bench.kb.policy(identifier) if identifier else None
+    return policy, policy.require_criteria(policy.entry(name)).name if policy and name else None
 
 
 def example(bench: Workbench, named: str) -> Path:
@@ -192,6 +206,15 @@ def with_codes(bench: Workbench, fields: Fields) -> dict[str, list[str]]:
         name: [known.get(value.strip(), value) for value in values] if name.rpartition(".")[2] in keys else list(values)
         for name, values in fields.items()
     }
+
+
+def _unasked(bench: Workbench) -> list[Choices]:
+    """Where several policies are on file: that none is chosen, and which is then meant."""
+    if len(bench.policies) == 1:
+        return []
+    meant = bench.kb.preferred
+    label = f"{meant.identifier}, unless the case states another payer" if meant else "the policy that the case names"
+    return [{"label": "", "choices": [{"value": "", "label": label}]}]
 
 
 def _revisions(policy: Policy, bench: Workbench) -> Choices:

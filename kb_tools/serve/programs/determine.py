@@ -48,7 +48,7 @@ def routes(determining: Determining) -> list[Route]:
             chosen, rows = _chosen(determining, asked), _rows(asked.get("rows", ROWS[0]))
             if rows != ROWS[0] and chosen["policy"] is None:
                 # Rows are of one policy.
-                determining.policy(None, *filter(None, [chosen["revision"]]))
+                chosen = {**chosen, "policy": determining.policy(None, *filter(None, [chosen["revision"]])).identifier}
             return batches.answers(chosen, rows)
         if given not in FORMATS:
             known = ", ".join((*FORMATS, LINES))

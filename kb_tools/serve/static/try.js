@@ -5,6 +5,7 @@ const WAIT = 400; // Milliseconds without a key before the case is sent.
 const MOST = 4 * 1024 * 1024; // The largest file, in bytes.
 let waiting, sending;
 let revised = false; // Whether another revision was chosen, which asks other things.
+let asked = document.getElementById("outcome").dataset.under; // Whose questions stand beside the fields, where the case chose it.
 
 // ------------------------------------------------------------------ what it comes to
 
@@ -50,6 +51,13 @@ function show(answer) {
   // What is wrong with the field that is filled in stays in sight, above the outcome where that stands at the foot.
   document.activeElement?.closest(".field")?.querySelector(".slips:not(:empty)")?.scrollIntoView({ block: "nearest" });
   if (revised) ask(answer);
+  // Where no policy is chosen, the case may by now be found to be of another.
+  const under = come.dataset.under;
+  if (!document.getElementById("revision").value && under && under !== asked) {
+    asked = under;
+    revised = true;
+    soon();
+  }
 }
 
 // What the revision that is chosen now asks, beside each field, and beside those of rows to come.
