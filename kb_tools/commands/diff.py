@@ -99,7 +99,7 @@ def command(
         if found.witness_cases:
             _write(kb, found.witness_cases, witness)
         for lacking in found.verdict.unconfirmed:
-            warn(f"{witness}: lacks a case of {lacking.direction.value}, which is unconfirmed: none could be made")
+            warn(f"{witness}: lacks a case of {lacking.value}, which is unconfirmed: none could be made")
         if not found.witness_cases and not found.verdict.unconfirmed:
             warn(f"{witness}: not written: where every case comes to the same there is no witness")
     _show(found, format_)

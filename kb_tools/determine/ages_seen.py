@@ -26,6 +26,9 @@ _LIMITS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive, S
 _NUMBERS = (XSD.integer, XSD.decimal)
 # How many days before the service date a day is looked for; no window is longer than some years.
 _FURTHEST = 36_500
+# Days that are tried as the service date: of four years, so that months of every length, and a leap day, lie on both
+# sides of each limit.
+_YEARS = 4 * 365 + 1
 # Pairs of dates of which it is kept what the shapes see.
 ROOM = 20_000
 
@@ -67,30 +70,44 @@ class AgesSeen:
         return tuple((property_, Literal(age)) for property_, age in zip(self.properties, standing, strict=False))
 
     def day_of(self, age: Age, service: date) -> date | None:
-        """The last day before the service on which a finding has this age, or else the service date, or else None."""
-        furthest = 31 * (floor(self._limits[-1]) + 2) if self.properties and self._limits else 1
-        for days in (*range(1, min(furthest, _FURTHEST) + 1), 0):
-            day = service - timedelta(days)
-            if self.stated(self.standing(day, service)) == age:
-                return day
+        """A day before the service on which a finding has this age, or else the service date, or else None."""
+        days = sorted(self._telling(service) - {service}, reverse=True)
+        return next((day for day in (*days, service) if self.stated(self.standing(day, service)) == age), None)
+
+    def service_for(self, needed: Iterable[Age], earliest: date) -> date | None:
+        """The first day, from one on, before which findings can have all of these ages; None if there is none.
+
+        Args:
+            needed: ages that one calendar has (see `calendars`).
+        """
+        wanted = set(needed)
+        for service in (earliest + timedelta(days) for days in range(_YEARS)):
+            if wanted <= {self.stated(self.standing(day, service)) for day in self._telling(service)}:
+                return service
         return None
 
-    def all_ages(self) -> list[Age]:
-        """Every age that a finding can have, as the calendar has its days and months together.
+    def calendars(self) -> list[tuple[Age, ...]]:
+        """The ages that findings of one case can have beside each other, the newest first, by the calendar.
 
-        Every day of four years is tried as the service date, so that months of every length and a leap day lie on both
-        sides of each limit.
+        What one service date allows and another does too, with more, is given once.
+
+        Returns:
+            One for most conditions: days and months have to be looked at together for there to be more.
         """
-        found: set[Standing] = set()
-        for service in (date(2023, 1, 1) + timedelta(day) for day in range(4 * 365 + 1) if self.properties):
-            days = {service}
-            for limit in map(floor, self._limits):
-                days |= {service - timedelta(limit)} if limit <= _FURTHEST else set()
-                days |= {months_before(service, limit)} if 31 * limit <= _FURTHEST else set()
-            for day in {day + timedelta(more) for day in days for more in (-1, 0, 1)}:
-                if day <= service:
-                    found.add(self.standing(day, service))
-        return list(map(self.stated, sorted(found)))
+        found: set[frozenset[tuple[int, ...]]] = set()
+        for service in (date(2023, 1, 1) + timedelta(days) for days in range(_YEARS) if self.properties):
+            found.add(frozenset(self.standing(day, service) for day in self._telling(service)))
+        most = [sorted(ages) for ages in found if not any(ages < others for others in found)]
+        return [tuple(map(self.stated, ages)) for ages in sorted(most)]
+
+    def _telling(self, service: date) -> set[date]:
+        """The service date and the days about each limit before it: of every age that the shapes see, a day."""
+        days = {service}
+        for limit in map(floor, self._limits if self.properties else ()):
+            days |= {service - timedelta(limit)} if limit <= _FURTHEST else set()
+            days |= {months_before(service, limit)} if 31 * limit <= _FURTHEST else set()
+        near = {day + timedelta(more) for day in days for more in (-1, 0, 1)}
+        return {day for day in near if day <= service}
 
     def standing(self, day: date, service: date) -> Standing:
         """The age of a finding by each of the properties: the first that lies the same way to every limit."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from kb_tools.model.history import RevisionEntry
-from kb_tools.model.logic import Value
 from kb_tools.model.parts import BASES, COMPARED_PARTS, DOCUMENT_PARTS
 from kb_tools.render import two_policies
 from kb_tools.render.cases_under_both import add_impact
 from kb_tools.render.page import Document, Paragraph, Table
 from kb_tools.revisions.change import Change, Diff
-from kb_tools.revisions.verdict import Witness
 
 
 def document(diff: Diff) -> Document:
@@ -34,17 +32,14 @@ def document(diff: Diff) -> Document:
         ),
         *(
             Paragraph(
-                f"{witness.direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no "
-                "case could be made that shows it. It decides nothing.",
+                f"{direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case could "
+                "be made that shows it. It decides nothing.",
                 item=True,
             )
-            for witness in diff.verdict.unconfirmed
+            for direction in diff.verdict.unconfirmed
         ),
         *(Paragraph(line, item=True) for line in diff.verdict.borrowed),
-        Table(
-            ("Witness", "Where these hold", "and these fail"),
-            [_witness_row(diff, witness) for witness in diff.witnesses],
-        ),
+        _witnesses(diff),
     )
     for part, title in COMPARED_PARTS.items():
         changes = [change for change in diff.changes if change.part == part]
@@ -115,17 +110,26 @@ def _rows(diff: Diff, statements: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(months[statement] for statement in statements))
 
 
-def _witness_row(diff: Diff, witness: Witness) -> tuple[str, ...]:
-    confirmed = witness.direction in diff.borne_out
-    borne = "a generated case comes to both" if confirmed else "unconfirmed: no case could be made"
-    comes_to = (
-        f"{witness.direction.value}:\n"
-        f"{witness.before.value} under {diff.old.entry.name},\n"
-        f"{witness.after.value} under {diff.new.entry.name}\n"
-        f"({borne})"
+def _witnesses(diff: Diff) -> Table:
+    """The smallest cases that show the verdict; a column for what they leave open, where one does."""
+    found = diff.verdict.witnesses
+    columns = ["Where these hold", "and these fail", "and these are open"]
+    shown = columns if any(witness.groups[-1] for witness in found) else columns[:-1]
+    return Table(
+        ("Witness", *shown),
+        [
+            (
+                f"{witness.direction.value}:\n"
+                f"{witness.before.value} under {diff.old.entry.name},\n"
+                f"{witness.after.value} under {diff.new.entry.name}\n"
+                "(a generated case comes to both)",
+                *(_labels(diff, iris) for iris in witness.groups[: len(shown)]),
+            )
+            for witness in found
+        ],
     )
-    holding, failing = (
-        "\n".join(f"- {label}" for iri, label in diff.conditions.items() if witness.values.get(iri) is wanted)
-        for wanted in (Value.HOLDS, Value.FAILS)
-    )
-    return comes_to, holding or "none", failing or "none"
+
+
+def _labels(diff: Diff, iris: Collection[str]) -> str:
+    """The labels of conditions, a line for each."""
+    return "\n".join(f"- {label}" for iri, label in diff.conditions.items() if iri in iris) or "none"

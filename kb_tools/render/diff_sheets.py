@@ -111,11 +111,13 @@ def _verdict(diff: Diff) -> Iterator[Row]:
         yield told(f"criteria of {named(entry)}", BASES[entry.bases["Criteria"]])
     yield from (told("borrowed definition", line) for line in diff.verdict.borrowed)
     yield from (told("not compared", line) for line in not_compared(diff))
-    for witness in diff.witnesses:
+    yield from (
+        told(f"unconfirmed: {direction.value}", "no case could be made that shows it")
+        for direction in diff.verdict.unconfirmed
+    )
+    for witness in diff.verdict.witnesses:
         about = f"witness: {witness.direction.value}"
-        confirmed = witness.direction in diff.borne_out
-        borne = "a generated case comes to both" if confirmed else "unconfirmed: no case could be made"
-        yield about, borne, "", witness.before.value, witness.after.value
+        yield about, "a generated case comes to both", "", witness.before.value, witness.after.value
         for iri, label in diff.conditions.items():
             if iri in witness.values:
                 yield about, f"{label}: {witness.values[iri].value}", iri, "", ""

@@ -150,9 +150,9 @@ def notes(diff: Diff) -> Iterator[str]:
         if side.entry.draft:
             yield f"{name} is a draft: it is not released, and in force on no date."
     yield from (
-        f"{witness.direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case could "
-        "be made that shows it. It decides nothing."
-        for witness in diff.verdict.unconfirmed
+        f"{direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case could be made "
+        "that shows it. It decides nothing."
+        for direction in diff.verdict.unconfirmed
     )
     yield from diff.verdict.borrowed
 
@@ -179,21 +179,22 @@ def _alone_row(diff: Diff, contrast: Contrast) -> tuple[str, ...]:
 
 def shown_by(diff: Diff, contrast: Contrast) -> Iterator[str]:
     """What a case of a requirement that is not shared comes to under each side, a line for each."""
+    if not contrast.replay:
+        yield "By the criteria alone: no case could be made that shows it."
+        return
     for name, outcome in zip(diff.names, comes_to(contrast), strict=True):
         what, _, why = outcome.partition(": ")
         yield f"{what} under {name}{': ' if why else ''}{why}"
-    if not contrast.replay:
-        yield "(by the criteria alone: no case could be made)"
 
 
 def comes_to(contrast: Contrast) -> tuple[str, str]:
     """What the case of a requirement comes to under each side, with the reason where not met; "" without a case."""
-    if contrast.witness is None:
+    if contrast.replay is None:
         return "", ""
-    replay, outcomes = contrast.replay, (contrast.witness.before, contrast.witness.after)
-    reasons = (replay.before.because, replay.after.because) if replay else ("", "")
     first, second = (
-        f"{outcome.value}: {reason}" if reason and outcome is not Outcome.MET else outcome.value
-        for outcome, reason in zip(outcomes, reasons, strict=True)
+        f"{found.outcome.value}: {found.because}"
+        if found.because and found.outcome is not Outcome.MET
+        else found.outcome.value
+        for found in (contrast.replay.before, contrast.replay.after)
     )
     return first, second

@@ -17,7 +17,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
 from kb_tools.revisions.replay import Impact, Replay
 from kb_tools.revisions.requirements import Contrast
-from kb_tools.revisions.verdict import Direction, Verdict, Witness
+from kb_tools.revisions.verdict import Direction, Verdict
 
 
 class Kind(Enum):
@@ -244,11 +244,6 @@ class Diff(AsJson):
         shown = [one.replay for one in self.contrasts] if self.of_two_policies else self.borne_out.values()
         return [replay.before.case for replay in shown if replay]
 
-    @property
-    def witnesses(self) -> tuple[Witness, ...]:
-        """The witnesses that a case bears out, and then the others."""
-        return *self.verdict.witnesses, *self.verdict.unconfirmed
-
     def to_dict(self) -> dict[str, Any]:
         """Give the difference, as `kb diff --format json` does."""
         impact = {"impact": self.impact.to_dict()} if self.impact else {}
@@ -268,11 +263,8 @@ class Diff(AsJson):
                 "by": self.verdict.by or None,
                 "byInference": self.verdict.inferred,
                 "borrowed": list(self.verdict.borrowed),
-                "witnesses": [
-                    {**witness.to_dict(), "borneOutByCase": witness.direction in self.borne_out}
-                    for witness in self.witnesses
-                ],
-                "unconfirmed": [witness.direction.value for witness in self.verdict.unconfirmed],
+                "witnesses": [{**witness.to_dict(), "borneOutByCase": True} for witness in self.verdict.witnesses],
+                "unconfirmed": [direction.value for direction in self.verdict.unconfirmed],
             },
             "changes": [change.to_dict() for change in self.changes],
             "notCompared": [{"part": part, "notOnFileFor": side} for part, side in self.unknown],

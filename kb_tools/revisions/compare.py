@@ -19,7 +19,7 @@ from kb_tools.model.statements import Criterion
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
 from kb_tools.revisions.change import CONTENT, LISTED, Change, Diff, Kind, names_of
-from kb_tools.revisions.entailments import Tie, ties_of
+from kb_tools.revisions.entailments import Group, Tie, groups_of, ties_of
 from kb_tools.revisions.log import LogBetween
 from kb_tools.revisions.replay import Replay
 from kb_tools.revisions.requirements import contrasts_of
@@ -118,10 +118,10 @@ class _Comparison:
         self.engine = engine
 
     @cached_property
-    def _ties(self) -> frozenset[Tie]:
+    def _groups(self) -> list[Group]:
         """How the conditions of both sides bear on each other."""
         deciding = {iri: side.conditions[iri] for side in self.sides for iri in side.deciding_conditions}
-        return ties_of(self.new.policy.kb, deciding.values(), self.engine)
+        return groups_of(self.new.policy.kb, deciding.values(), self.engine)
 
     def diff(self) -> Diff:
         builder = WitnessBuilder(self.new.policy.kb, self.old, self.new, self.engine)
@@ -132,10 +132,10 @@ class _Comparison:
                 borne_out[witness.direction] = replay
             return replay is not None
 
-        verdict = verdict_of(self.old, self.new, self._ties, bears_out)
+        verdict = verdict_of(self.old, self.new, self._groups, bears_out)
         if self.old.policy.iri != self.new.policy.iri:
             changes = tuple(self._disposition())
-            contrasts = contrasts_of(self.old, self.new, self._ties, builder.build)
+            contrasts = contrasts_of(self.old, self.new, self._groups, builder.build)
             return Diff(self.old, self.new, changes, tuple(self._unknown()), verdict, (), borne_out, contrasts)
         found = [
             *self.criteria(),
@@ -217,6 +217,7 @@ class _Comparison:
         """Conditions that only one side's criteria read; one that entails what stands in its place is widened."""
         gone = [iri for iri in self.old.deciding_conditions if iri not in self.new.deciding_conditions]
         come = [iri for iri in self.new.deciding_conditions if iri not in self.old.deciding_conditions]
+        ties = ties_of(self._groups)
         for iri in come:
             condition = self.new.conditions[iri]
             kind, stood = Kind.ADDED, ""
@@ -224,7 +225,7 @@ class _Comparison:
                 if not _readers(self.old, other) & _readers(self.new, iri):
                     continue
                 for one, two, change in ((other, iri, Kind.WIDENED), (iri, other, Kind.NARROWED)):
-                    if Tie(one, Value.HOLDS, two, Value.HOLDS) in self._ties:
+                    if Tie(one, Value.HOLDS, two, Value.HOLDS) in ties:
                         kind, stood = change, other
             before = (self.old.conditions[stood].definition,) if stood else ()
             gone = [other for other in gone if other != stood]

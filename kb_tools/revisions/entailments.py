@@ -55,6 +55,10 @@ class Group:
             seen.setdefault((values[one], values[other]), case)
         return seen
 
+    def combinations(self, conditions: Sequence[str]) -> list[tuple[Value, ...]]:
+        """All that some of the conditions come to together, each once: their values, in the order given."""
+        return list(dict.fromkeys(tuple(values[iri] for iri in conditions) for _, values in self.cases))
+
     @cached_property
     def ties(self) -> frozenset[Tie]:
         """Where a value of one condition leaves another one value only, and that is holds or fails."""
@@ -103,10 +107,14 @@ def derive(kb: Repository, conditions: Iterable[Condition], engine: str) -> list
     return [known[key] for key in groups]
 
 
-def ties_of(kb: Repository, conditions: Iterable[Condition], engine: str) -> frozenset[Tie]:
-    """Every tie between the conditions. Arguments and errors are those of `derive`."""
+def groups_of(kb: Repository, conditions: Iterable[Condition], engine: str) -> list[Group]:
+    """The groups of more than one of the conditions. Arguments and errors are those of `derive`."""
     shared = [group for group in _grouped(conditions) if len(group) > 1]
-    groups = derive(kb, chain.from_iterable(shared), engine)
+    return derive(kb, chain.from_iterable(shared), engine)
+
+
+def ties_of(groups: Iterable[Group]) -> frozenset[Tie]:
+    """Every tie between the conditions of groups."""
     return frozenset(chain.from_iterable(group.ties for group in groups))
 
 

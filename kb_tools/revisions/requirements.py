@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kb_tools.model.logic import Assignments, Tree, negation, within_limits
+from kb_tools.model.logic import Tree, negation, within_limits
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Criterion
-from kb_tools.revisions.entailments import Tie
 from kb_tools.revisions.replay import Replay
-from kb_tools.revisions.verdict import Direction, Witness, allowed, smallest, space_of
+from kb_tools.revisions.space import Bearing, Space
+from kb_tools.revisions.verdict import Direction, Witness, smallest
 
 if TYPE_CHECKING:
     from oxidd.bdd import BDDFunction
@@ -76,9 +76,9 @@ class Contrast:
         shared: whether the other requires it too.
         matches: of one that is shared, the requirements of the other that by themselves come to it.
         by_itself: of one that is not shared, whether a case can fail it and meet all else that `side` requires.
-        witness: of one that is not shared, values of conditions by which a case meets the other's criteria and fails
-            this requirement, and as little else as can be.
-        replay: a case of the witness, determined under both; None where none could be made.
+        witness: of one that is not shared, values of conditions by which a case meets the other's criteria and not
+            this requirement, and as little else as can be; None where no case could be made of any.
+        replay: the case of the witness, determined under both.
     """
 
     side: Revision
@@ -93,12 +93,11 @@ class Contrast:
     def to_dict(self) -> dict[str, Any]:
         """Give the requirement and what became of it as JSON values."""
         alone: dict[str, Any] = {"byItself": self.by_itself}
-        if self.witness:
-            determined = (self.replay.before, self.replay.after) if self.replay else ()
+        if self.witness and self.replay:
             alone["witness"] = {
                 **self.witness.to_dict(),
-                "borneOutByCase": self.replay is not None,
-                "because": [found.because for found in determined],
+                "borneOutByCase": True,
+                "because": [self.replay.before.because, self.replay.after.because],
             }
         return {
             "revision": f"{self.side.policy.identifier}/{self.side.entry.name}",
@@ -154,21 +153,19 @@ def _excluded(part: Tree | str) -> Iterator[tuple[Tree | str, bool]]:
 # ---------------------------------------------------------------------- held against each other
 
 
-def contrasts_of(old: Revision, new: Revision, ties: Iterable[Tie], build: Build) -> tuple[Contrast, ...]:
+def contrasts_of(old: Revision, new: Revision, bearings: Iterable[Bearing], build: Build) -> tuple[Contrast, ...]:
     """What each of two revisions requires, held against the other; the old one's first.
 
     Args:
-        ties: how the conditions of both bear on each other.
+        bearings: how the conditions of both bear on each other.
 
     Raises:
         KbError: the criteria are too entangled to tell.
     """
-    ties = list(ties)
     sides = (old, new)
     with within_limits(" and ".join(side.entry.iri for side in sides)):
-        space = space_of(sides, ties)
-        possible = allowed(space, ties)
-        first, second = (_Side(side, space, possible) for side in sides)
+        space = Space(sides, bearings)
+        first, second = (_Side(side, space) for side in sides)
         return (
             *_contrasted(first, second, Direction.LOOSER, sides, space, build),
             *_contrasted(second, first, Direction.STRICTER, sides, space, build),
@@ -178,12 +175,12 @@ def contrasts_of(old: Revision, new: Revision, ties: Iterable[Tie], build: Build
 class _Side:
     """A revision, its requirements, and the assignments in which each of them is met."""
 
-    def __init__(self, revision: Revision, space: Assignments, possible: BDDFunction) -> None:
+    def __init__(self, revision: Revision, space: Space) -> None:
         self.revision = revision
         self.requirements = requirements_of(revision)
-        self.where = [space.where(requirement.tree) for requirement in self.requirements]
-        self.possible = possible
-        self.met = possible & space.where(revision.applicability_tree) & space.where(revision.criteria_tree)
+        self.where = [space.holds(requirement.tree) for requirement in self.requirements]
+        self.possible = space.possible
+        self.met = space.possible & space.holds(revision.applicability_tree) & space.holds(revision.criteria_tree)
 
 
 def _contrasted(
@@ -191,7 +188,7 @@ def _contrasted(
     other: _Side,
     direction: Direction,
     sides: tuple[Revision, Revision],
-    space: Assignments,
+    space: Space,
     build: Build,
 ) -> Iterator[Contrast]:
     """The requirements of one side, each held against the other."""
@@ -201,13 +198,13 @@ def _contrasted(
             yield Contrast(one.revision, requirement, name, True, _matching(one, number, other))
             continue
         # As much else of what this side requires is kept as can be: if all of it can, the requirement tells by itself.
-        cases, kept = without, [negation(requirement.tree)]
+        cases, kept = without, [requirement.tree]
         for place, rest in enumerate(one.requirements):
             if place != number and (narrowed := cases & one.where[place]).satisfiable():
                 cases = narrowed
                 kept.append(rest.tree)
-        witness, replay = _shown(direction, space, cases, sides, kept, name, build)
-        yield Contrast(one.revision, requirement, name, False, (), len(kept) == len(one.requirements), witness, replay)
+        shown = _shown(direction, space, cases, sides, kept, name, build) or (None, None)
+        yield Contrast(one.revision, requirement, name, False, (), len(kept) == len(one.requirements), *shown)
 
 
 def _matching(one: _Side, number: int, other: _Side) -> tuple[Requirement, ...]:
@@ -223,21 +220,19 @@ def _matching(one: _Side, number: int, other: _Side) -> tuple[Requirement, ...]:
 
 def _shown(
     direction: Direction,
-    space: Assignments,
+    space: Space,
     cases: BDDFunction,
     sides: tuple[Revision, Revision],
     kept: Sequence[Tree],
     name: str,
     build: Build,
-) -> tuple[Witness, Replay | None]:
-    """The smallest witness of which a case can be made, with the case; else the smallest."""
-    first = smallest(direction, space, cases, sides, kept)
-    witness = first
+) -> tuple[Witness, Replay] | None:
+    """The smallest witness of which a case can be made, with the case."""
     for _ in range(ATTEMPTS):
+        witness = smallest(direction, space, cases, sides, kept)
         if replay := build(witness, name):
             return witness, replay
         cases &= ~space.with_values(witness.values)
         if not cases.satisfiable():
             break
-        witness = smallest(direction, space, cases, sides, kept)
-    return first, None
+    return None

@@ -5,7 +5,10 @@ The source is the knowledge base's design, section 3.2. A small case says nothin
 - of a number, a value at each limit and on each side of it, stated exactly, at least, at most and below;
 - of a concept, every member of each list and group that is named, and one concept outside;
 - of the age of a finding, every one that the calendar has on each side of each limit that is named;
-- findings, each alone or contradicted by another, in any number; a stated absence; and nothing at all.
+- findings, each alone or contradicted by another, in any number; stated absences; and nothing at all.
+
+No small case says what no case can (section 3.4): of what counts by its latest, all findings that count are of one age,
+for each value of the key that they state; and no absence that counts is older than a finding of what was absent.
 
 Shapes count the findings that conform to a shape of one finding. So of findings of which the same shapes count the same
 number one choice stands for all, and there are few.
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
 from itertools import chain, combinations, pairwise, product
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rdflib import Graph, Literal, URIRef
 from rdflib.collection import Collection
@@ -40,11 +43,22 @@ from kb_tools.revisions.shape_walk import LISTS, NESTED, ShapeWalk
 Content: TypeAlias = tuple[tuple[URIRef, Node], ...]
 # One finding, or two that contradict each other.
 Unit: TypeAlias = tuple[Content, ...]
+# How many of the findings each shape of one finding counts.
+Counts: TypeAlias = tuple[int, ...]
 # The way from the case to the node that states something, the property, the value.
 Stated: TypeAlias = tuple[tuple[URIRef, ...], URIRef, Node]
 
 # What no shape names, where a value is no concept.
 _OUTSIDE = URIRef("urn:kb:outside")
+# The class of the statement that there was none of something.
+_ABSENCE = (RDF.type, CLIN.StatedAbsence)
+
+
+class _Standing(NamedTuple):
+    """How a unit counts, and how old it is: its place among the ages of one case, the newest first."""
+
+    counts: Counts
+    age: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,11 @@ class SmallCase:
 
     units: tuple[Unit, ...]
     stated: tuple[Stated, ...]
+
+    @property
+    def ages(self) -> set[Content]:
+        """What its findings state of their age."""
+        return {age_of(content) for unit in self.units for content in unit}
 
     def case(self, number: int) -> Case:
         """The case, all of its findings counting; `number` gives it nodes of its own."""
@@ -132,6 +151,7 @@ class _View:
         reads = {iri for condition in group for iri in condition.reads}
         finding_classes = set(kb.ontology.subjects(RDFS.subClassOf, CASE.Finding))
         self.classes = sorted(class_ for class_ in map(URIRef, reads) if class_ in finding_classes)
+        self._nothing = (0,) * len(walk.counted)
         self._sees_contradictions = any(mentions(walk.shapes, shape) for shape in walk.counted)
 
     # ------------------------------------------------------------------ what a case can say
@@ -165,43 +185,93 @@ class _View:
         Of what the shapes count alike, the fewest findings.
         """
         singles = list(lens.distinguished(((finding,) for finding in self._single(class_)), self._atoms).values())
-        units: list[Unit] = [alike[0] for alike in singles]
+        units: list[Unit] = [unit for alike in singles for unit in _one_of_each_age(alike).values()]
         latest_counts = self._flag(class_, CASE.latestCounts)
         if self._sees_contradictions and latest_counts:
-            units += [(one, two) for (one,), (two,) in combinations(units, 2) if _age(one) == _age(two)]
+            units += [(one, two) for (one,), (two,) in combinations(units, 2) if age_of(one) == age_of(two)]
             # Two that look alike here can differ.
             for (first,), *others in singles:
-                units += [(first, other) for (other,) in others if _age(other) == _age(first)][:1]
+                units += [(first, other) for (other,) in others if age_of(other) == age_of(first)][:1]
         if class_ in self.walk.named.get(CLIN.absenceOf, ()):
-            absent = ((RDF.type, CLIN.StatedAbsence), (CLIN.absenceOf, class_))
-            units += [((*absent, *age),) for age in self._ages]
+            absent = ((CLIN.absenceOf, class_),)
+            units += [((_ABSENCE, *absent, *age),) for age in dict.fromkeys(chain.from_iterable(self._calendars))]
         counted = lens.distinguished(units, lambda graph: self.walk.counted)
-        keyed = self._flag(class_, CASE.ofReasonOnly) or (class_, CASE.keyProperty, None) in self.ontology
-        if self._sees_contradictions and latest_counts and not keyed:
-            # Two that count are of one day, and contradict each other or say the same.
-            return [(), *((alike[0],) for alike in counted.values())]
-        if not latest_counts or keyed:
-            return self._sums({counts: alike[0] for counts, alike in counted.items()})
-        # All that count are of one day.
-        by_day: dict[Content, dict[tuple[int, ...], Unit]] = {}
-        for counts, alike in counted.items():
-            for unit in alike:
-                by_day.setdefault(_age(unit[0]), {}).setdefault(counts, unit)
-        return list(dict.fromkeys(chain.from_iterable(map(self._sums, by_day.values()))))
+        aged = {counts: _one_of_each_age(alike) for counts, alike in counted.items()}
+        told: dict[Counts, tuple[Unit, ...]] = {self._nothing: ()}
+        for calendar in self._calendars:
+            standing = {
+                _Standing(counts, place): of_age[age]
+                for place, age in enumerate(calendar)
+                for counts, of_age in aged.items()
+                if age in of_age
+            }
+            told |= {
+                counts: chosen
+                for counts, chosen in self._beside_each_other(class_, standing).items()
+                if counts not in told
+            }
+        silent = counted.get(self._nothing)
+        return [*told.values(), *([(silent[0],)] if silent else [])]
 
-    def _sums(self, units: Mapping[tuple[int, ...], Unit]) -> list[tuple[Unit, ...]]:
-        """Choices of units, the smallest for each of the counts that choices can come to."""
-        nothing = (0,) * len(self.walk.counted)
-        found: dict[tuple[int, ...], tuple[Unit, ...]] = {nothing: ()}
-        waiting = [nothing]
+    def _beside_each_other(self, class_: URIRef, units: Mapping[_Standing, Unit]) -> dict[Counts, tuple[Unit, ...]]:
+        """The units that findings of one case can be, the fewest for each of the counts that they come to together."""
+        absences = {standing: unit for standing, unit in units.items() if unit[0][0] == _ABSENCE}
+        findings = {standing: unit for standing, unit in units.items() if standing not in absences}
+        told: dict[Counts, tuple[Unit, ...]] = {}
+        # No finding is newer than this age, and no absence older.
+        for age in sorted({standing.age for standing in units}) if absences else [0]:
+            lots = self._lots(class_, {one: unit for one, unit in findings.items() if one.age >= age})
+            # Of those that are counted alike the newest, which is the last to be put in.
+            newer = [(one.counts, unit) for one, unit in absences.items() if one.age <= age]
+            lots.append(self._sums(dict(reversed(newer))))
+            found = lots[0]
+            for lot in lots[1:]:
+                pairs = product(found.items(), lot.items())
+                found = {self._total(one, other): (*these, *those) for (one, these), (other, those) in pairs}
+            told |= {counts: chosen for counts, chosen in found.items() if counts not in told}
+        return told
+
+    def _lots(self, class_: URIRef, findings: Mapping[_Standing, Unit]) -> list[dict[Counts, tuple[Unit, ...]]]:
+        """What findings of one case can come to, in lots of which each is free of the others.
+
+        Of what counts by its latest, and states one value of its key or has none, all that counts is of one age.
+        """
+        key = self.ontology.value(class_, CASE.keyProperty)
+        keyed = key is not None or self._flag(class_, CASE.ofReasonOnly)
+        latest_counts = self._flag(class_, CASE.latestCounts)
+        lots: dict[Node | None, dict[int, dict[Counts, Unit]]] = {None: {}}
+        for standing, unit in findings.items():
+            stated = dict(unit[0]).get(key) if isinstance(key, URIRef) and latest_counts else None
+            one_age = stated is not None or (latest_counts and not keyed)
+            of_age = lots.setdefault(stated, {}).setdefault(standing.age if one_age else 0, {})
+            of_age.setdefault(standing.counts, unit)
+        found = []
+        for of_one_age in lots.values():
+            lot: dict[Counts, tuple[Unit, ...]] = {self._nothing: ()}
+            for choices in of_one_age.values():
+                if self._sees_contradictions and latest_counts and not keyed:
+                    # Two that count are of one day, and contradict each other or say the same.
+                    lot |= {counts: (unit,) for counts, unit in choices.items() if counts not in lot}
+                else:
+                    lot |= {counts: chosen for counts, chosen in self._sums(choices).items() if counts not in lot}
+            found.append(lot)
+        return found
+
+    def _sums(self, units: Mapping[Counts, Unit]) -> dict[Counts, tuple[Unit, ...]]:
+        """Choices of units, the fewest for each of the counts that choices can come to."""
+        found: dict[Counts, tuple[Unit, ...]] = {self._nothing: ()}
+        waiting = [self._nothing]
         for counts in waiting:
             for more, unit in units.items():
-                total = tuple(min(one + two, self.walk.most) for one, two in zip(counts, more, strict=True))
+                total = self._total(counts, more)
                 if total not in found:
                     found[total] = (*found[counts], unit)
                     waiting.append(total)
-        silent = units.get(nothing)
-        return [*found.values(), *([(silent,)] if silent else [])]
+        return found
+
+    def _total(self, one: Counts, other: Counts) -> Counts:
+        """Two counts together, as far as the shapes can tell."""
+        return tuple(min(here + there, self.walk.most) for here, there in zip(one, other, strict=True))
 
     def _single(self, class_: URIRef) -> list[Content]:
         """The findings of a class by all that the shapes name of it; each states something by which it counts."""
@@ -210,10 +280,13 @@ class _View:
         families = {self._family(property_)["exact"]: property_ for property_ in sorted(mine) if limits.get(property_)}
         measured = {property_ for exact in families for property_ in self._family(exact).values()}
         choices: list[list[Content]] = [self._measures(exact) for exact in families]
+        # Where the shapes look at what tells findings apart, each states it: what does not is in doubt beside others.
+        key = self.ontology.value(class_, CASE.keyProperty)
         choices += [
-            [(), *(((property_, value),) for value in self._values(property_))] for property_ in sorted(mine - measured)
+            [*([()] if property_ != key else []), *(((property_, value),) for value in self._values(property_))]
+            for property_ in sorted(mine - measured)
         ]
-        choices.append(self._ages)
+        choices.append(list(dict.fromkeys(chain.from_iterable(self._calendars))))
         counting = set(self.ontology.objects(class_, CASE.countedBy))
         return [
             ((RDF.type, class_), *content)
@@ -222,9 +295,9 @@ class _View:
         ]
 
     @cached_property
-    def _ages(self) -> list[Content]:
-        """The ages of findings that the shapes tell apart; one empty where they look at none."""
-        return AgesSeen(self.walk.shapes, self.conditions).all_ages() or [()]
+    def _calendars(self) -> list[tuple[Content, ...]]:
+        """The ages of findings that the shapes tell apart, by what one case allows; one empty where they see none."""
+        return list(AgesSeen(self.walk.shapes, self.conditions).calendars()) or [((),)]
 
     def _values(self, property_: URIRef) -> list[Node]:
         """The values of a property, as the case shapes have them: of those that look alike one."""
@@ -323,6 +396,14 @@ class _View:
                 yield of_the_other(graph, shape, path)
 
 
-def _age(content: Content) -> Content:
+def _one_of_each_age(units: Iterable[Unit]) -> dict[Content, Unit]:
+    """Of units that are counted alike, the first of each age."""
+    found: dict[Content, Unit] = {}
+    for unit in units:
+        found.setdefault(age_of(unit[0]), unit)
+    return found
+
+
+def age_of(content: Content) -> Content:
     """What a finding states of its age."""
     return tuple(pair for pair in content if pair[0] in AGES)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from rdflib.namespace import RDFS
 
 from kb_tools.determine.result import Outcome, outcome_of
-from kb_tools.model.logic import Assignments, Tree, Value, evaluate, side_by_side, within_limits
+from kb_tools.model.logic import Tree, Value, evaluate, grounds, within_limits
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
-from kb_tools.revisions.entailments import Tie
+from kb_tools.revisions.space import OPEN, Bearing, Space
 
 if TYPE_CHECKING:
     from oxidd.bdd import BDDFunction
@@ -41,13 +41,23 @@ class Witness:
 
     Attributes:
         direction: what it bears witness of: stricter, looser or rescoped.
-        values: no more than it takes; the other conditions do not matter.
+        values: no more than it takes; the other conditions do not matter. One that is unknown or conflicting is left
+            open by what gives the others their values.
     """
 
     direction: Direction
     values: Mapping[str, Value]
     before: Outcome
     after: Outcome
+
+    @property
+    def groups(self) -> tuple[list[str], list[str], list[str]]:
+        """The IRIs of the conditions that hold, of those that fail, and of those that are left open."""
+        holding, failing, left_open = (
+            [iri for iri, value in self.values.items() if value in wanted]
+            for wanted in ((Value.HOLDS,), (Value.FAILS,), OPEN)
+        )
+        return holding, failing, left_open
 
     def to_dict(self) -> dict[str, Any]:
         """Give the witness as JSON values."""
@@ -63,7 +73,7 @@ class Witness:
 class Verdict:
     """Whether the new revision is stricter or looser than the old one.
 
-    The witnesses, but for the unconfirmed ones, were each borne out by a case.
+    The witnesses were each borne out by a case.
 
     Attributes:
         direction: unconfirmed where no case could be made of any witness; equivalent where there is none.
@@ -73,7 +83,7 @@ class Verdict:
         stricter: a smallest case that met the criteria and no longer does.
         looser: a smallest case that meets them and did not.
         rescoped: where neither exists, one that is not applicable on one side and not met on the other.
-        unconfirmed: of each direction of which no case could be made, the smallest witness.
+        unconfirmed: the directions that the criteria alone allow and of which no case could be made.
     """
 
     direction: Direction
@@ -83,12 +93,12 @@ class Verdict:
     stricter: Witness | None = None
     looser: Witness | None = None
     rescoped: Witness | None = None
-    unconfirmed: tuple[Witness, ...] = ()
+    unconfirmed: tuple[Direction, ...] = ()
 
     @property
     def words(self) -> str:
         """The verdict as one phrase."""
-        open_ = [f"{witness.direction.value} unconfirmed" for witness in self.unconfirmed]
+        open_ = [f"{direction.value} unconfirmed" for direction in self.unconfirmed]
         phrases = [] if self.direction is Direction.UNCONFIRMED else [self.direction.value]
         phrases += [f"by {self.by}"] if self.by else []
         return ", ".join([*phrases, *open_, *(["by inference"] if self.inferred else [])])
@@ -104,37 +114,45 @@ class Verdict:
         return bool(self.witnesses)
 
 
+SETTLED = (Value.HOLDS, Value.FAILS)
 # How many witnesses of one direction are tried before it is left unconfirmed.
 ATTEMPTS = 12
 
 
-def verdict_of(old: Revision, new: Revision, ties: Iterable[Tie], bears_out: Callable[[Witness], bool]) -> Verdict:
-    """Stricter or looser, over every assignment of holds and fails that the ties between conditions allow.
+def verdict_of(
+    old: Revision, new: Revision, bearings: Iterable[Bearing], bears_out: Callable[[Witness], bool]
+) -> Verdict:
+    """Stricter or looser, over every way in which the conditions of both can turn out together.
 
     Args:
+        bearings: how the conditions bear on each other.
         bears_out: whether a case can be made that comes to what a witness says.
 
     Raises:
         KbError: the criteria are too entangled to tell.
     """
     with within_limits(f"revisions {old.entry.name} and {new.entry.name}"):
-        return _verdict(old, new, list(ties), bears_out)
+        return _verdict(old, new, bearings, bears_out)
 
 
-def _verdict(old: Revision, new: Revision, ties: Sequence[Tie], bears_out: Callable[[Witness], bool]) -> Verdict:
+def _verdict(
+    old: Revision, new: Revision, bearings: Iterable[Bearing], bears_out: Callable[[Witness], bool]
+) -> Verdict:
     sides = (old, new)
-    space = space_of(sides, ties)
-    possible = allowed(space, ties)
-    applies = [space.where(side.applicability_tree) & possible for side in sides]
-    criteria = [space.where(side.criteria_tree) & possible for side in sides]
+    space = Space(sides, bearings)
+    applies = [space.holds(side.applicability_tree) & space.possible for side in sides]
+    criteria = [space.holds(side.criteria_tree) & space.possible for side in sides]
     met = [applies[side] & criteria[side] for side in (0, 1)]
     lost, gained, exchanged = met[0] & ~met[1], met[1] & ~met[0], applies[0] ^ applies[1]
+    not_met = [applies[place] & space.fails(side.criteria_tree) for place, side in enumerate(sides)]
+    not_applicable = [space.fails(side.applicability_tree) & space.possible for side in sides]
+    rescoped = (not_met[0] & not_applicable[1]) | (not_applicable[0] & not_met[1])
     confirmed: dict[Direction, tuple[Witness, BDDFunction]] = {}
     unconfirmed = []
     for direction, cases in (
         (Direction.STRICTER, lost),
         (Direction.LOOSER, gained),
-        (Direction.RESCOPED, exchanged & ~lost & ~gained),
+        (Direction.RESCOPED, rescoped),
     ):
         if not cases.satisfiable() or (direction is Direction.RESCOPED and confirmed):
             continue
@@ -142,7 +160,7 @@ def _verdict(old: Revision, new: Revision, ties: Sequence[Tie], bears_out: Calla
         if tried[-1][1]:
             confirmed[direction] = tried[-1][0], cases
         else:
-            unconfirmed.append(tried[0][0])
+            unconfirmed.append(direction)
     changed = space.nothing
     for _, cases in confirmed.values():
         changed |= cases
@@ -162,38 +180,9 @@ def _verdict(old: Revision, new: Revision, ties: Sequence[Tie], bears_out: Calla
     )
 
 
-def space_of(sides: Iterable[Revision], ties: Iterable[Tie]) -> Assignments:
-    """Every way in which the conditions of revisions can turn out, ordered for diagrams of the revisions and ties."""
-    deciding = {iri for side in sides for iri in side.deciding_conditions}
-    tied: dict[str, set[str]] = {}
-    for tie in ties:
-        if {tie.one, tie.other} <= deciding:
-            tied.setdefault(tie.one, set()).add(tie.other)
-            tied.setdefault(tie.other, set()).add(tie.one)
-    # In one order in every run: with it the diagrams are as large in every run.
-    partners = {iri: sorted(others) for iri, others in tied.items()}
-    trees = (tree for side in sides for tree in (side.applicability_tree, side.criteria_tree))
-    return Assignments(dict.fromkeys(side_by_side(trees, partners), Value.UNKNOWN))
-
-
-def allowed(space: Assignments, ties: Iterable[Tie]) -> BDDFunction:
-    """The assignments that the ties between conditions allow; ties of other conditions do not matter."""
-    possible = space.everything
-    for tie in ties:
-        if tie.one in space.open and tie.other in space.open:
-            possible &= ~(_where(space, tie.one, tie.value) & ~_where(space, tie.other, tie.then))
-    return possible
-
-
-def _where(space: Assignments, condition: str, value: Value) -> BDDFunction:
-    """The assignments in which a condition holds, or in which it fails."""
-    holding = space.where(condition)
-    return holding if value is Value.HOLDS else ~holding
-
-
 def _tried(
     direction: Direction,
-    space: Assignments,
+    space: Space,
     cases: BDDFunction,
     sides: tuple[Revision, Revision],
     bears_out: Callable[[Witness], bool],
@@ -218,29 +207,52 @@ def _borrowed(side: Revision) -> Iterator[str]:
 
 def smallest(
     direction: Direction,
-    space: Assignments,
+    space: Space,
     candidates: BDDFunction,
     sides: tuple[Revision, Revision],
     kept: Sequence[Tree] = (),
 ) -> Witness:
     """Of the candidates one with the fewest conditions holding, then stripped of all that does not matter.
 
+    One that comes to settled outcomes is taken before one that leaves an outcome open, and that before a conflict.
+
     Args:
-        kept: trees that hold in every candidate, and must hold in what is left too.
+        kept: trees whose value is not to change.
     """
-    values = space.smallest(candidates)
+    settled = space.settled(sides[0]) & space.settled(sides[1])
+    preferred = (candidates & settled, candidates & space.without_conflict, candidates)
+    values = space.smallest(next(wanted for wanted in preferred if wanted.satisfiable()))
     wanted = [_outcome(side, values) for side in sides]
+    wanted_of_kept = [evaluate(tree, values) for tree in kept]
+    left_open = {iri for iri, value in values.items() if not value.settled}
+
+    def comes_to_the_same(trial: Mapping[str, Value]) -> bool:
+        return [_outcome(side, trial) for side in sides] == wanted and [
+            evaluate(tree, trial) for tree in kept
+        ] == wanted_of_kept
+
     # What fails is left open first: a witness reads best as what holds.
-    for iri in sorted(values, key=lambda iri: (values[iri] is Value.HOLDS, iri)):
+    for iri in sorted(values.keys() - left_open, key=lambda iri: (values[iri] is Value.HOLDS, iri)):
         trial = {**values, iri: Value.UNKNOWN}
-        if [_outcome(side, trial) for side in sides] == wanted and all(
-            evaluate(tree, trial) is Value.HOLDS for tree in kept
-        ):
+        if comes_to_the_same(trial) and not any(_keeps_open(side, iri, trial) for side in sides):
             values = trial
-    return Witness(direction, {iri: value for iri, value in values.items() if value.settled}, *wanted)
+    told = {
+        iri: value
+        for iri, value in values.items()
+        if value.settled
+        or (iri in left_open and not all(comes_to_the_same({**values, iri: other}) for other in SETTLED))
+    }
+    return Witness(direction, told, *wanted)
+
+
+def _keeps_open(side: Revision, iri: str, values: Mapping[str, Value]) -> bool:
+    """Whether a condition that is left open keeps the outcome under a revision open."""
+    trees = (side.applicability_tree, side.criteria_tree)
+    return not _outcome(side, values).settled and any(
+        not evaluate(tree, values).settled and iri in grounds(tree, values) for tree in trees
+    )
 
 
 def _outcome(side: Revision, values: Mapping[str, Value]) -> Outcome:
-    return outcome_of(
-        evaluate(side.applicability_tree, values), evaluate(side.criteria_tree, values), open_conflict=False
-    )
+    applies, criteria = (evaluate(tree, values) for tree in (side.applicability_tree, side.criteria_tree))
+    return outcome_of(applies, criteria, open_conflict=Value.CONFLICTING in (applies, criteria))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +15,6 @@ from rdflib import BNode, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from kb_tools.cases.ages import AGES
 from kb_tools.cases.case import ISOLATED, Case, Statements
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.cases.reader import CaseReader
@@ -31,7 +30,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import BASE, CASE, CLIN
 from kb_tools.revisions.entailments import derive
 from kb_tools.revisions.replay import Replay, Replayer
-from kb_tools.revisions.small_cases import SmallCase, Unit
+from kb_tools.revisions.small_cases import SmallCase, Unit, age_of
 from kb_tools.revisions.verdict import Witness
 
 # How many ways of putting a witness together are tried, of the examples and with facts made for it.
@@ -171,9 +170,17 @@ class WitnessBuilder:
             [*self._that_give(self._made(wanted, kind), wanted, kind), *self._that_give(self._examples, wanted, kind)]
             for kind in kinds
         ]
-        if all(choices):
-            silent = silent_case(self.new.entry.effective)
-            yield from self._exchanged(with_reason(self.kb, silent, kinds), kinds, choices)
+        for chosen in product(*choices):
+            case = with_reason(self.kb, silent_case(self._service_date(chosen)), kinds)
+            yield from self._exchanged(case, kinds, [[source] for source in chosen])
+
+    def _service_date(self, sources: Iterable[_Source]) -> date:
+        """The day on which the newer revision takes effect, or the first after it that made facts can be dated for."""
+        day = self.new.entry.effective
+        made = [source for source in sources if isinstance(source, _Made)]
+        for source in made * len(made):
+            day = source.ages.service_for(source.small.ages, day) or day
+        return day
 
     def _wrong(self, values: Mapping[str, Value], wanted: Mapping[str, Value]) -> list[frozenset[str]]:
         """The kinds of facts that do not give the wanted values."""
@@ -336,9 +343,13 @@ def written(kb: Repository, small: SmallCase, case: Case, ages: AgesSeen) -> Cas
     node = URIRef(f"{ISOLATED}made:0")
     about: Statements = {node: [(RDF.type, CASE.Case)]}
     for place, unit in enumerate(small.units):
-        apart = list(_apart(kb, unit, place, case, alone=len(small.units) == 1))
+        apart = [
+            pair
+            for pair in _apart(kb, unit, place, case, alone=len(small.units) == 1)
+            if all(pair[0] not in dict(content) for content in unit)
+        ]
         for content in unit:
-            old = tuple(pair for pair in content if pair[0] in AGES)
+            old = age_of(content)
             day = ages.day_of(old, case.service_date) or case.service_date - timedelta(1)
             finding = _fresh(about, node)
             about[node].append((CASE.finding, finding))

@@ -35,7 +35,7 @@ from kb_tools.rdf.namespaces import BASE, CASE, COND, POL, SH, SHAPE
 from kb_tools.rdf.terms import Triple, graph_of, to_quads
 from kb_tools.render.questionnaire import questionnaire
 from kb_tools.revisions.compare import compare
-from kb_tools.revisions.entailments import conditions_of, ties_of
+from kb_tools.revisions.entailments import conditions_of, groups_of, ties_of
 from kb_tools.revisions.reach import reached
 
 MRD_6, MRD_12 = COND["mrd-is-detected-within-6-months"], COND["mrd-is-detected-within-12-months"]
@@ -364,7 +364,7 @@ def test_one_age_stands_for_all_between_the_same_limits(with_wn3: Repository) ->
 
 def ties(kb: Repository) -> set[tuple[str, Value, str, Value]]:
     mine = [one for one in conditions_of(kb) if re.search("within-[0-9]|2-or-higher$", one.iri)]
-    found = ties_of(kb, mine, "pyshifty")
+    found = ties_of(groups_of(kb, mine, "pyshifty"))
     return {(tie.one.rpartition("#")[2], tie.value, tie.other.rpartition("#")[2], tie.then) for tie in found}
 
 

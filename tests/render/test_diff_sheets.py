@@ -52,7 +52,7 @@ def test_the_sheets_say_what_kb_diff_says(content: bytes) -> None:
     )
     plan = f"{BASE}condition#plan-is-not-medicare"
     assert ("witness: stricter", "the plan is not a Medicare plan: fails", plan, None, None) in witnesses
-    assert len(witnesses) == 2 + sum(len(witness.values) for witness in found.witnesses)
+    assert len(witnesses) == 2 + sum(len(witness.values) for witness in found.verdict.witnesses)
     assert (len(sheets["Log"]), sheets["Log"][4][2:4]) == (20, (f"{LOG}2023-02-1", "found"))
     assert sheets["Flips"][1][0] == "no cases were determined under both; name some with --cases"
 

@@ -26,7 +26,8 @@ from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import BASE, COND
 from kb_tools.rdf.terms import graph_of
 from kb_tools.revisions.entailments import Tie
-from kb_tools.revisions.verdict import Verdict, Witness, space_of, verdict_of
+from kb_tools.revisions.space import Space
+from kb_tools.revisions.verdict import Verdict, Witness, verdict_of
 from kb_tools.revisions.witness import silent_case
 
 HOLDS, FAILS, UNKNOWN = Value.HOLDS, Value.FAILS, Value.UNKNOWN
@@ -281,13 +282,13 @@ def test_a_revision_compared_with_its_like_is_equivalent() -> None:
 
 
 def test_diagrams_have_a_few_nodes_for_each_condition() -> None:
-    space = space_of([old(), new()], ())
+    space = Space([old(), new()], ())
     sizes = [
-        space.where(tree).node_count()
+        space.holds(tree).node_count()
         for side in (old(), new())
         for tree in (side.applicability_tree, side.criteria_tree)
     ]
-    assert len(space.open) == 60
+    assert len(space.conditions) == 60
     assert all(size <= 2 * len(NAMES) for size in sizes), sizes
 
 

@@ -556,7 +556,7 @@ def test_a_direction_of_which_no_case_can_be_made_is_named_and_decides_nothing(n
         revision_of(old, "old"), revision_of(new, "new"), (), lambda witness: witness.direction not in impossible
     )
     assert found.words == words
-    assert [witness.direction for witness in found.unconfirmed] == open_
+    assert list(found.unconfirmed) == open_
     assert not impossible & {witness.direction for witness in found.witnesses}
     assert found.differs == bool(found.witnesses)
 

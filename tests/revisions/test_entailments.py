@@ -6,7 +6,7 @@ Only conditions that read one kind of fact can bear on each other: all others re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache
 from itertools import chain, product
@@ -22,7 +22,7 @@ from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.determine.ages_seen import AgesSeen
 from kb_tools.determine.evaluate import Evaluator
-from kb_tools.model.logic import Assignments, Value
+from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.model.statements import Condition
@@ -30,8 +30,8 @@ from kb_tools.rdf.files import parse
 from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL
 from kb_tools.rdf.shacl import ENGINES
 from kb_tools.rdf.terms import graph_of
-from kb_tools.revisions.entailments import Group, conditions_of, derive, ties_of
-from kb_tools.revisions.verdict import allowed
+from kb_tools.revisions.entailments import Group, conditions_of, derive, groups_of, ties_of
+from kb_tools.revisions.space import Space
 from kb_tools.revisions.witness import silent_case, with_facts, written
 
 HOLDS, FAILS = Value.HOLDS, Value.FAILS
@@ -306,7 +306,7 @@ def made(text: str) -> Repository:
 def test_conditions_are_tied_as_their_shapes_have_it(name: str, engine: str) -> None:
     text, expected = TIES[name]
     kb = made(text)
-    found = ties_of(kb, conditions_of(kb), engine)
+    found = ties_of(groups_of(kb, conditions_of(kb), engine))
     assert {(tie.one[len(COND) :], tie.value, tie.other[len(COND) :], tie.then) for tie in found} == expected
 
 
@@ -327,28 +327,19 @@ def test_conditions_are_derived_once_in_a_process(monkeypatch: pytest.MonkeyPatc
 
 # ---------------------------------------------------------------------- what the verdict takes for possible
 
-# What the ties allow and no case can say, with the reason. No tie can say it: that the one condition fails leaves the
-# other open, and neither holds nor fails.
-UNREALIZED: Mapping[tuple[str, Value, str, Value], str] = {
-    ("earlier-dli-was-given", FAILS, "benefit-of-earlier-dli-is-documented", HOLDS): (
-        "a response to an infusion states the infusion; beside a later statement that there was none, it is conflicting"
-    ),
-    ("earlier-dli-was-given", FAILS, "benefit-of-earlier-dli-is-documented", FAILS): (
-        "an absent response to an infusion states the infusion too"
-    ),
-}
 
-
-def test_what_the_verdict_takes_for_possible_is_what_cases_can_say_but_for_known_exceptions() -> None:
-    unrealized = set()
-    for group in groups("pyshifty"):
-        space = Assignments(dict.fromkeys(group.conditions, Value.UNKNOWN))
-        for values in product((HOLDS, FAILS), repeat=len(space.open)):
-            turned_out = allowed(space, group.ties)
-            for iri, value in zip(space.open, values, strict=True):
-                turned_out &= space.where(iri) if value is HOLDS else ~space.where(iri)
-            if turned_out.satisfiable():
-                combination = tuple(sorted(zip((iri.removeprefix(COND) for iri in space.open), values, strict=True)))
-                if combination not in values_of(group):
-                    unrealized.add(combination)
-    assert unrealized == {tuple(sorted(((one, first), (two, second)))) for one, first, two, second in UNREALIZED}
+def test_what_a_comparison_takes_for_possible_is_what_cases_can_say() -> None:
+    policy = VOCABULARY.policy("CP.MP.101")
+    sides = [Revision.load(policy, policy.entry(name)) for name in ("2019-10", "2026-02")]
+    deciding = {iri: side.conditions[iri] for side in sides for iri in side.deciding_conditions}
+    found = groups_of(VOCABULARY, deciding.values(), "pyshifty")
+    assert len(found) == 4
+    space = Space(sides, found)
+    for group in found:
+        together = sorted(group.conditions)
+        possible = {
+            values
+            for values in product(Value, repeat=len(together))
+            if (space.possible & space.with_values(dict(zip(together, values, strict=True)))).satisfiable()
+        }
+        assert possible == set(group.combinations(together))

@@ -153,13 +153,14 @@ class MissingFound(TypedDict):
 
 
 class WitnessFound(TypedDict):
-    """What shows that a revision is stricter or looser, and whether a case could be made that bears it out."""
+    """What shows that a revision is stricter or looser, borne out by a case; `leftOpen` where that matters."""
 
     direction: str
     before: str
     after: str
     holding: list[str]
     failing: list[str]
+    leftOpen: list[str]
     borneOutByCase: bool
 
 

@@ -188,7 +188,7 @@ async def _compare_revisions(office: Office, given: takes.OfTwo) -> gives.Compar
 
 def _comparison(diff: Diff) -> gives.Comparison:
     content = diff.to_dict()
-    witnesses = [_witness(diff, witness) for witness in diff.witnesses]
+    witnesses = [_witness(diff, witness) for witness in diff.verdict.witnesses]
     verdict = content["verdict"]
     return {
         "policy": content["policy"],
@@ -211,13 +211,8 @@ def _comparison(diff: Diff) -> gives.Comparison:
 
 
 def _witness(diff: Diff, witness: Witness) -> gives.WitnessFound:
-    holding, failing = (
-        [
-            label
-            for iri, label in diff.conditions.items()
-            if iri in witness.values and witness.values[iri].value == value
-        ]
-        for value in ("holds", "fails")
+    holding, failing, left_open = (
+        [label for iri, label in diff.conditions.items() if iri in iris] for iris in witness.groups
     )
     return {
         "direction": witness.direction.value,
@@ -225,7 +220,8 @@ def _witness(diff: Diff, witness: Witness) -> gives.WitnessFound:
         "after": witness.after.value,
         "holding": holding,
         "failing": failing,
-        "borneOutByCase": witness.direction in diff.borne_out,
+        "leftOpen": left_open,
+        "borneOutByCase": True,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TypedDict
 
-from kb_tools.model.logic import Tree, Value
+from kb_tools.model.logic import Tree
 from kb_tools.model.parts import COMPARED_PARTS, DOCUMENT_PARTS, operator_words
 from kb_tools.model.statements import Criterion
 from kb_tools.rdf.namespaces import POL
@@ -64,17 +64,18 @@ class Finding(TypedDict):
 class Witness(TypedDict):
     """Why the verdict is what it is: these conditions hold, those fail, and the two revisions come to different things.
 
-    Where a case bears it out, `case` is that case as Turtle, and `because` says why it comes to what under each.
+    `open` are conditions that the case leaves open where that matters; `case` is the case as Turtle, and `because` says
+    why it comes to what under each.
     """
 
     anchor: str
     direction: str
-    confirmed: bool
     before: Link
     after: Link
     because: list[str]
     holding: list[Link]
     failing: list[Link]
+    open: list[Link]
     case: str
 
 
@@ -257,25 +258,24 @@ class Shown:
             "sentences": _sentences(diff.verdict),
             "direction": diff.verdict.direction.value,
             "notes": [*drafts, *diff.verdict.borrowed],
-            "witnesses": [self._witness(witness) for witness in diff.witnesses],
+            "witnesses": [self._witness(witness) for witness in diff.verdict.witnesses],
         }
 
     def _witness(self, witness: Assigned) -> Witness:
-        replay = self.diff.borne_out.get(witness.direction)
-        holding, failing = (
-            self._links(iri for iri in self.diff.conditions if witness.values.get(iri) is wanted)
-            for wanted in (Value.HOLDS, Value.FAILS)
+        replay = self.diff.borne_out[witness.direction]
+        holding, failing, left_open = (
+            self._links(iri for iri in self.diff.conditions if iri in iris) for iris in witness.groups
         )
         return {
             "anchor": f"witness-{witness.direction.value}",
             "direction": witness.direction.value,
-            "confirmed": replay is not None,
             "before": self._link(str(POL[witness.before.value])),
             "after": self._link(str(POL[witness.after.value])),
-            "because": [replay.before.because, replay.after.because] if replay else [],
+            "because": [replay.before.because, replay.after.because],
             "holding": holding,
             "failing": failing,
-            "case": self.cases.get(witness.direction, ""),
+            "open": left_open,
+            "case": self.cases[witness.direction],
         }
 
     # ------------------------------------------------------------------ changes
@@ -436,6 +436,11 @@ def _sentences(verdict: Assessed) -> list[str]:
         found.append(_BECAUSE[verdict.by])
     if verdict.inferred:
         found.append("The criteria of at least one of the two are inferred from the revision log.")
+    if verdict.direction is not Direction.UNCONFIRMED:
+        found += [
+            f"By the criteria alone it may be {direction.value} too, but no case could be made that shows it."
+            for direction in verdict.unconfirmed
+        ]
     return found
 
 

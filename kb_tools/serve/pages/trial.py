@@ -136,7 +136,7 @@ def witness(view: View, named: str) -> tuple[str, Witness]:
     if why := obstacle(policy, before, after):
         raise NoPage(why)
     made = view.bench.comparisons.of(policy, before.name, after.name).result()
-    for found in made.diff.witnesses:
+    for found in made.diff.verdict.witnesses:
         if found.direction.value == direction and found.direction in made.witnesses:
             outcomes = view.links(str(POL[outcome.value]) for outcome in (found.before, found.after))
             return made.witnesses[found.direction], {
