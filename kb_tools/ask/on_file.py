@@ -53,7 +53,14 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
             if having:
                 groups.setdefault((basis, having), []).append(_name(policy, entry))
                 lacking += basis == "NotOnFile"
-    lines = [
+    lines = []
+    if {ALL, "pol:Criteria"} & set(parts) and len(released) == 1:
+        ((policy, entry),) = released
+        if entry.criteria_on_file and not policy.states_criteria(entry):
+            what = f"not stated: the criteria of {_name(policy, entry)}, although it holds them as on file"
+            lines.append(f"{what}; kb check --policy {policy.identifier} says what to do")
+            lacking = 1
+    lines += [
         f"{names.label(POL + basis)}: {', '.join(sorted(names.label(POL + part) for part in having))} of {_list(named)}"
         for (basis, having), named in sorted(groups.items(), key=lambda group: group[0][0], reverse=True)
     ]

@@ -9,6 +9,7 @@ from kb_tools.checks import (
     files,
     generated,
     history,
+    holdings,
     naming,
     passages,
     policy,
@@ -202,6 +203,13 @@ CHECKS: tuple[Check, ...] = (
     Check("history", "Folder, revision and log row agree", Severity.ERROR, history.history, Scope.POLICY),
     Check("log-dates", "The dates of the log are those printed", Severity.ERROR, history.log_dates, Scope.POLICY),
     Check(
+        "approvals",
+        "No date of effect is recorded as an approval",
+        Severity.WARNING,
+        history.approvals,
+        Scope.POLICY,
+    ),
+    Check(
         "in-force",
         "On every day one revision is in force, or an error says why none",
         Severity.ERROR,
@@ -209,7 +217,11 @@ CHECKS: tuple[Check, ...] = (
         Scope.POLICY,
     ),
     Check(
-        "on-file", "What is marked as on file is stated, and nothing else", Severity.ERROR, policy.on_file, Scope.POLICY
+        "on-file",
+        "What is marked as on file is stated, and nothing else",
+        Severity.ERROR,
+        holdings.on_file,
+        Scope.POLICY,
     ),
     Check("inferences", "Every inference names all it rests on", Severity.ERROR, policy.inferences, Scope.POLICY),
     Check(

@@ -8,7 +8,7 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF, RDFS, XSD
 from rdflib.term import Node
 
-from kb_tools.checks.core import Problem, name, names, statements
+from kb_tools.checks.core import Problem, name, names, relative, statements
 from kb_tools.checks.sight import CORE, Sight
 from kb_tools.determine import locality
 from kb_tools.model.certainty import counted_shapes, faults_of_form
@@ -16,7 +16,8 @@ from kb_tools.model.listed import finding_classes as classes_of_findings
 from kb_tools.model.logic import Value
 from kb_tools.model.periods import counts_since, starts
 from kb_tools.model.products import closed_shapes
-from kb_tools.model.repository import SHAPES, Repository
+from kb_tools.model.repository import CONDITIONS, FINDING_SHAPES, SHAPES, Repository, home_of
+from kb_tools.model.windows import DamagedWindow, Window
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.revisions.entailments import conditions_of, derive
 
@@ -43,14 +44,25 @@ def conditions(kb: Repository) -> Iterator[Problem]:
                     )
         if set(graph.objects(condition, POL.holdsWhen)) & set(graph.objects(condition, POL.failsWhen)):
             yield Problem(name(kb, condition), "holds and fails by one shape; evidence for and against are two")
-        if (condition, POL.within, None) in graph and not _counts_findings(graph, condition):
-            yield Problem(name(kb, condition), "states pol:within, but counts no findings; remove it")
+        if (condition, POL.within, None) in graph:
+            yield from _window_problems(kb, graph, condition)
         missing = {POL.Holds, POL.Fails, POL.Unknown} - set(graph.objects(condition, POL.possibleValue))
         if missing:
             yield Problem(
                 name(kb, condition),
                 f"does not list {names(kb, missing)} as pol:possibleValue; add what cases must show",
             )
+
+
+def _window_problems(kb: Repository, graph: Graph, condition: URIRef) -> Iterator[Problem]:
+    if not _counts_findings(graph, condition):
+        yield Problem(name(kb, condition), "states pol:within, but counts no findings; remove it")
+    where = relative(kb, kb.file_of(condition, POL.within, CONDITIONS))
+    for stated in sorted(graph.objects(condition, POL.within), key=str):
+        try:
+            Window.of(stated)
+        except DamagedWindow as damage:
+            yield Problem(where, f"{name(kb, condition)} pol:within {damage}")
 
 
 def _counts_findings(graph: Graph, condition: URIRef) -> bool:
@@ -167,7 +179,8 @@ def finding_classes(kb: Repository) -> Iterator[Problem]:
 def _shape_problems(kb: Repository, shapes: Graph, finding: Node) -> Iterator[str]:
     """Whether a closed shape targets the class and lets it state what counts."""
     if not closed_shapes(shapes, finding):
-        yield "is targeted by no closed node shape in shapes/findings; add one, or a misspelt property goes unnoticed"
+        folder = home_of(str(finding), FINDING_SHAPES)
+        yield f"is targeted by no closed node shape in {folder}; add one, or a misspelt property goes unnoticed"
         return
     allowed = _allowed(shapes, finding)
     for predicate in _PROPERTIES:

@@ -12,9 +12,10 @@ from rdflib.namespace import XSD
 
 from kb_tools.checks.core import FOLDERS, Problem, name, policy_at, problem_of, relative, statements
 from kb_tools.errors import KnowledgeBaseError
-from kb_tools.model.policy import POLICY_FILE
+from kb_tools.model.policy import POLICY_FILE, Policy
 from kb_tools.model.repository import POLICIES, Repository
 from kb_tools.rdf.files import FORMATS
+from kb_tools.rdf.namespaces import BASE
 
 
 def parses(kb: Repository) -> Iterator[Problem]:
@@ -76,26 +77,50 @@ def _bare(path: Path) -> str:
     return _QUOTED.sub(lambda found: found["iri"] or "\n" * found[0].count("\n"), path.read_text(encoding="utf-8"))
 
 
+def declared_in(path: Path) -> set[str]:
+    """The namespaces for which a file declares prefixes."""
+    return {found["iri"][1:-1] for found in _DECLARATION.finditer(_bare(path))}
+
+
 def clashing_prefixes(kb: Repository) -> Iterator[Problem]:
     """Prefixes that a policy declares for its own, and another policy or the shared table for something else."""
+    clashing: dict[tuple[str, str], list[str]] = {}
     for prefix, owners in sorted(kb.clashing_prefixes.items()):
         where = relative(kb, kb.root / POLICIES / owners[-1] / POLICY_FILE)
         others = ", ".join([*owners[:-1], *(["the shared table"] if prefix in kb.shared_prefixes else [])])
-        yield Problem(where, f"prefix {prefix}: is declared for something else by {others}; choose another")
+        clashing.setdefault((where, others), []).append(f"{prefix}:")
+    for (where, others), found in clashing.items():
+        what = f"prefix {found[0]} is" if len(found) == 1 else f"prefixes {', '.join(found)} are"
+        hint = f"choose {'another' if len(found) == 1 else 'others'}, here and in the files of this policy"
+        yield Problem(where, f"{what} declared for something else by {others}; {hint}")
 
 
 def prefixes(kb: Repository) -> Iterator[Problem]:
-    """Declarations that the prefix table does not know or contradicts, that stand twice, or that nothing uses."""
-    tables = {policy.identifier: policy.prefixes for policy in (kb.policies() if kb.policy_folders else ())}
+    """Declarations that the prefix table does not know or contradicts, that stand twice, or that nothing uses.
+
+    And those copied from another policy, in whose namespace nothing of this one may be described.
+    """
+    policies = {policy.identifier: policy for policy in (kb.policies() if kb.policy_folders else ())}
+    copied = {identifier: dict(_copied(kb, policy)) for identifier, policy in policies.items()}
+    for identifier, problems in copied.items():
+        where = relative(kb, kb.root / POLICIES / identifier / POLICY_FILE)
+        yield from (Problem(where, problem) for problem in problems.values())
     for path in kb.files(*FOLDERS):
-        table = tables.get(policy_at(kb, relative(kb, path)), kb.prefixes)
+        policy = policies.get(policy_at(kb, relative(kb, path)))
+        table = policy.prefixes if policy else kb.prefixes
         text = _bare(path)
         body = re.sub(_IRI, "", _DECLARATION.sub("", text))
         seen: set[str] = set()
         for found in _DECLARATION.finditer(text):
             prefix, namespace = found["prefix"], found["iri"][1:-1]
             where = f"{relative(kb, path)}:{text.count(chr(10), 0, found.start()) + 1}"
-            if prefix and prefix not in table:
+            other = other_policy(kb, policy.identifier, namespace) if policy else ""
+            if policy and prefix in copied[policy.identifier]:
+                pass  # Said of the policy's own table.
+            elif policy and other and any(str(s).startswith(namespace) for s, _, _ in kb.triples(path)):
+                what = f"prefix {prefix}: is that of {other} here, and what it names is of {policy.identifier}"
+                yield Problem(where, f"{what}; write {_own(policy, namespace)}")
+            elif prefix and prefix not in table:
                 yield Problem(where, f"prefix {prefix}: is not in the prefix table; add it there or use one that is")
             elif prefix and table[prefix] != namespace:
                 yield Problem(where, f"prefix {prefix}: is {table[prefix]} in the prefix table; use that")
@@ -104,6 +129,32 @@ def prefixes(kb: Repository) -> Iterator[Problem]:
             if not re.search(rf"(?<![\w.-]){re.escape(prefix)}:", body):
                 yield Problem(where, f"prefix {prefix}: is not used; remove it")
             seen.add(prefix)
+
+
+def other_policy(kb: Repository, identifier: str, iri: str) -> str:
+    """The policy on file, other than the one given, in whose namespace an IRI stands; "" for none."""
+    owner = iri.removeprefix(BASE).partition("/")[0] if iri.startswith(BASE) else ""
+    return owner if owner != identifier and owner in {folder.name for folder in kb.policy_folders} else ""
+
+
+def _copied(kb: Repository, policy: Policy) -> Iterator[tuple[str, str]]:
+    """The prefixes that a policy declares as its own and that stand for namespaces of another, with what to do."""
+    for prefix, namespace in policy.own_prefixes.items():
+        if other := other_policy(kb, policy.identifier, namespace):
+            what = f"prefix {prefix}: is declared for {namespace}, a namespace of {other}"
+            yield prefix, f"{what}; declare it for {policy.iri}/{_rest(namespace)}"
+
+
+def _own(policy: Policy, namespace: str) -> str:
+    """How a namespace of another policy is written for this one: with the prefix that it has, if any."""
+    wanted = f"{policy.iri}/{_rest(namespace)}"
+    prefix = next((prefix for prefix, stated in policy.own_prefixes.items() if stated == wanted), "")
+    return f"PREFIX {prefix}: <{wanted}>" if prefix else f"<{wanted}>"
+
+
+def _rest(namespace: str) -> str:
+    """What stands in a namespace behind the name of its policy: "criterion/"."""
+    return namespace.removeprefix(BASE).partition("/")[2]
 
 
 def blank_node_labels(kb: Repository) -> Iterator[Problem]:

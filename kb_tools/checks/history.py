@@ -6,22 +6,51 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 
 from rdflib import URIRef
-from rdflib.namespace import PROV, RDF
+from rdflib.namespace import PROV, RDF, RDFS, SKOS
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, names, relative
 from kb_tools.errors import UnknownRevision
-from kb_tools.model.policy import Policy
+from kb_tools.model.policy import POLICY_FILE, Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import local_name
 
 
+def strangers(kb: Repository, policy: Policy) -> Iterator[Problem]:
+    """Folders that describe another policy or revision than they are called for, as a copy does.
+
+    Nothing else can be told of such a policy.
+    """
+    for file, iri, kind in (
+        (policy.folder / POLICY_FILE, policy.iri, POL.Policy),
+        *((folder / "revision.ttl", f"{policy.iri}/{folder.name}", POL.Revision) for folder in _folders(policy)),
+    ):
+        described = set(kb.graph([file]).subjects(RDF.type, kind))
+        if URIRef(iri) in described:
+            continue
+        found = names(kb, described)
+        where, called = relative(kb, file), file.parent.name
+        hint = f"write <{iri}> for it in every file of the folder" if described else f"describe <{iri}>"
+        own = f", with prefixes of {called}'s own" if described and kind == POL.Policy else ""
+        yield Problem(where, f"describes {found} as {name(kb, kind)}, in a folder called {called}; {hint}{own}")
+        if kind == POL.Policy:
+            return
+
+
+def _folders(policy: Policy) -> list[Path]:
+    return [folder for _, folder in sorted(policy.revision_folders.items())]
+
+
 def history(kb: Repository) -> Iterator[Problem]:
     """Folders, revisions and log rows that do not stand for each other one to one, or not in order."""
     for policy in kb.policies():
+        if strange := list(strangers(kb, policy)):
+            yield from strange
+            continue
         yield from _folder_problems(kb, policy)
         yield from _row_problems(kb, policy)
         yield from _chain_problems(kb, policy)
@@ -35,9 +64,7 @@ def _folder_problems(kb: Repository, policy: Policy) -> Iterator[Problem]:
         graph = kb.graph(sorted(folder.glob("*.ttl")))
         described = set(graph.subjects(RDF.type, POL.Revision))
         if described != {iri}:
-            yield Problem(
-                where, f"describes {names(kb, described)} as pol:Revision; describe <{iri}>, as the folder is called"
-            )
+            yield Problem(where, f"describes {names(kb, described)} as pol:Revision; describe <{iri}> alone")
         months = [str(month) for month in graph.objects(iri, POL.revisionMonth)]
         if months != [folder_name]:
             yield Problem(
@@ -104,6 +131,47 @@ def log_dates(kb: Repository) -> Iterator[Problem]:
                     )
 
 
+# Words by which a log speaks of the day from which a revision takes effect.
+_EFFECT = re.compile(r"\beffective\b|\b(takes?|took|taking) effect\b", re.IGNORECASE)
+
+
+def approvals(kb: Repository) -> Iterator[Problem]:
+    """Approvals that may be dates of effect, which are none: a revision counts from its approval.
+
+    Those whose row speaks of effect, and those of another month than their revision, unless a discrepancy concerns the
+    row or a note of it speaks of the approval: then somebody has looked.
+    """
+    for policy in kb.policies():
+        shared = policy.shared
+        for row, approval in sorted(shared.subject_objects(POL.approval), key=str):
+            month = str(shared.value(row, POL.revisionMonth))
+            notes = list(shared.objects(row, SKOS.scopeNote))
+            speaks = next(filter(_EFFECT.search, _texts(policy, row)), "")
+            looked_at = (None, POL.concerns, row) in shared or any("approv" in str(note).lower() for note in notes)
+            if looked_at or not (speaks or str(approval)[:7] != month):
+                continue
+            why = f'and its row speaks of effect, "{speaks}"' if speaks else f"and its revision is of {month}"
+            yield Problem(
+                name(kb, row),
+                f"pol:approval is {approval}, {why}: a date of effect is no approval, and the revision would count "
+                "from it; remove pol:approval and pol:approvalAsPrinted, or, if the document prints it as an approval, "
+                "say so by skos:scopeNote on the row, or by a discrepancy that concerns it",
+            )
+
+
+def _texts(policy: Policy, row: Node) -> Iterator[str]:
+    """What a row of the log says in words, how its dates are printed, and what its places are called."""
+    shared = policy.shared
+    for node in (row, *shared.objects(row, POL.says)):
+        for link in (POL.approvalAsPrinted, RDFS.label, SKOS.scopeNote):
+            yield from sorted(map(str, shared.objects(node, link)))
+    for revision in shared.objects(row, POL.records):
+        if (folder := policy.revision_folders.get(local_name(revision))) is not None:
+            graph = policy.kb.graph(policy.kb.files_in(folder))
+            for place in shared.objects(row, POL.statedIn):
+                yield from sorted(map(str, graph.objects(place, SKOS.notation)))
+
+
 def _agree(printed: str, taken: str) -> bool:
     """Whether a date as printed, in whatever order and with two digits of the year or four, has the numbers of `taken`.
 
@@ -134,7 +202,8 @@ def in_force(kb: Repository) -> Iterator[Problem]:
         last = max((entry.effective for entry in policy.released), default=None)
         first = min((entry.effective for entry in policy.released), default=None)
         if not policy.history:
-            yield Problem(where, "has no revision; add a folder with a revision.ttl")
+            begin = f"kb draft start DOCUMENT --policy {policy.identifier} --revision YYYY-MM"
+            yield Problem(where, f"has no revision; begin one with {begin}, or write YYYY-MM/revision.ttl by hand")
         elif first is not None and last is not None:
             yield from _sweep(policy, where, first, last.replace(year=last.year + 5, day=1))
 

@@ -9,6 +9,9 @@ from rdflib.namespace import DCTERMS, RDF, SKOS
 from rdflib.term import Node
 
 from kb_tools.checks.core import Problem, name, revisions
+from kb_tools.checks.holdings import differing
+from kb_tools.model.history import RevisionEntry
+from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import OA, POL
 
@@ -22,11 +25,15 @@ def passages_accounted(kb: Repository) -> Iterator[Problem]:
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
         known = set(graph.subjects(RDF.type, POL.Passage))
-        if entry.draft:
+        # Of a revision that does not state all that it holds, the check on-file says so first.
+        if entry.draft or any(basis != POL.NotOnFile for basis in differing(graph, entry).values()):
+            continue
+        if not known:
+            yield from _without_passages(policy, entry, where)
             continue
         if not any((node, POL.digest, None) in graph for node in known):
             if "DocumentOnFile" in entry.bases.values():
-                yield from _without_digests(kb, graph, known, where)
+                yield from _without_digests(kb, policy, entry, known)
             continue
         stated = {place for source in (graph, policy.shared) for place in source.objects(None, POL.statedIn)}
         stated |= {parent for part in stated for parent in graph.objects(part, DCTERMS.isPartOf)}
@@ -46,20 +53,32 @@ def passages_accounted(kb: Repository) -> Iterator[Problem]:
             )
 
 
-def _without_digests(kb: Repository, graph: Graph, passages: set[Node], where: str) -> Iterator[Problem]:
-    """What is read from a document says where in it; and why no copy can be held against it, where none can."""
-    if not passages:
+def _without_passages(policy: Policy, entry: RevisionEntry, where: str) -> Iterator[Problem]:
+    """That what is read from a document, or points to places in it, says nowhere what these places are."""
+    pointing = sum(
+        str(place).startswith(f"{entry.iri}/passage/")
+        for graph in (policy.own_graph(entry), policy.shared)
+        for place in graph.objects(None, POL.statedIn)
+    )
+    if pointing or "DocumentOnFile" in entry.bases.values():
         yield Problem(
             where,
-            "says that it is read from its document, and states no passage of it; write passages.ttl, from the "
-            "document with kb trace DOCUMENT --draft, or by hand with the places that the statements rest on",
+            f"states no passage of its document, and {pointing} statements point to such; write passages.ttl: "
+            f"kb draft start DOCUMENT --policy {policy.identifier} --revision {entry.name} makes it from the document, "
+            "or write by hand the places that the statements rest on",
         )
+
+
+def _without_digests(kb: Repository, policy: Policy, entry: RevisionEntry, passages: set[Node]) -> Iterator[Problem]:
+    """That no copy of its document can be held against what is read from it, and nothing says why."""
+    graph = policy.own_graph(entry)
     for document in sorted({str(document) for node in passages for document in graph.objects(node, OA.hasSource)}):
         if (URIRef(document), SKOS.scopeNote, None) not in graph:
             yield Problem(
                 name(kb, URIRef(document)),
-                "has passages without digests; make these with kb trace DOCUMENT --draft, or, if the document is not "
-                "on file, say so of it with skos:scopeNote, and how it is known",
+                "has passages without digests; kb draft start DOCUMENT --policy "
+                f"{policy.identifier} --revision {entry.name} makes them, or, if the document is not on file, say so "
+                "of it with skos:scopeNote, and how it is known",
             )
 
 

@@ -11,14 +11,17 @@ from rdflib.term import Node
 
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.checks.core import Problem, in_each, name, names, problem_of, relative, revisions
+from kb_tools.checks.files import declared_in, other_policy
+from kb_tools.checks.holdings import differing, unsaid
 from kb_tools.determine.examples import read_manifest
 from kb_tools.errors import KbError
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import PARTS, DamagedTree, Revision, parts_of
+from kb_tools.model.windows import UnreadableWindow
 from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import BASE, CASE, CITO, POL
+from kb_tools.rdf.namespaces import BASE, CASE, CITO, POL, SHAPE
 from kb_tools.rdf.terms import local_name
 
 
@@ -28,9 +31,22 @@ def policy_shapes(kb: Repository) -> Iterator[Problem]:
     for policy in kb.policies():
         found: dict[Problem, list[str]] = {}
         for entry in policy.history:
+            elsewhere = _said_elsewhere(policy, entry)
             for result in shacl.validate(policy.revision_graph(entry), shapes):
+                if (result.focus, result.shape) in elsewhere or result.shape == str(SHAPE["Condition-within"]):
+                    continue  # The checks on-file and conditions say more precisely what to do.
                 found.setdefault(_violation(kb, policy, result), []).append(entry.name)
         yield from in_each(policy, found)
+
+
+def _said_elsewhere(policy: Policy, entry: RevisionEntry) -> set[tuple[str, str]]:
+    """The shapes of a revision that say what the check on-file says of it too, each with the revision."""
+    graph = policy.own_graph(entry)
+    missing = unsaid(graph, entry)
+    shapes = ["Revision-partOnFile", "Revision-parts"] if missing else []
+    if POL.Criteria in {*missing, *differing(graph, entry)}:
+        shapes.append("RevisionCriteria")
+    return {(entry.iri, str(SHAPE[shape])) for shape in shapes}
 
 
 def _violation(kb: Repository, policy: Policy, result: shacl.ShaclResult) -> Problem:
@@ -45,37 +61,6 @@ def _violation(kb: Repository, policy: Policy, result: shacl.ShaclResult) -> Pro
 
 
 # ---------------------------------------------------------------------- what is on file
-
-# What a revision says where a part of it is known, as properties of the revision.
-_SAYS = {
-    POL.Criteria: {POL.indication, POL.limitation, POL.exclusion, POL.remainder, POL.appliesWhen},
-    POL.DispositionPart: {POL.disposition},
-    POL.Codes: {POL.lists},
-    POL.References: {POL.listsReference},
-    POL.Evidence: {POL.reports},
-}
-
-
-def on_file(kb: Repository) -> Iterator[Problem]:
-    """Parts of a revision that are marked as known but not stated, or stated but marked as not known."""
-    for policy, entry, where in revisions(kb):
-        graph = policy.own_graph(entry)
-        stated = {part for part, links in _SAYS.items() if links & set(graph.predicates(URIRef(entry.iri)))}
-        if (None, RDF.type, POL.Definition) in graph:
-            stated.add(POL.Definitions)
-        held: dict[Node | None, list[Node | None]] = {}
-        for holding in graph.objects(URIRef(entry.iri), POL.partOnFile):
-            held.setdefault(graph.value(holding, POL.part), []).append(graph.value(holding, POL.basis))
-        for part in (*_SAYS, POL.Definitions):
-            bases = held.get(part, [])
-            if len(bases) != 1:
-                yield Problem(where, f"says {len(bases)} times on what basis {name(kb, part)} is held; say it once")
-            elif (bases[0] != POL.NotOnFile) != (part in stated):
-                does = "states" if part in stated else "does not state"
-                yield Problem(
-                    where,
-                    f"{does} {name(kb, part)}, held as {names(kb, [basis for basis in bases if basis])}; correct one",
-                )
 
 
 def inferences(kb: Repository) -> Iterator[Problem]:
@@ -120,7 +105,8 @@ def criteria(kb: Repository) -> Iterator[Problem]:
     yield from malformed
     if not malformed:
         for policy, entry, where in revisions(kb):
-            if entry.criteria_on_file:
+            # Of a revision that states none although it has them on file, the check on-file says so.
+            if entry.criteria_on_file and POL.Criteria not in differing(policy.own_graph(entry), entry):
                 yield from _unreadable(kb, policy, entry, where)
 
 
@@ -160,6 +146,8 @@ def _unreadable(kb: Repository, policy: Policy, entry: RevisionEntry, where: str
     revision = Revision.load(policy, entry)
     try:
         _ = revision.indications, revision.conditions
+    except UnreadableWindow:
+        pass  # The check of the conditions says so.
     except KbError as error:
         yield problem_of(kb, error, where)
 
@@ -175,13 +163,35 @@ def stable_iris(kb: Repository) -> Iterator[Problem]:
     """Criteria, codes, references and the like whose IRI names a revision, or stands in another policy's namespace."""
     for policy, entry, where in revisions(kb):
         graph = policy.own_graph(entry)
-        for node in sorted({str(node) for kind in _LASTING for node in graph.subjects(RDF.type, kind)}):
+        nodes = sorted({str(node) for kind in _LASTING for node in graph.subjects(RDF.type, kind)})
+        for node in nodes:
             if any(revision.name in node for revision in policy.history):
                 yield Problem(
                     where, f"{kb.curie(node)} carries a revision in its IRI; drop it, or a diff sees another thing"
                 )
-            if not node.startswith((f"{policy.iri}/", f"{BASE}code/")):
-                yield Problem(where, f"{kb.curie(node)} stands outside <{policy.iri}/>; give it an IRI of this policy")
+        outside: dict[str, list[str]] = {}
+        for node in nodes:
+            # What stands in the namespace of another policy on file, the check of the prefixes says.
+            if not node.startswith((f"{policy.iri}/", f"{BASE}code/")) and not _by_prefix(kb, policy, entry, node):
+                outside.setdefault(node.rpartition("/")[0], []).append(node)
+        for found in outside.values():
+            others = f" and {len(found) - 1} others like it" if len(found) > 1 else ""
+            stands, them = ("stands", "it") if len(found) == 1 else ("stand", "them")
+            what = f"{kb.curie(found[0])}{others} {stands} outside <{policy.iri}/>"
+            yield Problem(where, f"{what}; give {them} an IRI of this policy")
+
+
+def _by_prefix(kb: Repository, policy: Policy, entry: RevisionEntry, node: str) -> bool:
+    """Whether an IRI is named by a prefix of another policy, in the file of a revision that describes it."""
+    namespace = f"{node.rpartition('/')[0]}/"
+    if not other_policy(kb, policy.identifier, namespace):
+        return False
+    describing = (
+        path
+        for path in kb.files_in(policy.revision_folders[entry.name])
+        if any(str(s) == node for s, _, _ in kb.triples(path))
+    )
+    return all(namespace in declared_in(path) for path in describing)
 
 
 # ---------------------------------------------------------------------- references
@@ -232,6 +242,8 @@ def citations(kb: Repository) -> Iterator[Problem]:
 def examples(kb: Repository) -> Iterator[Problem]:
     """Example cases that no expectation names, and expectations that are never run or cannot be."""
     for policy in kb.policies():
+        if not policy.history:
+            continue  # The check in-force says so.
         folder = policy.cases_folder
         where = relative(kb, folder / MANIFEST)
         expectations = read_manifest(kb, folder)
@@ -239,7 +251,8 @@ def examples(kb: Repository) -> Iterator[Problem]:
         listed = set(graph.objects(None, CASE.expects))
         for node in sorted(set(graph.subjects(RDF.type, CASE.Expectation)) - listed, key=str):
             yield Problem(where, f"does not list {name(kb, node)} with case:expects, so it is never run; list it")
-        known = {entry.name for entry in policy.history if entry.criteria_on_file}
+        # Of one that does not say whether its criteria are on file, the check on-file says so.
+        known = {entry.name for entry in policy.history if entry.criteria_on_file or "Criteria" not in entry.bases}
         for expectation in expectations:
             if not expectation.path.is_file():
                 yield Problem(

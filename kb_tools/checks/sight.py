@@ -18,7 +18,7 @@ from rdflib.term import Node
 from kb_tools.cases.case import DERIVED_LINKS, DERIVED_OF_FINDINGS
 from kb_tools.checks.core import name
 from kb_tools.model.products import read_as
-from kb_tools.model.repository import Repository
+from kb_tools.model.repository import CONDITIONS, Repository, home_of
 from kb_tools.rdf.namespaces import CASE, CLIN, SH
 from kb_tools.rdf.paths import CannotFollow, routes
 
@@ -78,7 +78,7 @@ class Sight:
 
     def _look(self, shape: Node, at: _At) -> None:
         if (shape, None, None) not in self.shapes:
-            self._report(shape, "is described outside shapes/conditions")
+            self._report(shape, f"is described outside {home_of(str(shape), CONDITIONS)}")
         path = self.shapes.value(shape, SH.path)
         for after in dict.fromkeys(self._follow(path, at) if path else [at]):
             for predicate, object_ in self.shapes.predicate_objects(shape):

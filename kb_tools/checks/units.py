@@ -13,6 +13,7 @@ from functools import cached_property
 
 from kb_tools.checks.core import FOLDERS, Check, CheckResult, Problem, Scope, problem_of
 from kb_tools.checks.files import parses
+from kb_tools.checks.history import history, strangers
 from kb_tools.errors import KbError
 from kb_tools.model.repository import POLICIES, Repository
 from kb_tools.rdf.namespaces import BASE
@@ -114,10 +115,19 @@ class Checker:
         """The first file that does not parse."""
         return next(parses(self.view), None)
 
+    @cached_property
+    def _stranger(self) -> Problem | None:
+        """That the folder describes another policy or revision than it is called for."""
+        if self.unit.folders is None or self.unit.name == VOCABULARIES:
+            return None
+        return next(strangers(self.view, self.view.policy(self.unit.name)), None)
+
     def outcome(self, check: Check) -> Outcome:
         """Runs a check; one that broken data stops has that as its problem."""
         if check.needs_graphs and self._damage:
             return Outcome(skipped=f"the check parses failed: {self._damage.where}: {self._damage.message}")
+        if check.needs_graphs and check.run is not history and self._stranger:
+            return Outcome(skipped=f"the check history failed: {self._stranger.where}: {self._stranger.message}")
         problems: list[Problem] = []
         kept = True
         try:

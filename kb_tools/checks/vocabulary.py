@@ -10,8 +10,8 @@ from rdflib.term import Node
 
 from kb_tools.ask.sparql import names_in
 from kb_tools.cases.terminology import Terminology
-from kb_tools.checks.core import FOLDERS, Problem, name, names, problem_of, relative, statements
-from kb_tools.model.repository import CONDITIONS, ONTOLOGY, POLICIES, SHAPES, TERMINOLOGY, Repository
+from kb_tools.checks.core import FOLDERS, Problem, name, names, policy_at, problem_of, relative, statements
+from kb_tools.model.repository import CONDITIONS, ONTOLOGY, SHAPES, TERMINOLOGY, Repository, home_of
 from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, READ, SH, SHAPE, namespace_of_policy
 
 # Where the terms of each of our namespaces are described: a file or a folder.
@@ -71,9 +71,11 @@ def _counted(kb: Repository, graph: Graph, nodes: set[Node], what: str, *predica
 
 
 def undefined_terms(kb: Repository) -> Iterator[Problem]:
-    """Terms of our namespaces that are used and defined nowhere, the text of rules included."""
-    described = (triple for folder in (ONTOLOGY, SHAPES) for path in kb.files_of(folder) for triple in kb.triples(path))
-    defined = {subject for subject, predicate, _ in described if predicate == RDF.type}
+    """Terms of our namespaces that are used and defined nowhere, the text of rules included.
+
+    Of one that is defined in the wrong file, `terms_in_place` says so.
+    """
+    defined = {subject for _, (subject, predicate, _) in statements(kb, *FOLDERS) if predicate == RDF.type}
     for file, triple in statements(kb, *FOLDERS):
         for term in dict.fromkeys((*triple, *_within(kb, triple[2]))):
             if _is_own_term(term) and term not in defined:
@@ -93,25 +95,30 @@ def terms_in_place(kb: Repository) -> Iterator[Problem]:
 
     The terms of a policy's own namespaces are described in its own folders.
     """
-    for file, (subject, _, _) in statements(kb, *FOLDERS):
-        for namespace, place in _PLACES.items():
-            if str(subject).startswith(namespace) and not file.startswith(place):
-                yield Problem(
-                    file, f"says something of {name(kb, subject)}; terms of its namespace are described in {place}"
-                )
-        place = _own_place(str(subject))
-        if place and not file.startswith(place):
-            yield Problem(
-                file, f"says something of {name(kb, subject)}; terms of its namespace are described in {place}"
-            )
+    stated = [(file, triple, _place(str(triple[0]))) for file, triple in statements(kb, *FOLDERS)]
+    described = {s for file, (s, p, _), place in stated if place and file.startswith(place) and p == RDF.type}
+    for file, (subject, _, _), place in stated:
+        if not place or file.startswith(place):
+            continue
+        if subject in described:
+            what, hint = "says something of {}, which {} describes", "say it there, or remove it"
+        else:
+            what, hint = "describes {}, a term of {}", "move it there"
+            if (policy := policy_at(kb, file)) and not _own_place(str(subject)):
+                hint += f", or, if only {policy} speaks of it, name it in a namespace of that policy's own"
+        yield Problem(file, f"{what.format(name(kb, subject), place)}; {hint}")
+
+
+def _place(iri: str) -> str:
+    """The file or folder in which a term is described; "" where it is none of ours."""
+    return _own_place(iri) or next((place for within, place in _PLACES.items() if iri.startswith(within)), "")
 
 
 def _own_place(iri: str) -> str:
     """The folder in which a term of a policy's own is described; "" where it is none."""
-    namespace = namespace_of_policy(iri)
-    policy, _, kind = namespace.removeprefix(BASE).partition("/")
+    kind = namespace_of_policy(iri).rpartition("/")[2]
     folder = {"vocabulary#": ONTOLOGY, "condition#": CONDITIONS, "shape#": SHAPES}.get(kind)
-    return f"{POLICIES}/{policy}/{folder}/" if folder else ""
+    return f"{home_of(iri, folder)}/" if folder else ""
 
 
 def property_kinds(kb: Repository) -> Iterator[Problem]:
@@ -141,9 +148,19 @@ _NOT_DESCRIBED = {CASE.patient, OWL.versionIRI}
 def dangling_iris(kb: Repository) -> Iterator[Problem]:
     """IRIs of ours that policies or shapes point to and that nothing describes."""
     described = {subject for _, (subject, _, _) in statements(kb, *FOLDERS)}
+    # Of a revision that describes no passage at all, the check of the passages says so once.
+    passages = {str(passage).rpartition("/")[0] for passage in described if "/passage/" in str(passage)}
+    without = {
+        f"{policy.iri}/{month}/passage"
+        for policy in (kb.policies() if kb.policy_folders else ())
+        for month in policy.revision_folders
+    } - passages
     for file, (subject, predicate, object_) in statements(kb, "shapes", "policies"):
         ours = isinstance(object_, URIRef) and object_.startswith(BASE)
-        if ours and predicate not in _NOT_DESCRIBED and object_ not in described:
+        if predicate == POL.statedIn and str(object_).rpartition("/")[0] in without:
+            continue
+        # Of a term of the vocabularies, the check of undefined terms says so.
+        if ours and predicate not in _NOT_DESCRIBED and object_ not in described and not _is_own_term(object_):
             yield Problem(
                 file,
                 f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which "

@@ -15,6 +15,7 @@ from rdflib.namespace import DCTERMS, RDFS, SKOS
 from kb_tools.as_json import AsJson
 from kb_tools.errors import KnowledgeBaseError, UnknownRevision
 from kb_tools.model.history import LogRow, RevisionEntry, Selection, first_day
+from kb_tools.model.statements import ROLES
 from kb_tools.rdf.namespaces import BASE, POL, SH
 from kb_tools.rdf.terms import extend, local_name, to_quads, to_rdflib
 
@@ -205,11 +206,24 @@ class Policy(AsJson):
         for entry in self.history:
             if entry.name == wanted:
                 return entry
+        if not self.history:
+            raise self.without_revisions()
         known = ", ".join(f"{entry.name} (draft)" if entry.draft else entry.name for entry in self.history)
         nearest = self._nearest(wanted)
         hint = f"known: {known}" + (f"; nearest: {nearest}" if nearest else "")
         unquoted = f"{self.identifier} has no such revision"
         raise UnknownRevision(f"{self.identifier} has no revision {name}", hint=hint, unquoted=unquoted)
+
+    def without_revisions(self) -> UnknownRevision:
+        """What is raised where a policy is asked for a revision and has none."""
+        begin = f"kb draft start DOCUMENT --policy {self.identifier} --revision YYYY-MM"
+        what, where = f"{self.identifier} has no revision on file", str(self.folder)
+        return UnknownRevision(what, where=where, hint=f"begin one with {begin}, or restore its folders")
+
+    def states_criteria(self, entry: RevisionEntry) -> bool:
+        """Whether the folder of a revision states any criterion, or names those of another."""
+        graph = self.own_graph(entry)
+        return any((URIRef(entry.iri), link, None) in graph for link in ROLES.values())
 
     def _nearest(self, name: str) -> str:
         """The name of the revision that is nearest in time to a month, or alike to what is none; "" for none."""
@@ -254,9 +268,7 @@ class Policy(AsJson):
         """
         chosen = self.begun_by(day)
         if not self.history:
-            raise UnknownRevision(
-                f"{self.identifier} has no revision on file", where=str(self.folder), hint="restore their folders"
-            )
+            raise self.without_revisions()
         if chosen is None:
             hint = "none on file is released"
             if self.released:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rdflib import Graph, URIRef
 from rdflib.namespace import RDFS, SKOS
+from rdflib.term import Node
 
 from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevision, UnreadableInput, did_you_mean
 from kb_tools.model.listed import apart, list_terms
@@ -18,6 +19,7 @@ from kb_tools.model.policy import POLICY_FILE, Policy, declared_prefixes
 from kb_tools.model.products import allow_kinds, product_kinds
 from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
+from kb_tools.rdf.namespaces import BASE, namespace_of_policy
 from kb_tools.rdf.terms import Triple, graph_of
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
@@ -59,6 +61,16 @@ def find_root(given: Path | None = None) -> Path:
         if (folder / PREFIX_TABLE).is_file():
             return folder
     raise KnowledgeBaseError("no knowledge base found", where=str(here), hint="use --kb DIR or set KB_ROOT")
+
+
+def home_of(iri: str, folder: str) -> str:
+    """The folder in which a term is described, as seen from the root.
+
+    Args:
+        folder: that of the terms of its kind which all policies share; a term of a policy's own has its own.
+    """
+    policy = namespace_of_policy(iri).removeprefix(BASE).partition("/")[0]
+    return f"{POLICIES}/{policy}/{folder}" if policy else folder
 
 
 class Repository:
@@ -231,6 +243,17 @@ class Repository:
     def has(self, path: Path) -> bool:
         """Whether there is such a file."""
         return path.is_file() if self._held is None else path in self._held
+
+    def file_of(self, subject: Node, predicate: Node, folder: str) -> Path:
+        """The file that states something of a term; of one that none does, the folder where it would stand.
+
+        Args:
+            folder: a folder of terms that all policies share; each policy may have such a one of its own.
+        """
+        for path in self.files_of(folder):
+            if any(s == subject and p == predicate for s, p, _ in self.triples(path)):
+                return path
+        return self.root / home_of(str(subject), folder)
 
     def graph(self, paths: Iterable[Path]) -> Graph:
         """One graph of several files."""

@@ -12,17 +12,20 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
-from kb_tools.errors import KnowledgeBaseError
+from kb_tools.errors import KnowledgeBaseError, did_you_mean
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.logic import LISTED_BY, Tree, named_parts
 from kb_tools.model.policy import Policy
+from kb_tools.model.repository import CONDITIONS, home_of
 from kb_tools.model.statements import ROLES, Advisory, Condition, Criterion, Passage, Reference
-from kb_tools.model.windows import DamagedWindow, Window, asking
+from kb_tools.model.windows import DamagedWindow, UnreadableWindow, Window, asking
 from kb_tools.rdf.namespaces import BIBO, CITO, POL
 from kb_tools.rdf.terms import local_name
 
 # The properties that give the parts of a criterion, or say how many of them must hold.
 PARTS = {POL.atLeast, *(POL[listed] for listed in LISTED_BY.values())}
+# The properties by which a criterion or an advisory names a condition.
+_NAMES_CONDITION = {RDF.first, POL.adviseWhen, POL.adviseUnless}
 _GIVE = "pol:allOf, pol:anyOf, pol:noneOf, or pol:atLeast with pol:of"
 
 
@@ -129,7 +132,17 @@ class Revision:
 
     @cached_property
     def criteria(self) -> tuple[Criterion, ...]:
-        """Its criteria: applicability first, then in the order of the document."""
+        """Its criteria: applicability first, then in the order of the document.
+
+        Raises:
+            KnowledgeBaseError: it holds its criteria as on file, and states none; or one cannot be read whole.
+        """
+        if self.entry.criteria_on_file and not self.policy.states_criteria(self.entry):
+            raise KnowledgeBaseError(
+                f"{self.policy.identifier} revision {self.entry.name} holds its criteria as on file, and states none",
+                where=str(self.policy.revision_folders[self.entry.name]),
+                hint="write criteria.ttl, or say pol:NotOnFile of pol:Criteria in its revision.ttl",
+            )
         found = [
             self._criterion(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)
         ]
@@ -364,20 +377,24 @@ class Revision:
 
     def _file_of(self, node: Node) -> Path:
         """The file that states the parts of a node: one of this revision, or of the one that it shares with."""
-        folders = self.policy.revision_folders
-        own = folders[self.entry.name]
-        shared = folders.get(str(self.graph.value(self.iri, POL.criteriaAsIn)).rpartition("/")[2], own)
-        for folder in (own, shared):
+        for folder in self._folders:
             for path in self.policy.kb.files_in(folder):
                 if any(s == node and p in PARTS for s, p, _ in self.policy.kb.triples(path)):
                     return path
-        return own
+        return self._folders[0]
+
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        """The folder of this revision, and that of the one that it shares with, if any; else the same."""
+        folders = self.policy.revision_folders
+        own = folders[self.entry.name]
+        return own, folders.get(str(self.graph.value(self.iri, POL.criteriaAsIn)).rpartition("/")[2], own)
 
     def _condition(self, iri: str) -> Condition:
         node = URIRef(iri)
         if (node, RDF.type, POL.Condition) not in self.graph:
             raise KnowledgeBaseError(
-                f"{self.policy.kb.curie(iri)} is no condition", where=str(self.policy.kb.root / "shapes/conditions")
+                f"{self._called(node)} is no condition", where=str(self._naming(node)), hint=self._instead_of(node)
             )
         window = self._window(node)
         # As it is evaluated: its window is in its shapes.
@@ -399,17 +416,34 @@ class Revision:
         """How old a finding may be to count for a condition; None for any age.
 
         Raises:
-            KnowledgeBaseError: what it states is no window, or it states several.
+            UnreadableWindow: what it states is no window, or it states several.
         """
-        stated = sorted(map(str, self.graph.objects(node, POL.within)))
+        stated = sorted(self.graph.objects(node, POL.within), key=str)
         try:
             if len(stated) > 1:
-                raise DamagedWindow(f"{' and '.join(stated)} are {len(stated)} windows; state one")
-            return Window.parse(stated[0]) if stated else None
+                raise DamagedWindow(f"{' and '.join(map(str, stated))} are {len(stated)} windows; state one")
+            return Window.of(stated[0]) if stated else None
         except DamagedWindow as damage:
             what, _, hint = f"{self._called(node)} pol:within {damage}".partition("; ")
-            where = str(self.policy.kb.root / "shapes/conditions")
-            raise KnowledgeBaseError(what, where=where, hint=hint) from None
+            where = str(self.policy.kb.file_of(node, POL.within, CONDITIONS))
+            raise UnreadableWindow(what, where=where, hint=hint) from None
+
+    def _naming(self, node: Node) -> Path:
+        """The file of this revision, or of the one that it shares with, that names a condition."""
+        for folder in self._folders:
+            for path in self.policy.kb.files_in(folder):
+                if any(o == node and p in _NAMES_CONDITION for _, p, o in self.policy.kb.triples(path)):
+                    return path
+        return self._folders[0]
+
+    def _instead_of(self, node: Node) -> str:
+        """What to do about the name of a condition that is none."""
+        kb = self.policy.kb
+        known = [kb.curie(str(one)) for one in self.graph.subjects(RDF.type, POL.Condition)]
+        meant = did_you_mean(self._called(node), known)
+        return (
+            f"{meant + ' Else d' if meant else 'd'}escribe it in {home_of(str(node), CONDITIONS)}/, as a pol:Condition"
+        )
 
     def places(self, node: Node) -> tuple[Passage, ...]:
         """Where in the document a statement stands, in the document's order."""

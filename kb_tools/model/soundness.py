@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kb_tools.errors import KbError, KnowledgeBaseError
+from kb_tools.errors import KbError
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import ONTOLOGY, POLICIES, SHAPES, Repository
 from kb_tools.model.revision import Revision
@@ -51,8 +51,7 @@ def require_sound(policy: Policy, whole: bool = False) -> None:
     """
     kb = policy.kb
     if not policy.revision_folders:
-        hint = "add the folder of a revision, with a revision.ttl"
-        raise KnowledgeBaseError(f"{policy.identifier} has no revision on file", where=str(policy.folder), hint=hint)
+        raise policy.without_revisions()
     folders = (policy.folder, *policy.revision_folders.values())
     paths = [path for folder in folders for path in kb.files_in(folder)]
     paths += [path for kind in (ONTOLOGY, SHAPES) for path in kb.files(f"{POLICIES}/{policy.identifier}/{kind}")]

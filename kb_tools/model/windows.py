@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.namespace import XSD
 from rdflib.term import Node
 
+from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.certainty import fresh_copy, rewritten
 from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.terms import graph_of
@@ -24,6 +26,10 @@ _FORM = re.compile(r"P(?:([1-9][0-9]{0,2})Y(?:([1-9][0-9]?)M)?|([1-9][0-9]{0,3})
 
 class DamagedWindow(ValueError):
     """A pol:within that is no window."""
+
+
+class UnreadableWindow(KnowledgeBaseError):
+    """A condition has a window that cannot be read; nothing that hangs on it is determined."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,18 @@ class Window:
         years, with_years, months, days = (int(number or 0) for number in found.groups())
         return cls(text, 12 * years + with_years + months, days)
 
+    @classmethod
+    def of(cls, stated: Node) -> Window:
+        """The window that a statement of pol:within gives.
+
+        Raises:
+            DamagedWindow: it is none, or a text that is not said to be a duration.
+        """
+        window = cls.parse(str(stated))
+        if not isinstance(stated, Literal) or stated.datatype != XSD.duration:
+            raise DamagedWindow(f'"{stated}" is a text and no duration; write "{stated}"^^xsd:duration')
+        return window
+
     @property
     def words(self) -> str:
         """How long it is: "6 months"."""
@@ -75,7 +93,7 @@ class Window:
 def window_of(conditions: Graph, condition: Node) -> Window | None:
     """The window of a condition; None where it states none, or none that can be read."""
     try:
-        return next((Window.parse(str(text)) for text in conditions.objects(condition, POL.within)), None)
+        return next((Window.of(stated) for stated in conditions.objects(condition, POL.within)), None)
     except DamagedWindow:
         return None
 
@@ -104,10 +122,10 @@ def with_windows(conditions: Graph) -> Graph:
     for condition, _ in stated:
         for link in (POL.holdsWhen, POL.failsWhen):
             evaluated.remove((condition, link, None))
-    for condition, text in stated:
+    for condition, duration in stated:
         for link, shape in _shapes(conditions, condition):
             try:
-                window = Window.parse(str(text))
+                window = Window.of(duration)
             except DamagedWindow:
                 continue
             evaluated.add((condition, link, _within(conditions, shape, window, evaluated)))

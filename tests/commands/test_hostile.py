@@ -623,7 +623,8 @@ GONE: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no conditions": (
         lambda root: shutil.rmtree(root / "shapes/conditions"),
-        "shapes/conditions: cond:service-is-dli is no condition",
+        "policies/CP.MP.101/2026-02/criteria.ttl: cond:service-is-dli is no condition; describe it in "
+        "shapes/conditions/, as a pol:Condition",
     ),
     "no rules": (
         lambda root: (root / "shapes/derivation.ttl").unlink(),
@@ -656,7 +657,8 @@ def test_what_is_missing_of_a_knowledge_base_is_one_line_and_decides_nothing(
     if line:
         assert (ran.stdout, ran.stderr) == ("", f"kb: {copy}/{line}\n")
     else:
-        where = f"{copy}/policies/CP.MP.101: CP.MP.101 has no revision on file; restore their folders\n"
+        where = f"{copy}/policies/CP.MP.101: CP.MP.101 has no revision on file; begin one with "
+        where += "kb draft start DOCUMENT --policy CP.MP.101 --revision YYYY-MM, or restore its folders\n"
         assert ran.stderr == f"kb: {DATA / 'case.ttl'}#case: {where}"
         assert json.loads(ran.stdout)["determinations"] == []
 

@@ -28,7 +28,7 @@ from kb_tools.model.history import Selection
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import AGE_RULES, Repository
 from kb_tools.model.revision import Revision
-from kb_tools.model.windows import DamagedWindow, Window, asking, window_of
+from kb_tools.model.windows import DamagedWindow, UnreadableWindow, Window, asking, window_of
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf import shacl
 from kb_tools.rdf.namespaces import BASE, CASE, COND, POL, SH, SHAPE
@@ -457,6 +457,18 @@ def test_what_is_no_window_stops_no_other_revision(with_wn3: Repository, stated:
     assert "\n" not in str(refused.value)
     (answer,) = Run(kb, kb.policy("CP.MP.101"), "pyshifty", "2026-02").answers(cases_of(kb, LINES[:1]))
     assert isinstance(answer, Determination)
+
+
+def test_a_window_that_is_a_text_is_refused_and_its_condition_has_no_shapes(with_wn3: Repository) -> None:
+    kb = Repository(with_wn3.root)
+    kb.conditions.set((GVHD, POL.within, Literal("P30D")))
+    with pytest.raises(UnreadableWindow) as refused:
+        determined(kb, "2024-01", LINES[0])
+    assert str(refused.value) == (
+        f"{kb.root}/shapes/conditions/wn3.ttl: cond:acute-gvhd-of-grade-2-or-higher-within-30-days pol:within "
+        '"P30D" is a text and no duration; write "P30D"^^xsd:duration'
+    )
+    assert (GVHD, POL.holdsWhen, None) not in kb.evaluated
 
 
 def test_a_window_on_what_has_no_date_is_a_problem(with_wn3: Repository) -> None:

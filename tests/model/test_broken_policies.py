@@ -24,7 +24,10 @@ SYNTAX = (
     "SYN.1/2024-01/criteria.ttl:28: not valid Turtle: Parser error at line 28 between columns 8 and 12: oops is not a "
     "valid predicate; correct the syntax"
 )
-EMPTY = "NOC.1: NOC.1 has no revision on file; add the folder of a revision, with a revision.ttl"
+EMPTY = (
+    "NOC.1: NOC.1 has no revision on file; begin one with kb draft start DOCUMENT --policy NOC.1 --revision YYYY-MM, "
+    "or restore its folders"
+)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +208,8 @@ def test_the_check_names_the_clash_in_one_line_and_ready_questions_write_no_ambi
     assert [problem for one in json.loads(ran.stdout) for problem in one["problems"]] == [
         {
             "where": "policies/TST.7/policy.ttl",
-            "message": "prefix crit: is declared for something else by CP.MP.101; choose another",
+            "message": "prefix crit: is declared for something else by CP.MP.101; choose another, here and in the "
+            "files of this policy",
         }
     ]
     kb = kb_tools.open(clashing).repository

@@ -195,7 +195,7 @@ def test_what_a_policy_says_of_a_term_of_others_is_found(grown: Path) -> None:
     places = (("clin:Melanoma", "ontology/clinical"), ("town:THigh", "policies/TST.7/ontology/"))
     said = "policies/EX.5/ontology/weight.ttl: says something of"
     assert problems(grown, "terms-in-place")["terms-in-place"] == [
-        f"{said} {term}; terms of its namespace are described in {place}" for term, place in places
+        f"{said} {term}, which {place} describes; say it there, or remove it" for term, place in places
     ]
     file.write_text(whole, encoding="utf-8")
 
