@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
 from kb_tools.determine.result import Need
 from kb_tools.memory import Memory
-from kb_tools.model.logic import Assignments, Tree, Value, evaluate, side_by_side, within_limits
+from kb_tools.model.logic import Assignments, Tree, Value, evaluate, new_manager, side_by_side, within_limits
 from kb_tools.model.revision import Revision
+
+if TYPE_CHECKING:
+    from oxidd.bdd import BDDManager
 
 # Combinations of determined conditions of which the answer is kept, in one generation.
 ROOM = 5_000
@@ -25,7 +30,8 @@ class OpenConditions:
     def __init__(self, revision: Revision) -> None:
         trees = (revision.applicability_tree, revision.criteria_tree)
         with within_limits(f"revision {revision.entry.name}"):
-            self._assignments = Assignments(dict.fromkeys(side_by_side(trees, {}), Value.UNKNOWN))
+            conditions = dict.fromkeys(side_by_side(trees, {}), Value.UNKNOWN)
+            self._assignments = Assignments(conditions, _manager())
             applies, met = (self._assignments.where(tree) for tree in trees)
             self._sets = applies, applies & met
         self._known: Memory[tuple[bool | None, ...], frozenset[str]] = Memory(ROOM)
@@ -38,6 +44,12 @@ class OpenConditions:
             left = self._assignments.given(values, *self._sets)
             known = self._known.put(key, self._assignments.can_change(*left))
         return known
+
+
+@cache
+def _manager() -> BDDManager:
+    """Holds the diagrams of all revisions: of these there may be hundreds, each with few and small diagrams."""
+    return new_manager()
 
 
 def needed(

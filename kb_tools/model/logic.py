@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
-    from oxidd.bdd import BDDFunction
+    from oxidd.bdd import BDDFunction, BDDManager
 
 
 class Value(Enum):
@@ -137,6 +137,14 @@ NODES = 1 << 17
 STEPS = 1 << 14
 
 
+def new_manager() -> BDDManager:
+    """What holds diagrams. Each has a thread of its own, for which a gibibyte of addresses is set aside."""
+    # Loaded here: the library is not needed to print help or to read a policy.
+    from oxidd.bdd import BDDManager
+
+    return BDDManager(NODES, STEPS, 1)
+
+
 class Assignments:
     """Every way in which undetermined conditions can turn out, held at once.
 
@@ -146,24 +154,22 @@ class Assignments:
     Args:
         values: of each condition. Their order is that of the diagram: it decides how large the diagram gets, and
             nothing else. See `side_by_side`.
+        manager: that holds the diagrams, with those of others; by default one of its own, for as long as it is used.
 
     Attributes:
         open: the undetermined conditions, by name.
     """
 
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        # Loaded here: the library is not needed to print help or to read a policy.
-        from oxidd.bdd import BDDManager
-
+    def __init__(self, values: Mapping[str, Value], manager: BDDManager | None = None) -> None:
         self._by_variable = [iri for iri, value in values.items() if not value.settled]
         self.open = sorted(self._by_variable)
-        manager = BDDManager(NODES, STEPS, 1)
+        manager = manager or new_manager()
+        manager.add_vars(max(0, len(self.open) - manager.num_vars()))
         self.everything, self.nothing = manager.true(), manager.false()
         self._holding = {
             iri: self.everything if value is Value.HOLDS else self.nothing for iri, value in values.items()
         }
-        for variable in manager.add_vars(len(self.open)):
-            self._holding[self._by_variable[variable]] = manager.var(variable)
+        self._holding |= {iri: manager.var(variable) for variable, iri in enumerate(self._by_variable)}
 
     def where(self, part: Tree | str) -> BDDFunction:
         """The assignments in which a tree or condition holds; in all others it fails."""

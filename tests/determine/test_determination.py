@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from itertools import product
+from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -1123,3 +1124,14 @@ def test_facts_are_reported_in_one_order_whatever_the_order_of_the_file() -> Non
         ]
         * 2
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_a_process_needs_no_more_threads_for_more_revisions() -> None:
+    """Each would set aside a gibibyte of addresses: a process of the server that has four is ended at the fifth."""
+    OpenConditions(revision_of("2026-02"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    held = [OpenConditions(revision_of(name)) for name in ("2019-10", "2023-10", "2024-04", "2025-02", "2026-02")]
+    assert len(list(Path("/proc/self/task").iterdir())) == threads
+    nothing = dict.fromkeys(revision_of("2019-10").deciding_conditions, Value.UNKNOWN)
+    assert held[0].of(nothing) == OpenConditions(revision_of("2019-10")).of(nothing) != frozenset()

@@ -12,6 +12,7 @@ from comparisons import FAST, ROOT
 from rdflib import Graph, Literal, URIRef
 
 from kb_tools.cases.case import Case
+from kb_tools.determine import needs
 from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.needs import OpenConditions
 from kb_tools.determine.result import Determination, Need, Outcome
@@ -300,6 +301,7 @@ def test_revisions_too_entangled_to_compare_or_to_determine_under_are_named(monk
         "revisions 2020-01 and 2021-01",
         "the criteria combine their conditions in too many ways: more than 50 nodes of a decision diagram",
     )
+    monkeypatch.setattr(needs, "_manager", logic.new_manager)
     with pytest.raises(KbError) as error:
         OpenConditions(old())
     assert error.value.where == "revision 2020-01"
