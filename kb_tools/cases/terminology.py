@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -86,6 +87,16 @@ class Terminology:
             (iri.removesuffix(local_name(iri)), local_name(iri)): meaning for iri, meaning in self._mappings.own.items()
         }
         return {**self._mappings.meanings, **own}
+
+    @cached_property
+    def naming_policies(self) -> frozenset[str]:
+        """The services and billing codes by which a request names a policy on file (pol:namedBy): their IRIs."""
+        found: set[str] = set()
+        for policy in self.kb.policies():
+            # Of a policy that cannot be read, whoever asks for it is told.
+            with suppress(KnowledgeBaseError):
+                found |= policy.named_by
+        return frozenset(found)
 
     @remembered
     def meaning(self, system: str, code: str) -> Meaning | None:

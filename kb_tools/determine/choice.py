@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rdflib.term import Node
+
 from kb_tools.cases.case import Case
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.policy import Policy
@@ -94,10 +96,7 @@ class PolicyChoice:
         if payer and not any(policy.payer == payer for policy in self._among):
             what = "no policy on file is of the payer that the coverage states"
             raise KbError(what, hint=f"choose with --policy: {_listed(self._among)}")
-        request = case.value(case.node, CASE.request)
-        stated = [*case.values(request, CASE.service), *case.values(request, CASE.procedureCode)]
-        named_by = self._names()
-        named = dict.fromkeys(policy for term in stated for policy in named_by.get(str(term), ()))
+        named = self.named(case)
         found = tuple(policy for policy in named if among <= {policy.payer})
         if len(found) == 1:
             return found
@@ -108,13 +107,18 @@ class PolicyChoice:
             )
             raise KbError(what, hint=f"{state}choose with --policy: {_listed(found)}, or all")
         if named:
-            what = f"the case names {_listed(tuple(named))}, and its coverage another payer"
+            what = f"the case names {_listed(named)}, and its coverage another payer"
             raise KbError(what, hint=f"choose with --policy: {_listed(self._among)}")
-        what = "neither its service nor its codes do" if stated else "it states no service and no code"
+        what = "neither its service nor its codes do" if _asked_for(case) else "it states no service and no code"
         raise KbError(
             f"the case names none of {len(self._among)} policies on file: {what}",
             hint=f"choose with --policy: {_listed(self._among)}",
         )
+
+    def named(self, case: Case) -> tuple[Policy, ...]:
+        """The policies that a case names by its service or its codes, whatever payer its coverage states."""
+        named_by = self._names()
+        return tuple(dict.fromkeys(policy for term in _asked_for(case) for policy in named_by.get(str(term), ())))
 
     def _names(self) -> dict[str, list[Policy]]:
         """The policies that each service or code names."""
@@ -175,6 +179,12 @@ def _among(case: Case) -> frozenset[str]:
     """The IRIs of the payers on file that the coverage names: the one that is stated, or those of which none is."""
     payer, unread = _payer_of(case), case.unread_payer
     return frozenset([payer]) if payer else unread.among if unread else frozenset()
+
+
+def _asked_for(case: Case) -> list[Node]:
+    """The service and the codes that the request states."""
+    request = case.value(case.node, CASE.request)
+    return [*case.values(request, CASE.service), *case.values(request, CASE.procedureCode)]
 
 
 def _payer_of(case: Case) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import content, data, resources
 from hook_calls import call_of, order_of
 from pas import pas_of
+from several_policies import knowledge_base
 
 from kb_tools.model.repository import Repository
 from kb_tools.render.coverage_information import URL
@@ -131,3 +133,29 @@ def test_of_a_plan_whose_payer_is_known_only_that_payers_policy_has_a_card_and_a
     assert len(packages(desk, ORDER, coverage=coverage)) == 1
     monkeypatch.setenv("KB_POLICY", "CP.MP.101")
     assert (cards(anthem), cards(of_payer("Acme"))) == (["CG-TRANS-03"], ["CP.MP.101"])
+
+
+def test_an_order_is_of_the_policies_that_its_code_names(
+    tmp_path: Path, no_policy_preferred: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No mapping says what the code means; the policy says that it is about it."""
+    monkeypatch.setattr(Packages, "_made", lambda *_: [])
+    root = knowledge_base(tmp_path, "EX.5")
+    path = root / "policies/EX.5/policy.ttl"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("clin:DonorLymphocyteInfusion , cpt:38242 ;", "cpt:43775 ;"), encoding="utf-8")
+    desk = Desk(Repository(root))
+    by_code = {
+        code: {"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": code}]}
+        for code in ("38242", "43775", "43770")
+    }
+    cards = {
+        code: [card["summary"] for card in signed(desk, code=concept)["cards"]] for code, concept in by_code.items()
+    }
+    assert cards == {
+        "38242": ["CP.MP.101 revision 2026-02: criteria met"],
+        "43775": ["EX.5 revision 2024-01: information needed"],
+        "43770": [],
+    }
+    orders = [{"name": "order", "resource": order_of(content(), code=by_code[code])} for code in ("43775", "43770")]
+    assert [len(packages(desk, order)) for order in orders] == [1, 0]

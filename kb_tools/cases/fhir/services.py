@@ -26,8 +26,16 @@ class Services:
         return self._codes.concepts(codings, CLIN.Service)
 
     def are_asked(self, codings: Sequence[Element]) -> bool:
-        """Whether codes ask for a service, named or left open: a package of which it is not said what is meant."""
-        return self._codes.ask_for_a_service(codings)
+        """Whether codes ask for a service, named or left open: a package of which it is not said what is meant.
+
+        A procedure code by which a request names a policy on file asks for one too.
+        """
+        return self._codes.ask_for_a_service(codings) or any(map(self._names_a_policy, codings))
+
+    def _names_a_policy(self, coding: Element) -> bool:
+        system = self.procedure_system(coding)
+        code = coding.text("code")
+        return system is not None and f"{system.namespace}{code}" in self._codes.terminology.naming_policies
 
     def are_asked_by_item(self, item: Element) -> bool:
         """Whether an item of a claim, or a detail of it, asks for a service that is known here."""

@@ -16,7 +16,7 @@ from typing import Any
 from kb_tools.as_json import compact
 from kb_tools.cases.case import Case
 from kb_tools.cases.fhir.r4 import load
-from kb_tools.determine.choice import is_of_another_payer
+from kb_tools.determine.choice import PolicyChoice, is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import UnreadableInput
@@ -82,6 +82,7 @@ class Packages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._choice = PolicyChoice(desk.kb.policies())
         self._writer: PackageWriter | None = None
         self._rules: OrderedDict[tuple[str, str, str], list[Rule]] = OrderedDict()
 
@@ -160,6 +161,9 @@ class Packages:
             if not (meant or of_policy) and is_of_another_payer(found.case, found.revision.policy):
                 remarks.append(_ANOTHER_PAYER)
                 continue
+            if not (meant or of_policy) and not self._may_name(found.case, policy):
+                remarks.append(_OTHER)
+                continue
             if found.outcome is Outcome.NOT_APPLICABLE or found.needs is None:
                 remarks.append(_SETTLED)
             if of_policy or order is None:
@@ -170,6 +174,11 @@ class Packages:
         if len(packages) + len(remarks) == told_before:
             what = "the form that is named is not that of this order: leave it out, or send the order as it was"
             raise _Refused(404, "not-found", what)
+
+    def _may_name(self, case: Case, policy: str) -> bool:
+        """Whether a case names a policy by its service or its codes, or no policy at all."""
+        named = self._choice.named(case)
+        return not named or policy in [one.identifier for one in named]
 
     def _is_known(self, order: Json) -> bool:
         return order["resourceType"] == "Claim" or self._desk.asks_for_a_known_service(order)

@@ -13,7 +13,7 @@ from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.bundle import as_list
 from kb_tools.cases.fhir.r4 import Decimal
 from kb_tools.cases.fhir.references import last_two
-from kb_tools.determine.choice import is_of_another_payer
+from kb_tools.determine.choice import PolicyChoice, is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError, UnreadableInput
@@ -37,6 +37,7 @@ class Hooks:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self._choice = PolicyChoice(desk.kb.policies())
 
     def answer(self, service: str, base: str, today: str, body: bytes) -> Message:
         """The status of HTTP, what became of the orders (`Told`), and the answer in JSON.
@@ -82,11 +83,12 @@ class Hooks:
         }
 
     def _meant(self, call: Call, order: dict[str, Any], today: date) -> list[Policy]:
-        """The policy that KB_POLICY names, unless the plan is another payer's; else all."""
+        """The policy that KB_POLICY names, if the plan may be its payer's; else those that the order names, or all."""
         meant = self.desk.kb.preferred
-        if meant and not is_of_another_payer(self._read(call.version, {"order": order, **call.chart}, today), meant):
+        case = self._read(call.version, {"order": order, **call.chart}, today)
+        if meant and not is_of_another_payer(case, meant):
             return [meant]
-        return list(self.desk.kb.policies())
+        return list(self._choice.named(case) or self._choice.policies)
 
     def _read(self, version: str, parts: Mapping[str, Any], today: date) -> Case:
         """The case of an order with what else is known.
