@@ -42,8 +42,9 @@ class Key:
         hint: what the shape says to a person.
         many, required: whether its value is an array; whether a well-formed case has it.
         classes: the forms that its value can have, where that is an object.
-        one_of_each: whether it can have one value of each of these forms: an object stands for an array of one, and an
-            object that states no type is of the first form.
+        typed: whether an object states which of them it is of.
+        default: where it can have one value of each of these forms, so that an object stands for an array of one: the
+            form of an object that states no type; else "".
         terms: the IRIs of the terms that its value can be, by name.
         kind: the class of these terms, None where the shape lists them.
         datatype, pattern, bounds: of its value, where that is no term; a pattern without a datatype is that of a code.
@@ -60,7 +61,8 @@ class Key:
     many: bool
     required: bool
     classes: tuple[str, ...] = ()
-    one_of_each: bool = False
+    typed: bool = False
+    default: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
     kind: URIRef | None = None
     datatype: URIRef | None = None
@@ -69,6 +71,15 @@ class Key:
     lengths: tuple[tuple[str, int], ...] = ()
     unit: str = ""
     holder: Key | None = None
+
+    @property
+    def one_of_each(self) -> bool:
+        """Whether it can have one value of each of its forms: an object stands for an array of one."""
+        return bool(self.default)
+
+    def is_typed(self, name: str) -> bool:
+        """Whether an object of one of its forms states its type."""
+        return self.typed and name != self.default
 
     @property
     def is_code(self) -> bool:
@@ -212,7 +223,8 @@ class CaseForms:
             many=graph.value(shape, SH.maxCount) is None and not one_of_each,
             required=int(str(graph.value(shape, SH.minCount) or 0)) > 0,
             classes=tuple(map(local_name, classes)),
-            one_of_each=one_of_each,
+            typed=len(classes) > 1,
+            default=local_name(classes[0]) if one_of_each else "",
             terms={local_name(term): str(term) for term in terms},
             kind=class_ if isinstance(class_, URIRef) and terms else None,
             datatype=URIRef(str(datatype)) if datatype else None,

@@ -205,7 +205,7 @@ class _Reading:
         if value is None:
             raise self._refusal(path, "null says nothing", "leave the key out: what is not stated is unknown")
         if key.classes:
-            return self.object(key.classes, value, path, key.classes[0] if key.one_of_each else "")
+            return self.object(key.classes, value, path, key.default)
         if key.terms:
             return named(key.terms[self._term(key, value, path)])
         if key.is_code:

@@ -32,6 +32,8 @@ def template(plain: CaseForms, revision: Revision) -> dict[str, Any]:
         "note. Leave out what is not known: what is not stated is unknown, never a no. Put into findings, once for "
         f"each finding, the object of {NOTE}findings that fits, and fill it in."
     )
+    if any(len(key.classes) > 1 and key.default for form in plain.forms.values() for key in form.keys.values()):
+        intro += f" Put into product the objects of {NOTE}product that fit, at most one of each type."
     return {NOTE: intro, f"{NOTE}id": f"{ID_HINT} {NAME_HINT}", **_blank(plain, plain.forms[ROOT], asks)}
 
 
@@ -55,8 +57,10 @@ def _blank(plain: CaseForms, form: Form, asks: dict[str, list[str]]) -> dict[str
     """The keys of an object, those without objects in them as notes."""
     found: dict[str, Any] = {}
     for key in form.keys.values():
-        if len(key.classes) == 1:
-            found[key.name] = _blank(plain, plain.forms[key.classes[0]], asks)
+        if len(key.classes) == 1 and not key.many:
+            (name,) = key.classes
+            named = {"type": name} if key.is_typed(name) else {}
+            found[key.name] = named | _blank(plain, plain.forms[name], asks)
         elif key.classes:
             found[key.name] = []
             forms = (plain.forms[name] for name in key.classes)

@@ -15,6 +15,7 @@ from rdflib.term import Node
 from kb_tools.cases.form import CaseForms, Key
 from kb_tools.cases.memo import remembered
 from kb_tools.model.periods import Starts, counts_since, starts
+from kb_tools.model.products import parts_of
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import CASE, READ
 from kb_tools.rdf.terms import local_name
@@ -73,6 +74,7 @@ class Vocabulary:
 
     Attributes:
         kinds: the classes of findings, by local name.
+        parts: what a case states apart from findings, by local name: the request, the plan, and each kind of product.
         domain: by class: the properties that its instances can have.
         range: by property: the class of its values.
         classes: by term: the classes that it belongs to.
@@ -86,6 +88,7 @@ class Vocabulary:
         self._forms = forms
         ontology = kb.ontology
         self.kinds = {local_name(kind): kind for kind in ontology.subjects(RDFS.subClassOf, CASE.Finding)}
+        self.parts = parts_of(ontology)
         self.domain: dict[Node, set[Node]] = defaultdict(set)
         for property_, class_ in ontology.subject_objects(RDFS.domain):
             self.domain[class_].add(property_)

@@ -26,6 +26,12 @@ def product_kinds(ontology: Graph) -> list[URIRef]:
     return sorted(class_ for class_ in ontology.subjects(RDFS.subClassOf, CASE.Product) if isinstance(class_, URIRef))
 
 
+def parts_of(ontology: Graph) -> dict[str, URIRef]:
+    """What a case states once, apart from its findings, by the names under which answers to questions state it."""
+    parts = (CASE.Request, CASE.Coverage, CASE.Product, *product_kinds(ontology))
+    return {local_name(class_): class_ for class_ in parts}
+
+
 def read_as(kb: Repository) -> Mapping[Node, URIRef]:
     """What conditions read: of each property that states something of a kind of product, the kind.
 

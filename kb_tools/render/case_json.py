@@ -34,7 +34,7 @@ def _object(plain: CaseForms, form: Form, case: Case, node: Node) -> dict[str, A
         subject = case.value(node, key.holder.path) if key.holder else node
         values = [_value(plain, key, case, value) for value in case.values(subject, key.path)]
         if key.one_of_each:
-            values.sort(key=lambda value: key.classes.index(value.get("type", key.classes[0])))
+            values.sort(key=lambda value: key.classes.index(value.get("type", key.default)))
         if values:
             found[key.name] = values if key.many or len(values) > 1 else values[0]
     return found
@@ -43,8 +43,7 @@ def _object(plain: CaseForms, form: Form, case: Case, node: Node) -> dict[str, A
 def _value(plain: CaseForms, key: Key, case: Case, value: Node) -> Any:
     if key.classes:
         kind = local_name(case.value(value, RDF.type))
-        is_plain = len(key.classes) == 1 or (key.one_of_each and kind == key.classes[0])
-        named = {} if is_plain else {"type": kind}
+        named = {"type": kind} if key.is_typed(kind) else {}
         return named | _object(plain, plain.forms[kind], case, value)
     if isinstance(value, Literal):
         return _literal(value, case.title)

@@ -19,6 +19,7 @@ from rdflib.namespace import RDF, XSD
 from kb_tools.cases.form import CaseForms, Form, Key
 from kb_tools.determine.in_words import how_many
 from kb_tools.determine.result import REVIEW, Determination, Need
+from kb_tools.model.products import product_kinds
 from kb_tools.rdf.namespaces import BASE, CASE
 from kb_tools.rdf.terms import local_name
 
@@ -33,11 +34,11 @@ _LIMITS = {"minInclusive": "minValue", "maxInclusive": "maxValue"}
 
 @dataclass(frozen=True)
 class Asked:
-    """One thing that is asked for: findings of a class, or what the request, product or plan is.
+    """One thing that is asked for: findings of a class, a product of a kind, or what the request, cells or plan are.
 
     Attributes:
-        form: the class of the finding, or of what has the property.
-        key: the property; None for a finding.
+        form: the class of the finding or product, or of what has the property.
+        key: the property; None for a finding and a product.
         texts: what to send in, in the words of each condition that reads it, and whether the case contradicts itself.
     """
 
@@ -111,6 +112,7 @@ class _Items:
         case = found.case
         self.reason = str(case.value(case.value(case.node, CASE.request), CASE.reason))
         self.stated = {str(case.value(finding, RDF.type)) for finding in case.values(case.node, CASE.finding)}
+        self.products = set(product_kinds(plain.kb.ontology))
         self.absent = self._absences()
 
     def under(self, need: Need, number: str) -> list[dict[str, Any]]:
@@ -156,6 +158,8 @@ class _Items:
             yield self._above(thing.link_id, number, text)
         elif thing.key:
             yield self._question(thing.form, thing.key, text)
+        elif thing.form.iri in self.products:
+            yield self._product(thing.form, text)
         else:
             yield self._finding(thing.form, text)
         for form, key, names in self.absent:
@@ -199,6 +203,11 @@ class _Items:
             children.append({**child, "required": key.required or counted == [key.path] or key.path in distinguishing})
         full_text = " ".join((text, *form.rules))
         return {"linkId": form.name, "text": full_text, "type": "group", "repeats": True, "item": children}
+
+    def _product(self, form: Form, text: str) -> dict[str, Any]:
+        """A group for the one product of a kind."""
+        children = [self._question(form, key, key.label) for key in form.keys.values()]
+        return {"linkId": form.name, "text": " ".join((text, *form.rules)), "type": "group", "item": children}
 
     def _stated_of(self, form: Form) -> set[URIRef]:
         """The properties that findings of a class state in the case."""

@@ -7,14 +7,17 @@ are too long to stand in the form.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+from rdflib.namespace import RDF
+
 from kb_tools.cases.form import CaseForms, Form, Key
 from kb_tools.determine.result import Determination
+from kb_tools.model.products import parts_of
 from kb_tools.rdf.namespaces import BASE, CASE
 from kb_tools.rdf.terms import local_name
 from kb_tools.render.coverage_information import TEMP
@@ -29,8 +32,6 @@ _KNOWN = {"2.1": "auto", "2.2": "auto-server"}
 _PACKAGE = {"2.1": "PackageBundle", "2.2": "packagebundle"}
 # From how many answers on a list stands by itself.
 _LONG = 20
-# The parts of a case that are stated once, whose questions stand by themselves.
-_PARTS = ("Request", "Coverage", "Product")
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,17 @@ def policy_url(identifier: str) -> str:
     return f"{BASE}Questionnaire/{identifier}"
 
 
-def questions(form: Json) -> list[Json]:
-    """The items of a form that ask for what the request, the plan or the product is, with answers to choose from."""
-    return [item for item in _every(form["item"]) if _is_of_a_part(item) and "answerOption" in item]
+def questions(forms: CaseForms, form: Json) -> list[Json]:
+    """The items of a form that ask for what the request, the plan or a product is, with answers to choose from."""
+    parts = parts_of(forms.kb.ontology)
+    return [item for item in _every(form["item"]) if _is_of_a_part(item, parts) and "answerOption" in item]
 
 
-def asked_things(form: Json | None) -> frozenset[str]:
-    """The linkIds of what a form asks for: classes of findings, and properties of the request, plan and product."""
-    return frozenset(item["linkId"] for item in _every(form["item"]) if _is_a_thing(item)) if form else frozenset()
+def asked_things(forms: CaseForms, form: Json | None) -> frozenset[str]:
+    """The linkIds of what a form asks for: classes of findings, products, and properties of all that is stated once."""
+    parts = parts_of(forms.kb.ontology)
+    every = _every(form["item"]) if form else ()
+    return frozenset(item["linkId"] for item in every if _is_a_thing(item, parts))
 
 
 def _every(items: Iterable[Json]) -> Iterator[Json]:
@@ -69,12 +73,13 @@ def _every(items: Iterable[Json]) -> Iterator[Json]:
         yield from _every(item.get("item", ()))
 
 
-def _is_of_a_part(item: Json) -> bool:
-    return item["linkId"].partition("/")[0] in _PARTS and item["type"] != "display"
+def _is_of_a_part(item: Json, parts: Collection[str]) -> bool:
+    """Whether an item asks for a part of a case that is stated once, or for a property of one."""
+    return item["linkId"].partition("/")[0] in parts and item["type"] != "display"
 
 
-def _is_a_thing(item: Json) -> bool:
-    return _is_of_a_part(item) or bool(item.get("repeats") and item["type"] == "group")
+def _is_a_thing(item: Json, parts: Collection[str]) -> bool:
+    return _is_of_a_part(item, parts) or bool(item.get("repeats") and item["type"] == "group")
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,8 @@ class PackageWriter:
 
     def _conditional(self, form: Json, rules: Sequence[Rule]) -> Json:
         """The form with conditions under which each thing is asked: only answers that stand before it count."""
-        order = [item["linkId"] for item in _every(form["item"]) if _is_a_thing(item)]
+        parts = parts_of(self._forms.kb.ontology)
+        order = [item["linkId"] for item in _every(form["item"]) if _is_a_thing(item, parts)]
         dropped: dict[str, list[Json]] = {thing: [] for thing in order}
         for rule in rules:
             condition = {"question": rule.question, "operator": "!=", "answerCoding": rule.answer}
@@ -236,11 +242,11 @@ class PackageWriter:
 
 
 def stated_terms(forms: CaseForms, found: Determination) -> dict[str, list[str]]:
-    """By linkId: the terms that a case states of the request, the plan and the product."""
+    """By linkId: the terms that a case states of the request, the plan and the products."""
     case = found.case
     request = case.value(case.node, CASE.request)
     nodes = {"Request": request, "Coverage": case.value(case.node, CASE.coverage)}
-    nodes["Product"] = case.value(request, CASE.product)
+    nodes |= {local_name(case.value(product, RDF.type)): product for product in case.values(request, CASE.product)}
     stated: dict[str, list[str]] = {}
     for name, node in nodes.items():
         for key in forms.forms[name].keys.values() if node else ():
@@ -268,7 +274,7 @@ def _enabled(item: Json, dropped: Mapping[str, list[Json]], above: list[Json]) -
 
 def _conditions(item: Json, dropped: Mapping[str, list[Json]]) -> list[Json]:
     """The conditions of an item; of a group, or of a remark that names something, those of all that it is about."""
-    if _is_a_thing(item):
+    if item["linkId"] in dropped:
         return dropped[item["linkId"]]
     if item["type"] == "display":
         return dropped.get(item["linkId"].partition(":")[2], [])

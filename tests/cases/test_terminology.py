@@ -62,6 +62,7 @@ def test_how_many_codes_of_each_system_are_mapped(terminology: Terminology) -> N
         "http://loinc.org": 2,
         CLINICAL_STATUS: 6,
         SOPT: 33,
+        "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set": 18,
         f"{HL7}v3-ObservationInterpretation": 6,
         "http://terminology.hl7.org/CodeSystem/v3-ActCode": 4,
     }

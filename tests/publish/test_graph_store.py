@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 AGAIN = "run again: it goes on where it stopped"
 ENDPOINTS = "http://HOST:7878/store for Oxigraph, http://HOST:3030/DATASET/data for Fuseki"
 # Those of all that is on file: 17 of CP.MP.101, 3 of CG-TRANS-03, and one for each other file.
-GRAPHS = 58
+GRAPHS = 64
 SIGN_IN = "set KB_STORE_USER and KB_STORE_PASSWORD, or KB_STORE_TOKEN"
 
 

@@ -6,8 +6,8 @@ Its items name terms by linkId:
         DiseaseStatusAssessment/date         valueDate
         DiseaseStatusAssessment/disease      valueCoding
         DiseaseStatusAssessment/diseaseStatus
-    Request/purpose, Request/reason, Coverage/lineOfBusiness, Product/processing
-                                             by themselves or in groups: what the request, plan and product are
+    Request/purpose, Request/reason, Coverage/lineOfBusiness, Product/processing, Drug/dose
+                                             by themselves or in groups: what the request, plan and products are
 
 A linkId is the local name of a class, or that and the local name of one of its properties. A coding is of our own
 vocabularies (system `https://w3id.org/policykb/clinical#` or `https://w3id.org/policykb/case#`, code the local name) or
@@ -30,7 +30,7 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import XSD
 from rdflib.term import Node
 
-from kb_tools.cases.fhir.assembly import PARTS, Assembly
+from kb_tools.cases.fhir.assembly import Assembly
 from kb_tools.cases.fhir.dates import year_before
 from kb_tools.cases.fhir.doubts import DoubtCollector
 from kb_tools.cases.fhir.element import Element
@@ -71,7 +71,7 @@ class AnswerReader:
             if group:
                 groups.setdefault(group.path, [group]).append(item)
             try:
-                if is_of_a_part(item):
+                if is_of_a_part(item, self._terms.parts):
                     self._read_part(form, item)
                 elif not group and item.all("answer"):
                     raise Skipped(NOT_UNDERSTOOD, "unknown question", item.at("linkId"))
@@ -98,7 +98,7 @@ class AnswerReader:
             days = form.root.days("authored")
             for item, _ in items_of(form, self._terms.kinds):
                 link = item.text("linkId")
-                if is_of_a_part(item) and item.get("answer"):
+                if is_of_a_part(item, self._terms.parts) and item.get("answer"):
                     if in_doubt or not self._is_understood(item):
                         latest = (days[1] if days else date.max, form.place)
                         unclear[link] = max(unclear.get(link, (date.min, "")), latest)
@@ -163,7 +163,7 @@ class AnswerReader:
     def _values(self, item: Element) -> tuple[URIRef, URIRef, list[Node]]:
         """The part and the property that an item is about, and the values that its answers state."""
         name = item.text("linkId")
-        class_ = PARTS[name.partition("/")[0]]
+        class_ = self._terms.parts[name.partition("/")[0]]
         property_ = self._property(class_, name, item)
         key = self._terms.keys[class_, property_]
         return class_, property_, [self._answer(key, answer) for answer in item.all("answer")]
@@ -173,7 +173,11 @@ class AnswerReader:
         values: dict[URIRef, Node] = {}
         day: date | None = None
         asked: set[str] = set()
-        answered = [(item, item.all("answer")) for item in items if not is_of_a_part(item) and item.all("answer")]
+        answered = [
+            (item, item.all("answer"))
+            for item in items
+            if not is_of_a_part(item, self._terms.parts) and item.all("answer")
+        ]
         if not answered:
             return
         for item, answers in answered:

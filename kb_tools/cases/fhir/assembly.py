@@ -22,8 +22,6 @@ from kb_tools.cases.vocabulary import Vocabulary
 from kb_tools.rdf.namespaces import CASE
 
 _TYPE = RDF.type
-# What a case states apart from its findings, by the name under which answers state it.
-PARTS = {"Request": CASE.Request, "Coverage": CASE.Coverage, "Product": CASE.Product}
 
 
 @dataclass(eq=False)
@@ -45,7 +43,7 @@ class Assembly:
         onsets: the relapses that a code states, each with the first day of its onset.
         panels: panels without a value of their own, each with its class and the observations that it groups.
         past: places that state that there was a finding of a class, and no more.
-        parts: the values of each property of the request, the plan and the product, with where they are stated.
+        parts: the values of each property of the request, the plan and each product, with where they are stated.
         unsettled: values of such properties that are not certain: nothing that differs may be taken.
         unread_payer: the payer that is named, where it is not known which one of those on file it is.
         service_day: the day of the service, once the request is read.
@@ -71,9 +69,7 @@ class Assembly:
     onsets: list[tuple[Finding, date]] = field(default_factory=list)
     panels: list[tuple[Resource, Node, list[Resource]]] = field(default_factory=list)
     past: list[tuple[str, Node]] = field(default_factory=list)
-    parts: dict[URIRef, dict[URIRef, dict[Node, list[Statement]]]] = field(
-        default_factory=lambda: {class_: {} for class_ in PARTS.values()}
-    )
+    parts: dict[URIRef, dict[URIRef, dict[Node, list[Statement]]]] = field(init=False)
     unsettled: dict[URIRef, dict[Node, list[Statement]]] = field(default_factory=dict)
     unread_payer: UnreadPayer | None = None
     service_day: date | None = None
@@ -87,6 +83,7 @@ class Assembly:
 
     def __post_init__(self) -> None:
         self.terms = self.codes.terms
+        self.parts = {class_: {} for class_ in self.terms.parts.values()}
         self.references = References(self.resources)
 
     def everything(self) -> Iterator[Resource]:

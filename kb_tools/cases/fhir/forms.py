@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from kb_tools.cases.fhir.assembly import PARTS
 from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.resource import Resource
 
@@ -29,7 +28,11 @@ def _within(items: Sequence[Element], kinds: Collection[str], group: Element | N
             yield from _within(part.all("item"), kinds, own)
 
 
-def is_of_a_part(item: Element) -> bool:
-    """Whether an item asks for what the request, the plan or the product is."""
+def is_of_a_part(item: Element, parts: Collection[str]) -> bool:
+    """Whether an item asks for what the request, the plan or a product is.
+
+    Args:
+        parts: the names under which answers state these.
+    """
     name = item.text("linkId")
-    return "/" in name and name.partition("/")[0] in PARTS
+    return "/" in name and name.partition("/")[0] in parts

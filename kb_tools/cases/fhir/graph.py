@@ -1,4 +1,4 @@
-"""The graph of a case: the request, the plan and the product, as far as all sources agree, and the findings."""
+"""The graph of a case: the request, the plan and the products, as far as all sources agree, and the findings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CaseGraph:
 
     def _request_triples(self, patient: URIRef) -> Iterator[Triple]:
         assert self._assembly.service_day is not None
-        case, request, coverage, product = self.case, new_node(), new_node(), new_node()
+        case, request, coverage = self.case, new_node(), new_node()
         yield case, RDF.type, CASE.Case
         yield case, CASE.patient, patient
         yield case, CASE.coverage, coverage
@@ -51,11 +51,15 @@ class CaseGraph:
         yield request, RDF.type, CASE.Request
         yield request, CASE.serviceDate, day_literal(self._assembly.service_day)
         yield from self._part_triples(CASE.Request, request)
-        of_product = list(self._part_triples(CASE.Product, product))
-        if of_product:
-            yield request, CASE.product, product
-            yield product, RDF.type, CASE.Product
-            yield from of_product
+        for kind in self._assembly.parts:
+            if kind in (CASE.Request, CASE.Coverage):
+                continue
+            product = new_node()
+            of_product = list(self._part_triples(kind, product))
+            if of_product:
+                yield request, CASE.product, product
+                yield product, RDF.type, kind
+                yield from of_product
 
     def _finding_triples(self) -> Iterator[Triple]:
         for statements, finding in self._assembly.findings.items():

@@ -15,7 +15,7 @@ from kb_tools.cases.fhir.resource import Resource
 from kb_tools.cases.fhir.services import Services, coded_element, items_of, parts_of, standing_items
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
 from kb_tools.errors import UnreadableInput
-from kb_tools.rdf.namespaces import CASE
+from kb_tools.rdf.namespaces import CASE, CLIN
 
 # What Da Vinci PAS calls the time of the whole claim.
 _EVENT = ("http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASSupportingInfoType", "patientEvent")
@@ -61,6 +61,7 @@ class RequestReader:
             is_claim = request.type == "Claim"
             reasons.append((request, self._claim_reasons(request) if is_claim else self._order_reasons(request)))
         self._state_reason(reasons)
+        self._state_site(requests)
         days = {day for request in requests for day in self._service_days(request)}
         preview = self._assembly.preview
         if not days and preview:
@@ -130,6 +131,28 @@ class RequestReader:
             what = f"no service date: {request.place}: {skipped.text}: {', '.join(skipped.elements)}"
             raise UnreadableInput(what, hint=_ONE_DATE) from skipped
         return found
+
+    # ------------------------------------------------------------------ where
+
+    def _state_site(self, requests: list[Resource]) -> None:
+        """States the site of the service, if it is known of every place that is named what it is.
+
+        Of a claim the items that name the service, or all if none does.
+        """
+        named: list[tuple[Resource, Element, set[URIRef]]] = []
+        for request in requests:
+            items = standing_items(request)
+            asking = [item for item in items if self._services.are_asked_by_item(item)] or items
+            for place in (place for item in asking for place in _places(item)):
+                sites = self._codes.concepts(place.all("coding"), CLIN.Site)
+                named.append((request, place, sites))
+                if not sites:
+                    request.note(NOT_UNDERSTOOD, "the place is not known, so no site is stated", place.path)
+        known = all(sites for _, _, sites in named)
+        for request, place, sites in named:
+            for site in sites if known else ():
+                text = f"{self._assembly.terms.label(CLIN.site)}: {self._assembly.terms.label(site)}"
+                self._assembly.state(CLIN.SiteOfService, CLIN.site, site, Statement(request, text, (place.path,)))
 
     # ------------------------------------------------------------------ why
 
@@ -222,6 +245,12 @@ def _event(timing: Element) -> date | None:
     if timing.get("repeat") or timing.get("code") or not isinstance(events, list) or len(events) != 1:
         raise Skipped(NOT_UNDERSTOOD, "not exactly one date", timing.path)
     return Element({"event": events[0]}, timing.path).day("event")
+
+
+def _places(item: Element) -> Sequence[Element]:
+    """Where an item of a claim, or a service request, is to be given, by code."""
+    one = item.one("locationCodeableConcept")
+    return [one] if one else item.all("locationCode")
 
 
 def _roles(diagnosis: Element) -> set[str]:

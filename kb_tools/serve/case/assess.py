@@ -96,7 +96,7 @@ class KeyTaken(TypedDict):
 
 
 class WrittenAs(TypedDict):
-    """Where an answer goes in a case as plain JSON: "case", "request", "product" or a finding of a type."""
+    """Where an answer goes in a case as plain JSON: "case", "request", "product", or a product or finding of a type."""
 
     object: str
     keys: list[KeyTaken]

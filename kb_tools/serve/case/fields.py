@@ -99,8 +99,10 @@ class _Writing:
         content: dict[str, Any] = {}
         for key in form.keys.values():
             inner, at = f"{name}.{key.name}", f"{place}.{key.name}" if place else key.name
-            if key.classes and key.many:
-                values: Any = self._rows(key, inner, at)
+            if key.default:
+                values: Any = self._one_of_each(key, inner, at)
+            elif key.classes and key.many:
+                values = self._rows(key, inner, at)
             elif key.classes:
                 self.found.fields[at] = inner
                 values = self._kind(key, inner, at)
@@ -117,17 +119,35 @@ class _Writing:
     def _rows(self, key: Key, name: str, place: str) -> list[dict[str, Any]]:
         """The objects of an array, in the order of their numbers, which may have gaps."""
         self.found.fields[place] = name
+        rows: list[dict[str, Any]] = []
+        for index in self._indices(name):
+            at = f"{place}[{len(rows)}]"
+            self.found.fields[at] = name + index
+            rows.append(self._kind(key, name + index, at))
+        return rows
+
+    def _indices(self, name: str) -> list[str]:
+        """The numbers of the rows of a field, in brackets, in their order."""
         numbers = {
             int(found[1]): found[0]
             for other in self.stated
             if other.startswith(f"{name}[") and (found := _INDEX.match(other, len(name)))
         }
-        rows: list[dict[str, Any]] = []
-        for _, index in sorted(numbers.items()):
-            at = f"{place}[{len(rows)}]"
-            self.found.fields[at] = name + index
-            rows.append(self._kind(key, name + index, at))
-        return rows
+        return [index for _, index in sorted(numbers.items())]
+
+    def _one_of_each(self, key: Key, name: str, place: str) -> Any:
+        """The objects of a key that can have one of each class: that of the default by itself, the others as rows."""
+        indices = self._indices(name)
+        self.found.fields[place] = name
+        has_own = not indices or any(other.startswith(f"{name}.") for other in self.stated)
+        names = [*([name] if has_own else []), *(name + index for index in indices)]
+        objects: list[dict[str, Any]] = []
+        for inner in names:
+            at = place if len(names) == 1 else f"{place}[{len(objects)}]"
+            self.found.fields[at] = inner
+            own = self.forms.forms[key.default]
+            objects.append(self._object(own, name, at) if inner == name else self._kind(key, inner, at))
+        return objects[0] if len(objects) == 1 else objects
 
     def _kind(self, key: Key, name: str, place: str) -> dict[str, Any]:
         """An object of one of several classes, which it names where there are several."""
@@ -171,9 +191,10 @@ def of_case(forms: CaseForms, case: Case) -> dict[str, list[str]]:
                 if not key.classes:
                     found.setdefault(inner, []).append(_text(forms, key, case, value))
                     continue
-                row = f"{inner}[{index}]" if key.many else inner
                 kind = local_name(case.value(value, RDF.type) or "")
-                if len(key.classes) > 1 and kind:
+                is_row = key.many or (key.default and kind != key.default)
+                row = f"{inner}[{index}]" if is_row else inner
+                if key.is_typed(kind) and kind:
                     found[f"{row}.type"] = [kind]
                 if kind in key.classes:
                     state(forms.forms[kind], value, row)
@@ -205,9 +226,18 @@ def of_json(data: bytes) -> dict[str, list[str]]:
     except (ValueError, RecursionError):
         return found
     if isinstance(content, dict):
-        for name, text in _flat(content, CASE_FIELD):
+        for name, text in _flat(_with_rows(content), CASE_FIELD):
             found.setdefault(name, []).append(text)
     return found
+
+
+def _with_rows(content: dict[str, Any]) -> dict[str, Any]:
+    """The same with a product that states its type in an array, as rows stand."""
+    request = content.get("request")
+    product = request.get("product") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(product, dict) or "type" not in product:
+        return content
+    return {**content, "request": {**request, "product": [product]}}
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -242,8 +242,8 @@ class Packages:
         form = questionnaire(self._desk.forms, found)
         if form is None:
             return
-        everything = asked_things(form)
-        for question in questions(form):
+        everything = asked_things(self._desk.forms, form)
+        for question in questions(self._desk.forms, form):
             answers = [option["valueCoding"] for option in question["answerOption"]]
             link = question["linkId"]
             alone = self._left(found, parts, today, policy, [(link, [answer]) for answer in answers])
@@ -274,7 +274,9 @@ class Packages:
             }
             cases.append(self._desk.preview({**parts, "answers": response}, today))
         return [
-            asked_things(questionnaire(self._desk.forms, come)) if isinstance(come, Determination) else None
+            asked_things(self._desk.forms, questionnaire(self._desk.forms, come))
+            if isinstance(come, Determination)
+            else None
             for come in self._desk.come_to(cases, policy, found.revision.entry.name)
         ]
 
