@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kb_tools import __version__, printable
+from kb_tools import __version__, printable, readers
 from kb_tools.errors import KbError, did_you_mean
 
 # Each command with its line of help, so that `kb --help` loads none of them.
@@ -126,7 +126,7 @@ def kb() -> None:
     The tool states the status of a policy's criteria for a clinician to review. It never approves or denies.
 
     Exit codes: 0 all well; 1 the answer is no (a check fails, a case does not meet the criteria); 2 it could not run,
-    or not write its answer; 130 it was interrupted.
+    or not write its answer; 130 it was interrupted. A reader that leaves early (| head) is no error.
     """
 
 
@@ -140,6 +140,7 @@ def main() -> None:
         sys.exit(CANNOT_RUN)
     if sys.stdin is None:
         sys.stdin = TextIOWrapper(BytesIO())
+    readers.let_leave()
     if hasattr(sys.stdout, "reconfigure"):
         # What the terminal has no letters for is no reason to show nothing.
         sys.stdout.reconfigure(errors="replace")

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "kb_tools"
 # The packages and modules directly under kb_tools, the lowest first. A layer may import those below it.
 LAYERS = (
-    ("printable",),
+    ("printable", "readers"),
     ("errors", "writing", "as_json", "memory", "calendar_day"),
     ("cache",),
     ("rdf",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -46,4 +47,6 @@ def command(http: bool, port: int, workers: int, timeout: float, max_rows: int, 
         if http:
             over_http(office, port, lambda address: click.echo(f"{kb.root}: {address} (Ctrl-C ends it)"))
         else:
+            # A client that reads no more has left: here that ends the command.
+            sys.stdout = sys.__stdout__ or sys.stdout
             over_stdio(office)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from kb_tools import printable
+from kb_tools import printable, readers
 from kb_tools.commands.common import (
     case_revision_options,
     console,
@@ -91,7 +91,8 @@ def command(
     all it has an answer under each.
 
     Exit code 0 if every answer is that the criteria are met, 1 if one is not (or a case is malformed), 2 if a file or a
-    policy could not be read or no revision could be used; all other cases are determined all the same.
+    policy could not be read or no revision could be used; all other cases are determined all the same. Where the reader
+    of the text leaves (| head), those after are not determined, unless with --record: exit code 141.
 
     \b
     Examples:
@@ -135,7 +136,9 @@ def command(
         from kb_tools.document.trace import quotes
 
         wording = quotes(kb.repository.policy_of(policy, *filter(None, [revision])), document)
-    for number, answer in enumerate(progress(determined, "cases determined")):
+    # Records are of all cases, whoever hears of them.
+    heard = determined if recorded else _while_heard(determined)
+    for number, answer in enumerate(progress(heard, "cases determined")):
         if by_pieces and number == FEW:
             warn_of_slow_shapes(kb)
         worst = max(worst, _exit_code(answer))
@@ -152,6 +155,14 @@ def command(
         say_recorded(len(recorded.heads), recorded.folder, recorded.head)
     # Of a policy that is skipped nobody knows what the case comes to under it, or whether the case names it too.
     sys.exit(2 if errors or kb.repository.skipped else worst)
+
+
+def _while_heard(answers: Iterator[Answer]) -> Iterator[Answer]:
+    """The answers until the reader of what is printed leaves; the code then says that not all are determined."""
+    for answer in answers:
+        yield answer
+        if not readers.wanted():
+            sys.exit(readers.LEFT)
 
 
 def _exit_code(answer: Answer) -> int:

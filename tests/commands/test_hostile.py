@@ -417,21 +417,51 @@ def test_a_full_disk_is_one_line(arguments: list[str], tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (2, line)
 
 
-@pytest.mark.parametrize("arguments", [["show"], ["--help"], ["query"]], ids=" ".join)
-def test_a_reader_that_has_left_is_no_traceback_and_no_answer(arguments: list[str], tmp_path: Path) -> None:
+def without_a_reader(path: Path, *arguments: str, stderr: bool = False) -> tuple[int, bytes | None]:
+    """The exit code of a command whose output nobody reads, and what it says on stderr where somebody reads that."""
     ours, theirs = os.pipe()
     os.close(ours)
     ran = subprocess.run(
         command(*arguments),
-        cwd=tmp_path,
+        cwd=path,
         env=os.environ | {"KB_ROOT": str(ROOT)},
         stdout=theirs,
-        stderr=subprocess.PIPE,
+        stderr=theirs if stderr else subprocess.PIPE,
         check=False,
         timeout=60,
     )
     os.close(theirs)
-    assert (ran.returncode, ran.stderr) == (2, b"")
+    return ran.returncode, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["show"], 0),
+        (["--help"], 0),
+        (["export", "--revision", "2026-02", "--format", "turtle"], 0),
+        (["diff", "2023-10", "2023-11", "--engine", "pyshifty"], 1),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_reader_that_has_left_is_no_error(arguments: list[str], code: int, tmp_path: Path) -> None:
+    assert without_a_reader(tmp_path, *arguments) == (code, b"")
+
+
+def test_a_reader_of_both_streams_that_has_left_is_no_error(tmp_path: Path) -> None:
+    # What goes wrong is still told by the exit code.
+    assert without_a_reader(tmp_path, "show", "2099-01", stderr=True) == (2, None)
+
+
+def test_cases_that_nobody_hears_of_are_not_determined(tmp_path: Path, well_formed: str) -> None:
+    (tmp_path / "cases").mkdir()
+    for number in range(12):
+        (tmp_path / f"cases/{number:02}.ttl").write_text(well_formed, encoding="utf-8")
+    arguments = ("validate", "cases", "--revision", "2026-02", "--explain", "--engine", "pyshifty")
+    assert without_a_reader(tmp_path, *arguments) == (141, b"")
+    # Records are of all cases, whoever reads on.
+    assert without_a_reader(tmp_path, *arguments, "--record", "records")[0] == 0
+    assert len((tmp_path / "records/records.jsonl").read_text(encoding="utf-8").splitlines()) == 12
 
 
 def test_no_standard_output_is_one_line(tmp_path: Path) -> None:
