@@ -17,7 +17,7 @@ from kb_tools.errors import KbError, did_you_mean
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import CONDITIONS
-from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.namespaces import BIBO, POL
 from kb_tools.rdf.terms import local_name
 
 # The kinds of what is left, those whose error does most harm first.
@@ -148,6 +148,8 @@ class Draft(AsJson):
             kind = next(
                 (name for name, classes in KINDS.items() for one in classes if (node, RDF.type, one) in graph), ""
             )
+            if (node, RDF.type, BIBO.Document) in graph:
+                kind = "revision"
             shared = tuple(self._shared(node)) if not kind else ()
             place = str(graph.value(node, SKOS.notation) or "")
             label = str(graph.value(node, RDFS.label) or graph.value(node, POL.gloss) or "")

@@ -12,18 +12,26 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, SKOS
 
 from kb_tools.as_json import AsJson
-from kb_tools.document.draft import NEW, PASSAGES, first_draft, folder_of, printed, write_draft
+from kb_tools.authoring.digests import add_digests
+from kb_tools.authoring.policy_files import prefix_of, text_of, with_prefix, write
+from kb_tools.document.draft import (
+    NEW,
+    PASSAGES,
+    first_draft,
+    folder_of,
+    printed,
+    write_draft,
+)
 from kb_tools.document.notation import notations
 from kb_tools.document.passages import passages, revisions_with_digests
-from kb_tools.document.trace import Trace, trace, units_of
+from kb_tools.document.trace import Trace, trace, trace_by_place, units_of
 from kb_tools.document.unit import REVISION_LOG, Unit
 from kb_tools.errors import KbError
 from kb_tools.model.policy import POLICY_FILE, Policy
-from kb_tools.rdf.edits import TurtleText, short
+from kb_tools.rdf.edits import short
 from kb_tools.rdf.files import parse_file
 from kb_tools.rdf.namespaces import POL
 from kb_tools.rdf.terms import graph_of
-from kb_tools.writing import write_atomically
 
 LOG_FILE = "revision-log.ttl"
 TO_DO_OF_ROW = (
@@ -62,17 +70,21 @@ def start(policy: Policy, name: str, document: Path) -> Started:
     """Begins the draft of the revision `name` ("2027-02") from a copy of its document. No text of it is kept.
 
     From the edition before it, what is unchanged is carried over and the rest marked with pol:toDo. The passages of the
-    new document get a prefix in policy.ttl, and the revision a row in revision-log.ttl, marked as well.
+    new document get a prefix in policy.ttl, and the revision a row in revision-log.ttl, marked as well. A revision that
+    is on file without digests, and not frozen, gets those of its document.
 
     Raises:
         KbError: the document cannot be read or is of another policy; the name is no month, or the revision is there
             already; or a file cannot be written.
     """
+    known = next((entry for entry in policy.history if entry.name == name), None)
+    if known is not None and known not in revisions_with_digests(policy):
+        changed_files, to_do, by_place = add_digests(policy, known, document)
+        return Started(policy.revision_folders[name], changed_files, to_do, by_place)
     folder_of(policy, name)
-    prefix = _prefix(policy, name)
+    prefix = prefix_of(policy, name)
     namespace = f"{policy.iri}/{name}/passage/"
     prefixes = {**policy.prefixes, prefix: namespace}
-    before = [entry for entry in revisions_with_digests(policy) if not entry.draft]
     latest = max(policy.revision_folders, default="")
     if name < latest:
         raise KbError(
@@ -80,63 +92,48 @@ def start(policy: Policy, name: str, document: Path) -> Started:
         )
     if any(entry.draft for entry in policy.history):
         raise KbError(f"{policy.identifier} has a draft already", hint="kb draft status lists what is left of it")
-    if before:
-        known = passages(policy, before[-1])
-        found = trace(policy, before[-1], document.name, units_of(document, known))
+    found = _traced(policy, document)
+    if found is not None:
         units = found.units
         folder, to_do = write_draft(found, name, prefixes)
-    elif policy.history:
-        raise KbError(
-            f"of no revision of {policy.identifier} are digests of the document kept, so none can be compared",
-            where=str(policy.folder),
-            hint="write the next one by hand: docs/governance.md",
-        )
     else:
-        found = None
         cut = units_of(document, [])
         units = tuple(zip(cut, notations(cut), strict=True))
         folder, to_do = first_draft(policy, name, units, prefixes)
-    changed = {policy.folder / POLICY_FILE: _with_prefix(policy, prefix, namespace)}
+    changed = {policy.folder / POLICY_FILE: with_prefix(policy, prefix, namespace)}
     if (None, POL.records, URIRef(f"{policy.iri}/{name}")) not in policy.shared:
         place = _place_of_row(folder, units, name)
         changed[policy.folder / LOG_FILE] = _with_row(policy, name, place, prefixes)
         if place is not None:
             changed[folder / PASSAGES] = _stated(folder / PASSAGES, place)
         to_do += place is None
-    try:
-        write_atomically({path: text.encode() for path, text in changed.items()})
-    except OSError as error:
-        raise KbError(
-            f"cannot be written: {error.strerror}", where=str(policy.folder), hint="check the folder"
-        ) from None
+    write(policy, changed)
     return Started(folder, tuple(changed), to_do, found)
 
 
-def _prefix(policy: Policy, name: str) -> str:
-    """A prefix for the passages of the new document: as those of other documents of the policy, with its month."""
-    known = sorted(prefix for prefix, namespace in policy.own_prefixes.items() if namespace.endswith("/passage/"))
-    stem = re.sub(r"\d+$", "", known[0]) if known else f"{re.sub(r'[^a-z]', '', policy.identifier.lower())}psg"
-    year, month = name.split("-")
-    for prefix in (f"{stem}{year[2:]}", f"{stem}{year[2:]}{month}", f"{stem}{year}{month}"):
-        if policy.prefixes.get(prefix, f"{policy.iri}/{name}/passage/") == f"{policy.iri}/{name}/passage/":
-            return prefix
+def _traced(policy: Policy, document: Path) -> Trace | None:
+    """How the document compares with the edition before; None where there is none.
+
+    With the latest of which digests are kept; where they are kept of none, with the latest that states passages, by the
+    names of their places.
+
+    Raises:
+        KbError: the document cannot be read or is of another policy, or no edition before states any passage.
+    """
+    if not policy.history:
+        return None
+    if before := revisions_with_digests(policy):
+        known = passages(policy, before[-1])
+        return trace(policy, before[-1], document.name, units_of(document, known))
+    for entry in reversed(policy.history):
+        if known := passages(policy, entry, with_digest=False):
+            return trace_by_place(policy, entry, document.name, units_of(document, known))
+    last = policy.history[-1]
     raise KbError(
-        f"no prefix is left for the passages of {policy.identifier}/{name}",
-        where=str(policy.folder / POLICY_FILE),
-        hint="declare one by sh:declare",
+        f"no revision of {policy.identifier} states a passage of its document, so none can be compared",
+        where=str(policy.revision_folders[last.name]),
+        hint=f"if this is the document of {last.name}, give --revision {last.name}; else write its passages.ttl first",
     )
-
-
-def _text(path: Path) -> TurtleText:
-    return TurtleText(path.read_text(encoding="utf-8") if path.is_file() else "", path)
-
-
-def _with_prefix(policy: Policy, prefix: str, namespace: str) -> str:
-    text = _text(policy.folder / POLICY_FILE)
-    if policy.own_prefixes.get(prefix) != namespace:
-        row = f'[ sh:prefix "{prefix}" ; sh:namespace "{namespace}"^^xsd:anyURI ]'
-        text.append(f"<{policy.iri}> sh:declare {row} .", policy.prefixes)
-    return text.text
 
 
 def _place_of_row(folder: Path, units: Sequence[tuple[Unit, str]], name: str) -> URIRef | None:
@@ -156,7 +153,7 @@ def _place_of_row(folder: Path, units: Sequence[tuple[Unit, str]], name: str) ->
 
 def _stated(path: Path, place: URIRef) -> str:
     """The passages of the draft without the mark of a place that something states now."""
-    text = _text(path)
+    text = text_of(path)
     text.replace(place, POL.toDo, Literal(NEW, lang="en"), "", None)
     return text.text
 
@@ -167,7 +164,7 @@ def _with_row(policy: Policy, name: str, place: URIRef | None, prefixes: Mapping
     namespace = rows[-1].rpartition("/")[0] + "/" if rows else f"{policy.iri}/log/"
     iri = short(URIRef(namespace + name), prefixes)
     as_printed = printed(f"{policy.iri}/{name}")
-    text = _text(policy.folder / LOG_FILE)
+    text = text_of(policy.folder / LOG_FILE)
     stated = f"    pol:statedIn {short(place, prefixes)} ;\n" if place else ""
     text.append(
         f"""

@@ -48,9 +48,7 @@ def command() -> None:
 @command.command("start")
 @click.argument("document", type=click.Path(path_type=Path), metavar="DOCUMENT")
 @policy_option("The policy, needed where several are on file.")
-@click.option(
-    "--revision", metavar="YYYY-MM", required=True, help="The month of the new revision, as its log prints it."
-)
+@click.option("--revision", metavar="YYYY-MM", required=True, help="The month of the revision, as its log prints it.")
 @format_option("text", "json")
 @kb_option
 def start(document: Path, policy: str | None, revision: str, format_: str, root: Path | None) -> None:
@@ -59,6 +57,10 @@ def start(document: Path, policy: str | None, revision: str, format_: str, root:
     Of a policy with an edition on file, what is unchanged in the document is carried over, and the rest is marked with
     pol:toDo. Of a policy with a policy.ttl alone, every passage is marked. The passages get a prefix in policy.ttl and
     the revision a row in revision-log.ttl. Nothing is overwritten.
+
+    Where the passages on file were written by hand, without digests: with the month of that edition, its passages.ttl
+    gets the digests of its document, and each place is to be read; with a later month, the next edition is begun, and
+    what was stated is to be read again. In both, places are found by their names.
 
     Exit code 0 if the draft is there, 2 if not.
 

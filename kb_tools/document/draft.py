@@ -27,6 +27,12 @@ REVISION, PASSAGES = "revision.ttl", "passages.ttl"
 A_DRAFT = "A draft. Do what is marked here, and give the revision its row in the log; then remove this mark."
 # What is to do about a passage that nothing accounts for.
 NEW = "New: state what it says and point here by pol:statedIn; if it says nothing of this policy, give pol:accountedAs."
+# What is to do about the document and the passages of an edition that gets the first digests.
+KNOWN_OTHERWISE = "Its note says how it was known without digests: read it again."
+READ = "Read it: the digest is of what stands at this place. Accept it if what points here says that."
+LOST = (
+    "The document has no place of this name: point what it states to the place where that stands, and remove this one."
+)
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
@@ -93,6 +99,46 @@ def first_draft(
     return folder, _write(folder, {REVISION: stated, PASSAGES: places}, prefixes)
 
 
+def first_digests(trace: Trace) -> Graph:
+    """The passages of an edition on file, written by hand, with digests of its document.
+
+    A passage gets that of the unit at the place of its name, and is to be read; what has no such unit, and the units
+    that are no passage yet, are to do as well.
+
+    Args:
+        trace: of the document, by places.
+    """
+    iri = trace.entry.iri
+    folder = trace.policy.revision_folders[trace.entry.name]
+    graph = graph_of(trace.policy.kb.triples(folder / PASSAGES) if (folder / PASSAGES).is_file() else ())
+    documents = set(graph.objects(None, OA.hasSource)) or {URIRef(f"{iri}/document")}
+    document = min(documents, key=str)
+    graph.add((document, RDF.type, BIBO.Document))
+    if (document, RDFS.label, None) not in graph:
+        graph.add((document, RDFS.label, Literal(f"document of revision {printed(iri)}", lang="en")))
+    _mark_note(graph, document)
+    passage_of = {located.unit.order: located.passage for located in trace.reworded}
+    taken = {passage.iri for passage in trace.passages}
+    for unit, notation in trace.units:
+        passage = passage_of.get(unit.order)
+        node = URIRef(passage.iri if passage else new_name(iri, notation, taken))
+        taken.add(str(node))
+        for link in (POL.section, SKOS.notation, POL.order, OA.hasSource):
+            graph.remove((node, link, None))
+        for triple in _place(node, document, unit, notation, unit.digest, sketch(unit.text)):
+            graph.add(triple)
+        graph.add((node, POL.toDo, Literal(READ if passage and passage.accounted else NEW, lang="en")))
+    for lost in trace.gone:
+        graph.add((URIRef(lost.iri), POL.toDo, Literal(LOST, lang="en")))
+    return graph
+
+
+def _mark_note(places: Graph, document: Node) -> None:
+    """Marks a document whose note says why no digests of it were kept."""
+    if (document, SKOS.scopeNote, None) in places:
+        places.add((document, POL.toDo, Literal(KNOWN_OTHERWISE, lang="en")))
+
+
 def folder_of(policy: Policy, name: str) -> Path:
     """Where a new revision goes.
 
@@ -155,6 +201,8 @@ def _graphs(trace: Trace, iri: str) -> dict[str, Graph]:
     _date(graphs[REVISION], URIRef(iri), old, trace)
     label = f"document of revision {printed(iri)}"
     graphs[PASSAGES].set((renamed[document], RDFS.label, Literal(label, lang="en")))
+    if trace.by_place:
+        _mark_note(graphs[PASSAGES], renamed[document])
     graphs[PASSAGES] = graph_of([*graphs[PASSAGES], *_passages(trace, renamed[document], iri, names)])
     return graphs
 
@@ -178,7 +226,10 @@ def _marks(trace: Trace) -> Iterator[tuple[str, str]]:
     for review in trace.reviews:
         places = ", ".join(place.notation for place in review.places)
         is_was = {"gone": "gone from", "moved": "moved in", "reworded": "reworded in"}[review.why]
-        yield review.statement.iri, f"Read again: {places} is {is_was} the document."
+        if trace.by_place and review.why == "reworded":
+            yield review.statement.iri, f"Read again: no digest of {places} was kept, so it may be reworded."
+        else:
+            yield review.statement.iri, f"Read again: {places} is {is_was} the document."
 
 
 def _numbers(trace: Trace) -> dict[str, str]:
@@ -262,7 +313,8 @@ def _to_do(trace: Trace, passage: Passage | None) -> str:
         return NEW
     if passage.accounted_as:
         kind = trace.policy.kb.labels[passage.accounted_as]
-        return f"Reworded, and left out so far as {kind}: read it again."
+        how = "No digest was kept" if trace.by_place else "Reworded"
+        return f"{how}, and left out so far as {kind}: read it again."
     # What the policy's own files state, such as discrepancies, still points to the passage of the earlier revision.
     if passage.statements and all(statement.kind in ("discrepancy", "log row") for statement in passage.statements):
         return (

@@ -83,7 +83,9 @@ def traceable(policy: Policy, named: str | None = None) -> RevisionEntry:
     chosen = [policy.entry(named)] if named else kept[-1:]
     if not chosen or chosen[0] not in kept:
         which = f"revision {named}" if named else "any revision"
-        hint = f"digests are kept of: {', '.join(entry.name for entry in kept)}" if kept else "add its passages.ttl"
+        begin = f"kb draft start DOCUMENT --policy {policy.identifier} --revision YYYY-MM"
+        made = f"{begin} makes them, of a revision that is not frozen or of the next one"
+        hint = f"digests are kept of: {', '.join(entry.name for entry in kept)}" if kept else made
         raise UnknownRevision(f"no digests of the document of {policy.identifier}, {which}, are kept", hint=hint)
     return chosen[0]
 
@@ -106,15 +108,18 @@ def revisions_with_digests(policy: Policy) -> list[RevisionEntry]:
     return [entry for entry in policy.history if (None, POL.digest, None) in policy.own_graph(entry)]
 
 
-def passages(policy: Policy, entry: RevisionEntry) -> tuple[Passage, ...]:
-    """The passages of a revision with digests, in the order of the document, each with what states it."""
+def passages(policy: Policy, entry: RevisionEntry, with_digest: bool = True) -> tuple[Passage, ...]:
+    """The passages of a revision, in the order of the document, each with what states it.
+
+    Args:
+        with_digest: leave out those of which no digest is kept.
+    """
     graph = Graph()
     for source in (policy.own_graph(entry), policy.shared):
         graph += source
     kinds: dict[Node, str] = {class_: kind for kind, classes in KINDS.items() for class_ in classes}
-    found = [
-        _passage(policy, graph, node, kinds) for node in graph.subjects(POL.digest, None) if isinstance(node, URIRef)
-    ]
+    nodes = set(graph.subjects(POL.digest) if with_digest else policy.own_graph(entry).subjects(RDF.type, POL.Passage))
+    found = [_passage(policy, graph, node, kinds) for node in nodes if isinstance(node, URIRef)]
     in_part = {passage.part_of for passage in found if passage.accounted}
     found = [replace(passage, accounted=passage.accounted or passage.iri in in_part) for passage in found]
     return tuple(sorted(found, key=lambda passage: (passage.order, passage.part_of != "", passage.iri)))
@@ -133,7 +138,7 @@ def _passage(policy: Policy, graph: Graph, node: URIRef, kinds: Mapping[Node, st
         iri=str(node),
         section=text(POL.section),
         notation=text(SKOS.notation),
-        order=int(text(POL.order)),
+        order=int(text(POL.order) or 0),
         digest=text(POL.digest),
         sketch=text(POL.sketch),
         accounted_as=text(POL.accountedAs),

@@ -92,6 +92,8 @@ class Trace(AsJson):
         new, gone: units that are no passage of the revision, and passages that are no unit of the document.
         parts_found: the parts of passages whose wording stands in the document.
         recited: passages that cite other works than before; empty if the document shows no citation marks.
+        by_place: whether no digests of the revision are kept, so that units and passages were paired by the names of
+            their places alone, and nothing tells what is reworded.
     """
 
     policy: Policy
@@ -106,6 +108,7 @@ class Trace(AsJson):
     gone: tuple[Passage, ...]
     parts_found: frozenset[str]
     recited: tuple[Recited, ...]
+    by_place: bool = False
 
     @cached_property
     def complete(self) -> bool:
@@ -235,8 +238,7 @@ def trace(policy: Policy, entry: RevisionEntry, document: str, units: Sequence[U
     named = list(zip(units, notations(units), strict=True))
     found = list(_same([passage for passage in known if not passage.part_of], named))
     expected = sum(not passage.part_of for passage in known)
-    named_here = any(policy.identifier.casefold() in unit.text.casefold() for unit in units)
-    if len(found) < FOREIGN * expected and not named_here:
+    if len(found) < FOREIGN * expected and not any(_names(policy.identifier, unit) for unit in units):
         raise UnreadableInput(
             f"not a document of {policy.identifier}: {len(found)} of its {expected} passages are found",
             hint=_FOREIGN,
@@ -265,6 +267,49 @@ def trace(policy: Policy, entry: RevisionEntry, document: str, units: Sequence[U
         ),
         recited=tuple(_recited([*found, *reworded])),
     )
+
+
+def trace_by_place(policy: Policy, entry: RevisionEntry, document: str, units: Sequence[Unit]) -> Trace:
+    """Pairs a document with a revision of which no digests are kept: by the names of the places, and nothing else.
+
+    Any document has places of these names; so it must name the policy, by its number or its title.
+
+    Raises:
+        UnreadableInput: it does not.
+    """
+    if not any(_names(name, unit) for name in (policy.identifier, policy.title) for unit in units):
+        what = f'not a document of {policy.identifier}: it names neither that number nor "{policy.title}"'
+        raise UnreadableInput(what, hint=_FOREIGN)
+    known = passages(policy, entry, with_digest=False)
+    waiting = {passage.notation.casefold(): passage for passage in reversed(known) if not passage.part_of}
+    named = list(zip(units, notations(units), strict=True))
+    paired, new = [], []
+    for unit, notation in named:
+        passage = waiting.pop(notation.casefold(), None)
+        if passage is None:
+            new.append((unit, notation))
+        else:
+            paired.append(Located(passage, unit, notation, 0.0))
+    taken = {located.passage.iri for located in paired}
+    return Trace(
+        policy=policy,
+        entry=entry,
+        document=document,
+        passages=known,
+        units=tuple(named),
+        found=(),
+        moved=(),
+        reworded=tuple(paired),
+        new=tuple(new),
+        gone=tuple(passage for passage in known if not passage.part_of and passage.iri not in taken),
+        parts_found=frozenset(),
+        recited=(),
+        by_place=True,
+    )
+
+
+def _names(name: str, unit: Unit) -> bool:
+    return name.casefold() in unit.text.casefold()
 
 
 def _same(known: Sequence[Passage], units: Sequence[tuple[Unit, str]]) -> Iterator[Located]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kb_tools.authoring.finish import Release
 from kb_tools.authoring.left import Draft, Left
 from kb_tools.authoring.start import Started
+from kb_tools.document.trace import Trace
 from kb_tools.model.repository import Repository
 from kb_tools.render.page import Document, Paragraph, Table
 
@@ -18,15 +19,21 @@ def started(kb: Repository, made: Started) -> Document:
     found = made.traced
     shown.section(
         "Written",
-        *(
-            [Paragraph(f"{len(found.found)} of {len(found.units)} units of the document are as before.")]
-            if found
-            else ()
-        ),
+        *([Paragraph(_as_before(found))] if found else ()),
         *[Paragraph(file, item=True) for file in files],
         Paragraph("kb draft status lists what is to do."),
     )
     return shown
+
+
+def _as_before(found: Trace) -> str:
+    """How much of the document is as before, or stands at places that are on file where no digests are kept."""
+    if not found.by_place:
+        return f"{len(found.found)} of {len(found.units)} units of the document are as before."
+    what = (
+        f"Of {found.entry.name} no digests are kept: {len(found.reworded)} of {len(found.units)} units of the document"
+    )
+    return f"{what} stand at places that it names, and nothing tells whether they say what they said."
 
 
 def status(kb: Repository, draft: Draft) -> Document:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from kb_tools.authoring.accept import accept
 from kb_tools.authoring.finish import Release
 from kb_tools.authoring.left import Draft
 from kb_tools.authoring.start import start
+from kb_tools.document.passages import passages, traceable
+from kb_tools.document.trace import trace, units_of
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.edits import TurtleText
@@ -121,6 +125,154 @@ def test_a_draft_that_cannot_be_begun_leaves_everything_as_it_was(
         start(Repository(root).policy("EX.5"), name, document)
     assert str(error.value).endswith(message)
     assert {path: path.read_bytes() for path in root.rglob("*.ttl")} == before
+
+
+# ---------------------------------------------------------------------- an edition without digests
+
+READ = "Read it: the digest is of what stands at this place. Accept it if what points here says that."
+OF_2024 = DATA / "document/EX.5-2024-01.txt"
+
+
+def without_digests(path: Path) -> None:
+    """Passages as an author writes them by hand: places without digests, one of them named in the author's own way."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r" ;\n    pol:digest \"[^\"]*\" ;\n    pol:sketch \"[^\"]*\"", "", text)
+    text = text.replace("    a bibo:Document ;", '    a bibo:Document ;\n    skos:scopeNote "Read on paper."@en ;')
+    path.write_text(text.replace("Header, paragraph 2, sentence 1", "Header, date"), encoding="utf-8")
+
+
+@pytest.fixture
+def by_hand(root: Path) -> Path:
+    """EX.5 with its only revision written by hand."""
+    without_digests(root / "policies/EX.5/2024-01/passages.ttl")
+    return root
+
+
+def test_an_edition_written_by_hand_gets_the_digests_of_its_document(by_hand: Path) -> None:
+    file = by_hand / "policies/EX.5/2024-01/passages.ttl"
+    wanted = Repository(ROOT).graph([DATA / "EX.5/2024-01/passages.ttl"])
+    made = start(Repository(by_hand).policy("EX.5"), "2024-01", OF_2024)
+    assert [path.name for path in made.changed] == ["passages.ttl", "revision.ttl"]
+    assert made.to_do == 12
+    found = draft(by_hand, "2024-01")
+    digests = {str(digest) for digest in found.graph.objects(None, POL.digest)}
+    assert digests == {str(digest) for digest in wanted.objects(None, POL.digest)}
+    assert [(one.kind, one.place or one.label, one.task.partition(":")[0]) for one in found.left] == [
+        ("revision", "document of revision 01/24", "Its note says how it was known without digests"),
+        ("passage", "Header, heading", "Read it"),
+        ("passage", "Header, paragraph 1, sentence 1", "Read it"),
+        ("passage", "Header, paragraph 2, sentence 1", "New"),
+        ("passage", "Header, date", "The document has no place of this name"),
+        ("passage", "Policy/Criteria, heading", "Read it"),
+        ("passage", "I", "Read it"),
+        ("passage", "II", "Read it"),
+        ("passage", "II.A", "Read it"),
+        ("passage", "Revision Log, row 1", "Read it"),
+        ("passage", "Revision Log, row 2", "Read it"),
+    ]
+    assert file.read_text(encoding="utf-8").startswith("# Every passage of the document of revision 01/24")
+    # The place that the author named otherwise is pointed to by its name in the document, and goes.
+    edited(by_hand / "policies/EX.5/2024-01/revision.ttl", "xpsg:header-change", "xpsg:Header-2.1")
+    text = file.read_text(encoding="utf-8")
+    begin = text.index("xpsg:header-change\n")
+    file.write_text(text[:begin] + text[text.index("\n.\n", begin) + 3 :], encoding="utf-8")
+    found = draft(by_hand, "2024-01")
+    accept(found, found.left)
+    assert draft(by_hand, "2024-01").left == ()
+    policy = Repository(by_hand).policy("EX.5")
+    known = policy.entry("2024-01")
+    assert trace(policy, known, OF_2024.name, units_of(OF_2024, passages(policy, known))).complete
+
+
+def test_an_edition_without_passages_gets_those_of_its_document(root: Path) -> None:
+    (root / "policies/EX.5/2024-01/passages.ttl").unlink()
+    assert start(Repository(root).policy("EX.5"), "2024-01", OF_2024).to_do == 10
+    assert {one.kind for one in draft(root, "2024-01").left} == {"passage"}
+
+
+def test_the_next_edition_of_one_written_by_hand_is_all_to_be_read(by_hand: Path) -> None:
+    made = start(Repository(by_hand).policy("EX.5"), "2025-02", DOCUMENT)
+    assert made.traced is not None and made.traced.by_place
+    found = draft(by_hand)
+    assert [(one.kind, one.place or one.label, one.mechanical) for one in found.left] == [
+        ("criterion", "Scope", False),
+        ("criterion", "I", False),
+        ("criterion", "II", False),
+        ("criterion", "II.A", False),
+        ("log row", "log row 02/25", False),
+        ("revision", "document of revision 02/25", False),
+        ("passage", "Header, paragraph 1, sentence 1", False),
+        ("passage", "Header, paragraph 2, sentence 1", False),
+        ("passage", "Policy/Criteria, heading", False),
+        ("passage", "II.B", False),
+        ("passage", "Revision Log, row 1", False),
+        ("passage", "Revision Log, row 2", False),
+    ]
+    assert found.find("II.A").task == "Read again: no digest of II.A was kept, so it may be reworded."
+    assert found.find("Revision Log, row 1").task == (
+        "No digest was kept, and left out so far as navigation: read it again."
+    )
+
+
+def frozen(root: Path) -> None:
+    (root / "policies/EX.5/2024-01/seal.json").write_text("{}", encoding="utf-8")
+
+
+def elsewhere(root: Path) -> None:
+    folder = root / "policies/EX.5/2024-01"
+    (folder / "passages.ttl").rename(folder / "places.ttl")
+
+
+def without_passages(root: Path) -> None:
+    (root / "policies/EX.5/2024-01/passages.ttl").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "document", "message"),
+    [
+        (
+            frozen,
+            "2024-01",
+            OF_2024,
+            "EX.5/2024-01 is frozen without digests of its document, and a released revision never changes; begin the "
+            "next edition from its own document, with a later --revision",
+        ),
+        (elsewhere, "2024-01", OF_2024, "places.ttl: states passages; move them to {}/2024-01/passages.ttl"),
+        (
+            without_passages,
+            "2025-02",
+            DOCUMENT,
+            "no revision of EX.5 states a passage of its document, so none can be compared; if this is the document of "
+            "2024-01, give --revision 2024-01; else write its passages.ttl first",
+        ),
+        (
+            lambda root: None,
+            "2024-01",
+            ROOT / "docs/records.md",
+            'not a document of EX.5: it names neither that number nor "Example Infusion"; name the policy with '
+            "--policy, or check the file",
+        ),
+    ],
+    ids=["frozen", "passages elsewhere", "no passages", "another document"],
+)
+def test_digests_that_cannot_be_made_leave_everything_as_it_was(
+    change: Callable[[Path], None], name: str, document: Path, message: str, by_hand: Path
+) -> None:
+    change(by_hand)
+    before = {path: path.read_bytes() for path in by_hand.rglob("*.ttl")}
+    with pytest.raises(KbError) as error:
+        start(Repository(by_hand).policy("EX.5"), name, document)
+    assert str(error.value).endswith(message.format(by_hand / "policies/EX.5"))
+    assert {path: path.read_bytes() for path in by_hand.rglob("*.ttl")} == before
+
+
+def test_a_document_of_a_policy_without_digests_is_not_traced_and_what_makes_them_is_said(by_hand: Path) -> None:
+    with pytest.raises(KbError) as error:
+        traceable(Repository(by_hand).policy("EX.5"))
+    assert str(error.value) == (
+        "no digests of the document of EX.5, any revision, are kept; kb draft start DOCUMENT --policy EX.5 --revision "
+        "YYYY-MM makes them, of a revision that is not frozen or of the next one"
+    )
 
 
 # ---------------------------------------------------------------------- accept
