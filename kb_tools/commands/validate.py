@@ -160,9 +160,9 @@ def command(
 def _while_heard(answers: Iterator[Answer]) -> Iterator[Answer]:
     """The answers until the reader of what is printed leaves; the code then says that not all are determined."""
     for answer in answers:
-        yield answer
         if not readers.wanted():
             sys.exit(readers.LEFT)
+        yield answer
 
 
 def _exit_code(answer: Answer) -> int:
