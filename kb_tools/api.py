@@ -564,35 +564,47 @@ class KnowledgeBase:
         return check_what_changed(self.repository, everything, watched, _text("policy", policy))
 
     def test(
-        self, coverage: bool = False, *, policy: str | None = None, engine: str = "pyshacl"
+        self, coverage: bool = False, *, policy: str | None = None, revision: str | None = None, engine: str = "pyshacl"
     ) -> tuple[ExamplesReport, ...]:
         """Determine the example cases of every policy, and compare with what they must come to.
 
+        Those of a draft are determined as if it were released.
+
         Args:
             coverage: whether to look for what the cases leave uncovered too.
-            policy: its identifier; None for all: those that cannot be read are then left out, see `skipped`.
+            policy: its identifier; None for all, or for that of the revision: those that cannot be read are then left
+                out, see `skipped`.
+            revision: as "2026-02"; None for all.
             engine: the SHACL engine: "pyshacl", or "pyshifty" or "shacl", which are faster and extras.
 
         Raises:
             KnowledgeBaseError: the policy has no manifest, or one that is not complete, or cannot be read.
+            UnknownRevision: there is no such revision.
             ArgumentError: an argument is of another value.
         """
         from kb_tools.determine.coverage import coverage as covered_by
         from kb_tools.determine.examples import ExamplesReport, run_manifest
         from kb_tools.model.soundness import skip_or_raise
 
-        kb, named = self.repository, _text("policy", policy)
+        kb, named, month = self.repository, _text("policy", policy), _text("revision", revision)
         reports = []
+        if month:
+            named = kb.policy_of(named, month).identifier
+            month = kb.policy(named).entry(month).name
         for chosen in [kb.policy(named)] if named else kb.policies():
             try:
-                results = tuple(run_manifest(kb, chosen, _engine(engine)))
-                covered, gaps = covered_by(kb, chosen, results) if coverage else ((), ())
+                drafts = {entry.name for entry in chosen.history if entry.draft}
+                as_released = chosen.as_released()
+                results = tuple(run_manifest(as_released.kb, as_released, _engine(engine), revision=month))
+                covered, gaps = covered_by(as_released.kb, as_released, results, month) if coverage else ((), ())
+                drafts &= {result.expectation.revision for result in results}
             except KnowledgeBaseError as error:
                 if named:
                     raise
                 skip_or_raise(chosen, error)
             else:
-                reports.append(ExamplesReport(chosen.identifier, results, tuple(covered), tuple(gaps)))
+                report = ExamplesReport(chosen.identifier, results, tuple(covered), tuple(gaps), tuple(sorted(drafts)))
+                reports.append(report)
         return tuple(reports)
 
     def draft(self, document: str | os.PathLike[str], revision: str, *, policy: str | None = None) -> Started:

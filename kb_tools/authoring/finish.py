@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from rdflib import Literal, URIRef
@@ -14,14 +15,20 @@ from rdflib.namespace import RDF
 from rdflib.term import Node
 
 from kb_tools.as_json import AsJson
+from kb_tools.authoring.first import FirstEdition, first_edition
 from kb_tools.authoring.left import Draft
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.checks import CHECKS, Severity, run_checks
-from kb_tools.determine.examples import read_manifest, run_manifest
+from kb_tools.determine.coverage import coverage
+from kb_tools.determine.examples import ExampleResult, read_manifest, run_manifest
 from kb_tools.document.draft import REVISION
-from kb_tools.document.passages import KINDS
+from kb_tools.document.leaks import leaks
+from kb_tools.document.notation import notations
+from kb_tools.document.passages import KINDS, passages
+from kb_tools.document.trace import units_of
 from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
+from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.edits import TurtleText
@@ -62,10 +69,13 @@ class Release(AsJson):
     Args:
         engine: that determines the cases of the comparison.
         kept: IRIs of statements that are right as they are although they speak of a value that is gone.
+        document: a copy of the document, whose wording must not stand in the knowledge base; None to leave that out.
     """
 
-    def __init__(self, kb: Repository, draft: Draft, engine: str, kept: Collection[str] = ()) -> None:
-        self.kb, self.draft, self.engine, self.kept = kb, draft, engine, kept
+    def __init__(
+        self, kb: Repository, draft: Draft, engine: str, kept: Collection[str] = (), document: Path | None = None
+    ) -> None:
+        self.kb, self.draft, self.engine, self.kept, self.document = kb, draft, engine, kept, document
         self.name = f"{draft.policy.identifier}/{draft.entry.name}"
 
     @cached_property
@@ -78,7 +88,8 @@ class Release(AsJson):
                 f"{decide} to decide and {len(left) - decide} to point to their places; kb draft status lists them"
             )
             return (Obstacle(self.name, message),)
-        return (*self._log(), *self._examples(), *self._gone(), *self._checks(), *self._cases())
+        found = (self._log(), self._examples(), self._gone(), self._checks(), self._cases(), self._wording())
+        return tuple(one for each in found for one in each)
 
     @cached_property
     def diff(self) -> Diff | None:
@@ -87,9 +98,23 @@ class Release(AsJson):
         return compare(self.draft.policy, before.name, self.draft.entry.name, self.engine) if before else None
 
     @cached_property
+    def first(self) -> FirstEdition | None:
+        """What is about to be released; None where there is an edition before, which it is compared with."""
+        if self.draft.before:
+            return None
+        return first_edition(Revision.load(self._released, self._released.entry(self.draft.entry.name)), self.examples)
+
+    @cached_property
+    def gaps(self) -> tuple[str, ...]:
+        """What no example case of the draft shows, a line each."""
+        _, gaps = coverage(self._released.kb, self._released, self.examples, self.draft.entry.name)
+        return tuple(gaps)
+
+    @cached_property
     def digest(self) -> str:
-        """What says that this comparison was seen, and no other; "" of the first edition."""
-        return hashlib.sha256(self.diff.to_json().encode()).hexdigest()[:_SHORT] if self.diff else ""
+        """What says that this comparison was seen, or this first edition, and no other."""
+        shown = self.diff or self.first
+        return hashlib.sha256(shown.to_json().encode()).hexdigest()[:_SHORT] if shown else ""
 
     def _log(self) -> Iterator[Obstacle]:
         iri = URIRef(self.draft.entry.iri)
@@ -136,22 +161,33 @@ class Release(AsJson):
                     )
 
     @cached_property
-    def _released(self) -> Repository:
-        """The knowledge base as it would be with the draft released."""
-        path = self.draft.folder / REVISION
-        mark = (URIRef(self.draft.entry.iri), POL.toDo)
-        return self.kb.instead(path, [triple for triple in self.kb.triples(path) if triple[:2] != mark])
+    def _released(self) -> Policy:
+        """The policy as it would be with the draft released."""
+        return self.draft.policy.as_released()
+
+    @cached_property
+    def examples(self) -> tuple[ExampleResult, ...]:
+        """What the example cases of the draft come to."""
+        return tuple(run_manifest(self._released.kb, self._released, self.engine, revision=self.draft.entry.name))
 
     def _cases(self) -> Iterator[Obstacle]:
         """Example cases of the draft that come to something else than they must."""
-        policy = self._released.policy(self.draft.policy.identifier)
-        for result in run_manifest(self._released, policy, self.engine, revision=self.draft.entry.name):
+        for result in self.examples:
             for difference in result.differences:
-                yield Obstacle(f"{policy.identifier} {result.expectation.name}", difference)
+                yield Obstacle(f"{self.draft.policy.identifier} {result.expectation.name}", difference)
+
+    def _wording(self) -> Iterator[Obstacle]:
+        """Wording that the knowledge base shares with the copy of the document, where one is given."""
+        if self.document is None:
+            return
+        units = units_of(self.document, passages(self.draft.policy, self.draft.entry))
+        for leak in leaks(self.kb, list(zip(units, notations(units), strict=True)), everywhere=False):
+            message = f"{leak.words} words in a row of the document, {leak.place}; say it in words of our own"
+            yield Obstacle(leak.where, message)
 
     def _checks(self) -> Iterator[Obstacle]:
         ids = [check.id for check in CHECKS if check.id not in _AFTERWARDS and check.severity is Severity.ERROR]
-        for result in run_checks(self._released, ids, self.draft.policy.identifier):
+        for result in run_checks(self._released.kb, ids, self.draft.policy.identifier):
             yield from (Obstacle(one.where, f"{one.message} [kb check: {result.check.id}]") for one in result.problems)
             if result.skipped:
                 yield Obstacle(self.name, f"{result.skipped} [kb check: {result.check.id}]")
@@ -160,7 +196,7 @@ class Release(AsJson):
         """Takes the mark from the draft and freezes it.
 
         Args:
-            seen: the digest of the comparison that a person has looked at.
+            seen: the digest of the comparison, or of the first edition, that a person has looked at.
 
         Raises:
             KbError: something keeps it from being released, the comparison was not looked at, or it cannot be written.
@@ -169,7 +205,8 @@ class Release(AsJson):
             raise KbError(f"{len(self.obstacles)} things keep it from being released", where=self.name)
         if seen != self.digest:
             hint = f"read it again, and give --seen {self.digest}"
-            raise KbError("the comparison that was looked at is another", where=self.name, hint=hint)
+            what = "comparison" if self.diff else "edition"
+            raise KbError(f"the {what} that was looked at is another", where=self.name, hint=hint)
         path = self.draft.folder / REVISION
         before = path.read_bytes()
         text = TurtleText(before.decode(), path)
@@ -192,7 +229,8 @@ class Release(AsJson):
         return {
             "revision": self.name,
             "obstacles": [{"where": one.where, "message": one.message} for one in self.obstacles],
-            "comparison": None if self.obstacles else self.digest or None,
+            "gaps": [] if self.obstacles else list(self.gaps),
+            "comparison": None if self.obstacles else self.digest,
         }
 
 

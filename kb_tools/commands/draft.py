@@ -159,9 +159,14 @@ def accept(
 
 @command.command("done")
 @click.argument("revision", required=False, metavar="[REVISION]", shell_complete=completion.revisions)
-@click.option("--seen", metavar="DIGEST", help="The comparison was looked at: the digest that is printed below it.")
+@click.option("--seen", metavar="DIGEST", help="What is printed was looked at: the digest that stands below it.")
 @click.option(
     "--keep", multiple=True, metavar="IRI", help="A statement is right although it speaks of a value that is gone."
+)
+@click.option(
+    "--document",
+    type=click.Path(path_type=Path),
+    help="A copy of the document: no eight words in a row of it may stand in the knowledge base.",
 )
 @policy
 @engine_option
@@ -170,41 +175,44 @@ def done(
     revision: str | None,
     seen: str | None,
     keep: tuple[str, ...],
+    document: Path | None,
     policy: str | None,
     engine: str,
     root: Path | None,
 ) -> None:
     """Release a draft: show how it compares with the edition before it, and freeze it once that was looked at.
 
-    Refused while anything is left to do, a condition has no example case on each side, a text still speaks of a limit
-    that no condition sets any more, the log has no row, or a conformance check fails.
+    Of a first edition, it shows what is about to be released. Beside it stands what no example case shows.
 
-    Exit code 0 if it is released, 1 if something keeps it from that or the comparison is to be looked at first, 2 if it
-    could not be read or written.
+    Refused while anything is left to do, a condition has no example case on each side, a text still speaks of a limit
+    that no condition sets any more, the log has no row, a conformance check fails, or the knowledge base
+    shares wording with the --document.
+
+    Exit code 0 if it is released, 1 if something keeps it from that or it is to be looked at first, 2 if it could not
+    be read or written.
 
     \b
     Examples:
-      kb draft done CP.MP.101/2027-02
+      kb draft done CP.MP.101/2027-02 --document next-year.pdf
       kb draft done CP.MP.101/2027-02 --seen 3f0c9a11d2b7
     """
     from kb_tools.authoring.finish import Release
-    from kb_tools.render import diff as of_diff
     from kb_tools.render import draft as render
     from kb_tools.render import page
 
     kb = open_kb(root).repository
     found = _chosen(kb, policy, revision)
-    release = Release(kb, found, engine, [found.expanded(name) for name in keep])
+    release = Release(kb, found, engine, [found.expanded(name) for name in keep], document)
     if release.obstacles:
         page.text(console(), render.obstacles(release))
         sys.exit(1)
-    if release.diff is not None and seen is None:
-        page.text(console(), of_diff.document(release.diff))
+    if seen is None:
+        page.text(console(), render.to_look_at(release))
         click.echo(
             f"\nRead it. If it says what the document says: kb draft done {release.name} --seen {release.digest}"
         )
         sys.exit(1)
-    frozen = release.release(seen or "")
+    frozen = release.release(seen)
     click.echo(f"{release.name}  released and {frozen.status}: {frozen.seal.statements} statements")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDFS
+from rdflib.term import Node
 
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.model.periods import counts_since, starts
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------------- coverage
 
 
-def coverage(kb: Repository, policy: Policy, examples: Sequence[ExampleResult]) -> tuple[list[str], list[str]]:
+def coverage(
+    kb: Repository, policy: Policy, examples: Sequence[ExampleResult], under: str | None = None
+) -> tuple[list[str], list[str]]:
     """What the cases of a policy show, as lines, and what no case shows.
 
     Every condition that its revisions read must be seen in each value that it can take, every outcome under each
     revision, and every criterion must decide a settled case: the indication one that is met and one that is not, the
     others one where they stand against the request, or the policy does not apply. And of every class of findings that
     conditions read, each doubt that a finding of it can be in must keep such a condition unknown in some case.
+
+    Args:
+        under: ask this revision alone which conditions must be seen.
     """
     lines: list[str] = []
     gaps: list[str] = []
@@ -53,7 +59,7 @@ def coverage(kb: Repository, policy: Policy, examples: Sequence[ExampleResult]) 
         outcomes = {determination.outcome for determination in found}
         gaps.extend(f"{revision}: no case comes to {outcome.value}" for outcome in Outcome if outcome not in outcomes)
     lines.extend(_doubted(kb, examples, gaps))
-    entries = [entry for entry in policy.history if entry.criteria_on_file]
+    entries = [entry for entry in policy.history if entry.criteria_on_file and under in (None, entry.name)]
     read = {iri for entry in entries for iri in Revision.load(policy, entry).conditions}
     unseen = sorted(read - seen.keys())
     gaps.extend(f"{kb.curie(iri)} is read by no case" for iri in unseen)
@@ -78,7 +84,8 @@ def _doubted(kb: Repository, examples: Sequence[ExampleResult], gaps: list[str])
 def possible_doubts(kb: Repository, class_: URIRef) -> Iterator[str]:
     """The local names of the properties by which findings of a class, or statements of their absence, can be in doubt.
 
-    Read off what the vocabulary says of the class and what the case shapes let a finding state.
+    Read off what the vocabulary says of the class and what the case shapes let a finding state. A key that every
+    finding must state is never in doubt; and where nothing says by what findings differ, none takes another's place.
     """
 
     def says(flag: URIRef) -> bool:
@@ -91,15 +98,25 @@ def possible_doubts(kb: Repository, class_: URIRef) -> Iterator[str]:
             (shape, SH.property, SHAPE["Finding-inDoubt"]) in shapes for shape in shapes.subjects(SH.targetClass, kind)
         )
 
+    def may_lack(key: Node) -> bool:
+        of_key = {
+            shape
+            for whole in shapes.subjects(SH.targetClass, class_)
+            for shape in shapes.objects(whole, SH.property)
+            if (shape, SH.path, key) in shapes
+        }
+        return not any(int(str(least)) > 0 for shape in of_key for least in shapes.objects(shape, SH.minCount))
+
     if any((start := starts(kb.ontology, since)) and start.may for since in counts_since(kb.ontology, class_)):
         yield "mayBeBefore"
-    if (class_, CASE.keyProperty, None) in kb.ontology:
+    differs = says(CASE.latestCounts) and (class_, CASE.differsBy, None) in kb.ontology
+    if differs and (says(CASE.ofReasonOnly) or any(map(may_lack, kb.ontology.objects(class_, CASE.keyProperty)))):
         yield "mayBeSupersededBy"
     if says(CASE.ofReasonOnly):
         yield "mayNotBeOf"
     if may_state(class_) or says(CASE.mayBeAbsent):
         yield "inDoubt"
-    if may_state(class_) and says(CASE.latestCounts):
+    if may_state(class_) and differs:
         yield "sharesDoubtOf"
 
 

@@ -78,12 +78,14 @@ class ExamplesReport(AsJson):
         policy: its identifier.
         covered: what the cases show, a line each; empty where that was not asked for.
         gaps: what no case shows, a line each; empty where that was not asked for.
+        drafts: the revisions among these that are drafts, and were determined as if they were released.
     """
 
     policy: str
     results: tuple[ExampleResult, ...]
     covered: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
+    drafts: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[ExampleResult, ...]:
@@ -102,6 +104,7 @@ class ExamplesReport(AsJson):
             "expectations": [result.to_dict() for result in self.results],
             "coverage": list(self.covered),
             "gaps": list(self.gaps),
+            **({"drafts": list(self.drafts)} if self.drafts else {}),
         }
 
 
@@ -220,9 +223,9 @@ def _differences(kb: Repository, expected: Expectation, found: Determination) ->
         wanted, came = expected.values.get(iri), values.get(iri)
         if wanted is not came:
             yield f"{kb.curie(iri)}: expected {_word(wanted)}, came to {_word(came)}"
-    yield from _set_difference(kb, "to send", expected.to_send, found.to_send)
+    yield from _set_difference(kb, "to send (case:toSend)", expected.to_send, found.to_send)
     given = frozenset(advisory.iri for advisory in found.advisories if advisory.when)
-    yield from _set_difference(kb, "advisories", expected.advisories, given)
+    yield from _set_difference(kb, "advisories (case:advisory)", expected.advisories, given)
 
 
 def _word(value: Value | None) -> str:

@@ -35,15 +35,18 @@ class Leak:
     place: str
 
 
-def leaks(kb: Repository, units: Sequence[tuple[Unit, str]]) -> Iterator[Leak]:
+def leaks(kb: Repository, units: Sequence[tuple[Unit, str]], everywhere: bool = True) -> Iterator[Leak]:
     """Every run of words that a file of the project, or a literal of the knowledge base, shares with the document.
 
     Args:
         units: of the document, with their notations.
+        everywhere: whether to look beyond the files of the knowledge base too.
     """
     prose = _runs((pair for pair in units if not _is_code(pair[0]) and pair[0].kind != "reference"), RUN)
     codes = _runs((pair for pair in units if _is_code(pair[0])), RUN_OF_CODE)
     for path in _files(kb.root):
+        if not (everywhere or _is_kb(kb, path)):
+            continue
         name = str(path.relative_to(kb.root))
         try:
             text = path.read_text(encoding="utf-8")

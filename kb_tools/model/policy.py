@@ -183,6 +183,15 @@ class Policy(AsJson):
         """Its revisions that are no drafts, oldest first."""
         return [entry for entry in self.history if not entry.draft]
 
+    def as_released(self) -> Policy:
+        """The same policy as it would be with its drafts released; itself where it has none."""
+        kb = self.kb
+        for entry in self.history:
+            if entry.draft:
+                path, mark = self.revision_folders[entry.name] / "revision.ttl", (URIRef(entry.iri), POL.toDo)
+                kb = kb.instead(path, [triple for triple in kb.triples(path) if triple[:2] != mark])
+        return self if kb is self.kb else kb.policy(self.identifier)
+
     def _log_row(self, row: URIRef) -> LogRow:
         approval = self.shared.value(row, POL.approval)
         order = str(self.shared.value(row, POL.order))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kb_tools.authoring.finish import Release
+from kb_tools.authoring.first import FirstEdition
 from kb_tools.authoring.left import Draft, Left
 from kb_tools.authoring.start import Started
 from kb_tools.document.trace import Trace
+from kb_tools.model.parts import BASES
 from kb_tools.model.repository import Repository
+from kb_tools.render import diff as of_diff
 from kb_tools.render.page import Document, Paragraph, Table
 
 
@@ -64,4 +67,47 @@ def obstacles(release: Release) -> Document:
     """What keeps a draft from being released."""
     shown = Document(f"{release.name} cannot be released yet")
     shown.section("What keeps it", *[Paragraph(str(one), item=True) for one in release.obstacles])
+    return shown
+
+
+def to_look_at(release: Release) -> Document:
+    """What a person looks at before a draft is released: how it compares, or what the first edition holds."""
+    shown = of_diff.document(release.diff) if release.diff else _first(release.first) if release.first else Document("")
+    shown.section("Shown by no example case", *[Paragraph(gap, item=True) for gap in release.gaps])
+    name = release.draft.policy.identifier
+    shown.section(
+        "Wording",
+        Paragraph(
+            "No eight words in a row of the document stand in the knowledge base."
+            if release.document
+            else f"Not compared: kb trace DOCUMENT --policy {name} --leaks says whether wording of the document stands "
+            "in the project, and kb draft done --document DOCUMENT whether any stands in the knowledge base."
+        ),
+    )
+    return shown
+
+
+def _first(first: FirstEdition) -> Document:
+    """What is about to be released where there is no edition before."""
+    shown = Document(f"{first.revision}, the first edition on file: this is about to be released")
+    shown.section(
+        "What is on file",
+        Table(
+            ("Part", "Rests on", "Statements"),
+            [(part, BASES[basis], str(count)) for part, basis, count in first.parts],
+        ),
+    )
+    shown.section(
+        "Criteria",
+        Table(
+            ("Criterion", "As", "What it says"),
+            [(name, role, "\n".join(lines)) for role, name, lines in first.criteria],
+        ),
+    )
+    stated = first.passages.get("stated", 0)
+    out = [f"{count} left out as {why.lower()}" for why, count in first.passages.items() if why != "stated"]
+    shown.section("Passages", Paragraph(f"{', '.join([f'{stated} of {sum(first.passages.values())} stated', *out])}."))
+    shown.section(
+        "Example cases", Table(("Come to", "Cases"), [(name, str(count)) for name, count in first.outcomes.items()])
+    )
     return shown

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF
 from several_policies import DATA, ROOT, invented_alone
@@ -16,6 +17,7 @@ from kb_tools.authoring.accept import accept
 from kb_tools.authoring.finish import Release
 from kb_tools.authoring.left import Draft
 from kb_tools.authoring.start import start
+from kb_tools.cli import kb as command
 from kb_tools.document.passages import passages, traceable
 from kb_tools.document.trace import trace, units_of
 from kb_tools.errors import KbError
@@ -357,9 +359,9 @@ def decided(begun: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return begun
 
 
-def release(root: Path, *kept: str) -> Release:
-    found = draft(root)
-    return Release(found.policy.kb, found, "pyshifty", kept)
+def release(root: Path, *kept: str, name: str = "2025-02", document: Path | None = None) -> Release:
+    found = draft(root, name)
+    return Release(found.policy.kb, found, "pyshifty", kept, document)
 
 
 def test_while_anything_is_left_that_alone_is_said(begun: Path) -> None:
@@ -382,6 +384,111 @@ def test_a_draft_is_released_once_its_comparison_was_seen(decided: Path) -> None
     assert sorted(path.name for path in (decided / "policies/EX.5/2025-02").iterdir()) == [
         "criteria.ttl", "passages.ttl", "revision.ttl", "seal.json", "seal.nq"
     ]  # fmt: skip
+
+
+@pytest.fixture
+def first(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The first edition as a draft, with everything decided."""
+    monkeypatch.setattr("kb_tools.authoring.finish.run_checks", lambda kb, ids, policy: iter(()))
+    monkeypatch.setattr(Release, "_examples", lambda self: iter(()))
+    edited(
+        root / "policies/EX.5/2024-01/revision.ttl",
+        "    pol:revisionOf",
+        '    pol:toDo "A draft."@en ;\n    pol:revisionOf',
+    )
+    return root
+
+
+def done(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(command, ["draft", "done", "--kb", str(root), "--engine", "pyshifty", *arguments])
+
+
+def test_a_first_edition_is_shown_before_it_is_released(first: Path) -> None:
+    shown = done(first, "--document", str(DATA / "document/EX.5-2024-01.txt"))
+    assert shown.exit_code == 1
+    lines = [line.rstrip() for line in shown.stdout.splitlines()]
+    assert lines[:10] == [
+        "EX.5/2024-01, the first edition on file: this is about to be released",
+        "",
+        "What is on file",
+        "  Part         Rests on          Statements",
+        "  criteria     document on file  4",
+        "  disposition  not on file       0",
+        "  definitions  not on file       0",
+        "  codes        not on file       0",
+        "  references   not on file       0",
+        "  evidence     not on file       0",
+    ]
+    assert "  6 of 9 stated, 3 left out as navigation." in lines
+    assert "  CriteriaMet  1" in lines
+    assert "  - cond:relapse-risk-is-raised is never fails" in lines
+    assert "  No eight words in a row of the document stand in the knowledge base." in lines
+    digest = lines[-1].rpartition(" ")[2]
+    assert lines[-1] == f"Read it. If it says what the document says: kb draft done EX.5/2024-01 --seen {digest}"
+    assert not (first / "policies/EX.5/2024-01/seal.json").exists()
+    other = done(first, "--seen", "0123456789ab")
+    assert str(other.exception) == (
+        f"EX.5/2024-01: the edition that was looked at is another; read it again, and give --seen {digest}"
+    )
+    released = done(first, "--seen", digest)
+    assert (released.exit_code, released.stdout) == (0, "EX.5/2024-01  released and frozen: 1165 statements\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("policies/EX.5/2024-01/criteria.ttl", "raised risk of relapse", "risk of relapse"),
+        ("shapes/conditions/gvhd.ttl", "sh:minInclusive 2", "sh:minInclusive 3"),
+    ],
+)
+def test_another_first_edition_is_to_be_looked_at_again(first: Path, file: str, old: str, new: str) -> None:
+    """What a condition asks is part of it, wherever that stands."""
+    before = release(first, name="2024-01").digest
+    edited(first / file, old, new)
+    assert release(first, name="2024-01").digest != before
+
+
+def test_wording_of_the_document_keeps_a_draft_from_being_released(first: Path) -> None:
+    document = DATA / "document/EX.5-2024-01.txt"
+    shutil.copy(document, first / "beside.txt")
+    assert release(first, name="2024-01", document=document).obstacles == ()
+    words = next(line for line in document.read_text(encoding="utf-8").splitlines() if len(line.split()) > 10)
+    appended(first / "policies/EX.5/2024-01/criteria.ttl", f"# {words}\n")
+    (obstacle,) = release(first, name="2024-01", document=document).obstacles
+    assert obstacle.where.startswith("policies/EX.5/2024-01/criteria.ttl:")
+    assert obstacle.message.endswith("; say it in words of our own")
+
+
+def test_the_cases_of_a_draft_are_determined_as_if_it_were_released(first: Path) -> None:
+    runner = CliRunner()
+    kb = ["--kb", str(first), "--engine", "pyshifty"]
+    found = runner.invoke(command, ["test", *kb])
+    assert (found.exit_code, found.stdout) == (
+        0,
+        "EX.5: 1 expectation on 1 case, 1 as expected, 0 not\n"
+        "  2024-01 is a draft, and was determined as if it were released.\n",
+    )
+    covered = runner.invoke(command, ["test", *kb, "--coverage", "--revision", "EX.5/2024-01"])
+    assert covered.exit_code == 1
+    assert "GAP EX.5: cond:relapse-risk-is-raised is never fails" in covered.stdout
+    unknown = runner.invoke(command, ["test", *kb, "--revision", "2023-01"])
+    assert str(unknown.exception).startswith("EX.5 has no revision 2023-01")
+
+
+def test_what_keeps_all_cases_from_being_determined_is_said_once(first: Path) -> None:
+    holdings = first / "policies/EX.5/2024-01/revision.ttl"
+    edited(holdings, "pol:DocumentOnFile", "pol:NotOnFile")
+    manifest = first / "policies/EX.5/cases/manifest.ttl"
+    again = manifest.read_text(encoding="utf-8").partition("\n:raised-risk-2024-01\n")[2]
+    edited(manifest, "case:expects :raised-risk-2024-01 .", "case:expects :raised-risk-2024-01 , :again .")
+    appended(manifest, f"\n:again\n{again}")
+    found = CliRunner().invoke(command, ["test", "--kb", str(first), "--engine", "pyshifty"])
+    assert found.stdout == (
+        "FAILED EX.5 2 expectations under 2024-01\n"
+        "  - the criteria of EX.5 revision 2024-01 are not on file; no revision's criteria are on file\n"
+        "EX.5: 2 expectations on 1 case, 0 as expected, 2 not\n"
+        "  2024-01 is a draft, and was determined as if it were released.\n"
+    )
 
 
 def test_another_draft_has_another_comparison(decided: Path) -> None:

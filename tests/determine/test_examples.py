@@ -13,12 +13,12 @@ from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF
 from strategies import ROOT, VOCABULARY
 
-from kb_tools.determine.coverage import coverage
+from kb_tools.determine.coverage import coverage, possible_doubts
 from kb_tools.determine.examples import ExampleResult, read_manifest, run_manifest
 from kb_tools.errors import KnowledgeBaseError
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import BASE, CASE, COND, POL
+from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, SH, SHAPE
 from kb_tools.rdf.shacl import ENGINES
 
 CASES = "policies/CP.MP.101/cases"
@@ -134,6 +134,18 @@ def test_coverage_names_what_no_case_shows() -> None:
     assert "cond:disease-is-relapsed is read by no case" in gaps
 
 
+def test_a_key_that_every_finding_must_state_is_never_in_doubt() -> None:
+    """Coverage asks for no doubt that cannot be."""
+    doubts = {"mayBeBefore", "mayBeSupersededBy", "inDoubt", "sharesDoubtOf"}
+    assert set(possible_doubts(VOCABULARY, CLIN.MRDTest)) == doubts
+    path = ROOT / "shapes/findings/mrd.ttl"
+    states = (SHAPE["MRDTest-method"], SH.minCount, Literal(1))
+    required = VOCABULARY.instead(path, [*VOCABULARY.triples(path), states])
+    assert set(possible_doubts(required, CLIN.MRDTest)) == doubts - {"mayBeSupersededBy"}
+    # A status may be of a disease that only may be the reason, though it states the disease.
+    assert "mayBeSupersededBy" in possible_doubts(VOCABULARY, CLIN.DiseaseStatusAssessment)
+
+
 def test_coverage_names_a_value_that_a_condition_is_said_not_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
     (verdict,) = some_verdicts("acute-gvhd-of-grade-2-excludes")
     assert verdict.determination is not None
@@ -241,10 +253,16 @@ DIFFERENCES: dict[str, tuple[Change, str]] = {
     ),
     "a request that is left out": (
         remove(CASE.toSend, GRADE),
-        "to send: cond:acute-gvhd-of-grade-2-or-higher not expected",
+        "to send (case:toSend): cond:acute-gvhd-of-grade-2-or-higher not expected",
     ),
-    "a request too many": (add(CASE.toSend, MEDICAID), "to send: cond:plan-is-medicaid expected and missing"),
-    "an advisory too many": (add(CASE.advisory, ADVISORY), "advisories: adv:chronic-gvhd expected and missing"),
+    "a request too many": (
+        add(CASE.toSend, MEDICAID),
+        "to send (case:toSend): cond:plan-is-medicaid expected and missing",
+    ),
+    "an advisory too many": (
+        add(CASE.advisory, ADVISORY),
+        "advisories (case:advisory): adv:chronic-gvhd expected and missing",
+    ),
 }
 
 
@@ -261,7 +279,7 @@ def test_an_advisory_that_is_not_expected_is_reported(copied: Path) -> None:
     path.write_text(path.read_text().replace("clin:TransplantDonor", "clin:DifferentDonor"))
     assert verdict_after(copied, lambda graph: None).differences == (
         "cond:lymphocyte-donor-differs: expected fails, came to holds",
-        "advisories: adv:donor-differs not expected",
+        "advisories (case:advisory): adv:donor-differs not expected",
     )
 
 
