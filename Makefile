@@ -64,8 +64,8 @@ bench: .venv/ready
 # the command reference, from the commands; and what the commands of the other pages print.
 docs: .venv/ready
 	$(BIN)/python docs/build/model.py > docs/model.md.new && mv docs/model.md.new docs/model.md
-	$(BIN)/kb case schema > docs/case.schema.json.new && mv docs/case.schema.json.new docs/case.schema.json
-	$(BIN)/kb case schema --context > docs/case-context.jsonld.new && mv docs/case-context.jsonld.new docs/case-context.jsonld
+	$(BIN)/kb case schema --shared > docs/case.schema.json.new && mv docs/case.schema.json.new docs/case.schema.json
+	$(BIN)/kb case schema --shared --context > docs/case-context.jsonld.new && mv docs/case-context.jsonld.new docs/case-context.jsonld
 	$(BIN)/python docs/build/commands.py > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 	$(BIN)/python tests/support/doc_pages.py --write
 

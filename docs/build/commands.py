@@ -45,7 +45,7 @@ ERRORS = {
     ],
     "kb case": ["case tempalte"],
     "kb case template": ["case template CP.MP.102"],
-    "kb case schema": ["case schema --kb nowhere"],
+    "kb case schema": ["case schema --kb nowhere", "case schema --shared --policy CP.MP.101"],
     "kb case convert": [f"case convert {CASE} {CASE}", "case convert nowhere.ttl"],
     "kb test": ["test --engine jena"],
     "kb query": [

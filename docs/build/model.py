@@ -1,4 +1,7 @@
-"""Writes docs/model.md: the classes and links of the vocabularies, a Mermaid class diagram for each vocabulary."""
+"""Writes docs/model.md: the classes and links of the vocabularies that all policies share.
+
+A Mermaid class diagram for each vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -52,4 +55,4 @@ def page(kb: Repository) -> str:
 
 
 if __name__ == "__main__":
-    print(page(Repository(Path(*sys.argv[1:]))), end="")
+    print(page(Repository(Path(*sys.argv[1:])).shared), end="")

@@ -68,9 +68,12 @@ def template(policy: str, revision: str | None, root: Path | None) -> None:
     shell_complete=completion.policies,
     help="Leave out what no revision of this policy reads.",
 )
+@click.option("--shared", is_flag=True, help="Leave out the terms that policies bring of their own.")
 @kb_option
-def schema(context: bool, policy: str | None, root: Path | None) -> None:
+def schema(context: bool, policy: str | None, shared: bool, root: Path | None) -> None:
     """Print the JSON Schema (draft 2020-12) of a case, generated from the vocabularies and the case shapes.
+
+    It holds the terms of every policy on file, those of its own folder among them.
 
     \b
     Examples:
@@ -82,8 +85,10 @@ def schema(context: bool, policy: str | None, root: Path | None) -> None:
     from kb_tools.cases.schema import schema as described
     from kb_tools.model.revision import Revision
 
+    if policy and shared:
+        raise click.UsageError("--policy and --shared exclude each other.")
     kb = open_kb(root).repository
-    plain = CaseForms(kb)
+    plain = CaseForms(kb.shared if shared else kb)
     if policy:
         chosen = kb.policy(policy)
         entries = [entry for entry in chosen.history if entry.criteria_on_file]

@@ -100,6 +100,11 @@ class Repository:
         view._skipped = self._skipped
         return view
 
+    @property
+    def shared(self) -> Repository:
+        """The same as if no policy were on file: the vocabularies and shapes that all policies share."""
+        return self.showing(())
+
     def instead(self, path: Path, triples: list[Triple]) -> Repository:
         """The same knowledge base as if one of its files said something else."""
         other = Repository(self.root)

@@ -249,10 +249,24 @@ class Revision:
 
     @cached_property
     def conditions(self) -> dict[str, Condition]:
-        """Every condition that the revision reads, those of its advisories last."""
+        """Every condition that the revision reads, those of its advisories last.
+
+        Raises:
+            KnowledgeBaseError: two of them have one name, by which rows and exported shapes tell them apart.
+        """
         parts = [part for advisory in self.advisories for part in (*advisory.when, advisory.unless) if part]
         advising = sorted(iri for part in parts for iri in (part.conditions() if isinstance(part, Tree) else [part]))
-        return {iri: self._condition(iri) for iri in dict.fromkeys((*self.deciding_conditions, *advising))}
+        read = list(dict.fromkeys((*self.deciding_conditions, *advising)))
+        named: dict[str, str] = {}
+        for iri in read:
+            if (other := named.setdefault(local_name(iri), iri)) != iri:
+                raise KnowledgeBaseError(
+                    f"revision {self.entry.name} reads two conditions of one name: "
+                    f"{self.policy.kb.curie(other)} and {self.policy.kb.curie(iri)}",
+                    where=str(self.policy.folder / self.entry.name),
+                    hint="give the policy's own another name",
+                )
+        return {iri: self._condition(iri) for iri in read}
 
     @cached_property
     def advisories(self) -> tuple[Advisory, ...]:

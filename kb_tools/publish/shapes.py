@@ -201,6 +201,7 @@ class _Composer:
         self.graph = graph
         self.revision = revision
         self.sides = sides
+        self._names_of_criteria = {"applicability", "criteria", *map(local_name, revision.all_criteria)}
         # The parts of the trees that count, once where they hold and once where they fail.
         self._counted: dict[Tree, dict[bool, list[Node]]] = {}
 
@@ -259,7 +260,10 @@ class _Composer:
         return shape
 
     def condition(self, iri: str, holds: bool) -> Node:
-        shape = URIRef(f"{self.revision.iri}/shape/{local_name(iri)}-{'holds' if holds else 'fails'}")
+        name = local_name(iri)
+        while name in self._names_of_criteria:
+            name = f"condition-{name}"
+        shape = URIRef(f"{self.revision.iri}/shape/{name}-{'holds' if holds else 'fails'}")
         if (shape, RDF.type, SH.NodeShape) not in self.graph:
             shown, contrary = (0, 1) if holds else (1, 0)
             parts = [self.sides[iri, Form.SURELY][shown], self.negation(self.sides[iri, Form.PERHAPS][contrary])]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rdflib.namespace import RDFS
 from rich.table import Table
 
 from kb_tools.model.revision import Revision
-from kb_tools.rdf.namespaces import COND
 from kb_tools.rdf.terms import local_name
 from kb_tools.render.run_picture import LONGEST, picture, shortened
 
@@ -59,39 +57,40 @@ def _flips(summary: Summary) -> str:
 
 def _sections(policy: Policy, summary: Summary) -> dict[str, Mapping[str, int]]:
     """What is shown of a run: by heading, how many cases each name has."""
-
-    def condition(name: str) -> str:
-        return str(policy.kb.conditions.value(COND[name], RDFS.label))
-
-    criteria = _criteria(policy, summary)
+    criteria, conditions = _labels(policy, summary)
     sections: dict[str, Mapping[str, int]] = {"Outcome": summary.outcomes}
     if summary.compared:
         sections |= {f"Outcome under {summary.compared}": summary.compared_outcomes, _flips(summary): summary.flips}
     return sections | {
         "Revision": summary.revisions,
-        "Condition still to be settled": _labelled(summary.to_send, condition),
-        "Criterion that decides (a case can rest on several)": _labelled(summary.criteria, criteria.__getitem__),
-        "Condition that decides": _labelled(summary.conditions, condition),
+        "Condition still to be settled": _labelled(summary.to_send, conditions),
+        "Criterion that decides (a case can rest on several)": _labelled(summary.criteria, criteria),
+        "Condition that decides": _labelled(summary.conditions, conditions),
         "Why not determined": summary.reasons,
     }
 
 
-def _labelled(counted: Mapping[str, int], label: Callable[[str], str]) -> dict[str, int]:
-    """Labels in place of names; of codes, the value stays behind."""
-    found: Counter[str] = Counter()
+def _labelled(counted: Mapping[str, int], labels: Mapping[str, str]) -> dict[str, int]:
+    """Labels in place of names, none of which stands for two; of codes, the value stays behind."""
+    used = Counter(labels[name] for name in {code.partition(": ")[0] for code in counted})
+    found: dict[str, int] = {}
     for code, number in counted.items():
         name, colon, value = code.partition(": ")
-        found[f"{label(name)}{colon}{value}"] += number
-    return dict(found)
+        label = labels[name] if used[labels[name]] == 1 else f"{labels[name]} ({name})"
+        found[f"{label}{colon}{value}"] = number
+    return found
 
 
-def _criteria(policy: Policy, summary: Summary) -> dict[str, str]:
-    """The label of each criterion, by its name: that of the latest revision that was used."""
-    labels: dict[str, str] = {}
+def _labels(policy: Policy, summary: Summary) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels of the criteria and of the conditions, by their names: those of the latest revision that was used."""
+    criteria: dict[str, str] = {}
+    conditions: dict[str, str] = {}
     for name in sorted(summary.revisions, reverse=True):
-        for criterion in Revision.load(policy, policy.entry(name)).all_criteria.values():
-            labels.setdefault(local_name(criterion.iri), criterion.label)
-    return labels
+        revision = Revision.load(policy, policy.entry(name))
+        for labels, found in ((criteria, revision.all_criteria), (conditions, revision.conditions)):
+            for iri, one in found.items():
+                labels.setdefault(local_name(iri), one.label)
+    return criteria, conditions
 
 
 def _print_flipped(out: Console, summary: Summary) -> None:

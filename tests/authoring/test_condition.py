@@ -19,7 +19,7 @@ from kb_tools.determine.run import Run
 from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
-from kb_tools.rdf.namespaces import CASE, CLIN, COND, POL, SH
+from kb_tools.rdf.namespaces import BASE, CASE, CLIN, COND, POL, SH, SHAPE
 
 SIDES = ("holds", "fails", "unknown")
 GVHD = "clin:AcuteGvHDAssessment"
@@ -221,20 +221,20 @@ TRIED: list[tuple[Asked, list[tuple[str, str, Value]]]] = [
         ],
     ),
     (
-        Asked("diet-of-6-months", "clin:SupervisedDiet", Limit(True, "6"), property="monthsOfDiet", own=True),
+        Asked("diet-of-6-months", "bs6v:SupervisedDiet", Limit(True, "6"), property="dietMonths", own=True),
         # Of all diets one is enough; a short one says nothing against that there was a longer one.
         [
-            ("", 'clin:SupervisedDiet ; case:date "2026-05-01"^^xsd:date ; clin:monthsOfDiet 5', Value.UNKNOWN),
-            ("", 'clin:SupervisedDiet ; case:date "2026-05-01"^^xsd:date ; clin:monthsOfDietAtLeast 7', Value.HOLDS),
+            ("", 'bs6v:SupervisedDiet ; case:date "2026-05-01"^^xsd:date ; bs6v:dietMonths 5', Value.UNKNOWN),
+            ("", 'bs6v:SupervisedDiet ; case:date "2026-05-01"^^xsd:date ; bs6v:dietMonthsAtLeast 7', Value.HOLDS),
         ],
     ),
     (
-        Asked("apnea", "clin:ComorbidityAssessment", values=("true",), of="SleepApnea", own=True),
+        Asked("flu-shot", "clin:VaccinationRecord", values=("true",), of="Influenza", own=True),
         [
             (
                 "",
-                'clin:ComorbidityAssessment ; case:date "2026-05-01"^^xsd:date ; '
-                "clin:comorbidity clin:Hypertension ; clin:comorbidityPresent true",
+                'clin:VaccinationRecord ; case:date "2026-05-01"^^xsd:date ; '
+                "clin:vaccine clin:Measles ; clin:vaccinated true",
                 Value.UNKNOWN,
             )
         ],
@@ -242,9 +242,44 @@ TRIED: list[tuple[Asked, list[tuple[str, str, Value]]]] = [
 ]
 
 
+# A kind of findings that count apart for each of some terms, and whose value is yes or no, as none on file is.
+PREFIXES = f"""PREFIX case: <{CASE}>
+PREFIX clin: <{CLIN}>
+PREFIX owl: <http://www.w3.org/2002/07/owl#>
+PREFIX rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#>
+PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+PREFIX sh: <{SH}>
+PREFIX shape: <{SHAPE}>
+PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
+PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>
+"""
+VOCABULARY = """
+clin:VaccinationRecord a owl:Class ; rdfs:subClassOf case:Finding ; rdfs:label "vaccination record"@en ;
+    case:countedBy clin:vaccinated ; case:differsBy clin:vaccinated ; case:keyProperty clin:vaccine ;
+    case:latestCounts true ; case:ofReasonOnly false ; case:onServiceDate true .
+clin:vaccinated a owl:DatatypeProperty ; rdfs:label "vaccinated"@en ; rdfs:domain clin:VaccinationRecord .
+clin:vaccine a owl:ObjectProperty ; rdfs:label "vaccine"@en ; rdfs:domain clin:VaccinationRecord .
+clin:Vaccine a owl:Class ; rdfs:subClassOf skos:Concept ; rdfs:label "vaccine"@en .
+clin:Influenza a clin:Vaccine ; skos:prefLabel "influenza"@en .
+clin:Measles a clin:Vaccine ; skos:prefLabel "measles"@en .
+"""
+FINDINGS = """
+shape:VaccinationRecord a sh:NodeShape ; sh:targetClass clin:VaccinationRecord ; sh:closed true ;
+    sh:ignoredProperties ( rdf:type case:supersededBy case:differsFrom case:contradictedBy
+                           case:mayBeBefore case:mayBeSupersededBy case:mayNotBeOf case:sharesDoubtOf ) ;
+    sh:property shape:Finding-date , shape:Finding-basis , shape:Finding-inDoubt ,
+        shape:VaccinationRecord-vaccine , shape:VaccinationRecord-vaccinated .
+shape:VaccinationRecord-vaccine a sh:PropertyShape ; sh:path clin:vaccine ; sh:minCount 1 ; sh:maxCount 1 ;
+    sh:class clin:Vaccine ; sh:message "State exactly one clin:vaccine."@en .
+shape:VaccinationRecord-vaccinated a sh:PropertyShape ; sh:path clin:vaccinated ; sh:maxCount 1 ;
+    sh:datatype xsd:boolean ; sh:message "State at most one clin:vaccinated, true or false."@en .
+"""
+
+
 def test_its_value_is_right_on_each_side_of_it(root: Path) -> None:
-    for name, place in (("vocabulary", "ontology/clinical/weight.ttl"), ("findings", "shapes/findings/weight.ttl")):
-        shutil.copy(DATA / "BS.6" / f"{name}.ttl", root / place)
+    shutil.copytree(DATA / "BS.6", root / "policies/BS.6")
+    (root / "ontology/clinical/vaccination.ttl").write_text(PREFIXES + VOCABULARY, encoding="utf-8")
+    (root / "shapes/findings/vaccination.ttl").write_text(PREFIXES + FINDINGS, encoding="utf-8")
     for asked, _ in TRIED:
         written(root, asked)
     criteria = root / "policies/EX.5/2024-01/criteria.ttl"
@@ -259,7 +294,8 @@ def test_its_value_is_right_on_each_side_of_it(root: Path) -> None:
             name = f"{asked.name}-{number}"
             shutil.copy(folder / f"{asked.name}-unknown.ttl", folder / f"{name}.ttl")
             stated = (folder / f"{name}.ttl").read_text(encoding="utf-8").replace("-unknown#", f"-{number}#")
-            stated = f"PREFIX clin: <{CLIN}>\nPREFIX cpt: <https://w3id.org/policykb/code/cpt/>\n{stated}"
+            spaces = {"bs6v": f"{BASE}BS.6/vocabulary#", "clin": CLIN, "cpt": f"{BASE}code/cpt/"}
+            stated = "".join(f"PREFIX {prefix}: <{space}>\n" for prefix, space in spaces.items()) + stated
             if request:
                 stated = stated.replace("a case:Request ;", f"a case:Request ; {request} ;")
             if finding:

@@ -154,7 +154,7 @@ SLIPS = [
         "the schema of cases is not written anew",
         written("docs/case.schema.json", "{}"),
         "docs/case.schema.json",
-        "write it anew: kb case schema > docs/case.schema.json",
+        "write it anew: kb case schema --shared > docs/case.schema.json",
     ),
     Slip(
         "files-read",
@@ -1462,6 +1462,6 @@ def test_a_stale_schema_is_one_problem_that_says_what_renews_it(kb: Repository, 
     (problem,) = result_of(tmp_path, "generated").problems
     assert str(problem.where) == "docs/case.schema.json"
     assert problem.message == (
-        "is not what the vocabularies and the case shapes say now; write it anew: kb case schema > "
+        "is not what the vocabularies and the case shapes say now; write it anew: kb case schema --shared > "
         "docs/case.schema.json (make docs writes all that is generated)"
     )

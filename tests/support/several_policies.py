@@ -21,6 +21,18 @@ def knowledge_base(root: Path, *invented: str) -> Path:
     return root
 
 
+def beside_those_on_file(root: Path, *names: str) -> Path:
+    """A copy of the whole knowledge base, with what is generated from it, and policies of tests/data beside its own."""
+    for name in ("ontology", "shapes", "policies"):
+        shutil.copytree(ROOT / name, root / name)
+    (root / "docs").mkdir()
+    for name in ("case.schema.json", "case-context.jsonld"):
+        shutil.copy(ROOT / "docs" / name, root / "docs" / name)
+    for name in names:
+        shutil.copytree(DATA / name, root / "policies" / name)
+    return root
+
+
 def invented_alone(root: Path, *names: str) -> Path:
     """A copy of the vocabularies and shapes, with policies of tests/data and no other."""
     for folder in ("ontology", "shapes"):
