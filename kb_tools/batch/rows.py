@@ -10,12 +10,12 @@ from typing import NamedTuple
 from kb_tools.batch.learned import Learned
 from kb_tools.batch.opening import DAYS, Opened, Opener, digest, id_of
 from kb_tools.batch.pieces import FIRST, Bits, Look, Piece, Pieces, Slip, Stated, slips_of
-from kb_tools.batch.sight import VALUES, Ages, Sight, deciding_conditions, in_codes
-from kb_tools.cases.ages import lies_within
+from kb_tools.batch.sight import VALUES, Ages, Reads, Sight, deciding_conditions, in_codes
 from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.plain import MOST
 from kb_tools.cases.standing import CaseFindings, Standing
 from kb_tools.determine.choice import payer_notice
+from kb_tools.determine.concern import Concern
 from kb_tools.determine.determiner import age_notice, difference_notices
 from kb_tools.determine.evaluate import Content
 from kb_tools.determine.locality import faults
@@ -25,7 +25,6 @@ from kb_tools.determine.run import Answer, Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.memory import Memory
 from kb_tools.model.history import Selection
-from kb_tools.model.windows import Window
 from kb_tools.rdf.namespaces import GIVEN
 
 MALFORMED, UNREADABLE, NOT_DETERMINED = "Malformed", "Unreadable", "NotDetermined"
@@ -262,10 +261,10 @@ class RowMaker:
         if standing.contradicted and self._differ(sight, opened, masks, standing, findings):
             notices = (DIFFER,)
         if any(
-            sight.has_counting(number, masks[number])
-            if window is None
-            else self._counts_within(window, sight, number, opened, standing, findings)
-            for number, window in conclusion.deciding
+            sight.has_counting(reads.number, masks[reads.number])
+            if reads.concern.is_any
+            else self._bears(reads, sight, opened, standing.current, findings)
+            for reads in conclusion.deciding
         ):
             notices = (*notices, AGE)
         return Row(
@@ -354,25 +353,28 @@ class RowMaker:
         return found
 
     @staticmethod
-    def _counts_within(
-        window: Window, sight: Sight, number: int, opened: Opened, standing: Standing, findings: list[Piece]
-    ) -> bool:
-        """Whether a finding of a kind of fact surely counts that lies within a window."""
-        service = date.fromisoformat(opened.service)
+    def _bears(reads: Reads, sight: Sight, opened: Opened, places: Iterable[int], findings: list[Piece]) -> bool:
+        """Whether one of some findings bears on a condition."""
         return any(
-            number in sight.reading(findings[place].reads)
-            and lies_within(window, date.fromisoformat(opened.days[place]), service)
-            for place in standing.current
+            reads.number in sight.reading(findings[place].reads)
+            and _bears_on(reads.concern, opened, place, findings[place])
+            for place in places
         )
 
     @staticmethod
     def _differ(sight: Sight, opened: Opened, masks: list[int], standing: Standing, findings: list[Piece]) -> bool:
-        """Whether findings of one day differ, and no condition that reads them is conflicting."""
-        return any(
-            sight.passes_over(number, masks[number], opened.days[place], opened.service)
-            for place in standing.contradicted
-            for number in sight.reading(findings[place].reads)
-        )
+        """Whether findings of one day differ, and no condition on which they bear is conflicting."""
+        by_day: dict[tuple[int, str], list[int]] = {}
+        for place in standing.contradicted:
+            for number in sight.reading(findings[place].reads):
+                by_day.setdefault((number, opened.days[place]), []).append(place)
+        conflicts: dict[tuple[int, tuple[int, ...]], bool] = {}
+        for (number, _), places in by_day.items():
+            for concern, conflict in sight.conflicting(number, masks[number]):
+                read = tuple(place for place in places if _bears_on(concern, opened, place, findings[place]))
+                if read:
+                    conflicts[number, read] = conflicts.get((number, read), False) or conflict
+        return not all(conflicts.values())
 
     def _sight_of(self, day: str) -> Sight | KbError:
         """What the revision sees for a date of service, or why there is none."""
@@ -460,6 +462,15 @@ def _learn_masks(sight: Sight, stated: Stated) -> tuple[int, ...]:
 def _look_of(revision: str, finding: _Dated, others: Iterable[_Dated]) -> Look:
     piece, ages = finding
     return revision, (piece.like, ages), tuple(sorted({(other.like, of_other) for other, of_other in others}))
+
+
+def _bears_on(concern: Concern, opened: Opened, place: int, piece: Piece) -> bool:
+    """Whether a finding of a case bears on a condition."""
+    if concern.is_any:
+        return True
+    of = dict(piece.pairs).get(concern.key) if concern.key else None
+    day, service = date.fromisoformat(opened.days[place]), date.fromisoformat(opened.service)
+    return concern.bears(day, service, str(of or ""))
 
 
 def _shapes_of(answer: Malformed) -> tuple[str, ...]:

@@ -11,13 +11,12 @@ have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from kb_tools.cases.ages import lies_within
 from kb_tools.determine.ages_seen import Standing
+from kb_tools.determine.concern import Concern
 from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.determiner import Determiner, is_given
 from kb_tools.determine.evaluate import Content, Shown, Statement, at_age
@@ -25,7 +24,6 @@ from kb_tools.determine.looks import Looks, Seen
 from kb_tools.determine.result import ConditionResult, CriterionResult
 from kb_tools.memory import Memory
 from kb_tools.model.logic import Value
-from kb_tools.model.windows import Window
 from kb_tools.rdf.namespaces import CASE
 from kb_tools.rdf.terms import local_name
 
@@ -41,6 +39,13 @@ _CONFLICTING = _CODES[Value.CONFLICTING]
 MAX_LOOKS, MAX_MASKS, CONCLUSIONS = 2_000, 50_000, 20_000
 
 
+class Reads(NamedTuple):
+    """What a condition reads: a kind of fact, by its number, and of its findings those that bear on the condition."""
+
+    number: int
+    concern: Concern
+
+
 @dataclass(frozen=True)
 class Conclusion:
     """What follows from the values of all conditions.
@@ -51,7 +56,7 @@ class Conclusion:
         advisories: what the document advises besides.
         criteria: the criteria on which a settled outcome rests, with their values, in codes.
         conditions: the conditions that give these their values, likewise.
-        deciding: the kinds of fact on which a settled outcome rests, by their numbers, with how old findings may be.
+        deciding: what the conditions read on which a settled outcome rests.
     """
 
     outcome: str
@@ -59,7 +64,7 @@ class Conclusion:
     advisories: tuple[str, ...]
     criteria: tuple[str, ...]
     conditions: tuple[str, ...]
-    deciding: tuple[tuple[int, Window | None], ...]
+    deciding: tuple[Reads, ...]
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,8 @@ class Sight:
         self._evaluator = determiner.evaluator
         self.kinds = tuple(self._evaluator.by_kind)
         self.conditions = tuple(condition for kind in self.kinds for condition in self._evaluator.by_kind[kind])
-        self._windows = [[condition.within for condition in self._evaluator.by_kind[kind]] for kind in self.kinds]
-        self._kind_of = {
-            condition.iri: (number, condition.within)
+        self._reads = {
+            condition.iri: Reads(number, determiner.concerns[condition.iri])
             for number, kind in enumerate(self.kinds)
             for condition in self._evaluator.by_kind[kind]
         }
@@ -228,19 +232,12 @@ class Sight:
         """Whether a finding surely counts among what a mask of a kind of fact stands for."""
         return self._counting[number] & mask != 0
 
-    def passes_over(self, number: int, mask: int, day: str, service: str) -> bool:
-        """Whether conditions of a kind of fact read the findings of a day, and none of them is conflicting.
-
-        Args:
-            day, service: as `ages` has them.
-        """
-        values = self._values[number][mask]
-        read = [
-            code
-            for code, window in zip(values, self._windows[number], strict=True)
-            if window is None or lies_within(window, date.fromisoformat(day), date.fromisoformat(service))
-        ]
-        return bool(read) and not any(_CONFLICTING in (code >> 2, code & 3) for code in read)
+    def conflicting(self, number: int, mask: int) -> Iterator[tuple[Concern, bool]]:
+        """Of each condition of a kind of fact what bears on it, and whether it is conflicting, or perhaps is."""
+        for condition, code in zip(
+            self._evaluator.by_kind[self.kinds[number]], self._values[number][mask], strict=True
+        ):
+            yield self._reads[condition.iri].concern, _CONFLICTING in (code >> 2, code & 3)
 
     def vector(self, masks: Sequence[int]) -> bytes | None:
         """The values of all conditions, a byte each; None where SHACL is still to be asked about a mask."""
@@ -306,7 +303,7 @@ class Sight:
             advisories=self._advice(vector, values),
             criteria=in_codes((result.criterion.iri, result.value) for result in criteria if result.decides),
             conditions=in_codes((iri, values[iri]) for iri in conditions),
-            deciding=tuple(dict.fromkeys(self._kind_of[iri] for iri in conditions)),
+            deciding=tuple(dict.fromkeys(self._reads[iri] for iri in conditions)),
         )
 
     def _advice(self, vector: bytes, values: Mapping[str, Value]) -> tuple[str, ...]:

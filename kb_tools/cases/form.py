@@ -22,9 +22,6 @@ from kb_tools.rdf.terms import local_name
 ROOT = "Case"
 _BOUNDS = (SH.minInclusive, SH.maxInclusive, SH.minExclusive, SH.maxExclusive)
 _LENGTHS = (SH.minLength, SH.maxLength)
-_STATED_BY = (CASE.atLeast, CASE.atMost, CASE.below)
-# The units of bare numbers and of shares: no number in another unit is one of these.
-BARE = ("1", "%")
 _WITHIN: dict[str, Callable[[float, float], bool]] = {
     "minInclusive": operator.ge,
     "maxInclusive": operator.le,
@@ -233,16 +230,9 @@ class CaseForms:
             lengths=tuple(
                 (local_name(length), int(str(value_of(length)))) for length in _LENGTHS if value_of(length) is not None
             ),
-            unit=self._unit(path),
+            unit=self.kb.units.get(str(path), ""),
             holder=holder,
         )
-
-    def _unit(self, path: URIRef) -> str:
-        """The unit of a property that states a number, exactly or as a bound, where that is converted from others."""
-        ontology = self.kb.ontology
-        exact = [path, *(owner for bound in _STATED_BY for owner in ontology.subjects(bound, path))]
-        unit = next((str(found) for owner in exact for found in ontology.objects(owner, CASE.unit)), "")
-        return "" if unit in BARE else unit
 
     def _in_order(self, subject: Node, predicate: URIRef) -> Iterator[Node]:
         """The objects of a statement about the shapes, in the order of their file."""

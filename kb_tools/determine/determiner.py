@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
-from kb_tools.cases.ages import lies_within
 from kb_tools.cases.case import Case
 from kb_tools.determine.choice import payer_notice
+from kb_tools.determine.concern import Concern, concern_of
 from kb_tools.determine.conclude import Concluder
 from kb_tools.determine.evaluate import Evaluator, Evidence, Known
 from kb_tools.determine.facts import Fact, facts_in_words
@@ -15,7 +15,7 @@ from kb_tools.determine.result import ConditionResult, CriterionResult, Determin
 from kb_tools.model.logic import Value, evaluate
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
-from kb_tools.model.statements import Advisory, Condition
+from kb_tools.model.statements import Advisory
 
 
 class Determiner:
@@ -28,6 +28,7 @@ class Determiner:
         self.evaluator = Evaluator(kb, revision.conditions.values(), engine, known)
         # Many cases share the values of their conditions, and with them all that follows.
         self.concluder = Concluder(revision)
+        self.concerns = {iri: concern_of(kb, condition) for iri, condition in revision.conditions.items()}
 
     def determine(self, cases: Sequence[Case], notices: Sequence[tuple[str, ...]] | None = None) -> list[Determination]:
         """The determinations of well-formed cases, in their order.
@@ -50,9 +51,14 @@ class Determiner:
         words = {facts: tuple(facts_in_words(self.kb, case, facts)) for facts in read}
         service = case.service_date
         results = {
-            iri: ConditionResult(condition, found.value, found.perhaps, within(condition, words[found.facts], service))
+            iri: ConditionResult(
+                revision.conditions[iri],
+                found.value,
+                found.perhaps,
+                bearing_on(self.concerns[iri], words[found.facts], service),
+                self.concerns[iri],
+            )
             for iri, found in evidence.items()
-            for condition in (revision.conditions[iri],)
         }
         return Determination(
             case=case,
@@ -77,12 +83,11 @@ class Determiner:
         )
 
 
-def within(condition: Condition, facts: tuple[Fact, ...], service: date) -> tuple[Fact, ...]:
-    """The facts that a condition read, without the findings that are older than its window."""
-    window = condition.within
-    if window is None:
+def bearing_on(concern: Concern, facts: tuple[Fact, ...], service: date) -> tuple[Fact, ...]:
+    """The facts that a condition read, without the findings that do not bear on it."""
+    if concern.is_any:
         return facts
-    return tuple(fact for fact in facts if fact.day is None or lies_within(window, fact.day, service))
+    return tuple(fact for fact in facts if fact.day is None or concern.bears(fact.day, service, fact.of))
 
 
 def is_given(advisory: Advisory, values: Mapping[str, Value], perhaps: Mapping[str, Value]) -> bool:

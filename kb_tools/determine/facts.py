@@ -54,6 +54,7 @@ class Fact:
         day, age: date of the finding, and days from it to the service date; None for what has no date.
         contradicted: whether another finding of its kind and day says something else.
         doubts: why it only perhaps counts; empty for what counts.
+        of: the IRI of the term of the key by which findings of its class count apart; "" for none.
     """
 
     node: str
@@ -62,6 +63,7 @@ class Fact:
     age: int | None
     contradicted: bool
     doubts: tuple[Doubt, ...] = ()
+    of: str = ""
 
     @property
     def with_doubts(self) -> str:
@@ -93,7 +95,8 @@ def facts_in_words(kb: Repository, case: Case, facts: Facts) -> Iterator[Fact]:
     )
     yield from sorted(by_text, key=lambda finding: str(finding.day), reverse=True)
     for node, predicate, value in sorted(facts.statements, key=lambda statement: (statement[1], str(statement[2]))):
-        yield Fact(case.in_file(node), f"{words.label(predicate)}: {words.label(value)}", None, None, False)
+        text = f"{words.label(predicate)}: {words.measured(predicate, value)}"
+        yield Fact(case.in_file(node), text, None, None, False)
 
 
 class _Words:
@@ -113,7 +116,10 @@ class _Words:
         text = f"{self.kind(node)}: {self.stated(node) or 'given'} ({day}, {self.label(self.value(node, CASE.basis))})"
         age = (self.case.service_date - day).days
         contradicted = self.case.value(node, CASE.contradictedBy) is not None
-        return Fact(self.case.in_file(node), text, day, age, contradicted, tuple(dict.fromkeys(self._doubts(node))))
+        doubts = tuple(dict.fromkeys(self._doubts(node)))
+        key = self.key_of(node)
+        of = self.value(node, key) if key else None
+        return Fact(self.case.in_file(node), text, day, age, contradicted, doubts, str(of or ""))
 
     # ------------------------------------------------------------------ what a finding states
 
@@ -131,7 +137,9 @@ class _Words:
             pairs = sorted(
                 (predicate, value) for predicate, value in self._own[node].items() if predicate not in _APART
             )
-            self._stated[node] = ", ".join(f"{self.label(predicate)} {self.label(value)}" for predicate, value in pairs)
+            self._stated[node] = ", ".join(
+                f"{self.label(predicate)} {self.measured(predicate, value)}" for predicate, value in pairs
+            )
         return self._stated[node]
 
     def day(self, node: URIRef) -> str:
@@ -161,6 +169,11 @@ class _Words:
         """The property by which findings of its class are distinguished."""
         key = self.kb.ontology.value(self.value(node, RDF.type), CASE.keyProperty)
         return key if isinstance(key, URIRef) else None
+
+    def measured(self, property_: Node, value: Node) -> str:
+        """A value in words, with the unit in which the property states it, where that is one."""
+        unit = self.kb.units.get(str(property_)) if isinstance(value, Literal) else None
+        return f"{self.label(value)} {unit}" if unit else self.label(value)
 
     def label(self, node: Node | None) -> str:
         """The name of a term, or a literal as it stands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
@@ -218,7 +218,9 @@ def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str
     outside: list[str] = []
     for result in conditions:
         kinds = not_counting if is_stated(found, result) else absent
-        kinds.append("no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)))
+        kinds.append(
+            "no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)) + _of(result, labels)
+        )
         outside.extend(dated_outside(found, result))
     phrases = [_listed(absent, "and")] if absent else []
     remark = f" ({_listed(outside, 'and')})" if outside else ""
@@ -226,8 +228,14 @@ def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str
     return f"the case states {', and '.join(phrases)}" if phrases else ""
 
 
+def _of(result: ConditionResult, labels: Mapping[str, str]) -> str:
+    """What the findings are to be of that a condition asks for, where they count apart: " of hypertension"."""
+    asked = result.concern.asked
+    return f" of {_listed((labels.get(term, term) for term in asked), 'or')}" if asked else ""
+
+
 def is_stated(found: Determination, result: ConditionResult) -> bool:
-    """Whether the case states a finding of a class that a condition reads, though it may not count."""
+    """Whether the case states a finding that bears on a condition by what it is of, though it may not count."""
     return any(True for _ in _findings_read(found, result))
 
 
@@ -256,11 +264,13 @@ def dated_outside(found: Determination, result: ConditionResult) -> list[str]:
 
 
 def _findings_read(found: Determination, result: ConditionResult) -> Iterator[URIRef]:
-    """The findings that the case states of a class that a condition reads, whether or not they count."""
-    case = found.case
+    """The findings of a class that a condition reads, and of what it asks for, whether or not they count."""
+    case, concern = found.case, result.concern
     for node in case.values(case.node, CASE.finding):
         if isinstance(node, URIRef) and str(finding_class(case, node)) in result.condition.reads:
-            yield node
+            of = case.value(node, concern.key) if concern.key else None
+            if concern.is_of(str(of or "")):
+                yield node
 
 
 def _listed(names: Iterable[str], last: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kb_tools.as_json import AsJson
 from kb_tools.cases.case import Case
+from kb_tools.determine.concern import ANY, Concern
 from kb_tools.determine.facts import Doubt, Fact
 from kb_tools.errors import KbError
 from kb_tools.model.logic import Value
@@ -40,12 +41,15 @@ class ConditionResult:
     Attributes:
         value: the value that it has whichever of the findings in doubt count.
         perhaps: the value that it would have if all that may speak for it and against it did.
+        facts: what it read that bears on it.
+        concern: what a finding must be like for that.
     """
 
     condition: Condition
     value: Value
     perhaps: Value
     facts: tuple[Fact, ...]
+    concern: Concern = ANY
 
     @property
     def contradicting(self) -> tuple[Fact, ...]:

@@ -17,6 +17,7 @@ from kb_tools.errors import Changed, KbError, KnowledgeBaseError, UnknownRevisio
 from kb_tools.model.listed import apart, list_terms
 from kb_tools.model.policy import POLICY_FILE, Policy, declared_prefixes
 from kb_tools.model.products import allow_kinds, product_kinds
+from kb_tools.model.units import units_of
 from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
 from kb_tools.rdf.namespaces import BASE, namespace_of_policy
@@ -274,6 +275,11 @@ class Repository:
     def labels(self) -> dict[str, str]:
         """The name of each term of the vocabularies."""
         return {str(node): str(label) for link in (RDFS.label, SKOS.prefLabel) for node, label in self.ontology[:link:]}
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """The UCUM code of the unit of each property that states a number in one, exactly or as a bound."""
+        return units_of(self.ontology)
 
     @property
     def case_shape_files(self) -> list[Path]:

@@ -16,10 +16,10 @@ from kb_tools.cases.fhir.element import Element
 from kb_tools.cases.fhir.numbers import number_literal, without_zeros
 from kb_tools.cases.fhir.r4 import Decimal as JsonDecimal
 from kb_tools.cases.fhir.skipped import IGNORED, NOT_UNDERSTOOD, Skipped
-from kb_tools.cases.form import BARE
 from kb_tools.cases.units import CannotConvert, converted
 from kb_tools.cases.vocabulary import Measure
 from kb_tools.errors import KbError
+from kb_tools.model.units import BARE
 from kb_tools.rdf.namespaces import CASE
 
 _VALUE = re.compile(r"value[A-Z]\w*")
