@@ -123,6 +123,8 @@ TRIED = [
           {HYPERTENSION: UNKNOWN}, NOT_MET),
     Tried([bmi(36), has("ObstructiveSleepApnea", day="2026-05-01"), has("ObstructiveSleepApnea", "Absent")],
           {APNEA: FAILS}, NEEDED),
+    Tried([bmi(36), has("Hypertension"), has("ObstructiveSleepApnea"), has("ObstructiveSleepApnea", "Absent")],
+          {HYPERTENSION: HOLDS, APNEA: CONFLICTING, DIABETES: UNKNOWN}, CONFLICT),
     # The age, on the birthday and the day before it.
     Tried([], {ADULT: HOLDS}, MET, {"patientAge": 18}),
     Tried([], {ADULT: FAILS}, NOT_MET, {"patientAge": 17}),
@@ -224,6 +226,8 @@ def test_rows_and_exported_shapes_agree(with_bs6: Repository, revision: Revision
         assert {iri: values_of(code)[0] for iri, code in zip(order, row.values, strict=True)} == {
             iri: result.value.value for iri, result in answer.condition_results.items()
         }
+        # Its notices too: which findings differ, or decide, is told of those that bear on a condition.
+        assert row == maker.of_answer(row.case, answer)
     data = prepared(with_bs6, [answer.case for answer in answers], derived=False)
     results = shacl.validate(data, graph_of(self_contained(with_bs6, revision)), "pyshifty", rules=True)
     shapes = {result.focus: result.shape.removeprefix(f"{BASE}BS.6/2024-01/outcome/") for result in results}
@@ -250,3 +254,18 @@ def test_what_is_missing_is_asked_for_with_its_window(with_bs6: Repository, answ
     form = json.dumps(questionnaire(CaseForms(with_bs6), needed))
     assert "dated within the 2 years before the service date" in form
     assert "SupervisedDiet/dietMonths" in form
+
+
+def test_a_condition_tells_of_its_own_comorbidity_alone(answers: list[Determination]) -> None:
+    (one,) = [answer for answer, tried in zip(answers, TRIED, strict=True)
+              if tried.stated == [bmi(36), has("Hypertension"), has("Hypertension", day="2026-05-01")]]  # fmt: skip
+    read = {name: [fact.text for fact in one.condition_results[OWN + name].facts] for name in (HYPERTENSION, APNEA)}
+    said = "comorbidity assessment: comorbidity hypertension, comorbidity status present (2026-06-01, chart evidence)"
+    assert read == {HYPERTENSION: [said], APNEA: []}
+    assert one.because == (
+        "indication I is open: the case states no comorbidity assessment of type 2 diabetes and no comorbidity "
+        "assessment of obstructive sleep apnea"
+    )
+    assert [fact.text for fact in one.condition_results[OWN + BMI_35].facts] == [
+        "body mass index measurement: body mass index 36 kg/m2 (2026-06-01, chart evidence)"
+    ]
