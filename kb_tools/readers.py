@@ -35,7 +35,7 @@ def let_leave() -> None:
 
 def _without_error(stream: TextIO) -> TextIO:
     """The stream as one that lets its reader leave; a terminal, and what is no stream of the process, as it is."""
-    if not isinstance(stream, io.TextIOWrapper) or stream.isatty() or not _is_of_a_file(stream):
+    if type(stream) is not io.TextIOWrapper or stream.isatty() or not _is_of_a_file(stream):
         return stream
     stream.flush()
     pipe = _Pipe(stream.fileno(), "w", closefd=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdflib import Literal, URIRef
 
-from kb_tools.authoring.left import PLACE, Draft, Left
+from kb_tools.document.left import PLACE, Draft, Left
 from kb_tools.errors import KbError
 from kb_tools.model.policy import Policy
 from kb_tools.rdf.edits import TurtleText, short

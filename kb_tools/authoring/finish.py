@@ -16,13 +16,13 @@ from rdflib.term import Node
 
 from kb_tools.as_json import AsJson
 from kb_tools.authoring.first import FirstEdition, first_edition
-from kb_tools.authoring.left import Draft
 from kb_tools.cases.inputs import MANIFEST
 from kb_tools.checks import CHECKS, Severity, run_checks
 from kb_tools.determine.coverage import coverage
 from kb_tools.determine.examples import ExampleResult, read_manifest, run_manifest
 from kb_tools.document.draft import REVISION
 from kb_tools.document.leaks import leaks
+from kb_tools.document.left import Draft
 from kb_tools.document.notation import notations
 from kb_tools.document.passages import KINDS, passages
 from kb_tools.document.trace import units_of

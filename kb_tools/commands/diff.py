@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fail-on",
     multiple=True,
-    type=click.Choice(["stricter", "flips", "unexplained"]),
+    type=click.Choice(["stricter", "flips", "unexplained", "unfinished"]),
     help="Exit with 1 for this only, and not for every difference; may be repeated.",
 )
 @click.option("--witness", type=click.Path(path_type=Path), help="Also write the generated witness cases to this file.")
@@ -61,14 +61,16 @@ def command(
     The verdict goes over every way in which the conditions of both sides can turn out together. A direction counts
     only if a case can be made of its witness that comes to what it says under both revisions; else it is named as
     unconfirmed. With --cases, every case is determined under both and each flip is attributed to a criterion, a
-    condition and the log. A draft can be compared, and is named as one.
+    condition and the log. A draft can be compared, and is named as one: while something is left to decide in it the
+    comparison is not final.
 
     Revisions of two policies, each named with its policy, are compared by what each requires: what only one of them
     does, what both do, and for each difference a case that shows it. They have no log in common.
 
-    Exit code 0 if nothing differs; 1 if something does (or, with --fail-on, what is named there; unexplained is a
-    change that no log row tells of, or a log row that is not borne out) or a case is malformed; 2 if the two could not
-    be compared or a case could not be read.
+    Exit code 0 if nothing differs; 1 if something does, or something is left to decide in a draft (or, with --fail-on,
+    what is named there; unexplained is a change that no log row tells of, or a log row that is not borne out;
+    unfinished is something left to decide) or a case is malformed; 2 if the two could not be compared or a case could
+    not be read.
 
     \b
     Examples:
@@ -105,7 +107,8 @@ def command(
     _show(found, format_)
     if errors:
         sys.exit(2)
-    sys.exit(int(bool(malformed) or (found.fails_on(fail_on) if fail_on else found.differ)))
+    differs = found.fails_on(fail_on) if fail_on else found.differ or not found.final
+    sys.exit(int(bool(malformed) or differs))
 
 
 def _show(found: Diff, format_: str) -> None:

@@ -22,7 +22,7 @@ from kb_tools.commands.common import (
 from kb_tools.errors import KbError
 
 if TYPE_CHECKING:
-    from kb_tools.authoring.left import Draft
+    from kb_tools.document.left import Draft
     from kb_tools.model.repository import Repository
 
 policy = policy_option("The policy; without it, the only one with a draft.")
@@ -222,7 +222,7 @@ def _chosen(kb: Repository, policy: str | None, revision: str | None) -> Draft:
     Raises:
         KbError: there is none, or there are several and none is named.
     """
-    from kb_tools.authoring.left import Draft, drafts
+    from kb_tools.document.left import Draft, drafts
 
     if revision:
         owner = kb.policy_of(policy, revision)

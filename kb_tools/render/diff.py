@@ -20,16 +20,17 @@ def document(diff: Diff) -> Document:
     shown = Document(f"{diff.new.policy.identifier}: revision {named(old)} compared with {named(new)}")
     shown.section(
         "Verdict",
-        Paragraph(f"{new.name} against {old.name}: {diff.verdict.words}."),
-        *([] if diff.differ else [Paragraph("Nothing differs in what both have on file.")]),
+        Paragraph(f"{new.name} against {old.name}: {diff.words}."),
+        *(
+            []
+            if diff.differ
+            else [Paragraph(f"Nothing differs {'' if diff.final else 'yet '}in what both have on file.")]
+        ),
         *(
             Paragraph(f"Criteria of {entry.name}: {BASES[entry.on_file['Criteria']]}.", item=True)
             for entry in (old, new)
         ),
-        *(
-            Paragraph(f"{draft.entry.name} is a draft: it is not released, and in force on no date.", item=True)
-            for draft in diff.drafts
-        ),
+        *(Paragraph(line, item=True) for line in diff.of_drafts),
         *(
             Paragraph(
                 f"{direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case could "

@@ -84,7 +84,7 @@ def _of_two_policies(diff: Diff) -> Iterator[Sheet]:
             for one in diff.contrasts
         ],
     )
-    says = [("verdict", diff.verdict.words), ("in words", two_policies.in_a_sentence(diff))]
+    says = [("verdict", diff.words), ("in words", two_policies.in_a_sentence(diff))]
     says += [(lacking, "\n".join(items)) for lacking, items in two_policies.differences(diff)]
     says += [("note", line) for line in two_policies.notes(diff)]
     says += [("not compared", line) for line in two_policies.not_compared(diff)]
@@ -106,9 +106,10 @@ def _verdict(diff: Diff) -> Iterator[Row]:
     def told(about: str, says: str) -> Row:
         return about, says, "", "", ""
 
-    yield told("verdict", diff.verdict.words)
+    yield told("verdict", diff.words)
     for entry in (diff.old.entry, diff.new.entry):
         yield told(f"criteria of {named(entry)}", BASES[entry.bases["Criteria"]])
+    yield from (told("draft", line) for line in diff.of_drafts)
     yield from (told("borrowed definition", line) for line in diff.verdict.borrowed)
     yield from (told("not compared", line) for line in not_compared(diff))
     yield from (

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from kb_tools.authoring.finish import Release
 from kb_tools.authoring.first import FirstEdition
-from kb_tools.authoring.left import Draft, Left
 from kb_tools.authoring.start import Started
+from kb_tools.document.left import Draft, Left
 from kb_tools.document.trace import Trace
 from kb_tools.model.parts import BASES
 from kb_tools.model.repository import Repository

@@ -33,7 +33,7 @@ def document(diff: Diff) -> Document:
     )
     shown.section(
         "Verdict",
-        Paragraph(f"{new} against {old}: {diff.verdict.words}."),
+        Paragraph(f"{new} against {old}: {diff.words}."),
         Paragraph(in_a_sentence(diff)),
         *(
             block
@@ -146,9 +146,7 @@ def differences(diff: Diff) -> Iterator[tuple[str, list[str]]]:
 
 def notes(diff: Diff) -> Iterator[str]:
     """What a reader of the verdict must know of what it rests on."""
-    for name, side in zip(diff.names, (diff.old, diff.new), strict=True):
-        if side.entry.draft:
-            yield f"{name} is a draft: it is not released, and in force on no date."
+    yield from diff.of_drafts
     yield from (
         f"{direction.value.capitalize()} is unconfirmed: by the criteria alone it can be so, but no case could be made "
         "that shows it. It decides nothing."

@@ -12,6 +12,7 @@ from rdflib.namespace import SKOS
 
 from kb_tools.as_json import AsJson
 from kb_tools.cases.case import Case
+from kb_tools.document.left import Draft
 from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import POL
@@ -204,18 +205,43 @@ class Diff(AsJson):
         """The sides that are drafts."""
         return tuple(side for side in (self.old, self.new) if side.entry.draft)
 
+    @cached_property
+    def left_to_decide(self) -> Mapping[str, int]:
+        """How many things a person still has to decide in each side that is a draft, by what the side is called."""
+        return {self.name_of(side): len(Draft(side.policy, side.entry).to_decide) for side in self.drafts}
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing is left to decide that could change what is compared."""
+        return not any(self.left_to_decide.values())
+
+    @property
+    def words(self) -> str:
+        """The verdict as one phrase, and whether it is only what the two come to so far."""
+        return self.verdict.words if self.final else f"{self.verdict.words}, so far"
+
+    @property
+    def of_drafts(self) -> list[str]:
+        """What a reader has to know of each side that is a draft: a line for each thing."""
+        found = [f"{name} is a draft: it is not released, and in force on no date." for name in self.left_to_decide]
+        for name, count in self.left_to_decide.items():
+            things = "1 thing is" if count == 1 else f"{count} things are"
+            found += [f"This is not final: {things} left to decide in {name}; see kb draft status."] if count else []
+        return found
+
     def fails_on(self, what: Iterable[str]) -> bool:
         """Whether one of the things that a pipeline wants to fail on is there.
 
         Args:
-            what: "stricter", "flips" or "unexplained" (a change that no log row tells of, or a log row that is not
-                borne out).
+            what: "stricter", "flips", "unexplained" (a change that no log row tells of, or a log row that is not borne
+                out) or "unfinished" (something is left to decide in a draft).
         """
         claims = {LogVerdict.NOT_FOUND, LogVerdict.CONTRADICTED}
         there = {
             "stricter": self.verdict.stricter is not None,
             "flips": bool(self.impact and self.impact.flips),
             "unexplained": bool(self.unexplained) or any(logged.finding in claims for logged in self.log),
+            "unfinished": not self.final,
         }
         return any(there[kind] for kind in what)
 
@@ -257,6 +283,8 @@ class Diff(AsJson):
             "old": names[0],
             "new": names[1],
             "drafts": [name for name, side in zip(names, sides, strict=True) if side.entry.draft],
+            "final": self.final,
+            "leftToDecide": dict(self.left_to_decide),
             "basis": {name: side.entry.on_file for name, side in zip(names, sides, strict=True)},
             "verdict": {
                 "direction": self.verdict.direction.value,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,9 +17,9 @@ from several_policies import DATA, ROOT, invented_alone
 
 from kb_tools.authoring.accept import accept
 from kb_tools.authoring.finish import Release
-from kb_tools.authoring.left import Draft
 from kb_tools.authoring.start import start
 from kb_tools.cli import kb as command
+from kb_tools.document.left import Draft
 from kb_tools.document.passages import passages, traceable
 from kb_tools.document.trace import trace, units_of
 from kb_tools.errors import KbError
@@ -25,6 +27,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.rdf.edits import TurtleText
 from kb_tools.rdf.namespaces import POL
 
+RunKb = Callable[..., CompletedProcess[str]]
 X = "https://w3id.org/policykb/EX.5/"
 NEW = X + "2025-02/passage/"
 DOCUMENT = DATA / "document/EX.5-2025-02.txt"
@@ -368,6 +371,31 @@ def test_while_anything_is_left_that_alone_is_said(begun: Path) -> None:
     assert [str(one) for one in release(begun).obstacles] == [
         "EX.5/2025-02: 3 to decide and 1 to point to their places; kb draft status lists them"
     ]
+
+
+def test_an_untouched_draft_is_compared_as_what_it_comes_to_so_far(begun: Path, run_kb: RunKb) -> None:
+    compared = ("diff", "EX.5/2024-01", "EX.5/2025-02", "--kb", str(begun), "--engine", "pyshifty")
+    found = run_kb(*compared)
+    assert (found.returncode, found.stderr) == (1, "")
+    assert [line.strip() for line in found.stdout.splitlines() if line][2:8] == [
+        "2025-02 against 2024-01: equivalent, so far.",
+        "Nothing differs yet in what both have on file.",
+        "- Criteria of 2024-01: document on file.",
+        "- Criteria of 2025-02: not on file.",
+        "- 2025-02 is a draft: it is not released, and in force on no date.",
+        "- This is not final: 3 things are left to decide in 2025-02; see kb draft status.",
+    ]
+    content = json.loads(run_kb(*compared, "--format", "json").stdout)
+    assert (content["final"], content["leftToDecide"], content["drafts"]) == (False, {"2025-02": 3}, ["2025-02"])
+    assert run_kb(*compared, "--fail-on", "stricter").returncode == 0
+    assert run_kb(*compared, "--fail-on", "unfinished").returncode == 1
+
+
+def test_a_draft_in_which_everything_is_decided_is_compared_for_good(decided: Path) -> None:
+    found = release(decided).diff
+    assert found is not None
+    assert (found.final, found.left_to_decide, found.words) == (True, {"2025-02": 0}, found.verdict.words)
+    assert found.of_drafts == ["2025-02 is a draft: it is not released, and in force on no date."]
 
 
 def test_a_draft_is_released_once_its_comparison_was_seen(decided: Path) -> None:

@@ -90,6 +90,8 @@ def test_json_says_what_is_not_on_file_and_what_the_log_cannot_be_held_against(r
         "old": "2025-02",
         "new": "2026-02",
         "drafts": [],
+        "final": True,
+        "leftToDecide": {},
         "basis": {
             "2025-02": {part: "InferredFromLog" if part == "Criteria" else "NotOnFile" for part in parts},
             "2026-02": dict.fromkeys(parts, "DocumentOnFile"),

@@ -216,12 +216,14 @@ class FlipFound(TypedDict):
 
 
 class Comparison(TypedDict):
-    """Two revisions compared."""
+    """Two revisions compared; not final while something is left to decide in a draft, by its name in `leftToDecide`."""
 
     policy: str
     old: str
     new: str
     drafts: list[str]
+    final: bool
+    leftToDecide: dict[str, int]
     verdict: VerdictFound
     changes: list[ChangeFound]
     notCompared: list[NotCompared]

@@ -195,8 +195,10 @@ def _comparison(diff: Diff) -> gives.Comparison:
         "old": content["old"],
         "new": content["new"],
         "drafts": content["drafts"],
+        "final": content["final"],
+        "leftToDecide": content["leftToDecide"],
         "verdict": {
-            "words": diff.verdict.words,
+            "words": diff.words,
             "direction": verdict["direction"],
             "byInference": bool(verdict["byInference"]),
             "borrowed": verdict["borrowed"],

@@ -250,14 +250,11 @@ class Shown:
 
     def _verdict(self) -> Verdict:
         diff = self.diff
-        drafts = [
-            f"{draft.entry.name} is a draft: it is not released, and in force on no date." for draft in diff.drafts
-        ]
         return {
-            "words": diff.verdict.words,
+            "words": diff.words,
             "sentences": _sentences(diff.verdict),
             "direction": diff.verdict.direction.value,
-            "notes": [*drafts, *diff.verdict.borrowed],
+            "notes": [*diff.of_drafts, *diff.verdict.borrowed],
             "witnesses": [self._witness(witness) for witness in diff.verdict.witnesses],
         }
 

@@ -140,7 +140,7 @@ class _Shown:
             "title": " compared with ".join(diff.names),
             "path": path,
             "turned": turned,
-            "words": diff.verdict.words,
+            "words": diff.words,
             "sentence": two_policies.in_a_sentence(diff),
             "lacking": [{"says": says, "items": items} for says, items in two_policies.differences(diff)],
             "notes": list(two_policies.notes(diff)),
