@@ -1,8 +1,8 @@
 """The pieces of cases written as plain JSON: what each is, decided once by the reader and the case shapes.
 
 A piece is a finding without its date, or one key of the request or of the case with its value. It is learned by reading
-a small case that says nothing else, and holding that against the case shapes. A number is replaced by one that lies the
-same way to every limit that the shapes name, and to the other numbers of the finding (`cases.numbers`).
+a small case that says nothing else, and holding that against the case shapes. A number of a finding or a product is
+replaced by one that lies the same way to every limit that the shapes name, and to its other numbers (`cases.numbers`).
 """
 
 from __future__ import annotations
@@ -125,7 +125,12 @@ class Pieces:
     def __init__(self, kb: Repository, checker: CaseChecker) -> None:
         self._kb = kb
         self._checker = checker
-        self.reader = PlainReader(CaseForms(kb))
+        forms = CaseForms(kb)
+        self.reader = PlainReader(forms)
+        # The key under which a request states its products.
+        self._products = next(
+            (key.name for key in forms.forms["Request"].keys.values() if key.path == CASE.product), ""
+        )
         self.vocabulary = Vocabulary(kb)
         self._stand_ins = StandIns(kb)
         self._findings: Memory[str, Piece] = Memory(AS_WRITTEN)
@@ -216,9 +221,9 @@ class Pieces:
             else:
                 self._remember(text, items, known)
         by_text = {text: items_of_case(text) for text in dict.fromkeys(stated)}
-        every = dict.fromkeys(item for items in by_text.values() for item in items or ())
-        known_items = {item: self._stated.get(item) for item in every}
-        new = [item for item, piece in known_items.items() if piece is None]
+        likes = {item: self._standing_for(item) for items in by_text.values() for item in items or ()}
+        known_items = {like: self._stated.get(like) for like in likes.values()}
+        new = [like for like, piece in known_items.items() if piece is None]
         small = [
             *(_finding_of(like) for like in waiting),
             *(_case_of(item) for item in new),
@@ -233,11 +238,28 @@ class Pieces:
                     self._remember(text, items, self._alike.put(items, own))
                 else:
                     self._remember(text, items, piece)
-        for item, piece in zip(new, pieces[len(waiting) :], strict=True):
-            known_items[item] = self._stated.put(item, piece)
+        for like, piece in zip(new, pieces[len(waiting) :], strict=True):
+            known_items[like] = self._stated.put(like, piece)
+            for item in [item for item, other in likes.items() if other == like != item and piece.slips]:
+                (own,) = self._decide([_case_of(item)])
+                likes[item], known_items[item] = item, self._stated.put(item, own)
         for text, items_stated in by_text.items():
-            of_text = [_UNCLEAR] if items_stated is None else [known_items[item] for item in items_stated]
+            of_text = [_UNCLEAR] if items_stated is None else [known_items[likes[item]] for item in items_stated]
             self._held_together[text] = self._together.put(text, Stated(tuple(of_text)))  # type: ignore[arg-type]
+
+    def _standing_for(self, item: Frozen) -> Frozen:
+        """What stands for something stated: of products, that which no shape can tell from it by its numbers."""
+        holder, key, value = item
+        if holder != "request" or key != self._products or not isinstance(value, tuple) or len(value) == 1:
+            return item
+        objects = [value] if value[0] == "{}" else value[1:]
+        if any(not isinstance(one, tuple) or one[:1] != ("{}",) for one in objects):
+            return item
+        replaced = [("{}", *self._stand_ins.of(one[1:])) for one in objects]
+        like = (holder, key, replaced[0] if value[0] == "{}" else ("[]", *replaced))
+        known = self._stated.get(like)
+        # What the reader says may quote a number as it is written.
+        return item if known is not None and known.slips else like
 
     def _remember(self, text: str, items: Frozen, alike: Piece) -> None:
         self._held_findings[text] = self._findings.put(text, self._as_written(alike, items))

@@ -26,7 +26,7 @@ _LAST_PLACE = Decimal(1).scaleb(-14)
 
 
 class StandIns:
-    """Gives findings stand-ins for their numbers: equal limits, equal order, so the same in the eyes of all shapes."""
+    """Gives findings and products stand-ins for their numbers: equal limits, equal order, the same to all shapes."""
 
     def __init__(self, kb: Repository) -> None:
         self._kb = kb
@@ -41,7 +41,7 @@ class StandIns:
 
     @cached_property
     def _keys(self) -> Mapping[str, URIRef]:
-        """The keys of findings whose values are decimal numbers, each with its property."""
+        """The keys of findings and products whose values are decimal numbers, each with its property."""
         keys: dict[str, list[Key]] = {}
         for form in CaseForms(self._kb).forms.values():
             for key in form.keys.values():
@@ -54,11 +54,11 @@ class StandIns:
 
     @cached_property
     def properties(self) -> frozenset[URIRef]:
-        """The properties of findings whose numbers are replaced."""
+        """The properties of findings and products whose numbers are replaced."""
         return frozenset(self._keys.values())
 
     def of(self, items: Any) -> Any:
-        """The keys and values of a finding, each number replaced; as they are where a number of it is not plain."""
+        """The keys and values of a finding or product, each number replaced; as they are if one is not plain."""
         exact = self._replaced(items)
         if not exact:
             return items

@@ -5,7 +5,8 @@ A piece is a finding without its date, or one key of the case or its request. Pi
 - no case shape compares what two pieces state, counts findings, asks for what may be left out, or looks at a day
   otherwise than the reader does;
 - no condition sees more of a finding than what it states and what those state that contradict it, counts otherwise than
-  "some" and "none", or reads a kind of fact of which another condition reads a part;
+  "some" and "none", or reads findings of a class together with other facts than another condition that reads them does:
+  whether findings of a day are told to differ depends on all that is read with them;
 - no shape can tell a number from its stand-in (`numbers`): shapes compare numbers with limits and with each other;
 - the rules of derivation are those that `standing` follows.
 
@@ -117,10 +118,14 @@ def _faults(kb: Repository) -> dict[Fault, None]:
 
 
 def _of_reads(kb: Repository) -> Iterator[Fault]:
-    """Conditions that read what no piece states, or a part of what another reads."""
+    """Conditions that read what no piece states, or findings that another reads together with other facts.
+
+    What is stated apart from findings may be read in several ways: each condition is shown what it reads of it.
+    """
     forms = CaseForms(kb).forms
     stated = {key.path for name in ("Case", "Request", "Product") for key in forms[name].keys.values()} - _ALWAYS_STATED
-    readable = stated - set(read_as(kb)) | set(product_kinds(kb.ontology)) | set(Vocabulary(kb).classes)
+    classes = set(Vocabulary(kb).classes)
+    readable = stated - set(read_as(kb)) | set(product_kinds(kb.ontology)) | classes
     reads = {
         condition: frozenset(kb.conditions.objects(condition, POL.reads))
         for condition in sorted(kb.conditions.subjects(RDF.type, POL.Condition), key=str)
@@ -132,7 +137,7 @@ def _of_reads(kb: Repository) -> Iterator[Fault]:
     for condition, kind in reads.items():
         kinds.setdefault(kind, condition)
     for kind, other_kind in combinations(kinds, 2):
-        for both in sorted(kind & other_kind, key=str):
+        for both in sorted(kind & other_kind & classes, key=str):
             yield (
                 kb.curie(str(kinds[kind])),
                 f"reads {kb.curie(str(both))} as {kb.curie(str(kinds[other_kind]))} does, "
@@ -296,7 +301,7 @@ class _Walk:
             case _At.CASE, [CASE.currentFinding]:
                 found = _At.FINDINGS
             case _At.CASE, [_, *_] if not set(steps) & (_FINDINGS | DERIVED_OF_FINDINGS):
-                found = _At.VALUE
+                found = _At.NUMBER if steps[-1] in self._numbers else _At.VALUE
             case _At.COUNTED, [CASE.contradictedBy]:
                 found = _At.CONTRADICTING
             case _At.COUNTED, [CASE.contradictedBy, *others]:

@@ -238,7 +238,7 @@ def _list_without(graph: Graph, shape: Node, head: Node, left_out: Set[Node]) ->
             yield node, RDF.first, member
             nodes.append(node)
     yield shape, SH["in"], nodes[0] if nodes else RDF.nil
-    for node, rest in zip(nodes, [*nodes[1:], RDF.nil], strict=True):
+    for node, rest in zip(nodes, [*nodes[1:], RDF.nil] if nodes else [], strict=True):
         yield node, RDF.rest, rest
 
 

@@ -253,11 +253,11 @@ CONDITIONS: dict[str, tuple[tuple[str, str, str], Fault]] = {
         (PRODUCT, "pol:reads clin:withinClinicalTrial", "pol:reads case:serviceDate , clin:withinClinicalTrial"),
         ("cond:given-within-a-clinical-trial", "reads case:serviceDate, which is no piece of a case"),
     ),
-    "two conditions read a part of the same": (
-        (PRODUCT, "pol:reads clin:withinClinicalTrial", "pol:reads clin:withinClinicalTrial , clin:lymphocyteDonor"),
+    "two conditions read a part of the same findings": (
+        (GVHD, "pol:reads clin:AcuteGvHDAssessment", "pol:reads clin:AcuteGvHDAssessment , clin:MRDTest"),
         (
-            "cond:given-within-a-clinical-trial",
-            "reads clin:lymphocyteDonor as cond:lymphocyte-donor-differs does, and the two do not read the same facts",
+            "cond:acute-gvhd-of-grade-2-or-higher",
+            "reads clin:MRDTest as cond:mrd-is-detected does, and the two do not read the same facts",
         ),
     ),
 }
@@ -291,6 +291,7 @@ def test_what_is_not_local_is_found(copied: Copied, name: str) -> None:
         (DERIVATION, "?how skos:broader* ?with .", "?how   skos:broader*\n ?with ."),
         (GVHD, OF_GRADE, f"{OF_GRADE} sh:property [ sh:path case:contradictedBy ; sh:minCount 1 ] ;"),
         (GVHD, OF_GRADE, f"{OF_GRADE} sh:property [ sh:path clin:gradeAtLeast ; sh:lessThan clin:gradeAtMost ] ;"),
+        (PRODUCT, "pol:reads clin:withinClinicalTrial", "pol:reads clin:withinClinicalTrial , clin:lymphocyteDonor"),
     ],
 )
 def test_what_is_local_is_not_reported(copied: Copied, edit: tuple[str, str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from kb_tools.cases.digest import digest
 from kb_tools.cases.prepare import prepared
 from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.examples import run_manifest
+from kb_tools.determine.locality import faults
 from kb_tools.determine.result import Determination
 from kb_tools.determine.run import Run
 from kb_tools.errors import KbError
@@ -24,6 +26,7 @@ from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf import shacl
+from kb_tools.rdf.files import TURTLE, parse
 from kb_tools.rdf.namespaces import BASE, CLIN
 from kb_tools.rdf.terms import graph_of
 
@@ -136,6 +139,40 @@ def test_engines_rows_and_exported_shapes_agree(run: Run, answers: list[Determin
     shapes = {result.focus: result.shape.removeprefix(f"{BASE}PR.8/2024-01/outcome/") for result in results}
     named = {MET: "", NOT_MET: NOT_MET, NEEDED: "Undetermined"}
     assert [shapes.get(case.iri, "") for case in cases] == [named[outcome] for _, _, outcome in TRIED]
+
+
+def test_numbers_of_products_that_no_shape_tells_apart_are_learned_once(run: Run) -> None:
+    maker = RowMaker(run)
+    lines = [line(number, beside(drug(dose=number / 4))) for number in range(1, 1_300)]
+    rows = list(maker.of_lines(lines))
+    assert {row.outcome for row in rows[:1_200]} == {MET}
+    assert {row.outcome for row in rows[1_200:]} == {NOT_MET}
+    sight = maker.sight(Selection(run.policy.entry("2024-01"), ()))
+    assert len(sight) < 100
+    assert [rows[number] for number in (1_199, 1_200)] == maker._by_reference(
+        [lines[number] for number in (1_199, 1_200)]
+    )
+
+
+def test_conditions_may_read_the_service_in_different_ways(with_pr8: Repository) -> None:
+    assert faults(with_pr8) == ()
+    path = with_pr8.root / "policies/PR.8/2024-01/criteria.ttl"
+    text = path.read_text(encoding="utf-8")
+    reading = "pol:anyOf ( procond:site-is-inpatient-hospital <https://w3id.org/policykb/condition#service-is-dli> )"
+    both = text.replace("pol:allOf ( procond:site-is-inpatient-hospital )", reading)
+    kb = with_pr8.instead(path, parse(both.encode(), TURTLE, str(path)))
+    maker = RowMaker(Run(kb, kb.policy("PR.8"), "pyshifty", "2024-01"))
+    assert maker.local and both != text
+    requests = [
+        {**service, **codes, "serviceDate": "2026-07-01", "product": products}
+        for service in ({}, {"service": "PumpInfusion"}, {"service": "DonorLymphocyteInfusion"})
+        for codes in ({}, {"procedureCodes": ["cpt:38242"]}, {"procedureCodes": ["cpt:38240"]})
+        for products in (REST, REST[:3])
+    ]
+    lines = [json.dumps({"patient": "p", "request": request}).encode() for request in requests]
+    rows = list(maker.of_lines(lines))
+    assert rows == maker._by_reference(lines)
+    assert sorted({row.outcome for row in rows}) == [MET, "InformationConflicting", NEEDED, "PolicyNotApplicable"]
 
 
 def test_a_product_is_one_object_or_one_of_each_kind(with_pr8: Repository) -> None:
