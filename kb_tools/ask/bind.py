@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyoxigraph as ox
 
+from kb_tools.ask.defaults import Defaults
 from kb_tools.ask.names import Names, within
 from kb_tools.ask.sparql import QueryError
 from kb_tools.calendar_day import calendar_day
@@ -51,12 +52,20 @@ class Binder:
         names: of the things that may be meant.
         policies: all that are on file, by identifier.
         policy: the one whose revisions are named, where several are on file.
+        asked: the one whose things are meant where nothing is given; None for that policy, or any.
     """
 
-    def __init__(self, names: Names, policies: Mapping[str, Policy], policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        names: Names,
+        policies: Mapping[str, Policy],
+        policy: Policy | None = None,
+        asked: Policy | None = None,
+    ) -> None:
         self.names = names
         self.policies = policies
         self.policy = policy
+        self.asked = asked or policy
 
     def bind(self, question: Question, given: Mapping[str, str], revisions: Sequence[Chosen] = ()) -> Bound:
         """The query of a question with its parameters bound to the values given, or to their defaults.
@@ -75,6 +84,7 @@ class Binder:
                 unquoted = f"question {question.name} has no such parameter"
                 raise QueryError(what, hint=hint, unquoted=unquoted)
         bound = Bound(question.text)
+        defaults = Defaults(self.policies, self.asked, revisions)
         terms: dict[str, Sequence[Any]] = {}
         if revisions and question.revision:
             known.pop("revision")
@@ -83,6 +93,11 @@ class Binder:
             value = given.get(name, parameter.default)
             if value or name in given:
                 terms[name] = [self._term(parameter, value, bound.choices)]
+            else:
+                stated = values_of(question.text, name)
+                meant = defaults.of(question, parameter, stated)
+                if list(meant) != list(stated):
+                    terms[name] = meant
             meant = terms.get(name) or values_of(question.text, name)
             if name not in given:
                 bound.choices.append(f"for {name} {self._in_words(meant)}; --param {name}=VALUE for another")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyoxigraph as ox
 
-from kb_tools.ask.sparql import BASE, QueryError, absolute
+from kb_tools.ask.sparql import BASE, NothingNamed, absolute
 from kb_tools.model.policy import FILLED_IN
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Names:
             subclasses: whether the things are the subclasses of the kinds.
 
         Raises:
-            QueryError: nothing that is read has that name, or several things have; the error lists these, says where
+            NothingNamed: nothing that is read has that name, or several things have; the error lists these, says where
                 the name is known, or names one that is close.
         """
         things = self._things(kinds, subclasses)
@@ -223,16 +223,16 @@ class Names:
         more = f"; and {len(things) - _LISTED} more" if len(things) > _LISTED else ""
         return "; ".join(choices) + more
 
-    def _none(self, parameter: str, kinds: Sequence[str], given: str, close: str = "") -> QueryError:
+    def _none(self, parameter: str, kinds: Sequence[str], given: str, close: str = "") -> NothingNamed:
         hint = "write its number, place, name or code, or its IRI as prefix:name or whole"
         hint = f"did you mean {close!a}?" if close else hint
         return self._refusal(parameter, given, f"names {self._nothing(kinds)} in {self.where}", hint)
 
     @staticmethod
-    def _refusal(parameter: str, given: str, said: str, hint: str) -> QueryError:
+    def _refusal(parameter: str, given: str, said: str, hint: str) -> NothingNamed:
         """That a value given for a parameter cannot be taken."""
         unquoted = f"{parameter}: the value given {said}"
-        return QueryError(f"{parameter}: {given!a} {said}", hint=hint, unquoted=unquoted)
+        return NothingNamed(f"{parameter}: {given!a} {said}", hint=hint, unquoted=unquoted)
 
     # ------------------------------------------------------------------ what there is
 

@@ -14,7 +14,7 @@ from kb_tools.ask.dataset import default_graph, policies
 from kb_tools.ask.names import Names
 from kb_tools.ask.on_file import basis_of
 from kb_tools.ask.request import Inquiry, RawResult
-from kb_tools.ask.sparql import Checked, QueryError, check, trusted
+from kb_tools.ask.sparql import Checked, NothingNamed, QueryError, check, trusted
 from kb_tools.errors import UnknownRevision
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
@@ -72,7 +72,8 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
     if question and union and not asked.union and (revision or asked.as_of):
         raise QueryError(f"question {question.name} reads all revisions", hint="leave out --revision and --as-of")
     named = asked.policy
-    if named is None and (preferred := kb.preferred) and not union and "/" not in (revision or ""):
+    preferred = None if named else kb.preferred
+    if preferred and not union and "/" not in (revision or ""):
         named = preferred.identifier
     chosen = [] if union else _choose(kb, known, named, revision, asked.as_of, frame.notes)
     # Of a policy that is named one revision is chosen, unless all are read.
@@ -95,12 +96,12 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
         if question.revision and chosen and not (revision or asked.as_of):
             frame.choices.append(f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another")
         try:
-            bound = Binder(names, known, policy).bind(question, given, chosen)
-        except QueryError as error:
+            bound = Binder(names, known, policy, of_one or preferred).bind(question, given, chosen)
+        except NothingNamed as error:
             # What is unknown may be so because it is not on file.
             lacking = basis_of(names, parts, chosen).lines if chosen else ()
-            what, unquoted = ("; ".join([said, *lacking]) for said in (error.what, error.unquoted))
-            raise QueryError(what, where=error.where, hint=error.hint, unquoted=unquoted) from None
+            hint = f"{error.hint} ({'; '.join(lacking)})" if lacking else error.hint
+            raise QueryError(error.what, where=error.where, hint=hint, unquoted=error.unquoted) from None
         frame.choices += bound.choices
         frame.query = bound.text
     read = bound.revisions or chosen or [(owner, entry) for owner in known.values() for entry in owner.history]

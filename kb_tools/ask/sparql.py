@@ -28,6 +28,10 @@ class QueryError(KbError):
     """A query that is refused, is not SPARQL, or took too long."""
 
 
+class NothingNamed(QueryError):
+    """What a ready question is asked of is not named by one thing that the query reads."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """A query that may run.
