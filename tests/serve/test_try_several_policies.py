@@ -128,3 +128,39 @@ def test_the_policy_that_the_environment_names_is_meant_unless_the_case_states_a
     assert head(text) == "Information needed CP.MP.101, revision 2026-02"
     assert asks(page.get("/try").text) != set()
     assert head(posted(page, {**CASE, "case.payer": "pay:anthem"})).endswith("CG-TRANS-03, revision 2024-10")
+
+
+def kinds(text: str) -> tuple[list[str], list[str]]:
+    """The kinds of findings that can be added: those that the revision reads, and those behind "more kinds"."""
+    group = re.search(
+        r'<div class="add" role="group" aria-label="Add a finding">(.*?)</div>\s*<template', text, re.DOTALL
+    )
+    assert group
+    first, _, more = group[1].partition("<details>")
+    return re.findall(r'data-add="(\w+)"', first), re.findall(r'data-add="(\w+)"', more)
+
+
+def test_what_a_revision_does_not_read_stands_behind_what_it_reads(page: TestClient) -> None:
+    text = page.get("/try?revision=CG-TRANS-03/2024-10").text
+    read, more = kinds(text)
+    assert (read, len(more), "MRDTest" in more) == (["StatedAbsence", "Transplant"], len(more), True)
+    every, none = kinds(page.get("/try").text)
+    assert (sorted(every), none) == (sorted(read + more), [])
+    inner = re.findall(
+        r'<details class="others"( open)?><summary>More fields</summary>(.*?)</details>', text, re.DOTALL
+    )
+    hidden = {name for _, part in inner for name in re.findall(r'name="([\w.]+)"', part)}
+    assert {"case.lineOfBusiness", "case.request.patientAge", "case.request.purposes"} <= hidden
+    assert not hidden & {"case.payer", "case.request.service", "case.request.product.processing"}
+    assert not any(opened for opened, _ in inner)
+    # What is stated all the same stays in sight.
+    stated = posted(page, {**CASE, "case.request.patientAge": "44"}, revision="CG-TRANS-03/2024-10", do="determine")
+    assert stated.count('<details class="others" open>') == 2
+
+
+def test_the_examples_are_those_of_the_policy_that_is_chosen(page: TestClient) -> None:
+    of_all = re.findall(r'<optgroup label="(CP\.MP\.101|CG-TRANS-03): ', page.get("/try").text)
+    assert set(of_all) == {"CP.MP.101", "CG-TRANS-03"}
+    of_one = page.get("/try?revision=CG-TRANS-03").text
+    assert 'value="CG-TRANS-03/' in of_one
+    assert EXAMPLE not in of_one

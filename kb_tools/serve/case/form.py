@@ -11,13 +11,17 @@ from rdflib.namespace import SKOS, XSD
 from rdflib.term import Node
 
 from kb_tools.cases.form import ROOT, CaseForms, Form, Key
+from kb_tools.cases.narrowed import narrowed
 from kb_tools.cases.schema import ID_HINT, NAME_HINT
 from kb_tools.cases.template import asked, takes
 from kb_tools.model.concepts import abbreviation
 from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import CASE
 from kb_tools.serve.case.fields import Fields
 from kb_tools.serve.case.words import in_form
 
+# What says which policy is meant, beside service and codes.
+_CHOOSING = (CASE.payer,)
 _CONTROLS = {XSD.boolean: "truth", XSD.date: "date", XSD.integer: "number", XSD.decimal: "number"}
 # The longest text for which one line is enough, in characters, and the most terms that are not grouped.
 _LINE, _FEW = 120, 15
@@ -39,7 +43,7 @@ class Options(TypedDict):
 
 
 class Field(TypedDict):
-    """A field, as the case shapes describe it.
+    """A field, as the case shapes describe it, and whether the revision reads it.
 
     `control` is "term" (one of `options`), "terms" (any of them), "truth", "date", "number", "text", "lines", "code",
     "name", "object" or "rows". `asks` says which criteria ask for it, and what they ask. `sections` are what an object
@@ -53,17 +57,19 @@ class Field(TypedDict):
     control: str
     many: bool
     required: bool
+    read: bool
     asks: list[str]
     options: list[Options]
     sections: list[Section]
 
 
 class Section(TypedDict):
-    """The fields of an object, and which criteria ask for it, and what they ask."""
+    """The fields of an object, whether the revision reads it, and which criteria ask for it, and what they ask."""
 
     name: str
     label: str
     definition: str
+    read: bool
     asks: list[str]
     fields: list[Field]
 
@@ -75,7 +81,7 @@ def section(forms: CaseForms, revision: Revision | None, codes: Mapping[str, str
         revision: whose questions stand beside the fields.
         codes: the codes that are offered, each with what it is called.
     """
-    found = _Sections(forms, asked(revision) if revision else {}, codes).of(forms.forms[ROOT])
+    found = _Sections(forms, revision, codes).of(forms.forms[ROOT])
     hint = f"{ID_HINT} {NAME_HINT}"
     named = _field("id", "name of the case", "", hint, "name")
     return {**found, "fields": [named, *found["fields"]]}
@@ -90,6 +96,7 @@ def _field(key: str, label: str, definition: str, hint: str, control: str) -> Fi
         "control": control,
         "many": False,
         "required": False,
+        "read": True,
         "asks": [],
         "options": [],
         "sections": [],
@@ -97,9 +104,11 @@ def _field(key: str, label: str, definition: str, hint: str, control: str) -> Fi
 
 
 class _Sections:
-    def __init__(self, forms: CaseForms, asked: Mapping[str, Sequence[str]], codes: Mapping[str, str]) -> None:
+    def __init__(self, forms: CaseForms, revision: Revision | None, codes: Mapping[str, str]) -> None:
         self.forms = forms
-        self.asked = asked
+        self.asked: Mapping[str, Sequence[str]] = asked(revision) if revision else {}
+        # Where no revision is chosen, any may read all that can be stated.
+        self.read = narrowed(forms, [revision]).forms if revision else forms.forms
         self.codes = codes
 
     def of(self, form: Form) -> Section:
@@ -107,11 +116,18 @@ class _Sections:
             "name": form.name,
             "label": form.label,
             "definition": in_form(self.forms.kb, form.definition),
+            "read": form.name in self.read,
             "asks": list(self.asked.get(str(form.iri), ())),
-            "fields": [self._field(key) for key in form.keys.values()],
+            "fields": [self._field(form, key) for key in form.keys.values()],
         }
 
-    def _field(self, key: Key) -> Field:
+    def _is_read(self, form: Form, key: Key) -> bool:
+        """Whether the revision reads what a key states, or that says which policy is meant."""
+        kept = self.read.get(form.name)
+        inner = any(inner.path in _CHOOSING for name in key.classes for inner in self.forms.forms[name].keys.values())
+        return inner or key.path in _CHOOSING or (kept is not None and key.name in kept.keys)
+
+    def _field(self, form: Form, key: Key) -> Field:
         hint = "" if key.terms or key.classes else in_form(self.forms.kb, takes(key))
         if key.is_code and any(options["options"] for options in self._options(key)):
             hint += " A code that a policy on file lists can be given by its number alone."
@@ -120,6 +136,7 @@ class _Sections:
             **_field(key.name, key.label, definition, hint, _control(key)),
             "many": key.many,
             "required": key.required,
+            "read": self._is_read(form, key),
             "asks": list(self.asked.get(str(key.path), ())),
             "options": self._options(key),
             "sections": [self.of(self.forms.forms[name]) for name in key.classes],

@@ -69,7 +69,7 @@ def data(view: View, target: str) -> Try:
     return {
         "title": "Try a case",
         "revisions": [*_unasked(bench), *(_revisions(policy, bench) for policy in bench.policies.values())],
-        "examples": _examples(bench),
+        "examples": _examples(bench, policy.identifier if policy else ""),
         "form": _form(bench, asking),
     }
 
@@ -227,21 +227,27 @@ def _revisions(policy: Policy, bench: Workbench) -> Choices:
 
 
 @cache
-def _examples(bench: Workbench) -> list[Choices]:
+def _examples(bench: Workbench, chosen: str) -> list[Choices]:
     """The example cases by what each comes to under the latest revision that it is an example of, and by what decides.
 
-    The groups stand in the order of outcomes, and those of one in that of criteria.
+    The groups stand in the order of policies, then of outcomes, and those of one in that of criteria.
+
+    Args:
+        chosen: the policy whose examples they are; "" for those of all.
     """
-    found: dict[tuple[int, str], list[Choice]] = {}
-    for policy, expectations in bench.examples.values():
+    found: dict[tuple[str, int, str], list[Choice]] = {}
+    of_policy = [one for one in bench.examples.values() if chosen in ("", one[0].identifier)]
+    several = len({policy.identifier for policy, _ in of_policy}) > 1
+    for policy, expectations in of_policy:
         latest = max(expectations, key=lambda expected: expected.revision)
         name = latest.path.stem
         outcome = Outcome(latest.outcome)
         deciding = "; ".join(_deciding(bench, f"{policy.iri}/{latest.revision}", latest))
         label = f"{TITLES[outcome].capitalize()}{f': {deciding}' if deciding else ''}"
+        label = f"{policy.identifier}: {label}" if several else label
         choice: Choice = {"value": f"{policy.identifier}/{name}", "label": sentence(name)}
-        found.setdefault((list(Outcome).index(outcome), label), []).append(choice)
-    return [{"label": label, "choices": choices} for (_, label), choices in sorted(found.items())]
+        found.setdefault((policy.identifier, list(Outcome).index(outcome), label), []).append(choice)
+    return [{"label": label, "choices": choices} for (*_, label), choices in sorted(found.items())]
 
 
 def _deciding(bench: Workbench, revision: str, expected: Expectation) -> list[str]:

@@ -60,11 +60,15 @@ function show(answer) {
   }
 }
 
-// What the revision that is chosen now asks, beside each field, and beside those of rows to come.
+// What the revision that is chosen now asks, beside each field, and beside those of rows to come; and what it reads.
 function ask(page) {
   revised = false;
   for (const list of form.querySelectorAll(".asks")) {
     list.replaceChildren(...(page.getElementById(list.id)?.childNodes ?? []));
+  }
+  for (const group of form.querySelectorAll(".add[role=group]")) {
+    const rows = CSS.escape(group.closest("[data-rows]").dataset.rows);
+    group.replaceChildren(...(page.querySelector(`[data-rows=${rows}] .add[role=group]`)?.childNodes ?? []));
   }
   for (const template of form.querySelectorAll("template")) {
     const rows = CSS.escape(template.closest("[data-rows]").dataset.rows);
