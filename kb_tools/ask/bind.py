@@ -84,7 +84,7 @@ class Binder:
                 unquoted = f"question {question.name} has no such parameter"
                 raise QueryError(what, hint=hint, unquoted=unquoted)
         bound = Bound(question.text)
-        defaults = Defaults(self.policies, self.asked, revisions)
+        defaults = Defaults(self.names, self.policies, self.asked, revisions)
         terms: dict[str, Sequence[Any]] = {}
         if revisions and question.revision:
             known.pop("revision")

@@ -6,7 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyoxigraph as ox
+
 from kb_tools.ask.sparql import BASE
+from kb_tools.model.statements import ROLES
 
 if TYPE_CHECKING:
     from kb_tools.ask.names import Names
@@ -56,7 +59,7 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
     lines = []
     if {ALL, "pol:Criteria"} & set(parts) and len(released) == 1:
         ((policy, entry),) = released
-        if entry.criteria_on_file and not policy.states_criteria(entry):
+        if entry.criteria_on_file and not _states_criteria(names, entry):
             what = f"not stated: the criteria of {_name(policy, entry)}, although it holds them as on file"
             lines.append(f"{what}; kb check --policy {policy.identifier} says what to do")
             lacking = 1
@@ -75,6 +78,13 @@ def basis_of(names: Names, parts: Collection[str], revisions: Sequence[tuple[Pol
     if drafts:
         lines.append(f"{'a draft' if len(drafts) == 1 else 'drafts'}, in force on no date: {_list(drafts)}")
     return Basis(tuple(lines), "" if not lacking else "all" if lacking == len(released) else "some")
+
+
+def _states_criteria(names: Names, entry: RevisionEntry) -> bool:
+    """Whether the graph of a revision names any criterion; read from the store: a query may open no file."""
+    node = ox.NamedNode(entry.iri)
+    links = (ox.NamedNode(str(link)) for link in ROLES.values())
+    return any(next(names.store.quads_for_pattern(node, link, None, node), None) is not None for link in links)
 
 
 def _name(policy: Policy, entry: RevisionEntry) -> str:

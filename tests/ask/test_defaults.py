@@ -11,6 +11,7 @@ import pytest
 
 from kb_tools.ask.defaults import Defaults
 from kb_tools.ask.library import questions
+from kb_tools.ask.names import Names
 from kb_tools.ask.request import Inquiry, RawResult
 from kb_tools.ask.resolve import resolve
 from kb_tools.ask.sparql import QueryError
@@ -139,7 +140,7 @@ def test_two_revisions_of_a_policy_are_the_last_two_with_criteria(three: Reposit
     policies = {one.identifier: one for one in three.policies()}
     (question,) = (one for one in questions() if one.name == "changed-criteria")
     before, after = question.parameters
-    found = Defaults(policies, policies["CP.MP.101"])
+    found = Defaults(Names(three, None, "all graphs"), policies, policies["CP.MP.101"])
     stated = [ox.NamedNode("https://w3id.org/policykb/XX.1/2020-01")]
     assert [found.of(question, one, stated)[0].value.rpartition("/")[2] for one in (before, after)] == [
         "2025-02",

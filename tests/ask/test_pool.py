@@ -50,6 +50,19 @@ def hasty(kb: Repository) -> Iterator[Pool]:
     pool.close()
 
 
+@pytest.mark.parametrize(
+    "question", ["criterion-history", "said-in-section", "example-cases", "criteria", "where-cited"]
+)
+@pytest.mark.parametrize("policy", ["CP.MP.101", "CG-TRANS-03"])
+def test_what_is_asked_by_default_of_a_policy_is_found_without_a_file(question: str, policy: str, pool: Pool) -> None:
+    asked = Inquiry(question=question, policy=policy)
+    if (policy, question) == ("CG-TRANS-03", "where-cited"):
+        with pytest.raises(QueryError, match="question where-cited asks for a reference, and CG-TRANS-03 has none"):
+            pool.ask(asked)
+    else:
+        assert pool.ask(asked).rows
+
+
 def processes(pool: Pool) -> tuple[int, list[int]]:
     """The process that is prepared, and its copies that live."""
     assert pool._process is not None
