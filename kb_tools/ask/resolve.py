@@ -96,7 +96,8 @@ def resolve(kb: Repository, asked: Inquiry) -> Request:
         if question.revision and chosen and not (revision or asked.as_of):
             frame.choices.append(f"for revision {frame.graphs}, assumed in force today; --revision YYYY-MM for another")
         try:
-            bound = Binder(names, known, policy, of_one or preferred).bind(question, given, chosen)
+            meant = of_one or (known.get(preferred.identifier) if preferred else None)
+            bound = Binder(names, known, policy, meant).bind(question, given, chosen)
         except NothingNamed as error:
             # What is unknown may be so because it is not on file.
             lacking = basis_of(names, parts, chosen).lines if chosen else ()
