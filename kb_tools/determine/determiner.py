@@ -84,10 +84,14 @@ class Determiner:
 
 
 def bearing_on(concern: Concern, facts: tuple[Fact, ...], service: date) -> tuple[Fact, ...]:
-    """The facts that a condition read, without the findings that do not bear on it."""
-    if concern.is_any:
+    """The facts that a condition read, without those that do not bear on it."""
+    if concern.is_any and not concern.properties:
         return facts
-    return tuple(fact for fact in facts if fact.day is None or concern.bears(fact.day, service, fact.of))
+    return tuple(
+        fact
+        for fact in facts
+        if (concern.looks_at(fact.of) if fact.day is None else concern.bears(fact.day, service, fact.of))
+    )
 
 
 def is_given(advisory: Advisory, values: Mapping[str, Value], perhaps: Mapping[str, Value]) -> bool:

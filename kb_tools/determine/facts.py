@@ -54,7 +54,8 @@ class Fact:
         day, age: date of the finding, and days from it to the service date; None for what has no date.
         contradicted: whether another finding of its kind and day says something else.
         doubts: why it only perhaps counts; empty for what counts.
-        of: the IRI of the term of the key by which findings of its class count apart; "" for none.
+        of: of a finding the IRI of the term of the key by which those of its class count apart, "" for none; of
+            anything else that of the property that states it.
     """
 
     node: str
@@ -96,7 +97,7 @@ def facts_in_words(kb: Repository, case: Case, facts: Facts) -> Iterator[Fact]:
     yield from sorted(by_text, key=lambda finding: str(finding.day), reverse=True)
     for node, predicate, value in sorted(facts.statements, key=lambda statement: (statement[1], str(statement[2]))):
         text = f"{words.label(predicate)}: {words.measured(predicate, value)}"
-        yield Fact(case.in_file(node), text, None, None, False)
+        yield Fact(case.in_file(node), text, None, None, False, of=str(predicate))
 
 
 class _Words:

@@ -15,6 +15,7 @@ from kb_tools.determine.evaluate import finding_class
 from kb_tools.determine.result import ConditionResult, CriterionResult, Determination, Need, Outcome
 from kb_tools.model.logic import Value, evaluate, grounds
 from kb_tools.model.statements import Advisory
+from kb_tools.model.units import BOUNDS
 from kb_tools.rdf.namespaces import CASE
 
 # What a criterion is called beside its place in the document; an applicability goes by its place alone.
@@ -218,14 +219,20 @@ def _missing(found: Determination, conditions: Iterable[ConditionResult]) -> str
     outside: list[str] = []
     for result in conditions:
         kinds = not_counting if is_stated(found, result) else absent
-        kinds.append(
-            "no " + " or ".join(labels.get(iri, iri) for iri in sorted(result.condition.reads)) + _of(result, labels)
-        )
+        kinds.append("no " + " or ".join(_named(found, result)) + _of(result, labels))
         outside.extend(dated_outside(found, result))
     phrases = [_listed(absent, "and")] if absent else []
     remark = f" ({_listed(outside, 'and')})" if outside else ""
     phrases += [f"{_listed(not_counting, 'and')} that counts{remark}"] if not_counting else []
     return f"the case states {', and '.join(phrases)}" if phrases else ""
+
+
+def _named(found: Determination, result: ConditionResult) -> list[str]:
+    """What a condition reads, in words; of a product what it looks at, without bounds of what can be stated exactly."""
+    kb = found.revision.policy.kb
+    read = result.concern.properties
+    bounds = {str(bound) for link in BOUNDS for iri in read for bound in kb.ontology.objects(URIRef(iri), link)}
+    return [kb.labels.get(iri, iri) for iri in sorted(read - bounds or result.condition.reads)]
 
 
 def _of(result: ConditionResult, labels: Mapping[str, str]) -> str:

@@ -199,14 +199,14 @@ class _Items:
         distinguishing = set(self.plain.kb.ontology.objects(form.iri, CASE.keyProperty)) & self._stated_of(form)
         children = []
         for key in keys:
-            child = self._question(form, key, key.label, (only or {}).get(_link_id(form, key)))
+            child = self._question(form, key, _named(key), (only or {}).get(_link_id(form, key)))
             children.append({**child, "required": key.required or counted == [key.path] or key.path in distinguishing})
         full_text = " ".join((text, *form.rules))
         return {"linkId": form.name, "text": full_text, "type": "group", "repeats": True, "item": children}
 
     def _product(self, form: Form, text: str) -> dict[str, Any]:
         """A group for the one product of a kind."""
-        children = [self._question(form, key, key.label) for key in form.keys.values()]
+        children = [self._question(form, key, _named(key)) for key in form.keys.values()]
         return {"linkId": form.name, "text": " ".join((text, *form.rules)), "type": "group", "item": children}
 
     def _stated_of(self, form: Form) -> set[URIRef]:
@@ -241,6 +241,11 @@ class _Items:
         """One answer; the disease treated is chosen beforehand where a disease is to be named."""
         option = {"valueCoding": coding(self.plain, iri)}
         return {**option, "initialSelected": True} if iri == self.reason else option
+
+
+def _named(key: Key) -> str:
+    """What a question is called, with the unit in which its answer is a number."""
+    return f"{key.label}, in {key.unit}" if key.unit else key.label
 
 
 def _how_many(need: Need) -> str:

@@ -122,6 +122,18 @@ def test_what_is_not_stated_is_unknown_and_asked_for(run: Run) -> None:
     assert asked == [{DEVICE}, {DRUG, DOSE}, {CATHETER}, {INPATIENT}]
 
 
+def test_an_answer_tells_of_a_product_what_a_condition_looks_at(run: Run, answers: list[Determination]) -> None:
+    held = answers[5].condition_results
+    facts = {iri.partition("#")[2]: [fact.text for fact in result.facts] for iri, result in held.items()}
+    assert (facts[DOSE], facts[DRUG]) == (["dose: 300 mg"], ["substance: exemplumab"])
+    bare, by_weight = determined(run, [line(0, of("Device")), line(1, beside(drug(doseByWeight=3)))])
+    assert bare.because == (
+        "indication I and exclusion III are open: the case states no device type, no substance, no dose, "
+        "no catheter length and no site"
+    )
+    assert by_weight.because == "indication I is open: the case states no dose"
+
+
 def test_engines_rows_and_exported_shapes_agree(run: Run, answers: list[Determination]) -> None:
     kb = run.kb
     revision = Revision.load(run.policy, run.policy.entry("2024-01"))

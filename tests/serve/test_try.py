@@ -233,6 +233,26 @@ def test_rows_come_and_go_without_script(client: TestClient) -> None:
     assert re.findall(r'data-row="(case\.findings\[\d+\])"', page) == []
 
 
+def test_products_of_other_kinds_are_rows_beside_the_cells(client: TestClient) -> None:
+    fields = {"case.patient": "p", "case.request.serviceDate": "2026-07-01"}
+    fields |= {"case.request.product.processing": "Unmanipulated"}
+    page = post(client, fields, do="add:case.request.product:Device").text
+    assert 'name="case.request.product[0].type" value="Device"' in page
+    assert 'name="case.request.product[0].deviceType"' in page
+    ids = re.findall(r' id="([^"]+)"', re.sub(r"<template.*?</template>", "", page, flags=re.DOTALL))
+    assert sorted(ids) == sorted(set(ids))
+    fields |= {"case.request.product[0].type": "Device", "case.request.product[0].deviceType": "OtherDevice"}
+    case = post(client, fields, do="json").json()
+    assert case["request"]["product"] == [
+        {"processing": ["Unmanipulated"]},
+        {"type": "Device", "deviceType": "OtherDevice"},
+    ]
+    read = post(client, {}, do="read", text=json.dumps(case)).text
+    shown = re.sub(r"<template.*?</template>", "", read, flags=re.DOTALL)
+    assert re.findall(r'data-row="([^"]+)"', shown) == ["case.request.product[1]"]
+    assert re.findall(r'value="Unmanipulated" checked', shown)
+
+
 def test_the_case_on_the_page_comes_as_a_file(client: TestClient) -> None:
     fields = {"case.id": "17", "case.patient": "p", "case.request.serviceDate": "2026-07-01"}
     fields |= {"case.findings[0].type": "ChimerismTest", "case.findings[0].donorPercent": "95.5"}

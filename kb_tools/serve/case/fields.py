@@ -20,6 +20,7 @@ from kb_tools.rdf.terms import local_name
 
 # The name of the field that stands for the case itself; those of its parts follow it.
 CASE_FIELD = "case"
+_PRODUCT = f"{CASE_FIELD}.request.product"
 # The values of each field, of which those that are empty say nothing.
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 
@@ -226,26 +227,20 @@ def of_json(data: bytes) -> dict[str, list[str]]:
     except (ValueError, RecursionError):
         return found
     if isinstance(content, dict):
-        for name, text in _flat(_with_rows(content), CASE_FIELD):
+        for name, text in _flat(content, CASE_FIELD):
             found.setdefault(name, []).append(text)
     return found
 
 
-def _with_rows(content: dict[str, Any]) -> dict[str, Any]:
-    """The same with a product that states its type in an array, as rows stand."""
-    request = content.get("request")
-    product = request.get("product") if isinstance(request, dict) else None
-    if not isinstance(request, dict) or not isinstance(product, dict) or "type" not in product:
-        return content
-    return {**content, "request": {**request, "product": [product]}}
-
-
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
+        # A product that states its type is a row, alone too; one that does not is none, in an array neither.
+        row = "[0]" if name == _PRODUCT and "type" in value else ""
         for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}")
+            yield from _flat(inner, f"{name}{row}.{key}")
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _flat(inner, f"{name}[{index}]" if isinstance(inner, dict) else name)
+            is_row = isinstance(inner, dict) and (name != _PRODUCT or "type" in inner)
+            yield from _flat(inner, f"{name}[{index}]" if is_row else name)
     elif value is not None:
         yield name, value if isinstance(value, str) else json.dumps(value)

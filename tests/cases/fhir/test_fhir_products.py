@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -79,6 +80,12 @@ def products(case: Case) -> dict[str, dict[str, str]]:
     }
 
 
+def _every(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for one in items:
+        yield one
+        yield from _every(one.get("item", []))
+
+
 SITES: list[tuple[dict[str, Any], str | None]] = [
     ({**ORDER, "locationCode": [place("12")]}, "Home"),
     ({**ORDER, "locationCode": [place("22")]}, "OnCampusOutpatientHospital"),
@@ -119,6 +126,12 @@ def test_all_kinds_are_read_of_answers_and_what_they_settle_is_asked_for(with_pr
     asked = asked_things(forms, form)
     assert {"Device", "Drug", "Catheter", "SiteOfService"} == {link for link in asked if "/" not in link}
     assert {"Device/deviceType", "Drug/dose", "Drug/doseAtMost", "Catheter/catheterLength"} <= asked
+    texts = {one["linkId"]: one["text"] for one in _every(form["item"])}
+    assert [texts[link] for link in ("Drug/dose", "Catheter/catheterLength", "Device/deviceType")] == [
+        "dose, in mg",
+        "catheter length, in cm",
+        "device type",
+    ]
     terms = {link: [local_name(iri) for iri in iris] for link, iris in stated_terms(forms, met).items()}
     assert {link: terms.get(link) for link in ("Device/deviceType", "SiteOfService/site")} == {
         "Device/deviceType": ["PatchPump"],
