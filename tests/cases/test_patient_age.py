@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bundles import case_of, content, notes_of, record, resources
 from rdflib import URIRef
-from wn3 import cases_of, line, mrd, revision_of
+from wn3 import WCOND, cases_of, line, mrd, revision_of
 
 from kb_tools.batch.rows import RowMaker, values_of
 from kb_tools.cases.case import Case, Malformed
@@ -27,14 +27,14 @@ from kb_tools.model.logic import Value
 from kb_tools.model.repository import Repository
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf import shacl
-from kb_tools.rdf.namespaces import BASE, CASE, COND
+from kb_tools.rdf.namespaces import BASE, CASE
 from kb_tools.rdf.terms import graph_of
 from kb_tools.render.case_json import write
 from kb_tools.render.questionnaire import questionnaire
 from kb_tools.revisions.reach import LAYERS, reached
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key")
-ADULT = str(COND["patient-is-18-or-older"])
+ADULT = str(WCOND["patient-is-18-or-older"])
 SERVICE = "2026-07-01"
 AGES = {0: Value.FAILS, 17: Value.FAILS, 18: Value.HOLDS, 19: Value.HOLDS, 90: Value.HOLDS, None: Value.UNKNOWN}
 

@@ -10,7 +10,7 @@ import pyoxigraph as ox
 import pytest
 from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import RDF, XSD
-from wn3 import cases_of, gvhd, line, mrd, revision_of
+from wn3 import WCOND, cases_of, gvhd, line, mrd, revision_of
 
 from kb_tools.batch.rows import RowMaker, values_of
 from kb_tools.cases.ages import AGES, aged, ages, months_before
@@ -38,8 +38,8 @@ from kb_tools.revisions.compare import compare
 from kb_tools.revisions.entailments import conditions_of, groups_of, ties_of
 from kb_tools.revisions.reach import reached
 
-MRD_6, MRD_12 = COND["mrd-is-detected-within-6-months"], COND["mrd-is-detected-within-12-months"]
-GVHD = COND["acute-gvhd-of-grade-2-or-higher-within-30-days"]
+MRD_6, MRD_12 = WCOND["mrd-is-detected-within-6-months"], WCOND["mrd-is-detected-within-12-months"]
+GVHD = WCOND["acute-gvhd-of-grade-2-or-higher-within-30-days"]
 HOLDS, FAILS, UNKNOWN, CONFLICTING = Value.HOLDS, Value.FAILS, Value.UNKNOWN, Value.CONFLICTING
 
 # ---------------------------------------------------------------------- how old a finding is
@@ -453,7 +453,7 @@ def test_what_is_no_window_stops_no_other_revision(with_wn3: Repository, stated:
     kb = with_stated(with_wn3, *stated)
     with pytest.raises(KnowledgeBaseError) as refused:
         determined(kb, "2024-01", LINES[0])
-    assert f"cond:acute-gvhd-of-grade-2-or-higher-within-30-days pol:within {what}" in str(refused.value)
+    assert f"wcond:acute-gvhd-of-grade-2-or-higher-within-30-days pol:within {what}" in str(refused.value)
     assert "\n" not in str(refused.value)
     (answer,) = Run(kb, kb.policy("CP.MP.101"), "pyshifty", "2026-02").answers(cases_of(kb, LINES[:1]))
     assert isinstance(answer, Determination)
@@ -465,7 +465,8 @@ def test_a_window_that_is_a_text_is_refused_and_its_condition_has_no_shapes(with
     with pytest.raises(UnreadableWindow) as refused:
         determined(kb, "2024-01", LINES[0])
     assert str(refused.value) == (
-        f"{kb.root}/shapes/conditions/wn3.ttl: cond:acute-gvhd-of-grade-2-or-higher-within-30-days pol:within "
+        f"{kb.root}/policies/WN.3/shapes/conditions/windows.ttl: "
+        "wcond:acute-gvhd-of-grade-2-or-higher-within-30-days pol:within "
         '"P30D" is a text and no duration; write "P30D"^^xsd:duration'
     )
     assert (GVHD, POL.holdsWhen, None) not in kb.evaluated

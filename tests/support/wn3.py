@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rdflib import Namespace
 
 from kb_tools.cases.case import Case
 from kb_tools.cases.reader import CaseReader
 from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
+from kb_tools.rdf.namespaces import BASE
 
 ROOT = Path(__file__).parents[2]
+# Its own conditions.
+WCOND = Namespace(f"{BASE}WN.3/condition#")
 
 
 def copied_with_wn3(root: Path) -> Path:
@@ -24,7 +28,6 @@ def copied_with_wn3(root: Path) -> Path:
     for folder in ("ontology", "shapes", "policies"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("cases"))
     shutil.copytree(ROOT / "tests/data/WN.3", root / "policies/WN.3")
-    (root / "policies/WN.3/conditions.ttl").rename(root / "shapes/conditions/wn3.ttl")
     return root
 
 
