@@ -19,7 +19,7 @@ from kb_tools.errors import KbError, did_you_mean
 
 # Each command with its line of help, so that `kb --help` loads none of them.
 COMMANDS = {
-    "show": "The policies and revisions on file, or one revision as a readable tree.",
+    "show": "The policies and revisions on file, those of one policy, or one revision as a readable tree.",
     "check": "Run the conformance checks of the knowledge base.",
     "validate": "Determine patient cases under a revision of a policy.",
     "replay": "Verify decision records, and determine again what they record.",

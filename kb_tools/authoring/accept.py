@@ -16,7 +16,12 @@ from kb_tools.rdf.namespaces import POL
 from kb_tools.writing import write_atomically
 
 # Why a passage may be left out: what states nothing of the policy.
-LEFT_OUT = {"navigation": POL.Navigation, "boilerplate": POL.Boilerplate}
+LEFT_OUT = {
+    "navigation": POL.Navigation,
+    "boilerplate": POL.Boilerplate,
+    "background": POL.BackgroundText,
+    "legal-notice": POL.LegalNotice,
+}
 
 
 def accept(draft: Draft, wanted: Iterable[Left], left_out: str = "") -> list[Path]:
@@ -26,7 +31,7 @@ def accept(draft: Draft, wanted: Iterable[Left], left_out: str = "") -> list[Pat
     be stated by something, or left out.
 
     Args:
-        left_out: "navigation" or "boilerplate", where passages are to be left out as such.
+        left_out: a key of LEFT_OUT, where passages are to be left out as such.
 
     Returns:
         the files that were changed.
@@ -67,7 +72,7 @@ def _check(draft: Draft, one: Left, left_out: str) -> None:
         raise KbError(
             "nothing states it",
             where=where,
-            hint="point to it by pol:statedIn, or leave it out with --as navigation or --as boilerplate",
+            hint=f"point to it by pol:statedIn, or leave it out with --as {', --as '.join(LEFT_OUT)}",
         )
 
 

@@ -54,6 +54,6 @@ def add_digests(policy: Policy, entry: RevisionEntry, document: Path) -> tuple[t
         text = text_of(folder / REVISION)
         text.append(f'<{entry.iri}> pol:toDo "{A_DRAFT}"@en .', prefixes)
         changed[folder / REVISION] = text.text
-    to_do = len(list(graph.subject_objects(POL.toDo))) + 1
+    to_do = len(list(graph.subject_objects(POL.toDo)))
     write(policy, changed)
     return tuple(changed), to_do, found

@@ -161,10 +161,12 @@ def dangling_iris(kb: Repository) -> Iterator[Problem]:
             continue
         # Of a term of the vocabularies, the check of undefined terms says so.
         if ours and predicate not in _NOT_DESCRIBED and object_ not in described and not _is_own_term(object_):
+            code = str(object_).startswith(f"{BASE}code/") and predicate != POL.payer
+            mend = ", or describe the code in the codes.ttl of a revision" if code else " or describe it"
             yield Problem(
                 file,
                 f"{name(kb, subject)} points with {name(kb, predicate)} to {name(kb, object_)}, which "
-                "nothing describes; correct the IRI or describe it",
+                f"nothing describes; correct the IRI{mend}",
                 unless=str(object_),
             )
 

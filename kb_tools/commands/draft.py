@@ -115,8 +115,9 @@ def status(policy: str | None, revision: str | None, format_: str, root: Path | 
 @click.option(
     "--as",
     "left_out",
-    type=click.Choice(["navigation", "boilerplate"]),
-    help="Leave passages out: a heading or pointer; what stands in each policy of the publisher.",
+    type=click.Choice(["navigation", "boilerplate", "background", "legal-notice"]),
+    help="Leave passages out: a heading or pointer; what stands in each policy of the publisher; what tells of the "
+    "matter in general; what speaks of rights, liability or contracts.",
 )
 @policy
 @revision

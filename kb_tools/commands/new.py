@@ -15,9 +15,41 @@ def command() -> None:
     """Write what a policy needs that is not on file yet, to go on from.
 
     \b
-    Example:
+    Examples:
+      kb new policy BS.6 --title "Weight-Loss Surgery" --publisher "Example Plan" --named-by cpt:43775
       kb new condition acute-gvhd-of-grade-3-or-higher --reads clin:AcuteGvHDAssessment --at-least 3 --policy CP.MP.101
     """
+
+
+@command.command("policy")
+@click.argument("number", metavar="ID")
+@click.option("--title", required=True, help="As the document prints it.")
+@click.option("--publisher", required=True, metavar="NAME", help="The plan whose policy it is.")
+@click.option("--payer", metavar="NAME", default="", help="A short name of the payer, by which cases are told apart.")
+@click.option(
+    "--named-by",
+    multiple=True,
+    metavar="TERM",
+    help="A service, or a code as cpt:38242, by which a request names the policy; may be repeated.",
+)
+@kb_option
+def policy_(number: str, title: str, publisher: str, payer: str, named_by: tuple[str, ...], root: Path | None) -> None:
+    """Write the policy.ttl of a new policy, in a folder of its number, with prefixes for names of its own.
+
+    A service that the policy is to bring itself is named with the policy's prefix, which begins with its number, as
+    bs6v:SleeveGastrectomy. `kb draft start` goes on from here with the document. Nothing is overwritten.
+
+    Exit code 0 if it is written, 2 if not.
+
+    \b
+    Example:
+      kb new policy BS.6 --title "Weight-Loss Surgery" --publisher "Example Plan" --named-by cpt:43775
+    """
+    from kb_tools.authoring.new_policy import NewPolicy, write_policy
+
+    kb = open_kb(root).repository
+    click.echo(write_policy(kb, NewPolicy(number, title, publisher, payer, named_by)).relative_to(kb.root))
+    click.echo(f"Next: kb draft start DOCUMENT --policy {number} --revision YYYY-MM")
 
 
 @command.command("condition")

@@ -18,13 +18,14 @@ from kb_tools.commands.common import console, document_option, format_option, kb
 @format_option("text", "json")
 @kb_option
 def command(revision: str | None, policy: str | None, document: Path | None, format_: str, root: Path | None) -> None:
-    """The policies and revisions on file, or one revision as a readable tree.
+    """The policies and revisions on file, those of one policy, or one revision as a readable tree.
 
     Exit code 2 if a policy cannot be read, of which one line says why; the others are shown all the same.
 
     \b
     Examples:
       kb show
+      kb show CP.MP.101
       kb show 2026-02
       kb show CP.MP.101/2019-10
       kb show 2019-10 --format json
@@ -34,9 +35,11 @@ def command(revision: str | None, policy: str | None, document: Path | None, for
     from kb_tools.model.soundness import skip_broken
     from kb_tools.render import revision as render
 
+    kb = open_kb(root)
+    if revision in {folder.name for folder in kb.repository.policy_folders} and policy in (None, revision):
+        policy, revision = revision, None
     if document and (format_ == "json" or revision is None):
         raise click.UsageError("--document goes with a REVISION and the format text.")
-    kb = open_kb(root)
     if revision is None:
         if not policy:
             skip_broken(kb.repository)

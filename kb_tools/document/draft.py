@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rdflib import BNode, Graph, Literal, URIRef
+from rdflib import Graph, Literal, URIRef
 from rdflib.namespace import DCTERMS, PROV, RDF, RDFS, SKOS, XSD
 from rdflib.term import Node
 
@@ -18,6 +18,7 @@ from kb_tools.document.unit import Unit
 from kb_tools.errors import KbError
 from kb_tools.model.parts import DOCUMENT_PARTS
 from kb_tools.model.policy import Policy
+from kb_tools.rdf.edits import TurtleText
 from kb_tools.rdf.namespaces import BIBO, CITO, OA, POL
 from kb_tools.rdf.terms import Triple, graph_of
 from kb_tools.writing import new_folder
@@ -73,19 +74,19 @@ def first_draft(
     """
     folder = folder_of(policy, name)
     iri = f"{policy.iri}/{name}"
-    revision, document = URIRef(iri), URIRef(f"{iri}/document")
-    stated = Graph()
-    stated.add((revision, RDF.type, POL.Revision))
-    stated.add((revision, RDFS.label, Literal(f"{policy.identifier}, revision {printed(iri)}", lang="en")))
-    stated.add((revision, POL.revisionOf, URIRef(policy.iri)))
-    stated.add((revision, POL.revisionMonth, Literal(name, datatype=XSD.gYearMonth)))
-    stated.add((revision, POL.toDo, Literal(A_DRAFT, lang="en")))
-    for part in DOCUMENT_PARTS:
-        holding = BNode()
-        stated.add((revision, POL.partOnFile, holding))
-        stated.add((holding, RDF.type, POL.PartHolding))
-        stated.add((holding, POL.part, POL[part]))
-        stated.add((holding, POL.basis, POL.NotOnFile))
+    document = URIRef(f"{iri}/document")
+    heading = f"# Revision {printed(iri)} of {policy.identifier}: of each part of its document, what is on file.\n"
+    stated = TurtleText(heading, folder / REVISION)
+    parts = [f"[ a pol:PartHolding ; pol:part pol:{part} ; pol:basis pol:NotOnFile ]" for part in DOCUMENT_PARTS]
+    rows = (
+        "a pol:Revision",
+        f'rdfs:label "{policy.identifier}, revision {printed(iri)}"@en',
+        f"pol:revisionOf <{policy.iri}>",
+        f'pol:revisionMonth "{name}"^^xsd:gYearMonth',
+        f'pol:toDo "{A_DRAFT}"@en',
+        "pol:partOnFile\n        " + " ,\n        ".join(parts),
+    )
+    stated.append(f"<{iri}>\n    " + " ;\n    ".join(rows) + " .", prefixes)
     places = Graph()
     places.add((document, RDF.type, BIBO.Document))
     places.add((document, RDFS.label, Literal(f"document of revision {printed(iri)}", lang="en")))
@@ -96,7 +97,7 @@ def first_draft(
         for triple in _place(node, document, unit, notation, unit.digest, sketch(unit.text)):
             places.add(triple)
         places.add((node, POL.toDo, Literal(NEW, lang="en")))
-    return folder, _write(folder, {REVISION: stated, PASSAGES: places}, prefixes)
+    return folder, _write(folder, {REVISION: stated.text, PASSAGES: places}, prefixes)
 
 
 def first_digests(trace: Trace) -> Graph:
@@ -153,15 +154,17 @@ def folder_of(policy: Policy, name: str) -> Path:
     return folder
 
 
-def _write(folder: Path, graphs: Mapping[str, Graph], prefixes: Mapping[str, str]) -> int:
-    """Writes the files of a draft; how many things are to do in it."""
+def _write(folder: Path, files: Mapping[str, Graph | str], prefixes: Mapping[str, str]) -> int:
+    """Writes the files of a draft; how many things are to do in it, beside its own mark."""
     try:
         with new_folder(folder) as made:
-            for file, graph in graphs.items():
-                (made / file).write_text(turtle(graph, prefixes), encoding="utf-8")
+            for name, says in files.items():
+                text = says if isinstance(says, str) else turtle(says, prefixes)
+                (made / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise KbError(f"cannot be written: {error.strerror}", where=str(folder), hint="check the folder") from None
-    return sum(len(list(graph.subject_objects(POL.toDo))) for graph in graphs.values())
+    graphs = [says for says in files.values() if isinstance(says, Graph)]
+    return sum(str(task) != A_DRAFT for graph in graphs for task in graph.objects(None, POL.toDo))
 
 
 def turtle(graph: Graph, prefixes: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rdflib import Graph, URIRef
@@ -47,7 +47,8 @@ class Passage:
 
     Attributes:
         accounted_as: the IRI of its disposition; "" if it has none.
-        cites: the references whose marks it carries.
+        cites: the references whose marks it carries; empty where that is not said of it (cito:cites).
+        cited: the references that the statements there, or in a part of it, cite as evidence.
         part_of: the passage that it is a part of; "" if it is a unit itself.
         statements: what states it.
         accounted: whether it, or a part of it, is stated or said to be left out.
@@ -61,6 +62,7 @@ class Passage:
     sketch: str
     accounted_as: str
     cites: frozenset[str]
+    cited: frozenset[str]
     part_of: str
     statements: tuple[Statement, ...]
     accounted: bool
@@ -142,11 +144,18 @@ def _passage(policy: Policy, graph: Graph, node: URIRef, kinds: Mapping[Node, st
         digest=text(POL.digest),
         sketch=text(POL.sketch),
         accounted_as=text(POL.accountedAs),
-        cites=frozenset(str(cited) for cited in graph.objects(node, CITO.cites)),
+        cites=frozenset(map(str, graph.objects(node, CITO.cites))),
+        cited=frozenset(map(str, _cited(graph, node))),
         part_of=text(DCTERMS.isPartOf),
         statements=tuple(sorted(statements, key=lambda statement: statement.iri)),
         accounted=bool(statements or text(POL.accountedAs)),
     )
+
+
+def _cited(graph: Graph, node: URIRef) -> Iterator[Node]:
+    for place in (node, *graph.subjects(DCTERMS.isPartOf, node)):
+        for statement in graph.subjects(POL.statedIn, place):
+            yield from graph.objects(statement, CITO.citesAsEvidence)
 
 
 def _statement(policy: Policy, graph: Graph, node: Node, kind: str) -> Statement:

@@ -387,7 +387,10 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _recited(found: Sequence[Located]) -> Iterator[Recited]:
-    """Passages whose marks point to other works than they did; none if the document shows no marks at all."""
+    """Passages whose marks point to other works than they did; none if the document shows no marks at all.
+
+    Of a passage of which no marks are on file, those that no statement there cites.
+    """
     if not any(located.unit.marks for located in found):
         return
     works = {
@@ -404,11 +407,11 @@ def _recited(found: Sequence[Located]) -> Iterator[Recited]:
 
     for located in found:
         now = {works.get(str(mark), f"number {mark}") for mark in located.unit.marks}
-        if now != located.passage.cites:
+        before = located.passage.cites or located.passage.cited
+        # What is stated at several places may cite what only one of them has a mark of.
+        if now - before or (located.passage.cites and now != before):
             yield Recited(
                 located.passage,
-                tuple(
-                    numbers.get(iri, "a work no longer listed") for iri in sorted(located.passage.cites, key=by_number)
-                ),
+                tuple(numbers.get(iri, "a work no longer listed") for iri in sorted(before, key=by_number)),
                 tuple(map(str, located.unit.marks)),
             )

@@ -91,7 +91,7 @@ def document(kb: Repository, trace: Trace, quoted: bool) -> Document:
         Table(
             ("Passage", "Works cited, by their numbers in this document", "Marks in this document"),
             [
-                (recited.passage.notation, ", ".join(recited.before), ", ".join(recited.now))
+                (recited.passage.notation, ", ".join(recited.before) or "none", ", ".join(recited.now) or "none")
                 for recited in trace.recited
             ],
         ),

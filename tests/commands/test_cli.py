@@ -490,6 +490,15 @@ def test_cases_of_two_files_that_describe_one_node_are_not_prepared_together(fil
 # ---------------------------------------------------------------------- where the output goes
 
 
+def test_show_takes_a_policy_by_its_name_alone(run_kb: RunKb) -> None:
+    alone = run_kb("show", "CG-TRANS-03")
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert alone.stdout == run_kb("show", "--policy", "CG-TRANS-03").stdout
+    other = run_kb("show", "CG-TRANS-03", "--policy", "CP.MP.101")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert other.stderr.startswith("kb: CP.MP.101 has no revision CG-TRANS-03; known: ")
+
+
 @pytest.mark.parametrize("arguments", [["show"], ["show", "2026-02"], ["validate", "met.ttl", "--explain"]])
 def test_in_a_pipe_lines_are_plain_within_100_columns_and_without_padding(files: Path, arguments: list[str]) -> None:
     ran = process(*arguments, cwd=files, COLUMNS="40", FORCE_COLOR="", TERM="xterm-256color")
