@@ -70,7 +70,11 @@ ERRORS = {
     "kb draft status": ["draft status"],
     "kb draft accept": ["draft accept", "draft accept II.A"],
     "kb draft done": ["draft done CP.MP.101/2026-02"],
-    "kb new": ["new policy"],
+    "kb new": ["new criterion"],
+    "kb new policy": [
+        "new policy CP.MP.101 --title T --publisher P",
+        "new policy N.1 --title T --publisher P --named-by cpt:1",
+    ],
     "kb new condition": [
         "new condition x --reads clin:MRDTest --is clin:MRDDetected --policy CP.MP.101",
         "new condition x --reads clin:AcuteGvHDAssessment --policy CP.MP.101",

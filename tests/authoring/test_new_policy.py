@@ -9,10 +9,10 @@ from rdflib import Literal, URIRef
 from rdflib.namespace import DCTERMS, RDF, RDFS
 from several_policies import DATA, invented_alone
 
-from kb_tools.authoring.left import Draft
 from kb_tools.authoring.new_policy import NewPolicy, write_policy
 from kb_tools.authoring.start import start
 from kb_tools.checks import run_checks
+from kb_tools.document.left import Draft
 from kb_tools.errors import KbError
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
