@@ -137,15 +137,14 @@ class Revision:
         Raises:
             KnowledgeBaseError: it holds its criteria as on file, and states none; or one cannot be read whole.
         """
-        if self.entry.criteria_on_file and not self.policy.states_criteria(self.entry):
+        stated = [(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)]
+        if self.entry.criteria_on_file and not stated:
             raise KnowledgeBaseError(
                 f"{self.policy.identifier} revision {self.entry.name} holds its criteria as on file, and states none",
                 where=str(self.policy.revision_folders[self.entry.name]),
                 hint="write criteria.ttl, or say pol:NotOnFile of pol:Criteria in its revision.ttl",
             )
-        found = [
-            self._criterion(node, role) for role, link in ROLES.items() for node in self.graph.objects(self.iri, link)
-        ]
+        found = [self._criterion(node, role) for node, role in stated]
         return tuple(
             sorted(
                 found,
