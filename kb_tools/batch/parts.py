@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from kb_tools.batch.rows import Row
 from kb_tools.batch.sight import VALUES
 from kb_tools.batch.store import Location
 from kb_tools.errors import KbError
+from kb_tools.rdf.namespaces import BASE
 from kb_tools.rdf.terms import local_name
 
 if TYPE_CHECKING:
@@ -46,14 +48,16 @@ class Columns:
     """The columns of a part.
 
     Attributes:
-        conditions: the IRIs of all conditions of the policy, each a column of its own.
-        orders: by revision, the conditions in the order in which rows have their values.
+        conditions: the IRIs of all conditions of the policy or policies, each a column of its own.
+        order: of a row, the conditions in the order in which it has their values.
         compared: whether rows say what the case comes to under a second revision.
+        several: whether rows are of several policies, and name theirs.
     """
 
     conditions: tuple[str, ...]
-    orders: dict[str, tuple[str, ...]]
+    order: Callable[[Row], tuple[str, ...]]
     compared: bool
+    several: bool = False
 
     def table(
         self, numbered: Sequence[tuple[str, int, Row, Row | None]], causes: Sequence[Codes] = ()
@@ -70,6 +74,8 @@ class Columns:
             "line": pa.array([line for _, line, _, _ in numbered], pa.int64()),
             "case": pa.array([row.case for row in rows], pa.string()),
         }
+        if self.several:
+            columns["policy"] = pa.array([row.policy or None for row in rows], pa.string()).dictionary_encode()
         columns |= self._of_rows(rows, "")
         if self.compared:
             others = [other for _, _, _, other in numbered if other is not None]
@@ -79,10 +85,13 @@ class Columns:
             listed = pa.list_(pa.string())
             columns["flip_criteria"] = pa.array([cause.criteria for cause in causes], listed)
             columns["flip_conditions"] = pa.array([cause.conditions for cause in causes], listed)
+        orders = {(row.policy, row.revision): self.order(row) for row in rows}
         for number, condition in enumerate(self.conditions):
-            places = {revision: order.index(condition) for revision, order in self.orders.items() if condition in order}
+            places = {under: order.index(condition) for under, order in orders.items() if condition in order}
+            at = [places.get((row.policy, row.revision)) for row in rows]
             values = [
-                row.values[places[row.revision]] >> 2 if row.values and row.revision in places else None for row in rows
+                row.values[place] >> 2 if row.values and place is not None else None
+                for row, place in zip(rows, at, strict=True)
             ]
             columns[self.names[number]] = pa.DictionaryArray.from_arrays(
                 pa.array(values, pa.int8()), pa.array([value.value for value in VALUES])
@@ -91,8 +100,13 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """The names of the columns of conditions."""
-        return [local_name(condition) for condition in self.conditions]
+        """The names of the columns of conditions: their own, or of two alike that of the policy too."""
+        names = [local_name(condition) for condition in self.conditions]
+        counted = Counter(names)
+        return [
+            name if counted[name] == 1 else condition.removeprefix(BASE)
+            for name, condition in zip(names, self.conditions, strict=True)
+        ]
 
     def _of_rows(self, rows: Sequence[Row], prefix: str) -> dict[str, Any]:
         pa = arrow()
@@ -116,7 +130,7 @@ class Columns:
 
     def _in_doubt(self, row: Row) -> tuple[str, ...]:
         """The conditions that a doubt keeps unknown."""
-        order = self.orders.get(row.revision, ())
+        order = self.order(row)
         return tuple(condition for condition, code in zip(order, row.values, strict=False) if code >> 2 != code & 3)
 
 
@@ -141,11 +155,19 @@ def write(place: Location, table: pyarrow.Table, of: str, answers: bytes | None 
     store.write(place, data[:own] + _digest(data, own).encode() + data[own + len(_ZEROS) :])
 
 
-def write_words(place: Location, words: Iterable[tuple[str, str, str, str]]) -> None:
-    """Writes the words for the codes: kind, code, revision (none where it is the same for all), text."""
+def write_words(place: Location, words: Iterable[tuple[str, str, str, str, str]], several: bool = False) -> None:
+    """Writes the words for the codes: kind, code, revision and text; the revision is none where it is the same for all.
+
+    Args:
+        words: each with its policy, "" where it is the same for all.
+        several: whether rows are of several policies: then the words name theirs too.
+    """
     pa = arrow()
-    kinds, codes, revisions, texts = zip(*words, strict=True)
-    table = pa.table({"kind": kinds, "code": codes, "revision": [name or None for name in revisions], "text": texts})
+    kinds, codes, revisions, texts, policies = zip(*words, strict=True)
+    columns = {"kind": kinds, "code": codes, "revision": [name or None for name in revisions], "text": texts}
+    if several:
+        columns["policy"] = [name or None for name in policies]
+    table = pa.table(columns)
     data = io.BytesIO()
     pa.parquet.write_table(table, data, compression="zstd")
     store.write(place, data.getvalue())

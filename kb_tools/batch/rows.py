@@ -50,6 +50,7 @@ class Row(NamedTuple):
         advisories: IRIs.
         notices: codes of the notices that depend on the case.
         reasons: why there is no determination: the case shapes that are broken, or what the reader says.
+        policy: the policy that the case is of, where a run is of several; else "".
     """
 
     case: str
@@ -62,6 +63,7 @@ class Row(NamedTuple):
     advisories: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    policy: str = ""
 
 
 def values_of(code: int) -> tuple[str, str]:
@@ -110,9 +112,15 @@ class _ByReference(Exception):
 class RowMaker:
     """Makes rows of cases, many at a time: by their pieces where these are known, else by the reference path."""
 
-    def __init__(self, run: Run, by_pieces: bool = True) -> None:
-        """`by_pieces`: whether pieces are remembered; without, every case goes the reference path."""
+    def __init__(self, run: Run, by_pieces: bool = True, any_payer: bool = False) -> None:
+        """Prepare making rows.
+
+        Args:
+            by_pieces: whether pieces are remembered; without, every case goes the reference path.
+            any_payer: whether the policy is known to be meant, or not to matter, whatever payer a case states.
+        """
         self._run = run
+        self._any_payer = any_payer
         # Whether every shape can be decided piece by piece; where not, no case is.
         self.local = not faults(run.kb)
         self._by_pieces = by_pieces and self.local
@@ -163,7 +171,7 @@ class RowMaker:
                     waiting.append((place, opened))
 
         for place, line in enumerate(lines):
-            opened = self._opener.open(line) if self._by_pieces else None
+            opened = self.open(line) if self._by_pieces else None
             if opened is None:
                 by_reference.append(place)
             else:
@@ -176,6 +184,10 @@ class RowMaker:
         for place, row in zip(by_reference, self._by_reference([lines[place] for place in by_reference]), strict=True):
             rows[place] = row
         return rows  # type: ignore[return-value]
+
+    def open(self, line: bytes) -> Opened | None:
+        """The case on a line taken apart; None where only the reader can say what is wrong."""
+        return self._opener.open(line)
 
     def of_answer(self, name: str, answer: Answer | KbError) -> Row:
         """The row of what the reference path gives."""
@@ -233,7 +245,7 @@ class RowMaker:
 
     def _of_pieces(self, opened: Opened, stated: Stated, findings: list[Piece], missing: _Missing) -> Row | None:
         """The row of a case of which all pieces are known. Arguments and errors are those of `_row`."""
-        if stated.payer and stated.payer != self._run.policy.payer:
+        if stated.payer and not self._any_payer and stated.payer != self._run.policy.payer:
             # Rare, and whether the policy is meant at all the reference path finds out.
             raise _ByReference
         ruled = [piece.finding for piece in findings]

@@ -39,8 +39,11 @@ from kb_tools.batch.work import Settings, answers_of, part_of, process
 from kb_tools.cases.fhir.r4 import library
 from kb_tools.cases.record import NDJSON
 from kb_tools.cases.terminology import Terminology
+from kb_tools.determine.choice import ALL, choice_of
 from kb_tools.errors import KbError
+from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
+from kb_tools.model.soundness import skip_broken
 from kb_tools.rdf import shacl
 from kb_tools.rdf.files import read_bytes
 from kb_tools.records.chain import Made
@@ -114,6 +117,8 @@ class Summary(AsJson):
         compared_outcomes: how many cases came to each outcome under that.
         flips: how many cases came from one outcome to another, as "A -> B".
         flipped: the same by what flipped them.
+        policies: of a run of several policies, how many cases were of each; then revisions, conditions and criteria
+            are counted with their policy before them, as "CP.MP.101/2026-02" and "CP.MP.101 acute-gvhd: fails".
     """
 
     cases: int
@@ -127,10 +132,12 @@ class Summary(AsJson):
     compared_outcomes: dict[str, int] = field(default_factory=dict)
     flips: dict[str, int] = field(default_factory=dict)
     flipped: tuple[Flipped, ...] = ()
+    policies: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the counts as JSON values."""
-        return {**vars(self), "flipped": [group.to_dict() for group in self.flipped]}
+        """Give the counts as JSON values; `policies` only of a run of several."""
+        found = {**vars(self), "flipped": [group.to_dict() for group in self.flipped]}
+        return found if self.policies else {key: value for key, value in found.items() if key != "policies"}
 
 
 def plan(
@@ -155,14 +162,15 @@ def plan(
     parts.arrow()
     # An engine that is not installed is told before anything is written.
     shacl.validate(Graph(), kb.case_shapes, settings.engine)
-    policy = kb.policy_of(settings.policy, *filter(None, (settings.revision, settings.compare)))
-    revision, compare = (
-        policy.require_criteria(policy.entry(name)).name if name else None
-        for name in (settings.revision, settings.compare)
-    )
-    settings = replace(settings, revision=revision, compare=compare)
-    if settings.as_of:
-        policy.in_force(date.fromisoformat(settings.as_of))
+    policy = _policy(kb, settings)
+    if policy:
+        revision, compare = (
+            policy.require_criteria(policy.entry(name)).name if name else None
+            for name in (settings.revision, settings.compare)
+        )
+        settings = replace(settings, revision=revision, compare=compare)
+        if settings.as_of:
+            policy.in_force(date.fromisoformat(settings.as_of))
     files, skipped = files_of(inputs, folder)
     inputs_pinned = pin(files, size, column)
     ranges = inputs_pinned.ranges
@@ -170,19 +178,39 @@ def plan(
     asked = {
         "tool": f"kb {__version__}",
         "libraries": {name: found for name in _LIBRARIES if (found := version_of(name))},
-        "policy": policy.identifier,
+        "policy": policy.identifier if policy else None,
         "knowledgeBase": kb.digest,
         **{key: value for key, value in asdict(settings).items() if key not in ("root", "policy", "run", "records")},
-        "seals": {
-            name: _digest_of_seal(policy.folder, name) for name in filter(None, (settings.revision, settings.compare))
-        },
+        "seals": _seals(policy, settings),
     }
     pinned = [one.to_dict() for one in ranges]
     run = hashlib.sha256(json.dumps([asked, pinned], sort_keys=True, default=list).encode()).hexdigest()
     manifest = {"run": run, **asked, "cases": sum(one.cases for one in ranges), "ranges": pinned}
     _take(folder, manifest)
-    settings = replace(settings, root=str(kb.root), policy=policy.identifier, run=run)
+    settings = replace(settings, root=str(kb.root), policy=policy.identifier if policy else None, run=run)
     return Plan(settings, inputs_pinned, folder, skipped)
+
+
+def _policy(kb: Repository, settings: Settings) -> Policy | None:
+    """The policy of all cases; None where several are on file and none is asked for: then each case names its own.
+
+    Raises:
+        KbError: there is no such policy or revision; or several are meant where one is needed.
+    """
+    named = settings.policy
+    if named == ALL:
+        what, hint = "a row of each case is of one policy", "leave --policy out: each case is then of the one it names"
+        raise KbError(what, hint=hint)
+    several = not kb.is_one(named, settings.revision)
+    if not several or settings.compare:
+        # Between two revisions, of one policy.
+        return kb.policy_of(named, *filter(None, (settings.revision, settings.compare)))
+    if settings.records:
+        known = ", ".join(policy.identifier for policy in kb.policies())
+        raise KbError("a run that is recorded is of one policy", hint=f"choose one with --policy: {known}")
+    skip_broken(kb)
+    choice_of(kb, None, settings.revision)
+    return None
 
 
 def _terminology(kb: Repository, ranges: Sequence[Range], files: Sequence[Path]) -> tuple[tuple[str, str], ...]:
@@ -276,8 +304,10 @@ def carry_out(
     plan.pinned.hold()
     kb = Repository(Path(plan.settings.root))
     summary = _summary(kb, plan)
+    policy = plan.settings.policy
+    of_which = [kb.policy(name) for name in ([policy] if policy else summary.policies)]
     with store.writing(plan.folder / SUMMARY):
-        parts.write_words(plan.folder / WORDS, words(kb, kb.policy(plan.settings.policy)))
+        parts.write_words(plan.folder / WORDS, words(kb, of_which), several=not policy)
         store.write(plan.folder / SUMMARY, (json.dumps(summary.to_dict(), indent=2) + "\n").encode())
     return summary
 
@@ -371,6 +401,9 @@ def _summary(kb: Repository, plan: Plan) -> Summary:
     names = ["outcome", "revision", "to_send", "criteria", "conditions", "reasons"]
     if compared:
         names.append("compared_outcome")
+    several = plan.settings.policy is None
+    if several:
+        names.append("policy")
     counted: dict[str, Counter[str]] = {name: Counter() for name in names}
     flips = FlipCounter()
     for one in plan.ranges:
@@ -378,6 +411,8 @@ def _summary(kb: Repository, plan: Plan) -> Summary:
         if part is None:
             raise KbError("is missing or not whole", where=str(part_of(plan.folder, one)), hint="run again")
         found = part.columns({*names, *(COLUMNS if compared else ())})
+        if several:
+            found |= _with_policies(found)
         for name, counter in counted.items():
             for value in found[name]:
                 counter.update(value if isinstance(value, list) else [value] if value else [])
@@ -394,13 +429,35 @@ def _summary(kb: Repository, plan: Plan) -> Summary:
         compared or "",
         _ordered(counted["compared_outcome"]) if compared else {},
         _ordered(flips.by_outcomes()),
-        flips.groups(kb.policy(plan.settings.policy), plan.settings.engine),
+        flips.groups(kb.policy(plan.settings.policy), plan.settings.engine) if compared else (),
+        _ordered(counted["policy"]) if several else {},
     )
+
+
+def _with_policies(columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """The columns whose names are those of a policy, with the policy of each row before them."""
+    policies = columns["policy"]
+    revisions = zip(policies, columns["revision"], strict=True)
+    return {
+        "revision": [f"{policy}/{name}" if name else None for policy, name in revisions],
+        **{
+            column: [
+                [f"{policy} {code}" for code in codes] for policy, codes in zip(policies, columns[column], strict=True)
+            ]
+            for column in ("to_send", "criteria", "conditions")
+        },
+    }
 
 
 def _ordered(counted: Counter[str], most: int | None = None) -> dict[str, int]:
     """The counts, the highest first; of equal ones in the order of their names."""
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:most])
+
+
+def _seals(policy: Policy | None, settings: Settings) -> dict[str, str | None]:
+    """The digests of the seals of the revisions that are named; of several policies, none is named."""
+    names = filter(None, (settings.revision, settings.compare)) if policy else ()
+    return {name: _digest_of_seal(policy.folder, name) for name in names if policy}
 
 
 def _digest_of_seal(folder: Path, revision: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -19,12 +19,17 @@ from kb_tools.batch.ranges import Range
 from kb_tools.batch.reading import OtherReader
 from kb_tools.batch.recorded import RowsRecorder, same_groups
 from kb_tools.batch.rows import Row, RowMaker
+from kb_tools.batch.several import RowMakers
 from kb_tools.batch.store import Location, location
 from kb_tools.cases.record import NDJSON
+from kb_tools.determine.choice import choice_of
 from kb_tools.determine.run import BATCH, Run
 from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.history import Selection
+from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
+from kb_tools.model.revision import Revision
+from kb_tools.model.soundness import skip_broken
 from kb_tools.rdf.files import read_bytes
 from kb_tools.records.chain import Made
 from kb_tools.records.folder import RecordFolder
@@ -39,7 +44,7 @@ class Settings:
 
     Attributes:
         root: the folder of the knowledge base.
-        policy: the policy; None for the only one on file.
+        policy: the policy; None where each case is of the one that it names.
         revision, as_of: the revision for all cases, or the day whose revision in force is taken; None for each case's
             service date.
         compare: a second revision; "" for none.
@@ -83,35 +88,73 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         _hold(settings.terminology)
         kb = Repository(Path(settings.root))
-        policy = kb.policy(settings.policy)
-        as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
-        revisions = [(settings.revision, as_of), *([(settings.compare, None)] if settings.compare else [])]
-        runs = [Run(kb, policy, settings.engine, revision, day, settings.pieces) for revision, day in revisions]
-        self._makers = [RowMaker(run, settings.pieces) for run in runs]
-        sides = list(zip(runs, self._makers, strict=True))
-        self._attribution = Attribution(sides[0], sides[-1])
-        asked = [entry for entry in policy.history if entry.name == settings.revision]
-        entries = asked or [entry for entry in policy.history if entry.criteria_on_file]
-        sights = {entry.name: self._makers[0].sight(Selection(entry, ())) for entry in entries}
-        if settings.compare:
-            self._makers[1].sight(Selection(policy.entry(settings.compare), ()))
-        self._learned = learned_of(kb, settings)
-        for maker, learned in zip(self._makers, self._learned, strict=False):
-            maker.restore(learned)
-        orders = {name: tuple(condition.iri for condition in sight.conditions) for name, sight in sights.items()}
-        every = tuple(sorted({iri for order in orders.values() for iri in order}))
+        # The reader of what is no plain JSON; and with the record of the reading for full answers, as those of kb
+        # validate have it; for rows it would take time only.
+        terminology = [path for path, _ in settings.terminology]
+        self._others, self._recording = (OtherReader(kb, terminology, record) for record in (False, True))
         # Every line has the record of its range before its row is written.
         self._recorder: RowsRecorder | None = None
         self._made: Made | None = None
+        # Keeps for later runs what was learned.
+        self._keep: Callable[[], None]
+        self._makers: Sequence[RowMaker | RowMakers]
+        if settings.policy is None:
+            self._begin_several(kb, settings)
+        else:
+            self._begin(kb, kb.policy(settings.policy), settings)
+        hold_what_is_known()
+
+    def _begin_several(self, kb: Repository, settings: Settings) -> None:
+        """Makes what makes rows where each case is of the policy that it names."""
+        as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
+        skip_broken(kb)
+        choice = choice_of(kb, None, settings.revision)
+        run = Run(kb, choice, settings.engine, settings.revision, as_of, settings.pieces)
+
+        def learned(policy: Policy) -> Learned | None:
+            name = policy.folder.name
+            return Learned(kb, settings.engine, name, settings.revision) if settings.pieces else None
+
+        makers = RowMakers(run, learned, settings.pieces)
+        self._makers, self._keep = [makers], makers.keep
+        revisions = [
+            Revision.load(policy, entry)
+            for policy in choice.policies
+            for entry in policy.history
+            if entry.criteria_on_file
+        ]
+        every = tuple(sorted({iri for revision in revisions for iri in revision.conditions}))
+        self.columns = parts.Columns(every, makers.order, compared=False, several=True)
+
+    def _begin(self, kb: Repository, policy: Policy, settings: Settings) -> None:
+        """Makes what makes rows where all cases are of one policy."""
+        as_of = date.fromisoformat(settings.as_of) if settings.as_of else None
+        revisions = [(settings.revision, as_of), *([(settings.compare, None)] if settings.compare else [])]
+        runs = [Run(kb, policy, settings.engine, revision, day, settings.pieces) for revision, day in revisions]
+        self._makers = makers = [RowMaker(run, settings.pieces) for run in runs]
+        sides = list(zip(runs, makers, strict=True))
+        self._attribution = Attribution(sides[0], sides[-1])
+        asked = [entry for entry in policy.history if entry.name == settings.revision]
+        entries = asked or [entry for entry in policy.history if entry.criteria_on_file]
+        sights = {entry.name: makers[0].sight(Selection(entry, ())) for entry in entries}
+        if settings.compare:
+            makers[1].sight(Selection(policy.entry(settings.compare), ()))
+        of_each = list(zip(makers, learned_of(kb, settings), strict=False))
+        for maker, learned in of_each:
+            maker.restore(learned)
+
+        def keep() -> None:
+            for maker, learned in of_each:
+                maker.keep(learned)
+
+        self._keep = keep
+        orders = {name: tuple(condition.iri for condition in sight.conditions) for name, sight in sights.items()}
+        every = tuple(sorted({iri for order in orders.values() for iri in order}))
         if settings.records:
             inside = RecordFolder(Path(settings.records))
             chosen = (settings.engine, settings.revision, as_of)
-            self._recorder = RowsRecorder(kb, policy, inside, *chosen, self._makers[0])
-        self.columns = parts.Columns(every, orders, settings.compare is not None)
-        terminology = [path for path, _ in settings.terminology]
-        # Full answers have the record of the reading, as those of kb validate do; for rows it would take time only.
-        self._others, self._recording = (OtherReader(kb, terminology, record) for record in (False, True))
-        hold_what_is_known()
+            self._recorder = RowsRecorder(kb, policy, inside, *chosen, makers[0])
+        self.columns = parts.Columns(every, lambda row: orders.get(row.revision, ()), settings.compare is not None)
 
     def process(self, settings: Settings, one: Range, folder: Location) -> int:
         """Writes the part of a range, and returns how many rows it has.
@@ -147,8 +190,7 @@ class Worker:
                 answers = self._answers(one, chosen)
                 store.write(answers_of(folder, one), answers)
             parts.write(part_of(folder, one), self.columns.table(numbered, causes), settings.of(one), answers)
-        for maker, learned in zip(self._makers, self._learned, strict=False):
-            maker.keep(learned)
+        self._keep()
         return len(numbered)
 
     def _record(
@@ -198,7 +240,12 @@ def hold_what_is_known() -> None:
 
 
 def learned_of(kb: Repository, settings: Settings) -> list[Learned]:
-    """What was learned in earlier runs, under the revision and under the second one; nothing without pieces."""
+    """What was learned in earlier runs of one policy, under the revision and under the second one.
+
+    Nothing without pieces; of several policies, each maker has its own.
+    """
+    if settings.policy is None:
+        return []
     policy = kb.policy(settings.policy).folder.name
     revisions = [settings.revision, *([settings.compare] if settings.compare else [])]
     return [Learned(kb, settings.engine, policy, name) for name in revisions] if settings.pieces else []

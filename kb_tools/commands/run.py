@@ -83,7 +83,7 @@ OUTCOMES = (
     "--column", metavar="NAME", default="", help="The column of .parquet files with the cases; default: the only one."
 )
 @terminology_option
-@policy_option("The policy of all cases; default: that of the revision, or the only one.")
+@policy_option("The policy of all cases; default: that of the revision, the only one, or the one that each names.")
 @format_option("text", "json")
 @engine_option
 @kb_option
@@ -115,7 +115,12 @@ def command(
     With --record, what every case comes to is recorded before its row is written, a record for each range of the input:
     docs/records.md.
 
-    Exit code 0 if there is a row for every case, 2 if the run could not be finished; what is there is kept.
+    Without --policy, and where no revision says it, each case is determined under the policy that its service or its
+    codes name, as kb validate chooses it, if several are on file; rows then name their policy, and the row of a case
+    that names none, or more than one, says so.
+
+    Exit code 0 if there is a row for every case, 2 if the run could not be finished or a policy could not be read; what
+    is there is kept.
 
     \b
     Examples:
@@ -185,20 +190,22 @@ def command(
     except (KeyboardInterrupt, SystemExit):
         warn("the parts that are written are kept: the same command goes on from there")
         raise
-    found = kb.repository.policy(policy)
+    policies = [kb.repository.policy(name) for name in ([policy] if policy else summary.policies)]
     revisions = " and ".join(filter(None, (revision or "the revision in force", compare)))
+    revisions += "" if policy else " of the policy that each names"
     drawing = planned.folder / "summary.svg"
     with writing(drawing):
-        write(drawing, drawn(found, summary, revisions))
+        write(drawing, drawn(policies, summary, revisions))
     if format_ == "json":
         put(json.dumps(summary.to_dict(), indent=2) + "\n")
     else:
-        summarize(console(), found, summary, folder)
+        summarize(console(), policies, summary, folder)
     if records:
         from kb_tools.records.chain import last
 
         warn(f"every range of the run is recorded in {records}; head {last(RecordFolder(records).chain)}")
-    sys.exit(0)
+    # Of a policy that is skipped nobody knows which cases name it.
+    sys.exit(2 if kb.repository.skipped else 0)
 
 
 @contextmanager

@@ -134,11 +134,15 @@ class Run:
         other._choose(revision, as_of)
         return other
 
-    def choosing(self, choice: PolicyChoice) -> Run:
-        """The same run for policies chosen in another way; what was loaded and learned is shared."""
+    def choosing(self, choice: PolicyChoice, same_revision: bool = False) -> Run:
+        """The same run for policies chosen in another way; what was loaded and learned is shared.
+
+        Args:
+            same_revision: whether the revision is chosen as here; else it is that in force on the service date.
+        """
         other = copy(self)
         other._all = choice
-        other._choose(None, None)
+        other._choose(*((self._named, self._day) if same_revision else (None, None)))
         return other
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -24,10 +24,14 @@ _MOST, _WIDTH = 10, 18
 _GROUPS = 5
 
 
-def summarize(out: Console, policy: Policy, summary: Summary, folder: str) -> None:
-    """Prints how many cases came to what, what is most often missing, and what most outcomes rest on."""
+def summarize(out: Console, policies: Sequence[Policy], summary: Summary, folder: str) -> None:
+    """Prints how many cases came to what, what is most often missing, and what most outcomes rest on.
+
+    Args:
+        policies: the policy, or those that cases of the run are of.
+    """
     out.print(f"{_number(summary.cases, 'case')}, {_number(summary.cases, 'row')} in {folder}")
-    for title, counted in _sections(policy, summary).items():
+    for title, counted in _sections(policies, summary).items():
         if counted:
             out.print()
             out.print(_table(title, counted, summary.cases))
@@ -37,14 +41,15 @@ def summarize(out: Console, policy: Policy, summary: Summary, folder: str) -> No
     out.print("For review by a clinician: this is the status of the criteria, neither an approval nor a denial.")
 
 
-def drawn(policy: Policy, summary: Summary, revisions: str) -> bytes:
+def drawn(policies: Sequence[Policy], summary: Summary, revisions: str) -> bytes:
     """The same as a picture, an SVG file.
 
     Args:
+        policies: as for `summarize`.
         revisions: what the cases were determined under, in words.
     """
     title = f"{_number(summary.cases, 'case')} under {revisions}"
-    return picture(title, summary.cases, _sections(policy, summary), _MOST).encode()
+    return picture(title, summary.cases, _sections(policies, summary), _MOST).encode()
 
 
 def _number(number: int, what: str) -> str:
@@ -55,9 +60,11 @@ def _flips(summary: Summary) -> str:
     return f"Another outcome under {summary.compared}"
 
 
-def _sections(policy: Policy, summary: Summary) -> dict[str, Mapping[str, int]]:
+def _sections(policies: Sequence[Policy], summary: Summary) -> dict[str, Mapping[str, int]]:
     """What is shown of a run: by heading, how many cases each name has."""
-    criteria, conditions = _labels(policy, summary)
+    labels = [_labels(policy, summary) for policy in policies]
+    criteria = {code: label for of_one, _ in labels for code, label in of_one.items()}
+    conditions = {code: label for _, of_one in labels for code, label in of_one.items()}
     sections: dict[str, Mapping[str, int]] = {"Outcome": summary.outcomes}
     if summary.compared:
         sections |= {f"Outcome under {summary.compared}": summary.compared_outcomes, _flips(summary): summary.flips}
@@ -82,14 +89,19 @@ def _labelled(counted: Mapping[str, int], labels: Mapping[str, str]) -> dict[str
 
 
 def _labels(policy: Policy, summary: Summary) -> tuple[dict[str, str], dict[str, str]]:
-    """The labels of the criteria and of the conditions, by their names: those of the latest revision that was used."""
+    """The labels of the criteria and of the conditions, by their names: those of the latest revision that was used.
+
+    Of a run of several policies, with the policy before each.
+    """
+    before, its = (f"{policy.identifier} ", f"{policy.identifier}/") if summary.policies else ("", "")
     criteria: dict[str, str] = {}
     conditions: dict[str, str] = {}
-    for name in sorted(summary.revisions, reverse=True):
+    used = [name.removeprefix(its) for name in summary.revisions if name.startswith(its)]
+    for name in sorted(used, reverse=True):
         revision = Revision.load(policy, policy.entry(name))
         for labels, found in ((criteria, revision.all_criteria), (conditions, revision.conditions)):
             for iri, one in found.items():
-                labels.setdefault(local_name(iri), one.label)
+                labels.setdefault(before + local_name(iri), before + one.label)
     return criteria, conditions
 
 

@@ -438,7 +438,7 @@ def test_a_full_disk_at_the_end_is_an_error_and_the_summary_is_made_later(
     assert carry_out(made, 1, ignore).cases == 12
 
 
-def _no_space(*_: object) -> None:
+def _no_space(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 

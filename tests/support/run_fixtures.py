@@ -15,13 +15,13 @@ from kb_tools.model.repository import Repository
 @cache
 def _words(root: Path) -> list[Word]:
     kb = Repository(root)
-    return list(words(kb, kb.policy()))
+    return list(words(kb, [kb.policy()]))
 
 
 @pytest.fixture
 def words_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads the words for the codes once for all runs: they take longer than a run over a few cases."""
-    monkeypatch.setattr(run, "words", lambda kb, policy: _words(kb.root))
+    monkeypatch.setattr(run, "words", lambda kb, policies: _words(kb.root))
 
 
 @pytest.fixture
