@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 def picture_of(root: Path, **counted: dict[str, int]) -> str:
     summary = Summary(4, {}, {"2024-01": 4}, to_send={}, criteria={}, conditions={}, reasons={})
     summary = replace(summary, **counted)  # type: ignore[arg-type]
-    return drawn(Repository(root).policy("EX.5"), summary, "2024-01").decode()
+    return drawn([Repository(root).policy("EX.5")], summary, "2024-01").decode()
 
 
 def test_a_condition_of_a_policy_s_own_has_its_label(root: Path) -> None:
