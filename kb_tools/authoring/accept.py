@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from rdflib import Literal, URIRef
+from rdflib import BNode, Graph, Literal, URIRef
+from rdflib.term import Node
 
 from kb_tools.document.left import PLACE, Draft, Left
+from kb_tools.document.passages import REVIEWED
 from kb_tools.errors import KbError
 from kb_tools.model.policy import Policy
 from kb_tools.rdf.edits import TurtleText, short
@@ -24,26 +26,31 @@ LEFT_OUT = {
 }
 
 
-def accept(draft: Draft, wanted: Iterable[Left], left_out: str = "") -> list[Path]:
+def accept(draft: Draft, wanted: Iterable[Left], left_out: str = "", as_is: bool = False) -> list[Path]:
     """Removes marks, and does what goes with each without a decision; all of them, or none.
 
     A place whose statements stand in the policy's own files (log, discrepancies) is added to these. A new passage must
-    be stated by something, or left out.
+    be stated by something, or left out. A statement that was to be read again must say something else than before, or
+    be said to be right as it is.
 
     Args:
         left_out: a key of LEFT_OUT, where passages are to be left out as such.
+        as_is: whether somebody read the document, and what is stated is right as it was.
 
     Returns:
         the files that were changed.
 
     Raises:
-        KbError: a passage is stated by nothing and not left out, or is both; or a file cannot be edited or written.
+        KbError: a passage is stated by nothing and not left out, or is both; a statement says what it said before, and
+            is not said to be right; or a file cannot be edited or written.
     """
     policy = draft.policy
     files = _Files()
     points: dict[Path, list[str]] = defaultdict(list)
     for one in wanted:
         _check(draft, one, left_out)
+        if not as_is and says_what_it_said(draft, one):
+            raise _unread(draft, one)
         instead, triple = "", None
         if left_out:
             reason = LEFT_OUT[left_out]
@@ -74,6 +81,33 @@ def _check(draft: Draft, one: Left, left_out: str) -> None:
             where=where,
             hint=f"point to it by pol:statedIn, or leave it out with --as {', --as '.join(LEFT_OUT)}",
         )
+
+
+def says_what_it_said(draft: Draft, one: Left) -> bool:
+    """Whether a statement that is to be read again is still word for word what it was in the edition before."""
+    if draft.before is None or (one.kind not in REVIEWED and one.kind != "advisory"):
+        return False
+    before = draft.policy.own_graph(draft.before)
+    return (one.iri, None, None) in before and _content(before, one.iri) == _content(draft.graph, one.iri)
+
+
+def _unread(draft: Draft, one: Left) -> KbError:
+    assert draft.before is not None
+    name = short(one.iri, draft.policy.prefixes)
+    why = one.task.removeprefix("Read again: ").rstrip(".")
+    what = f"{name} says what it said in {draft.before.name}, and was to be read again: {why}"
+    hint = "kb trace DOCUMENT shows the wording; edit the statement, or, if it is right, accept it with --as-is"
+    return KbError(what, where=f"{draft.policy.identifier}/{draft.entry.name}, {one.place or name}", hint=hint)
+
+
+# What is said of a statement anew with each edition: its mark, its places, and the number of a reference.
+_OF_THE_EDITION = (POL.toDo, POL.statedIn, POL.number)
+
+
+def _content(graph: Graph, node: Node) -> list[str]:
+    """What a graph says of a node and of the nodes without names that it holds, in an order of its own."""
+    said = ((p, o) for p, o in graph.predicate_objects(node) if p not in _OF_THE_EDITION)
+    return sorted(f"{p} {_content(graph, o) if isinstance(o, BNode) else o.n3()}" for p, o in said)
 
 
 def _accounted(draft: Draft, passage: URIRef) -> bool:

@@ -119,6 +119,7 @@ def status(policy: str | None, revision: str | None, format_: str, root: Path | 
     help="Leave passages out: a heading or pointer; what stands in each policy of the publisher; what tells of the "
     "matter in general; what speaks of rights, liability or contracts.",
 )
+@click.option("--as-is", is_flag=True, help="The document was read, and what is stated is right as it was.")
 @policy
 @revision
 @kb_option
@@ -126,6 +127,7 @@ def accept(
     places: tuple[str, ...],
     all_mechanical: bool,
     left_out: str | None,
+    as_is: bool,
     policy: str | None,
     revision: str | None,
     root: Path | None,
@@ -133,7 +135,8 @@ def accept(
     """Take the marks from what was dealt with: PLACE is a place ("II.A"), an IRI, its end, or a CURIE.
 
     What the log or the discrepancies state of a place is pointed to its place in the new document too. A new passage
-    must be stated by something, or left out with --as. All PLACEs are done, or none.
+    must be stated by something, or left out with --as. What rests on a place that is reworded, moved or gone, and still
+    says what it said, is accepted with --as-is alone: somebody must have read it. All PLACEs are done, or none.
 
     Exit code 0 if it was done, 2 if not.
 
@@ -142,16 +145,21 @@ def accept(
       kb draft accept --all-mechanical
       kb draft accept II.A crit:acute-gvhd
       kb draft accept "Background, heading" --as navigation
+      kb draft accept II.B --as-is
     """
     from kb_tools.authoring.accept import accept as do
+    from kb_tools.authoring.accept import says_what_it_said
 
     if all_mechanical == bool(places) or (all_mechanical and left_out):
         raise click.UsageError("Name places, or use --all-mechanical.")
     kb = open_kb(root).repository
     found = _chosen(kb, policy, revision)
     wanted = found.mechanical if all_mechanical else list(dict.fromkeys(map(found.find, places)))
-    for path in do(found, wanted, left_out or "") if wanted else ():
+    kept = [one for one in wanted if says_what_it_said(found, one)]
+    for path in do(found, wanted, left_out or "", as_is) if wanted else ():
         click.echo(path.relative_to(kb.root))
+    for one in kept:
+        click.echo(f"as it was: {one.place or kb.curie(str(one.iri))}  {one.label}")
     again = _chosen(type(kb)(kb.root), policy, revision)
     click.echo(
         f"{len(wanted)} done, {len(again.to_decide)} to decide, {len(again.mechanical)} to point to their places"

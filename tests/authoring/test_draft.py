@@ -19,6 +19,7 @@ from kb_tools.authoring.accept import accept
 from kb_tools.authoring.finish import Release
 from kb_tools.authoring.start import start
 from kb_tools.cli import kb as command
+from kb_tools.commands.draft import command as draft_command
 from kb_tools.document.left import Draft
 from kb_tools.document.passages import passages, traceable
 from kb_tools.document.trace import trace, units_of
@@ -312,8 +313,45 @@ def test_a_passage_that_is_stated_is_not_left_out(begun: Path) -> None:
     found = draft(begun)
     with pytest.raises(KbError, match="is stated, so it cannot be left out; accept it without --as"):
         accept(found, [found.find("II.B")], "navigation")
-    accept(found, [found.find("II.B"), found.find("I")])
+    accept(found, [found.find("II.B"), found.find("I")], as_is=True)
     assert [one for one in left(begun) if not one[2]] == [("log row", "log/2025-02", False)]
+
+
+def test_what_was_to_be_read_again_and_says_what_it_said_is_accepted_as_it_is_alone(begun: Path) -> None:
+    found = draft(begun)
+    before = {path: path.read_bytes() for path in begun.rglob("*.ttl")}
+    with pytest.raises(KbError) as error:
+        accept(found, [found.find("I")])
+    assert str(error.value) == (
+        "EX.5/2025-02, I: xcrit:residual-disease says what it said in 2024-01, and was to be read again: I is reworded "
+        "in the document; kb trace DOCUMENT shows the wording; edit the statement, or, if it is right, accept it with "
+        "--as-is"
+    )
+    assert {path: path.read_bytes() for path in begun.rglob("*.ttl")} == before
+    ran = CliRunner().invoke(draft_command, ["accept", "I", "--as-is", "--kb", str(begun)])
+    assert (ran.exit_code, ran.stdout.splitlines()) == (
+        0,
+        [
+            "policies/EX.5/2025-02/criteria.ttl",
+            "as it was: I  residual disease or a raised risk of relapse",
+            "1 done, 2 to decide, 1 to point to their places",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("cond:relapse-risk-is-raised\n", "\n"),
+        ('"Residual disease was detected, or the risk of relapse is raised."', '"Residual disease was detected."'),
+    ],
+    ids=["its conditions", "its words"],
+)
+def test_what_was_edited_is_accepted(old: str, new: str, begun: Path) -> None:
+    edited(begun / "policies/EX.5/2025-02/criteria.ttl", old, new)
+    found = draft(begun)
+    accept(found, [found.find("I")])
+    assert ("criterion", "I", False) not in left(begun)
 
 
 def test_nothing_is_changed_where_one_of_several_cannot_be_done(begun: Path) -> None:
