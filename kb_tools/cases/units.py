@@ -10,6 +10,7 @@ Source: https://ucum.org/ucum; the factors are those of ucumvert.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, lru_cache
@@ -21,7 +22,6 @@ from kb_tools.errors import KbError
 _KEPT, _PLACES = 500, 18
 # Months and years, which have no one number of days.
 _OF_CALENDARS = re.compile(r"(?:mo|a)(?:_[jgst])?")
-_MOLAR = re.compile(r"(?<![a-z])[a-zA-Z]?mol(?![a-z])")
 _TIME = {"[time]": 1}
 
 
@@ -63,8 +63,8 @@ def _factor(unit: str, wanted: str) -> Fraction:
     one, other = (_parsed(code) for code in (unit, wanted))
     dimensions = [dict(parsed.dimensionality) for parsed in (one, other)]
     if dimensions[0] != dimensions[1]:
-        if bool(_MOLAR.search(unit)) is not bool(_MOLAR.search(wanted)):
-            raise CannotConvert(f"{unit} and {wanted} differ by the mass of the substance, which is not known")
+        if _by_mass(dimensions[0]) == _by_mass(dimensions[1]):
+            raise CannotConvert(f"{unit} is not converted into {wanted}: that takes the molar mass, which is not known")
         raise CannotConvert(f"{unit} is no unit of what {wanted} measures")
     if not dimensions[0]:
         raise CannotConvert(f"{unit} and {wanted} are ratios, which are not converted")
@@ -78,6 +78,12 @@ def _factor(unit: str, wanted: str) -> Fraction:
     if not isinstance(amounts[0], Fraction) or amounts[1] != 2 * amounts[0] or amounts[0] <= 0:
         raise CannotConvert(f"{unit} is not converted into {wanted} by a factor")
     return amounts[0]
+
+
+def _by_mass(dimensions: Mapping[str, float]) -> dict[str, float]:
+    """The dimensions with an amount of substance told as its mass."""
+    of_mass = dimensions.get("[mass]", 0) + dimensions.get("[substance]", 0)
+    return {name: power for name, power in {**dimensions, "[mass]": of_mass, "[substance]": 0}.items() if power}
 
 
 def _parsed(code: str) -> Any:

@@ -161,5 +161,8 @@ def revisions(kb: Repository) -> Iterator[tuple[Policy, RevisionEntry, str]]:
 def in_each(policy: Policy, found: dict[Problem, list[str]]) -> Iterator[Problem]:
     """Problems that were found in several revisions' graphs, each once, with the revisions named."""
     for problem, where in found.items():
-        which = "every revision" if len(where) == len(policy.history) else ", ".join(where)
+        # One revision can have several that look alike.
+        names_of_revisions = list(dict.fromkeys(where))
+        of_every = len(names_of_revisions) == len(policy.history)
+        which = "every revision" if of_every else ", ".join(names_of_revisions)
         yield Problem(problem.where, f"{problem.message} (in {which})")

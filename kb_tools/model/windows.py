@@ -21,7 +21,9 @@ from kb_tools.rdf.namespaces import CASE, POL, SH
 from kb_tools.rdf.terms import graph_of
 
 # Whole years and months, or whole days; shape:Condition-within holds every window to the same.
-_FORM = re.compile(r"P(?:([1-9][0-9]{0,2})Y(?:([1-9][0-9]?)M)?|([1-9][0-9]{0,3})M|([1-9][0-9]{0,4})D)")
+_FORM = re.compile(r"P(?:([1-9][0-9]*)Y(?:([1-9][0-9]?)M)?|([1-9][0-9]*)M|([1-9][0-9]*)D)")
+# The most years that a window is long: nobody is older.
+MOST_YEARS = 120
 
 
 class DamagedWindow(ValueError):
@@ -51,12 +53,17 @@ class Window:
         """The window that a duration gives.
 
         Raises:
-            DamagedWindow: it is not one of whole years and months, or of whole days, and more than none.
+            DamagedWindow: it is not one of whole years and months, or of whole days, and more than none; or it is
+                longer than a life.
         """
         found = _FORM.fullmatch(text)
         if found is None:
             raise DamagedWindow(f'{text!r} is no window; give whole years and months, or whole days: "P6M", "P30D"')
-        years, with_years, months, days = (int(number or 0) for number in found.groups())
+        years, with_years, months, days = (int((number or "0")[:9]) for number in found.groups())
+        if max(years, months / 12, days / 366) > MOST_YEARS:
+            raise DamagedWindow(
+                f"{text!r} is longer than {MOST_YEARS} years, so that every finding counts; correct it, or state no window"
+            )
         return cls(text, 12 * years + with_years + months, days)
 
     @classmethod

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kb_tools.checks import CHECKS, CheckResult, Problem, Severity, run_checks
+from kb_tools.checks.core import in_each
 from kb_tools.commands.check import command
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
@@ -1465,3 +1466,10 @@ def test_a_stale_schema_is_one_problem_that_says_what_renews_it(kb: Repository, 
         "is not what the vocabularies and the case shapes say now; write it anew: kb case schema --shared > "
         "docs/case.schema.json (make docs writes all that is generated)"
     )
+
+
+def test_problems_that_look_alike_in_one_revision_name_it_once(kb: Repository) -> None:
+    policy = kb.policy("CP.MP.101")
+    every = [entry.name for entry in policy.history]
+    for where, said in ((["2026-02", "2026-02"], "2026-02"), ([*every, *every], "every revision")):
+        assert list(in_each(policy, {Problem("file", "is wrong"): where})) == [Problem("file", f"is wrong (in {said})")]
