@@ -62,7 +62,7 @@ class Window:
         years, with_years, months, days = (int((number or "0")[:9]) for number in found.groups())
         if max(years, months / 12, days / 366) > MOST_YEARS:
             raise DamagedWindow(
-                f"{text!r} is longer than {MOST_YEARS} years, so that every finding counts; correct it, or state no window"
+                f"{text!r} is longer than {MOST_YEARS} years, so every finding counts; correct it, or state no window"
             )
         return cls(text, 12 * years + with_years + months, days)
 

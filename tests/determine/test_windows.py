@@ -444,8 +444,8 @@ def test_what_is_no_window_is_one_line_of_the_check(with_wn3: Repository) -> Non
 @pytest.mark.parametrize(
     ("stated", "what"),
     [
-        (("P99999Y",), "'P99999Y' is longer than 120 years, so that every finding counts; correct it, or state no"),
-        (("P44000D",), "'P44000D' is longer than 120 years, so that every finding counts"),
+        (("P99999Y",), "'P99999Y' is longer than 120 years, so every finding counts; correct it, or state no"),
+        (("P44000D",), "'P44000D' is longer than 120 years, so every finding counts"),
         (("PT5H",), "'PT5H' is no window; give whole years and months, or whole days"),
         (("six months",), "'six months' is no window; give whole years and months, or whole days"),
         (("P30D", "P60D"), "P30D and P60D are 2 windows; state one"),
