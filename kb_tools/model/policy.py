@@ -254,7 +254,7 @@ class Policy(AsJson):
         if entry.draft:
             raise UnknownRevision(
                 f"{self.identifier} revision {entry.name} is a draft",
-                hint="do what its pol:toDo ask for, and remove them",
+                hint="kb draft status lists what is left of it; kb draft done releases it",
             )
         on_file = [candidate for candidate in self.history if candidate.criteria_on_file]
         nearest = min(on_file, key=lambda candidate: abs((candidate.month - entry.month).days), default=None)

@@ -225,7 +225,7 @@ def freeze(kb: Repository, policy: Policy, entry: RevisionEntry, again: bool = F
         raise KbError(
             f"{policy.identifier} revision {entry.name} is a draft, and not released",
             where=str(policy.revision_folders[entry.name]),
-            hint="do what its pol:toDo ask for, and remove them",
+            hint="kb draft status lists what is left of it; kb draft done releases it",
         )
     if entry.criteria_on_file:
         # What cannot be read decides nothing, and could not be mended once it is sealed.

@@ -585,7 +585,9 @@ def test_a_draft_decides_no_case_and_fails_the_check_until_its_mark_is_removed(d
     assert made_up.in_force(date(2033, 1, 1)).revision.name == "2031-03"
     with pytest.raises(UnknownRevision) as error:
         made_up.require_criteria(draft)
-    assert str(error.value) == ("XX.99 revision 2032-03 is a draft; do what its pol:toDo ask for, and remove them")
+    assert str(error.value) == (
+        "XX.99 revision 2032-03 is a draft; kb draft status lists what is left of it; kb draft done releases it"
+    )
     [found] = run_checks(made_up.kb, ["to-do"])
     assert [(problem.where, problem.message.partition(" to do: ")[0]) for problem in found.problems] == [
         (
@@ -614,8 +616,14 @@ def test_a_draft_is_in_force_and_on_file_for_no_question(drafted: Path, run_kb: 
     assert [row[2] for row in rows("in-force", "--param", "date=2033-01-01")] == ["XX.99/2031-03"] * 2
     assert rows("on-file")[-1][:3] == ["XX.99", "XX.99/2032-03", "draft"]
     assert set(rows("on-file")[-1][3:]) <= {"draft", ""}
-    # Its default is of a policy that is not on file here.
-    assert rows("changed-criteria") == []
+    # Its default is of a policy that is not on file here, and a draft is no second revision.
+    refused = run_kb("query", "changed-criteria", "--kb", str(drafted))
+    assert (refused.returncode, refused.stdout, refused.stderr) == (
+        2,
+        "",
+        "kb: question changed-criteria compares two revisions, and of XX.99 not two have criteria on file; name another "
+        "policy with --policy; kb show lists what is on file\n",
+    )
     assert rows("revision-history")[-1] == ["XX.99", "XX.99/2032-03", "2032-03", "", "", "draft"]
     named = run_kb("query", "criteria", "--kb", str(drafted), "--revision", "2032-03")
     assert named.stdout.splitlines()[-2:] == [

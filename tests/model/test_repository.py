@@ -361,7 +361,8 @@ def test_a_case_is_not_determined_under_a_draft(copy: Path, run_kb: RunKb) -> No
     assert "2025-02" in json.dumps(found)
     assert '2026-02"' not in json.dumps(found)
     done = run_kb("validate", case, "--kb", str(copy), "--revision", "2026-02")
-    message = "kb: CP.MP.101 revision 2026-02 is a draft; do what its pol:toDo ask for, and remove them\n"
+    message = "kb: CP.MP.101 revision 2026-02 is a draft; kb draft status lists what is left of it; kb draft done "
+    message += "releases it\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
