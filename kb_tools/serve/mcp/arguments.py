@@ -28,6 +28,10 @@ Policy = Annotated[
     str, Field(description="The identifier of a policy, as CP.MP.101; needed only where several are on file.")
 ]
 RevisionName = Annotated[str, Field(description="The name of a revision, as 2026-02.")]
+RevisionOfAny = Annotated[
+    str,
+    Field(description="The name of a revision, as 2026-02; of two policies each with its policy: CP.MP.101/2026-02."),
+]
 InForce = Annotated[str, Field(description="The name of a revision, as 2026-02; default: the one in force today.")]
 Day = Annotated[str, Field(description="A day, as YYYY-MM-DD: take the revision in force on it. Not with a revision.")]
 Rows = Annotated[int, Field(ge=1, le=10_000, description="Give no more rows than this; default 200.")]
@@ -79,11 +83,11 @@ class OfCase(TypedDict):
 
 
 class OfTwo(TypedDict):
-    """Two revisions of a policy."""
+    """Two revisions, of one policy or of two."""
 
     __pydantic_config__ = _ONLY_THESE  # type: ignore[misc]
-    before: RevisionName
-    after: RevisionName
+    before: RevisionOfAny
+    after: RevisionOfAny
     policy: NotRequired[Policy]
 
 

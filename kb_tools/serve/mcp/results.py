@@ -215,8 +215,38 @@ class FlipFound(TypedDict):
     log: list[str]
 
 
+class RequirementFound(TypedDict):
+    """What one of two policies requires, a line for each part in `requires`; `shared` if the other requires it too.
+
+    Of what is not shared, `old` and `new` are what a case that was made for it comes to under each, with the reasons in
+    `because`; they are null where no case could be made. `byItself` is whether it fails nothing else that `revision`
+    requires.
+    """
+
+    revision: str
+    place: str
+    requires: list[str]
+    shared: bool
+    byItself: bool
+    old: str | None
+    new: str | None
+    because: list[str]
+
+
+class CodeCompared(TypedDict):
+    """A billing code, and whether each side lists it; null where its list is not on file, or in part only."""
+
+    code: str
+    number: str
+    oldLists: bool | None
+    newLists: bool | None
+
+
 class Comparison(TypedDict):
-    """Two revisions compared; not final while something is left to decide in a draft, by its name in `leftToDecide`."""
+    """Two revisions compared; not final while something is left to decide in a draft, by its name in `leftToDecide`.
+
+    Of two policies there are `requirements` and `codes`, and no log; of one policy these two are empty.
+    """
 
     policy: str
     old: str
@@ -230,6 +260,8 @@ class Comparison(TypedDict):
     log: list[LogFound]
     unexplained: list[str]
     exampleCasesThatFlip: list[FlipFound]
+    requirements: list[RequirementFound]
+    codes: list[CodeCompared]
 
 
 class ParameterListed(TypedDict):

@@ -18,7 +18,9 @@ from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import REVIEW
 from kb_tools.errors import KbError
 from kb_tools.revisions.change import Diff
+from kb_tools.revisions.requirements import Contrast
 from kb_tools.revisions.verdict import Witness
+from kb_tools.revisions.words import required_by
 from kb_tools.serve.case.assess import Determined, Status
 from kb_tools.serve.case.desk import Chosen
 from kb_tools.serve.mcp import arguments as takes
@@ -172,15 +174,16 @@ async def _compare_revisions(office: Office, given: takes.OfTwo) -> gives.Compar
     before, after = given["before"], given["after"]
 
     def pair() -> Any:
-        policy = office.policy(given.get("policy"), before, after)
-        sides = [policy.entry(name) for name in (before, after)]
-        for side in sides:
+        policies = office.kb.policies_compared(given.get("policy"), before, after)
+        sides = [policy.entry(name) for policy, name in zip(policies, (before, after), strict=True)]
+        for policy, side in zip(policies, sides, strict=True):
             # What a draft has on file can be compared.
             if not side.draft:
                 policy.require_criteria(side)
         if sides[0].iri == sides[1].iri:
             raise KbError("one revision twice", hint="name two")
-        return office.comparisons.of(policy, sides[0].name, sides[1].name)
+        first, second = policies
+        return office.comparisons.of(first, sides[0].name, sides[1].name, second)
 
     compared = await asyncio.wrap_future(await office.read(pair))
     return await office.read(_comparison, compared.diff)
@@ -209,6 +212,22 @@ def _comparison(diff: Diff) -> gives.Comparison:
         "log": content["log"],
         "unexplained": content["unexplained"],
         "exampleCasesThatFlip": content.get("impact", {}).get("flips", []),
+        "requirements": [_requirement(diff, one) for one in diff.contrasts],
+        "codes": content.get("codes", []),
+    }
+
+
+def _requirement(diff: Diff, one: Contrast) -> gives.RequirementFound:
+    replay = one.replay
+    return {
+        "revision": diff.name_of(one.side),
+        "place": one.requirement.place,
+        "requires": list(required_by(one.side, one.requirement)),
+        "shared": one.shared,
+        "byItself": one.by_itself,
+        "old": replay.before.outcome.value if replay else None,
+        "new": replay.after.outcome.value if replay else None,
+        "because": [replay.before.because, replay.after.because] if replay else [],
     }
 
 
@@ -336,7 +355,8 @@ TOOLS = {
             "compare_revisions",
             "Compare two revisions",
             "What changed between two revisions, whether the later one is stricter or looser, whether the revision "
-            "log says so, and which example cases come to another outcome.",
+            "log says so, and which example cases come to another outcome. Of two policies, each revision named with "
+            "its policy: what only one of them requires, what both do, and for each difference what a case comes to.",
             takes.OfTwo,
             gives.Comparison,
             _compare_revisions,

@@ -340,10 +340,27 @@ def test_two_revisions_are_compared(office: Office) -> None:
     assert {change["kind"] for change in found["changes"]} == {"added"}
     flips = {flip["case"]: (flip["old"], flip["new"]) for flip in found["exampleCasesThatFlip"]}
     assert flips["dual-eligible-plan-is-referred.ttl#case"] == ("CriteriaNotMet", "PolicyNotApplicable")
+    assert (found["final"], found["leftToDecide"], found["requirements"], found["codes"]) == (True, {}, [], [])
     assert said(office, "compare_revisions", before="2023-10", after="2023-10") == "one revision twice; name two"
     assert said(office, "compare_revisions", before="2023-10", after="2027-01").startswith(
         "CP.MP.101 has no such revision; known: "
     )
+
+
+def test_revisions_of_two_policies_are_compared_by_what_each_requires(office: Office) -> None:
+    names = {"before": "CP.MP.101/2026-02", "after": "CG-TRANS-03/2024-10"}
+    found = answered(office, "compare_revisions", **names)
+    assert (found["policy"], found["old"], found["new"]) == ("CP.MP.101 and CG-TRANS-03", *names.values())
+    assert (found["verdict"]["direction"], found["log"], found["exampleCasesThatFlip"]) == ("mixed", [], [])
+    (gvhd,) = [one for one in found["requirements"] if one["requires"] == ["excluded: acute GvHD of grade 2 or higher"]]
+    assert (gvhd["revision"], gvhd["place"], gvhd["shared"], gvhd["byItself"], gvhd["old"], gvhd["new"]) == (
+        *("CP.MP.101/2026-02", "II.B", False, True),
+        *("CriteriaNotMet", "CriteriaMet"),
+    )
+    assert "exclusion II.B holds" in gvhd["because"][0]
+    assert {one["revision"] for one in found["requirements"] if one["shared"]} == set(names.values())
+    assert {(one["number"], one["oldLists"]) for one in found["codes"]} >= {("38242", True)}
+    assert said(office, "compare_revisions", **names | {"policy": "CP.MP.101"}).startswith("revisions of ")
 
 
 # ---------------------------------------------------------------------- questions
