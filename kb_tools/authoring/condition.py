@@ -18,6 +18,7 @@ from kb_tools.authoring.condition_text import Question, Side, Writer
 from kb_tools.cases.form import CaseForms, Form, Key
 from kb_tools.errors import KbError, did_you_mean
 from kb_tools.model.policy import POLICY_FILE, Policy
+from kb_tools.model.products import product_kinds
 from kb_tools.model.repository import CONDITIONS
 from kb_tools.model.windows import DamagedWindow, Window
 from kb_tools.rdf.edits import TurtleText, short
@@ -112,6 +113,9 @@ class _New:
     def _question(self) -> Question:
         classes = set(self.kb.ontology.transitive_subjects(RDFS.subClassOf, CASE.Finding)) - {CASE.Finding}
         stated = {key.path: (form, key) for form in _HOLDERS for key in self.forms[form].keys.values() if not key.many}
+        for kind in product_kinds(self.kb.ontology):
+            if self.asked.reads in (self.kb.curie(str(kind)), local_name(kind), str(kind)):
+                raise KbError(f"{self.kb.curie(str(kind))} is a kind of product", hint=_BY_HAND)
         known = [URIRef(str(iri)) for iri in (*classes, *stated)]
         read = self._term(self.asked.reads, known, "class of findings, nor property of the request or the coverage,")
         if read in stated:

@@ -138,6 +138,10 @@ def test_a_bound_from_above_that_is_not_reached_counts_for_what_is_below(root: P
             "no class of findings, nor property of the request or the coverage, clin:AcuteGvHDAsessment; did you",
         ),
         (
+            Asked("x", "Drug", Limit(True, "3")),
+            "clin:Drug is a kind of product; write its shapes by hand; docs/policies.md names conditions to copy",
+        ),
+        (
             Asked("x", "clin:MRDTest", values=("MRDDetected",)),
             "findings of clin:MRDTest count apart for each clin:method;",
         ),
