@@ -20,8 +20,8 @@ from kb_tools.serve.asked import asked_for, query_of, stated
 from kb_tools.serve.formats import ENDINGS
 from kb_tools.serve.index import index
 from kb_tools.serve.links import Links, SiteLinks, path_of
-from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, QUESTION, Page, page_of
-from kb_tools.serve.pages.compare import neighbours
+from kb_tools.serve.pages import COMPARE, COMPARISON, FIXED, POLICIES_COMPARED, QUESTION, Page, page_of
+from kb_tools.serve.pages.compare import across, neighbours, path_between
 from kb_tools.serve.results import for_readers
 from kb_tools.serve.table import shown_answer
 from kb_tools.serve.view import View
@@ -220,6 +220,9 @@ def pages_of(bench: Workbench) -> dict[str, tuple[Page, str]]:
         for before, after in neighbours(policy):
             target = f"{policy.identifier}/{before.name}/{after.name}"
             pages[f"/{policy.identifier}/compare/{before.name}/{after.name}"] = COMPARISON, target
+    for first, old, second, new in across(bench):
+        path = path_between(first, old.name, second, new.name)
+        pages[path] = POLICIES_COMPARED, path.removeprefix("/compare/")
     return pages | {path_of(iri): (page_of(bench, iri), iri) for iri in bench.ours}
 
 

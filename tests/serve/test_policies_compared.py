@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from starlette.testclient import TestClient
 
 from kb_tools.ask.pool import Pool
 from kb_tools.model.repository import Repository
+from kb_tools.serve import html
 from kb_tools.serve.app import application
+from kb_tools.serve.site import folders_of, pages_of, shown
+from kb_tools.serve.view import View
 from kb_tools.serve.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
@@ -17,9 +21,13 @@ PAGE = "/compare/CP.MP.101/2026-02/CG-TRANS-03/2024-10"
 
 
 @pytest.fixture(scope="module")
-def both() -> TestClient:
+def bench() -> Workbench:
+    return Workbench(Repository(ROOT))
+
+
+@pytest.fixture(scope="module")
+def both(bench: Workbench) -> TestClient:
     """A client of the workbench on both policies. Nothing that it asks starts a process."""
-    bench = Workbench(Repository(ROOT))
     return TestClient(
         application(bench, pool=Pool(bench.kb, size=1, timeout=20)),
         base_url="http://127.0.0.1:8014",
@@ -72,8 +80,27 @@ def test_what_cannot_be_compared_is_said_in_a_line(both: TestClient, path: str, 
     assert says in answer.text
 
 
-def test_the_page_of_comparisons_leads_to_the_other_policy(both: TestClient) -> None:
-    assert f'<a href="{PAGE}">' in both.get("/CP.MP.101/compare").text
+def test_the_pages_of_both_policies_lead_to_their_comparison(both: TestClient) -> None:
+    for path in ("/CP.MP.101", "/CP.MP.101/compare", "/CG-TRANS-03", "/CG-TRANS-03/compare"):
+        assert '<a href="/compare/CG-TRANS-03/2024-10/CP.MP.101/2026-02">' in both.get(path).text
+
+
+def test_a_site_compares_two_policies_on_one_service_once(bench: Workbench) -> None:
+    pages = pages_of(bench)
+    path = "/compare/CG-TRANS-03/2024-10/CP.MP.101/2026-02"
+    assert [one for one in pages if one.startswith("/compare/")] == [path]
+    folders, view = folders_of(pages), View(bench, date(2026, 7, 1))
+    written = {}
+    for one in (path, "/CP.MP.101", "/CG-TRANS-03", "/CP.MP.101/compare"):
+        page, target = pages[one]
+        content = {"page": page.name, "on": "2026-07-01", **page.data(view, target)}
+        written[one] = html.render(shown(view, page, one, folders), content, bench).decode()
+    compared = written.pop(path)
+    assert "What CP.MP.101/2026-02 requires, and CG-TRANS-03/2024-10 does not" in compared
+    # A case is tried, and the other way round is compared, where there is a server.
+    assert "Open in Try a case" not in compared and "The other way round" not in compared
+    for one, text in written.items():
+        assert f'href="{"../" * one.count("/")}compare/CG-TRANS-03/2024-10/CP.MP.101/2026-02/index.html"' in text
 
 
 def test_programs_ask_for_the_same(both: TestClient) -> None:

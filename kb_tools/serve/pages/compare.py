@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TypedDict
 
 from kb_tools.errors import KbError
@@ -144,17 +144,29 @@ def choose(view: View, target: str) -> Comparisons:
         "path": f"/{policy.identifier}/compare",
         "choices": _choices(view, policy),
         "pairs": pairings(view, policy),
-        "others": list(_others(view, policy)),
+        "others": pairings_across(view, policy),
     }
 
 
-def _others(view: View, policy: Policy) -> Iterator[Pairing]:
-    own = _latest(policy)
-    for other in view.bench.policies.values():
-        latest = _latest(other)
-        if other.iri != policy.iri and own and latest and other.named_by & policy.named_by:
-            path = path_between(policy, own.name, other, latest.name)
-            yield {"before": view.link(own.iri), "after": view.link(latest.iri), "path": path}
+def across(bench: Workbench) -> Iterator[tuple[Policy, RevisionEntry, Policy, RevisionEntry]]:
+    """Every two policies on a service that both name, each pair once: each with its latest revision on file."""
+    for first, second in combinations(bench.policies.values(), 2):
+        old, new = _latest(first), _latest(second)
+        if old and new and first.named_by & second.named_by:
+            yield first, old, second, new
+
+
+def pairings_across(view: View, policy: Policy) -> list[Pairing]:
+    """Those of which the one is this policy."""
+    return [
+        {
+            "before": view.link(old.iri),
+            "after": view.link(new.iri),
+            "path": path_between(first, old.name, second, new.name),
+        }
+        for first, old, second, new in across(view.bench)
+        if policy.iri in (first.iri, second.iri)
+    ]
 
 
 def _latest(policy: Policy) -> RevisionEntry | None:

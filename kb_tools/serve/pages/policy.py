@@ -10,7 +10,7 @@ from rdflib.term import Node
 
 from kb_tools.model.policy import Policy as PolicyOnFile
 from kb_tools.rdf.namespaces import POL
-from kb_tools.serve.pages.compare import Pairing, pairings
+from kb_tools.serve.pages.compare import Pairing, pairings, pairings_across
 from kb_tools.serve.pages.history import OnFile, Timeline, on_file, timeline
 from kb_tools.serve.pages.open import Discrepancy, discrepancies
 from kb_tools.serve.view import InForce, Link, View
@@ -39,7 +39,7 @@ class LogRow(TypedDict):
 
 
 class Policy(TypedDict):
-    """A policy as a work."""
+    """A policy as a work; `others` compare its latest revision with that of another policy on the same service."""
 
     iri: str
     title: str
@@ -53,6 +53,7 @@ class Policy(TypedDict):
     revisions: list[OnFile]
     timeline: Timeline
     comparisons: list[Pairing]
+    others: list[Pairing]
     log: list[LogRow]
     discrepancies: list[Discrepancy]
 
@@ -78,6 +79,7 @@ def data(view: View, target: str) -> Policy:
         "revisions": [on_file(view, entry) for entry in policy.history],
         "timeline": timeline(view, policy),
         "comparisons": pairings(view, policy),
+        "others": pairings_across(view, policy),
         "log": log_rows(view, policy),
         "discrepancies": discrepancies(view, policy),
     }
