@@ -621,8 +621,8 @@ def test_a_draft_is_in_force_and_on_file_for_no_question(drafted: Path, run_kb: 
     assert (refused.returncode, refused.stdout, refused.stderr) == (
         2,
         "",
-        "kb: question changed-criteria compares two revisions, and of XX.99 not two have criteria on file; name another "
-        "policy with --policy; kb show lists what is on file\n",
+        "kb: question changed-criteria compares two revisions, and of XX.99 not two have criteria on file; name "
+        "another policy with --policy; kb show lists what is on file\n",
     )
     assert rows("revision-history")[-1] == ["XX.99", "XX.99/2032-03", "2032-03", "", "", "draft"]
     named = run_kb("query", "criteria", "--kb", str(drafted), "--revision", "2032-03")
