@@ -245,11 +245,14 @@ def _catalog(kb: Repository) -> str:
     return json.dumps({**tables, "histories": histories, "skipped": skipped}, default=str)
 
 
-def _entry(month: str, row: dict[str, Any] | None, in_part: list[str], **same: Any) -> RevisionEntry:
+def _entry(
+    month: str, row: dict[str, Any] | None, in_part: list[str], has_none: list[str], **same: Any
+) -> RevisionEntry:
     if row and row["approval"]:
         row["approval"] = date.fromisoformat(row["approval"])
     since = date.fromisoformat(month)
-    return RevisionEntry(month=since, row=LogRow(**row) if row else None, in_part=tuple(in_part), **same)
+    known = LogRow(**row) if row else None
+    return RevisionEntry(month=since, row=known, in_part=tuple(in_part), has_none=tuple(has_none), **same)
 
 
 def on_disk(kb: Repository) -> bool:

@@ -12,6 +12,7 @@ from kb_tools.checks.core import Problem, name, revisions
 from kb_tools.model.history import RevisionEntry
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import POL
+from kb_tools.rdf.terms import local_name
 
 # What a revision says where a part of it is known, as properties of the revision.
 _SAYS = {
@@ -53,6 +54,8 @@ def on_file(kb: Repository) -> Iterator[Problem]:
                 yield Problem(where, f"states {held}; say pol:DocumentOnFile in its revision.ttl, or remove the part")
             else:
                 hint = f"write {_WRITTEN[part]}, or say pol:NotOnFile in its revision.ttl"
+                if part not in (POL.Criteria, POL.DispositionPart):
+                    hint += ", or pol:hasNone true where the document has none"
                 yield Problem(where, f"states nothing of {held}; {hint}")
 
 
@@ -64,6 +67,8 @@ def unsaid(graph: Graph, entry: RevisionEntry) -> dict[URIRef, int]:
 def differing(graph: Graph, entry: RevisionEntry) -> dict[URIRef, Node]:
     """The parts that a revision holds as on file and does not state, or states and does not hold; each with its basis.
 
+    Not those of which it says that the document has none.
+
     Args:
         graph: its own.
     """
@@ -73,7 +78,9 @@ def differing(graph: Graph, entry: RevisionEntry) -> dict[URIRef, Node]:
     return {
         part: found[0]
         for part, found in _bases(graph, entry).items()
-        if len(found) == 1 and (found[0] != POL.NotOnFile) != (part in stated)
+        if len(found) == 1
+        and (found[0] != POL.NotOnFile) != (part in stated)
+        and local_name(part) not in entry.has_none
     }
 
 

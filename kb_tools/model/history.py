@@ -35,6 +35,7 @@ class RevisionEntry(AsJson):
         row: its row in the log, None where the log has none.
         bases: what is on file, by part (local name, "Criteria") and basis ("DocumentOnFile").
         in_part: the parts of which only some of what the document says is known ("Codes").
+        has_none: the parts of which the document has nothing ("Evidence").
         draft: whether its revision.ttl says of it what is still to be done (pol:toDo); then it is in force on no date,
             and nothing of it counts as on file.
     """
@@ -47,6 +48,7 @@ class RevisionEntry(AsJson):
     bases: dict[str, str] = field(hash=False)
     draft: bool = False
     in_part: tuple[str, ...] = ()
+    has_none: tuple[str, ...] = ()
 
     @property
     def effective(self) -> date:
@@ -72,6 +74,7 @@ class RevisionEntry(AsJson):
             "inLog": self.row is not None,
             "onFile": self.on_file,
             **({"inPart": list(self.in_part)} if self.in_part else {}),
+            **({"hasNone": list(self.has_none)} if self.has_none else {}),
         }
 
 

@@ -158,11 +158,14 @@ class Policy(AsJson):
                 local_name(graph.value(holding, POL.part)): local_name(graph.value(holding, POL.basis))
                 for holding in graph.objects(iri, POL.partOnFile)
             }
-            in_part = {
-                local_name(graph.value(holding, POL.part))
-                for holding in graph.objects(iri, POL.partOnFile)
-                if (holding, POL.inPart, Literal(True)) in graph
-            }
+            in_part, has_none = (
+                sorted(
+                    local_name(graph.value(holding, POL.part))
+                    for holding in graph.objects(iri, POL.partOnFile)
+                    if (holding, flag, Literal(True)) in graph
+                )
+                for flag in (POL.inPart, POL.hasNone)
+            )
             row = rows.get(str(iri))
             entries.append(
                 RevisionEntry(
@@ -173,7 +176,8 @@ class Policy(AsJson):
                     row=self._log_row(row) if isinstance(row, URIRef) else None,
                     bases=bases,
                     draft=(iri, POL.toDo, None) in graph,
-                    in_part=tuple(sorted(in_part)),
+                    in_part=tuple(in_part),
+                    has_none=tuple(has_none),
                 )
             )
         return sorted(entries, key=lambda entry: entry.month)

@@ -46,7 +46,8 @@ def history(out: Console, policies: Iterable[Policy]) -> None:
 
 def _parts(entry: RevisionEntry, basis: str) -> list[str]:
     held = [(part, label) for part, label in DOCUMENT_PARTS.items() if entry.on_file[part] == basis]
-    return [f"{label} (in part)" if part in entry.in_part else label for part, label in held]
+    more = dict.fromkeys(entry.in_part, " (in part)") | dict.fromkeys(entry.has_none, " (none)")
+    return [f"{label}{more.get(part, '')}" for part, label in held]
 
 
 def history_json(policies: Iterable[Policy]) -> str:

@@ -1053,7 +1053,8 @@ SLIPS = [
         "a file of a revision is lost",
         removed(f"{POLICY}/2026-02/codes.ttl"),
         f"{POLICY}/2026-02",
-        "states nothing of pol:Codes, which it holds as pol:DocumentOnFile; write codes.ttl, or say pol:NotOnFile in",
+        "states nothing of pol:Codes, which it holds as pol:DocumentOnFile; write codes.ttl, or say pol:NotOnFile in "
+        "its revision.ttl, or pol:hasNone true where the document has none",
     ),
     Slip(
         "on-file",

@@ -260,6 +260,27 @@ REFUSED = {
         "DELETE { cpt:38242 pol:rightsHolder ?x } WHERE { cpt:38242 pol:rightsHolder ?x }",
         {"cpt:38242 CPTCode"},
     ),
+    "a_cpt_code_without_the_year_of_a_notice": (
+        "DELETE { cpt:38242 pol:copyrightYear ?x } WHERE { cpt:38242 pol:copyrightYear ?x }",
+        {"cpt:38242 CPTCode"},
+    ),
+    "a_cpt_code_with_the_year_of_a_notice_that_is_not_printed": (
+        "INSERT DATA { cpt:38242 pol:noticePrinted false }",
+        {"cpt:38242 CPTCode"},
+    ),
+    "codes_listed_though_the_document_has_none": (
+        "INSERT { ?h pol:hasNone true } WHERE { ?h pol:part pol:Codes }",
+        {"rev:2026-02 RevisionCodes"},
+    ),
+    "no_criteria_in_a_document": (
+        "INSERT { ?h pol:hasNone true } WHERE { ?h pol:part pol:Criteria }",
+        {"holding of pol:Criteria PartHoldingNone-part"},
+    ),
+    "none_of_a_part_that_is_known_in_part": (
+        "DELETE { ?r pol:lists ?c . ?c ?p ?o } INSERT { ?h pol:hasNone true ; pol:inPart true }"
+        " WHERE { ?h pol:part pol:Codes . ?r pol:lists ?c . ?c ?p ?o }",
+        {"holding of pol:Codes PartHoldingNone-inPart"},
+    ),
     "two_references_of_one_number": (
         "DELETE { ref:frey-2008 pol:number ?x } INSERT { ref:frey-2008 pol:number 8 }"
         " WHERE { ref:frey-2008 pol:number ?x }",
@@ -323,6 +344,14 @@ REFUSED = {
 }
 
 PASSED = {
+    "a_document_that_lists_no_code": (
+        "DELETE { ?r pol:lists ?c . ?c ?p ?o } INSERT { ?h pol:hasNone true }"
+        " WHERE { ?h pol:part pol:Codes . ?r pol:lists ?c . ?c ?p ?o }"
+    ),
+    "a_cpt_code_of_a_document_that_prints_no_notice": (
+        "DELETE { cpt:38242 pol:copyrightYear ?x } INSERT { cpt:38242 pol:noticePrinted false }"
+        " WHERE { cpt:38242 pol:copyrightYear ?x }"
+    ),
     "a_part_that_is_not_on_file_and_gives_nothing": (
         "DELETE { ?h pol:basis ?b . ?r pol:disposition ?d } INSERT { ?h pol:basis pol:NotOnFile }"
         " WHERE { ?h pol:part pol:DispositionPart ; pol:basis ?b . ?r pol:disposition ?d }"
