@@ -68,7 +68,7 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
     counts = {
         language: sum(block.language == language for _, block in found) for language in ("console", "pycon", "sparql")
     }
-    assert counts == {"console": 72, "pycon": 3, "sparql": 3}
+    assert counts == {"console": 79, "pycon": 3, "sparql": 3}
     assert [(name, block.file) for name, block in found if block.file] == [
         ("README.md", "case.ttl"),
         ("docs/agents.md", "agent.py"),
