@@ -85,6 +85,8 @@ def test_the_pages_run_commands_sessions_and_files() -> None:
         ("docs/governance.md", "prefix.ttl"),
         ("docs/governance.md", "place.ttl"),
         ("docs/governance.md", "row.ttl"),
+        ("docs/policies.md", "policies/EX.5/2024-01/criteria.ttl"),
+        ("docs/policies.md", "row.ttl"),
         # Only written here; tests/batch/test_spark.py runs it.
         ("docs/runs.md", "on_spark.py"),
         ("docs/services.md", "case.json"),
