@@ -130,8 +130,10 @@ def test_of_a_plan_whose_payer_is_known_only_that_payers_policy_has_a_card_and_a
     assert (cards(anthem), cards(centene)) == (["CG-TRANS-03"], ["CP.MP.101"])
     assert cards(of_payer("Acme")) == ["CG-TRANS-03", "CP.MP.101"]
     coverage = {"name": "coverage", "resource": resources(anthem)["Coverage"]}
-    assert len(packages(desk, ORDER, coverage=coverage)) == 1
+    of_anthem = packages(desk, ORDER, coverage=coverage)
+    assert len(of_anthem) == 1
     monkeypatch.setenv("KB_POLICY", "CP.MP.101")
+    assert packages(desk, ORDER, coverage=coverage) == of_anthem
     assert (cards(anthem), cards(of_payer("Acme"))) == (["CG-TRANS-03"], ["CP.MP.101"])
 
 

@@ -20,6 +20,7 @@ from kb_tools.determine.choice import PolicyChoice, is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import UnreadableInput
+from kb_tools.model.policy import Policy
 from kb_tools.render.fhir_outcome import operation_outcome
 from kb_tools.render.population import Population
 from kb_tools.render.questionnaire import questionnaire
@@ -116,7 +117,10 @@ class Packages:
         return output(asked.version, packages, _remark(*dict.fromkeys(remarks)) if remarks and not packages else None)
 
     def _policies(self, asked: _Asked, chosen: Chosen) -> list[str]:
-        """The policies whose forms may be meant: the one that is named, by itself or by a form; else all."""
+        """The policies whose forms may be meant: the one that is named, by itself or by a form; else all.
+
+        KB_POLICY does not stand against another payer that the plan names.
+        """
         kb, revision = self._desk.kb, chosen["revision"]
         known = [policy.identifier for policy in kb.policies()]
         urls = {name.partition("|")[0] for name in asked.forms}
@@ -124,6 +128,9 @@ class Packages:
         named = [
             one for one in known if policy_url(one) in urls or (context and not asked.orders and context[1] == one)
         ]
+        preferred = None if chosen["policy"] or revision else kb.preferred
+        if preferred and not named and self._is_of_another_payer(asked, preferred):
+            return known
         if chosen["policy"] or (kb.is_one(None, revision) and not named):
             return [kb.policy_of(chosen["policy"], *filter(None, [revision])).identifier]
         return named or [one.identifier for one in (kb.policies_with(revision) if revision else kb.policies())]
@@ -183,12 +190,23 @@ class Packages:
     def _is_known(self, order: Json) -> bool:
         return order["resourceType"] == "Claim" or self._desk.asks_for_a_known_service(order)
 
+    def _is_of_another_payer(self, asked: _Asked, policy: Policy) -> bool:
+        """Whether an order's plan names payers on file, and not the one whose policy it is."""
+        today = date.today()
+        read = (self._desk.preview(self._parts(order, asked), today) for order in asked.orders)
+        return any(is_of_another_payer(case, policy) for case in read)
+
+    @staticmethod
+    def _parts(order: Json | None, asked: _Asked) -> Json:
+        """An order with its plans; what a policy reads by itself where there is none."""
+        plans = {f"coverage{number}": plan for number, plan in enumerate(asked.coverages, 1)} if order else {}
+        return {"order": order or _BARE, **plans}
+
     def _found(
         self, order: Json | None, asked: _Asked, today: date, policy: str, revision: str | None, come: list[Answer]
     ) -> tuple[Determination, Json]:
         """What an order comes to with its plans alone, and what it was read of; the first is added to `come`."""
-        plans = {f"coverage{number}": plan for number, plan in enumerate(asked.coverages, 1)} if order else {}
-        parts = {"order": order or _BARE, **plans}
+        parts = self._parts(order, asked)
         (found,) = self._desk.come_to([self._desk.preview(parts, today)], policy, revision)
         come.append(found)
         if not isinstance(found, Determination):
