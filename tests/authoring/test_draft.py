@@ -18,6 +18,7 @@ from several_policies import DATA, ROOT, invented_alone
 from kb_tools.authoring.accept import accept
 from kb_tools.authoring.finish import Release
 from kb_tools.authoring.start import start
+from kb_tools.checks import run_checks
 from kb_tools.cli import kb as command
 from kb_tools.commands.draft import command as draft_command
 from kb_tools.document.left import Draft
@@ -539,6 +540,16 @@ def test_the_cases_of_a_draft_are_determined_as_if_it_were_released(first: Path)
     assert "GAP EX.5: cond:relapse-risk-is-raised is never fails" in covered.stdout
     unknown = runner.invoke(command, ["test", *kb, "--revision", "2023-01"])
     assert str(unknown.exception).startswith("EX.5 has no revision 2023-01")
+
+
+def test_the_check_of_the_examples_takes_the_criteria_of_a_draft_as_kb_test_does(first: Path) -> None:
+    (found,) = run_checks(Repository(first), ["examples"])
+    assert found.problems == ()
+    edited(first / "policies/EX.5/2024-01/revision.ttl", "pol:DocumentOnFile", "pol:NotOnFile")
+    (found,) = run_checks(Repository(first), ["examples"])
+    assert [problem.message for problem in found.problems] == [
+        "raised-risk-2024-01 names revision 2024-01, whose criteria are not on file; name another"
+    ]
 
 
 def test_what_keeps_all_cases_from_being_determined_is_said_once(first: Path) -> None:
