@@ -27,7 +27,10 @@ def document(diff: Diff) -> Document:
             else [Paragraph(f"Nothing differs {'' if diff.final else 'yet '}in what both have on file.")]
         ),
         *(
-            Paragraph(f"Criteria of {entry.name}: {BASES[entry.on_file['Criteria']]}.", item=True)
+            Paragraph(
+                f"Criteria of {entry.name}: {'those of a draft' if entry.draft else BASES[entry.on_file['Criteria']]}.",
+                item=True,
+            )
             for entry in (old, new)
         ),
         *(Paragraph(line, item=True) for line in diff.of_drafts),

@@ -420,7 +420,7 @@ def test_an_untouched_draft_is_compared_as_what_it_comes_to_so_far(begun: Path, 
         "2025-02 against 2024-01: equivalent, so far.",
         "Nothing differs yet in what both have on file.",
         "- Criteria of 2024-01: document on file.",
-        "- Criteria of 2025-02: not on file.",
+        "- Criteria of 2025-02: those of a draft.",
         "- 2025-02 is a draft: it is not released, and in force on no date.",
         "- This is not final: 3 things are left to decide in 2025-02; see kb draft status.",
     ]

@@ -1274,7 +1274,7 @@ def test_a_draft_is_compared_and_named_as_one_in_every_format(made: Make, run_kb
         assert (found.returncode, found.stderr) == (1, "")
         assert "CP.MP.101: revision 2026-02 compared with 2027-02 (draft)" in found.stdout
         assert DRAFT in found.stdout
-        assert "Criteria of 2027-02: not on file." in found.stdout
+        assert "Criteria of 2027-02: those of a draft." in found.stdout
     found = run_kb(*arguments, "json")
     assert (found.returncode, found.stderr) == (1, "")
     content = json.loads(found.stdout)
