@@ -11,6 +11,7 @@ from kb_tools.document.left import Draft, Left
 from kb_tools.document.trace import Trace
 from kb_tools.model.parts import BASES
 from kb_tools.model.repository import Repository
+from kb_tools.rdf.namespaces import POL
 from kb_tools.render import diff as of_diff
 from kb_tools.render.page import Document, Paragraph, Table
 
@@ -72,7 +73,11 @@ def obstacles(release: Release) -> Document:
 
 def to_look_at(release: Release) -> Document:
     """What a person looks at before a draft is released: how it compares, or what the first edition holds."""
-    shown = of_diff.document(release.diff) if release.diff else _first(release.first) if release.first else Document("")
+    shown = Document("")
+    if release.diff:
+        shown = of_diff.document(release.diff)
+    elif release.first:
+        shown = _first(release.draft.policy.kb, release.first)
     shown.section("Shown by no example case", *[Paragraph(gap, item=True) for gap in release.gaps])
     name = release.draft.policy.identifier
     shown.section(
@@ -87,7 +92,7 @@ def to_look_at(release: Release) -> Document:
     return shown
 
 
-def _first(first: FirstEdition) -> Document:
+def _first(kb: Repository, first: FirstEdition) -> Document:
     """What is about to be released where there is no edition before."""
     shown = Document(f"{first.revision}, the first edition on file: this is about to be released")
     shown.section(
@@ -105,7 +110,9 @@ def _first(first: FirstEdition) -> Document:
         ),
     )
     stated = first.passages.get("stated", 0)
-    out = [f"{count} left out as {why.lower()}" for why, count in first.passages.items() if why != "stated"]
+    out = [
+        f"{count} left out as {kb.labels[str(POL[why])]}" for why, count in first.passages.items() if why != "stated"
+    ]
     shown.section("Passages", Paragraph(f"{', '.join([f'{stated} of {sum(first.passages.values())} stated', *out])}."))
     shown.section(
         "Example cases", Table(("Come to", "Cases"), [(name, str(count)) for name, count in first.outcomes.items()])
