@@ -129,6 +129,9 @@ def test_of_a_plan_whose_payer_is_known_only_that_payers_policy_has_a_card_and_a
     anthem, centene = of_payer("Anthem"), of_payer("Centene Corporation")
     assert (cards(anthem), cards(centene)) == (["CG-TRANS-03"], ["CP.MP.101"])
     assert cards(of_payer("Acme")) == ["CG-TRANS-03", "CP.MP.101"]
+    person = of_payer("Centene Corporation")
+    resources(person)["Coverage"]["payor"][0]["type"] = "Patient"
+    assert cards(person) == ["CG-TRANS-03", "CP.MP.101"]
     coverage = {"name": "coverage", "resource": resources(anthem)["Coverage"]}
     of_anthem = packages(desk, ORDER, coverage=coverage)
     assert len(of_anthem) == 1

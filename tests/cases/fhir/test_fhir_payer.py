@@ -26,6 +26,7 @@ from kb_tools.rdf.terms import local_name
 
 pytestmark = pytest.mark.usefixtures("pseudonym_key", "no_policy_preferred")
 OWN = "https://w3id.org/policykb/code/payer/"
+STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 NAIC = "urn:oid:2.16.840.1.113883.6.300"
 CHOICE = "choose with --policy: CG-TRANS-03, CP.MP.101"
 PAYOR, INSURER = "entry[2] Coverage (payor)", "entry[0] Claim (insurer)"
@@ -62,6 +63,11 @@ def number(system: str, value: str) -> Json:
     return {"identifier": {"system": system, "value": value}}
 
 
+def numbers(*stated: tuple[str, str]) -> Json:
+    """What an organization states of its numbers."""
+    return {"identifier": [number(*one)["identifier"] for one in stated]}
+
+
 CENTENE = {"display": "Centene Corporation"}
 NAMED: dict[str, tuple[Json, str]] = {
     "in words": (bundle(CENTENE), "centene"),
@@ -77,9 +83,29 @@ NAMED: dict[str, tuple[Json, str]] = {
     ),
     "by its name on file": (bundle(number(OWN, "centene")), "centene"),
     "by a number of the organization": (
-        bundle(ref("Organization/o"), {"id": "o", **{"identifier": [number(OWN, "centene")["identifier"]]}}),
+        bundle(ref("Organization/o"), {"id": "o", **numbers((OWN, "centene"))}),
         "centene",
     ),
+    "with a number of a system of which no policy states one": (bundle(CENTENE | number(NAIC, "1")), "centene"),
+    "by an organization with such a number": (
+        bundle(ref("Organization/o"), {"id": "o", "name": "Anthem", **numbers((NAIC, "1"))}),
+        "anthem",
+    ),
+    "by its number, under a name that no policy states": (
+        bundle({"display": "Centene Corp."} | number(OWN, "centene")),
+        "centene",
+    ),
+    "by another name of the organization, whose first the plan repeats": (
+        bundle(ref("Organization/o", display="anthem of x"), {"id": "o", "name": "Anthem of X", "alias": ["Anthem"]}),
+        "anthem",
+    ),
+    "by a reference to an organization that says nothing of it": (
+        bundle(ref("Organization/o", display="Anthem"), {"id": "o", "active": True}),
+        "anthem",
+    ),
+    "with the type of an organization": (bundle(CENTENE | {"type": "Organization"}), "centene"),
+    "with that type in full": (bundle(CENTENE | {"type": f"{STRUCTURE}Organization"}), "centene"),
+    "by a reference that is no address of FHIR": (bundle(CENTENE | ref("https://x.test/payers/1")), "centene"),
     "twice": (bundle([CENTENE, number(OWN, "centene")], insurer=CENTENE), "centene"),
 }
 
@@ -137,6 +163,57 @@ UNREAD: dict[str, tuple[Json, UnreadPayer]] = {
         bundle(CENTENE, insurer=ref("Organization/o")),
         UnreadPayer(f"{INSURER} does not say who the payer is", False, frozenset({OWN + "centene"})),
     ),
+}
+
+
+# Where one reference, or the organization that it leads to, names Centene and someone else, or Anthem and Centene.
+SOMEONE_ELSE: dict[str, Json] = {
+    "an organization of another name": bundle(ref("Organization/o") | CENTENE, {"id": "o", "name": "Acme"}),
+    "an organization of other names": bundle(
+        ref("Organization/o") | CENTENE, {"id": "o", "name": "Acme", "alias": ["Acme Health"]}
+    ),
+    "an organization whose number is another's": bundle(
+        ref("Organization/o") | CENTENE, {"id": "o", **numbers((OWN, "aetna"))}
+    ),
+    "a name of another organization": bundle(
+        ref("Organization/o", display="Acme"), {"id": "o", "name": "Centene Corporation", **numbers((OWN, "centene"))}
+    ),
+    "a number that is not on file": bundle(CENTENE | number(OWN, "aetna")),
+    "a number in other capitals": bundle(CENTENE | number(OWN, "Centene")),
+    "a second number of the organization": bundle(
+        ref("Organization/o"), {"id": "o", **numbers((OWN, "centene"), (OWN, "aetna"))}
+    ),
+    "an organization that is not valid": bundle(
+        ref("Organization/o") | CENTENE, {"id": "o", "name": "Acme", "active": "of course"}
+    ),
+}
+TWO_ON_FILE: dict[str, Json] = {
+    "a number of the other": bundle({"display": "Anthem"} | number(OWN, "centene")),
+    "two names of one organization": bundle(
+        ref("Organization/o"), {"id": "o", "name": "Anthem", "alias": ["Centene Corporation"]}
+    ),
+    "two names, of which the plan repeats one": bundle(
+        ref("Organization/o", display="Anthem"), {"id": "o", "name": "Anthem", "alias": ["Centene Corporation"]}
+    ),
+}
+UNREAD |= {
+    name: (given, UnreadPayer(f"{PAYOR} names different payers", True, frozenset(OWN + one for one in among)))
+    for of, among in ((SOMEONE_ELSE, ["centene"]), (TWO_ON_FILE, ["anthem", "centene"]))
+    for name, given in of.items()
+}
+# Whoever pays without being an organization is no payer on file, whatever it is called.
+UNREAD |= {
+    f"a person called like a payer, by {name}": (
+        bundle(CENTENE | person),
+        UnreadPayer(f"{PAYOR} names {NONE_ON_FILE}", True),
+    )
+    for name, person in {
+        "the type": {"type": "Patient"},
+        "the type in full": {"type": f"{STRUCTURE}RelatedPerson"},
+        "the reference": ref("Patient/p"),
+        "a reference that leads nowhere": ref("https://x.test/fhir/RelatedPerson/1"),
+        "a reference that says otherwise": ref("Patient/p", type="Organization"),
+    }.items()
 }
 
 
@@ -198,6 +275,7 @@ def test_a_bundle_finds_its_policy_by_its_payer_or_a_line_says_why_not(kb: Repos
         (bundle({"display": "Anthem"}), "CG-TRANS-03"),
         (bundle({"display": "Acme"}), f"{PAYOR} names {NONE_ON_FILE}; {CHOICE}"),
         (bundle(CENTENE, insurer={"display": "Anthem"}), f"{PAYOR} and {INSURER} name different payers; {CHOICE}"),
+        (SOMEONE_ELSE["an organization of another name"], f"{PAYOR} names different payers; {CHOICE}"),
         (
             bundle(ref("Organization/o")),
             f"the case names 2 policies, and {PAYOR} does not say who the payer is; state the payer of the coverage, "
@@ -213,6 +291,7 @@ def test_an_operators_choice_stands_unless_another_payer_on_file_is_named(
     monkeypatch.setenv("KB_POLICY", "CP.MP.101")
     assert chosen(kb, bundle({"display": "Acme"}), tmp_path) == "CP.MP.101"
     assert chosen(kb, bundle({"display": "Anthem"}), tmp_path) == "CG-TRANS-03"
+    assert chosen(kb, SOMEONE_ELSE["a number that is not on file"], tmp_path) == "CP.MP.101"
     disagreeing = bundle(CENTENE, insurer={"display": "Anthem"})
     assert chosen(kb, disagreeing, tmp_path) == f"{PAYOR} and {INSURER} name different payers; {CHOICE}"
 
@@ -234,6 +313,9 @@ def test_a_policy_states_other_names_and_numbers_of_its_payer(tmp_path: Path) ->
         ({"display": "our plan"}, [OWN + "centene"]),
         (number(NAIC, "12345"), [OWN + "centene"]),
         (number(OWN, "12345"), []),
+        (CENTENE | number(NAIC, "12345"), [OWN + "centene"]),
+        (CENTENE | number(NAIC, "54321"), []),
+        (CENTENE | number("urn:oid:1.2.3", "54321"), [OWN + "centene"]),
         ({"display": "12345"}, []),
     ):
         case = case_of(kb, bundle(payor), tmp_path)
