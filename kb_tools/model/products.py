@@ -67,15 +67,20 @@ def allow_kinds(shapes: Graph, kinds: Iterable[URIRef]) -> None:
         path, owners = shapes.value(shape, SH.path), list(shapes.subjects(SH.property, shape))
         shapes.remove((shape, SH["class"], None))
         shapes.remove((shape, SH.maxCount, None))
-        of_one, head = URIRef(f"{shape}-kind"), BNode()
+        # As of findings: a result is of the request, whatever stands in place of a product.
+        of_one, one_class, head = URIRef(f"{shape}-kind"), BNode(), BNode()
         Collection(shapes, head, list[Node](classes))
+        message = f"Give the product exactly one of the kinds: {_names(classes)}."
+        shapes.set((shape, SH.message, Literal(message, lang="en")))
         for triple in (
             (shape, SH.nodeKind, SH.BlankNodeOrIRI),
-            (shape, SH.property, of_one),
-            *_property_shape(of_one, RDF.type, f"Give the product exactly one of the kinds: {_names(classes)}."),
-            (of_one, SH.minCount, Literal(1)),
-            (of_one, SH.maxCount, Literal(1)),
-            (of_one, SH["in"], head),
+            (shape, SH.node, of_one),
+            (of_one, RDF.type, SH.NodeShape),
+            (of_one, SH.property, one_class),
+            *_property_shape(one_class, RDF.type, message),
+            (one_class, SH.minCount, Literal(1)),
+            (one_class, SH.maxCount, Literal(1)),
+            (one_class, SH["in"], head),
         ):
             shapes.add(triple)
         for class_ in classes:
@@ -91,7 +96,7 @@ def allow_kinds(shapes: Graph, kinds: Iterable[URIRef]) -> None:
                 shapes.add(triple)
 
 
-def _property_shape(shape: URIRef, path: Node | None, message: str) -> list[tuple[Node, Node, Node]]:
+def _property_shape(shape: Node, path: Node | None, message: str) -> list[tuple[Node, Node, Node]]:
     assert path is not None
     said = ((RDF.type, SH.PropertyShape), (SH.path, path), (SH.message, Literal(message, lang="en")))
     return [(shape, predicate, object_) for predicate, object_ in said]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.check import CaseChecker
 from kb_tools.cases.digest import digest
 from kb_tools.cases.prepare import prepared
+from kb_tools.cases.reader import CaseReader
 from kb_tools.determine.determiner import Determiner
 from kb_tools.determine.examples import run_manifest
 from kb_tools.determine.locality import faults
@@ -27,7 +29,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf import shacl
 from kb_tools.rdf.files import TURTLE, parse
-from kb_tools.rdf.namespaces import BASE, CLIN
+from kb_tools.rdf.namespaces import BASE, CASE, CLIN
 from kb_tools.rdf.terms import graph_of
 
 HOLDS, FAILS, UNKNOWN = Value.HOLDS, Value.FAILS, Value.UNKNOWN
@@ -237,3 +239,28 @@ def test_what_breaks_a_shape_of_products_is_malformed(with_pr8: Repository, engi
 
 def test_the_examples_come_to_what_they_must(with_pr8: Repository) -> None:
     assert [one.differences for one in run_manifest(with_pr8, with_pr8.policy("PR.8"), "pyshifty")] == [()] * 4
+
+
+@pytest.mark.parametrize("engine", ["pyshifty", "pyshacl"])
+def test_what_is_no_product_breaks_the_case_that_states_it_and_no_other(
+    kb: Repository, tmp_path: Path, engine: str
+) -> None:
+    """A literal that reads as the number of a case is no node of that case."""
+    stated = "a case:Case ; case:patient :p ; case:coverage [ a case:Coverage ] ;"
+    request = 'case:request [ a case:Request ; case:serviceDate "2026-07-01"^^xsd:date'
+    text = f"""PREFIX : <https://example.org/c#>
+PREFIX case: <{CASE}>
+PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>
+:a {stated} {request} ] .
+:b {stated} {request} ; case:product "0" ] .
+:c {stated} {request} ; case:product "1" ] .
+"""
+    path = tmp_path / "cases.ttl"
+    path.write_text(text, encoding="utf-8")
+    checked = list(CaseChecker(kb, engine).check(CaseReader(kb).read(path.name, path)))
+    message = "Give the product exactly one of the kinds: Product, Device, Drug, SiteOfService."
+    assert [isinstance(one, Malformed) and {found.message for found in one.violations} for one in checked] == [
+        False,
+        {message},
+        {message},
+    ]

@@ -105,7 +105,11 @@ def bearer_without(claim: str) -> str:
     return f"Bearer {token(**changes)}"
 
 
-NOW = int(time.time())
+def after(**seconds: int) -> Json:
+    """Claims that are so many seconds from the moment at which they are sent, however long the tests take."""
+    return {name: int(time.time()) + number for name, number in seconds.items()}
+
+
 REFUSED: dict[str, tuple[Callable[[], str | None], str]] = {
     "no token": (lambda: None, "no token; send Authorization: Bearer with a JSON Web Token"),
     "another scheme": (lambda: "Basic eDp5", "no token; send Authorization: Bearer with a JSON Web Token"),
@@ -149,12 +153,12 @@ REFUSED: dict[str, tuple[Callable[[], str | None], str]] = {
         lambda: f"Bearer {token(aud='https://other.example/cds-services')}",
         "the token is not for the address that was called (aud)",
     ),
-    "expired": (lambda: f"Bearer {token(iat=NOW - 900, exp=NOW - 600)}", "the token is expired (exp)"),
+    "expired": (lambda: f"Bearer {token(**after(iat=-900, exp=-600))}", "the token is expired (exp)"),
     "of the future": (
-        lambda: f"Bearer {token(iat=NOW + 900, exp=NOW + 1200)}",
+        lambda: f"Bearer {token(**after(iat=900, exp=1200))}",
         "the token is of the future (iat, nbf)",
     ),
-    "too long": (lambda: f"Bearer {token(exp=NOW + 4000)}", "the token holds longer than 600 s (exp)"),
+    "too long": (lambda: f"Bearer {token(**after(exp=4000))}", "the token holds longer than 600 s (exp)"),
 }
 
 
