@@ -13,7 +13,7 @@ from rdflib.term import Node
 
 from kb_tools.document.likeness import sketch
 from kb_tools.document.passages import Passage
-from kb_tools.document.trace import Trace
+from kb_tools.document.trace import GONE, REWORDED, Review, Trace
 from kb_tools.document.unit import Unit
 from kb_tools.errors import KbError
 from kb_tools.model.parts import DOCUMENT_PARTS
@@ -227,12 +227,21 @@ def printed(iri: str) -> str:
 def _marks(trace: Trace) -> Iterator[tuple[str, str]]:
     """What is to do at the statements in question."""
     for review in trace.reviews:
-        places = ", ".join(place.notation for place in review.places)
-        is_was = {"gone": "gone from", "moved": "moved in", "reworded": "reworded in"}[review.why]
-        if trace.by_place and review.why == "reworded":
-            yield review.statement.iri, f"Read again: no digest of {places} was kept, so it may be reworded."
+        yield review.statement.iri, f"Read again: {'; '.join(_became(review, trace.by_place))}."
+
+
+def _became(review: Review, by_place: bool) -> Iterator[str]:
+    """What became of the places of a statement, those of which the same is so together."""
+    together: dict[str, list[str]] = defaultdict(list)
+    for place, became in review.told:
+        together[became].append(place)
+    for became, places in together.items():
+        named = ", ".join(places)
+        if by_place and became == REWORDED:
+            yield f"no digest of {named} was kept, so it may be reworded"
         else:
-            yield review.statement.iri, f"Read again: {places} is {is_was} the document."
+            where = "" if len(together) > 1 else " from the document" if became == GONE else " in the document"
+            yield f"{named} {'is' if len(places) == 1 else 'are'} {became}{where}"
 
 
 def _numbers(trace: Trace) -> dict[str, str]:

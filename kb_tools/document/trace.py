@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # How alike two sketches must be (cosine), from 0 to 1, to be of one passage in other words: anywhere, and where both
 # stand alone at the same place.
 ALIKE, ALIKE_IN_PLACE = 0.6, 0.3
+# What becomes of a passage that a statement rests on, worst first.
+GONE, REWORDED, MOVED = BECAME = ("gone", "reworded", "moved")
 # A document in which less than this share of the passages is found is of another policy, unless it names this one.
 FOREIGN = 0.1
 _FOREIGN = "name the policy with --policy, or check the file"
@@ -48,11 +50,33 @@ class Located:
 
 @dataclass(frozen=True)
 class Review:
-    """A statement in question: `why` is the first that holds of "gone", "moved" (of an item) and "reworded"."""
+    """A statement in question because of what became of passages that it rests on.
+
+    Attributes:
+        places: these passages.
+        became: of each of them: "gone", "reworded", or "moved" (of an item).
+        now: of each of them: the name of its place in the document where that is another; else "".
+    """
 
     statement: Statement
-    why: str
     places: tuple[Passage, ...]
+    became: tuple[str, ...]
+    now: tuple[str, ...]
+
+    @property
+    def why(self) -> str:
+        """The worst of what became of the passages: gone, then reworded, then moved."""
+        return min(self.became, key=BECAME.index)
+
+    @property
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Each place by its name, with what became of it in words, worst first: "I.F" is "moved to I.G"."""
+        told = zip(self.places, self.became, self.now, strict=True)
+        told_worst_first = sorted(told, key=lambda one: BECAME.index(one[1]))
+        return tuple(
+            (place.notation, f"moved to {now}" if became == MOVED and now else became)
+            for place, became, now in told_worst_first
+        )
 
     @property
     def decides(self) -> bool:
@@ -135,21 +159,25 @@ class Trace(AsJson):
 
         An item of a list that stands elsewhere is in question too: there it may mean something else.
         """
-        why = {located.passage.iri: "moved" for located in self.moved if located.unit.kind == "item"}
-        why |= {passage.iri: "gone" for passage in self.gone} | {
-            located.passage.iri: "reworded" for located in self.reworded
-        }
+        became = {located.passage.iri: MOVED for located in self.moved if located.unit.kind == "item"}
+        now = {one.passage.iri: one.notation for one in self.moved if one.notation != one.passage.notation}
+        became |= {passage.iri: GONE for passage in self.gone}
+        became |= {located.passage.iri: REWORDED for located in self.reworded}
         for part in self.passages:
-            if part.part_of in why and part.iri not in self.parts_found:
-                why[part.iri] = why[part.part_of]
+            if part.part_of in became and part.iri not in self.parts_found:
+                became[part.iri] = became[part.part_of]
         resting: dict[Statement, list[Passage]] = defaultdict(list)
         for passage in self.passages:
-            if passage.iri in why:
+            if passage.iri in became:
                 for statement in passage.statements:
                     resting[statement].append(passage)
         reviews = [
-            # In the order of the alphabet, the first is the worst.
-            Review(statement, min(why[place.iri] for place in places), tuple(places))
+            Review(
+                statement,
+                tuple(places),
+                tuple(became[place.iri] for place in places),
+                tuple(now.get(place.iri, "") for place in places),
+            )
             for statement, places in resting.items()
         ]
         kinds = list(KINDS)
@@ -158,7 +186,7 @@ class Trace(AsJson):
                 reviews,
                 key=lambda review: (
                     kinds.index(review.statement.kind),
-                    review.why,
+                    BECAME.index(review.why),
                     review.places[0].order,
                     review.statement.iri,
                 ),

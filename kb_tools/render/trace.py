@@ -43,7 +43,7 @@ def document(kb: Repository, trace: Trace, quoted: bool) -> Document:
         Table(
             ("Kind", "Statement", "Name", "Why", "Passages"),
             [
-                (review.statement.kind, kb.curie(review.statement.iri), _name(review), review.why, _passages(review))
+                (review.statement.kind, kb.curie(review.statement.iri), _name(review), review.why, _became(review))
                 for review in trace.reviews
                 if review.decides
             ],
@@ -112,6 +112,11 @@ def _name(review: Review) -> str:
 
 def _passages(review: Review) -> str:
     return "; ".join(place.notation for place in review.places)
+
+
+def _became(review: Review) -> str:
+    """The passages of a statement in question, each with what became of it where `why` does not say it."""
+    return "; ".join(place if became == review.why else f"{place} ({became})" for place, became in review.told)
 
 
 def _heads(*heads: str, quoted: bool) -> tuple[str, ...]:

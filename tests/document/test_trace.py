@@ -32,6 +32,8 @@ from kb_tools.errors import KbError, UnknownRevision, UnreadableInput
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
 from kb_tools.rdf.namespaces import BASE, CITO, POL
+from kb_tools.render import trace as page_of
+from kb_tools.render.page import markdown
 from kb_tools.revisions.change import Kind
 from kb_tools.revisions.compare import compare
 
@@ -263,6 +265,31 @@ def test_a_sentence_that_is_gone_takes_what_is_stated_there_with_it(made_up: Pol
         ("II.B", "II.A"),
         ("II.B, sentence 2", "II.A, sentence 2"),
     ]
+
+
+def test_a_statement_with_a_reworded_place_is_reworded_though_another_is_only_moved(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kb"
+    shutil.copytree(root, folder)
+    stated = folder / "policies/XX.99/2031-03/revision.ttl"
+    with stated.open("a", encoding="utf-8") as file:
+        file.write("x:blight pol:statedIn xp:II.A .\n")
+    text = put("painted;⁸", "dyed;⁸\n\n- B. Red cells kept in a shed;", put("- B. A garden", "- C. A garden"))
+    found = traced(Repository(folder).policy(), text)
+    assert reviewed(found) == [("criterion", "blight", "reworded"), ("criterion", "painted", "reworded")]
+    assert [review.told for review in found.reviews[:2]] == [
+        (("II.A", "reworded"), ("II.B", "moved to II.C")),
+        (("II.A", "reworded"),),
+    ]
+    rows = [
+        line
+        for line in markdown(page_of.document(Repository(folder), found, quoted=False)).splitlines()
+        if "blight" in line
+    ]
+    assert [cell.strip() for cell in rows[0].split("|")][-3:-1] == ["reworded", "II.A; II.B (moved to II.C)"]
+    write_draft(found, "2032-03")
+    made_up = Repository(folder).policy()
+    tasks = made_up.own_graph(made_up.entry("2032-03")).objects(URIRef(X + "blight"), POL.toDo)
+    assert [str(task) for task in tasks] == ["Read again: II.A is reworded; II.B is moved to II.C."]
 
 
 def test_an_item_that_is_moved_under_another_heading_is_in_question(made_up: Policy) -> None:
