@@ -14,7 +14,7 @@ from pathlib import Path
 from rdflib import Literal, URIRef
 from rdflib.namespace import RDF, RDFS, SKOS, XSD
 
-from kb_tools.authoring.condition_text import Question, Side, Writer
+from kb_tools.authoring.condition_text import Question, Side, Writer, shapes_of
 from kb_tools.cases.form import CaseForms, Form, Key
 from kb_tools.errors import KbError, did_you_mean
 from kb_tools.model.policy import POLICY_FILE, Policy
@@ -104,6 +104,11 @@ class _New:
         self.condition = URIRef(self.namespace + asked.name)
         if (self.condition, RDF.type, POL.Condition) in self.kb.conditions:
             raise KbError(f"condition {asked.name} is there already", hint="choose another name")
+        for shape in shapes_of(self.condition):
+            taken = sorted(str(node) for node in self.kb.conditions.subjects() if f"{node}-".startswith(f"{shape}-"))
+            if taken:
+                named = f"{self.kb.curie(taken[0])}, which is there already"
+                raise KbError(f"the shapes of {asked.name} would have the name of {named}", hint="choose another name")
         self.case_forms = CaseForms(self.kb)
         self.forms = self.case_forms.forms
         self.question = self._question()
@@ -245,7 +250,7 @@ class _New:
         if key.datatype not in _NUMBERS:
             raise KbError(f"the value of {curie} is no number", hint="give the terms that it may be with --is")
         whole = key.datatype == XSD.integer
-        if not re.fullmatch(r"\d+" if whole else r"\d+(\.\d+)?", limit.number):
+        if not re.fullmatch(r"[0-9]+" if whole else r"[0-9]+(\.[0-9]+)?", limit.number):
             raise KbError(
                 f"{limit.number!r} is no limit", hint=f"give a {'whole ' if whole else ''}number, as {curie} takes"
             )

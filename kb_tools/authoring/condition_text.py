@@ -76,6 +76,14 @@ class Question:
         return self.key.label if self.holder and self.key else self.form.label
 
 
+def shapes_of(condition: URIRef) -> tuple[URIRef, URIRef]:
+    """The names of the shapes of a new condition: for what speaks for it, and for what speaks against it."""
+    name = local_name(condition)
+    camel = "".join(part.capitalize() for part in name.split("-"))
+    holds, fails = (URIRef(f"{condition.removesuffix(name)}{prefix}{camel}") for prefix in ("", "Not"))
+    return holds, fails
+
+
 class Writer:
     """Writes a condition and its cases.
 
@@ -100,9 +108,7 @@ class Writer:
     def condition(self) -> str:
         """The condition and its two shapes."""
         asked = self.question
-        namespace = self.iri.removesuffix(self.name)
-        camel = "".join(part.capitalize() for part in self.name.split("-"))
-        holds, fails = (self._short(URIRef(f"{namespace}{prefix}{camel}")) for prefix in ("", "Not"))
+        holds, fails = map(self._short, shapes_of(self.iri))
         label, definition, asks_for = self._words()
         read = f"{self._short(asked.read)}{' , case:procedureCode' if asked.codes else ''}"
         # A property with one value at most never says both; a service and a code can.

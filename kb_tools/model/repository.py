@@ -20,7 +20,7 @@ from kb_tools.model.products import allow_kinds, product_kinds
 from kb_tools.model.units import units_of
 from kb_tools.model.windows import with_windows
 from kb_tools.rdf.files import TURTLE, parse, read_bytes
-from kb_tools.rdf.namespaces import BASE, namespace_of_policy
+from kb_tools.rdf.namespaces import BASE, is_our_term, namespace_of_policy
 from kb_tools.rdf.terms import Triple, graph_of
 
 PREFIX_TABLE = Path("ontology/prefixes.ttl")
@@ -262,8 +262,21 @@ class Repository:
         return self.root / home_of(str(subject), folder)
 
     def graph(self, paths: Iterable[Path]) -> Graph:
-        """One graph of several files."""
-        return graph_of(triple for path in paths for triple in self.triples(path))
+        """One graph of several files.
+
+        What a policy's own vocabulary and shapes say of terms of others is left out, so that no policy changes what
+        another means; `kb check` tells of it.
+        """
+        return graph_of(triple for path in paths for triple in self._of_its_own(path))
+
+    def _of_its_own(self, path: Path) -> Iterable[Triple]:
+        """What a file states; of one in a policy's own folders, without what it says of terms of others."""
+        stated = self.triples(path)
+        parts = path.relative_to(self.root).parts if self.root in path.parents else ()
+        if parts[:1] != (POLICIES,) or len(parts) < 4 or parts[2] not in (ONTOLOGY, SHAPES):
+            return stated
+        own = f"{BASE}{parts[1]}/"
+        return [triple for triple in stated if str(triple[0]).startswith(own) or not is_our_term(str(triple[0]))]
 
     @cached_property
     def ontology(self) -> Graph:

@@ -173,6 +173,11 @@ def test_a_bound_from_above_that_is_not_reached_counts_for_what_is_below(root: P
             Asked("x", "case:service", values=("cpt:38242",)),
             "no value of case:service is named; name the service besid",
         ),
+        (Asked("x", GVHD, Limit(True, "٣")), "'٣' is no limit; give a whole number, as clin:grade takes"),
+        (
+            Asked("relapse-risk-raised", "clin:RelapseRiskAssessment", values=("RelapseRiskNotRaised",)),
+            "the shapes of relapse-risk-raised would have the name of cond:RelapseRiskRaised, which is there already;",
+        ),
         (Asked("x", "case:reason", values=("DLBCL",)), "no value of case:reason DLBCL; "),
         (
             Asked("x", "case:patientAge", Limit(True, "18"), within="P1Y"),

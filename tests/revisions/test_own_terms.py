@@ -29,6 +29,7 @@ from kb_tools.model.revision import Revision
 from kb_tools.model.soundness import skip_broken
 from kb_tools.publish.shapes import self_contained
 from kb_tools.rdf.files import FORMATS
+from kb_tools.rdf.namespaces import POL
 from kb_tools.revisions.seal import freeze
 
 CHECKS = [
@@ -210,3 +211,20 @@ def test_a_broken_vocabulary_of_a_policy_stops_no_other(grown: Path) -> None:
     skipped = skip_broken(kb)
     assert list(skipped) == ["EX.5"] and "weight.ttl" in skipped["EX.5"].where
     file.write_text(whole, encoding="utf-8")
+
+
+def test_a_policy_changes_nothing_that_another_reads(grown: Path, tmp_path: Path) -> None:
+    """What its own folders say of shared terms is left out of all that is determined, and kb check tells of it."""
+    root = shutil.copytree(grown, tmp_path / "kb")
+    (path,) = (root / "policies/TST.7/shapes/conditions").glob("*.ttl")
+    cond = "https://w3id.org/policykb/condition#"
+    said = f"<{cond}RelapseRiskRaised-finding> <{SH.deactivated}> true ."
+    window = f'<{cond}relapse-risk-is-raised> <{POL.within}> "P1D"^^<http://www.w3.org/2001/XMLSchema#duration> .'
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{said}\n{window}\n", encoding="utf-8")
+    kb, before = Repository(root), Repository(grown)
+    shape = URIRef(f"{cond}RelapseRiskRaised-finding")
+    assert (shape, SH.deactivated, None) not in kb.conditions
+    assert kb.conditions.value(URIRef(f"{cond}relapse-risk-is-raised"), POL.within) is None
+    assert len(kb.evaluated) == len(before.evaluated)
+    (result,) = run_checks(kb, ["terms-in-place"], "TST.7")
+    assert len(result.problems) == 2
