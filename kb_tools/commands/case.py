@@ -55,6 +55,8 @@ def template(policy: str, revision: str | None, root: Path | None) -> None:
     from kb_tools.model.revision import Revision
 
     kb = open_kb(root).repository
+    if revision is None and policy.count("/") == 1:
+        policy, revision = policy.split("/")
     chosen = kb.policy(policy)
     entry = chosen.require_criteria(chosen.entry(revision)) if revision else chosen.in_force(date.today()).revision
     _print(blank(CaseForms(kb), Revision.load(chosen, entry)))

@@ -730,7 +730,8 @@ def test_a_template_says_everything_that_the_deciding_conditions_ask_for(policy:
 def test_a_template_is_of_the_revision_in_force_unless_one_is_named(run_kb: RunKb, policy: Policy) -> None:
     today = policy.in_force(date.today()).revision.name
     assert (
-        run_kb("case", "template", "CP.MP.101").stdout
+        run_kb("case", "template", f"CP.MP.101/{today}").stdout
+        == run_kb("case", "template", "CP.MP.101").stdout
         == run_kb("case", "template", "CP.MP.101", "--revision", today).stdout
     )
 
@@ -741,6 +742,10 @@ def test_a_template_is_of_the_revision_in_force_unless_one_is_named(run_kb: RunK
         (["CP.MP.9"], "kb: no policy CP.MP.9 on file; did you mean CP.MP.101?\n"),
         (
             ["CP.MP.101", "--revision", "2022-10"],
+            "kb: the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: --revision 2023-10\n",
+        ),
+        (
+            ["CP.MP.101/2022-10"],
             "kb: the criteria of CP.MP.101 revision 2022-10 are not on file; nearest on file: --revision 2023-10\n",
         ),
     ],
