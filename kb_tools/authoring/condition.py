@@ -171,8 +171,11 @@ class _New:
         apart = f"findings of {called} count apart for each {self.kb.curie(str(path))}"
         # One of a narrower term may speak for the wider one and not against it, one without a term for any.
         nested = any((term, SKOS.broader, None) in self.kb.ontology for term in self._terms(key))
-        if not key.required or not key.terms or nested:
+        if not key.terms or nested:
             raise KbError(apart, hint=_BY_HAND)
+        if not key.required:
+            required = f"make {self.kb.curie(str(path))} required in its shape (sh:minCount 1)"
+            raise KbError(apart, hint=f"{required}, or {_BY_HAND}")
         if not self.asked.of:
             raise KbError(apart, hint=f"say which with --of: {', '.join(self._named(key.terms.values()))}")
         return key, self._term(self.asked.of, self._terms(key), f"value of {self.kb.curie(str(path))}")

@@ -196,6 +196,18 @@ def test_what_cannot_be_written_is_one_line_and_nothing_is_changed(root: Path, a
     assert {path: path.read_bytes() for path in root.rglob("*.ttl")} == before
 
 
+def test_what_findings_count_apart_by_is_to_be_required(root: Path) -> None:
+    (root / "ontology/clinical/vaccination.ttl").write_text(PREFIXES + VOCABULARY, encoding="utf-8")
+    optional = FINDINGS.replace("sh:path clin:vaccine ; sh:minCount 1 ;", "sh:path clin:vaccine ;")
+    (root / "shapes/findings/vaccination.ttl").write_text(PREFIXES + optional, encoding="utf-8")
+    with pytest.raises(KbError) as error:
+        written(root, Asked("flu-shot", "clin:VaccinationRecord", values=("true",), of="Influenza"))
+    assert str(error.value) == (
+        "findings of clin:VaccinationRecord count apart for each clin:vaccine; make clin:vaccine required in its shape "
+        "(sh:minCount 1), or write its shapes by hand; docs/policies.md names conditions to copy"
+    )
+
+
 def test_nothing_is_written_over(root: Path) -> None:
     case = root / "policies/EX.5/cases/gvhd-3-fails.ttl"
     case.write_text("# Mine.\n", encoding="utf-8")
