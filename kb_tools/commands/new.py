@@ -25,7 +25,13 @@ def command() -> None:
 @click.argument("number", metavar="ID")
 @click.option("--title", required=True, help="As the document prints it.")
 @click.option("--publisher", required=True, metavar="NAME", help="The plan whose policy it is.")
-@click.option("--payer", metavar="NAME", default="", help="A short name of the payer, by which cases are told apart.")
+@click.option(
+    "--payer",
+    metavar="NAME",
+    default="",
+    help="A short name of the payer, by which cases are told apart: small letters and digits, joined by hyphens, as "
+    "example-plan.",
+)
 @click.option(
     "--named-by",
     multiple=True,
