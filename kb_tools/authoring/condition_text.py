@@ -149,12 +149,15 @@ class Writer:
             )
         values = " or ".join(map(str, asked.holds.values))
         said = said or values
-        which = "latest" if asked.fails else "any"
-        return (
-            f"{name}: {asked.key.label} {said}{age}",
-            f"The {which} {name} up to the service date states as {asked.key.label} {said}.",
-            f"The {asked.key.label} and date of the {which} {name}.",
-        )
+        key = asked.key.label
+        if asked.fails is None:
+            which, asks = "At least one", f"Every {name}, with its date and {key}, or that there was none."
+        elif asked.key.datatype == XSD.boolean:
+            which, asks = "The latest", f"Whether {key}, by the latest {name}, with its date."
+        else:
+            which, asks = "The latest", f"The {key} and date of the latest {name}."
+        states = f"{key}: {said}" if asked.key.datatype == XSD.boolean else f"as {key} {said}"
+        return f"{name}: {key} {said}{age}", f"{which} {name} up to the service date states {states}.", asks
 
     def _shape(self, name: str, holds: bool, message: str) -> str:
         inner = self._of_request(holds) if self.question.holder else self._of_findings(holds)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rdflib import Graph, Literal, URIRef
 from rdflib.compare import isomorphic
+from rdflib.namespace import SKOS
 from rdflib.term import Node
 from several_policies import DATA, invented_alone
 
@@ -325,6 +326,12 @@ def test_its_value_is_right_on_each_side_of_it(root: Path) -> None:
             (folder / f"{name}.ttl").write_text(stated, encoding="utf-8")
             expected.append((name, asked.name, value))
     kb = Repository(root)
+    words = {asked.name: str(kb.conditions.value(URIRef(OWN + asked.name), POL.asksFor)) for asked, _ in TRIED}
+    diet, shot = words["diet-of-6-months"], words["flu-shot"]
+    assert diet == "Every supervised diet, with its date and duration of the diet, or that there was none."
+    assert shot == "Whether vaccinated, by the latest vaccination record of influenza, with its date."
+    said = kb.conditions.value(URIRef(OWN + "flu-shot"), SKOS.definition)
+    assert str(said) == "The latest vaccination record of influenza up to the service date states vaccinated: true."
     cases = [CaseReader(kb).read(f"{name}.ttl", folder / f"{name}.ttl")[0] for name, _, _ in expected]
     answers = list(Run(kb, kb.policy("EX.5"), "pyshifty", "2024-01").answers(iter(cases)))
     found = []
