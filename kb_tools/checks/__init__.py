@@ -18,6 +18,7 @@ from kb_tools.checks import (
     seal,
     shapes,
     vocabulary,
+    wider,
 )
 from kb_tools.checks.core import Check, CheckResult, Problem, Scope, Severity
 from kb_tools.checks.units import Checker, across, asked, merged, units
@@ -170,6 +171,13 @@ CHECKS: tuple[Check, ...] = (
         "What a condition is stated to entail or exclude follows from the shapes",
         Severity.ERROR,
         conditions.entailments,
+        Scope.VOCABULARY,
+    ),
+    Check(
+        "wider-terms",
+        "What a wider term settles, each of its kinds settles alike",
+        Severity.ERROR,
+        wider.wider_terms,
         Scope.VOCABULARY,
     ),
     Check(

@@ -40,6 +40,17 @@ def replaced(file: str, old: str, new: str) -> Edit:
     return edit
 
 
+def replaced_everywhere(file: str, old: str, new: str) -> Edit:
+    """Replaces each occurrence of a text, of which there must be several."""
+
+    def edit(root: Path) -> None:
+        text = (root / file).read_text(encoding="utf-8")
+        assert text.count(old) > 1, f"{file} does not hold {old!r} more than once"
+        (root / file).write_text(text.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
 def appended(file: str, text: str) -> Edit:
     def edit(root: Path) -> None:
         with (root / file).open("a", encoding="utf-8") as stream:
@@ -888,6 +899,14 @@ SLIPS = [
         replaced("ontology/clinical/relapse-risk.ttl", "    case:differsBy clin:relapseRisk ;\n", ""),
         "clin:RelapseRiskAssessment",
         "states no case:differsBy",
+    ),
+    Slip(
+        "wider-terms",
+        "a wider term is taken for none of its kinds",
+        replaced_everywhere("shapes/conditions/disease.ttl", "clin:HematologicMalignancy", "clin:Lymphoma"),
+        "cond:reason-is-hematologic-malignancy",
+        "fails by clin:HematologicMalignancy, which may be clin:AdultTCellLeukemia, and holds by clin:AdultTCellLeukemia; "
+        "let the wider term speak for neither side",
     ),
     Slip(
         "product-kinds",
