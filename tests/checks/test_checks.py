@@ -905,8 +905,8 @@ SLIPS = [
         "a wider term is taken for none of its kinds",
         replaced_everywhere("shapes/conditions/disease.ttl", "clin:HematologicMalignancy", "clin:Lymphoma"),
         "cond:reason-is-hematologic-malignancy",
-        "fails by clin:HematologicMalignancy, which may be clin:AdultTCellLeukemia, and holds by clin:AdultTCellLeukemia; "
-        "let the wider term speak for neither side",
+        "fails by clin:HematologicMalignancy, which may be clin:AdultTCellLeukemia, and holds by "
+        "clin:AdultTCellLeukemia; let the wider term speak for neither side",
     ),
     Slip(
         "product-kinds",
