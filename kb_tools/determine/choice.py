@@ -2,13 +2,16 @@
 
 A request names a policy by a service or a billing code that the policy states with pol:namedBy; where the coverage
 states its payer, only policies of that payer (pol:payer) are named. Where a case names none of several policies on
-file, or more than one, none is taken: a wrong guess could harm a patient. A policy that is asked for is taken whatever
-the case names, and a notice says so where the coverage states another payer.
+file, or more than one, none is taken: a wrong guess could harm a patient. A policy that cannot be read keeps its place
+among them: it is named as before, and where nobody can tell what names it, any case may name it whose payer does not
+tell. A policy that is asked for is taken whatever the case names, and a notice says so where the coverage states
+another payer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from rdflib.term import Node
 
@@ -16,7 +19,7 @@ from kb_tools.cases.case import Case
 from kb_tools.errors import KbError, UnknownRevision
 from kb_tools.model.policy import Policy
 from kb_tools.model.repository import Repository
-from kb_tools.model.soundness import skip_broken, skip_or_raise
+from kb_tools.model.soundness import require_named, skip_broken, skip_unnamed
 from kb_tools.rdf.namespaces import CASE
 
 # The word that asks for every policy on file.
@@ -39,6 +42,7 @@ class PolicyChoice:
         every: bool = False,
         asked_for: bool = True,
         others: Iterable[Policy] = (),
+        absent: Iterable[Policy] = (),
     ) -> None:
         """Prepare the choice.
 
@@ -46,17 +50,19 @@ class PolicyChoice:
             asked_for: whether a single policy is asked for; else it is the only one, or the one that KB_POLICY names,
                 which is not meant where the coverage states another payer.
             others: those to choose among then.
+            absent: policies that cannot be read and keep their place.
         """
         self.policies: tuple[Policy, ...] = tuple(policies)
         self.every = every
         self._asked_for = asked_for
-        self._among = tuple(others) or self.policies
-        self._named_by: dict[str, list[Policy]] | None = None
+        self._others = tuple(others) or self.policies
+        self._absent = tuple(absent)
 
     @property
     def only(self) -> Policy | None:
         """The policy of every case; None where cases differ, or are determined under several."""
-        return self.policies[0] if len(self.policies) == 1 and not self.every else None
+        several = len(self.policies) > 1 or self.every or (self._absent and self._others == self.policies)
+        return None if several else self.policies[0]
 
     def having(self, revision: str | None) -> PolicyChoice:
         """The choice among those of the policies that have a revision; all of them where none is named.
@@ -70,16 +76,19 @@ class PolicyChoice:
         if self.every:
             raise KbError("a revision and every policy", hint="name the policy of the revision")
         name = revision.rpartition("/")[2]
-        found = [
-            policy
-            for policy in self.policies
-            if name in policy.revision_folders
-            and revision in (name, f"{policy.identifier}/{name}", f"{policy.iri}/{name}")
-        ]
+        found, absent = (
+            [
+                policy
+                for policy in policies
+                if name in policy.revision_folders
+                and revision in (name, f"{policy.identifier}/{name}", f"{policy.iri}/{name}")
+            ]
+            for policies in (self.policies, self._absent)
+        )
         if not found:
             what, unquoted = f"no policy on file has revision {revision}", "no policy on file has such a revision"
             raise UnknownRevision(what, hint="kb show lists the policies with their revisions", unquoted=unquoted)
-        return PolicyChoice(found)
+        return PolicyChoice(found, absent=absent)
 
     def of(self, case: Case) -> tuple[Policy, ...]:
         """The policies to determine a case under.
@@ -93,11 +102,16 @@ class PolicyChoice:
             return self.policies
         if unread and unread.named:
             raise KbError(unread.why, hint=f"choose with --policy: {_listed(self._among)}")
-        if payer and not any(policy.payer == payer for policy in self._among):
+        if payer and not any(policy.payer == payer for policy in (*self._among, *self._lost)):
             what = "no policy on file is of the payer that the coverage states"
             raise KbError(what, hint=f"choose with --policy: {_listed(self._among)}")
         named = self.named(case)
         found = tuple(policy for policy in named if among <= {policy.payer})
+        lost = [policy for policy in self._named(case, self._lost) if among <= {policy.payer}]
+        # Where nobody can tell what names a policy, the payer alone says that another is meant.
+        unnamed = [] if among or not (found or lost) else self._unnamed
+        if lost or unnamed:
+            raise _unread(found, lost, unnamed)
         if len(found) == 1:
             return found
         if found:
@@ -117,22 +131,51 @@ class PolicyChoice:
 
     def named(self, case: Case) -> tuple[Policy, ...]:
         """The policies that a case names by its service or its codes, whatever payer its coverage states."""
-        named_by = self._names()
-        return tuple(dict.fromkeys(policy for term in _asked_for(case) for policy in named_by.get(str(term), ())))
+        return tuple(self._named(case, self._among))
 
-    def _names(self) -> dict[str, list[Policy]]:
-        """The policies that each service or code names."""
-        if self._named_by is None:
-            self._named_by = {}
-            for policy in self._among:
+    @staticmethod
+    def _named(case: Case, among: Sequence[Policy]) -> list[Policy]:
+        """Those of some policies that a case names, in the order in which it does."""
+        found = (policy for term in _asked_for(case) for policy in among if str(term) in policy.named_by)
+        return list(dict.fromkeys(found))
+
+    # ------------------------------------------------------------------ which can be read
+
+    @cached_property
+    def _among(self) -> tuple[Policy, ...]:
+        """The policies to choose among that can be read, as far as the choice needs."""
+        if self._others[0].kb.has_several:
+            skip_unnamed(self._others[0].kb)
+        return tuple(policy for policy in self._others if policy.identifier not in policy.kb.skipped)
+
+    @property
+    def _lost(self) -> list[Policy]:
+        """Those that cannot be read, of which it can be told what names them."""
+        return self._unread[0]
+
+    @property
+    def _unnamed(self) -> list[Policy]:
+        """Those of which not even that can be told."""
+        return self._unread[1]
+
+    @cached_property
+    def _unread(self) -> tuple[list[Policy], list[Policy]]:
+        lost: list[Policy] = []
+        unnamed: list[Policy] = []
+        for policy in dict.fromkeys([*self._others, *self._absent]):
+            if policy not in self._among:
                 try:
-                    named_by = policy.named_by
-                except KbError as error:
-                    skip_or_raise(policy, error)
-                    continue
-                for term in named_by:
-                    self._named_by.setdefault(term, []).append(policy)
-        return self._named_by
+                    require_named(policy)
+                except KbError:
+                    unnamed.append(policy)
+                else:
+                    lost.append(policy)
+        return lost, unnamed
+
+
+def among_all(kb: Repository) -> PolicyChoice:
+    """The choice among all policies on file, of which those that cannot be read keep their place."""
+    return PolicyChoice(kb.policies(), absent=kb.absent)
 
 
 def choice_of(kb: Repository, policy: str | None = None, revision: str | None = None) -> PolicyChoice:
@@ -152,8 +195,10 @@ def choice_of(kb: Repository, policy: str | None = None, revision: str | None = 
     if kb.is_one(policy, revision):
         asked_for = bool(policy or revision)
         chosen = kb.policy_of(policy, *filter(None, [revision]))
-        return PolicyChoice([chosen], asked_for=asked_for, others=() if asked_for else kb.policies())
-    return PolicyChoice(kb.policies()).having(revision)
+        if asked_for:
+            return PolicyChoice([chosen])
+        return PolicyChoice([chosen], asked_for=False, others=kb.policies(), absent=kb.absent)
+    return among_all(kb).having(revision)
 
 
 def is_of_another_payer(case: Case, policy: Policy) -> bool:
@@ -190,6 +235,23 @@ def _asked_for(case: Case) -> list[Node]:
 def _payer_of(case: Case) -> str:
     """The IRI of the payer that the coverage states; "" for none."""
     return str(case.value(case.value(case.node, CASE.coverage), CASE.payer) or "")
+
+
+def _unread(found: Sequence[Policy], lost: Sequence[Policy], unnamed: Sequence[Policy]) -> KbError:
+    """Why a case is not determined that names policies of which some cannot be read.
+
+    Args:
+        found, lost: those that it names, which can be read and which cannot.
+        unnamed: others, of which nobody can tell if it names them.
+    """
+    names, broken = "may name" if unnamed else "names", [*lost, *unnamed]
+    what = f"the case {names} {len(found) + len(broken)} policies, of which {_listed(broken)} cannot be read"
+    if not found and len(broken) == 1:
+        what = f"the case names {_listed(broken)}, which cannot be read"
+    tells = any(one.payer for one in found) and (unnamed or len({one.payer for one in (*found, *lost)}) > 1)
+    state = "state the payer of the coverage, or " if tells else ""
+    otherwise = f"; or {state}choose with --policy: {_listed(found)}" if found else ""
+    return KbError(what, hint=f"run kb check and mend it{otherwise}")
 
 
 def _listed(policies: Sequence[Policy]) -> str:

@@ -407,6 +407,24 @@ class Repository:
     def _policy_folders(self) -> list[Path]:
         return [path.parent for path in self.files_in(self.root / "policies", f"*/{POLICY_FILE}")]
 
+    @cached_property
+    def _places(self) -> list[Path]:
+        """The folders with a file of a policy, whether policy.ttl is there or not."""
+        found = {path.parent for path in self.files_in(self.root / POLICIES, "*/*.ttl")}
+        found |= {path.parents[1] for path in self.files_in(self.root / POLICIES, "*/*/revision.ttl")}
+        return sorted(found)
+
+    @property
+    def has_several(self) -> bool:
+        """Whether there are several policies, those that cannot be read among them."""
+        return len(self._places) > 1
+
+    @property
+    def absent(self) -> list[Policy]:
+        """The policies that are skipped, and those without a policy.ttl: cases may name them all the same."""
+        there = set(self.policy_folders)
+        return [Policy(self, folder) for folder in self._places if folder not in there]
+
     @property
     def skipped(self) -> dict[str, KbError]:
         """The policies that are left out since they cannot be read, each with what is wrong with it."""
@@ -455,16 +473,19 @@ class Repository:
             KbError: there is none of that name.
         """
         named = os.environ.get("KB_POLICY")
-        return self.policy(named) if named and len(self.policy_folders) > 1 else None
+        return self.policy(named) if named and self.has_several else None
 
     def is_one(self, named: str | None, revision: str | None) -> bool:
-        """Whether a name and a revision leave one policy, or none; where not, several have the revision, or all do."""
-        if named or len(self.policy_folders) < 2 or "/" in (revision or ""):
+        """Whether a name and a revision leave one policy, or none; where not, several have the revision, or all do.
+
+        One that is skipped counts: it may be the one that is meant.
+        """
+        if named or not self.has_several or "/" in (revision or ""):
             return True
         preferred = self.preferred
         if revision is None:
             return preferred is not None
-        having = [policy.iri for policy in self.policies_with(revision)]
+        having = [policy.iri for policy in self._having(revision)]
         return len(having) < 2 or (preferred is not None and preferred.iri in having)
 
     def policy_of(self, named: str | None, *revisions: str) -> Policy:
@@ -479,14 +500,14 @@ class Repository:
         if len(names) > 1:
             what, unquoted = f"revisions of two policies: {' and '.join(sorted(names))}", "revisions of two policies"
             raise KbError(what, hint="name two of one policy", unquoted=unquoted)
-        if names or not revisions or len(self.policy_folders) < 2:
+        if names or not revisions or not self.has_several:
             return self.policy(next(iter(names), None))
-        having = self.policies_with(*revisions)
+        having = self._having(*revisions)
         preferred = self.preferred
         if preferred and (not having or preferred.iri in {policy.iri for policy in having}):
             return preferred
         if len(having) == 1:
-            return having[0]
+            return self.policy(having[0].identifier)
         asked = " and ".join(dict.fromkeys(revisions))
         if not having:
             what, unquoted = f"no policy on file has revision {asked}", "no policy on file has such a revision"
@@ -501,6 +522,11 @@ class Repository:
     def policies_with(self, *revisions: str) -> list[Policy]:
         """The policies that have folders for all these revisions, whatever stands in them."""
         return [policy for policy in self.policies() if all(name in policy.revision_folders for name in revisions)]
+
+    def _having(self, *revisions: str) -> list[Policy]:
+        """The same, and those that cannot be read: they may be meant."""
+        absent = (policy for policy in self.absent if all(name in policy.revision_folders for name in revisions))
+        return [*self.policies_with(*revisions), *absent]
 
     def policies_compared(self, named: str | None, before: str, after: str) -> tuple[Policy, Policy]:
         """The policies of two revisions that are compared: two only where each names another before its month.

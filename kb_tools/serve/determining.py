@@ -106,7 +106,8 @@ class Determining:
         """
         known = self._policies
         if not revisions and not self.kb.is_one(named, None):
-            raise KbError(f"{len(known)} policies on file", hint=f"choose one with policy: {', '.join(known)}")
+            number = len(known) + len(self.kb.absent)
+            raise KbError(f"{number} policies on file", hint=f"choose one with policy: {', '.join(known)}")
         try:
             return known[self.kb.policy_of(named or None, *revisions).identifier]
         except UnknownRevision as error:

@@ -205,6 +205,18 @@ def test_a_policy_that_is_broken_stops_no_row_of_another(tmp_path: Path) -> None
     assert [row.policy for row in found] == [CENTENE, "TST.7"]
 
 
+def test_a_case_that_names_a_broken_policy_too_is_of_neither(tmp_path: Path) -> None:
+    root = knowledge_base(tmp_path / "kb", "EX.5")
+    (root / "policies/EX.5/2024-01/criteria.ttl").write_text("oops", encoding="utf-8")
+    (tmp_path / "cases.jsonl").write_bytes(case(1) + b"\n" + case(2, payer="pay:centene") + b"\n")
+    summary = carry_out(plan(Repository(root), [tmp_path / "cases.jsonl"], tmp_path / "rows", settings()), 1, ignore)
+    assert [(row["policy"], row["outcome"]) for row in rows(tmp_path / "rows")] == [
+        (None, "NotDetermined"),
+        (CENTENE, "CriteriaMet"),
+    ]
+    assert summary.reasons == {"the case names 2 policies, of which EX.5 cannot be read": 1}
+
+
 def test_conditions_of_two_policies_with_one_name_have_columns_apart() -> None:
     base = "https://w3id.org/policykb/"
     iris = (f"{base}A/condition/x", f"{base}B/condition/x", f"{base}condition/y")

@@ -14,10 +14,13 @@ from several_policies import DATA, copied, knowledge_base
 import kb_tools
 from kb_tools.api import KnowledgeBase
 from kb_tools.batch.rows import RowMaker
+from kb_tools.batch.several import RowMakers
 from kb_tools.determine.choice import choice_of
 from kb_tools.determine.result import Determination, NotDetermined
 from kb_tools.determine.run import Run
 from kb_tools.errors import ArgumentError, KbError, UnknownRevision
+from kb_tools.model.repository import Repository
+from kb_tools.model.soundness import skip_broken
 from kb_tools.serve.case.desk import Chosen, Desk
 from kb_tools.serve.determining import Determining
 from kb_tools.serve.view import NoPage
@@ -255,6 +258,127 @@ def test_with_one_policy_on_file_a_case_of_another_payer_is_not_determined_under
     assert list(answers(one, content, policy="CP.MP.101")) == [("CP.MP.101/2026-02", "InformationNeeded")]
     assert list(answers(one, content, revision="2026-02")) == [("CP.MP.101/2026-02", "InformationNeeded")]
     assert list(answers(one, {**content, "payer": "pay:centene"})) == [("CP.MP.101/2026-02", "InformationNeeded")]
+
+
+# ---------------------------------------------------------------------- a policy that cannot be read
+
+NAMES = "the case names 2 policies, of which TST.7 cannot be read"
+MAY_NAME = "the case may name 2 policies, of which TST.7 cannot be read"
+INSTEAD = "; run kb check and mend it; or state the payer of the coverage, or choose with --policy: CP.MP.101"
+UNDER_CENTENE = ("CP.MP.101/2026-02", "InformationNeeded")
+
+
+def _cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return knowledge_base(tmp_path_factory.mktemp("two-policies"), "TST.7")
+
+
+@pytest.fixture
+def lost(two: Path) -> Iterator[Path]:
+    """The folder of a policy that names what CP.MP.101 does; a test breaks it."""
+    folder = two / "policies/TST.7"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    yield folder
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def _cut_criteria(folder: Path) -> None:
+    _cut(folder / "2024-01/criteria.ttl", 900)
+
+
+def _cut_in_a_statement(folder: Path) -> None:
+    _cut(folder / "policy.ttl", 700)
+
+
+def _cut_after_the_prefixes(folder: Path) -> None:
+    path = folder / "policy.ttl"
+    _cut(path, path.read_bytes().index(b"<https://w3id.org/policykb/TST.7>"))
+
+
+def _empty(folder: Path) -> None:
+    _cut(folder / "policy.ttl", 0)
+
+
+def _remove(folder: Path) -> None:
+    (folder / "policy.ttl").unlink()
+
+
+def _without_names(folder: Path) -> None:
+    path = folder / "policy.ttl"
+    lines = path.read_text(encoding="utf-8").splitlines(True)
+    path.write_text("".join(line for line in lines if "pol:namedBy" not in line), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "why"),
+    [
+        (_cut_criteria, NAMES),
+        (_cut_in_a_statement, MAY_NAME),
+        (_cut_after_the_prefixes, MAY_NAME),
+        (_empty, MAY_NAME),
+        (_remove, MAY_NAME),
+        (_without_names, MAY_NAME),
+    ],
+)
+def test_a_policy_that_cannot_be_read_keeps_its_place_among_those_that_a_case_may_name(
+    two: Path, lost: Path, monkeypatch: pytest.MonkeyPatch, breaks: Callable[[Path], None], why: str
+) -> None:
+    breaks(lost)
+    base = kb_tools.open(two)
+    skip_broken(base.repository)
+    assert list(base.skipped) == ["TST.7"]
+    assert list(answers(base, case(service=DLI))) == [("", why + INSTEAD)]
+    # A case that names nothing is of none as before; one that no policy could take from another is determined.
+    assert [policy for policy, _ in answers(base, case())] == [""]
+    assert list(answers(base, {**case(service=DLI), "payer": "pay:centene"})) == [UNDER_CENTENE]
+    assert list(answers(base, case(service=DLI), policy="CP.MP.101")) == [UNDER_CENTENE]
+    assert list(answers(base, case(service=DLI), revision="2026-02")) == [UNDER_CENTENE]
+    # Rows say the same, and so does what is answered to programs, whose processes are told the names alone.
+    content = json.dumps({**case(service=DLI), "id": "1"}).encode()
+    (row,) = RowMakers(Run(base.repository, choice_of(base.repository), "pyshifty")).of_lines([content])
+    assert (row.policy, row.outcome, row.reasons) == ("", "NotDetermined", (why,))
+    told = Repository(two)
+    told.skip("TST.7", KbError("the policy cannot be read", hint="run kb check"))
+    asked = Determining(told).chosen()
+    found = json.loads(Desk(told).determine("json", asked, "json", content).body or b"")
+    assert ([one["error"] for one in found["notDetermined"]], found["determinations"]) == ([why + INSTEAD], [])
+    with pytest.raises(KbError) as rows:
+        Determining(told).policy(None)
+    assert str(rows.value) == "2 policies on file; choose one with policy: CP.MP.101"
+    monkeypatch.setenv("KB_POLICY", "CP.MP.101")
+    assert list(answers(base, case(service=DLI))) == [UNDER_CENTENE]
+
+
+def test_a_case_of_the_payer_of_a_policy_that_cannot_be_read_is_of_no_other(two: Path, lost: Path) -> None:
+    _cut_criteria(lost)
+    base = kb_tools.open(two)
+    skip_broken(base.repository)
+    assert list(answers(base, {**case(service=DLI), "payer": "pay:nobody"})) == [
+        ("", "the case names TST.7, which cannot be read; run kb check and mend it")
+    ]
+    # A revision that it has too, unasked for by name, is not that of the other alone.
+    with pytest.raises(KbError, match=r"TST\.7/2024-01/criteria\.ttl"):
+        base.repository.policy_of(None, "2024-01")
+
+
+def test_what_names_nothing_that_another_policy_is_about_stops_it_not(two: Path, lost: Path) -> None:
+    path = lost / "policy.ttl"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("clin:DonorLymphocyteInfusion , cpt:38242", f"clin:{TRANSPLANT} , cpt:38240"), encoding="utf-8"
+    )
+    _cut_criteria(lost)
+    base = kb_tools.open(two)
+    skip_broken(base.repository)
+    assert list(answers(base, case(service=DLI))) == [UNDER_CENTENE]
+    assert [line for _, line in answers(base, case(service=TRANSPLANT))] == [
+        "the case names TST.7, which cannot be read; run kb check and mend it"
+    ]
 
 
 def test_the_command_says_the_choice_and_takes_it(three: Path, run_kb: RunKb) -> None:

@@ -72,7 +72,7 @@ class _Trial:
         elif query.get("example"):
             path = example(self.bench, query["example"])
             text, name = self.bench.kb.content(path), path.stem
-            if not chosen and len(self.bench.policies) > 1:
+            if not chosen and self.bench.kb.has_several:
                 # An example is one of its policy.
                 chosen = query["example"].partition("/")[0]
         if format_ == "json":

@@ -16,7 +16,7 @@ from typing import Any
 from kb_tools.as_json import compact
 from kb_tools.cases.case import Case
 from kb_tools.cases.fhir.r4 import load
-from kb_tools.determine.choice import PolicyChoice, is_of_another_payer
+from kb_tools.determine.choice import among_all, is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import UnreadableInput
@@ -83,7 +83,7 @@ class Packages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._choice = PolicyChoice(desk.kb.policies())
+        self._choice = among_all(desk.kb)
         self._writer: PackageWriter | None = None
         self._rules: OrderedDict[tuple[str, str, str], list[Rule]] = OrderedDict()
 

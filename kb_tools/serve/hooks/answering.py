@@ -13,7 +13,7 @@ from kb_tools.cases.case import Case, Malformed
 from kb_tools.cases.fhir.bundle import as_list
 from kb_tools.cases.fhir.r4 import Decimal
 from kb_tools.cases.fhir.references import last_two
-from kb_tools.determine.choice import PolicyChoice, is_of_another_payer
+from kb_tools.determine.choice import among_all, is_of_another_payer
 from kb_tools.determine.result import Determination, Outcome
 from kb_tools.determine.run import Answer
 from kb_tools.errors import KbError, UnreadableInput
@@ -37,7 +37,7 @@ class Hooks:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._choice = PolicyChoice(desk.kb.policies())
+        self._choice = among_all(desk.kb)
 
     def answer(self, service: str, base: str, today: str, body: bytes) -> Message:
         """The status of HTTP, what became of the orders (`Told`), and the answer in JSON.

@@ -76,7 +76,7 @@ def data(view: View, target: str) -> Try:
 
 def _meant(bench: Workbench) -> Policy | None:
     """The only policy, or the one that KB_POLICY names; None where each case names its own."""
-    return bench.kb.preferred or (next(iter(bench.policies.values())) if len(bench.policies) == 1 else None)
+    return bench.kb.preferred or (None if bench.kb.has_several else next(iter(bench.policies.values())))
 
 
 def chosen_revision(bench: Workbench, chosen: str) -> tuple[Policy | None, str | None]:
@@ -210,7 +210,7 @@ def with_codes(bench: Workbench, fields: Fields) -> dict[str, list[str]]:
 
 def _unasked(bench: Workbench) -> list[Choices]:
     """Where several policies are on file: that none is chosen, and which is then meant."""
-    if len(bench.policies) == 1:
+    if not bench.kb.has_several:
         return []
     meant = bench.kb.preferred
     label = f"{meant.identifier}, unless the case states another payer" if meant else "the policy that the case names"
@@ -218,7 +218,7 @@ def _unasked(bench: Workbench) -> list[Choices]:
 
 
 def _revisions(policy: Policy, bench: Workbench) -> Choices:
-    several = len(bench.policies) > 1
+    several = bench.kb.has_several
     found: list[Choice] = [{"value": policy.identifier if several else "", "label": "in force on the service date"}]
     for entry in reversed(policy.history):
         if entry.criteria_on_file:
