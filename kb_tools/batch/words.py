@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from rdflib import URIRef
+
 from kb_tools.batch.rows import AGE, DIFFER, MALFORMED, NOT_DETERMINED, PAYER, READING, UNREADABLE
 from kb_tools.determine.result import Outcome
 from kb_tools.model.policy import Policy
@@ -46,7 +48,9 @@ def words(kb: Repository, policies: Iterable[Policy]) -> Iterator[Word]:
         yield "notice", code, "", text, ""
     shapes = kb.submission_shapes
     for shape, message in sorted(shapes.subject_objects(SH.message)):
-        yield "reason", kb.curie(str(shape)), "", str(message), ""
+        # A shape without a name is part of another, which rows name.
+        if isinstance(shape, URIRef):
+            yield "reason", kb.curie(str(shape)), "", str(message), ""
     for policy in policies:
         for kind, code, revision, text in _of_policy(policy):
             yield kind, code, revision, text, policy.identifier
