@@ -174,6 +174,7 @@ def test_facts_evaluated_condition_by_condition_give_the_values_of_the_whole_cas
     compared()
 
 
+@pytest.mark.extended
 @given(batches(20))
 @examples(5, shrink=False)
 def test_both_engines_find_the_same_cases_well_formed_and_give_the_same_values(pictures: list[Picture]) -> None:

@@ -226,7 +226,7 @@ MALFORMED: list[tuple[Any, list[tuple[str, str]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["pyshacl", "pyshifty"])
+@pytest.mark.parametrize("engine", [pytest.param("pyshacl", marks=pytest.mark.extended), "pyshifty"])
 @pytest.mark.parametrize("by_parts", [False, True])
 def test_what_breaks_a_shape_of_products_is_malformed(with_pr8: Repository, engine: str, by_parts: bool) -> None:
     cases = [one for one in read(with_pr8, [line(0, said) for said, _ in MALFORMED]) if isinstance(one, Case)]

@@ -250,6 +250,7 @@ def test_the_exported_shapes_give_every_boundary_case_its_outcome(
     assert set(outcomes) == {"CriteriaNotMet", "Undetermined"}
 
 
+@pytest.mark.extended
 def test_the_reference_gives_exported_shapes_the_same(
     with_wn3: Repository, exported: Graph, answers: list[Determination]
 ) -> None:

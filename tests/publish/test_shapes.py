@@ -170,6 +170,7 @@ def rows_hashed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FrozenDict, "__hash__", lambda row: hash(frozenset(row.items())))
 
 
+@pytest.mark.extended
 @pytest.mark.usefixtures("rows_hashed_apart")
 def test_the_reference_gives_a_sample_of_all_outcomes_theirs_by_the_rules_of_the_graph() -> None:
     found = sample()

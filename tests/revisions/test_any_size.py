@@ -34,7 +34,7 @@ from kb_tools.revisions.witness import silent_case
 HOLDS, FAILS, UNKNOWN = Value.HOLDS, Value.FAILS, Value.UNKNOWN
 NAMES = [f"c{number:02}" for number in range(60)]
 # More than the diagrams of any test here need. One bit for each assignment would be 2^60 bits.
-FEW_NODES = 20_000
+FEW_NODES = 60_000
 
 Part = Tree | str
 

@@ -279,6 +279,7 @@ TOGETHER = (
 )
 
 
+@pytest.mark.extended
 def test_every_small_case_with_windows_can_be_submitted_and_comes_to_what_it_is_said_to(windows: Repository) -> None:
     known = {one.label: one for one in conditions_of(windows)}
     named = [known[name] for name in dict.fromkeys(chain.from_iterable(TOGETHER))]
