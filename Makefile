@@ -37,9 +37,10 @@ test: .venv/ready
 tests: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=20 -rs -m "not extended"
 
-# What repeats with the slowest engine what other tests show with the others.
+# What repeats, with the slowest engine or with all example cases, what other tests show.
 test-extended: .venv/ready
 	$(BIN)/python -m pytest -n 2 -m extended
+	$(BIN)/kb test
 
 # The workbench in a browser. make test runs these too where there is one, and says that it skips them where not.
 test-browser: .venv/ready
@@ -55,7 +56,7 @@ check: .venv/ready
 	$(BIN)/kb check --all
 
 examples: .venv/ready
-	$(BIN)/kb test --coverage
+	$(BIN)/kb test --coverage --engine pyshifty
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/determine.py

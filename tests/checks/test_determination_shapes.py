@@ -37,6 +37,7 @@ def graph_of(verdicts: list[ExampleResult], name: str) -> tuple[Graph, URIRef]:
     return graph, add_determination(graph, found)
 
 
+@pytest.mark.extended
 def test_every_determination_of_the_manifest_is_adequate(verdicts: list[ExampleResult], shapes: Graph) -> None:
     graph = Graph()
     nodes = {add_determination(graph, verdict.determination) for verdict in verdicts if verdict.determination}

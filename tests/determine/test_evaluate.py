@@ -163,6 +163,7 @@ def of_full_cases(cases: Sequence[Case], engine: str) -> list[Both]:
     ]
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(("engine", "count"), [("pyshifty", 6), ("pyshacl", 1)])
 def test_facts_evaluated_condition_by_condition_give_the_values_of_the_whole_case(engine: str, count: int) -> None:
     @given(batches(20))

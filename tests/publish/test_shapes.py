@@ -152,6 +152,7 @@ def sample() -> list[Expectation]:
 # ---------------------------------------------------------------------- the answers
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_second_engine_gives_every_case_its_outcome_by_the_rules_of_the_graph(part: int) -> None:
     assert len(expectations()) == 302

@@ -59,6 +59,7 @@ def test_on_the_conditions_of_the_examples() -> None:
     assert agreement.results == 363
 
 
+@pytest.mark.extended
 def test_on_the_composed_revision() -> None:
     agreement = on_composed(on_shapes(False)[1][:COMPOSED], "2026-02", REFERENCE, OTHER)
     assert agreement.differing == {}
@@ -71,6 +72,7 @@ def test_on_the_case_shapes_of_varied_cases() -> None:
     assert (VARIED - len(prepared), agreement.results, sum(agreement.beyond_limits.values())) == (107, 292, 1)
 
 
+@pytest.mark.extended
 def test_on_the_conditions_of_varied_cases() -> None:
     agreement = on_conditions(on_shapes(True)[1], REFERENCE, OTHER)
     assert agreement.differing == {}

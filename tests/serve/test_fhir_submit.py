@@ -191,6 +191,7 @@ def test_determine_answers_with_the_bytes_of_kb_validate(
     assert list(broken(json.loads(expected))) == []
 
 
+@pytest.mark.extended
 def test_every_example_case_is_pended_and_says_what_was_determined(
     kb: Repository, policy: Policy, run: Run, ask: Ask, desk: Desk, tmp_path: Path, faults: Faults
 ) -> None:
