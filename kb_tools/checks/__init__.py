@@ -21,7 +21,7 @@ from kb_tools.checks import (
     wider,
 )
 from kb_tools.checks.core import Check, CheckResult, Problem, Scope, Severity
-from kb_tools.checks.units import Checker, across, asked, merged, units
+from kb_tools.checks.units import Checker, across, asked, is_asked, merged, units
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
@@ -309,7 +309,8 @@ def run_checks(kb: Repository, only: Collection[str] = (), policy: str | None = 
         return {iri for one in checkers for iri in one.described}
 
     def result(check: Check) -> CheckResult:
-        found = {one.unit.name: one.outcome(check) for one in checkers if one.unit.concerns(check)}
+        looked_at = (one for one in checkers if one.unit.concerns(check) and is_asked(check, one.unit.name, chosen))
+        found = {one.unit.name: one.outcome(check) for one in looked_at}
         return across(kb, merged(check, asked(check, found, chosen), described), chosen)
 
     return (result(check) for check in checks)

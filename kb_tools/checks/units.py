@@ -158,11 +158,14 @@ def asked(check: Check, outcomes: Mapping[str, Outcome], policy: str | None) -> 
 
     What must be so in some policy is looked for in all that can be read.
     """
-    if policy is None:
-        return dict(outcomes)
-    if check.scope is Scope.ALL_POLICIES:
+    if policy is not None and check.scope is Scope.ALL_POLICIES:
         return {name: outcome for name, outcome in outcomes.items() if name == policy or not outcome.skipped}
-    return {name: outcome for name, outcome in outcomes.items() if name in (VOCABULARIES, policy)}
+    return {name: outcome for name, outcome in outcomes.items() if is_asked(check, name, policy)}
+
+
+def is_asked(check: Check, unit: str, policy: str | None) -> bool:
+    """Whether what a check comes to in a unit is asked for, where it is asked of one policy, or of all (None)."""
+    return policy is None or check.scope is Scope.ALL_POLICIES or unit in (VOCABULARIES, policy)
 
 
 def across(kb: Repository, result: CheckResult, policy: str | None) -> CheckResult:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from edits import Edit, appended, moved, removed, replaced, replaced_everywhere, written
 
 from kb_tools.checks import CHECKS, CheckResult, Problem, Severity, run_checks
 from kb_tools.checks.core import in_each
@@ -22,66 +23,6 @@ TERMINOLOGY = "ontology/terminology.ttl"
 KB = "https://w3id.org/policykb"
 IRI = f"{KB}/CP.MP.101"
 IDS = [check.id for check in CHECKS]
-
-Edit = Callable[[Path], None]
-
-
-# ---------------------------------------------------------------------- edits
-
-
-def replaced(file: str, old: str, new: str) -> Edit:
-    """Replaces the first occurrence of a text, which must be there."""
-
-    def edit(root: Path) -> None:
-        text = (root / file).read_text(encoding="utf-8")
-        assert old in text, f"{file} does not hold {old!r}"
-        (root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-
-    return edit
-
-
-def replaced_everywhere(file: str, old: str, new: str) -> Edit:
-    """Replaces each occurrence of a text, of which there must be several."""
-
-    def edit(root: Path) -> None:
-        text = (root / file).read_text(encoding="utf-8")
-        assert text.count(old) > 1, f"{file} does not hold {old!r} more than once"
-        (root / file).write_text(text.replace(old, new), encoding="utf-8")
-
-    return edit
-
-
-def appended(file: str, text: str) -> Edit:
-    def edit(root: Path) -> None:
-        with (root / file).open("a", encoding="utf-8") as stream:
-            stream.write(f"\n{text}\n")
-
-    return edit
-
-
-def written(file: str, text: str = "") -> Edit:
-    def edit(root: Path) -> None:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).write_text(text, encoding="utf-8")
-
-    return edit
-
-
-def moved(file: str, place: str) -> Edit:
-    def edit(root: Path) -> None:
-        (root / file).rename(root / place)
-
-    return edit
-
-
-def removed(path: str) -> Edit:
-    def edit(root: Path) -> None:
-        if (root / path).is_dir():
-            shutil.rmtree(root / path)
-        else:
-            (root / path).unlink()
-
-    return edit
 
 
 @pytest.fixture

@@ -242,3 +242,11 @@ def test_all_processes_together_come_to_the_same(root: Path, monkeypatch: pytest
     assert list(found) == [check.id for check in CHECKS]
     assert {result.check.id: result for result in run_checks(Repository(root), FEW)} == {id_: found[id_] for id_ in FEW}
     assert check_what_changed(Repository(root)) == list(found.values())
+
+
+def test_of_one_policy_no_other_is_looked_at(root: Path, looked_at: set[str]) -> None:
+    """But where what must be so in some policy is looked for: no condition is to be without a use in all of them."""
+    assert len(list(run_checks(Repository(root), [id_ for id_ in FEW if id_ != "conditions-used"], "EX.5"))) == 7
+    assert looked_at == {VOCABULARIES, "EX.5"}
+    (_,) = run_checks(Repository(root), ["conditions-used"], "EX.5")
+    assert "TST.7" in looked_at

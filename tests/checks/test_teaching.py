@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from edits import Edit, replaced
 
 import kb_tools
 from kb_tools.checks import CHECKS
@@ -28,19 +28,6 @@ CRITERIA, REVISION = f"{POLICY}/2024-01/criteria.ttl", f"{POLICY}/2024-01/revisi
 # Checks that take long, of what no slip here touches: the shapes of conditions, and the closure under OWL 2 RL.
 _LEFT_OUT = ("entailments", "condition-reads", "condition-form", "shape-form", "owl-rl-consistent")
 CHECKED = [check for check in CHECKS if check.id not in _LEFT_OUT]
-
-Edit = Callable[[Path], None]
-
-
-def replaced(file: str, old: str, new: str) -> Edit:
-    """Replaces the first occurrence of a text, which must be there."""
-
-    def edit(root: Path) -> None:
-        text = (root / file).read_text(encoding="utf-8")
-        assert old in text, f"{file} does not hold {old!r}"
-        (root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-
-    return edit
 
 
 def described(file: str, prefix: str, namespace: str) -> Edit:

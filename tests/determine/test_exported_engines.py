@@ -19,7 +19,7 @@ import test_counts
 import test_indications
 import test_products
 import test_windows
-from pr8 import copied_with_pr8
+from several_policies import beside_those_on_file
 from signs import VALUES, with_al2
 from signs import cases_of as cases_of_signs
 from wn3 import cases_of, gvhd, line, mrd, revision_of
@@ -98,7 +98,7 @@ def group(
 ) -> Callable[[str], Group]:
     """The cases of a group, as `kb validate` determines them with the reference engine."""
     al2, pr8 = tmp_path_factory.mktemp("al2"), tmp_path_factory.mktemp("pr8")
-    with_al2(al2), copied_with_pr8(pr8)
+    with_al2(al2), beside_those_on_file(pr8, "PR.8", cases=False)
     signs, products = Repository(al2), Repository(pr8)
     kept: dict[str, Group] = {}
 

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
+from several_policies import beside_those_on_file
 
 from kb_tools.cases.case import Case
 from kb_tools.cases.reader import CaseReader
 from kb_tools.errors import KbError
 from kb_tools.model.repository import Repository
 
-ROOT = Path(__file__).parents[2]
-
-
-def copied_with_pr8(root: Path) -> Path:
-    """A folder with a copy of the knowledge base, without the example cases of the policies on file, and with PR.8."""
-    for folder in ("ontology", "shapes", "policies"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("cases"))
-    shutil.copytree(ROOT / "tests/data/PR.8", root / "policies/PR.8")
-    return root
-
 
 @pytest.fixture(scope="session")
 def with_pr8(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """The knowledge base of the checkout and PR.8."""
-    return Repository(copied_with_pr8(tmp_path_factory.mktemp("pr8")))
+    return Repository(beside_those_on_file(tmp_path_factory.mktemp("pr8"), "PR.8", cases=False))
 
 
 def of(kind: str, **stated: Any) -> dict[str, Any]:

@@ -21,10 +21,15 @@ def knowledge_base(root: Path, *invented: str) -> Path:
     return root
 
 
-def beside_those_on_file(root: Path, *names: str) -> Path:
-    """A copy of the whole knowledge base, with what is generated from it, and policies of tests/data beside its own."""
+def beside_those_on_file(root: Path, *names: str, cases: bool = True) -> Path:
+    """A copy of the whole knowledge base, with what is generated from it, and policies of tests/data beside its own.
+
+    Args:
+        cases: whether the example cases of the policies on file are copied; those of the others always are.
+    """
     for name in ("ontology", "shapes", "policies"):
-        shutil.copytree(ROOT / name, root / name)
+        ignore = None if cases else shutil.ignore_patterns("cases")
+        shutil.copytree(ROOT / name, root / name, ignore=ignore)
     (root / "docs").mkdir()
     for name in ("case.schema.json", "case-context.jsonld"):
         shutil.copy(ROOT / "docs" / name, root / "docs" / name)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rdflib import Namespace
+from several_policies import beside_those_on_file
 
 from kb_tools.cases.case import Case
 from kb_tools.cases.reader import CaseReader
@@ -18,23 +17,14 @@ from kb_tools.model.repository import Repository
 from kb_tools.model.revision import Revision
 from kb_tools.rdf.namespaces import BASE
 
-ROOT = Path(__file__).parents[2]
 # Its own conditions.
 WCOND = Namespace(f"{BASE}WN.3/condition#")
-
-
-def copied_with_wn3(root: Path) -> Path:
-    """A folder with a copy of the knowledge base, without the example cases on file, and with WN.3."""
-    for folder in ("ontology", "shapes", "policies"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("cases"))
-    shutil.copytree(ROOT / "tests/data/WN.3", root / "policies/WN.3")
-    return root
 
 
 @pytest.fixture(scope="session")
 def with_wn3(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """The knowledge base of the checkout and WN.3."""
-    return Repository(copied_with_wn3(tmp_path_factory.mktemp("wn3")))
+    return Repository(beside_those_on_file(tmp_path_factory.mktemp("wn3"), "WN.3", cases=False))
 
 
 def revision_of(kb: Repository, name: str) -> Revision:
