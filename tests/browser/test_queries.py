@@ -11,7 +11,7 @@ from hostile import HOSTILE
 from openpyxl import load_workbook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = [
     pytest.mark.browser,
@@ -70,14 +70,21 @@ def test_a_question_is_changed_in_the_editor_and_run(page: Page) -> None:
 
 
 def test_the_editor_completes_our_terms_reads_a_revision_and_leads_to_pages(page: Page) -> None:
+    # The terms come only after they are asked for, as on a slow line.
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/query/terms.json", hold)
     page.goto("/query")
     page.locator(LINES).first.wait_for()
-    with page.expect_response("**/query/terms.json"):
-        page.reload()
     page.locator(".CodeMirror").click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text("SELECT * { VALUES ?x { crit:acute")
     page.keyboard.press("Control+Space")
+    assert [route.request.method for route in held] == ["GET"]
+    held[0].continue_()
     page.locator(".CodeMirror-hints", has_text="acute GvHD of grade 2 or higher").wait_for()
     page.keyboard.press("Enter")
     page.keyboard.insert_text(" } }")

@@ -12,6 +12,10 @@
   const LIMIT = 60;
   let known = { base: "", prefixes: JSON.parse(form.dataset.prefixes), terms: [] };
   let running = null;
+  // Asked for at once, and waited for where terms are needed. Without an answer, the prefixes of the page are left.
+  const loaded = fetch("/query/terms.json").then(async (answer) => {
+    if (answer.ok) known = await answer.json();
+  }).catch(() => {});
 
   // ------------------------------------------------------------------ the editor
 
@@ -26,7 +30,8 @@
     bulk: false,
     autoShow: false,
     isValidCompletionPosition: (shown) => !/^[?$]/.test(shown.getCompleteToken().string),
-    get: (shown, token) => {
+    get: async (shown, token) => {
+      await loaded;
       const [prefix, local] = token.string.trim().toLowerCase().split(":");
       const fits = (term) => {
         const [own, rest] = term.name.toLowerCase().split(":");
@@ -128,6 +133,7 @@
         },
       });
       const data = await answer.text();
+      await loaded;
       if (!answer.ok) {
         say([JSON.parse(data).detail], true);
         table.hidden = true;
@@ -184,9 +190,5 @@
   document.querySelector("form.day").addEventListener("submit", (event) => {
     event.preventDefault();
     location.href = `${location.pathname}?on=${event.target.elements.on.value}${new URL(link.href).hash}`;
-  });
-
-  fetch("/query/terms.json").then((answer) => answer.json()).then((found) => {
-    known = found;
   });
 })();
