@@ -145,7 +145,7 @@ def _unreadable(kb: Repository, policy: Policy, entry: RevisionEntry, where: str
     """Whatever keeps a revision from being read as kb reads it to determine a case."""
     revision = Revision.load(policy, entry)
     try:
-        _ = revision.indications, revision.conditions
+        _ = revision.indications, revision.applicability_tree, revision.conditions
     except UnreadableWindow:
         pass  # The check of the conditions says so.
     except KbError as error:

@@ -172,19 +172,21 @@ class Revision:
     @cached_property
     def indications(self) -> tuple[Criterion, ...]:
         """Its indications, in the order of the document; of several any is enough."""
-        found = self.of_role("indication")
-        if not found:
-            raise KnowledgeBaseError(
-                f"revision {self.entry.name} states no indication",
-                where=str(self.policy.folder / self.entry.name),
-                hint="add pol:indication",
-            )
-        return found
+        return self._stated("indication", "states no indication", "pol:indication")
 
     @cached_property
     def applicability_tree(self) -> Tree:
         """Holds where the revision applies: all of its applicability criteria hold."""
-        return Tree("allOf", tuple(self._content(criterion) for criterion in self.of_role("applicability")))
+        found = self._stated("applicability", "does not say when it applies", "pol:appliesWhen")
+        return Tree("allOf", tuple(self._content(criterion) for criterion in found))
+
+    def _stated(self, role: str, problem: str, term: str) -> tuple[Criterion, ...]:
+        """Its criteria of a role without which no case can be determined; an error if there are none."""
+        found = self.of_role(role)
+        if not found:
+            where = str(self.policy.folder / self.entry.name)
+            raise KnowledgeBaseError(f"revision {self.entry.name} {problem}", where=where, hint=f"add {term}")
+        return found
 
     @cached_property
     def indication_tree(self) -> Tree:

@@ -1097,6 +1097,13 @@ SLIPS = [
     ),
     Slip(
         "criteria",
+        "a revision does not say when it applies",
+        replaced(f"{POLICY}/2019-10/criteria.ttl", "    pol:appliesWhen crit:service ;\n", ""),
+        f"{POLICY}/2019-10",
+        "revision 2019-10 does not say when it applies; add pol:appliesWhen",
+    ),
+    Slip(
+        "criteria",
         "an exclusion limits what is no indication",
         replaced(
             f"{POLICY}/2019-10/criteria.ttl",
@@ -1273,6 +1280,8 @@ def test_the_checks_are_counted_and_each_has_a_slip() -> None:
     assert {slip.check for slip in SLIPS} == set(IDS)
 
 
+# make test runs kb check besides.
+@pytest.mark.extended
 @pytest.mark.parametrize("check", IDS)
 def test_the_knowledge_base_passes(kb: Repository, check: str) -> None:
     (result,) = run_checks(kb, [check])
