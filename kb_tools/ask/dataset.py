@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
-from rdflib import Graph, Literal
+from rdflib import Graph
 
 from kb_tools.cache import Cache
 from kb_tools.errors import KnowledgeBaseError
@@ -191,14 +191,10 @@ def entailed(kb: Repository, policy: Policy, entry: RevisionEntry, regime: str) 
     kept = _cache(kb).text(name)
     if kept is not None:
         return graph_of(parse(kept, ox.RdfFormat.N_TRIPLES, name))
-    import owlrl
+    from kb_tools.rdf.closing import close
 
     graph = graph_of(policy.revision_graph(entry))
-    semantics = owlrl.OWLRL_Semantics if regime == "owlrl" else owlrl.RDFS_Semantics
-    owlrl.DeductiveClosure(semantics, axiomatic_triples=False, datatype_axioms=False).expand(graph)
-    # Rules conclude things of literals too, which RDF cannot state.
-    for triple in [triple for triple in graph if isinstance(triple[0], Literal)]:
-        graph.remove(triple)
+    close(graph, regime)
     _cache(kb).keep_text(name, graph.serialize(format="nt").encode())
     return graph
 

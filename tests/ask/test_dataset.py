@@ -399,7 +399,7 @@ def has_blank(triple: Triple) -> bool:
 def test_a_closure_that_is_kept_is_the_one_that_was_computed(
     closed: dict[str, Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "owlrl", None)
+    monkeypatch.setitem(sys.modules, "kb_tools.rdf.closing", None)
     kb = Repository(ROOT)
     policy = kb.policy()
     for regime, computed in closed.items():
