@@ -38,10 +38,13 @@ ROOT = Path(__file__).parents[1]
 os.environ["KB_POLICY"] = "CP.MP.101"
 # As kb has it: little of what is read becomes garbage.
 gc.set_threshold(100_000, 20, 20)
-# A shell starts its background jobs with Ctrl-C ignored, and whatever they start ignores it too: the tests of Ctrl-C
-# would wait for ever. What pytest and its workers start gets the default back with this.
+# A shell starts its background jobs with Ctrl-C ignored, and nohup starts what it runs with SIGHUP ignored; whatever
+# they start ignores it too: the tests of these signals would wait for ever. What pytest and its workers start gets the
+# default back with this.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -66,6 +66,7 @@ def test_on_the_composed_revision() -> None:
     assert agreement.results == 13
 
 
+@pytest.mark.extended
 def test_on_the_case_shapes_of_varied_cases() -> None:
     agreement, prepared = on_shapes(True)
     assert agreement.differing == {}

@@ -340,7 +340,14 @@ VERSIONS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted({path.stem for path in DATA.glob("*.json")} - {"manifest", *VERSIONS}))
+BUNDLES = sorted({path.stem for path in DATA.glob("*.json")} - {"manifest", *VERSIONS})
+
+
+# Each takes some tenths of a second: make test tries every third.
+@pytest.mark.parametrize(
+    "name",
+    [name if place % 3 == 0 else pytest.param(name, marks=pytest.mark.extended) for place, name in enumerate(BUNDLES)],
+)
 def test_a_form_says_nothing_that_is_not_read_of_the_chart_itself(reader: CaseReader, form: Json, name: str) -> None:
     held = [entry["resource"] for entry in content(name)["entry"] if "resource" in entry]
     subject = next(one.get("patient") or one["subject"] for one in held if one["resourceType"] in REQUESTS)
