@@ -271,8 +271,10 @@ class _New:
     def _term(self, name: str, known: Iterable[URIRef], what: str) -> URIRef:
         by_name = {called: one for one in known for called in (self.kb.curie(str(one)), local_name(one), str(one))}
         if name not in by_name:
-            names = self._named(set(by_name.values()))
-            raise KbError(f"no {what} {name}", hint=did_you_mean(name, by_name) or f"known: {', '.join(names)}")
+            hint = f"known: {', '.join(self._named(set(by_name.values())))}"
+            if name.partition(":")[0] in self.policy.own_prefixes:
+                hint = f"describe it in policies/{self.policy.identifier}/ontology first, as docs/policies.md shows"
+            raise KbError(f"no {what} {name}", hint=did_you_mean(name, by_name) or hint)
         return by_name[name]
 
     def _named(self, terms: Iterable[str]) -> list[str]:

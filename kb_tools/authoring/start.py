@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,8 @@ from kb_tools.document.draft import (
 from kb_tools.document.notation import notations
 from kb_tools.document.passages import passages, revisions_with_digests
 from kb_tools.document.trace import Trace, trace, trace_by_place, units_of
-from kb_tools.document.unit import REVISION_LOG, Unit
-from kb_tools.errors import KbError
+from kb_tools.document.unit import HEADER, REVISION_LOG, Unit
+from kb_tools.errors import KbError, UnreadableInput
 from kb_tools.model.policy import POLICY_FILE, Policy
 from kb_tools.rdf.edits import short
 from kb_tools.rdf.files import parse_file
@@ -46,14 +47,16 @@ class Started(AsJson):
 
     Attributes:
         folder: of the revision.
-        changed: the files of the policy that were changed besides.
+        changed: the files of the policy that were written or changed.
         to_do: how many things are to do.
+        sections: how many units of the document stand in each of its sections, in the order of the document.
         traced: how its document compares with the edition before; None for the first document.
     """
 
     folder: Path
     changed: tuple[Path, ...]
     to_do: int
+    sections: dict[str, int]
     traced: Trace | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class Started(AsJson):
             "folder": str(self.folder),
             "changed": [str(path) for path in self.changed],
             "toDo": self.to_do,
+            "sections": self.sections,
             "trace": self.traced.to_dict() if self.traced else None,
         }
 
@@ -74,13 +78,13 @@ def start(policy: Policy, name: str, document: Path) -> Started:
     is on file without digests, and not frozen, gets those of its document.
 
     Raises:
-        KbError: the document cannot be read or is of another policy; the name is no month, or the revision is there
-            already; or a file cannot be written.
+        KbError: the document cannot be read, is of another policy or, where it is the first, has no heading; the name
+            is no month, or the revision is there already; or a file cannot be written.
     """
     known = next((entry for entry in policy.history if entry.name == name), None)
     if known is not None and known not in revisions_with_digests(policy):
         changed_files, to_do, by_place = add_digests(policy, known, document)
-        return Started(policy.revision_folders[name], changed_files, to_do, by_place)
+        return Started(policy.revision_folders[name], changed_files, to_do, _sections(by_place.units), by_place)
     folder_of(policy, name)
     prefix = prefix_of(policy, name)
     namespace = f"{policy.iri}/{name}/passage/"
@@ -99,6 +103,12 @@ def start(policy: Policy, name: str, document: Path) -> Started:
     else:
         cut = units_of(document, [])
         units = tuple(zip(cut, notations(cut), strict=True))
+        if _sections(units).keys() <= {HEADER}:
+            raise UnreadableInput(
+                "no heading is found in it",
+                where=document.name,
+                hint="put a blank line before and after each heading",
+            )
         folder, to_do = first_draft(policy, name, units, prefixes)
     changed = {policy.folder / POLICY_FILE: with_prefix(policy, prefix, namespace)}
     if (None, POL.records, URIRef(f"{policy.iri}/{name}")) not in policy.shared:
@@ -108,7 +118,13 @@ def start(policy: Policy, name: str, document: Path) -> Started:
             changed[folder / PASSAGES] = _stated(folder / PASSAGES, place)
         to_do += place is None
     write(policy, changed)
-    return Started(folder, tuple(changed), to_do, found)
+    files = (*changed, *sorted({*folder.iterdir()} - changed.keys()))
+    return Started(folder, files, to_do, _sections(units), found)
+
+
+def _sections(units: Iterable[tuple[Unit, str]]) -> dict[str, int]:
+    """The sections of a document, each with the number of its units."""
+    return dict(Counter(unit.section for unit, _ in units))
 
 
 def _traced(policy: Policy, document: Path) -> Trace | None:

@@ -21,13 +21,19 @@ def started(kb: Repository, made: Started) -> Document:
     shown = Document(f"{made.folder.relative_to(kb.root)}: a draft, with {made.to_do} things to do")
     files = [str(path.relative_to(kb.root)) for path in made.changed]
     found = made.traced
+    shown.section("Document", Paragraph(_as_before(found) if found else _cut(made.sections)))
     shown.section(
         "Written",
-        *([Paragraph(_as_before(found))] if found else ()),
         *[Paragraph(file, item=True) for file in files],
         Paragraph("kb draft status lists what is to do."),
     )
     return shown
+
+
+def _cut(sections: dict[str, int]) -> str:
+    """Into what a first document is cut, so that a heading that was not recognised is seen at once."""
+    named = ", ".join(f"{section} ({count})" for section, count in sections.items())
+    return f"Its sections, with the number of passages in each: {named}."
 
 
 def _as_before(found: Trace) -> str:

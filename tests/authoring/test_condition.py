@@ -179,7 +179,11 @@ def test_a_bound_from_above_that_is_not_reached_counts_for_what_is_below(root: P
             Asked("relapse-risk-raised", "clin:RelapseRiskAssessment", values=("RelapseRiskNotRaised",)),
             "the shapes of relapse-risk-raised would have the name of cond:RelapseRiskRaised, which is there already;",
         ),
-        (Asked("x", "case:reason", values=("DLBCL",)), "no value of case:reason DLBCL; "),
+        (Asked("x", "case:reason", values=("DLBCL",)), "no value of case:reason DLBCL; known: "),
+        (
+            Asked("x", "case:reason", values=("xcrit:Wilt",)),
+            "no value of case:reason xcrit:Wilt; describe it in policies/EX.5/ontology first, as docs",
+        ),
         (
             Asked("x", "case:patientAge", Limit(True, "18"), within="P1Y"),
             "case:patientAge is no class of findings; leave",

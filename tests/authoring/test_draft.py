@@ -106,6 +106,7 @@ def test_a_first_document_has_every_passage_left(root: Path) -> None:
     (folder / "revision-log.ttl").unlink()
     made = start(Repository(root).policy("EX.5"), "2024-01", DATA / "document/EX.5-2024-01.txt")
     assert (made.traced, made.to_do) == (None, 9)
+    assert made.sections == {"Header": 3, "Policy/Criteria": 4, "Revision Log": 2}
     found = draft(root, "2024-01")
     assert (found.before, len(found.to_decide), found.mechanical) == (None, 9, [])
     assert {one.kind for one in found.left} == {"log row", "passage"}
@@ -132,6 +133,26 @@ def test_a_draft_that_cannot_be_begun_leaves_everything_as_it_was(
         start(Repository(root).policy("EX.5"), name, document)
     assert str(error.value).endswith(message)
     assert {path: path.read_bytes() for path in root.rglob("*.ttl")} == before
+
+
+def test_a_first_document_of_which_no_heading_is_recognised_is_refused(root: Path, tmp_path: Path) -> None:
+    folder = root / "policies/EX.5"
+    shutil.rmtree(folder / "2024-01")
+    (folder / "revision-log.ttl").unlink()
+    document = tmp_path / "no-headings.txt"
+    # The table of the log is recognised by itself.
+    text = (DATA / "document/EX.5-2024-01.txt").read_text(encoding="utf-8").partition("Reviews, ")[0]
+    lines = text.splitlines()
+    document.write_text("\n".join(filter(None, lines)), encoding="utf-8")
+    with pytest.raises(KbError) as error:
+        start(Repository(root).policy("EX.5"), "2024-01", document)
+    assert (
+        str(error.value) == "no-headings.txt: no heading is found in it; put a blank line before and after each heading"
+    )
+    assert [path.name for path in folder.iterdir() if path.name != "cases"] == ["policy.ttl"]
+    document.write_text(text, encoding="utf-8")
+    made = start(Repository(root).policy("EX.5"), "2024-01", document)
+    assert list(made.sections) == ["Header", "Policy/Criteria"]
 
 
 # ---------------------------------------------------------------------- an edition without digests
