@@ -88,6 +88,7 @@ def test_varied_cases_have_the_rows_of_the_reference_path(kb: Repository, revisi
     assert found > {"Malformed", "Unreadable", "InformationNeeded"}
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_varied_cases_have_the_rows_that_pyshacl_gives(kb: Repository, revision: str | None) -> None:
     lines = list(varied(kb, 50, seed=10 + REVISIONS.index(revision), findings=12))

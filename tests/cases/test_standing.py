@@ -39,6 +39,8 @@ def test_every_small_set_of_findings_stands_as_by_the_rules(name: str) -> None:
     assert list(islice(differing(SMALL[name].up_to(3)), 2)) == []
 
 
+# Every set of up to three is tried above, and cases of every kind.
+@pytest.mark.extended
 @pytest.mark.parametrize("name", LARGE)
 def test_larger_sets_stand_as_by_the_rules(name: str) -> None:
     pictures = chain(LARGE[name].sample(1_000, 3), LARGE[name].sample(60, 8, seed=12))

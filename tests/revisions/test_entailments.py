@@ -183,9 +183,8 @@ def values_of(group: Group) -> set[tuple[tuple[str, Value], ...]]:
     }
 
 
-@pytest.mark.parametrize(
-    "engine", [one if one == "pyshifty" else pytest.param(one, marks=pytest.mark.extended) for one in ENGINES]
-)
+@pytest.mark.extended
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_small_cases_come_to_all_that_generated_cases_come_to_together(kind: str, engine: str) -> None:
     (group,) = [group for group in groups(engine) if name_of(group.kinds) == kind]
