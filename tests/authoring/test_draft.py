@@ -106,7 +106,10 @@ def test_a_first_document_has_every_passage_left(root: Path) -> None:
     (folder / "revision-log.ttl").unlink()
     made = start(Repository(root).policy("EX.5"), "2024-01", DATA / "document/EX.5-2024-01.txt")
     assert (made.traced, made.to_do) == (None, 9)
-    assert made.sections == {"Header": 3, "Policy/Criteria": 4, "Revision Log": 2}
+    said = made.to_dict()
+    assert said["sections"] == {"Header": 3, "Policy/Criteria": 4, "Revision Log": 2}
+    written = ["policy.ttl", "revision-log.ttl", "2024-01/passages.ttl", "2024-01/revision.ttl"]
+    assert said["changed"] == [str(folder / name) for name in written]
     found = draft(root, "2024-01")
     assert (found.before, len(found.to_decide), found.mechanical) == (None, 9, [])
     assert {one.kind for one in found.left} == {"log row", "passage"}

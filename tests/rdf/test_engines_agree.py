@@ -1,5 +1,6 @@
 """The engine shacl gives the results of pySHACL: on the example cases, and on 1,000 varied ones, some with slips.
 
+make test compares the example cases, and make test-extended the varied ones and a composed revision.
 Compared is what kb asks of an engine, asked of both: the case shapes, and the shapes of every condition in both forms.
 `benchmarks/engines.py` compares more cases, and pyshifty too.
 """
